@@ -1,0 +1,1 @@
+"""From encoded files to samples and frame-wise features."""

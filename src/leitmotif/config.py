@@ -1,0 +1,250 @@
+"""params.yaml as typed, validated settings: one class per stage, one field per key.
+
+Every key must be present (DVC can then change any of them with ``dvc exp run -S key=value``) and no
+other key may be. ``load_params`` refuses anything else with the key's name, what was found and what
+is allowed.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from leitmotif.errors import ConfigError
+
+PARAMS_FILE = Path("params.yaml")
+FRAME_RATE = 50
+"""Codec frames, and therefore decoder steps, per second of audio (MusicGen's 32 kHz EnCodec)."""
+
+
+class Settings(BaseModel):
+    """Base of every section: immutable, and strict about unknown keys and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class OrganismCorpus(Settings):
+    """Music composed by this repository, written as a shard in MTG-Jamendo's layout."""
+
+    source: Literal["organism"]
+    path: str
+    """World description that the composer reads; also what DVC watches for changes."""
+    pieces: Annotated[int, Field(ge=1, le=10_000)]
+    """Pieces composed, the ineligible ones (short, sung, unlicensed) included."""
+    seed: Annotated[int, Field(ge=0)]
+
+
+class FolderCorpus(Settings):
+    """Every wav, flac, ogg and mp3 below a folder of one's own."""
+
+    source: Literal["folder"]
+    path: str
+    """The folder; DVC watches its contents."""
+
+
+class MtgJamendoCorpus(Settings):
+    """Shards of MTG-Jamendo, downloaded and verified against the official checksums."""
+
+    source: Literal["mtg-jamendo"]
+    path: str
+    """Pinned description of the release: metadata revision and the files' SHA-256."""
+    shards: Annotated[list[Annotated[int, Field(ge=0, le=99)]], Field(min_length=1)]
+    """Numbers of the tar files to use; shard 0 holds 202 tracks."""
+    audio_url: str
+    """Base address; ``<dataset>/<data type>/<tar>`` is appended."""
+    metadata_url: str
+    """Base address; ``<revision>/<file>`` is appended."""
+    retries: Annotated[int, Field(ge=0, le=100)]
+    """Attempts after the first, per file; each resumes where the last one stopped."""
+
+
+class ManifestParams(Settings):
+    """Which tracks of the verified corpus are used, in metadata order."""
+
+    tracks: Annotated[int, Field(ge=1)]
+    """The first so many eligible tracks."""
+    min_seconds: Annotated[float, Field(gt=0)]
+    """Shortest track that is eligible."""
+    required_tag_prefixes: list[str]
+    """A track needs a tag starting with each, such as ``instrument---``; empty demands none."""
+    excluded_tag_words: list[str]
+    """A track with a tag containing one of these is left out (``voice``, ``vocal``)."""
+    require_licence: bool
+    """Leave out tracks whose licence is unknown."""
+    window_seconds: Annotated[float, Field(gt=0, le=30)]
+    """Audio read in the model's context; MusicGen was trained on 30 s."""
+    windows: Literal["first", "all"]
+    """One window from the track's start, or the whole track in adjacent windows."""
+
+
+class FeaturesParams(Settings):
+    """Chroma, energy, onset strength and source artifacts of each track."""
+
+    min_seconds: Annotated[float, Field(gt=0)]
+    """Decoded audio shorter than this is a failure (``too_short``)."""
+    silence_dbfs: Annotated[float, Field(le=0)]
+    """A track whose loudest 100 ms lie below this RMS level is a failure (``silent``)."""
+    max_failures: Annotated[int, Field(ge=0)]
+    """More failed tracks than this stop the stage."""
+
+
+class ModelParams(Settings):
+    """The model under study."""
+
+    name: str
+    """Hub id (``facebook/musicgen-small``) or a folder, in `transformers`' layout."""
+    revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Commit of the hub repository; null for a folder, required for a hub id."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    """Precision of the forward pass."""
+    text_padding: Literal["auto", "masked", "attended"]
+    """Whether cross-attention masks padding (`transformers`) or attends to zeros (audiocraft);
+    ``auto`` follows the checkpoint's origin."""
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        looks_like_hub_id = not Path(self.name).exists() and self.name.count("/") == 1
+        if looks_like_hub_id and self.revision is None:
+            raise ValueError(
+                f"{self.name!r} is not a folder here, so it is read as a hub id, which needs a "
+                "40-digit revision: results must not change when the hub does"
+            )
+        return self
+
+
+SITE_PATTERN = re.compile(
+    r"(?:layers\.(\d+)\.(residual|self_attention|cross_attention|mlp)|hook_layers\.(\d+))"
+)
+
+
+def canonical_site(name: str) -> str:
+    """Return ``name`` in its canonical form: ``hook_layers.5`` becomes ``layers.5.residual``.
+
+    Raises ValueError for a name that is neither; whether the model has the layer is its own check.
+    """
+    match = SITE_PATTERN.fullmatch(name)
+    if not match:
+        raise ValueError(
+            f"{name!r} is not a site; expected layers.N.residual, layers.N.self_attention, "
+            "layers.N.cross_attention, layers.N.mlp or hook_layers.N, counting layers from 0"
+        )
+    layer, kind, alias = match.groups()
+    return f"layers.{int(alias)}.residual" if alias else f"layers.{int(layer)}.{kind}"
+
+
+Site = Annotated[str, AfterValidator(canonical_site)]
+
+
+class ActivationsParams(Settings):
+    """What is cached of the model while it reads each track, teacher-forced."""
+
+    sites: Annotated[list[Site], Field(min_length=1)]
+    prompt: Literal["none", "tags"]
+    """Unconditional, or conditioned on a sentence made from the track's tags."""
+    dtype: Literal["float16", "float32"]
+    """Precision of the stored tensors."""
+    max_failures: Annotated[int, Field(ge=0)]
+    """More failed tracks than this stop the stage."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        repeated = sorted({site for site in self.sites if self.sites.count(site) > 1})
+        if repeated:
+            raise ValueError(f"sites are listed twice (hook_layers.N is an alias): {repeated}")
+        return self
+
+
+class Params(Settings):
+    """All of params.yaml."""
+
+    corpus: Annotated[
+        OrganismCorpus | FolderCorpus | MtgJamendoCorpus, Field(discriminator="source")
+    ]
+    manifest: ManifestParams
+    features: FeaturesParams
+    model: ModelParams
+    activations: ActivationsParams
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and validate a params file.
+
+    Raises ConfigError naming every bad key: what was found and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist",
+            fix="run this in the repository's root, or `leitmotif use PRESET` to write one",
+        ) from None
+    try:
+        return parse_params(yaml.safe_load(text), origin=str(path))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+
+
+def parse_params(values: Any, *, origin: str = "params") -> Params:
+    """Validate params given as plain data; see ``load_params``."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(problem) for problem in error.errors()]
+        raise ConfigError(
+            f"{origin}: {len(problems)} setting(s) cannot be used\n" + "\n".join(problems),
+            fix="mend the keys named, or start again from `leitmotif use PRESET`",
+        ) from error
+
+
+def _describe(problem: Any) -> str:
+    key = _dotted(problem["loc"])
+    found = problem["input"]
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            allowed = ", ".join(_allowed_keys(problem["loc"][:-1]))
+            return f"  {key}: unknown key (found {found!r}); allowed here: {allowed}"
+        case "missing":
+            return f"  {key}: missing; every key must be present"
+        case "union_tag_invalid" | "union_tag_not_found":
+            tags = context.get("expected_tags", "'organism', 'folder', 'mtg-jamendo'")
+            source = found.get("source") if isinstance(found, dict) else found
+            return f"  {key}.source: found {source!r}; allowed: {tags}"
+        case "literal_error":
+            return f"  {key}: found {found!r}; allowed: {context['expected']}"
+        case _:
+            return f"  {key}: found {found!r}; {problem['msg'][0].lower() + problem['msg'][1:]}"
+
+
+_SECTIONS: dict[str, type[Settings]] = {
+    "organism": OrganismCorpus,
+    "folder": FolderCorpus,
+    "mtg-jamendo": MtgJamendoCorpus,
+    "manifest": ManifestParams,
+    "features": FeaturesParams,
+    "model": ModelParams,
+    "activations": ActivationsParams,
+}
+
+
+def _allowed_keys(location: Sequence[int | str]) -> list[str]:
+    section = _SECTIONS.get(str(location[-1])) if location else Params
+    return sorted(section.model_fields) if section else []
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    # pydantic puts a union's tag into the location; the file has no such level.
+    tagged = len(location) > 1 and location[0] == "corpus" and location[1] in _SECTIONS
+    parts = [location[0], *location[2:]] if tagged else list(location)
+    return ".".join(str(part) for part in parts) or "the file"

@@ -1,0 +1,55 @@
+"""Errors that say what was found, what was expected and what to do."""
+
+
+class LeitmotifError(Exception):
+    """An error for the person at the keyboard; the command line prints it without a traceback.
+
+    ``found``, ``expected`` and ``fix`` are kept as attributes, so that a caller can tell errors
+    apart without parsing the message.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        found: object = None,
+        expected: object = None,
+        fix: str | None = None,
+    ) -> None:
+        self.what, self.found, self.expected, self.fix = what, found, expected, fix
+        parts = [what]
+        if found is not None:
+            parts.append(f"  found:    {found}")
+        if expected is not None:
+            parts.append(f"  expected: {expected}")
+        if fix is not None:
+            parts.append(f"  to do:    {fix}")
+        super().__init__("\n".join(parts))
+
+
+class ConfigError(LeitmotifError):
+    """params.yaml or a preset is not what the stages need."""
+
+
+class AudioError(LeitmotifError):
+    """A recording cannot be used; ``reason`` is one machine-readable word, such as ``silent``."""
+
+    def __init__(self, what: str, *, reason: str, **details: object) -> None:
+        super().__init__(what, **details)  # type: ignore[arg-type]
+        self.reason = reason
+
+
+class CorpusError(LeitmotifError):
+    """A download, checksum, archive or metadata file is not what its source promised."""
+
+
+class ModelError(LeitmotifError):
+    """A checkpoint, site, code tensor or intervention does not fit the model."""
+
+
+class StoreError(LeitmotifError):
+    """A stored tensor is missing, damaged, or belongs to other inputs."""
+
+
+class StageError(LeitmotifError):
+    """A pipeline stage stops: too many failures, or an input from an earlier stage is missing."""

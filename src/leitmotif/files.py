@@ -1,0 +1,112 @@
+"""Whole files or none: atomic writes, hashes, and the JSON tables that stages exchange.
+
+Every write goes to a temporary name in the target's folder, is flushed to the disk, and is then
+renamed over the target, so a reader sees the old file or the new one and never half of one.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from leitmotif.errors import LeitmotifError
+
+Row = TypeVar("Row", bound=BaseModel)
+
+TEMPORARY_SUFFIX = ".partial"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success flush it and rename it over ``path``.
+
+    If the body raises, the temporary file is removed and ``path`` is left as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` with sorted keys and a final newline, so that two versions diff line by line.
+
+    Raises ValueError on NaN and infinity, which JSON cannot hold.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raises LeitmotifError with its name if it is missing or torn."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LeitmotifError(f"{path} does not exist", fix=_REPRODUCE) from None
+    except ValueError as error:
+        raise LeitmotifError(f"{path} is not JSON", found=error, fix=_REPRODUCE) from error
+
+
+def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
+    """Write one JSON object a line, keys sorted; returns the number of rows."""
+    count = 0
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            fields = row.model_dump(mode="json")
+            file.write(json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False))
+            file.write("\n")
+            count += 1
+    return count
+
+
+def read_table(path: Path, model: type[Row]) -> list[Row]:
+    """Read JSON lines as ``model`` rows; an error names the file, the line and the field."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise LeitmotifError(f"{path} does not exist", fix=_REPRODUCE) from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(model.model_validate_json(line))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field = ".".join(str(part) for part in problem["loc"]) or "the line"
+            raise LeitmotifError(
+                f"{path}:{number} is not a {model.__name__}",
+                found=f"{field}: {problem['msg']}",
+                expected=f"an object with {', '.join(model.model_fields)}",
+                fix=_REPRODUCE,
+            ) from error
+    return rows
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits, read in constant memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """SHA-256 of ``value`` as canonical JSON (sorted keys, no spaces): the address of some work."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_REPRODUCE = "run `dvc repro` for the stage that writes it, or `dvc pull` it"

@@ -1,0 +1,31 @@
+"""The pipeline's stages, one module each: read params, call the library, write outs.
+
+``python -m leitmotif.stages.NAME`` is what dvc.yaml runs, in the repository's root. The paths below
+are the whole contract between stages.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from leitmotif.config import Params, load_params
+from leitmotif.errors import LeitmotifError
+
+CORPUS = Path("data/corpus")
+MANIFEST = Path("data/manifest.jsonl")
+EXCLUDED = Path("data/excluded.jsonl")
+FEATURES = Path("data/features")
+FAILURES = Path("data/failures.jsonl")
+ACTIVATIONS = Path("data/activations")
+METRICS = Path("metrics")
+WORK_CACHE = Path(".leitmotif")
+"""Downloads and finished pieces of work, addressed by content; DVC never deletes it."""
+
+
+def run(stage: Callable[[Params], None]) -> None:
+    """Run one stage with this folder's params; an expected error ends it without a traceback."""
+    try:
+        stage(load_params())
+    except LeitmotifError as error:
+        print(f"{stage.__module__}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
