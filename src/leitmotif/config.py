@@ -5,7 +5,6 @@ other key may be. ``load_params`` refuses anything else with the key's name, wha
 is allowed.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from leitmotif.errors import ConfigError
+from leitmotif.sites import canonical_site
 
 PARAMS_FILE = Path("params.yaml")
 FRAME_RATE = 50
@@ -121,26 +121,6 @@ class ModelParams(Settings):
                 "40-digit revision: results must not change when the hub does"
             )
         return self
-
-
-SITE_PATTERN = re.compile(
-    r"(?:layers\.(\d+)\.(residual|self_attention|cross_attention|mlp)|hook_layers\.(\d+))"
-)
-
-
-def canonical_site(name: str) -> str:
-    """Return ``name`` in its canonical form: ``hook_layers.5`` becomes ``layers.5.residual``.
-
-    Raises ValueError for a name that is neither; whether the model has the layer is its own check.
-    """
-    match = SITE_PATTERN.fullmatch(name)
-    if not match:
-        raise ValueError(
-            f"{name!r} is not a site; expected layers.N.residual, layers.N.self_attention, "
-            "layers.N.cross_attention, layers.N.mlp or hook_layers.N, counting layers from 0"
-        )
-    layer, kind, alias = match.groups()
-    return f"layers.{int(alias)}.residual" if alias else f"layers.{int(layer)}.{kind}"
 
 
 Site = Annotated[str, AfterValidator(canonical_site)]
