@@ -5,19 +5,22 @@ other key may be. ``load_params`` refuses anything else with the key's name, wha
 is allowed.
 """
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
@@ -30,7 +33,7 @@ FRAME_RATE = 50
 class Settings(BaseModel):
     """Base of every section: immutable, and strict about unknown keys and types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class OrganismCorpus(Settings):
@@ -105,6 +108,9 @@ class ModelParams(Settings):
     """Hub id (``facebook/musicgen-small``) or a folder, in `transformers`' layout."""
     revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
     """Commit of the hub repository; null for a folder, required for a hub id."""
+    watch: str
+    """What DVC watches for a change of the weights: the folder itself, or for a hub id, which its
+    revision pins, any file of this repository, such as the preset."""
     device: Literal["auto", "cpu", "cuda", "mps"]
     dtype: Literal["float32", "bfloat16", "float16"]
     """Precision of the forward pass."""
@@ -112,15 +118,31 @@ class ModelParams(Settings):
     """Whether cross-attention masks padding (`transformers`) or attends to zeros (audiocraft);
     ``auto`` follows the checkpoint's origin."""
 
-    @model_validator(mode="after")
-    def _pinned(self) -> Self:
-        looks_like_hub_id = not Path(self.name).exists() and self.name.count("/") == 1
-        if looks_like_hub_id and self.revision is None:
+    @field_validator("revision")
+    @classmethod
+    def _pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        name = info.data.get("name")
+        if name is not None and _is_hub_id(name) and revision is None:
             raise ValueError(
-                f"{self.name!r} is not a folder here, so it is read as a hub id, which needs a "
-                "40-digit revision: results must not change when the hub does"
+                f"model.name {name!r} is not a folder here, so it is read as a hub id, which needs "
+                "a 40-digit revision: results must not change when the hub does"
             )
-        return self
+        return revision
+
+    @field_validator("watch")
+    @classmethod
+    def _watches_the_folder(cls, watch: str, info: ValidationInfo) -> str:
+        name = info.data.get("name")
+        if name is not None and not _is_hub_id(name) and watch != name:
+            raise ValueError(
+                f"model.name is the folder {name!r}, so watch must be {name!r} too: otherwise "
+                "changed weights would not make the activations stale"
+            )
+        return watch
+
+
+def _is_hub_id(name: str) -> bool:
+    return not Path(name).exists() and name.count("/") == 1
 
 
 Site = Annotated[str, AfterValidator(canonical_site)]
@@ -137,12 +159,13 @@ class ActivationsParams(Settings):
     max_failures: Annotated[int, Field(ge=0)]
     """More failed tracks than this stop the stage."""
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        repeated = sorted({site for site in self.sites if self.sites.count(site) > 1})
+    @field_validator("sites")
+    @classmethod
+    def _distinct(cls, sites: list[str]) -> list[str]:
+        repeated = sorted({site for site in sites if sites.count(site) > 1})
         if repeated:
-            raise ValueError(f"sites are listed twice (hook_layers.N is an alias): {repeated}")
-        return self
+            raise ValueError(f"listed twice (hook_layers.N is an alias): {', '.join(repeated)}")
+        return sites
 
 
 class Params(Settings):
@@ -170,9 +193,14 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
             fix="run this in the repository's root, or `leitmotif use PRESET` to write one",
         ) from None
     try:
-        return parse_params(yaml.safe_load(text), origin=str(path))
-    except yaml.YAMLError as error:
+        return parse_params(parse_yaml(text), origin=str(path))
+    except YAMLError as error:
         raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML 1.2 as DVC does: 1e-3 is a number, ``no`` a word, and a repeated key an error."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def parse_params(values: Any, *, origin: str = "params") -> Params:
@@ -181,50 +209,54 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
         return Params.model_validate(values)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
+        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         raise ConfigError(
-            f"{origin}: {len(problems)} setting(s) cannot be used\n" + "\n".join(problems),
+            "\n".join([f"{origin}: {count} cannot be used", *problems]),
             fix="mend the keys named, or start again from `leitmotif use PRESET`",
         ) from error
 
 
 def _describe(problem: Any) -> str:
-    key = _dotted(problem["loc"])
-    found = problem["input"]
-    context = problem.get("ctx", {})
+    location, found = problem["loc"], problem["input"]
+    key = _dotted(location)
     match problem["type"]:
         case "extra_forbidden":
-            allowed = ", ".join(_allowed_keys(problem["loc"][:-1]))
-            return f"  {key}: unknown key (found {found!r}); allowed here: {allowed}"
+            allowed = _keys_beside(location)
+            close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+            guess = f" (did you mean {close[0]}?)" if close else ""
+            rule = f"unknown key{guess}; allowed here: {', '.join(allowed)}"
         case "missing":
             return f"  {key}: missing; every key must be present"
         case "union_tag_invalid" | "union_tag_not_found":
-            tags = context.get("expected_tags", "'organism', 'folder', 'mtg-jamendo'")
-            source = found.get("source") if isinstance(found, dict) else found
-            return f"  {key}.source: found {source!r}; allowed: {tags}"
-        case "literal_error":
-            return f"  {key}: found {found!r}; allowed: {context['expected']}"
+            key, found = f"{key}.source", found.get("source", "nothing")
+            rule = f"expected one of {', '.join(map(repr, _SOURCES))}"
+        case "model_type" | "model_attributes_type":
+            rule = "expected keys with values below it"
+        case "value_error":
+            rule = str(problem["ctx"]["error"])
         case _:
-            return f"  {key}: found {found!r}; {problem['msg'][0].lower() + problem['msg'][1:]}"
+            rule = problem["msg"].replace("Input should be", "expected", 1)
+            rule = rule[0].lower() + rule[1:]
+    return f"  {key}: found {found!r}; {rule}"
 
 
-_SECTIONS: dict[str, type[Settings]] = {
+_SOURCES: dict[str, type[Settings]] = {
     "organism": OrganismCorpus,
     "folder": FolderCorpus,
     "mtg-jamendo": MtgJamendoCorpus,
-    "manifest": ManifestParams,
-    "features": FeaturesParams,
-    "model": ModelParams,
-    "activations": ActivationsParams,
 }
 
 
-def _allowed_keys(location: Sequence[int | str]) -> list[str]:
-    section = _SECTIONS.get(str(location[-1])) if location else Params
-    return sorted(section.model_fields) if section else []
+def _keys_beside(location: Sequence[int | str]) -> list[str]:
+    section: Any = Params
+    if len(location) > 1:
+        parent = str(location[-2])
+        section = _SOURCES.get(parent) or Params.model_fields[parent].annotation
+    return sorted(section.model_fields)
 
 
 def _dotted(location: Sequence[int | str]) -> str:
     # pydantic puts a union's tag into the location; the file has no such level.
-    tagged = len(location) > 1 and location[0] == "corpus" and location[1] in _SECTIONS
+    tagged = len(location) > 1 and location[0] == "corpus" and location[1] in _SOURCES
     parts = [location[0], *location[2:]] if tagged else list(location)
     return ".".join(str(part) for part in parts) or "the file"
