@@ -1,0 +1,47 @@
+# `make repro` and `make test` each do everything from a fresh clone; no variable has to be set.
+SHELL := /bin/bash
+BIN := .venv/bin
+STAMP := .venv/.complete
+# The commands in dvc.yaml say `python`: the environment's.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help env lint test repro bench constraints clean
+
+help:
+	@echo "make repro        reproduce the experiment that params.yaml describes, print the metrics"
+	@echo "make test         run the tests"
+	@echo "make lint         ruff and mypy"
+	@echo "make bench        run every benchmark; results go to benchmarks/results"
+	@echo "make env          make .venv (the others do it when needed)"
+	@echo "make constraints  renew constraints.txt with the newest versions"
+	@echo "make clean        delete the environment and tool caches; data and the DVC cache stay"
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/environment
+	@scripts/environment
+	@touch $@
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: env
+	$(BIN)/pytest
+
+repro: env
+	$(BIN)/dvc repro
+	$(BIN)/dvc metrics show
+
+bench: env
+	@set -e; for benchmark in benchmarks/[a-z]*.py; do \
+		echo "== $$benchmark"; $(BIN)/python "$$benchmark"; \
+	done
+
+constraints:
+	@scripts/environment --renew
+	@touch $(STAMP)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
