@@ -1,0 +1,14 @@
+"""MusicGen with hook points: the model that this project reads and changes."""
+
+from leitmotif.musicgen.generate import GREEDY, Generation, Sampling
+from leitmotif.musicgen.hooked import HookedMusicGen
+from leitmotif.musicgen.hooks import ActivationCache, Intervention
+
+__all__ = [
+    "GREEDY",
+    "ActivationCache",
+    "Generation",
+    "HookedMusicGen",
+    "Intervention",
+    "Sampling",
+]

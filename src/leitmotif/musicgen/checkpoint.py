@@ -1,0 +1,198 @@
+"""Weights from `transformers` checkpoints and from audiocraft state dicts into our decoder."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leitmotif.errors import ModelError
+from leitmotif.musicgen.codec import Codec
+from leitmotif.musicgen.model import Decoder, DecoderConfig
+from leitmotif.musicgen.text import Padding, TextEncoder
+
+_ACTIVATIONS = ("gelu", "relu")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a checkpoint is made of."""
+
+    decoder: Decoder
+    text: TextEncoder
+    codec: Codec
+    guidance_scale: float
+    """The checkpoint's own default."""
+
+
+def load_transformers(
+    name: str, *, revision: str | None, dtype: torch.dtype, padding: Padding
+) -> Parts:
+    """Load a hub id or a folder in `transformers`' layout; only safetensors are read.
+
+    Raises ModelError when there is no such checkpoint or it is not a MusicGen.
+    """
+    from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
+
+    # A relative folder without ./ would be taken for a hub id.
+    source = str(Path(name).resolve()) if Path(name).is_dir() else name
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        if config.model_type != "musicgen":
+            raise ModelError(
+                f"{name} is not a MusicGen checkpoint",
+                found=f"model_type {config.model_type!r}",
+                expected="'musicgen' (mono or stereo melody-conditioned models are not supported)",
+            )
+        model = MusicgenForConditionalGeneration.from_pretrained(
+            source, revision=revision, dtype=dtype, use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the model {name} cannot be loaded",
+            found=str(error).splitlines()[0],
+            expected="a hub id with its 40-digit revision, or a folder with config.json, "
+            "model.safetensors and the tokenizer's files",
+            fix="check model.name and model.revision; for a hub id, the network or HF_HUB_OFFLINE",
+        ) from error
+    return split_transformers(model, tokenizer, padding)
+
+
+def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:
+    """Take a ``MusicgenForConditionalGeneration`` apart; the decoder's weights are rearranged."""
+    theirs = model.config.decoder
+    _check_config(model, theirs)
+    config = DecoderConfig(
+        layers=theirs.num_hidden_layers,
+        width=theirs.hidden_size,
+        heads=theirs.num_attention_heads,
+        mlp_width=theirs.ffn_dim,
+        codebooks=theirs.num_codebooks,
+        codebook_size=theirs.vocab_size,
+        embedding_scale=theirs.hidden_size**0.5 if theirs.scale_embedding else 1.0,
+        activation=theirs.activation_function,
+    )
+    decoder = build_decoder(config, transformers_weights(model.decoder.state_dict(), config))
+    projection = getattr(model, "enc_to_dec_proj", None) or nn.Identity()
+    text = TextEncoder(tokenizer, model.text_encoder, projection, padding)
+    guidance = model.generation_config.guidance_scale
+    codec = Codec(model.audio_encoder, config.codebooks)
+    return Parts(decoder, text, codec, 3.0 if guidance is None else float(guidance))
+
+
+def build_decoder(config: DecoderConfig, weights: Mapping[str, Tensor]) -> Decoder:
+    """Make a decoder around ``weights`` without copying them; names and shapes must all match."""
+    with torch.device("meta"):
+        decoder = Decoder(config)
+    try:
+        decoder.load_state_dict(dict(weights), strict=True, assign=True)
+    except RuntimeError as error:
+        raise ModelError("the checkpoint's tensors do not fit its config", found=error) from error
+    decoder.codebook_offsets = torch.arange(config.codebooks)[:, None] * (config.codebook_size + 1)
+    return decoder
+
+
+def transformers_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
+    """Map a `transformers` ``MusicgenForCausalLM`` state dict to ours."""
+
+    def stack(names: Iterable[str]) -> Tensor:
+        return torch.cat([state[name] for name in names])
+
+    root = "model.decoder"
+    books = range(config.codebooks)
+    weights = {
+        "embedding.weight": stack(f"{root}.embed_tokens.{k}.weight" for k in books),
+        "final_norm.weight": state[f"{root}.layer_norm.weight"],
+        "final_norm.bias": state[f"{root}.layer_norm.bias"],
+        "heads.weight": stack(f"lm_heads.{k}.weight" for k in books),
+    }
+    for i in range(config.layers):
+        theirs, ours = f"{root}.layers.{i}", f"blocks.{i}"
+        for norm, name in (
+            ("self_norm", "self_attn_layer_norm"),
+            ("cross_norm", "encoder_attn_layer_norm"),
+            ("mlp_norm", "final_layer_norm"),
+        ):
+            weights[f"{ours}.{norm}.weight"] = state[f"{theirs}.{name}.weight"]
+            weights[f"{ours}.{norm}.bias"] = state[f"{theirs}.{name}.bias"]
+        attention, cross = f"{theirs}.self_attn", f"{theirs}.encoder_attn"
+        weights |= {
+            f"{ours}.self_query_key_value.weight": stack(
+                f"{attention}.{part}_proj.weight" for part in "qkv"
+            ),
+            f"{ours}.self_out.weight": state[f"{attention}.out_proj.weight"],
+            f"{ours}.cross_query.weight": state[f"{cross}.q_proj.weight"],
+            f"{ours}.cross_key_value.weight": stack(f"{cross}.{part}_proj.weight" for part in "kv"),
+            f"{ours}.cross_out.weight": state[f"{cross}.out_proj.weight"],
+            f"{ours}.mlp_in.weight": state[f"{theirs}.fc1.weight"],
+            f"{ours}.mlp_out.weight": state[f"{theirs}.fc2.weight"],
+        }
+    return weights
+
+
+def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
+    """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours."""
+    books = range(config.codebooks)
+    weights = {
+        "embedding.weight": torch.cat([state[f"emb.{k}.weight"] for k in books]),
+        "final_norm.weight": state["out_norm.weight"],
+        "final_norm.bias": state["out_norm.bias"],
+        "heads.weight": torch.cat([state[f"linears.{k}.weight"] for k in books]),
+    }
+    for i in range(config.layers):
+        theirs, ours = f"transformer.layers.{i}", f"blocks.{i}"
+        for norm, name in (
+            ("self_norm", "norm1"),
+            ("cross_norm", "norm_cross"),
+            ("mlp_norm", "norm2"),
+        ):
+            weights[f"{ours}.{norm}.weight"] = state[f"{theirs}.{name}.weight"]
+            weights[f"{ours}.{norm}.bias"] = state[f"{theirs}.{name}.bias"]
+        cross = state[f"{theirs}.cross_attention.in_proj_weight"]
+        weights |= {
+            f"{ours}.self_query_key_value.weight": state[f"{theirs}.self_attn.in_proj_weight"],
+            f"{ours}.self_out.weight": state[f"{theirs}.self_attn.out_proj.weight"],
+            f"{ours}.cross_query.weight": cross[: config.width],
+            f"{ours}.cross_key_value.weight": cross[config.width :],
+            f"{ours}.cross_out.weight": state[f"{theirs}.cross_attention.out_proj.weight"],
+            f"{ours}.mlp_in.weight": state[f"{theirs}.linear1.weight"],
+            f"{ours}.mlp_out.weight": state[f"{theirs}.linear2.weight"],
+        }
+    return weights
+
+
+def fingerprint(parts: Iterable[nn.Module], config: DecoderConfig) -> str:
+    """SHA-256 of a model's sizes and of every weight's name, type, shape and bytes (64 hex)."""
+    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
+    for number, part in enumerate(parts):
+        for name, tensor in sorted(part.state_dict().items()):
+            digest.update(f"{number}.{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(memoryview(flat.numpy()))
+    return digest.hexdigest()
+
+
+def _check_config(model: Any, decoder: Any) -> None:
+    refused = {
+        "decoder.audio_channels": (decoder.audio_channels, (1,)),
+        "decoder.activation_function": (decoder.activation_function, _ACTIVATIONS),
+        "decoder.pad_token_id": (decoder.pad_token_id, (decoder.vocab_size,)),
+        "audio_encoder.chunk_length_s": (model.config.audio_encoder.chunk_length_s, (None,)),
+        "audio_encoder.codebook_size": (
+            model.config.audio_encoder.codebook_size,
+            (decoder.vocab_size,),
+        ),
+    }
+    for key, (found, allowed) in refused.items():
+        if found not in allowed:
+            raise ModelError(
+                f"the checkpoint's {key} is not supported",
+                found=found,
+                expected=" or ".join(map(str, allowed)),
+                fix="use a mono MusicGen checkpoint without melody conditioning",
+            )

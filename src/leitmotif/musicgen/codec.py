@@ -1,0 +1,62 @@
+"""From samples to codec tokens and back: `transformers`' EnCodec, in float32."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leitmotif.errors import ModelError
+
+
+class Codec(nn.Module):
+    """EnCodec with the shapes of this project: codes are [B, K, T], samples [B, n].
+
+    It stays in float32 whatever the decoder's precision, because tokens must not depend on it.
+    """
+
+    def __init__(self, encodec: Any, codebooks: int) -> None:
+        super().__init__()
+        self.encodec = encodec.float()
+        self.codebooks = codebooks
+        self.sample_rate: int = encodec.config.sampling_rate
+        self.hop: int = encodec.config.hop_length
+        """Samples a frame."""
+
+    @torch.inference_mode()
+    def encode(self, samples: Tensor | np.ndarray) -> Tensor:
+        """Encode samples [n] or [B, n] to codes [B, K, T] with T = n // hop whole frames.
+
+        Raises ModelError for audio shorter than one frame, of a wrong shape, or not finite.
+        """
+        audio = torch.as_tensor(samples, dtype=torch.float32, device=self._device)
+        audio = audio[None] if audio.dim() == 1 else audio
+        if audio.dim() != 2 or audio.shape[1] < self.hop or not torch.isfinite(audio).all():
+            raise ModelError(
+                "the audio cannot be encoded",
+                found=f"shape {tuple(audio.shape)}, finite: {bool(torch.isfinite(audio).all())}",
+                expected=f"finite mono samples [n] or [B, n] at {self.sample_rate} Hz, "
+                f"at least {self.hop} of them",
+            )
+        frames = audio.shape[1] // self.hop
+        codes = self.encodec.encode(audio[:, None, : frames * self.hop]).audio_codes
+        if codes.shape[0] != 1 or codes.shape[2] != self.codebooks or codes.shape[3] != frames:
+            raise ModelError(
+                "the codec does not fit the decoder",
+                found=f"codes of shape {tuple(codes.shape)}",
+                expected=f"(1, {audio.shape[0]}, {self.codebooks}, {frames}): one chunk, "
+                f"{self.codebooks} codebooks",
+                fix="check chunk_length_s (null) and target_bandwidths in the codec's config.json",
+            )
+        return codes[0].clone()
+
+    @torch.inference_mode()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Decode codes [B, K, T] to samples [B, T * hop]."""
+        codes = codes.to(self._device)
+        audio = self.encodec.decode(codes[None], [None] * codes.shape[0]).audio_values
+        return audio[:, 0, : codes.shape[2] * self.hop].clone()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.encodec.parameters()).device

@@ -1,0 +1,228 @@
+"""The MusicGen decoder, written once and plainly, with a hook point wherever a site is named.
+
+A pre-norm transformer over delayed codec tokens (Copet et al. 2023, "Simple and Controllable Music
+Generation", section 2): each step's input is the sum of K codebook embeddings and a sinusoidal
+position; each block adds self-attention, cross-attention to the text and an MLP to the residual
+stream; K linear heads predict the next step. No biases outside the layer norms.
+
+Letters in shape comments: B rows, K codebooks, S steps, d width, H heads, h = d / H, V codebook
+size, L text tokens, P steps already in the key/value cache.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leitmotif.musicgen.hooks import Tap
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Sizes of a decoder; musicgen-small is 24 x 1024 with 16 heads and an MLP of 4096."""
+
+    layers: int
+    width: int
+    heads: int
+    mlp_width: int
+    codebooks: int
+    codebook_size: int
+    embedding_scale: float = 1.0
+    activation: str = "gelu"
+
+    @property
+    def pad(self) -> int:
+        """Token that stands where a codebook has no frame: before its first and after its last."""
+        return self.codebook_size
+
+
+class TextKeys(NamedTuple):
+    """Cross-attention's view of the prompts in one block, computed once per prompt."""
+
+    keys: Tensor  # [B, H, L, h]
+    values: Tensor  # [B, H, L, h]
+
+
+class KeyValueCache:
+    """Keys and values of all steps so far, in buffers allocated once for the whole generation."""
+
+    def __init__(self, config: DecoderConfig, rows: int, steps: int, like: Tensor) -> None:
+        self.length = 0
+        head_width = config.width // config.heads
+        self._buffers = [
+            like.new_empty(2, rows, config.heads, steps, head_width) for _ in range(config.layers)
+        ]
+
+    def append(self, layer: int, keys_values: Tensor) -> Tensor:
+        """Store [2, B, H, S, h] after what is held; return all of it, [2, B, H, P + S, h]."""
+        end = self.length + keys_values.shape[3]
+        self._buffers[layer][:, :, :, self.length : end] = keys_values
+        return self._buffers[layer][:, :, :, :end]
+
+    def take_rows(self, rows: Tensor) -> None:
+        """Replace the rows by ``rows`` (indices, repeats allowed): one prefix, many conditions."""
+        self._buffers = [buffer.index_select(1, rows) for buffer in self._buffers]
+
+
+class Block(nn.Module):
+    """One decoder layer, with its four sites."""
+
+    def __init__(self, config: DecoderConfig, index: int) -> None:
+        super().__init__()
+        d = config.width
+        self.index, self.heads = index, config.heads
+        self.activation = getattr(F, config.activation)
+        self.self_norm = nn.LayerNorm(d)
+        self.self_query_key_value = nn.Linear(d, 3 * d, bias=False)
+        self.self_out = nn.Linear(d, d, bias=False)
+        self.cross_norm = nn.LayerNorm(d)
+        self.cross_query = nn.Linear(d, d, bias=False)
+        self.cross_key_value = nn.Linear(d, 2 * d, bias=False)
+        self.cross_out = nn.Linear(d, d, bias=False)
+        self.mlp_norm = nn.LayerNorm(d)
+        self.mlp_in = nn.Linear(d, config.mlp_width, bias=False)
+        self.mlp_out = nn.Linear(config.mlp_width, d, bias=False)
+        self.site_self_attention = f"layers.{index}.self_attention"
+        self.site_cross_attention = f"layers.{index}.cross_attention"
+        self.site_mlp = f"layers.{index}.mlp"
+        self.site_residual = f"layers.{index}.residual"
+
+    def forward(
+        self,
+        x: Tensor,
+        text: TextKeys | None,
+        text_mask: Tensor | None,
+        past: KeyValueCache | None,
+        tap: Tap,
+    ) -> Tensor:
+        """Map the residual stream [B, S, d] before the block to the one after it."""
+        # Additions make new tensors: what the tap keeps must not change afterwards.
+        x = x + tap(self.site_self_attention, self._self_attention(self.self_norm(x), past))
+        if text is not None:
+            x = x + tap(
+                self.site_cross_attention,
+                self._cross_attention(self.cross_norm(x), text, text_mask),
+            )
+        elif tap.wants(self.site_cross_attention):
+            x = x + tap(self.site_cross_attention, torch.zeros_like(x))
+        x = x + tap(self.site_mlp, self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x)))))
+        return tap(self.site_residual, x)
+
+    def text_keys(self, states: Tensor) -> TextKeys:
+        """Project text states [B, L, d]."""
+        keys, values = self._split_heads(self.cross_key_value(states), 2)
+        return TextKeys(keys, values)
+
+    def _self_attention(self, x: Tensor, past: KeyValueCache | None) -> Tensor:
+        query_key_value = self._split_heads(self.self_query_key_value(x), 3)  # [3, B, H, S, h]
+        query, keys_values = query_key_value[0], query_key_value[1:]
+        if past is not None:
+            keys_values = past.append(self.index, keys_values)
+        out = F.scaled_dot_product_attention(
+            query, keys_values[0], keys_values[1], is_causal=x.shape[1] > 1
+        )
+        return self.self_out(self._join_heads(out))
+
+    def _cross_attention(self, x: Tensor, text: TextKeys, mask: Tensor | None) -> Tensor:
+        conditional = text.keys.shape[0]
+        query = self._split_heads(self.cross_query(x[:conditional]), 1)[0]
+        out = F.scaled_dot_product_attention(query, text.keys, text.values, attn_mask=mask)
+        out = self.cross_out(self._join_heads(out))
+        if conditional == x.shape[0]:
+            return out
+        # The null prompt is all zeros; without biases, attending to it adds exactly zero.
+        return F.pad(out, (0, 0, 0, 0, 0, x.shape[0] - conditional))
+
+    def _split_heads(self, x: Tensor, parts: int) -> Tensor:
+        B, S, width = x.shape
+        heads = x.view(B, S, parts, self.heads, width // (parts * self.heads))
+        return heads.permute(2, 0, 3, 1, 4)  # [parts, B, H, S, h]
+
+    @staticmethod
+    def _join_heads(x: Tensor) -> Tensor:
+        return x.transpose(1, 2).flatten(2)  # [B, H, S, h] -> [B, S, d]
+
+
+class Decoder(nn.Module):
+    """Delayed tokens in, next-step logits out."""
+
+    codebook_offsets: Tensor
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        rows = config.codebook_size + 1
+        self.embedding = nn.Embedding(config.codebooks * rows, config.width)
+        offsets = torch.arange(config.codebooks)[:, None] * rows
+        self.register_buffer("codebook_offsets", offsets, persistent=False)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
+        self.final_norm = nn.LayerNorm(config.width)
+        self.heads = nn.Linear(config.width, config.codebooks * config.codebook_size, bias=False)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        *,
+        text: Sequence[TextKeys] | None,
+        text_mask: Tensor | None,
+        tap: Tap,
+        past: KeyValueCache | None = None,
+        stop_at_layer: int | None = None,
+    ) -> Tensor:
+        """Run the blocks on tokens [B, K, S] at positions [S, d].
+
+        ``text`` holds each block's keys for the first rows of the batch; the rows after them are
+        unconditional, and without it all rows are. Returns the stream [B, S, d] after the final
+        norm, or the residual stream before block ``stop_at_layer`` where one is given.
+        """
+        if past is not None and past.length and tokens.shape[2] > 1:
+            raise ValueError("after the prefix the cache takes one step at a time")
+        x = self.embedding(tokens + self.codebook_offsets).sum(1)
+        if self.config.embedding_scale != 1.0:
+            x = x * self.config.embedding_scale
+        x = x + positions
+        for i, block in enumerate(self.blocks[:stop_at_layer]):
+            x = block(x, text[i] if text else None, text_mask, past, tap)
+        if past is not None:
+            past.length += tokens.shape[2]
+        return x if stop_at_layer is not None else self.final_norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Map the normed stream [B, S, d] to logits [B, S, K, V]."""
+        return self.heads(x).unflatten(-1, (self.config.codebooks, self.config.codebook_size))
+
+    def text_keys(self, states: Tensor) -> list[TextKeys]:
+        """Project text states [B, L, d] for every block."""
+        return [cast(Block, block).text_keys(states) for block in self.blocks]
+
+
+def sinusoidal_positions(steps: int, width: int) -> Tensor:
+    """Position embeddings [S, d] in float32: cosines in the first half, sines in the second."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / (half - 1)))
+    angles = torch.arange(steps)[:, None] * frequencies
+    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, width % 2))
+
+
+def delay(codes: Tensor, pad: int) -> Tensor:
+    """Delay codebook k by k + 1 steps: codes [B, K, T] to decoder inputs [B, K, T + K].
+
+    Input step s holds frame s - 1 - k of codebook k, and ``pad`` where there is none. The first
+    T + K - 1 inputs are what predicts all frames; the last one only closes the pattern.
+    """
+    B, K, T = codes.shape
+    tokens = codes.new_full((B, K, T + K), pad)
+    for k in range(K):
+        tokens[:, k, k + 1 : k + 1 + T] = codes[:, k]
+    return tokens
+
+
+def undelay(steps: Tensor, frames: int) -> Tensor:
+    """Bring outputs of S >= T + K - 1 steps back to frames: [B, K, S, ...] to [B, K, T, ...]."""
+    books = [steps[:, k, k : k + frames] for k in range(steps.shape[1])]
+    return torch.stack(books, dim=1)
