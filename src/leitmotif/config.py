@@ -228,7 +228,10 @@ def _describe(problem: Any) -> str:
         case "missing":
             return f"  {key}: missing; every key must be present"
         case "union_tag_invalid" | "union_tag_not_found":
-            key, found = f"{key}.source", found.get("source", "nothing")
+            key = f"{key}.source"
+            if "source" not in found:
+                return f"  {key}: missing; every key must be present"
+            found = found["source"]
             rule = f"expected one of {', '.join(map(repr, _SOURCES))}"
         case "model_type" | "model_attributes_type":
             rule = "expected keys with values below it"

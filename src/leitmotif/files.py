@@ -4,9 +4,11 @@ Every write goes to a temporary name in the target's folder, is flushed to the d
 renamed over the target, so a reader sees the old file or the new one and never half of one.
 """
 
+import glob
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,34 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new, empty folder beside ``path``; on success flush it and put it in ``path``'s place.
+
+    If the body raises, the new folder is removed and ``path`` is left as it was. What a killed run
+    left beside ``path`` is removed first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY_SUFFIX}"):
+        shutil.rmtree(leftover)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    replaced = path.with_name(f".{path.name}.replaced{TEMPORARY_SUFFIX}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as flushed:
+                    os.fsync(flushed.fileno())
+        if path.exists():
+            path.rename(replaced)
+        temporary.rename(path)
+    finally:
+        for rest in (temporary, replaced):
+            if rest.exists():
+                shutil.rmtree(rest)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,9 +109,11 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
     """Read JSON lines as ``model`` rows; an error names the file, the line and the field."""
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LeitmotifError(f"{path} does not exist", fix=_REPRODUCE) from None
+    # Not splitlines(): it also breaks at U+2028 and its like, which JSON strings may hold.
+    lines = text.removesuffix("\n").split("\n") if text else []
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(model.model_validate_json(line))

@@ -1,0 +1,208 @@
+"""Whole files or none, and tables whose errors point at the line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import (
+    atomic,
+    read_json,
+    read_table,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_table,
+    write_text,
+)
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    count: Annotated[int, Field(ge=0)]
+    score: float | None
+    tags: list[str]
+
+
+def test_atomic_replaces_the_whole_file(tmp_path: Path) -> None:
+    target = tmp_path / "below" / "file.txt"
+    write_text(target, "a much longer first version\n")
+    write_text(target, "second\n")
+    assert target.read_text() == "second\n"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+
+    def interrupted() -> None:
+        with atomic(target) as temporary:
+            temporary.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_target_is_untouched_until_the_body_ends(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    with atomic(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+        assert temporary.parent == target.parent  # a rename within one file system
+    assert target.read_text() == "new"
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+    program = (
+        "import os, sys; from pathlib import Path; from leitmotif.files import atomic\n"
+        "with atomic(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(target)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert target.read_text() == "old"
+    left = [path.name for path in tmp_path.iterdir() if path != target]
+    assert [name.startswith(".file.txt.") and name.endswith(".partial") for name in left] == [True]
+
+
+def test_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, order = tmp_path / "file.txt", []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("flush"), fsync(fd))[1])
+    monkeypatch.setattr(Path, "replace", lambda a, b: (order.append("rename"), replace(a, b))[1])
+    write_text(target, "text")
+    assert order == ["flush", "rename"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "m.json", {"deep": [{"r2": value}]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_non_finite_field_leaves_the_old_table(tmp_path: Path) -> None:
+    target = tmp_path / "t.jsonl"
+    row = Row(name="a", count=1, score=1.0, tags=[])
+    write_table(target, [row])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_table(target, [row, row.model_copy(update={"score": float("nan")})])
+    assert read_table(target, Row) == [row]
+
+
+def test_a_failing_row_leaves_the_old_table(tmp_path: Path) -> None:
+    target = tmp_path / "t.jsonl"
+    write_table(target, [Row(name="a", count=1, score=None, tags=[])])
+    before = target.read_bytes()
+
+    def rows() -> Any:
+        yield Row(name="b", count=2, score=None, tags=[])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_table(target, rows())
+    assert target.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ('{"name": "b", "count": -1, "score": null, "tags": []}', "count"),
+        ('{"name": "b", "count": 1, "tags": []}', "score"),
+        ('{"name": "b", "count": 1, "score": 0, "tags": [], "x": 1}', "x"),
+        ('{"name": "b", "count": 1, "score": 0, "tags": ["a", 3]}', "tags.1"),
+        ('{"name": "b", "cou', "the line"),
+        ("", "the line"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_line_and_field(tmp_path: Path, line: str, field: str) -> None:
+    target = tmp_path / "tracks.jsonl"
+    good = '{"count": 1, "name": "a", "score": null, "tags": []}'
+    target.write_text(f"{good}\n{line}\n{good}\n", encoding="utf-8")
+    with pytest.raises(LeitmotifError) as caught:
+        read_table(target, Row)
+    assert f"{target}:2 is not a Row" in str(caught.value)
+    assert str(caught.value.found).startswith(f"{field}: ")
+    assert caught.value.expected == "an object with name, count, score, tags"
+
+
+def test_missing_and_torn_files_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LeitmotifError, match="dvc repro"):
+        read_table(tmp_path / "none.jsonl", Row)
+    with pytest.raises(LeitmotifError, match="does not exist"):
+        read_json(tmp_path / "none.json")
+    (tmp_path / "torn.json").write_text('{"a": 1')
+    with pytest.raises(LeitmotifError, match=r"torn\.json is not JSON"):
+        read_json(tmp_path / "torn.json")
+
+
+ROWS = st.builds(
+    Row,
+    name=st.text(),
+    count=st.integers(min_value=0, max_value=2**53),
+    score=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    tags=st.lists(st.text(max_size=5), max_size=3),
+)
+
+
+@given(rows=st.lists(ROWS, max_size=5))
+def test_tables_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+    target = tmp_path_factory.mktemp("table") / "t.jsonl"
+    assert write_table(target, rows) == len(rows)
+    assert read_table(target, Row) == rows
+    text = target.read_bytes()
+    assert text.count(b"\n") == len(rows)
+    for line in text.splitlines():
+        keys = list(json.loads(line))
+        assert keys == sorted(keys)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+
+
+@given(value=JSON)
+def test_json_round_trips(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+    target = tmp_path_factory.mktemp("json") / "m.json"
+    write_json(target, value)
+    assert read_json(target) == value
+
+
+@given(values=st.dictionaries(st.text(max_size=4), JSON, max_size=4))
+def test_an_address_does_not_depend_on_the_order_of_keys(values: dict[str, Any]) -> None:
+    assert sha256_json(values) == sha256_json(dict(reversed(values.items())))
+
+
+def test_known_hashes(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    assert sha256_json({"b": 1, "a": [True, None]}) == sha256_json({"a": [True, None], "b": 1})
+    assert sha256_json({"a": 1}) != sha256_json({"a": 1.5})
