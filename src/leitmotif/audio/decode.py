@@ -1,0 +1,182 @@
+"""Recordings as arrays: decoding (wav, flac, ogg, mp3), mixing to mono, resampling, checking.
+
+Decoding is libsndfile's (by soundfile), resampling is soxr's at its ``HQ`` setting, whose pass band
+reaches 0.91 of the lower Nyquist frequency.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from leitmotif.errors import AudioError
+
+Samples = NDArray[np.float32]
+
+_MARGIN_SECONDS = 1
+"""Decoded on either side of a section, as context for the resampler's filter (a few ms long)."""
+
+_SHORTFALL_SECONDS = 0.1
+"""Tolerated when a header's duration is an estimate."""
+
+_SILENCE_WINDOW_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded file as it is: ``samples`` float32 [n, channels], full scale at 1.0."""
+
+    samples: Samples
+    sample_rate: int
+    start_seconds: int
+    """Where in the file ``samples`` begins."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels in the file."""
+        return int(self.samples.shape[1])
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Mono audio at the rate that was asked for: ``samples`` float32 [n], full scale at 1.0."""
+
+    samples: Samples
+    sample_rate: int
+    source_sample_rate: int
+    source_channels: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return len(self.samples) / self.sample_rate
+
+
+def read_recording(
+    path: Path, *, start_seconds: float = 0.0, seconds: float | None = None
+) -> Recording:
+    """Decode a file, or the whole seconds that cover a section of it.
+
+    Raises AudioError: ``undecodable`` when there is no such file or libsndfile cannot read it,
+    ``truncated`` when it ends before its header says.
+    """
+    start = max(0, int(start_seconds) - _MARGIN_SECONDS)
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = int(file.samplerate)
+            promised = int(file.frames)
+            if seconds is not None:
+                end = math.ceil(start_seconds + seconds) + _MARGIN_SECONDS
+                promised = min(promised, end * rate)
+            # From the beginning: seeking in a damaged or odd MP3 is not exact to the sample.
+            samples = file.read(promised, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(
+            f"{path} cannot be decoded",
+            reason="undecodable",
+            found=error,
+            expected="a wav, flac, ogg or mp3 file",
+            fix="replace or remove the file",
+        ) from error
+    if len(samples) < promised - _SHORTFALL_SECONDS * rate:
+        raise AudioError(
+            f"{path} ends early",
+            reason="truncated",
+            found=f"{len(samples) / rate:.2f} s",
+            expected=f"{promised / rate:.2f} s, as its header says",
+            fix="replace or remove the file",
+        )
+    return Recording(samples[start * rate :], rate, start)
+
+
+def to_mono(recording: Recording, sample_rate: int) -> Audio:
+    """Mix the channels with equal weights, then resample to ``sample_rate`` in Hz."""
+    # A fixed order of summation: numpy's own depends on the memory layout.
+    mono = recording.samples[:, 0].astype(np.float32)
+    for channel in range(1, recording.channels):
+        mono = mono + recording.samples[:, channel]
+    mono = mono / np.float32(recording.channels)
+    resampled = soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
+    return Audio(
+        np.ascontiguousarray(resampled, dtype=np.float32),
+        sample_rate,
+        recording.sample_rate,
+        recording.channels,
+    )
+
+
+def load_audio(
+    path: Path, *, sample_rate: int, start_seconds: float = 0.0, seconds: float | None = None
+) -> Audio:
+    """Load a file, or a section of it, as mono at ``sample_rate``.
+
+    A section equals the same samples of the whole file; it is shorter than ``seconds`` where the
+    file ends earlier. Raises AudioError as
+    ``read_recording`` does.
+    """
+    recording = read_recording(path, start_seconds=start_seconds, seconds=seconds)
+    audio = to_mono(recording, sample_rate)
+    first = round((start_seconds - recording.start_seconds) * sample_rate)
+    last = None if seconds is None else first + round(seconds * sample_rate)
+    return Audio(
+        audio.samples[first:last],
+        sample_rate,
+        audio.source_sample_rate,
+        audio.source_channels,
+    )
+
+
+def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: str) -> None:
+    """Raise AudioError when audio is of no use: ``non_finite``, ``too_short`` or ``silent``.
+
+    Silent means that no 100 ms of it reach an RMS level of ``silence_dbfs``; ``name`` is what the
+    message calls the audio.
+    """
+    if not np.isfinite(audio.samples).all():
+        count = int(np.count_nonzero(~np.isfinite(audio.samples)))
+        raise AudioError(
+            f"{name} has samples that are no numbers",
+            reason="non_finite",
+            found=f"{count} NaN or infinite samples of {audio.samples.size} after resampling",
+            expected="finite samples",
+            fix="export the file again",
+        )
+    if audio.seconds < min_seconds:
+        raise AudioError(
+            f"{name} is too short",
+            reason="too_short",
+            found=f"{audio.seconds:.2f} s",
+            expected=f"at least {min_seconds} s",
+            fix="lower min_seconds, or leave the file out",
+        )
+    level = _loudest_dbfs(audio)
+    if level < silence_dbfs:
+        raise AudioError(
+            f"{name} is silent",
+            reason="silent",
+            found=f"{level:.1f} dBFS in its loudest {_SILENCE_WINDOW_SECONDS * 1000:.0f} ms",
+            expected=f"at least {silence_dbfs} dBFS",
+            fix="lower silence_dbfs, or leave the file out",
+        )
+
+
+def rms_dbfs(frames: NDArray[np.float32], *, floor: float = -120.0) -> NDArray[np.float32]:
+    """RMS level of frames [..., samples] in dB relative to a full-scale square wave, [...].
+
+    Nothing is reported below ``floor``, so digital silence stays finite.
+    """
+    power = np.mean(np.square(frames, dtype=np.float64), axis=-1)
+    level = 10 * np.log10(np.maximum(power, 10 ** (floor / 10)))
+    return np.asarray(level, dtype=np.float32)
+
+
+def _loudest_dbfs(audio: Audio) -> float:
+    width = max(1, int(_SILENCE_WINDOW_SECONDS * audio.sample_rate))
+    whole = audio.samples[: len(audio.samples) // width * width].reshape(-1, width)
+    if not len(whole):  # shorter than one window
+        whole = audio.samples[np.newaxis]
+    return float(rms_dbfs(whole).max()) if whole.size else -np.inf

@@ -1,0 +1,111 @@
+"""Chroma, energy and onset strength on the codec's frame grid: 50 frames a second.
+
+Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, as a codec frame does, and all
+arrays have n // 640 frames, so they line up with codes and activations one to one. What a frame's
+value depends on:
+
+==========  =====================================================================================
+``energy``  those 640 samples and nothing else
+``onset``   two spectra of 2048 samples, centred on frames f - 1 and f: up to 1024 samples (32 ms)
+            past the middle of the frame
+``chroma``  windows centred on frame f, longer for lower notes: 26 / frequency seconds to either
+            side, which is 0.8 s at C1 and 0.2 s at C3; and the track's tuning, one number
+==========  =====================================================================================
+
+Onset and chroma therefore see a little of the future. Code that may use only the past has to delay
+them by that much.
+"""
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import soxr
+from librosa.onset import onset_strength
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Samples, rms_dbfs
+
+SAMPLE_RATE = 32_000
+HOP = 640
+"""Samples per frame: 32 kHz / 50 Hz."""
+
+_CHROMA_RATE = 16_000
+"""Chroma ends at B7 (3951 Hz), and at half the rate it takes half the time."""
+
+_BINS_PER_OCTAVE = 36
+_ONSET_FFT = 2048
+_ONSET_FLOOR = 1e-6
+"""Mel power of white noise at about -80 dBFS. An absolute floor keeps frames independent of the
+track's loudest one, to which librosa's default would tie them."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is extracted of a track; all float32, one column or entry per frame."""
+
+    chroma: NDArray[np.float32]
+    """[12, frames], C to B, each frame's largest at 1 (librosa's ``chroma_cqt``, C1 to B7).
+    In near-silence it is the chroma of noise: weigh it by energy."""
+    energy: NDArray[np.float32]
+    """[frames], RMS level in dBFS, at least -120."""
+    onset: NDArray[np.float32]
+    """[frames], mean rise over the previous frame in dB across 128 mel bands; 0 at frame 0."""
+    tuning_cents: float
+    """Estimated deviation from A4 = 440 Hz that chroma is corrected for, within ±17 cents."""
+
+
+def extract_features(samples: Samples) -> Features:
+    """Extract the features of mono 32 kHz audio [n], n >= 640."""
+    frames = len(samples) // HOP
+    chroma, tuning_cents = _chroma(samples, frames)
+    return Features(chroma, frame_energy(samples), _onset(samples, frames), tuning_cents)
+
+
+def frame_energy(samples: Samples) -> NDArray[np.float32]:
+    """RMS level in dBFS of each frame's own samples: [n] -> [n // 640]."""
+    frames = len(samples) // HOP
+    return rms_dbfs(samples[: frames * HOP].reshape(frames, HOP))
+
+
+def _chroma(samples: Samples, frames: int) -> tuple[NDArray[np.float32], float]:
+    """[n] -> [12, frames] and the tuning in cents."""
+    padded = _centred(samples, frames, at_least=3 * SAMPLE_RATE)
+    halved = soxr.resample(padded, SAMPLE_RATE, _CHROMA_RATE, quality="HQ")
+    tuning = librosa.estimate_tuning(
+        y=halved, sr=_CHROMA_RATE, bins_per_octave=_BINS_PER_OCTAVE, resolution=0.01
+    )
+    chroma = librosa.feature.chroma_cqt(
+        y=halved,
+        sr=_CHROMA_RATE,
+        hop_length=HOP * _CHROMA_RATE // SAMPLE_RATE,
+        bins_per_octave=_BINS_PER_OCTAVE,
+        tuning=tuning,
+    )
+    cents = round(float(tuning) * 1200 / _BINS_PER_OCTAVE, 2)
+    return np.ascontiguousarray(chroma[:, :frames], dtype=np.float32), cents
+
+
+def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
+    """[n] -> [frames]: rectified spectral flux of the log-mel spectrogram."""
+    mel = librosa.feature.melspectrogram(
+        y=_centred(samples, frames, at_least=_ONSET_FFT),
+        sr=SAMPLE_RATE,
+        n_fft=_ONSET_FFT,
+        hop_length=HOP,
+    )
+    level = librosa.power_to_db(mel, amin=_ONSET_FLOOR, top_db=None)[:, :frames]
+    # center=True would shift the result by another frame: the spectra are centred already.
+    onset = onset_strength(S=level, sr=SAMPLE_RATE, center=False)
+    return np.asarray(onset, dtype=np.float32)
+
+
+def _centred(samples: Samples, frames: int, *, at_least: int) -> Samples:
+    """Drop half a frame, so that librosa's frame f, centred on sample 640 f, is ours.
+
+    Zeros at the end, which librosa would add itself, make up for it and keep its windows shorter
+    than the signal.
+    """
+    shifted = samples[HOP // 2 : frames * HOP]
+    missing = max(at_least, frames * HOP) - len(shifted)
+    return np.pad(shifted, (0, missing))

@@ -1,0 +1,75 @@
+"""safetensors files whose bytes depend on nothing but their contents.
+
+The writer of the safetensors package puts a header's entries in an order that changes from process
+to process, so two runs of the same work would give different files. This one sorts them; the
+files are read with the package itself. Format: https://github.com/huggingface/safetensors#format
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.files import atomic
+
+_DTYPES = {"float16": "F16", "float32": "F32", "int64": "I64"}
+_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """A serialised file, not yet on disk: its pieces in order, their length and their SHA-256."""
+
+    pieces: tuple[memoryview, ...]
+    bytes: int
+    sha256: str
+
+    def write(self, path: Path) -> None:
+        """Write the file, atomically."""
+        with atomic(path) as temporary, temporary.open("wb", buffering=0) as file:
+            for piece in self.pieces:
+                rest = piece
+                while rest:  # a raw write may take less than it is given
+                    rest = rest[file.write(rest) :]
+
+
+def serialise(
+    tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
+) -> TensorFile:
+    """Lay out named float16, float32 or int64 arrays and text metadata as one safetensors file.
+
+    The arrays' memory is used as it is where it is contiguous: do not change them until written.
+    Raises KeyError for another dtype.
+    """
+    # Wide types first, as the package does, so that every tensor is aligned to its own width.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    pieces, offset = [], 0
+    for name in names:
+        array = np.ascontiguousarray(tensors[name])
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": list(tensors[name].shape),
+            "data_offsets": [offset, offset + array.nbytes],
+        }
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        pieces.append(little_endian.reshape(-1).view(np.uint8).data)
+        offset += array.nbytes
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    pieces = [memoryview(len(text).to_bytes(8, "little") + text), *pieces]
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return TensorFile(tuple(pieces), sum(piece.nbytes for piece in pieces), digest.hexdigest())
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
+) -> None:
+    """Write named arrays and text metadata to ``path``, atomically; see ``serialise``."""
+    serialise(tensors, metadata).write(path)
