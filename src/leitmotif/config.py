@@ -84,7 +84,7 @@ class ManifestParams(Settings):
     """A track with a tag containing one of these is left out (``voice``, ``vocal``)."""
     require_licence: bool
     """Leave out tracks whose licence is unknown."""
-    window_seconds: Annotated[float, Field(gt=0, le=30)]
+    window_seconds: Annotated[float, Field(ge=1, le=30)]
     """Audio read in the model's context; MusicGen was trained on 30 s."""
     windows: Literal["first", "all"]
     """One window from the track's start, or the whole track in adjacent windows."""

@@ -42,14 +42,15 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new, empty folder beside ``path``; on success flush it and put it in ``path``'s place.
+    """Yield a new folder beside ``path``; on success flush it and let it take ``path``'s place.
 
     If the body raises, the new folder is removed and ``path`` is left as it was. What a killed run
     left beside ``path`` is removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY_SUFFIX}"):
-        shutil.rmtree(leftover)
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     replaced = path.with_name(f".{path.name}.replaced{TEMPORARY_SUFFIX}")
     temporary.mkdir()
@@ -62,10 +63,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.rename(replaced)
         temporary.rename(path)
+        if replaced.exists():
+            shutil.rmtree(replaced)
     finally:
-        for rest in (temporary, replaced):
-            if rest.exists():
-                shutil.rmtree(rest)
+        if temporary.exists():
+            shutil.rmtree(temporary)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,10 +2,19 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import track as rich_track
 
 T = TypeVar("T")
@@ -29,3 +38,41 @@ def progress(items: Iterable[T], description: str, *, total: int) -> Iterator[T]
                 file=sys.stderr,
                 flush=True,
             )
+
+
+@contextmanager
+def byte_progress(
+    description: str, *, total: int | None, done: int = 0
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes the number of bytes just moved, and show how far that is.
+
+    ``total`` is None where the size is not known; ``done`` bytes were there from the start.
+    """
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(description, total=total, completed=done)
+            yield lambda count: bar.advance(task, count)
+        return
+
+    start, shown = time.monotonic(), 10 * done // total if total else 0
+
+    def advance(count: int) -> None:
+        nonlocal done, shown
+        done += count
+        if total and 10 * done // total > shown:
+            shown = 10 * done // total
+            elapsed = time.monotonic() - start
+            print(
+                f"{description}: {done / 1e6:.1f} of {total / 1e6:.1f} MB in {elapsed:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    yield advance

@@ -72,5 +72,5 @@ class Exclusion(Table):
 
     track_id: TrackId
     reason: str
-    """voice, no_required_tag, too_short, unknown_duration or no_licence."""
+    """excluded_tag, no_required_tag, unknown_duration, too_short or no_licence."""
     detail: str

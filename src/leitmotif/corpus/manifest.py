@@ -1,0 +1,91 @@
+"""The manifest: which tracks an experiment uses, and why it leaves out the others."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from leitmotif.config import FRAME_RATE, ManifestParams
+from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack, Window
+
+REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
+"""In the order in which they are looked for; a track is counted under the first that applies."""
+
+SHORTEST_REMAINDER = FRAME_RATE
+"""Frames: audio left after the last whole window becomes a window of its own from 1 s on."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The outcome of the rules."""
+
+    tracks: list[ManifestTrack]
+    """The first eligible tracks, in the corpus's order."""
+    excluded: list[Exclusion]
+    eligible: int
+    """Those beyond the number asked for included."""
+
+    def counts(self) -> dict[str, int]:
+        """Tracks excluded, by reason; every reason is there, so that two runs compare."""
+        found = Counter(row.reason for row in self.excluded)
+        return {reason: found[reason] for reason in REASONS}
+
+
+def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
+    """Apply ``rules`` to each track of ``corpus``, keeping its order."""
+    eligible: list[ManifestTrack] = []
+    excluded: list[Exclusion] = []
+    for track in corpus:
+        verdict = judge(track, rules)
+        if isinstance(verdict, Exclusion):
+            excluded.append(verdict)
+        else:
+            eligible.append(verdict)
+    return Manifest(eligible[: rules.tracks], excluded, len(eligible))
+
+
+def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
+    """The track's row in the manifest, or the first reason against it."""
+
+    def exclude(reason: str, detail: str) -> Exclusion:
+        return Exclusion(track_id=track.track_id, reason=reason, detail=detail)
+
+    for tag in track.tags:
+        for word in rules.excluded_tag_words:
+            if word.casefold() in tag.casefold():
+                return exclude("excluded_tag", f"{tag} contains {word}")
+    for prefix in rules.required_tag_prefixes:
+        if not any(tag.startswith(prefix) for tag in track.tags):
+            return exclude("no_required_tag", f"no tag starts with {prefix}")
+    if track.seconds is None:
+        return exclude("unknown_duration", "neither the metadata nor the file's header states it")
+    frames = whole_frames(track.seconds)
+    if track.seconds < rules.min_seconds or frames < 1:
+        return exclude("too_short", f"{track.seconds:.2f} s of {rules.min_seconds} s")
+    if rules.require_licence and track.licence is None:
+        return exclude("no_licence", "the source states no licence")
+    return ManifestTrack(
+        track_id=track.track_id,
+        path=track.path,
+        sha256=track.sha256,
+        seconds=track.seconds,
+        tags=track.tags,
+        licence=track.licence,
+        windows=windows(frames, rules),
+    )
+
+
+def whole_frames(seconds: float) -> int:
+    """Codec frames (1/50 s) that fit into ``seconds``; 8.32 s are 416 in spite of rounding."""
+    return int(seconds * FRAME_RATE + 1e-6)
+
+
+def windows(frames: int, rules: ManifestParams) -> list[Window]:
+    """What the model reads of a track of ``frames`` frames: its start, or all of it in a row."""
+    length = whole_frames(rules.window_seconds)
+    if rules.windows == "first" or frames <= length:
+        return [Window(start_frame=0, frames=min(length, frames))]
+    starts = range(0, frames, length)
+    pieces = [Window(start_frame=start, frames=min(length, frames - start)) for start in starts]
+    if pieces[-1].frames < min(length, SHORTEST_REMAINDER):
+        pieces.pop()
+    return pieces

@@ -1,0 +1,110 @@
+"""MTG-Jamendo: the real downloader.
+
+A pin file names the release: the metadata repository's commit and the SHA-256 of the files used.
+Those files hold the checksums of the tar files and of every track, so one hash vouches for all.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from leitmotif.config import MtgJamendoCorpus
+from leitmotif.corpus.download import download
+from leitmotif.corpus.shard import (
+    MAX_ARCHIVE_BYTES,
+    Shards,
+    archive_name,
+    archive_sha256,
+    unpack_shards,
+)
+from leitmotif.corpus.tables import CorpusTrack, Sha256, Table
+from leitmotif.errors import CorpusError
+
+MAX_METADATA_BYTES = 64 << 20
+
+
+class PinnedFile(Table):
+    """A file of the metadata repository."""
+
+    path: str
+    sha256: Sha256 | None
+    """None where only the commit pins the content; the download reports what it found."""
+
+
+class Release(Table):
+    """The pin file."""
+
+    dataset: str
+    data_type: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Commit of the metadata repository."""
+    tar_checksums: PinnedFile
+    track_checksums: PinnedFile
+    tags: PinnedFile
+    audio_licences: PinnedFile
+
+
+def load_release(path: Path) -> Release:
+    """Read a pin file; raises CorpusError naming the field that cannot be used."""
+    try:
+        return Release.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{path}, the pinned release, does not exist", fix="correct corpus.path in params.yaml"
+        ) from None
+    except ValidationError as error:
+        raise CorpusError(
+            f"{path} does not describe a release of MTG-Jamendo",
+            found=error,
+            fix="take data/sources/mtg_jamendo.json as it is in git",
+        ) from error
+
+
+def fetch_mtg_jamendo(settings: MtgJamendoCorpus, corpus: Path, work: Path) -> list[CorpusTrack]:
+    """Download, verify and unpack shards into ``corpus``/audio; returns the tracks' rows.
+
+    Downloads are kept below ``work``, resumed there, and checked again on each call. Raises
+    CorpusError, naming the file, for whatever cannot be had or is not what the release promises.
+    """
+    release = load_release(Path(settings.path))
+    downloads = work / "downloads" / "mtg-jamendo"
+
+    def metadata(file: PinnedFile) -> Path:
+        target = downloads / release.revision / file.path
+        found = download(
+            f"{settings.metadata_url}/{release.revision}/{file.path}",
+            target,
+            sha256=file.sha256,
+            max_bytes=MAX_METADATA_BYTES,
+            retries=settings.retries,
+        )
+        if file.sha256 is None:
+            print(f"{file.path}: SHA-256 {found}, not pinned by {settings.path}", file=sys.stderr)
+        return target
+
+    tar_checksums = metadata(release.tar_checksums)
+    track_checksums, tags = metadata(release.track_checksums), metadata(release.tags)
+    licences = metadata(release.audio_licences)
+    archives = {}
+    for number in sorted(settings.shards):
+        name = archive_name(release.dataset, release.data_type, number)
+        archives[number] = downloads / name
+        download(
+            f"{settings.audio_url}/{release.dataset}/{release.data_type}/{name}",
+            archives[number],
+            sha256=archive_sha256(tar_checksums, name),
+            max_bytes=MAX_ARCHIVE_BYTES,
+            retries=settings.retries,
+        )
+    shards = Shards(
+        dataset=release.dataset,
+        data_type=release.data_type,
+        archives=archives,
+        tar_checksums=tar_checksums,
+        track_checksums=track_checksums,
+        tags=tags,
+        licences=licences,
+    )
+    return unpack_shards(shards, corpus)

@@ -1,0 +1,45 @@
+"""Stage ``manifest``: the tracks that the experiment uses, and the reasons against the others."""
+
+import sys
+
+from leitmotif.config import Params
+from leitmotif.corpus.manifest import select
+from leitmotif.corpus.sources import TRACKS
+from leitmotif.corpus.tables import CorpusTrack
+from leitmotif.errors import StageError
+from leitmotif.files import read_table, write_json, write_table
+from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS, run
+
+
+def manifest(params: Params) -> None:
+    """Write data/manifest.jsonl, data/excluded.jsonl and metrics/manifest.json.
+
+    Raises StageError if no track is eligible.
+    """
+    chosen = select(read_table(CORPUS / TRACKS, CorpusTrack), params.manifest)
+    if not chosen.tracks:
+        raise StageError(
+            "no track of the corpus is eligible",
+            found=", ".join(f"{count} {reason}" for reason, count in chosen.counts().items()),
+            fix="loosen the rules under manifest in params.yaml",
+        )
+    if chosen.eligible < params.manifest.tracks:
+        print(
+            f"manifest: {chosen.eligible} eligible tracks, fewer than manifest.tracks = "
+            f"{params.manifest.tracks}",
+            file=sys.stderr,
+        )
+    write_table(MANIFEST, chosen.tracks)
+    write_table(EXCLUDED, chosen.excluded)
+    write_json(
+        METRICS / "manifest.json",
+        {
+            "eligible": chosen.eligible,
+            "selected": len(chosen.tracks),
+            "excluded": chosen.counts(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(manifest)
