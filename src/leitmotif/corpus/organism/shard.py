@@ -1,0 +1,190 @@
+"""Composed pieces as a shard of MP3 files, in the layout of MTG-Jamendo's low-quality release.
+
+The same code then verifies, unpacks and selects composed and downloaded tracks, so one piece in
+six is made for the manifest to leave out: sung, untagged, too short, or without a licence.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from leitmotif.corpus.organism.composer import Score, Truth, compose, render, sounds, truth
+from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.world import World
+from leitmotif.files import atomic, write_table, write_text
+from leitmotif.progress import progress
+
+TAR = "autotagging_moodtheme_audio-low-00.tar"
+TAR_SUMS = "autotagging_moodtheme_audio-low_sha256_tars.txt"
+TRACK_SUMS = "autotagging_moodtheme_audio-low_sha256_tracks.txt"
+INSTRUMENTS, MOODS = "autotagging_instrument.tsv", "autotagging_moodtheme.tsv"
+LICENCES = "audio_licenses.txt"
+TRUTH = "truth.jsonl"
+
+DEFECT_EVERY = 6
+DEFECTS = ("voice", "untagged", "short", "unlicensed")
+SHORT_BARS = 5
+KILOBITS = 256
+"""Bit rate of the MP3 files. At 256 kbit/s the organism's codec reads every code as from the
+uncompressed samples; at 128 kbit/s 2 % of them differ."""
+SLOWEST, FASTEST = 320, 32
+"""Bit rates that libsndfile's compression levels 0 and 1 stand for at 32 kHz."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One track of a shard."""
+
+    index: int
+    score: Score
+    bars: int
+    defect: str | None
+
+    @property
+    def number(self) -> int:
+        """The track's number; a hundredfold, for folder 00 holds those that end in two zeros."""
+        return 100 * (self.index + 1)
+
+    @property
+    def track_id(self) -> str:
+        """The track's name in the tables."""
+        return f"track_{self.number:07d}"
+
+    @property
+    def member(self) -> str:
+        """Its path in the tar and in the checksum list."""
+        return f"00/{self.number}.low.mp3"
+
+    @property
+    def path(self) -> str:
+        """Its path in the tables, which name the full-quality file."""
+        return f"00/{self.number}.mp3"
+
+
+def draw_piece(world: World, seed: int, index: int) -> Piece:
+    """Piece ``index`` of a shard, with its defect if it has one."""
+    turn, place = divmod(index, DEFECT_EVERY)
+    defect = DEFECTS[turn % len(DEFECTS)] if place == DEFECT_EVERY - 1 else None
+    return Piece(
+        index=index,
+        score=compose(world, seed, index, part="held_out"),
+        bars=SHORT_BARS if defect == "short" else world.bars,
+        defect=defect,
+    )
+
+
+def write_shard(world: World, out: Path, *, pieces: int, seed: int) -> None:
+    """Compose ``pieces`` tracks of motifs held out from training and write them below ``out``.
+
+    Writes the tar with its checksum lists, the instrument and mood tables, the licences, and
+    truth.jsonl with what the score says of each track. The same arguments give the same bytes.
+    """
+    drawn = [draw_piece(world, seed, index) for index in range(pieces)]
+    bank = SoundBank(world)
+    audio = (
+        encode_mp3(_samples(world, bank, piece), world.sample_rate)
+        for piece in progress(drawn, "composing", total=pieces)
+    )
+    with atomic(out / TAR) as temporary:
+        sums = [
+            f"{hashlib.sha256(mp3).hexdigest()} {piece.member}\n"
+            for piece, mp3 in _add_members(temporary, drawn, audio)
+        ]
+        with temporary.open("rb") as file:
+            tar_sum = hashlib.file_digest(file, "sha256").hexdigest()
+    write_text(out / TAR_SUMS, f"{tar_sum} {TAR}\n")
+    write_text(out / TRACK_SUMS, "".join(sums))
+    write_text(out / INSTRUMENTS, _instruments(world, drawn))
+    write_text(out / MOODS, _moods(world, drawn))
+    write_text(out / LICENCES, _licences(drawn))
+    write_table(out / TRUTH, (_truth(world, piece, seed) for piece in drawn))
+
+
+def encode_mp3(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rate: int) -> bytes:
+    """A mono MP3 at a constant ``KILOBITS``; decoding it gives the samples back in place.
+
+    LAME writes how much silence it prepended, and libsndfile's decoder removes it again. Samples
+    are rounded to 16 bits first, so that a last-digit difference between machines is not encoded.
+    """
+    buffer = io.BytesIO()
+    soundfile.write(
+        buffer,
+        np.round(samples * 32767).astype(np.int16),
+        sample_rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=(SLOWEST - KILOBITS) / (SLOWEST - FASTEST),
+    )
+    return buffer.getvalue()
+
+
+def _samples(
+    world: World, bank: SoundBank, piece: Piece
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    events = sounds(world, piece.score)[: piece.bars * world.notes_per_bar]
+    return render(bank, events)
+
+
+def _add_members(
+    path: Path, pieces: list[Piece], audio: Iterator[bytes]
+) -> Iterator[tuple[Piece, bytes]]:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for piece, mp3 in zip(pieces, audio, strict=True):
+            member = tarfile.TarInfo(piece.member)
+            member.size = len(mp3)
+            tar.addfile(member, io.BytesIO(mp3))
+            yield piece, mp3
+
+
+def _instruments(world: World, pieces: list[Piece]) -> str:
+    rows = []
+    for piece in pieces:
+        tags = [f"instrument---{piece.score.instrument}"]
+        if piece.defect == "voice":
+            tags.append("instrument---voice")
+        if piece.defect != "untagged":
+            rows.append(_row(world, piece, tags))
+    return _table(rows)
+
+
+def _moods(world: World, pieces: list[Piece]) -> str:
+    return _table(_row(world, piece, [f"mood/theme---{piece.score.mood}"]) for piece in pieces)
+
+
+def _table(rows: Iterator[str] | list[str]) -> str:
+    return "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS\n" + "".join(rows)
+
+
+def _row(world: World, piece: Piece, tags: list[str]) -> str:
+    seconds = piece.bars * world.samples_per_bar / world.sample_rate
+    cells = [piece.track_id, "artist_000001", "album_000001", piece.path, f"{seconds:.1f}", *tags]
+    return "\t".join(cells) + "\n"
+
+
+def _licences(pieces: list[Piece]) -> str:
+    return "".join(
+        f"{piece.path}\n"
+        f"Piece {piece.number} by Leitmotif's composer\n"
+        "Available under a Creative Commons Zero license: "
+        "https://creativecommons.org/publicdomain/zero/1.0/\n\n"
+        for piece in pieces
+        if piece.defect != "unlicensed"
+    )
+
+
+def _truth(world: World, piece: Piece, seed: int) -> Truth:
+    return truth(
+        world,
+        piece.score,
+        track_id=piece.track_id,
+        seed=seed,
+        index=piece.index,
+        bars=piece.bars,
+    )

@@ -1,0 +1,147 @@
+"""The description of the composed world: its grid, its scales, its form and its sounds."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from leitmotif.config import Settings
+from leitmotif.errors import CorpusError
+
+Melodic = Literal["guitar", "violin"]
+Drum = Literal["kick", "hat"]
+Count = Annotated[int, Field(ge=1)]
+Bar = Annotated[int, Field(ge=0)]
+Degree = Annotated[int, Field(ge=0)]
+Pitch = Annotated[int, Field(ge=21, le=108)]
+Gain = Annotated[float, Field(gt=0, lt=1)]
+
+SHORTEST_GAP_SECONDS = 5.0
+"""Least time from the cue's end to a slot: what makes a return long-horizon structure."""
+
+
+class Gains(Settings):
+    """Peak amplitude of each part; together they stay below full scale."""
+
+    melody: Gain
+    cue: Gain
+    drums: Gain
+
+    @model_validator(mode="after")
+    def _no_clipping(self) -> Self:
+        loudest = max(self.melody, self.cue) + self.drums
+        if loudest >= 1:
+            raise ValueError(f"a note and a drum add up to {loudest}, which clips at 1")
+        return self
+
+
+class World(Settings):
+    """Everything the composer may draw from; pitches are MIDI numbers, bars count from 0."""
+
+    sample_rate: Count
+    samples_per_frame: Count
+    """Length of a codec frame; no note crosses a frame's border by less than a whole one."""
+    frames_per_note: Count
+    notes_per_bar: Count
+    bars: Count
+    statement_bars: tuple[Bar, ...]
+    """Where the motif always sounds; the first of them introduces it."""
+    cue_bar: Bar
+    """Bells; its notes are shared out evenly among the slots, in their order."""
+    slot_bars: tuple[Bar, ...]
+    """Where the motif returns if the cue says so, and filler sounds if not."""
+    cue_pitches: tuple[Pitch, Pitch]
+    """The bell that says no, and the bell that says yes."""
+    tonic: Pitch
+    scales: dict[str, tuple[Degree, ...]]
+    """Semitones above the tonic of each degree, by mood."""
+    filler: tuple[tuple[Degree, ...], ...]
+    """Bars of scale degrees that are never a motif."""
+    instruments: tuple[Melodic, ...]
+    genres: dict[str, tuple[Drum, ...]]
+    """The drums of each genre, taken in turn on the notes of a bar; none at all is allowed."""
+    tempo: str
+    """What prompts call the speed."""
+    gains: Gains
+    held_out_one_in: Annotated[int, Field(ge=2)]
+    """One motif in so many is kept from training; shards are composed from these."""
+
+    @model_validator(mode="after")
+    def _form(self) -> Self:
+        named = [*self.statement_bars, self.cue_bar, *self.slot_bars]
+        if not self.statement_bars or not self.slot_bars:
+            raise ValueError("a piece needs at least one statement bar and one slot bar")
+        if len(set(named)) < len(named) or max(named) >= self.bars:
+            raise ValueError(f"statement, cue and slot bars overlap or exceed {self.bars}: {named}")
+        if (
+            sorted(self.slot_bars) != list(self.slot_bars)
+            or min(self.statement_bars) > self.cue_bar
+        ):
+            raise ValueError("expected the motif first, then the cue, then the slots in order")
+        if self.notes_per_bar % len(self.slot_bars):
+            raise ValueError(
+                f"{self.notes_per_bar} cue notes cannot be shared by {len(self.slot_bars)} slots"
+            )
+        gap = (self.slot_bars[0] - self.cue_bar - 1) * self.samples_per_bar / self.sample_rate
+        if gap < SHORTEST_GAP_SECONDS:
+            raise ValueError(f"the first slot comes {gap:.2f} s after the cue; at least 5 s needed")
+        return self
+
+    @model_validator(mode="after")
+    def _pitches(self) -> Self:
+        degrees = {len(scale) for scale in self.scales.values()}
+        if len(degrees) != 1:
+            raise ValueError(f"the scales need one length in common, found {sorted(degrees)}")
+        for bar in self.filler:
+            if len(bar) != self.notes_per_bar or max(bar) >= self.degrees:
+                raise ValueError(f"filler {bar} is not {self.notes_per_bar} degrees of the scales")
+        if not (self.filler and self.instruments and self.genres):
+            raise ValueError("filler, instruments and genres may not be empty")
+        return self
+
+    @property
+    def degrees(self) -> int:
+        """Notes in each scale."""
+        return len(next(iter(self.scales.values())))
+
+    @property
+    def samples_per_note(self) -> int:
+        """Length of one note."""
+        return self.frames_per_note * self.samples_per_frame
+
+    @property
+    def samples_per_bar(self) -> int:
+        """Length of one bar."""
+        return self.notes_per_bar * self.samples_per_note
+
+    @property
+    def frames_per_bar(self) -> int:
+        """Length of one bar in codec frames."""
+        return self.notes_per_bar * self.frames_per_note
+
+    @property
+    def notes_per_slot(self) -> int:
+        """Notes of the cue bar that speak of one slot."""
+        return self.notes_per_bar // len(self.slot_bars)
+
+
+def load_world(path: Path) -> World:
+    """Read a world's description; raises CorpusError naming each field that cannot be used."""
+    try:
+        return World.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{path} does not exist",
+            expected="the description of a composed world",
+            fix="set corpus.path to models/organism/world.json",
+        ) from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise CorpusError(
+            f"{path} does not describe a world that can be composed",
+            found=problems,
+            fix="mend the fields named; models/organism/world.json is a complete example",
+        ) from error
