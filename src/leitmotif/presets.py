@@ -68,7 +68,8 @@ def use(
 def _with_settings(text: str, settings: Sequence[str]) -> str:
     if not settings:
         return text
-    yaml = YAML()  # round trip: keeps comments, order and quotes
+    yaml = YAML()  # round trip: keeps comments and order
+    yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 4096
     yaml.representer.add_representer(
@@ -86,7 +87,7 @@ def _with_settings(text: str, settings: Sequence[str]) -> str:
         if not isinstance(section, dict):
             raise ConfigError(f"{key}: there is no such key", expected=", ".join(values))
         try:
-            section[last] = YAML(pure=True).load(value)
+            section[last] = yaml.load(value)
         except YAMLError as error:
             raise ConfigError(f"{key}: the value is not YAML", found=error) from error
     buffer = io.StringIO()
