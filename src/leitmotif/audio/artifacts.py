@@ -11,10 +11,9 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from leitmotif.audio.decode import Recording, Samples, rms_dbfs
-from leitmotif.corpus.tables import Table, TrackId
 
 CLIPPED = 0.999
 """Magnitude from which a sample counts as clipped; lossy decoding moves it a little off 1."""
@@ -32,10 +31,12 @@ _FLOOR_DB = -150.0
 """Below the rounding noise of 16 bits (-133 dBFS per bin), above that of a decoder's arithmetic."""
 
 
-class SourceArtifacts(Table):
+class SourceArtifacts(BaseModel):
     """A row of data/features/artifacts.jsonl."""
 
-    track_id: TrackId
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    track_id: str
     sample_rate: Annotated[int, Field(gt=0)]
     """Hz, of the file."""
     channels: Annotated[int, Field(gt=0)]

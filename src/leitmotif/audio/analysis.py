@@ -1,0 +1,66 @@
+"""One track of the manifest: verified, decoded, checked, and measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
+from leitmotif.audio.decode import check_audio, read_recording, to_mono
+from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.config import FeaturesParams
+from leitmotif.errors import AudioError
+from leitmotif.files import sha256_file
+
+
+@dataclass(frozen=True)
+class TrackAnalysis:
+    """All that is measured of one track."""
+
+    features: Features
+    artifacts: SourceArtifacts
+    seconds: float
+    """Decoded duration."""
+
+
+def analyse_track(
+    path: Path, *, track_id: str, sha256: str, params: FeaturesParams
+) -> TrackAnalysis:
+    """Measure the recording at ``path``, which must have this hash.
+
+    Raises AudioError with one of the reasons missing, checksum, undecodable, truncated,
+    non_finite, too_short and silent.
+    """
+    verify_audio(path, sha256)
+    recording = read_recording(path)
+    audio = to_mono(recording, SAMPLE_RATE)
+    check_audio(
+        audio,
+        min_seconds=params.min_seconds,
+        silence_dbfs=params.silence_dbfs,
+        name=str(path),
+    )
+    artifacts = measure_artifacts(
+        recording,
+        track_id=track_id,
+        file_bytes=path.stat().st_size,
+        silence_dbfs=params.silence_dbfs,
+    )
+    return TrackAnalysis(extract_features(audio.samples), artifacts, audio.seconds)
+
+
+def verify_audio(path: Path, sha256: str) -> None:
+    """Raise AudioError unless the file is there (``missing``) and has this hash (``checksum``)."""
+    if not path.is_file():
+        raise AudioError(
+            f"{path} does not exist",
+            reason="missing",
+            fix="run `dvc repro corpus`, or `dvc pull`",
+        )
+    found = sha256_file(path)
+    if found != sha256:
+        raise AudioError(
+            f"{path} is not the file of the manifest",
+            reason="checksum",
+            found=f"SHA-256 {found}",
+            expected=f"SHA-256 {sha256}",
+            fix="run `dvc repro manifest`, or `dvc checkout` if the file was changed by mistake",
+        )

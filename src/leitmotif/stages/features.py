@@ -1,0 +1,71 @@
+"""Stage ``features``: chroma, energy, onset strength and source artifacts of each track."""
+
+from pathlib import Path
+
+from leitmotif.audio.analysis import TrackAnalysis, analyse_track
+from leitmotif.audio.features import HOP, SAMPLE_RATE
+from leitmotif.config import Params
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.errors import AudioError
+from leitmotif.files import atomic_folder, read_table, write_json, write_table
+from leitmotif.progress import progress
+from leitmotif.provenance import code_version
+from leitmotif.stages import CORPUS, FAILURES, FEATURES, MANIFEST, METRICS, run
+from leitmotif.stages.failures import failed, limit_failures
+from leitmotif.tensors import write_tensors
+
+
+def features(params: Params) -> None:
+    """Write data/features, data/failures.jsonl and metrics/features.json."""
+    tracks = read_table(MANIFEST, ManifestTrack)
+    failures, artifacts = [], []
+    frames, seconds = 0, 0.0
+    with atomic_folder(FEATURES) as folder:
+        for track in progress(tracks, "features", total=len(tracks)):
+            try:
+                analysis = analyse_track(
+                    CORPUS / track.path,
+                    track_id=track.track_id,
+                    sha256=track.sha256,
+                    params=params.features,
+                )
+            except AudioError as error:
+                failures.append(failed(track, error))
+                continue
+            _write(folder / f"{track.track_id}.safetensors", track, analysis)
+            artifacts.append(analysis.artifacts)
+            frames += len(analysis.features.energy)
+            seconds += analysis.seconds
+        write_table(folder / "artifacts.jsonl", artifacts)
+        write_table(FAILURES, failures)
+        limit_failures("features", failures, params.features.max_failures, of=len(tracks))
+    write_json(
+        METRICS / "features.json",
+        {
+            "tracks": len(artifacts),
+            "failures": len(failures),
+            "frames": frames,
+            "seconds_of_audio": round(seconds, 2),
+        },
+    )
+
+
+def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis) -> None:
+    extracted = analysis.features
+    write_tensors(
+        path,
+        {"chroma": extracted.chroma, "energy": extracted.energy, "onset": extracted.onset},
+        {
+            "track_id": track.track_id,
+            "audio_sha256": track.sha256,
+            "frames": str(len(extracted.energy)),
+            "frame_rate": str(SAMPLE_RATE // HOP),
+            "sample_rate": str(SAMPLE_RATE),
+            "tuning_cents": str(extracted.tuning_cents),
+            "code_version": code_version("audio"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(features)

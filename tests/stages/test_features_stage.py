@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from safetensors import safe_open
+
+from leitmotif.config import Params, load_params
+from leitmotif.corpus.tables import Failure, ManifestTrack, Window
+from leitmotif.errors import StageError
+from leitmotif.files import read_table, sha256_file, write_table
+from leitmotif.stages import FAILURES, FEATURES, MANIFEST
+from leitmotif.stages.features import features
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/corpus/audio").mkdir(parents=True)
+    return tmp_path
+
+
+def params(repo_root: Path, max_failures: int = 0) -> Params:
+    loaded = load_params(repo_root / "presets" / "organism.yaml")
+    changed = loaded.features.model_copy(update={"max_failures": max_failures})
+    return loaded.model_copy(update={"features": changed})
+
+
+def sound(seconds: float, seed: int = 0) -> np.ndarray:
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * 32_000))
+
+
+def track(name: str) -> ManifestTrack:
+    path = Path("data/corpus/audio") / name
+    return ManifestTrack(
+        track_id=path.stem,
+        path=f"audio/{name}",
+        sha256=sha256_file(path),
+        seconds=2.0,
+        tags=[],
+        licence=None,
+        windows=[Window(start_frame=0, frames=100)],
+    )
+
+
+def add_good_tracks(*names: str) -> list[ManifestTrack]:
+    for seed, name in enumerate(names):
+        soundfile.write(f"data/corpus/audio/{name}", sound(2.0, seed), 32_000)
+    return [track(name) for name in names]
+
+
+def test_each_track_gets_tensors_on_the_codec_grid_and_a_row_of_artifacts(
+    workspace: Path, repo_root: Path
+) -> None:
+    write_table(MANIFEST, add_good_tracks("one.wav", "two.mp3"))
+    features(params(repo_root))
+
+    assert sorted(path.name for path in FEATURES.iterdir()) == [
+        "artifacts.jsonl",
+        "one.safetensors",
+        "two.safetensors",
+    ]
+    with safe_open(FEATURES / "one.safetensors", framework="np") as file:
+        assert {name: file.get_tensor(name).shape for name in file.keys()} == {  # noqa: SIM118
+            "chroma": (12, 100),
+            "energy": (100,),
+            "onset": (100,),
+        }
+        header = file.metadata()
+    assert header["frame_rate"] == "50"
+    assert header["audio_sha256"] == sha256_file(Path("data/corpus/audio/one.wav"))
+    rows = [json.loads(line) for line in (FEATURES / "artifacts.jsonl").read_text().splitlines()]
+    assert [row["track_id"] for row in rows] == ["one", "two"]
+    assert rows[0]["bit_rate"] > rows[1]["bit_rate"]
+    assert json.loads(Path("metrics/features.json").read_text()) == {
+        "tracks": 2,
+        "failures": 0,
+        "frames": 200,
+        "seconds_of_audio": 4.0,
+    }
+
+
+def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
+    workspace: Path, repo_root: Path
+) -> None:
+    audio = Path("data/corpus/audio")
+    rows = add_good_tracks("good.wav", "changed.wav", "lost.wav", "cut.mp3")
+    soundfile.write(audio / "silent.flac", np.zeros(64_000), 32_000)
+    soundfile.write(audio / "short.ogg", sound(0.2), 32_000)
+    with_nan = sound(2.0)
+    with_nan[5000] = np.nan
+    soundfile.write(audio / "nan.wav", with_nan, 32_000, subtype="FLOAT")
+    (audio / "text.mp3").write_text("no audio")
+    cut = (audio / "cut.mp3").read_bytes()
+    (audio / "cut.mp3").write_bytes(cut[: len(cut) // 2])
+    rows[3] = track("cut.mp3")
+    rows += [track(name) for name in ("silent.flac", "short.ogg", "nan.wav", "text.mp3")]
+    soundfile.write(audio / "changed.wav", sound(2.0, seed=9), 32_000)
+    (audio / "lost.wav").unlink()
+    write_table(MANIFEST, rows)
+
+    features(params(repo_root, max_failures=7))
+
+    failures = read_table(FAILURES, Failure)
+    assert {failure.track_id: failure.reason for failure in failures} == {
+        "changed": "checksum",
+        "lost": "missing",
+        "cut": "truncated",
+        "silent": "silent",
+        "short": "too_short",
+        "nan": "non_finite",
+        "text": "undecodable",
+    }
+    assert all(failure.detail and "\n" not in failure.detail for failure in failures)
+    assert [path.name for path in FEATURES.glob("*.safetensors")] == ["good.safetensors"]
+    metrics = json.loads(Path("metrics/features.json").read_text())
+    assert (metrics["tracks"], metrics["failures"]) == (1, 7)
+
+
+def test_more_failures_than_allowed_stop_the_stage_and_are_named(
+    workspace: Path, repo_root: Path
+) -> None:
+    rows = add_good_tracks("good.wav", "bad.wav")
+    Path("data/corpus/audio/bad.wav").write_bytes(b"RIFF")
+    rows[1] = track("bad.wav")
+    write_table(MANIFEST, rows)
+    with pytest.raises(StageError, match=r"(?s)1 of 2 .*audio/bad\.wav: undecodable.*max_failures"):
+        features(params(repo_root))
+    assert not FEATURES.exists()
+    assert [failure.track_id for failure in read_table(FAILURES, Failure)] == ["bad"]
+
+
+def test_two_runs_give_the_same_bytes(workspace: Path, repo_root: Path) -> None:
+    write_table(MANIFEST, add_good_tracks("one.wav", "two.mp3"))
+    runs = []
+    for _ in range(2):
+        features(params(repo_root))
+        runs.append({path.name: path.read_bytes() for path in FEATURES.iterdir()})
+    assert runs[0] == runs[1]
