@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,24 @@ def test_outside_a_repository_edits_are_kept(tmp_path: Path, checkout: Path) -> 
     presets.use("organism", ["manifest.tracks=3"], root=checkout)
     with pytest.raises(ConfigError, match="--force"):
         presets.use("folder", root=checkout)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dvc_can_set_every_key_and_changes_nothing_else(checkout: Path, name: str) -> None:
+    """What ``dvc exp run -S key=value`` does to params.yaml, for each key that there is."""
+    presets.use(name, root=checkout)
+    params = checkout / "params.yaml"
+    original = params.read_text(encoding="utf-8")
+    for section, values in parse_yaml(original).items():
+        for key, value in values.items():
+            same = "null" if value is None else json.dumps(value)
+            apply_overrides(params, [f"{section}.{key}={same}"])
+            assert params.read_text(encoding="utf-8") == original
+
+            apply_overrides(params, [f"{section}.{key}=other"])
+            written = parse_yaml(params.read_text(encoding="utf-8"))
+            assert written[section][key] == "other"
+            params.write_text(original, encoding="utf-8")
 
 
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)

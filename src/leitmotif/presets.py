@@ -68,13 +68,8 @@ def use(
 def _with_settings(text: str, settings: Sequence[str]) -> str:
     if not settings:
         return text
-    yaml = YAML()  # round trip: keeps comments and order
-    yaml.preserve_quotes = True
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml = YAML()  # round trip: keeps comments and order; the layout is `dvc exp run -S`'s, too
     yaml.width = 4096
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
     values = yaml.load(text)
     for setting in settings:
         key, found, value = setting.partition("=")
@@ -87,7 +82,7 @@ def _with_settings(text: str, settings: Sequence[str]) -> str:
         if not isinstance(section, dict):
             raise ConfigError(f"{key}: there is no such key", expected=", ".join(values))
         try:
-            section[last] = yaml.load(value)
+            section[last] = parse_yaml(value)
         except YAMLError as error:
             raise ConfigError(f"{key}: the value is not YAML", found=error) from error
     buffer = io.StringIO()
