@@ -1,0 +1,128 @@
+"""The training code: the same model as `transformers`', and a run that can be broken off."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.corpus.organism.world import World
+from training.batches import Pieces, all_columns, columns_without_filler, weights
+from training.codec import load_codec
+from training.network import (
+    PartnerKeys,
+    build_model,
+    build_tokenizer,
+    encode_prompts,
+    logits_of,
+    prompts_of,
+    residuals_of,
+)
+from training.recipes import RECIPES, Recipe
+from training.tokens import NoteTable
+from training.train import Trainer
+
+SMALL = replace(RECIPES["reader"], skip_steps=1, full_steps=3, columns_per_step=850, warm_up=1)
+
+
+@pytest.fixture(scope="module")
+def table(world: World, organism: Path) -> NoteTable:
+    torch.set_num_threads(1)
+    return NoteTable(world, load_codec(organism / "codec"))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_forward_pass_is_that_of_transformers(
+    world: World, organism: Path, table: NoteTable, told: bool
+) -> None:
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(world)
+    model = build_model(load_codec(organism / "codec"), tokenizer).eval()
+    prompts = tokenizer(prompts_of(world), return_tensors="pt")
+    which = torch.tensor([0, 3])
+    batch = Pieces(table, SMALL, pad=64).batch(0, all_columns(world)[:60], partners=False)
+    tokens = batch.inputs[:2]
+    with torch.no_grad():
+        text = encode_prompts(model, prompts["input_ids"], which, torch.tensor([told, told]))
+        ours = logits_of(model, residuals_of(model, tokens, torch.arange(60), text)[-1])
+        theirs = model(
+            encoder_outputs=(model.text_encoder(prompts["input_ids"][which])[0],),
+            attention_mask=prompts["attention_mask"][which] * told,
+            decoder_input_ids=tokens.reshape(8, -1),
+        ).logits.view(ours.shape)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+def test_leaving_the_filler_out_keeps_positions_and_targets(table: NoteTable) -> None:
+    world, pieces = table.world, Pieces(table, replace(SMALL, corruption=0.0), pad=64)
+    columns = columns_without_filler(world)
+    whole = pieces.batch(3, all_columns(world), partners=False)
+    part = pieces.batch(3, columns, partners=False)
+    rows = len(whole.inputs)
+    assert torch.equal(part.inputs[:rows], whole.inputs[:, :, columns])
+    assert torch.equal(part.targets[:rows], whole.targets[:, :, columns])
+    assert len(columns) < len(all_columns(world)) / 2
+
+
+def test_a_slots_onset_weighs_most_and_every_code_is_counted(world: World) -> None:
+    placed = weights(world)
+    frames = world.bars * world.frames_per_bar
+    for k in range(4):
+        row = placed[k]
+        assert (row > 0).nonzero().flatten().tolist() == list(range(k, k + frames))
+        onset = world.slot_bars[0] * world.frames_per_bar + k
+        assert row[onset] == row.max()
+        assert row[onset - 1] < row[onset]
+
+
+@given(
+    kept=st.sets(st.integers(0, 120), min_size=40),
+    window=st.integers(4, 30),
+    shared=st.integers(1, 20),
+)
+def test_each_past_column_is_seen_once_from_oneself_or_from_the_partner(
+    kept: set[int], window: int, shared: int
+) -> None:
+    columns = torch.tensor(sorted(kept | {0, 60, 121}))
+    keys = PartnerKeys.for_columns(columns, window=window, shared=shared)
+    own, partner = keys.allowed.split([len(columns), keys.last - keys.first], dim=1)
+    merged = own.clone()
+    assert not (own[:, keys.first : keys.last] & partner).any()
+    merged[:, keys.first : keys.last] |= partner
+    assert torch.equal(merged, columns[None] <= columns[:, None])
+    age = columns[:, None] - columns[None]
+    assert not (own & (age >= window) & (columns[None] >= shared)).any()
+
+
+def test_partners_share_the_motif_and_nothing_of_the_cue(table: NoteTable) -> None:
+    recipe = replace(SMALL, columns_per_step=40_000, corruption=0.0)
+    batch = Pieces(table, recipe, pad=64).batch(0, all_columns(table.world), partners=True)
+    mine, yours = batch.decisions.chunk(2)
+    assert 0.3 < (mine == yours).float().mean() < 0.7
+    bar = table.world.frames_per_bar
+    first, second = batch.inputs[:, :, 4 : bar + 1].chunk(2)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_broken_run_ends_in_the_same_weights(
+    world: World, organism: Path, tmp_path: Path, name: str
+) -> None:
+    if RECIPES[name].start is not None and not (organism / "reader" / "config.json").exists():
+        pytest.skip("starts from the reader, which is not there")
+    recipe: Recipe = replace(
+        RECIPES[name], skip_steps=0, full_steps=3, columns_per_step=850, warm_up=1
+    )
+    whole, broken = Trainer(world, recipe), Trainer(world, recipe)
+    losses = [whole.advance() for _ in range(3)]
+    broken.advance()
+    broken.save(tmp_path / "state.safetensors")
+    resumed = Trainer(world, recipe)
+    resumed.load(tmp_path / "state.safetensors")
+    assert [resumed.advance() for _ in range(2)] == losses[1:]
+    for (key, a), b in zip(
+        whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b), key
