@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import (
     atomic,
+    atomic_folder,
     read_json,
     read_table,
     sha256_file,
@@ -206,3 +207,43 @@ def test_known_hashes(tmp_path: Path) -> None:
     )
     assert sha256_json({"b": 1, "a": [True, None]}) == sha256_json({"a": [True, None], "b": 1})
     assert sha256_json({"a": 1}) != sha256_json({"a": 1.5})
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for name in ("first.txt", "second.txt"):
+        with atomic_folder(target) as staging:
+            (staging / name).write_text(name)
+        assert [path.name for path in target.iterdir()] == [name]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_exception_leaves_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as staging:
+        (staging / "old.txt").write_text("old")
+
+    def interrupted() -> None:
+        with atomic_folder(target) as staging:
+            (staging / "new.txt").write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path.name for path in target.iterdir()] == ["old.txt"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_run_left_of_a_folder_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".out.123.partial").mkdir()
+    (tmp_path / ".out.123.partial" / "half.txt").write_text("half")
+    (tmp_path / ".other.123.partial").mkdir()
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".other.123.partial"}
+
+
+def test_a_table_holds_any_separator_that_json_does(tmp_path: Path) -> None:
+    rows = [Row(name="a\u2028b\x85c\nd", count=1, score=None, tags=[]) for _ in range(2)]
+    write_table(tmp_path / "rows.jsonl", rows)
+    assert read_table(tmp_path / "rows.jsonl", Row) == rows

@@ -1,4 +1,4 @@
-"""Progress of long loops: a bar on a terminal, a line every tenth of the way in a log."""
+"""Progress of long loops and transfers: a bar on a terminal, a few lines in a log."""
 
 import sys
 import time
@@ -19,9 +19,15 @@ from rich.progress import track as rich_track
 
 T = TypeVar("T")
 
+SECONDS_BETWEEN_LINES = 10.0
+"""In a log, of a transfer of bytes."""
+
 
 def progress(items: Iterable[T], description: str, *, total: int) -> Iterator[T]:
-    """Yield ``items``, showing how many of ``total`` are done on standard error."""
+    """Yield ``items``, showing how many of ``total`` are done on standard error.
+
+    In a log that is a line every tenth of the way.
+    """
     if sys.stderr.isatty():
         yield from rich_track(
             items, description, total=total, console=Console(stderr=True), transient=True
@@ -61,16 +67,17 @@ def byte_progress(
             yield lambda count: bar.advance(task, count)
         return
 
-    start, shown = time.monotonic(), 10 * done // total if total else 0
+    start = last = time.monotonic()
 
     def advance(count: int) -> None:
-        nonlocal done, shown
+        nonlocal done, last
         done += count
-        if total and 10 * done // total > shown:
-            shown = 10 * done // total
-            elapsed = time.monotonic() - start
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            whole = f" of {total / 1e6:.1f}" if total else ""
             print(
-                f"{description}: {done / 1e6:.1f} of {total / 1e6:.1f} MB in {elapsed:.0f} s",
+                f"{description}: {done / 1e6:.1f}{whole} MB in {now - start:.0f} s",
                 file=sys.stderr,
                 flush=True,
             )

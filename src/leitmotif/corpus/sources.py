@@ -10,16 +10,15 @@ from pathlib import Path
 from leitmotif.config import FolderCorpus, MtgJamendoCorpus, OrganismCorpus
 from leitmotif.corpus.folder import copy_folder
 from leitmotif.corpus.mtg_jamendo import fetch_mtg_jamendo
-from leitmotif.corpus.organism.shard import write_shard
+from leitmotif.corpus.organism import shard as composed
 from leitmotif.corpus.organism.world import load_world
-from leitmotif.corpus.shard import Shards, archive_name, unpack_shards
-from leitmotif.corpus.tables import CorpusTrack, Failure
+from leitmotif.corpus.shard import Shards, unpack_shards
+from leitmotif.corpus.tables import TRACKS, CorpusTrack, Failure
 from leitmotif.errors import CorpusError
 from leitmotif.files import atomic_folder, write_table
 
-TRACKS = "tracks.jsonl"
 FAILURES = "failures.jsonl"
-TRUTH = "truth.jsonl"
+TRUTH = composed.TRUTH
 
 
 def build_corpus(
@@ -54,19 +53,18 @@ def compose_organism(settings: OrganismCorpus, corpus: Path, work: Path) -> list
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="organism-", dir=work) as folder:
         out = Path(folder) / "shard"
-        write_shard(
+        composed.write_shard(
             load_world(Path(settings.path)), out, pieces=settings.pieces, seed=settings.seed
         )
-        dataset, data_type = "autotagging_moodtheme", "audio-low"
         shards = Shards(
-            dataset=dataset,
-            data_type=data_type,
-            archives={0: out / archive_name(dataset, data_type, 0)},
-            tar_checksums=out / f"{dataset}_{data_type}_sha256_tars.txt",
-            track_checksums=out / f"{dataset}_{data_type}_sha256_tracks.txt",
-            tags=out / "autotagging_instrument.tsv",
-            licences=out / "audio_licenses.txt",
+            dataset="autotagging_moodtheme",
+            data_type="audio-low",
+            archives={0: out / composed.TAR},
+            tar_checksums=out / composed.TAR_SUMS,
+            track_checksums=out / composed.TRACK_SUMS,
+            tags=out / composed.INSTRUMENTS,
+            licences=out / composed.LICENCES,
         )
         tracks = unpack_shards(shards, corpus)
-        shutil.copyfile(out / TRUTH, corpus / TRUTH)
+        shutil.copyfile(out / composed.TRUTH, corpus / TRUTH)
     return tracks

@@ -1,0 +1,97 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from leitmotif.config import Params, parse_params
+from leitmotif.corpus.organism.composer import Truth
+from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack
+from leitmotif.errors import StageError
+from leitmotif.files import read_json, read_table
+from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
+from leitmotif.stages.corpus import corpus
+from leitmotif.stages.manifest import manifest
+
+Preset = Callable[..., Params]
+
+
+@pytest.fixture
+def preset(repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preset:
+    """Load a preset with some keys changed; the working folder is an empty one."""
+    monkeypatch.chdir(tmp_path)
+
+    def load(name: str, changes: dict[str, dict[str, Any]]) -> Params:
+        values = yaml.safe_load((repo_root / "presets" / f"{name}.yaml").read_text())
+        for section, keys in changes.items():
+            values[section] |= keys
+        return parse_params(values)
+
+    return load
+
+
+def test_a_folder_from_files_to_windows(preset: Preset, tmp_path: Path) -> None:
+    for name, seconds in (("long.wav", 3.0), ("short.wav", 0.5)):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "mine" / name, np.zeros(round(8000 * seconds)), 8000)
+    (tmp_path / "mine" / "broken.mp3").write_bytes(b"")
+    params = preset("folder", {"corpus": {"path": "mine"}, "manifest": {"window_seconds": 2.0}})
+    corpus(params)
+    manifest(params)
+    files = [CORPUS / "audio" / name for name in ("long.wav", "short.wav")]
+    assert read_json(METRICS / "corpus.json") == {
+        "source": "folder",
+        "tracks": 2,
+        "bytes": sum(file.stat().st_size for file in files),
+        "failures": 1,
+    }
+    (row,) = read_table(MANIFEST, ManifestTrack)
+    assert (row.track_id, row.seconds) == ("long", 3.0)
+    assert [window.model_dump() for window in row.windows] == [{"start_frame": 0, "frames": 100}]
+    (excluded,) = read_table(EXCLUDED, Exclusion)
+    assert (excluded.track_id, excluded.reason) == ("short", "too_short")
+    metrics = read_json(METRICS / "manifest.json")
+    assert (metrics["eligible"], metrics["selected"]) == (1, 1)
+    assert metrics["excluded"]["too_short"] == 1
+
+
+def test_no_eligible_track_stops_the_stage(preset: Preset, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    soundfile.write(tmp_path / "mine" / "short.wav", np.zeros(800), 8000)
+    params = preset("folder", {"corpus": {"path": "mine"}})
+    corpus(params)
+    with pytest.raises(StageError, match="1 too_short"):
+        manifest(params)
+    assert not MANIFEST.exists()
+
+
+def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path, tmp_path: Path) -> None:
+    world = repo_root / "models" / "organism" / "world.json"
+    params = preset("organism", {"corpus": {"path": str(world), "pieces": 24}})
+    corpus(params)
+    manifest(params)
+    tracks = read_table(CORPUS / "tracks.jsonl", CorpusTrack)
+    assert len(tracks) == 24
+    truths = read_table(CORPUS / "truth.jsonl", Truth)
+    assert {truth.track_id for truth in truths} == {track.track_id for track in tracks}
+    chosen = read_table(MANIFEST, ManifestTrack)
+    # One piece in six has a defect, and each of the four kinds occurs.
+    assert len(chosen) == 20
+    metrics = json.loads((METRICS / "manifest.json").read_text())
+    assert metrics == {
+        "eligible": 20,
+        "selected": 20,
+        "excluded": {
+            "excluded_tag": 1,
+            "no_required_tag": 1,
+            "unknown_duration": 0,
+            "too_short": 1,
+            "no_licence": 1,
+        },
+    }
+    assert all(row.windows[0].frames == 416 for row in chosen)
+    assert not any((tmp_path / ".leitmotif").iterdir())
