@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TrackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$")]
 """Safe as a file name on every system; made from the source's own id or relative path."""
+TRACKS = "tracks.jsonl"
+"""Table of a corpus folder, one CorpusTrack a row."""
 
 
 class Table(BaseModel):

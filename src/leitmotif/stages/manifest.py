@@ -4,8 +4,7 @@ import sys
 
 from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
-from leitmotif.corpus.sources import TRACKS
-from leitmotif.corpus.tables import CorpusTrack
+from leitmotif.corpus.tables import TRACKS, CorpusTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS, run
