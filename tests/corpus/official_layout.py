@@ -116,6 +116,8 @@ def _answer(web: Web, request: BaseHTTPRequestHandler) -> None:
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
         status = 206 if start < len(content) else 416
     headers = dict(validators)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"  # as raw.githubusercontent.com does
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
     if status == 416:

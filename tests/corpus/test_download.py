@@ -1,10 +1,13 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,10 +92,10 @@ def test_a_killed_run_leaves_a_partial_file_and_the_next_one_resumes_it(
         "download(sys.argv[1], Path(sys.argv[2]), sha256=None, max_bytes=1 << 20, retries=0)"
     )
     process = subprocess.Popen([sys.executable, "-c", script, web.url + FILE, str(target)])
-    partial = target.with_name("shard.tar.partial")
+    kept = target.with_name("shard.tar.partial")
     try:
         assert web.stalled.wait(60)
-        while not partial.exists() or partial.stat().st_size < 300_000:
+        while not kept.exists() or kept.stat().st_size < 300_000:
             assert process.poll() is None
     finally:
         os.kill(process.pid, signal.SIGKILL)
@@ -196,8 +199,8 @@ def test_a_damaged_partial_file_costs_one_more_attempt(web: Web, target: Path) -
     web.faults[FILE] = [Fault(send=200_000)]
     with pytest.raises(CorpusError):
         fetch(web, target, retries=0)
-    partial = target.with_name("shard.tar.partial")
-    partial.write_bytes(b"?" + CONTENT[1:200_000])
+    kept = target.with_name("shard.tar.partial")
+    kept.write_bytes(b"?" + CONTENT[1:200_000])
     fetch(web, target, retries=1)
     assert target.read_bytes() == CONTENT
 
@@ -261,6 +264,20 @@ def test_without_a_promise_the_file_is_held_to_what_first_came(web: Web, target:
     assert len(web.requests) == 2
 
 
+def test_without_a_promise_the_file_of_another_address_is_not_kept(web: Web, target: Path) -> None:
+    fetch(web, target, sha256=None)
+    web.files["/other"] = CONTENT[::-1]
+    download(web.url + "/other", target, sha256=None, max_bytes=1 << 20, retries=0)
+    assert target.read_bytes() == CONTENT[::-1]
+
+
+def test_a_file_announced_as_too_large_is_not_waited_for(web: Web, target: Path) -> None:
+    web.faults[FILE] = [Fault(send=0, stall=True)]
+    with pytest.raises(CorpusError, match=r"shard\.tar .* is larger"):
+        fetch(web, target, max_bytes=len(CONTENT) - 1)
+    assert names(target.parent) == set()
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_file_larger_than_allowed_is_refused(web: Web, target: Path, chunked: bool) -> None:
     web.faults[FILE] = [Fault(chunked=chunked)]
@@ -288,4 +305,29 @@ def test_redirects_lead_only_to_files_on_the_web(web: Web, target: Path, goal: s
     web.redirects["/loop"] = goal
     with pytest.raises(CorpusError, match="/loop does not lead to a file"):
         download(web.url + "/loop", target, sha256=None, max_bytes=1 << 20, retries=5)
+    assert names(target.parent) == set()
+
+
+def test_a_redirect_away_from_tls_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.scheme == "https":
+            return httpx.Response(302, headers={"Location": "http://example.org/file"})
+        return httpx.Response(200, content=b"from anyone on the way")
+
+    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr("leitmotif.corpus.download.httpx.Client", client)
+    with pytest.raises(CorpusError, match="without TLS"):
+        download("https://example.org/file", tmp_path / "f", sha256=None, max_bytes=99, retries=0)
+    assert names(tmp_path) == set()
+
+
+def test_a_file_that_does_not_fit_is_not_begun(
+    web: Web, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(target.parents[1])._replace(free=len(CONTENT) - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(CorpusError, match=r"shard\.tar does not fit"):
+        fetch(web, target)
     assert names(target.parent) == set()

@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -195,8 +196,10 @@ class _Transfer:
 
     def _receive(self, response: httpx.Response, start: int) -> str:
         total = _total(response, start)
-        if total is not None and total > self.max_bytes:
-            raise self._too_large(total)
+        if total is not None:
+            if total > self.max_bytes:
+                raise self._too_large(total)
+            self._check_room(total - start)
         digest = hashlib.sha256()
         if start:
             with self.partial.open("rb") as file:
@@ -225,6 +228,16 @@ class _Transfer:
         if total is not None and received != total:
             raise _AttemptError(f"the server sent {received} of {total} bytes")
         return digest.hexdigest()
+
+    def _check_room(self, needed: int) -> None:
+        free = shutil.disk_usage(self.target.parent).free
+        if free < needed:
+            raise CorpusError(
+                f"{self.target.name} does not fit on the disk of {self.target.parent}",
+                found=f"{free / 1e9:.2f} GB free",
+                expected=f"{needed / 1e9:.2f} GB for the download, and as much to unpack it",
+                fix="make room and run again",
+            )
 
     def _too_large(self, size: int) -> CorpusError:
         return CorpusError(

@@ -27,5 +27,5 @@ def run(stage: Callable[[Params], None]) -> None:
     try:
         stage(load_params())
     except LeitmotifError as error:
-        print(f"{stage.__module__}: {error}", file=sys.stderr)
+        print(f"{stage.__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
