@@ -14,9 +14,8 @@ from transformers import (
 )
 from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
 
-WORDS = (
-    "<pad> </s> <unk> a calm happy sad fast slow piece with guitar violin drums melody and".split()
-)
+PROMPT_WORDS = "a calm happy sad fast slow piece with guitar violin drums melody and"
+WORDS = ["<pad>", "</s>", "<unk>", *PROMPT_WORDS.split()]
 
 
 def tiny_musicgen(

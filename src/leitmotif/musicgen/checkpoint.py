@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,29 +39,54 @@ def load_transformers(
     """
     from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
 
-    # A relative folder without ./ would be taken for a hub id.
-    source = str(Path(name).resolve()) if Path(name).is_dir() else name
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
-        if config.model_type != "musicgen":
-            raise ModelError(
-                f"{name} is not a MusicGen checkpoint",
-                found=f"model_type {config.model_type!r}",
-                expected="'musicgen' (mono or stereo melody-conditioned models are not supported)",
+        folder = _fetch(name, revision)
+        with _quiet_transformers():
+            config = AutoConfig.from_pretrained(folder)
+            if config.model_type != "musicgen":
+                raise ModelError(
+                    f"{name} is not a MusicGen checkpoint",
+                    found=f"model_type {config.model_type!r}",
+                    expected="'musicgen'; melody-conditioned models are not supported",
+                )
+            model = MusicgenForConditionalGeneration.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True
             )
-        model = MusicgenForConditionalGeneration.from_pretrained(
-            source, revision=revision, dtype=dtype, use_safetensors=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    except (OSError, ValueError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:  # what the hub client and transformers raise
         raise ModelError(
             f"the model {name} cannot be loaded",
-            found=str(error).splitlines()[0],
+            found=str(error).strip().splitlines()[0],
             expected="a hub id with its 40-digit revision, or a folder with config.json, "
             "model.safetensors and the tokenizer's files",
             fix="check model.name and model.revision; for a hub id, the network or HF_HUB_OFFLINE",
         ) from error
     return split_transformers(model, tokenizer, padding)
+
+
+def _fetch(name: str, revision: str | None) -> str:
+    """The folder of a checkpoint, downloaded into the hub's cache where ``name`` is a hub id."""
+    from huggingface_hub import snapshot_download
+
+    if Path(name).is_dir():
+        return str(Path(name).resolve())
+    patterns = ["*.json", "*.safetensors", "*.model"]
+    return snapshot_download(name, revision=revision, allow_patterns=patterns)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Silence warnings that hold for every MusicGen: its pad token lies outside the vocabulary."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:

@@ -223,7 +223,9 @@ def bind(
                 expected=f"{like.shape[-1]} numbers in the last axis",
             )
         everything = item.rows is None and len(offsets) == len(halves)
-        indices = torch.tensor([at + row for at in offsets for row in chosen], device=like.device)
+        indices = torch.tensor(
+            [at + row for at in offsets for row in chosen], dtype=torch.long, device=like.device
+        )
         bound.setdefault(item.site, []).append(
             BoundIntervention(item, None if everything else indices, len(offsets), like)
         )
