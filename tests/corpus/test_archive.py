@@ -199,3 +199,21 @@ def test_a_damaged_archive_never_gives_other_bytes(
         assert [path.name for path in root.iterdir()] == ["shard.tar"]
     else:
         assert tree(audio) == MEMBERS
+
+
+@pytest.mark.parametrize("name", ["../escaped", "00/../../escaped", "/tmp/leitmotif-escaped"])
+def test_not_even_the_official_list_leads_outside(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "shard.tar").write_bytes(tar_of({name: b"x"}))
+    with pytest.raises(CorpusError, match="outside the target"):
+        unpack(
+            [root / "shard.tar"],
+            root / "audio",
+            expected={name: sha256(b"x")},
+            max_member_bytes=10,
+            max_total_bytes=10,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
+    assert [path.name for path in root.iterdir()] == ["shard.tar"]
+    assert not Path("/tmp/leitmotif-escaped").exists()
