@@ -69,7 +69,7 @@ def test_no_eligible_track_stops_the_stage(preset: Preset, tmp_path: Path) -> No
     assert not MANIFEST.exists()
 
 
-def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path, tmp_path: Path) -> None:
+def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> None:
     world = repo_root / "models" / "organism" / "world.json"
     params = preset("organism", {"corpus": {"path": str(world), "pieces": 24}})
     corpus(params)
@@ -94,4 +94,9 @@ def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path, tmp_p
         },
     }
     assert all(row.windows[0].frames == 416 for row in chosen)
-    assert not any((tmp_path / ".leitmotif").iterdir())
+    assert {path.name for path in CORPUS.iterdir()} == {
+        "audio",
+        "failures.jsonl",
+        "tracks.jsonl",
+        "truth.jsonl",
+    }

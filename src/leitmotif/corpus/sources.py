@@ -4,7 +4,6 @@
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from leitmotif.config import FolderCorpus, MtgJamendoCorpus, OrganismCorpus
@@ -33,7 +32,7 @@ def build_corpus(
         failures: list[Failure] = []
         match settings:
             case OrganismCorpus():
-                tracks = compose_organism(settings, staging, work)
+                tracks = compose_organism(settings, staging)
             case MtgJamendoCorpus():
                 tracks = fetch_mtg_jamendo(settings, staging, work)
             case FolderCorpus(path=path):
@@ -48,23 +47,24 @@ def build_corpus(
     return tracks, failures
 
 
-def compose_organism(settings: OrganismCorpus, corpus: Path, work: Path) -> list[CorpusTrack]:
+def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack]:
     """Compose the organism's shard and take it in as a downloaded one is: verified and unpacked."""
-    work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="organism-", dir=work) as folder:
-        out = Path(folder) / "shard"
-        composed.write_shard(
-            load_world(Path(settings.path)), out, pieces=settings.pieces, seed=settings.seed
-        )
-        shards = Shards(
+    shard = corpus / "shard"
+    composed.write_shard(
+        load_world(Path(settings.path)), shard, pieces=settings.pieces, seed=settings.seed
+    )
+    tracks = unpack_shards(
+        Shards(
             dataset="autotagging_moodtheme",
             data_type="audio-low",
-            archives={0: out / composed.TAR},
-            tar_checksums=out / composed.TAR_SUMS,
-            track_checksums=out / composed.TRACK_SUMS,
-            tags=out / composed.INSTRUMENTS,
-            licences=out / composed.LICENCES,
-        )
-        tracks = unpack_shards(shards, corpus)
-        shutil.copyfile(out / composed.TRUTH, corpus / TRUTH)
+            archives={0: shard / composed.TAR},
+            tar_checksums=shard / composed.TAR_SUMS,
+            track_checksums=shard / composed.TRACK_SUMS,
+            tags=shard / composed.INSTRUMENTS,
+            licences=shard / composed.LICENCES,
+        ),
+        corpus,
+    )
+    (shard / composed.TRUTH).rename(corpus / TRUTH)
+    shutil.rmtree(shard)
     return tracks
