@@ -114,6 +114,8 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LeitmotifError(f"{path} does not exist", fix=_REPRODUCE) from None
+    except UnicodeDecodeError as error:
+        raise LeitmotifError(f"{path} is not UTF-8 text", found=error, fix=_REPRODUCE) from error
     # Not splitlines(): it also breaks at U+2028 and its like, which JSON strings may hold.
     lines = text.removesuffix("\n").split("\n") if text else []
     for number, line in enumerate(lines, start=1):

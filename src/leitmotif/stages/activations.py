@@ -1,0 +1,54 @@
+"""Stage ``activations``: let the model read each track and keep its states at the chosen sites."""
+
+from leitmotif.config import Params
+from leitmotif.corpus.tables import Failure, ManifestTrack
+from leitmotif.errors import StageError
+from leitmotif.files import atomic_folder, read_table, write_json, write_table
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.progress import progress
+from leitmotif.stages import ACTIVATIONS, CORPUS, FAILURES, MANIFEST, METRICS, WORK_CACHE, run
+from leitmotif.stages.failures import failed, limit_failures
+from leitmotif.store.build import StoreBuilder
+from leitmotif.store.cache import WorkCache
+from leitmotif.store.index import FAILURES as FAILED_HERE
+
+
+def activations(params: Params) -> None:
+    """Write data/activations and metrics/activations.json."""
+    excluded = {failure.track_id for failure in read_table(FAILURES, Failure)}
+    tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
+    if not tracks:
+        raise StageError("no track is left to read", found=f"{len(excluded)} in {FAILURES}")
+    model = HookedMusicGen.from_pretrained(
+        params.model.name,
+        revision=params.model.revision,
+        device=params.model.device,
+        dtype=params.model.dtype,
+        text_padding=params.model.text_padding,
+    )
+    builder = StoreBuilder(
+        model,
+        params=params.activations,
+        model_params=params.model,
+        audio_root=CORPUS,
+        cache=WorkCache(WORK_CACHE / "activations"),
+    )
+    with atomic_folder(ACTIVATIONS) as folder:
+        result = builder.build(folder, progress(tracks, "activations", total=len(tracks)))
+        failures = [failed(track, error) for track, error in result.failures]
+        write_table(folder / FAILED_HERE, failures)
+        limit_failures("activations", failures, params.activations.max_failures, of=len(tracks))
+    write_json(
+        METRICS / "activations.json",
+        {
+            "tensors": len(result.rows),
+            "tracks": len({row.track_id for row in result.rows}),
+            "sites": len(builder.sites),
+            "bytes": sum(row.bytes for row in result.rows),
+            "failures": len(failures),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(activations)

@@ -1,0 +1,83 @@
+"""A corpus of short recordings, a tiny model with random weights, and a store made of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from leitmotif.config import ActivationsParams, ModelParams
+from leitmotif.corpus.tables import ManifestTrack, Window
+from leitmotif.files import sha256_file
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.build import StoreBuilder
+from leitmotif.store.cache import WorkCache
+from tests.tiny import tiny_musicgen, tiny_tokenizer
+
+SITES = ["layers.0.residual", "layers.1.mlp", "layers.2.residual"]
+MODEL = ModelParams(
+    name="tiny",
+    revision=None,
+    watch="tiny",
+    device="cpu",
+    dtype="float32",
+    text_padding="auto",
+)
+
+
+@pytest.fixture(scope="session")
+def model() -> HookedMusicGen:
+    torch.set_num_threads(1)
+    return HookedMusicGen.from_transformers(tiny_musicgen(), tiny_tokenizer())
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def make_track(audio: Path) -> Callable[..., ManifestTrack]:
+    """Write a recording of noise and return its row of the manifest."""
+
+    def make(
+        track_id: str, seconds: float = 0.5, seed: int = 0, windows: list[Window] | None = None
+    ) -> ManifestTrack:
+        path = audio / f"{track_id}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * 32_000))
+        soundfile.write(path, samples, 32_000)
+        return ManifestTrack(
+            track_id=track_id,
+            path=path.name,
+            sha256=sha256_file(path),
+            seconds=seconds,
+            tags=["instrument---guitar", "mood/theme---calm"],
+            licence=None,
+            windows=windows or [Window(start_frame=0, frames=int(seconds * 50))],
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable[..., StoreBuilder]:
+    """Make a builder over the same work cache, with settings of one's choice."""
+
+    def make(
+        changed_model: HookedMusicGen | None = None,
+        model_params: ModelParams = MODEL,
+        **settings: object,
+    ) -> StoreBuilder:
+        values = {"sites": SITES, "prompt": "none", "dtype": "float16", "max_failures": 0}
+        return StoreBuilder(
+            changed_model or model,
+            params=ActivationsParams.model_validate(values | settings),
+            model_params=model_params,
+            audio_root=audio,
+            cache=WorkCache(tmp_path / "work"),
+        )
+
+    return make

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.corpus.tables import Window
+from leitmotif.errors import AudioError, StoreError
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.capture import capture, fit_windows
+
+SITES = ["layers.0.residual", "layers.2.residual", "layers.2.mlp"]
+HOP = 640
+
+
+def noise(frames: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(frames * HOP)).astype(np.float32)
+
+
+def read(
+    model: HookedMusicGen, samples: np.ndarray, windows: list[Window], dtype: str = "float32"
+) -> dict[str, np.ndarray]:
+    return capture(model, samples, windows, SITES, prompt=None, dtype=dtype)
+
+
+def test_rows_are_the_first_steps_of_a_plain_pass(model: HookedMusicGen) -> None:
+    samples = noise(20)
+    arrays = read(model, samples, [Window(start_frame=0, frames=20)])
+    _, cache = model.run_with_cache(model.encode_audio(samples))
+    for site in SITES:
+        assert arrays[site].shape == (20, model.width)
+        np.testing.assert_array_equal(arrays[site], cache[site][0, :20].numpy())
+
+
+def test_a_row_has_read_only_what_the_documentation_says(model: HookedMusicGen) -> None:
+    """Row t changes with codebook k of frame f only if f <= t - 1 - k, and then it does."""
+    frames = 12
+    codes = model.encode_audio(noise(frames))
+
+    def rows(codes: torch.Tensor) -> torch.Tensor:
+        return model.run_with_cache(codes, sites=["layers.2.residual"])[1]["layers.2.residual"][0]
+
+    before = rows(codes)
+    for codebook in range(4):
+        for frame in (0, 5):
+            changed = codes.clone()
+            changed[0, codebook, frame] = (changed[0, codebook, frame] + 1) % 64
+            differs = (rows(changed) != before).any(dim=1)
+            first = int(differs.nonzero()[0])
+            assert first == frame + codebook + 1
+
+
+def test_windows_are_contexts_of_their_own_joined_in_order(model: HookedMusicGen) -> None:
+    samples = noise(50)
+    windows = [Window(start_frame=30, frames=10), Window(start_frame=5, frames=7)]
+    both = read(model, samples, windows)
+    for site in SITES:
+        alone = [
+            read(model, samples[start * HOP :], [Window(start_frame=0, frames=frames)])[site]
+            for start, frames in [(30, 10), (5, 7)]
+        ]
+        np.testing.assert_array_equal(both[site], np.concatenate(alone))
+
+
+def test_a_prompt_changes_the_activations(model: HookedMusicGen) -> None:
+    window = [Window(start_frame=0, frames=8)]
+    site = ["layers.2.residual"]
+    plain = capture(model, noise(8), window, site, prompt=None, dtype="float32")
+    told = capture(model, noise(8), window, site, prompt="calm piano", dtype="float32")
+    assert not np.array_equal(plain[site[0]], told[site[0]])
+
+
+def test_half_precision_is_the_rounded_full_precision(model: HookedMusicGen) -> None:
+    window = [Window(start_frame=0, frames=8)]
+    full, half = (read(model, noise(8), window, dtype) for dtype in ("float32", "float16"))
+    for site in SITES:
+        assert half[site].dtype == np.float16
+        np.testing.assert_array_equal(half[site], full[site].astype(np.float16))
+
+
+def test_values_beyond_half_precision_are_refused(
+    model: HookedMusicGen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some large models have residuals above 65504: infinities must not be stored in silence."""
+    passed = HookedMusicGen.run_with_cache
+
+    def louder(*args: object, **kwargs: object) -> object:
+        logits, cache = passed(*args, **kwargs)  # type: ignore[arg-type]
+        return logits, {site: tensor * 1e6 for site, tensor in cache.items()}
+
+    monkeypatch.setattr(HookedMusicGen, "run_with_cache", louder)
+    window = [Window(start_frame=0, frames=8)]
+    with pytest.raises(StoreError, match="float32"):
+        read(model, noise(8), window, "float16")
+    read(model, noise(8), window, "float32")
+
+
+@given(start=st.integers(0, 500), frames=st.integers(1, 1500), available=st.integers(0, 2500))
+def test_a_window_is_cut_by_a_second_at_most(start: int, frames: int, available: int) -> None:
+    window = Window(start_frame=start, frames=frames)
+    missing = start + frames - available
+    if missing <= 0:
+        assert fit_windows([window], available) == [window]
+    elif missing <= 50 and available > start:
+        fitted = fit_windows([window], available)
+        assert fitted == [Window(start_frame=start, frames=available - start)]
+    else:
+        with pytest.raises(AudioError) as caught:
+            fit_windows([window], available)
+        assert caught.value.reason == "too_short"
