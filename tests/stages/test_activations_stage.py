@@ -1,0 +1,179 @@
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from leitmotif.config import load_params, parse_yaml
+from leitmotif.corpus.tables import Failure, ManifestTrack, Window
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import sha256_file, write_json, write_table
+from leitmotif.stages.activations import activations
+from leitmotif.store import ActivationStore, verify
+from tests.tiny import save_tiny_checkpoint
+
+TRACKS = 12
+SITES = ["layers.0.residual", "layers.1.residual", "layers.2.self_attention"]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace as the stages before this one leave it, with a tiny model."""
+    folder = tmp_path_factory.mktemp("workspace")
+    save_tiny_checkpoint(folder / "tiny", layers=3)
+    audio = folder / "data/corpus/audio"
+    audio.mkdir(parents=True)
+    rows = []
+    for number in range(TRACKS):
+        path = audio / f"{number}.flac"
+        samples = 0.1 * np.random.default_rng(number).standard_normal(16_000)
+        soundfile.write(path, samples, 32_000)
+        rows.append(
+            ManifestTrack(
+                track_id=str(number),
+                path=f"audio/{path.name}",
+                sha256=sha256_file(path),
+                seconds=0.5,
+                tags=[],
+                licence=None,
+                windows=[Window(start_frame=0, frames=25)],
+            )
+        )
+    write_table(folder / "data/manifest.jsonl", rows)
+    write_table(folder / "data/failures.jsonl", [])
+    return folder
+
+
+@pytest.fixture
+def workspace(original: Path, tmp_path: Path, repo_root: Path) -> Path:
+    """A copy of it, with params."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(original, folder)
+    set_params(folder, repo_root)
+    return folder
+
+
+def set_params(folder: Path, repo_root: Path, **changes: object) -> None:
+    params = parse_yaml((repo_root / "presets/organism.yaml").read_text())
+    params["model"] |= {"name": "tiny", "watch": "tiny"}
+    params["activations"] |= {"sites": SITES} | changes
+    write_json(folder / "params.yaml", params)  # JSON is YAML
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "leitmotif.stages.activations"],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(folder: Path) -> None:
+    """Run the stage in this process, which is quicker than to start another."""
+    with contextlib.chdir(folder):
+        activations(load_params())
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    files = [path for path in (folder / "data/activations").rglob("*") if path.is_file()]
+    files.append(folder / "metrics/activations.json")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def entries(folder: Path) -> set[tuple[str, int]]:
+    """Finished entries of the work cache, with the time that each was written."""
+    found = (folder / ".leitmotif/activations").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in found}
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
+    workspace: Path, original: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    unbroken = tmp_path / "unbroken"
+    shutil.copytree(original, unbroken)
+    set_params(unbroken, repo_root)
+    finish(unbroken)
+
+    for finished in (1, TRACKS * len(SITES) // 2):
+        process = start(workspace)
+        while len(entries(workspace)) < finished and process.poll() is None:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+        assert not (workspace / "data/activations").exists()
+    survived = entries(workspace)
+    assert finished <= len(survived) < TRACKS * len(SITES)
+    damaged = workspace / ".leitmotif/activations" / sorted(survived)[0][0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+
+    finish(workspace)
+
+    assert outputs(workspace) == outputs(unbroken)
+    assert verify(workspace / "data/activations", full=True) == []
+    kept = survived & entries(workspace)
+    assert len(kept) == len(survived) - 1, "finished tensors were computed again"
+    assert not list(workspace.glob("**/*.partial"))
+    metrics = json.loads((workspace / "metrics/activations.json").read_text())
+    assert metrics == {
+        "tensors": TRACKS * len(SITES),
+        "tracks": TRACKS,
+        "sites": len(SITES),
+        "bytes": sum(path.stat().st_size for path in workspace.glob("data/activations/*/*")),
+        "failures": 0,
+    }
+
+
+def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Path) -> None:
+    failure = Failure(track_id="3", path="audio/3.flac", reason="silent", detail="-90 dBFS")
+    write_table(workspace / "data/failures.jsonl", [failure])
+    finish(workspace)
+    store = ActivationStore(workspace / "data/activations")
+    assert store.tracks("layers.0.residual") == [str(n) for n in range(TRACKS) if n != 3]
+    first = store.load("layers.1.residual", "0")
+
+    save_tiny_checkpoint(workspace / "tiny", layers=3, seed=1)
+    finish(workspace)
+    second = ActivationStore(workspace / "data/activations").load("layers.1.residual", "0")
+    assert not np.array_equal(first, second)
+
+
+def test_errors_stop_the_run_and_leave_the_old_result_alone(
+    workspace: Path, repo_root: Path
+) -> None:
+    finish(workspace)
+    before = outputs(workspace)
+    set_params(workspace, repo_root, sites=["layers.9.residual"])
+    with pytest.raises(LeitmotifError, match=r"layers\.9\.residual(.|\n)*0\.\.2"):
+        finish(workspace)
+
+    set_params(workspace, repo_root)
+    (workspace / "data/corpus/audio/5.flac").write_bytes(b"something else")
+    shutil.rmtree(workspace / ".leitmotif")
+    with pytest.raises(LeitmotifError, match=r"audio/5\.flac: checksum(.|\n)*max_failures"):
+        finish(workspace)
+    assert outputs(workspace) == before
+
+    set_params(workspace, repo_root, max_failures=1)
+    finish(workspace)
+    listed = (workspace / "data/activations/failures.jsonl").read_text()
+    assert json.loads(listed)["track_id"] == "5"
+    assert json.loads((workspace / "metrics/activations.json").read_text())["failures"] == 1
+
+
+def test_a_missing_manifest_is_an_error_for_people(workspace: Path) -> None:
+    (workspace / "data/manifest.jsonl").unlink()
+    with pytest.raises(LeitmotifError, match=r"manifest\.jsonl does not exist"):
+        finish(workspace)
