@@ -37,7 +37,8 @@ class RowNoise:
     ) -> None:
         self._names = list(dict.fromkeys(tracks))
         self._keys = [_philox_key(seed, name) for name in self._names]
-        self._rows = torch.tensor([self._names.index(track) for track in tracks], device=device)
+        rows = [self._names.index(track) for track in tracks]
+        self._rows = torch.tensor(rows, device=device) if len(self._names) < len(rows) else None
         self._shape = (_BLOCK, codebooks, codebook_size)
         self._device = device
         self._block = -1
@@ -48,7 +49,8 @@ class RowNoise:
         block, offset = divmod(step, _BLOCK)
         if block != self._block:
             self._block, self._noise = block, self._draw(block)
-        return self._noise[:, offset].index_select(0, self._rows)
+        noise = self._noise[:, offset]
+        return noise if self._rows is None else noise.index_select(0, self._rows)
 
     def _draw(self, block: int) -> Tensor:
         uniform = np.empty((len(self._keys), *self._shape), dtype=np.float32)
