@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
-from leitmotif.musicgen.model import KeyValueCache, TextKeys, delay
+from leitmotif.musicgen.model import KeyValueCache, TextKeys, delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 
 if TYPE_CHECKING:
@@ -87,13 +88,12 @@ def generate(
         prefix = torch.empty(rows, config.codebooks, 0, dtype=torch.long, device=device)
     else:
         prefix = model.check_codes(prefix)
+    sites = list(dict.fromkeys(check_sites(capture, config.layers)))
     conditioning = model.condition(prompts, rows)
     scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
     guided = conditioning is not None and scale != 1.0
     halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
     halves += ["unconditional"] * guided
-    sites = list(dict.fromkeys(check_sites(capture, config.layers)))
-    like = model.decoder.final_norm.weight
     noise = RowNoise(
         seed,
         tracks or [str(row) for row in range(rows)],
@@ -103,69 +103,115 @@ def generate(
     )
 
     held, frames = prefix.shape[2], prefix.shape[2] + new_frames
-    tokens = delay(
-        torch.cat([prefix, prefix.new_zeros(rows, config.codebooks, new_frames)], dim=2), config.pad
-    )  # [B, K, frames + K]
     steps = frames + config.codebooks - 1
-    positions = model.positions(steps)
-    predicted = torch.arange(steps, device=device) - torch.arange(
-        config.codebooks, device=device
-    ).unsqueeze(1)  # [K, S]: the frame that a step predicts
-    is_new = (predicted >= held) & (predicted < frames)
-
-    def tap_for(items: Sequence[Intervention], count: int) -> Tap:
-        bound = bind(items, rows=count, halves=halves, layers=config.layers, like=like)
-        return Tap(bound, sites)
-
-    # The prefix runs once for each distinct row, and its keys and values serve all conditions.
-    first, copies = _distinct_rows(model, prompts, prefix, interventions)
-    tap = tap_for(interventions, rows)
-    prefix_tap = tap_for([r for i in interventions if (r := _restrict(i, first))], len(first))
-    cache = KeyValueCache(config, len(halves) * len(first), steps, like)
-    hidden = model.decoder(
-        tokens[first, :, : held + 1].repeat(len(halves), 1, 1),
-        positions[: held + 1],
-        **_text(conditioning, torch.tensor(first, device=device)),
-        tap=prefix_tap,
-        past=cache,
-    )[:, -1:]
-    expand = torch.tensor(copies, device=device)
-    expand = torch.cat([expand + half * len(first) for half in range(len(halves))])
-    if len(first) < rows:
-        cache.take_rows(expand)
-        hidden = hidden[expand]
-    text = _text(conditioning, None)
-
+    tokens = delay(F.pad(prefix, (0, new_frames)), config.pad)  # [B, K, frames + K]
+    to_draw = _new_tokens(config.codebooks, held, frames).to(device)  # [K, S]
+    batch = _Batch(model, rows, halves, interventions, sites)
+    hidden = batch.read_prefix(
+        tokens[:, :, : held + 1], _prefixes(prompts, prefix), conditioning, steps
+    )
     for step in range(held, steps):
         if step > held:
-            tap.first_step = step
-            hidden = model.decoder(
-                tokens[:, :, step : step + 1].repeat(len(halves), 1, 1),
-                positions[step : step + 1],
-                **text,
-                tap=tap,
-                past=cache,
-            )
+            hidden = batch.read_step(tokens[:, :, step : step + 1], step)
         logits = model.decoder.logits(hidden)[:, 0]  # [halves * B, K, V]
         if guided:
             with_prompt, without = logits[:rows], logits[rows:]
             logits = without + scale * (with_prompt - without)
         token = draw(logits, noise.at(step) if sampling.temperature else None, sampling)
-        tokens[:, :, step + 1] = torch.where(is_new[:, step], token, tokens[:, :, step + 1])
+        tokens[:, :, step + 1] = torch.where(to_draw[:, step], token, tokens[:, :, step + 1])
 
-    codes = torch.stack(
-        [tokens[:, k, k + 1 : k + 1 + frames] for k in range(config.codebooks)], dim=1
-    )
-    captured = {
-        site: torch.cat([prefix_tap.captured[site][0][expand], *tap.captured[site]], dim=1)
-        for site in sites
-    }
+    captured = batch.captured()
     return Generation(
-        codes=codes.clone(),
+        codes=undelay(tokens[:, :, 1:], frames),
         prefix_frames=held,
         activations=ActivationCache({site: x[:rows] for site, x in captured.items()}),
         unconditional=ActivationCache({s: x[rows:] for s, x in captured.items() if guided}),
     )
+
+
+class _Batch:
+    """Rows, in one or both halves of the guidance, on their way through the decoder.
+
+    The prefix runs once for each kind of row; its keys and values then serve all rows of the kind.
+    """
+
+    def __init__(
+        self,
+        model: "HookedMusicGen",
+        rows: int,
+        halves: Sequence[Half],
+        interventions: Sequence[Intervention],
+        sites: Sequence[str],
+    ) -> None:
+        self._model, self._halves = model, halves
+        self._rows, self._interventions, self._sites = rows, interventions, sites
+        self._tap = self._bind(interventions, rows)
+
+    def read_prefix(
+        self,
+        tokens: Tensor,
+        contents: Sequence[object],
+        conditioning: "Conditioning | None",
+        steps: int,
+    ) -> Tensor:
+        """Read the first tokens [B, K, P + 1] and return the stream [halves * B, 1, d] after them.
+
+        ``contents`` says which rows have the same prompt and prefix.
+        """
+        model, device = self._model, tokens.device
+        first, kind = _kinds(contents, self._interventions, tokens.shape[2])
+        one_each = torch.tensor(first, device=device)
+        self._prefix_tap = self._bind(
+            [seen for item in self._interventions if (seen := _restrict(item, first))], len(first)
+        )
+        like = model.decoder.final_norm.weight
+        self._cache = KeyValueCache(model.config, len(self._halves) * len(first), steps, like)
+        self._positions = model.positions(steps)
+        hidden = model.decoder(
+            tokens[one_each].repeat(len(self._halves), 1, 1),
+            self._positions[: tokens.shape[2]],
+            **_text(conditioning, one_each),
+            tap=self._prefix_tap,
+            past=self._cache,
+        )[:, -1:]
+        offsets = [half * len(first) for half in range(len(self._halves))]
+        self._expand = torch.tensor([at + k for at in offsets for k in kind], device=device)
+        self._text = _text(conditioning, None)
+        if len(first) == self._rows:
+            return hidden
+        self._cache.take_rows(self._expand)
+        return hidden[self._expand]
+
+    def read_step(self, tokens: Tensor, step: int) -> Tensor:
+        """Read one step's tokens [B, K, 1] and return the stream [halves * B, 1, d] after it."""
+        self._tap.first_step = step
+        return self._model.decoder(
+            tokens.repeat(len(self._halves), 1, 1),
+            self._positions[step : step + 1],
+            **self._text,
+            tap=self._tap,
+            past=self._cache,
+        )
+
+    def captured(self) -> dict[str, Tensor]:
+        """Activations [halves * B, S, d] of all steps read."""
+        return {
+            site: torch.cat(
+                [self._prefix_tap.captured[site][0][self._expand], *self._tap.captured[site]], dim=1
+            )
+            for site in self._sites
+        }
+
+    def _bind(self, interventions: Sequence[Intervention], rows: int) -> Tap:
+        decoder = self._model.decoder
+        bound = bind(
+            interventions,
+            rows=rows,
+            halves=self._halves,
+            layers=decoder.config.layers,
+            like=decoder.final_norm.weight,
+        )
+        return Tap(bound, self._sites)
 
 
 def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:
@@ -207,32 +253,40 @@ def _count_rows(
     return next(iter(counts.values()), 1)
 
 
-def _distinct_rows(
-    model: "HookedMusicGen",
-    prompts: str | Sequence[str] | None,
-    prefix: Tensor,
-    interventions: Sequence[Intervention],
-) -> tuple[list[int], list[int]]:
-    """Rows whose prefix runs differ (the first of each kind), and each row's place among them."""
-    rows, _, held = prefix.shape
+def _new_tokens(codebooks: int, held: int, frames: int) -> Tensor:
+    """Which predictions [K, S] are new audio: not the prefix, and no frame past the end."""
+    steps = frames + codebooks - 1
+    predicted = torch.arange(steps) - torch.arange(codebooks)[:, None]
+    return (predicted >= held) & (predicted < frames)
+
+
+def _prefixes(prompts: str | Sequence[str] | None, prefix: Tensor) -> list[object]:
+    """What each row reads before it continues: its prompt and its prefix."""
     contents = prefix.cpu().numpy()
+    texts = [prompts] * len(contents) if prompts is None or isinstance(prompts, str) else prompts
+    return [(text, codes.tobytes()) for text, codes in zip(texts, contents, strict=True)]
+
+
+def _kinds(
+    contents: Sequence[object], interventions: Sequence[Intervention], steps: int
+) -> tuple[list[int], list[int]]:
+    """The first row of each kind whose first ``steps`` run alike, and each row's kind."""
     kinds: dict[object, int] = {}
     first: list[int] = []
-    copies: list[int] = []
-    for row in range(rows):
-        touching = tuple(i for i, item in enumerate(interventions) if item.touches(row, held + 1))
-        same = not any(callable(interventions[i].change) for i in touching)
-        per_row = any(
-            (tensor := interventions[i].tensor) is not None and tensor.dim() == 3 for i in touching
+    kind_of: list[int] = []
+    for row, content in enumerate(contents):
+        touching = [item for item in interventions if item.touches(row, steps)]
+        # What a function, or a tensor with vectors for each row, does to two rows may differ.
+        alone = any(
+            callable(item.change) or (item.tensor is not None and item.tensor.dim() == 3)
+            for item in touching
         )
-        prompt = prompts if prompts is None or isinstance(prompts, str) else prompts[row]
-        # What a function or a tensor with rows of its own does to two rows may differ.
-        kind = (prompt, contents[row].tobytes(), touching, None if same and not per_row else row)
+        kind = (content, tuple(map(id, touching)), row if alone else None)
         if kind not in kinds:
             kinds[kind] = len(first)
             first.append(row)
-        copies.append(kinds[kind])
-    return first, copies
+        kind_of.append(kinds[kind])
+    return first, kind_of
 
 
 def _restrict(item: Intervention, rows: Sequence[int]) -> Intervention | None:
@@ -248,7 +302,8 @@ def _restrict(item: Intervention, rows: Sequence[int]) -> Intervention | None:
     return replace(item, rows=[rows.index(item.rows[i]) for i in kept], tensor=tensor)
 
 
-def _text(conditioning: "Conditioning | None", rows: Tensor | None) -> dict[str, object]:
+def _text(conditioning: "Conditioning | None", rows: Tensor | None) -> dict[str, Any]:
+    """The decoder's arguments for these rows of the prompts, or for all of them."""
     if conditioning is None:
         return {"text": None, "text_mask": None}
     text, mask = conditioning
