@@ -169,7 +169,9 @@ def rms_dbfs(frames: NDArray[np.float32], *, floor: float = -120.0) -> NDArray[n
 
     Nothing is reported below ``floor``, so digital silence stays finite.
     """
-    power = np.mean(np.square(frames, dtype=np.float64), axis=-1)
+    # Sums in float64 without a copy of the audio in float64.
+    energy = np.einsum("...n,...n->...", frames, frames, dtype=np.float64)
+    power = energy / frames.shape[-1]
     level = 10 * np.log10(np.maximum(power, 10 ** (floor / 10)))
     return np.asarray(level, dtype=np.float32)
 
