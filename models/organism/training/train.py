@@ -5,9 +5,11 @@ ends in the same weights.
 """
 
 import argparse
-import json
+import csv
+import io
 import time
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from safetensors import safe_open
@@ -17,7 +19,7 @@ from torch.nn import functional as F
 from transformers import MusicgenForConditionalGeneration
 
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.files import atomic
+from leitmotif.files import atomic, write_text
 from training import CODEC, FOLDER, WORLD
 from training.batches import Batch, Pieces, all_columns, columns_without_filler, weights
 from training.codec import load_codec
@@ -37,6 +39,7 @@ from training.recipes import RECIPES, Recipe
 from training.tokens import NoteTable
 
 LOG_EVERY, SAVE_EVERY = 25, 100
+"""Steps from one row of the curve, or checkpoint, to the next; one is a multiple of the other."""
 
 
 class Trainer:
@@ -180,34 +183,40 @@ class Trainer:
 
 
 def train(name: str, work: Path) -> None:
-    """Train ``name``, write it to its folder, and its curve to curves/NAME.jsonl."""
+    """Train ``name``, write it to its folder, and its curve to curves/NAME.csv."""
     trainer = Trainer(load_world(WORLD), RECIPES[name])
-    checkpoint, curve = work / f"{name}.safetensors", FOLDER / "curves" / f"{name}.jsonl"
-    rows: list[dict[str, float]] = []
+    checkpoint, curve = work / f"{name}.safetensors", FOLDER / "curves" / f"{name}.csv"
+    rows: list[dict[str, object]] = []
     if checkpoint.exists():
         trainer.load(checkpoint)
-        kept = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()]
-        rows = [row for row in kept if row["step"] <= trainer.step]
+        with curve.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= trainer.step]
     recent: list[dict[str, float]] = []
-    curve.parent.mkdir(exist_ok=True)
     started, first = time.monotonic(), trainer.step
     while trainer.step < trainer.steps:
         recent.append(trainer.advance())
         if trainer.step % LOG_EVERY == 0 or trainer.step == trainer.steps:
-            keys = {key for losses in recent for key in losses}
-            row = {"step": float(trainer.step)} | {
-                key: round(
-                    sum(x[key] for x in recent if key in x) / sum(key in x for x in recent), 5
-                )
-                for key in sorted(keys)
-            }
-            rows, recent = [*rows, row], []
-            curve.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            rows.append({"step": trainer.step, **_means(recent)})
+            recent = []
+            _write_curve(curve, rows)
             pace = (time.monotonic() - started) / (trainer.step - first)
-            print(row, f"{pace:.2f} s/step", flush=True)
+            print(rows[-1], f"{pace:.2f} s/step", flush=True)
         if trainer.step % SAVE_EVERY == 0:
             trainer.save(checkpoint)
     save_model(trainer.model.eval(), trainer.tokenizer, FOLDER / name)
+
+
+def _means(losses: list[dict[str, float]]) -> dict[str, float]:
+    found = {key: [each[key] for each in losses if key in each] for key in ("loss", "carried")}
+    return {key: round(fmean(values), 5) for key, values in found.items() if values}
+
+
+def _write_curve(path: Path, rows: list[dict[str, object]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["step", "loss", "carried"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def main() -> None:
