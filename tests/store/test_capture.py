@@ -50,6 +50,23 @@ def test_a_row_has_read_only_what_the_documentation_says(model: HookedMusicGen) 
             assert first == frame + codebook + 1
 
 
+def test_the_codec_hears_74_ms_past_a_frame_and_no_more(model: HookedMusicGen) -> None:
+    """What docs/stages/activations.md says of MusicGen's EnCodec, whose layout the tiny one has."""
+    samples = torch.from_numpy(noise(60))[None, None]
+    encode = model.codec.encodec.encoder
+
+    def first_changed_frame(position: int) -> int:
+        changed = samples.clone()
+        changed[..., position:] += 1
+        with torch.inference_mode():
+            differs = (encode(changed) != encode(samples)).any(dim=1)[0]
+        return int(differs.nonzero()[0])
+
+    end = 31 * HOP
+    assert first_changed_frame(end + 2370) == 30
+    assert first_changed_frame(end + 2450) == 31
+
+
 def test_windows_are_contexts_of_their_own_joined_in_order(model: HookedMusicGen) -> None:
     samples = noise(50)
     windows = [Window(start_frame=30, frames=10), Window(start_frame=5, frames=7)]
