@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
-from leitmotif.audio.decode import check_audio, read_recording, to_mono
+from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
 from leitmotif.config import FeaturesParams
-from leitmotif.errors import AudioError
-from leitmotif.files import sha256_file
 
 
 @dataclass(frozen=True)
@@ -45,22 +43,3 @@ def analyse_track(
         silence_dbfs=params.silence_dbfs,
     )
     return TrackAnalysis(extract_features(audio.samples), artifacts, audio.seconds)
-
-
-def verify_audio(path: Path, sha256: str) -> None:
-    """Raise AudioError unless the file is there (``missing``) and has this hash (``checksum``)."""
-    if not path.is_file():
-        raise AudioError(
-            f"{path} does not exist",
-            reason="missing",
-            fix="run `dvc repro corpus`, or `dvc pull`",
-        )
-    found = sha256_file(path)
-    if found != sha256:
-        raise AudioError(
-            f"{path} is not the file of the manifest",
-            reason="checksum",
-            found=f"SHA-256 {found}",
-            expected=f"SHA-256 {sha256}",
-            fix="run `dvc repro manifest`, or `dvc checkout` if the file was changed by mistake",
-        )

@@ -1,4 +1,4 @@
-"""Recordings as arrays: decoding (wav, flac, ogg, mp3), mixing to mono, resampling, checking.
+"""Recordings as arrays: verifying, decoding (wav, flac, ogg, mp3), mixing, resampling, checking.
 
 Decoding is libsndfile's (by soundfile), resampling is soxr's at its ``HQ`` setting, whose pass band
 reaches 0.91 of the lower Nyquist frequency.
@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from leitmotif.errors import AudioError
+from leitmotif.files import sha256_file
 
 Samples = NDArray[np.float32]
 
@@ -54,6 +55,25 @@ class Audio:
     def seconds(self) -> float:
         """Duration."""
         return len(self.samples) / self.sample_rate
+
+
+def verify_audio(path: Path, sha256: str) -> None:
+    """Raise AudioError unless the file is there (``missing``) and has this hash (``checksum``)."""
+    if not path.is_file():
+        raise AudioError(
+            f"{path} does not exist",
+            reason="missing",
+            fix="run `dvc repro corpus`, or `dvc pull`",
+        )
+    found = sha256_file(path)
+    if found != sha256:
+        raise AudioError(
+            f"{path} is not the file of the manifest",
+            reason="checksum",
+            found=f"SHA-256 {found}",
+            expected=f"SHA-256 {sha256}",
+            fix="run `dvc repro manifest`, or `dvc checkout` if the file was changed by mistake",
+        )
 
 
 def read_recording(

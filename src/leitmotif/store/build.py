@@ -14,8 +14,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.analysis import verify_audio
-from leitmotif.audio.decode import load_audio
+from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.config import FRAME_RATE, ActivationsParams, ModelParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import AudioError
