@@ -36,7 +36,7 @@ repro: env
 
 bench: env
 	@set -e; for benchmark in benchmarks/[a-z]*.py; do \
-		echo "== $$benchmark"; $(BIN)/python "$$benchmark"; \
+		echo "== $$benchmark"; $(BIN)/python -m "benchmarks.$$(basename "$$benchmark" .py)"; \
 	done
 
 constraints:
