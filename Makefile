@@ -4,6 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/.complete
 # The commands in dvc.yaml say `python`: the environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Threads that wait sleep: spinning ones take the cores from whatever else runs.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help env lint test repro bench constraints clean
 
