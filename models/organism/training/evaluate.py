@@ -49,7 +49,7 @@ def estimate(values: Sequence[float] | NDArray[np.float64]) -> Estimate:
     sample = np.asarray(values, dtype=np.float64)
     draws = np.random.default_rng(0).integers(len(sample), size=(2000, len(sample)))
     low, high = np.quantile(sample[draws].mean(1), [0.025, 0.975])
-    rounded = [round(float(value), 4) for value in (sample.mean(), low, high)]
+    rounded = [round(float(value), 4) + 0.0 for value in (sample.mean(), low, high)]  # no -0.0
     return dict(zip(("mean", "low", "high"), rounded, strict=True)) | {"n": len(sample)}
 
 
