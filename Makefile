@@ -34,7 +34,7 @@ test: env
 
 repro: env
 	$(BIN)/dvc repro
-	$(BIN)/dvc metrics show
+	$(BIN)/dvc metrics show metrics/*.json
 
 bench: env
 	@set -e; for benchmark in benchmarks/[a-z]*.py; do \
