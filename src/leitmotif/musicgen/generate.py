@@ -223,7 +223,8 @@ def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:
         return logits.argmax(-1)
     logits = logits / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
-        smallest = logits.topk(sampling.top_k).values[..., -1:]
+        kept = logits.topk(sampling.top_k, sorted=False).values
+        smallest = kept.amin(-1, keepdim=True)
         logits = logits.masked_fill(logits < smallest, -math.inf)
     if sampling.top_p is not None and sampling.top_p < 1:
         ordered, order = logits.sort(descending=True)

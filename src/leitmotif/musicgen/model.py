@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leitmotif.musicgen.hooks import Tap
+from leitmotif.musicgen.linear import Activation, Linear
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DecoderConfig:
     codebooks: int
     codebook_size: int
     embedding_scale: float = 1.0
-    activation: str = "gelu"
+    activation: Activation = "gelu"
 
     @property
     def pad(self) -> int:
@@ -65,7 +66,10 @@ class KeyValueCache:
 
     def take_rows(self, rows: Tensor) -> None:
         """Replace the rows by ``rows`` (indices, repeats allowed): one prefix, many conditions."""
-        self._buffers = [buffer.index_select(1, rows) for buffer in self._buffers]
+        for layer, old in enumerate(self._buffers):
+            new = old.new_empty(2, len(rows), *old.shape[2:])
+            new[:, :, :, : self.length] = old[:, rows, :, : self.length]
+            self._buffers[layer] = new
 
 
 class Block(nn.Module):
@@ -75,17 +79,16 @@ class Block(nn.Module):
         super().__init__()
         d = config.width
         self.index, self.heads = index, config.heads
-        self.activation = getattr(F, config.activation)
         self.self_norm = nn.LayerNorm(d)
-        self.self_query_key_value = nn.Linear(d, 3 * d, bias=False)
-        self.self_out = nn.Linear(d, d, bias=False)
+        self.self_query_key_value = Linear(d, 3 * d)
+        self.self_out = Linear(d, d)
         self.cross_norm = nn.LayerNorm(d)
-        self.cross_query = nn.Linear(d, d, bias=False)
-        self.cross_key_value = nn.Linear(d, 2 * d, bias=False)
-        self.cross_out = nn.Linear(d, d, bias=False)
+        self.cross_query = Linear(d, d)
+        self.cross_key_value = Linear(d, 2 * d)
+        self.cross_out = Linear(d, d)
         self.mlp_norm = nn.LayerNorm(d)
-        self.mlp_in = nn.Linear(d, config.mlp_width, bias=False)
-        self.mlp_out = nn.Linear(config.mlp_width, d, bias=False)
+        self.mlp_in = Linear(d, config.mlp_width, activation=config.activation)
+        self.mlp_out = Linear(config.mlp_width, d)
         self.site_self_attention = f"layers.{index}.self_attention"
         self.site_cross_attention = f"layers.{index}.cross_attention"
         self.site_mlp = f"layers.{index}.mlp"
@@ -109,7 +112,7 @@ class Block(nn.Module):
             )
         elif tap.wants(self.site_cross_attention):
             x = x + tap(self.site_cross_attention, torch.zeros_like(x))
-        x = x + tap(self.site_mlp, self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x)))))
+        x = x + tap(self.site_mlp, self.mlp_out(self.mlp_in(self.mlp_norm(x))))
         return tap(self.site_residual, x)
 
     def text_keys(self, states: Tensor) -> TextKeys:
@@ -161,7 +164,7 @@ class Decoder(nn.Module):
         self.register_buffer("codebook_offsets", offsets, persistent=False)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
         self.final_norm = nn.LayerNorm(config.width)
-        self.heads = nn.Linear(config.width, config.codebooks * config.codebook_size, bias=False)
+        self.heads = Linear(config.width, config.codebooks * config.codebook_size)
 
     def forward(
         self,
