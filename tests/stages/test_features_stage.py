@@ -10,7 +10,7 @@ from leitmotif.config import Params, load_params
 from leitmotif.corpus.tables import Failure, ManifestTrack, Window
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file, write_table
-from leitmotif.stages import FAILURES, FEATURES, MANIFEST
+from leitmotif.stages import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
 
 
@@ -18,6 +18,7 @@ from leitmotif.stages.features import features
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/corpus/audio").mkdir(parents=True)
+    write_table(CORPUS_FAILURES, [])
     return tmp_path
 
 
@@ -129,6 +130,19 @@ def test_more_failures_than_allowed_stop_the_stage_and_are_named(
         features(params(repo_root))
     assert not FEATURES.exists()
     assert [failure.track_id for failure in read_table(FAILURES, Failure)] == ["bad"]
+
+
+def test_files_that_the_corpus_stage_could_not_read_are_listed_and_counted_too(
+    workspace: Path, repo_root: Path
+) -> None:
+    unread = Failure(track_id="noise", path="noise.mp3", reason="undecodable", detail="no header")
+    write_table(CORPUS_FAILURES, [unread])
+    write_table(MANIFEST, add_good_tracks("good.wav"))
+    with pytest.raises(StageError, match=r"1 of 2 .*"):
+        features(params(repo_root))
+    features(params(repo_root, max_failures=1))
+    assert read_table(FAILURES, Failure) == [unread]
+    assert json.loads(Path("metrics/features.json").read_text())["failures"] == 1
 
 
 def test_two_runs_give_the_same_bytes(workspace: Path, repo_root: Path) -> None:

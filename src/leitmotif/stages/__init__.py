@@ -12,6 +12,7 @@ from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 
 CORPUS = Path("data/corpus")
+CORPUS_FAILURES = CORPUS / "failures.jsonl"
 MANIFEST = Path("data/manifest.jsonl")
 EXCLUDED = Path("data/excluded.jsonl")
 FEATURES = Path("data/features")

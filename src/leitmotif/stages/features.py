@@ -5,12 +5,12 @@ from pathlib import Path
 from leitmotif.audio.analysis import TrackAnalysis, analyse_track
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import Params
-from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
-from leitmotif.stages import CORPUS, FAILURES, FEATURES, MANIFEST, METRICS, run
+from leitmotif.stages import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.tensors import write_tensors
 
@@ -18,7 +18,8 @@ from leitmotif.tensors import write_tensors
 def features(params: Params) -> None:
     """Write data/features, data/failures.jsonl and metrics/features.json."""
     tracks = read_table(MANIFEST, ManifestTrack)
-    failures, artifacts = [], []
+    failures = read_table(CORPUS_FAILURES, Failure)
+    candidates, artifacts = len(tracks) + len(failures), []
     frames, seconds = 0, 0.0
     with atomic_folder(FEATURES) as folder:
         for track in progress(tracks, "features", total=len(tracks)):
@@ -38,7 +39,7 @@ def features(params: Params) -> None:
             seconds += analysis.seconds
         write_table(folder / "artifacts.jsonl", artifacts)
         write_table(FAILURES, failures)
-        limit_failures("features", failures, params.features.max_failures, of=len(tracks))
+        limit_failures("features", failures, params.features.max_failures, of=candidates)
     write_json(
         METRICS / "features.json",
         {
