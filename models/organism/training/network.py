@@ -95,10 +95,12 @@ def build_model(
         bos_token_id=entries,
         tie_word_embeddings=False,
     )
+    # The folder that the codec came from is this machine's business.
+    codec_config = codec.config.to_dict() | {"_name_or_path": ""}
     model = MusicgenForConditionalGeneration(
         MusicgenConfig(
             text_encoder=text.to_dict(),
-            audio_encoder=codec.config.to_dict(),
+            audio_encoder=codec_config,
             decoder=decoder.to_dict(),
         )
     )

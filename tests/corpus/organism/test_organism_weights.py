@@ -95,3 +95,8 @@ def test_all_weights_together_stay_small_and_nothing_is_pickled(
     assert sum(path.stat().st_size for path in files) < 40_000_000
     known = {".csv", ".json", ".md", ".py", ".safetensors", ".yaml", ".lock", ""}
     assert {path.suffix for path in files} <= known
+
+
+def test_its_config_names_no_folder_of_the_machine_that_trained_it(folder: Path) -> None:
+    for file in folder.glob("*.json"):
+        assert '"_name_or_path": "/' not in file.read_text(), file
