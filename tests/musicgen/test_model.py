@@ -170,7 +170,7 @@ def test_logits_of_a_frame_do_not_see_that_frame_or_later_ones(model: HookedMusi
     assert after is not None
     torch.testing.assert_close(before[:, 0, :10], after[:, 0, :10])
     assert not torch.allclose(before[:, 0, 10:], after[:, 0, 10:])
-    # Row t of a capture has read audio before frame t only.
+    # Row t of a capture has read tokens of frames before t only.
     rows, rows_later = cache["layers.2.residual"], cache_later["layers.2.residual"]
     torch.testing.assert_close(rows[:, :10], rows_later[:, :10])
     assert not torch.allclose(rows[:, 10], rows_later[:, 10])

@@ -41,7 +41,8 @@ class HookedMusicGen:
 
     Codes are codec tokens [B, K, T] in frame time; the delay pattern is applied inside. Sites and
     their shapes are described in ``leitmotif.sites``; a captured tensor is [B, S, d] with one row
-    for each of the S = T + K - 1 decoder steps, and row t has read only audio before frame t.
+    for each of the S = T + K - 1 decoder steps, and row t has read only tokens of frames before t.
+    (The codec itself hears up to 74 ms past a frame's end; a claim about the future allows for it.)
 
     No weight asks for a gradient, so nothing is recorded unless an intervention's tensor does.
 

@@ -1,7 +1,7 @@
 """What happens at a site during a pass: interventions first, then capture.
 
 Steps and frames: with the delay pattern, frame f of codebook 0 is predicted at step f, and that
-step has read audio before frame f only. Interventions and captures speak of steps.
+step has read tokens of earlier frames only. Interventions and captures speak of steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
