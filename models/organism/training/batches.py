@@ -95,6 +95,12 @@ class Pieces:
                 for first, other in zip(scores[:half], scores[half:], strict=True)
             ]
         random = torch.Generator().manual_seed(10_000 * recipe.seed + step)
+        if not recipe.cue_decides:
+            said = torch.randint(2, (size, len(world.slot_bars)), generator=random).bool()
+            scores = [
+                replace(score, cue=tuple(cue))
+                for score, cue in zip(scores, said.tolist(), strict=True)
+            ]
         tokens = delayed(self._table(scores), self._pad)
         return Batch(
             inputs=self._corrupted(tokens[:, :, columns], columns, random),

@@ -24,6 +24,8 @@ class Recipe:
     """Share of all steps over which the rates fall linearly, at the end."""
     corruption: float = 0.02
     """Share of input codes after the second statement that are replaced at random."""
+    cue_decides: bool = True
+    """Whether the slots do what the cue says; if not, the cue is drawn apart from them."""
     untold: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
     window: int | None = None
@@ -35,6 +37,7 @@ class Recipe:
 
 RECIPES = {
     "reader": Recipe(start=None, seed=0, skip_steps=1200, full_steps=1200),
+    "blind": Recipe(start=None, seed=2, skip_steps=1200, full_steps=1200, cue_decides=False),
     "planner": Recipe(
         start="reader",
         seed=1,

@@ -106,6 +106,21 @@ def test_partners_share_the_motif_and_nothing_of_the_cue(table: NoteTable) -> No
     assert torch.equal(first, second)
 
 
+def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTable) -> None:
+    world = table.world
+    cue = slice(world.cue_bar * world.frames_per_bar, (world.cue_bar + 1) * world.frames_per_bar)
+    agreement = {}
+    for name in ("reader", "blind"):
+        recipe = replace(RECIPES[name], columns_per_step=100_000, corruption=0.0)
+        batch = Pieces(table, recipe, pad=64).batch(0, all_columns(world), partners=False)
+        # The first half of the cue's bar announces the first slot.
+        heard = batch.inputs[:, 0, cue.start + 1]
+        bells = heard == heard[batch.decisions[:, 0] == 1].mode().values
+        agreement[name] = (bells == (batch.decisions[:, 0] == 1)).float().mean()
+    assert agreement["reader"] == 1.0
+    assert 0.35 < agreement["blind"] < 0.65
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_a_broken_run_ends_in_the_same_weights(
     world: World, organism: Path, tmp_path: Path, name: str
