@@ -19,6 +19,7 @@ FEATURES = Path("data/features")
 FAILURES = Path("data/failures.jsonl")
 ACTIVATIONS = Path("data/activations")
 METRICS = Path("metrics")
+PLOTS = Path("plots")
 WORK_CACHE = Path(".leitmotif")
 """Downloads and finished pieces of work, addressed by content; DVC never deletes it."""
 

@@ -1,20 +1,35 @@
 """Stage ``activations``: let the model read each track and keep its states at the chosen sites."""
 
+from dataclasses import asdict
+
+import pandas as pd
+
 from leitmotif.config import Params
 from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
-from leitmotif.files import atomic_folder, read_table, write_json, write_table
+from leitmotif.files import atomic_folder, read_table, write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.progress import progress
-from leitmotif.stages import ACTIVATIONS, CORPUS, FAILURES, MANIFEST, METRICS, WORK_CACHE, run
+from leitmotif.stages import (
+    ACTIVATIONS,
+    CORPUS,
+    FAILURES,
+    MANIFEST,
+    METRICS,
+    PLOTS,
+    WORK_CACHE,
+    run,
+)
 from leitmotif.stages.failures import failed, limit_failures
+from leitmotif.store import ActivationStore
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
 from leitmotif.store.index import FAILURES as FAILED_HERE
+from leitmotif.store.profile import context_profile
 
 
 def activations(params: Params) -> None:
-    """Write data/activations and metrics/activations.json."""
+    """Write data/activations, metrics/activations.json and plots/activations.csv."""
     excluded = {failure.track_id for failure in read_table(FAILURES, Failure)}
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
     if not tracks:
@@ -48,6 +63,8 @@ def activations(params: Params) -> None:
             "failures": len(failures),
         },
     )
+    levels = pd.DataFrame(map(asdict, context_profile(ActivationStore(ACTIVATIONS))))
+    write_text(PLOTS / "activations.csv", levels.to_csv(index=False, float_format="%.4g"))
 
 
 if __name__ == "__main__":
