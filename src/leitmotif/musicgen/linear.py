@@ -1,6 +1,7 @@
 """The decoder's matrix products, by oneDNN with packed weights where a CPU gains by it."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, Self
 
 import torch
@@ -11,6 +12,14 @@ Activation = Literal["none", "gelu", "relu"]
 
 _WORTHWHILE = 2**19
 """Multiply-adds of a product; below it the call costs more than the packing saves."""
+
+
+@cache
+def _packable_types() -> frozenset[torch.dtype]:
+    if not torch._C._has_mkldnn:
+        return frozenset()
+    half = {torch.bfloat16} if torch.ops.mkldnn._is_mkldnn_bf16_supported() else set()
+    return frozenset({torch.float32} | half)
 
 
 class Linear(nn.Linear):
@@ -33,10 +42,9 @@ class Linear(nn.Linear):
         weight = self.weight
         if not (
             x.device.type == "cpu"
-            and x.dtype in (torch.float32, torch.bfloat16)
             and x.numel() * self.out_features >= _WORTHWHILE
             and not x.requires_grad
-            and torch._C._has_mkldnn
+            and x.dtype in _packable_types()
         ):
             return self._activate(F.linear(x, weight))
         if self._packed is None:
