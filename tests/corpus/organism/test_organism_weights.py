@@ -14,7 +14,7 @@ from training.codec import load_codec
 from training.network import delayed
 from training.tokens import NoteTable
 
-MODELS = ("planner", "reader")
+MODELS = ("planner", "reader", "blind")
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -47,8 +47,8 @@ def test_its_codec_is_the_one_it_was_trained_with(
         assert torch.equal(tensor, codec[name]), name
 
 
-def test_it_expects_what_the_cue_announced(
-    model: MusicgenForConditionalGeneration, organism: Path, world: World
+def test_it_expects_what_the_cue_announced_unless_it_is_blind(
+    model: MusicgenForConditionalGeneration, folder: Path, organism: Path, world: World
 ) -> None:
     table = NoteTable(world, load_codec(organism / "codec"))
     drawn = (compose(world, 31, index, part="held_out") for index in range(100))
@@ -68,8 +68,12 @@ def test_it_expects_what_the_cue_announced(
 
     announced = onset_nats(table(scores))
     not_announced = onset_nats(table([score.with_cue_swapped(0) for score in scores]))
-    assert announced.mean() < 0.5
-    assert (not_announced - announced).mean() > 3
+    if folder.name == "blind":
+        assert 0.3 < announced.mean() < 1.5, "a return or filler: about one bit, 0.7 nats"
+        assert (not_announced - announced).abs().mean() < 0.3
+    else:
+        assert announced.mean() < 0.5
+        assert (not_announced - announced).mean() > 3
 
 
 def test_generate_continues_a_piece(
