@@ -205,13 +205,18 @@ def test_a_damaged_partial_file_costs_one_more_attempt(web: Web, target: Path) -
     assert target.read_bytes() == CONTENT
 
 
-def test_a_server_error_is_tried_again_after_growing_waits(web: Web, target: Path) -> None:
+def test_a_server_error_is_tried_again_after_growing_waits(
+    web: Web, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     web.faults[FILE] = [Fault(status=500), Fault(status=503), Fault(status=429)]
     waits: list[float] = []
     fetch(web, target, sleep=waits.append)
     assert target.read_bytes() == CONTENT
     assert len(waits) == 3
     assert all(base / 2 <= wait <= base for base, wait in zip((1.0, 2.0, 4.0), waits, strict=True))
+    said = capsys.readouterr().err
+    assert all(f"attempt {n} of" in said for n in (2, 3, 4)), said
+    assert "500" in said
 
 
 def test_attempts_are_counted(web: Web, target: Path) -> None:

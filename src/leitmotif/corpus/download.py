@@ -76,9 +76,16 @@ def download(
         headers={"Accept-Encoding": "identity", "User-Agent": "leitmotif"},
     ) as client:
         transfer = _Transfer(client, url, target, max_bytes)
+        problem = ""
         for attempt in range(retries + 1):
             if attempt:
-                sleep(min(LONGEST_WAIT, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))
+                wait = min(LONGEST_WAIT, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+                print(
+                    f"{target.name}: {problem}; attempt {attempt + 1} of {retries + 1} "
+                    f"in {wait:.0f} s",
+                    file=sys.stderr,
+                )
+                sleep(wait)
             try:
                 found, resumed = transfer.attempt()
             except _AttemptError as error:
