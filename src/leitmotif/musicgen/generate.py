@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
-from leitmotif.musicgen.model import KeyValueCache, TextKeys, delay, undelay
+from leitmotif.musicgen.key_values import key_value_cache
+from leitmotif.musicgen.model import TextKeys, delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 
 if TYPE_CHECKING:
@@ -164,8 +165,13 @@ class _Batch:
         self._prefix_tap = self._bind(
             [seen for item in self._interventions if (seen := _restrict(item, first))], len(first)
         )
-        like = model.decoder.final_norm.weight
-        self._cache = KeyValueCache(model.config, len(self._halves) * len(first), steps, like)
+        self._cache = key_value_cache(
+            layers=model.num_layers,
+            rows=len(self._halves) * self._rows,
+            heads=model.config.heads,
+            steps=steps,
+            like=model.decoder.final_norm.weight,
+        )
         self._positions = model.positions(steps)
         hidden = model.decoder(
             tokens[one_each].repeat(len(self._halves), 1, 1),

@@ -6,7 +6,7 @@ position; each block adds self-attention, cross-attention to the text and an MLP
 stream; K linear heads predict the next step. No biases outside the layer norms.
 
 Letters in shape comments: B rows, K codebooks, S steps, d width, H heads, h = d / H, V codebook
-size, L text tokens, P steps already in the key/value cache.
+size, L text tokens.
 """
 
 import math
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leitmotif.musicgen.hooks import Tap
+from leitmotif.musicgen.key_values import KeyValueCache
 from leitmotif.musicgen.linear import Activation, Linear
 
 
@@ -46,30 +47,6 @@ class TextKeys(NamedTuple):
 
     keys: Tensor  # [B, H, L, h]
     values: Tensor  # [B, H, L, h]
-
-
-class KeyValueCache:
-    """Keys and values of all steps so far, in buffers allocated once for the whole generation."""
-
-    def __init__(self, config: DecoderConfig, rows: int, steps: int, like: Tensor) -> None:
-        self.length = 0
-        head_width = config.width // config.heads
-        self._buffers = [
-            like.new_empty(2, rows, config.heads, steps, head_width) for _ in range(config.layers)
-        ]
-
-    def append(self, layer: int, keys_values: Tensor) -> Tensor:
-        """Store [2, B, H, S, h] after what is held; return all of it, [2, B, H, P + S, h]."""
-        end = self.length + keys_values.shape[3]
-        self._buffers[layer][:, :, :, self.length : end] = keys_values
-        return self._buffers[layer][:, :, :, :end]
-
-    def take_rows(self, rows: Tensor) -> None:
-        """Replace the rows by ``rows`` (indices, repeats allowed): one prefix, many conditions."""
-        for layer, old in enumerate(self._buffers):
-            new = old.new_empty(2, len(rows), *old.shape[2:])
-            new[:, :, :, : self.length] = old[:, rows, :, : self.length]
-            self._buffers[layer] = new
 
 
 class Block(nn.Module):
@@ -123,11 +100,11 @@ class Block(nn.Module):
     def _self_attention(self, x: Tensor, past: KeyValueCache | None) -> Tensor:
         query_key_value = self._split_heads(self.self_query_key_value(x), 3)  # [3, B, H, S, h]
         query, keys_values = query_key_value[0], query_key_value[1:]
-        if past is not None:
-            keys_values = past.append(self.index, keys_values)
-        out = F.scaled_dot_product_attention(
-            query, keys_values[0], keys_values[1], is_causal=x.shape[1] > 1
-        )
+        if past is None:
+            keys, values = keys_values
+            out = F.scaled_dot_product_attention(query, keys, values, is_causal=True)
+        else:
+            out = past.attend(self.index, query, keys_values)
         return self.self_out(self._join_heads(out))
 
     def _cross_attention(self, x: Tensor, text: TextKeys, mask: Tensor | None) -> Tensor:

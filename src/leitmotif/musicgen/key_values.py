@@ -1,0 +1,108 @@
+"""Keys and values of the steps so far, and attention from a new step to all of them."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class KeyValueCache(Protocol):
+    """What self-attention needs of a cache; B rows, H heads, S steps, h numbers a head."""
+
+    length: int
+    """Steps that all layers hold."""
+
+    def attend(self, layer: int, query: Tensor, keys_values: Tensor) -> Tensor:
+        """Keep the new steps' [2, B, H, S, h] and attend from [B, H, S, h] to all, causally.
+
+        The first call for a layer may bring many steps, each later one brings one.
+        """
+
+    def take_rows(self, rows: Tensor) -> None:
+        """Replace the rows by ``rows`` (indices, repeats allowed): one prefix, many conditions."""
+
+
+def key_value_cache(
+    *, layers: int, rows: int, heads: int, steps: int, like: Tensor
+) -> KeyValueCache:
+    """Make the cache that is fast for this many rows on the device and in the type of ``like``."""
+    small = rows * heads < _MANY_HEADS or like.dtype.itemsize < 4
+    if like.device.type != "cpu" or small:
+        return RoomyCache(layers, steps)
+    return TightCache(layers)
+
+
+_MANY_HEADS = 32
+"""Rows times heads from which a CPU is held up by memory and no longer by the calls."""
+
+
+class RoomyCache:
+    """Buffers for all steps, allocated once: one call to attend."""
+
+    def __init__(self, layers: int, steps: int) -> None:
+        self.length = 0
+        self._steps = steps
+        self._buffers: list[Tensor] = [torch.empty(0)] * layers  # [2, B, H, steps, h]
+
+    def attend(self, layer: int, query: Tensor, keys_values: Tensor) -> Tensor:
+        """See ``KeyValueCache``."""
+        if self.length == 0:
+            shape = [*keys_values.shape[:3], self._steps, keys_values.shape[4]]
+            self._buffers[layer] = keys_values.new_empty(shape)
+        end = self.length + keys_values.shape[3]
+        self._buffers[layer][:, :, :, self.length : end] = keys_values
+        keys, values = self._buffers[layer][:, :, :, :end]
+        return F.scaled_dot_product_attention(query, keys, values, is_causal=query.shape[2] > 1)
+
+    def take_rows(self, rows: Tensor) -> None:
+        """See ``KeyValueCache``."""
+        for layer, old in enumerate(self._buffers):
+            new = old.new_empty(2, len(rows), *old.shape[2:])
+            new[:, :, :, : self.length] = old[:, rows, :, : self.length]
+            self._buffers[layer] = new
+
+
+class TightCache:
+    """Old steps without gaps, recent ones apart: less time at the memory.
+
+    With many rows, attention takes the time of reading all keys and values, and a CPU reads them
+    up to twice as fast where those of a head are followed by the next head's and not by room for
+    later steps. Every ``BLOCK`` steps the recent ones are joined to the old.
+    """
+
+    BLOCK = 32
+
+    def __init__(self, layers: int) -> None:
+        self.length = 0
+        self._old: list[Tensor] = [torch.empty(0)] * layers  # [2, B, H, P, h]
+        self._recent: list[Tensor] = [torch.empty(0)] * layers  # [2, B, H, BLOCK, h]
+
+    def attend(self, layer: int, query: Tensor, keys_values: Tensor) -> Tensor:
+        """See ``KeyValueCache``."""
+        if self.length == 0:
+            self._old[layer] = keys_values.contiguous()
+            self._recent[layer] = self._room_beside(keys_values)
+            keys, values = keys_values
+            return F.scaled_dot_product_attention(query, keys, values, is_causal=True)
+        old, recent = self._old[layer], self._recent[layer]
+        held = old.shape[3]
+        new = self.length - held
+        recent[:, :, :, new : new + 1] = keys_values
+        old_keys, old_values = old.flatten(1, 2)  # [B * H, P, h]
+        new_keys, new_values = recent.flatten(1, 2)[:, :, : new + 1]
+        scaled = query.flatten(0, 1) * query.shape[-1] ** -0.5  # [B * H, 1, h]
+        scores = torch.cat([scaled @ old_keys.mT, scaled @ new_keys.mT], dim=-1)
+        weights = scores.softmax(-1)
+        out = torch.baddbmm(weights[..., :held] @ old_values, weights[..., held:], new_values)
+        if new + 1 == self.BLOCK:
+            self._old[layer] = torch.cat([old, recent], dim=3)
+        return out.view_as(query)
+
+    def take_rows(self, rows: Tensor) -> None:
+        """See ``KeyValueCache``."""
+        self._old = [old[:, rows] for old in self._old]
+        self._recent = [self._room_beside(old) for old in self._old]
+
+    def _room_beside(self, old: Tensor) -> Tensor:
+        return old.new_empty(*old.shape[:3], self.BLOCK, old.shape[4])
