@@ -51,5 +51,16 @@ class StoreError(LeitmotifError):
     """A stored tensor is missing, damaged, or belongs to other inputs."""
 
 
+class ReviewError(LeitmotifError):
+    """A decision, its log, or an item of the review queue is not what it should be."""
+
+
+class ProbeError(LeitmotifError, ValueError):
+    """Data on which a probe would have no meaning: too few tracks, one class, NaN, constants.
+
+    Also a ValueError, which is what scikit-learn's tools expect of an estimator.
+    """
+
+
 class StageError(LeitmotifError):
     """A pipeline stage stops: too many failures, or an input from an earlier stage is missing."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leitmotif.files import atomic
 
-_DTYPES = {"float16": "F16", "float32": "F32", "int64": "I64"}
+_DTYPES = {"float16": "F16", "float32": "F32", "int32": "I32", "int64": "I64"}
 _ALIGNMENT = 8
 
 
@@ -40,9 +40,10 @@ class TensorFile:
 def serialise(
     tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
 ) -> TensorFile:
-    """Lay out named float16, float32 or int64 arrays and text metadata as one safetensors file.
+    """Lay out named arrays and text metadata as one safetensors file.
 
-    The arrays' memory is used as it is where it is contiguous: do not change them until written.
+    Arrays are float16, float32, int32 or int64. Their memory is used as it is where it is
+    contiguous: do not change them until written.
     Raises KeyError for another dtype.
     """
     # Wide types first, as the package does, so that every tensor is aligned to its own width.

@@ -17,6 +17,13 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Span(Table):
+    """A stretch of audio, in samples from the track's start."""
+
+    start_sample: Annotated[int, Field(ge=0)]
+    samples: Annotated[int, Field(ge=1)]
+
+
 class Licence(Table):
     """How a recording may be used, and whom to credit."""
 

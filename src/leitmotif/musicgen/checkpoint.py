@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.codec import Codec
 from leitmotif.musicgen.model import Decoder, DecoderConfig
@@ -39,54 +38,26 @@ def load_transformers(
     """
     from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
 
-    try:
-        folder = _fetch(name, revision)
-        with _quiet_transformers():
-            config = AutoConfig.from_pretrained(folder)
-            if config.model_type != "musicgen":
-                raise ModelError(
-                    f"{name} is not a MusicGen checkpoint",
-                    found=f"model_type {config.model_type!r}",
-                    expected="'musicgen'; melody-conditioned models are not supported",
-                )
-            model = MusicgenForConditionalGeneration.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True
+    with reading_checkpoint(
+        name,
+        expected="a hub id with its 40-digit revision, or a folder with config.json, "
+        "model.safetensors and the tokenizer's files",
+        fix="check model.name and model.revision; for a hub id, the network or HF_HUB_OFFLINE",
+    ):
+        folder = fetch_checkpoint(name, revision)
+        config = AutoConfig.from_pretrained(folder)
+        if config.model_type != "musicgen":
+            raise ModelError(
+                f"{name} is not a MusicGen checkpoint",
+                found=f"model_type {config.model_type!r}",
+                expected="'musicgen'; melody-conditioned models are not supported",
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:  # what the hub client and transformers raise
-        raise ModelError(
-            f"the model {name} cannot be loaded",
-            found=str(error).strip().splitlines()[0],
-            expected="a hub id with its 40-digit revision, or a folder with config.json, "
-            "model.safetensors and the tokenizer's files",
-            fix="check model.name and model.revision; for a hub id, the network or HF_HUB_OFFLINE",
-        ) from error
+        # Its warnings hold for every MusicGen: the pad token lies outside the vocabulary.
+        model = MusicgenForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     return split_transformers(model, tokenizer, padding)
-
-
-def _fetch(name: str, revision: str | None) -> str:
-    """The folder of a checkpoint, downloaded into the hub's cache where ``name`` is a hub id."""
-    from huggingface_hub import snapshot_download
-
-    if Path(name).is_dir():
-        return str(Path(name).resolve())
-    patterns = ["*.json", "*.safetensors", "*.model"]
-    return snapshot_download(name, revision=revision, allow_patterns=patterns)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence warnings that hold for every MusicGen: its pad token lies outside the vocabulary."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        logging.enable_progress_bar()
 
 
 def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leitmotif.checkpoints import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.checkpoint import (
     Parts,
@@ -91,7 +92,7 @@ class HookedMusicGen:
 
     def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
         """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
-        place = _device(device) if device else None
+        place = usable_device(device) if device else None
         kind = _dtype(dtype) if dtype else None
         self.decoder.to(device=place, dtype=kind)
         self.text.to(device=place, dtype=kind)
@@ -321,15 +322,3 @@ def _dtype(name: str) -> torch.dtype:
         return DTYPES[name]
     except KeyError:
         raise ModelError("unknown dtype", found=name, expected=", ".join(DTYPES)) from None
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(
-            "no CUDA device is usable",
-            found=f"device {name!r}, torch {torch.__version__}",
-            fix="set model.device to auto or cpu",
-        )
-    return torch.device(name)

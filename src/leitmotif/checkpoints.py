@@ -1,0 +1,66 @@
+"""Checkpoints as `transformers` keeps them: fetched from a folder or the hub, and read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from leitmotif.errors import ModelError
+
+_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt")
+_OLD_WEIGHTS = "pytorch_model.bin"
+
+
+def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = False) -> Path:
+    """The folder of a checkpoint, downloaded into the hub's cache where ``name`` is a hub id.
+
+    With ``old_weights``, a repository that has no safetensors gives its ``pytorch_model.bin``,
+    which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
+    nothing. Call it inside ``reading_checkpoint``.
+    """
+    from huggingface_hub import snapshot_download
+
+    if Path(name).is_dir():
+        return Path(name).resolve()
+    folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
+    if old_weights and not any(folder.glob("*.safetensors")):
+        snapshot_download(name, revision=revision, allow_patterns=[_OLD_WEIGHTS])
+    return folder
+
+
+@contextmanager
+def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
+    """Keep `transformers` quiet, and turn what it or the hub's client raises into ModelError."""
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        # RuntimeError: tensors of other shapes than the config says, or a torn pytorch_model.bin.
+        raise ModelError(
+            f"the model {name} cannot be loaded",
+            found=str(error).strip().splitlines()[0],
+            expected=expected,
+            fix=fix,
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
+
+
+def usable_device(name: str) -> torch.device:
+    """The device called ``name``; ``auto`` is a GPU if there is one. Raises ModelError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(
+            "no CUDA device is usable",
+            found=f"device {name!r}, torch {torch.__version__}",
+            fix="set the device to auto or cpu",
+        )
+    return torch.device(name)
