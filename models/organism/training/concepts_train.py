@@ -1,0 +1,120 @@
+"""Train the model of the concept clips: ``python -m training.concepts_train``."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import EncodecModel
+
+from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
+from leitmotif.corpus.organism.concepts import compose_clip, every_concepts
+from training import CONCEPT_WORLD, CONCEPTS, FOLDER, WORK
+from training.codec import save_codec
+from training.concepts_codec import BOOKS, build_concept_codec
+from training.concepts_tokens import ClipTable
+from training.loop import Run, Schedule, finish
+from training.network import (
+    build_model,
+    build_tokenizer,
+    delayed,
+    encode_prompts,
+    logits_of,
+    residuals_of,
+    save_model,
+)
+
+
+@dataclass(frozen=True)
+class ConceptRecipe:
+    """The numbers that decide how the model is trained."""
+
+    schedule: Schedule
+    short_steps: int
+    """Steps on the clips' first ``SHORT_FRAMES`` alone: more prompts a step, and little before a
+    frame that would tell what the prompt does."""
+    seed: int = 0
+    columns_per_step: int = 3000
+    untold: float = 0.2
+    """Share of clips read without their prompt, which guidance needs."""
+    corruption: float = 0.02
+    """Share of input codes that are replaced at random, as sampling errs now and then."""
+
+
+RECIPE = ConceptRecipe(Schedule(steps=1600, restart=900), short_steps=300)
+SHORT_FRAMES = 50
+OPENING_FRAMES, WEIGHT_OPENING = 10, 4.0
+"""Frames from the start whose codes weigh more: only the prompt tells what they are."""
+
+
+class ConceptRun(Run):
+    """The run of one recipe; the same recipe on the same machine gives the same weights."""
+
+    def __init__(self, world: ConceptWorld, codec: EncodecModel, recipe: ConceptRecipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self._world = recipe, world
+        prompts = [concepts.prompt for concepts in every_concepts(world)]
+        self.tokenizer = build_tokenizer(prompts)
+        super().__init__(build_model(codec, self.tokenizer).train(), recipe.schedule)
+        self._pad = codec.config.codebook_size
+        self._table = ClipTable(world, codec)
+        read = self.tokenizer(prompts, padding=True, return_tensors="pt")
+        self._prompts, self._mask = read["input_ids"], read["attention_mask"].bool()
+        self._which = {text: number for number, text in enumerate(prompts)}
+
+    def losses(self) -> tuple[Tensor, dict[str, float]]:
+        """The weighted loss over new clips, and their mean nats a code."""
+        recipe = self.recipe
+        short = self.step < recipe.short_steps
+        frames = SHORT_FRAMES if short else self._world.frames
+        columns = torch.arange(frames + len(BOOKS) - 1)
+        count = recipe.columns_per_step // len(columns)
+        clips = [
+            compose_clip(self._world, recipe.seed, 1000 * self.step + row) for row in range(count)
+        ]
+        random = torch.Generator().manual_seed(10_000 * recipe.seed + self.step)
+        told = torch.rand(count, generator=random) >= recipe.untold
+        which = torch.tensor([self._which[clip.concepts.prompt] for clip in clips])
+        tokens = delayed(self._table(clips)[:, :, :frames], self._pad)
+        read, targets = tokens[:, :, :-1], tokens[:, :, 1:]
+        hit = torch.rand(read.shape, generator=random) < recipe.corruption
+        wrong = torch.randint(self._pad, read.shape, generator=random)
+        read = torch.where(hit & (read != self._pad), wrong, read)
+        text = encode_prompts(self.model, self._prompts, which, told, self._mask)
+        mask = self._mask[which]
+        residuals = residuals_of(self.model, read, columns, text, text_mask=mask)
+        nats = F.cross_entropy(
+            logits_of(self.model, residuals[-1]).flatten(0, 2),
+            targets.masked_fill(targets == self._pad, -100).flatten(),
+            reduction="none",
+        ).view(targets.shape)
+        weight = torch.where(columns < OPENING_FRAMES, WEIGHT_OPENING, 1.0)
+        return (nats * weight).mean() / weight.mean(), {"loss": nats.detach().mean().item()}
+
+
+def train(recipe: ConceptRecipe) -> None:
+    """Compute the codec, train the model on it, and write both to the shipped folder."""
+    world = load_concept_world(CONCEPT_WORLD)
+    run = ConceptRun(world, _codec(world, WORK / "concepts.codec"), recipe)
+    finish(run, WORK / "concepts.safetensors", FOLDER / "curves" / "concepts.csv")
+    save_model(run.model.eval(), run.tokenizer, CONCEPTS)
+
+
+def _codec(world: ConceptWorld, folder: Path) -> EncodecModel:
+    """The codec of this run, kept in the work folder so that a resumed run has the same."""
+    if not (folder / "config.json").exists():
+        save_codec(build_concept_codec(world), folder)
+    return EncodecModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def main() -> None:
+    """Train the model in models/organism/concepts."""
+    argparse.ArgumentParser(description=main.__doc__).parse_args()
+    torch.set_num_threads(1)
+    train(RECIPE)
+
+
+if __name__ == "__main__":
+    main()
