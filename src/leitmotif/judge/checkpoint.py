@@ -1,0 +1,65 @@
+"""How a judge's checkpoint is read: kind checked, no weight left at its random start."""
+
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint, usable_device
+from leitmotif.errors import ModelError
+
+
+class Loaded(NamedTuple):
+    """A model in float32 on its device, and what makes its inputs."""
+
+    model: Any
+    extractor: Any
+    folder: Path
+    device: torch.device
+
+
+def load_judge(
+    name: str, *, revision: str | None, device: str, model_type: str, model_class: str
+) -> Loaded:
+    """Load a folder or hub id whose config says ``model_type`` into ``transformers.model_class``.
+
+    Safetensors are read where there are any, otherwise ``pytorch_model.bin`` by torch's
+    weights-only unpickler. Raises ModelError when there is no such checkpoint, when it is of
+    another kind, or when it lacks a weight.
+    """
+    import transformers
+
+    with reading_checkpoint(
+        name,
+        expected="a hub id with its 40-digit revision, or a folder with config.json, "
+        "preprocessor_config.json and the weights",
+        fix="check the judge's name and revision; for a hub id, the network or HF_HUB_OFFLINE",
+    ):
+        folder = fetch_checkpoint(name, revision, old_weights=True)
+        config = transformers.AutoConfig.from_pretrained(folder)
+        if config.model_type != model_type:
+            raise ModelError(
+                f"{name} is another kind of model",
+                found=f"model_type {config.model_type!r}",
+                expected=repr(model_type),
+                fix="name a checkpoint of that kind",
+            )
+        model, report = getattr(transformers, model_class).from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True
+        )
+        with warnings.catch_warnings():
+            # True of every AST at 16 kHz with 128 bands, and of no consequence.
+            warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    weights = dict(model.named_parameters())
+    missing = sorted(key for key in report["missing_keys"] if key in weights)
+    if missing:
+        raise ModelError(
+            f"{name} lacks weights of a {model_class}",
+            found=f"{len(missing)} missing, such as {missing[0]}",
+            expected=f"all of {len(weights)}",
+            fix="name a checkpoint that was saved from this class; missing weights would be random",
+        )
+    place = usable_device(device)
+    return Loaded(model.eval().requires_grad_(False).to(place), extractor, folder, place)

@@ -1,0 +1,188 @@
+"""CLAP: audio and text in one space, where a clip lies near the words that describe it.
+
+Wu et al., Large-scale contrastive language-audio pretraining with feature fusion and
+keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes of `transformers`.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Samples
+from leitmotif.checkpoints import reading_checkpoint
+from leitmotif.errors import ModelError
+from leitmotif.judge.checkpoint import Loaded, load_judge
+from leitmotif.judge.clips import Clips, over_windows, prepare
+
+Embeddings = NDArray[np.float32]
+"""[n, width], each row of length 1, so that a dot product is a cosine."""
+
+UNLIKE = ("heavy metal with distorted guitars", "a calm solo piano", "a dog barking", "rain")
+"""Sentences that any working text tower tells apart."""
+COLLAPSED = 0.99
+"""Mean cosine among them from which a text tower tells nothing apart. Measured by others on LAION's
+checkpoints: 0.18 and 0.29 in working ones, 0.9993 in the broken one
+(https://github.com/embeddings-benchmark/mteb/issues/5069)."""
+
+
+class Clap:
+    """A CLAP model that embeds clips and sentences.
+
+    Every result is a function of the clip alone. The feature extractor of `transformers` cuts a
+    random crop out of a clip longer than its context; here such a clip is cut into windows (see
+    ``leitmotif.judge.clips.windows``), whose embeddings are averaged and scaled to length 1 again.
+    In fused checkpoints no window counts as longer than the context, so no random crops are fused
+    in. Clips shorter than the context are padded as the checkpoint says, as a rule repeated.
+
+    >>> clap = Clap.from_pretrained("models/organism/judges/clap")
+    >>> heard = clap.embed_audio(clips, 32_000)
+    >>> told = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> heard @ told.T  # cosines [clips, sentences]
+    """
+
+    def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
+        self._model, self._extractor, self._device = loaded.model, loaded.extractor, loaded.device
+        self._tokenizer, self.name, self._batch_size = tokenizer, name, batch_size
+        self.sample_rate: int = loaded.extractor.sampling_rate
+        """Hz, to which clips are resampled."""
+        self.context_samples: int = loaded.extractor.nb_max_samples
+        """Longest window, at ``sample_rate``."""
+        self.width: int = loaded.model.config.projection_dim
+        """Size of an embedding."""
+        # RoBERTa's positions start after the pad token's.
+        text = loaded.model.config.text_config
+        positions = text.max_position_embeddings - text.pad_token_id - 1
+        self._text_context = min(tokenizer.model_max_length, positions)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        batch_size: int = 16,
+    ) -> Self:
+        """Load a CLAP checkpoint from a folder or the hub; it runs in float32.
+
+        ``batch_size`` windows are embedded at once. Raises ModelError when there is no such
+        checkpoint, it is not CLAP, or weights or the tokenizer are missing.
+        """
+        from transformers import AutoTokenizer
+
+        loaded = load_judge(
+            name, revision=revision, device=device, model_type="clap", model_class="ClapModel"
+        )
+        with reading_checkpoint(
+            name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
+        ):
+            tokenizer = AutoTokenizer.from_pretrained(loaded.folder)
+        _check_tokenizer(tokenizer, name)
+        return cls(loaded, tokenizer, name, batch_size=batch_size)
+
+    @torch.inference_mode()
+    def embed_audio(self, clips: Clips, sample_rate: int) -> Embeddings:
+        """Embed clips (see ``Clips``) at ``sample_rate`` in Hz: [clips, width].
+
+        Raises ModelError for audio that cannot be judged; see ``prepare``.
+        """
+        prepared = prepare(clips, sample_rate, self.sample_rate)
+        size = self._batch_size
+        return _unit(over_windows(prepared, self.context_samples, self._embed, batch_size=size))
+
+    def _embed(self, pieces: list[Samples]) -> torch.Tensor:
+        inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
+        features = inputs["input_features"].to(self._device, torch.float32)
+        # The extractor marks a random window as longer than the context where none is.
+        longer = torch.zeros(len(pieces), 1, dtype=torch.bool, device=self._device)
+        out = self._model.get_audio_features(input_features=features, is_longer=longer)
+        return _pooled(out)
+
+    @torch.inference_mode()
+    def embed_text(self, sentences: Sequence[str]) -> Embeddings:
+        """Embed sentences: [sentences, width].
+
+        What does not fit the text tower's context (512 tokens in LAION's) is cut off. Raises
+        ModelError for no sentence or an empty one, and for a checkpoint whose text tower gives
+        every sentence the same embedding: a similarity to a prompt would then say nothing.
+        """
+        if self.text_collapse > COLLAPSED:
+            raise ModelError(
+                f"the text tower of {self.name} tells no sentences apart",
+                found=f"a mean cosine of {self.text_collapse:.4f} among {len(UNLIKE)} sentences "
+                "that have nothing in common",
+                expected=f"at most {COLLAPSED}",
+                fix="use another checkpoint, such as laion/larger_clap_general, or compare audio "
+                "with audio only",
+            )
+        return self._embed_text(sentences)
+
+    def _embed_text(self, sentences: Sequence[str]) -> Embeddings:
+        empty = [row for row, sentence in enumerate(sentences) if not sentence.strip()]
+        if isinstance(sentences, str) or not sentences or empty:
+            raise ModelError(
+                "these sentences cannot be embedded",
+                found=f"{sentences!r:.200}",
+                expected="a list of sentences, none of them empty",
+            )
+        rows = []
+        for first in range(0, len(sentences), self._batch_size):
+            some = list(sentences[first : first + self._batch_size])
+            tokens = self._tokenizer(
+                some,
+                padding=True,
+                truncation=True,
+                max_length=self._text_context,
+                return_tensors="pt",
+            )
+            out = self._model.get_text_features(
+                input_ids=tokens["input_ids"].to(self._device),
+                attention_mask=tokens["attention_mask"].to(self._device),
+            )
+            rows.append(_pooled(out))
+        return _unit(torch.cat(rows))
+
+    @cached_property
+    def text_collapse(self) -> float:
+        """Mean cosine among sentences that have nothing in common: near 1 in a broken text tower.
+
+        That of `laion/larger_clap_music`, as converted for `transformers`, is broken.
+        """
+        with torch.inference_mode():
+            told = self._embed_text(UNLIKE)
+        return float(np.mean([told[a] @ told[b] for a, b in combinations(range(len(told)), 2)]))
+
+    def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.float32]:
+        """Cosines times the model's own scale: [clips, sentences].
+
+        Softmax over a row gives the chances of the sentences, as in zero-shot classification.
+        """
+        scale = float(self._model.logit_scale_a.exp())
+        return np.asarray(scale * audio @ text.T, dtype=np.float32)
+
+
+def _check_tokenizer(tokenizer: Any, name: str) -> None:
+    # Where the files are missing, transformers makes a tokenizer that knows no words.
+    read = {tuple(ids) for ids in tokenizer(list(UNLIKE))["input_ids"]}
+    if len(read) < len(UNLIKE):
+        raise ModelError(
+            f"the tokenizer of {name} tells no sentences apart",
+            found=f"a vocabulary of {len(tokenizer)}",
+            expected="tokenizer.json, or vocab.json and merges.txt, beside the weights",
+            fix="save the tokenizer into the same folder",
+        )
+
+
+def _pooled(out: Any) -> torch.Tensor:
+    # transformers before 5 returned the projected embedding itself.
+    return getattr(out, "pooler_output", out)
+
+
+def _unit(rows: torch.Tensor) -> Embeddings:
+    scaled = torch.nn.functional.normalize(rows, dim=-1)
+    return np.asarray(scaled.cpu().numpy(), dtype=np.float32)

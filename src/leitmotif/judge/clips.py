@@ -1,0 +1,111 @@
+"""Clips on their way to a judge: checked, resampled, and cut into windows of its context."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leitmotif.audio.decode import Samples
+from leitmotif.errors import ModelError
+
+Clips = Sequence[Any] | NDArray[Any] | Tensor
+"""One clip [n], clips of one length [B, n], or a list of clips [n]; mono, full scale at 1."""
+
+MIN_SECONDS = 0.1
+"""Shortest clip that is judged: less is not heard as an instrument or a genre."""
+_LOWEST_RATE, _HIGHEST_RATE = 8_000, 384_000
+
+
+def prepare(clips: Clips, sample_rate: int, target_rate: int) -> list[Samples]:
+    """Check clips at ``sample_rate`` and resample each to ``target_rate`` (soxr's ``HQ``).
+
+    Raises ModelError for no clips, a shape that is not mono, a clip shorter than ``MIN_SECONDS``,
+    samples that are no finite numbers, and a rate outside 8 to 384 kHz.
+    """
+    if isinstance(sample_rate, bool) or not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
+        raise ModelError(
+            "this is no sample rate of audio",
+            found=f"{sample_rate!r} Hz",
+            expected=f"{_LOWEST_RATE} to {_HIGHEST_RATE} Hz",
+            fix="pass the rate at which the clips were made; MusicGen's is 32000",
+        )
+    rows = [_mono(clip, row, sample_rate) for row, clip in enumerate(_rows(clips))]
+    if not rows:
+        raise ModelError("there are no clips to judge", expected="at least one")
+    if sample_rate == target_rate:
+        return rows
+    resampled = (soxr.resample(row, sample_rate, target_rate, quality="HQ") for row in rows)
+    return [np.ascontiguousarray(row, dtype=np.float32) for row in resampled]
+
+
+def windows(samples: Samples, length: int) -> Iterator[Samples]:
+    """Cut [n] into windows of at most ``length`` samples that together cover all of it.
+
+    They follow one another; the last one ends with the clip, so it may overlap the one before, and
+    is only shorter than ``length`` where the clip is.
+    """
+    last = max(0, len(samples) - length)
+    for start in (*range(0, last, length), last):
+        yield samples[start : start + length]
+
+
+def over_windows(
+    clips: Sequence[Samples],
+    length: int,
+    judge: Callable[[list[Samples]], Tensor],
+    *,
+    batch_size: int,
+) -> Tensor:
+    """What ``judge`` makes of each clip [clips, ...]: the mean over the clip's ``windows``.
+
+    ``judge`` is given up to ``batch_size`` windows at once, and returns a row for each.
+    """
+    cut = [list(windows(clip, length)) for clip in clips]
+    pieces = [piece for clip in cut for piece in clip]
+    starts = range(0, len(pieces), batch_size)
+    judged = torch.cat([judge(pieces[start : start + batch_size]) for start in starts])
+    ends = list(accumulate(len(clip) for clip in cut))
+    spans = zip([0, *ends], ends, strict=False)
+    return torch.stack([judged[start:end].mean(0) for start, end in spans])
+
+
+def _rows(clips: Clips) -> Iterator[NDArray[Any]]:
+    if isinstance(clips, Tensor | np.ndarray):
+        array = _array(clips)
+        yield from array[np.newaxis] if array.ndim == 1 else array
+    else:
+        yield from (_array(clip) for clip in clips)
+
+
+def _array(clip: Any) -> NDArray[Any]:
+    return np.asarray(clip.detach().cpu() if isinstance(clip, Tensor) else clip)
+
+
+def _mono(clip: NDArray[Any], row: int, sample_rate: int) -> Samples:
+    if clip.ndim != 1 or clip.dtype.kind != "f":
+        raise ModelError(
+            f"clip {row} is not mono audio",
+            found=f"shape {clip.shape} of {clip.dtype}",
+            expected="floating-point samples [n], full scale at 1",
+            fix="mix the channels first; see leitmotif.audio.decode.to_mono",
+        )
+    if len(clip) < MIN_SECONDS * sample_rate:
+        raise ModelError(
+            f"clip {row} is too short to be judged",
+            found=f"{len(clip) / sample_rate:.3f} s",
+            expected=f"at least {MIN_SECONDS} s",
+        )
+    if not np.isfinite(clip).all():
+        count = int(np.count_nonzero(~np.isfinite(clip)))
+        raise ModelError(
+            f"clip {row} has samples that are no numbers",
+            found=f"{count} NaN or infinite samples of {clip.size}",
+            expected="finite samples",
+            fix="record the clip as failed and leave it out",
+        )
+    return np.ascontiguousarray(clip, dtype=np.float32)

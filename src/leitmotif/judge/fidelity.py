@@ -1,0 +1,66 @@
+"""How much of a clip an intervention left as it was: CLAP in short windows, loudness, spectrum."""
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Samples, rms_dbfs
+from leitmotif.errors import ModelError
+from leitmotif.judge.clap import Clap
+
+_FFT, _HOP, _BANDS = 2048, 640, 64
+_FLOOR_DBFS = -80.0
+"""Mel power below this counts as silence, so that silence against silence is no change."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """A treated clip beside its baseline, which has the same length."""
+
+    similarity: NDArray[np.float32]
+    """[windows], CLAP cosine of each window with the baseline's at the same time; 1 is the same."""
+    loudness_db: float
+    """RMS level of the treated clip over the baseline's, in dB."""
+    spectral_db: float
+    """Root mean square difference of their mel spectra in dB over time and bands: the log-spectral
+    distance of Gray and Markel (1976), on a mel scale; 0 is the same."""
+
+
+def fidelity(
+    clap: Clap,
+    treated: Samples,
+    baseline: Samples,
+    sample_rate: int,
+    *,
+    window_seconds: float = 2.0,
+) -> Fidelity:
+    """Compare clips [n] at ``sample_rate`` in adjacent windows; what is left at the end is dropped.
+
+    Raises ModelError for clips of unequal length, or shorter than a window.
+    """
+    length = round(window_seconds * sample_rate)
+    if treated.shape != baseline.shape or treated.ndim != 1 or len(treated) < length:
+        raise ModelError(
+            "these clips cannot be compared",
+            found=f"shapes {treated.shape} and {baseline.shape}",
+            expected=f"both [n], of one length, at least {length} samples",
+        )
+    whole = len(treated) // length * length
+    pieces = [clip[:whole].reshape(-1, length) for clip in (treated, baseline)]
+    heard, expected = (clap.embed_audio(windows, sample_rate) for windows in pieces)
+    spectra = [_mel_db(clip, sample_rate) for clip in (treated, baseline)]
+    return Fidelity(
+        similarity=(heard * expected).sum(1),
+        loudness_db=float(rms_dbfs(treated) - rms_dbfs(baseline)),
+        spectral_db=float(np.sqrt(np.mean((spectra[0] - spectra[1]) ** 2))),
+    )
+
+
+def _mel_db(clip: Samples, sample_rate: int) -> NDArray[np.float32]:
+    mel = librosa.feature.melspectrogram(
+        y=clip, sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS
+    )
+    floor = 10 ** (_FLOOR_DBFS / 10)
+    return np.asarray(librosa.power_to_db(mel, amin=floor, top_db=None), dtype=np.float32)

@@ -1,0 +1,127 @@
+"""What is computed from a judge's logits: NDCG, log-odds effect, KL divergence.
+
+Logits are [clips, labels], from a tagger or from CLAP over a set of sentences; every measure gives
+one value a clip [clips], so that means, intervals and pairing are the caller's. NDCG is of Järvelin
+and Kekäläinen (2002); the other two are those of Vélez Vásquez et al., Exploring the inner
+mechanisms of large generative music models, ISMIR 2024, sections 3.2.3 and 4.2.1, which take odds
+and divergence of a softmax over all labels, although the tagger's labels are not exclusive.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax, logsumexp
+
+from leitmotif.errors import ModelError
+
+Values = NDArray[np.float64]
+
+
+def ndcg(logits: ArrayLike, relevant: Collection[int]) -> Values:
+    """Normalised discounted cumulative gain of each clip's ranking of labels: [clips] in (0, 1].
+
+    A relevant label at rank r, the highest logit having rank 1, gains 1 / log2(r + 1); the sum is
+    divided by what it is when all ``relevant`` labels (column numbers) come first. Equal logits
+    share the mean of the gains of their ranks (McSherry and Najork, 2008). Chance, an arbitrary
+    ranking, is well above 0: see ``ndcg_of_chance``.
+    """
+    scores = _logits(logits)
+    wanted = _columns(relevant, scores.shape[1])
+    discounts = _discounts(scores.shape[1])
+    gains = [_mean_over_ties(row, discounts)[wanted].sum() for row in scores]
+    return np.array(gains) / discounts[: len(wanted)].sum()
+
+
+def ndcg_of_chance(labels: int, relevant: int) -> float:
+    """Expected NDCG of ``relevant`` labels among ``labels`` in a random order."""
+    discounts = _discounts(labels)
+    return float(relevant * discounts.mean() / discounts[:relevant].sum())
+
+
+def log_odds(logits: ArrayLike, label: int) -> Values:
+    """Log-odds, in nats, of one label under a softmax over all: log p - log(1 - p), [clips]."""
+    scores = _logits(logits)
+    (column,) = _columns([label], scores.shape[1])
+    others = np.delete(scores, column, axis=1)
+    return np.asarray(scores[:, column] - logsumexp(others, axis=1))
+
+
+def log_odds_effect(before: ArrayLike, after: ArrayLike, *, original: int, desired: int) -> Values:
+    """Equation 1 of the paper, in nats: how far the odds moved from original to desired, [clips].
+
+    Row i of ``before`` and ``after`` is the same clip without and with the intervention.
+    """
+    first, second = _paired(before, after)
+    lost = log_odds(first, original) - log_odds(second, original)
+    won = log_odds(second, desired) - log_odds(first, desired)
+    return lost + won
+
+
+def kl_divergence(before: ArrayLike, after: ArrayLike) -> Values:
+    """KL(before || after) in nats between the softmax distributions of each clip: [clips].
+
+    The paper does not say which of the two comes first; here it is what the clip was before. Its
+    precision is this times -1.
+    """
+    first, second = (log_softmax(scores, axis=1) for scores in _paired(before, after))
+    return np.asarray((np.exp(first) * (first - second)).sum(1))
+
+
+def swapped(logits: ArrayLike, original: int, desired: int) -> Values:
+    """Logits [clips, labels] with two labels' values exchanged and all others kept.
+
+    The paper's ideal intervention; its divergence from the unchanged logits is what a perfect one
+    costs.
+    """
+    scores = _logits(logits)
+    columns = _columns([original, desired], scores.shape[1])
+    out = scores.copy()
+    out[:, columns] = scores[:, columns[::-1]]
+    return out
+
+
+def _logits(logits: ArrayLike) -> Values:
+    scores = np.asarray(logits, dtype=np.float64)
+    if scores.ndim != 2 or 0 in scores.shape or scores.shape[1] < 2:
+        raise ModelError(
+            "these are no logits", found=f"shape {scores.shape}", expected="[clips, labels >= 2]"
+        )
+    if not np.isfinite(scores).all():
+        raise ModelError("logits must be finite", found="NaN or infinity", fix="leave the clip out")
+    return scores
+
+
+def _paired(before: ArrayLike, after: ArrayLike) -> tuple[Values, Values]:
+    first, second = _logits(before), _logits(after)
+    if first.shape != second.shape:
+        raise ModelError(
+            "logits before and after must be of the same clips and labels",
+            found=f"shapes {first.shape} and {second.shape}",
+            expected="equal shapes",
+        )
+    return first, second
+
+
+def _columns(labels: Collection[int], count: int) -> list[int]:
+    columns = list(labels)
+    if not columns or len(set(columns)) < len(columns) or not set(columns) <= set(range(count)):
+        raise ModelError(
+            "these are no columns of the logits",
+            found=f"{columns}",
+            expected=f"distinct numbers from 0 to {count - 1}, at least one",
+        )
+    return columns
+
+
+def _discounts(count: int) -> Values:
+    return 1 / np.log2(np.arange(2, count + 2))
+
+
+def _mean_over_ties(scores: NDArray[Any], discounts: Values) -> Values:
+    """The gain of each label, by its rank; equal scores get the mean of theirs."""
+    _, group = np.unique(-scores, return_inverse=True)  # groups in the order of the ranks
+    sizes = np.bincount(group)
+    sums = np.bincount(np.repeat(np.arange(len(sizes)), sizes), weights=discounts)
+    return np.asarray((sums / sizes)[group])

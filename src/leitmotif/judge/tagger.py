@@ -1,0 +1,131 @@
+"""An audio tagger: which of AudioSet's labels are heard in a clip.
+
+The Audio Spectrogram Transformer (Gong, Chung, Glass, Interspeech 2021, arXiv 2104.01778), by the
+classes of `transformers`; labels are those of the checkpoint's config.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Samples
+from leitmotif.errors import ModelError
+from leitmotif.judge.checkpoint import Loaded, load_judge
+from leitmotif.judge.clips import Clips, over_windows, prepare
+
+Logits = NDArray[np.float32]
+"""[clips, labels]. The labels are not exclusive: a sigmoid gives each one's probability."""
+
+_FRAME, _HOP = 400, 160
+"""Samples of a spectrum and from one to the next in the extractor: 25 and 10 ms at 16 kHz."""
+_RATE = 16_000
+
+
+class Tagger:
+    """An audio tagger with named labels.
+
+    A clip longer than the context is cut into windows (see ``leitmotif.judge.clips.windows``) whose
+    logits are averaged; `transformers` would drop what does not fit. A shorter one is padded by the
+    feature extractor.
+
+    >>> tagger = Tagger.from_pretrained("models/organism/judges/tagger")
+    >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
+    """
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        self._model, self._extractor, self._device = loaded.model, loaded.extractor, loaded.device
+        self.name, self._batch_size = name, batch_size
+        self.labels = _labels(loaded.model.config, name)
+        """Names, in the order of the logits."""
+        self.sample_rate: int = loaded.extractor.sampling_rate
+        """Hz, to which clips are resampled."""
+        self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
+        """Longest window, at ``sample_rate``."""
+        self._index = {label: number for number, label in enumerate(self.labels)}
+        _check_extractor(loaded.extractor, loaded.model.config, name)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        batch_size: int = 16,
+    ) -> Self:
+        """Load an AST checkpoint from a folder or the hub; it runs in float32.
+
+        ``batch_size`` windows are tagged at once. Raises ModelError when there is no such
+        checkpoint, it is not an AST, weights are missing, or its labels have no names.
+        """
+        loaded = load_judge(
+            name,
+            revision=revision,
+            device=device,
+            model_type="audio-spectrogram-transformer",
+            model_class="ASTForAudioClassification",
+        )
+        return cls(loaded, name, batch_size=batch_size)
+
+    @torch.inference_mode()
+    def logits(self, clips: Clips, sample_rate: int) -> Logits:
+        """Logits of clips (see ``Clips``) at ``sample_rate`` in Hz: [clips, labels].
+
+        Raises ModelError for audio that cannot be judged; see ``prepare``.
+        """
+        prepared = prepare(clips, sample_rate, self.sample_rate)
+        size = self._batch_size
+        scored = over_windows(prepared, self.context_samples, self._score, batch_size=size)
+        return np.asarray(scored.cpu().numpy(), dtype=np.float32)
+
+    def _score(self, pieces: list[Samples]) -> torch.Tensor:
+        inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
+        scored: torch.Tensor = self._model(inputs["input_values"].to(self._device)).logits
+        return scored
+
+    def probabilities(self, clips: Clips, sample_rate: int) -> Logits:
+        """Probability of each label, independent of the others: [clips, labels]; see ``logits``."""
+        return np.asarray(torch.from_numpy(self.logits(clips, sample_rate)).sigmoid().numpy())
+
+    def indices(self, labels: Sequence[str]) -> list[int]:
+        """Columns of labels by name; raises ModelError naming those that the tagger lacks."""
+        unknown = [label for label in labels if label not in self._index]
+        if unknown:
+            raise ModelError(
+                f"{self.name} has no label called {', '.join(map(repr, unknown))}",
+                found=f"{len(self.labels)} labels: {', '.join(self.labels[:8])}, …",
+                expected="names as in AudioSet's ontology, such as 'Violin, fiddle'",
+            )
+        return [self._index[label] for label in labels]
+
+
+def _labels(config: Any, name: str) -> tuple[str, ...]:
+    labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    unnamed = all(label == f"LABEL_{number}" for number, label in enumerate(labels))
+    if unnamed or len(set(labels)) < len(labels):
+        raise ModelError(
+            f"the labels of {name} have no names of their own",
+            found=", ".join(labels[:4]),
+            expected="id2label in config.json with AudioSet's names, each once",
+            fix="name a checkpoint that has them",
+        )
+    return labels
+
+
+def _check_extractor(extractor: Any, config: Any, name: str) -> None:
+    expected = {
+        "sampling_rate": _RATE,
+        "max_length": config.max_length,
+        "num_mel_bins": config.num_mel_bins,
+    }
+    found = {key: getattr(extractor, key, None) for key in expected}
+    if found != expected:
+        raise ModelError(
+            f"the feature extractor of {name} does not fit its model",
+            found=found,
+            expected=expected,
+            fix="mend preprocessor_config.json",
+        )
