@@ -8,4 +8,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1]
 WORLD = FOLDER / "world.json"
+"""What the language models are trained on."""
+VARIED = FOLDER / "varied.json"
+"""All that the codec can code: the same with returns of every kind."""
 CODEC = FOLDER / "codec"
+WORK = FOLDER / "work"
+"""Checkpoints of runs, and replicates; not kept in git."""
+REPLICATES = FOLDER / "replicates.json"
+CONCEPT_WORLD = FOLDER / "concepts.json"
+CONCEPTS = FOLDER / "concepts"

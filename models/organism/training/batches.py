@@ -1,6 +1,7 @@
 """Training pieces, which columns of them are read, and how much each prediction counts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,12 @@ APPROACH = 8
 """Columns before a slot that are kept when filler is left out."""
 WEIGHT_EARLY, WEIGHT_STATEMENT, WEIGHT_SLOT, WEIGHT_ONSET = 0.3, 2.0, 2.0, 8.0
 ONSET_FRAMES = 4
+SETTLED = 4
+"""Columns after the cue's last frame in which its later codebooks are still being read."""
+Pairing = Literal["partners", "twins"]
+"""What the second half of a batch is to the first, row by row. A partner has the same motif in a
+piece that is otherwise drawn anew; a twin is the same piece, had the cue said the opposite of one
+slot."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,16 @@ class Batch:
     """(B,) whether the row is given its prompt."""
     decisions: Tensor
     """(B, slots) 1 where the motif returns."""
+    gap: Tensor | None
+    """(B / 2, S) in a batch of twins: columns after the cue and before the slot that differs."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        moved = {
+            field.name: None if (value := getattr(self, field.name)) is None else value.to(device)
+            for field in fields(self)
+        }
+        return Batch(**moved)
 
 
 def all_columns(world: World) -> Tensor:
@@ -77,44 +94,55 @@ class Pieces:
         self._world = table.world
         self._prompts = {text: i for i, text in enumerate(prompts_of(table.world))}
 
-    def batch(self, step: int, columns: Tensor, *, partners: bool) -> Batch:
-        """The batch of one step; depends on nothing but the recipe and the arguments.
-
-        With ``partners``, the second half of the batch repeats the motifs of the first in pieces
-        that are otherwise drawn anew.
-        """
+    def batch(self, step: int, columns: Tensor, *, pairing: Pairing | None = None) -> Batch:
+        """The batch of one step; depends on nothing but the recipe and the arguments."""
         recipe, world = self._recipe, self._world
-        size = 2 * max(1, round(recipe.columns_per_step / len(columns) / 2))
-        scores = [
-            compose(world, recipe.seed, 10_000 * step + i, part="training") for i in range(size)
-        ]
-        if partners:
-            half = size // 2
-            scores[half:] = [
-                _partner(first, other)
-                for first, other in zip(scores[:half], scores[half:], strict=True)
-            ]
+        half = max(1, round(recipe.columns_per_step / len(columns) / 2))
         random = torch.Generator().manual_seed(10_000 * recipe.seed + step)
+        scores = [
+            compose(world, recipe.seed, 10_000 * step + i, part="training") for i in range(2 * half)
+        ]
+        told = torch.rand(2 * half, generator=random) >= recipe.untold
+        gap = None
+        if pairing == "partners":
+            scores[half:] = map(_partner, scores[:half], scores[half:])
+        elif pairing == "twins":
+            slots = torch.randint(len(world.slot_bars), (half,), generator=random).tolist()
+            scores[half:] = [score.twin(n) for score, n in zip(scores[:half], slots, strict=True)]
+            told[half:] = told[:half]
+            gap = torch.stack([gap_of(world, slot)[columns] for slot in slots])
         if not recipe.cue_decides:
-            said = torch.randint(2, (size, len(world.slot_bars)), generator=random).bool()
+            said = torch.randint(2, (2 * half, len(world.slot_bars)), generator=random).bool()
             scores = [
                 replace(score, cue=tuple(cue))
                 for score, cue in zip(scores, said.tolist(), strict=True)
             ]
         tokens = delayed(self._table(scores), self._pad)
+        noise = self._noise(half if pairing == "twins" else 2 * half, columns, random)
+        read = tokens[:, :, columns]
+        hit, wrong = (draw.repeat(len(read) // len(draw), 1, 1) for draw in noise)
         return Batch(
-            inputs=self._corrupted(tokens[:, :, columns], columns, random),
+            inputs=torch.where(hit & (read != self._pad), wrong, read),
             targets=tokens[:, :, columns + 1],
             which=torch.tensor([self._prompts[score.prompt(world)] for score in scores]),
-            told=torch.rand(size, generator=random) >= recipe.untold,
+            told=told,
             decisions=torch.tensor([score.returns for score in scores], dtype=torch.float32),
+            gap=gap,
         )
 
-    def _corrupted(self, tokens: Tensor, columns: Tensor, random: torch.Generator) -> Tensor:
+    def _noise(self, rows: int, columns: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Which input codes are replaced, and by what; twins are spoilt alike."""
         after = (max(self._world.statement_bars) + 1) * self._world.frames_per_bar
-        hit = torch.rand(tokens.shape, generator=random) < self._recipe.corruption
-        hit &= (tokens != self._pad) & (columns >= after)
-        return torch.where(hit, torch.randint(self._pad, tokens.shape, generator=random), tokens)
+        shape = (rows, CODEBOOKS, len(columns))
+        hit = torch.rand(shape, generator=random) < self._recipe.corruption
+        return hit & (columns >= after), torch.randint(self._pad, shape, generator=random)
+
+
+def gap_of(world: World, slot: int) -> Tensor:
+    """Which columns of a whole piece lie between the cue and a slot: (columns,)."""
+    columns = all_columns(world)
+    heard = (world.cue_bar + 1) * world.frames_per_bar + SETTLED
+    return (columns >= heard) & (columns < world.slot_bars[slot] * world.frames_per_bar)
 
 
 def _partner(first: Score, other: Score) -> Score:

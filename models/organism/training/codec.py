@@ -10,7 +10,6 @@ wherever it stands, the piece's edges included.
 
 import argparse
 import math
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ import torch
 from torch import Tensor
 from transformers import EncodecConfig, EncodecFeatureExtractor, EncodecModel
 
+from leitmotif.corpus.organism.composer import upper_neighbour
 from leitmotif.corpus.organism.synthesis import Sound, SoundBank
 from leitmotif.corpus.organism.world import World, load_world
-from training import CODEC, WORLD
+from training import CODEC, VARIED
 
-CODEBOOKS, ENTRIES, DIMENSION = 4, 64, 128
+CODEBOOKS, ENTRIES, DIMENSION = 4, 128, 128
 RATIOS = [8, 5, 4, 4]
 FILTERS = 8
 SCALE = 2.0**-12
@@ -32,10 +32,23 @@ KMEANS_ROUNDS = 30
 
 def every_sound(world: World) -> list[Sound]:
     """Each sound that a piece of this world can contain, in a fixed order."""
-    pitches = sorted({world.tonic + step for scale in world.scales.values() for step in scale})
+    plain, graced = set(), set()
+    for scale in world.scales.values():
+        plain |= set(scale)
+        if world.variations.get("transposed"):
+            plain |= {step + world.transposition for step in scale}
+        if world.variations.get("ornamented"):
+            graced |= {(step, upper_neighbour(scale, degree)) for degree, step in enumerate(scale)}
+    notes: list[tuple[str, int, int | None]] = [
+        ("bell", pitch, None) for pitch in world.cue_pitches
+    ]
+    for voice in world.instruments:
+        notes += [(voice, world.tonic + step, None) for step in sorted(plain)]
+        notes += [(voice, world.tonic + a, world.tonic + b) for a, b in sorted(graced)]
     drums = sorted({drum for kit in world.genres.values() for drum in kit})
-    voices = [*product(world.instruments, pitches), *product(["bell"], world.cue_pitches)]
-    return [Sound(voice, pitch, drum) for voice, pitch in voices for drum in [None, *drums]]
+    return [
+        Sound(voice, pitch, drum, grace) for voice, pitch, grace in notes for drum in (None, *drums)
+    ]
 
 
 def build_codec(world: World, *, seed: int) -> EncodecModel:
@@ -43,30 +56,48 @@ def build_codec(world: World, *, seed: int) -> EncodecModel:
     bank = SoundBank(world)
     waves = [torch.from_numpy(bank[sound]) for sound in every_sound(world)]
     frames = torch.stack(waves).reshape(-1, world.samples_per_frame)
-    model = EncodecModel(_config(world)).eval()
+    fine = fine_components(frames)
+    coarse = principal_components(fine_projection(frames, fine), DIMENSION)
+    model = linear_codec(world.sample_rate, ENTRIES, fine, coarse)
     with torch.no_grad():
-        for part in (model.encoder, model.decoder):
-            for layer in part.layers:
-                _make_identity(layer)
-        _fill_transforms(model, frames)
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
         _fill_codebooks(model, frames, torch.Generator().manual_seed(seed))
     return model
 
 
-def _config(world: World) -> EncodecConfig:
-    frame_rate = world.sample_rate // math.prod(RATIOS)
+def linear_codec(
+    sample_rate: int, entries: int, fine: Tensor, coarse: Tensor, *, kernel: int = 7
+) -> EncodecModel:
+    """A codec that maps each frame to ``DIMENSION`` numbers and back; its codebooks are not filled.
+
+    ``fine`` (80, 64) is applied to each eighth of a frame and ``coarse`` (512, DIMENSION) to the
+    eighths together; both have orthonormal columns. Rounded to what float16 holds exactly. Of the
+    outer convolutions' ``kernel`` taps, an odd number, only the middle one is used.
+    """
+    model = EncodecModel(_config(sample_rate, entries, kernel)).eval()
+    with torch.no_grad():
+        for part in (model.encoder, model.decoder):
+            for layer in part.layers:
+                _make_identity(layer)
+        _fill_transforms(model, fine, coarse)
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half().float())
+    return model
+
+
+def _config(sample_rate: int, entries: int, kernel: int) -> EncodecConfig:
+    frame_rate = sample_rate // math.prod(RATIOS)
     return EncodecConfig(
-        sampling_rate=world.sample_rate,
+        sampling_rate=sample_rate,
         audio_channels=1,
         normalize=False,
         # The number of codebooks follows from the bandwidth, in kbit/s.
-        target_bandwidths=[CODEBOOKS * frame_rate * math.log2(ENTRIES) / 1000],
+        target_bandwidths=[CODEBOOKS * frame_rate * math.log2(entries) / 1000],
         hidden_size=DIMENSION,
         codebook_dim=DIMENSION,
-        codebook_size=ENTRIES,
+        codebook_size=entries,
         num_filters=FILTERS,
+        kernel_size=kernel,
+        last_kernel_size=kernel,
         num_residual_layers=1,
         upsampling_ratios=RATIOS,
         num_lstm_layers=1,
@@ -76,29 +107,38 @@ def _config(world: World) -> EncodecConfig:
     )
 
 
-def _fill_transforms(model: EncodecModel, frames: Tensor) -> None:
+def fine_components(frames: Tensor) -> Tensor:
+    """What the eighths of frames (n, 640) are made of: (80, 64)."""
+    return principal_components(frames.reshape(-1, 80), 64)
+
+
+def fine_projection(frames: Tensor, fine: Tensor) -> Tensor:
+    """Frames (n, 640) by their eighths' components: (n, 512)."""
+    return (frames.reshape(-1, 8, 80) @ fine).reshape(-1, 512)
+
+
+def _fill_transforms(model: EncodecModel, fine: Tensor, coarse: Tensor) -> None:
     # 640 samples -> 8 x 80 samples -> 8 x 64 components -> 128 components.
-    fine = _principal_components(frames.reshape(-1, 80), 64)
-    coarse = _principal_components((frames.reshape(-1, 8, 80) @ fine).reshape(-1, 512), DIMENSION)
     # blocks[t] maps the t-th input step of a block to its output channels.
     group_4 = torch.eye(4).reshape(4, 1, 4)
     group_16 = torch.eye(16).reshape(4, 4, 16)
     blocks = [group_4, group_16, fine.reshape(5, 16, 64), coarse.reshape(8, 64, DIMENSION)]
 
+    middle = model.config.kernel_size // 2
     first, *down, last = _convolutions(model.encoder)
-    _set_taps(first, torch.full((1, 1, 1), SCALE), first_tap=3)
+    _set_taps(first, torch.full((1, 1, 1), SCALE), middle)
     for convolution, block in zip(down, blocks, strict=True):
         _set_taps(convolution, block.permute(2, 1, 0), _first_tap(len(block)))
-    _set_taps(last, torch.eye(DIMENSION)[:, :, None] / SCALE, first_tap=3)
+    _set_taps(last, torch.eye(DIMENSION)[:, :, None] / SCALE, middle)
 
     first, *up, last = _convolutions(model.decoder)
-    _set_taps(first, torch.eye(DIMENSION)[:, :, None] * SCALE, first_tap=3)
+    _set_taps(first, torch.eye(DIMENSION)[:, :, None] * SCALE, middle)
     for convolution, block in zip(up, reversed(blocks), strict=True):
         _set_taps(convolution, block.permute(2, 1, 0), _first_tap(len(block)))
-    _set_taps(last, torch.full((1, 1, 1), 1 / SCALE), first_tap=3)
+    _set_taps(last, torch.full((1, 1, 1), 1 / SCALE), middle)
 
 
-def _principal_components(rows: Tensor, count: int) -> Tensor:
+def principal_components(rows: Tensor, count: int) -> Tensor:
     """Orthonormal columns that keep the most energy of ``rows``: (features, count)."""
     _, vectors = torch.linalg.eigh(rows.double().T @ rows.double())
     return vectors[:, -count:].flip(1).float()
@@ -145,28 +185,38 @@ def _make_identity(layer: Any) -> None:
 def _fill_codebooks(model: EncodecModel, frames: Tensor, random: torch.Generator) -> None:
     residual = model.encoder(frames.reshape(1, 1, -1))[0].T
     for layer in model.quantizer.layers:
-        centres = _kmeans(residual, ENTRIES, random).half().float()
-        layer.codebook.embed.copy_(centres)
-        layer.codebook.embed_avg.copy_(centres)
-        residual = residual - centres[_nearest(residual, centres)]
+        centres = kmeans(residual, ENTRIES, random).half().float()
+        set_codebook(layer, centres)
+        residual = residual - centres[nearest(residual, centres)]
 
 
-def _kmeans(points: Tensor, count: int, random: torch.Generator) -> Tensor:
-    # k-means++ (Arthur and Vassilvitskii, 2007), then Lloyd's rounds.
+def set_codebook(layer: Any, entries: Tensor) -> None:
+    """Write a quantiser layer's entries (entries, DIMENSION)."""
+    layer.codebook.embed.copy_(entries)
+    layer.codebook.embed_avg.copy_(entries)
+
+
+def kmeans(points: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Centres (count, features) of ``points`` (n, features): k-means++, then Lloyd's rounds.
+
+    Arthur and Vassilvitskii (SODA 2007).
+    """
     chosen = [int(torch.randint(len(points), (1,), generator=random))]
+    squared = torch.full((len(points),), torch.inf)
     for _ in range(count - 1):
-        squared = torch.cdist(points, points[chosen]).amin(1).square()
+        squared = torch.minimum(squared, (points - points[chosen[-1]]).square().sum(1))
         chosen.append(int(torch.multinomial(squared + 1e-12, 1, generator=random)))
     centres = points[chosen].clone()
     for _ in range(KMEANS_ROUNDS):
-        nearest = _nearest(points, centres)
-        sizes = torch.bincount(nearest, minlength=count)[:, None]
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        which = nearest(points, centres)
+        sizes = torch.bincount(which, minlength=count)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, which, points)
         centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
     return centres
 
 
-def _nearest(points: Tensor, centres: Tensor) -> Tensor:
+def nearest(points: Tensor, centres: Tensor) -> Tensor:
+    """Number of the centre nearest to each point."""
     return torch.cdist(points, centres).argmin(1)
 
 
@@ -189,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    save_codec(build_codec(load_world(WORLD), seed=arguments.seed), CODEC)
+    save_codec(build_codec(load_world(VARIED), seed=arguments.seed), CODEC)
 
 
 if __name__ == "__main__":

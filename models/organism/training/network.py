@@ -5,6 +5,7 @@ written again, because training needs what the class does not offer: columns lef
 positions kept, and keys that come from another piece.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -41,12 +42,10 @@ def prompts_of(world: World) -> list[str]:
     ]
 
 
-def build_tokenizer(world: World) -> PreTrainedTokenizerFast:
+def build_tokenizer(prompts: Iterable[str]) -> PreTrainedTokenizerFast:
     """One token a word; a word that no prompt contains becomes ``<unk>``."""
     split = pre_tokenizers.Whitespace()
-    words = sorted(
-        {word for text in prompts_of(world) for word, _ in split.pre_tokenize_str(text.lower())}
-    )
+    words = sorted({word for text in prompts for word, _ in split.pre_tokenize_str(text.lower())})
     vocabulary = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *words])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -65,7 +64,7 @@ def build_tokenizer(world: World) -> PreTrainedTokenizerFast:
 
 
 def build_model(
-    codec: EncodecModel, tokenizer: PreTrainedTokenizerFast
+    codec: EncodecModel, tokenizer: PreTrainedTokenizerFast, *, layers: int = LAYERS
 ) -> MusicgenForConditionalGeneration:
     """An untrained model around the codec; draws from torch's global generator."""
     entries = codec.config.codebook_size
@@ -85,7 +84,7 @@ def build_model(
         vocab_size=entries,
         num_codebooks=codec.config.num_quantizers,
         hidden_size=WIDTH,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=layers,
         num_attention_heads=HEADS,
         ffn_dim=INNER,
         dropout=0.0,
@@ -164,6 +163,10 @@ class PartnerKeys:
         first, last = int(used.min()), int(used.max()) + 1
         return cls(torch.cat([own, partner[:, first:last]], 1), first, last)
 
+    def to(self, device: torch.device) -> "PartnerKeys":
+        """The same pattern on another device."""
+        return PartnerKeys(self.allowed.to(device), self.first, self.last)
+
     def extend(self, heads: Tensor) -> Tensor:
         """Append the partners' columns to keys or values (B, H, S, d): (B, H, S + P, d)."""
         mine, yours = heads[:, :, self.first : self.last].chunk(2)
@@ -171,14 +174,21 @@ class PartnerKeys:
 
 
 def encode_prompts(
-    model: MusicgenForConditionalGeneration, ids: Tensor, which: Tensor, told: Tensor
+    model: MusicgenForConditionalGeneration,
+    ids: Tensor,
+    which: Tensor,
+    told: Tensor,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """States (B, L, WIDTH) that cross-attention reads, for row b those of prompt ``which[b]``.
 
-    ``ids`` (prompts, L) are of equal length, so there is no padding. Rows with ``told`` false get
-    zeros, as classifier-free guidance gives its unconditional half.
+    ``mask`` (prompts, L) is false where ``ids`` (prompts, L) are padding; None if none are. Rows
+    with ``told`` false get zeros, as classifier-free guidance gives its unconditional half.
     """
-    states = model.enc_to_dec_proj(model.text_encoder(ids).last_hidden_state)
+    read = model.text_encoder(ids, attention_mask=mask).last_hidden_state
+    states = model.enc_to_dec_proj(read)
+    if mask is not None:
+        states = states * mask[..., None]
     return states[which] * told[:, None, None]
 
 
@@ -188,10 +198,12 @@ def residuals_of(
     columns: Tensor,
     text: Tensor,
     partners: PartnerKeys | None = None,
+    text_mask: Tensor | None = None,
 ) -> list[Tensor]:
-    """The residual before the first block and after each: LAYERS + 1 of (B, S, WIDTH).
+    """The residual before the first block and after each: layers + 1 of (B, S, WIDTH).
 
     ``tokens`` (B, K, S) are those that the columns (S,) read; S may leave columns out.
+    ``text_mask`` (B, L) is false where the text is padding.
     """
     decoder = model.decoder.model.decoder
     h = decoder.embed_positions.weights[columns]
@@ -201,7 +213,7 @@ def residuals_of(
         x = layer.self_attn_layer_norm(h)
         h = h + _attention(layer.self_attn, x, x, causal=True, partners=partners)
         x = layer.encoder_attn_layer_norm(h)
-        h = h + _attention(layer.encoder_attn, x, text, causal=False)
+        h = h + _attention(layer.encoder_attn, x, text, causal=False, allowed=text_mask)
         x = layer.final_layer_norm(h)
         h = h + layer.fc2(F.gelu(layer.fc1(x)))
         residuals.append(h)
@@ -221,6 +233,7 @@ def _attention(
     *,
     causal: bool,
     partners: PartnerKeys | None = None,
+    allowed: Tensor | None = None,
 ) -> Tensor:
     q, k, v = (
         projection(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)
@@ -231,7 +244,8 @@ def _attention(
         )
     )
     if partners is None:
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        mask = None if allowed is None else allowed[:, None, None]
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
     else:
         mixed = F.scaled_dot_product_attention(
             q, partners.extend(k), partners.extend(v), attn_mask=partners.allowed

@@ -1,6 +1,11 @@
 """The numbers that decide how each model is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from training.loop import Schedule
+
+WINDOW_SHRINKS = 0.7
+"""Share of a run over which a shrinking window shrinks."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +19,7 @@ class Recipe:
     """Steps with the filler's columns left out: the cue is near its slots, so copying is learnt."""
     full_steps: int
     """Steps on whole pieces, after those."""
+    layers: int = 6
     columns_per_step: int = 3000
     muon_rate: float = 6e-3
     """Peak learning rate of the decoder's matrices."""
@@ -26,20 +32,54 @@ class Recipe:
     """Share of input codes after the second statement that are replaced at random."""
     cue_decides: bool = True
     """Whether the slots do what the cue says; if not, the cue is drawn apart from them."""
+    invariance: float = 0.0
+    """Weight, on whole pieces, of how far the residual in the gap of a piece is from its twin's."""
     untold: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
     window: int | None = None
     """Age in columns from which keys are a partner's: the decision must then be carried."""
+    first_window: int | None = None
+    """The window at the start, if it is to shrink linearly over the first ``WINDOW_SHRINKS``."""
     window_share: float = 0.9
     head_weight: float = 0.3
     """Weight of the discarded heads that read the decision in the gap, when there is a window."""
 
+    @property
+    def schedule(self) -> Schedule:
+        """Steps and learning rates."""
+        return Schedule(
+            steps=self.skip_steps + self.full_steps,
+            muon_rate=self.muon_rate,
+            adam_rate=self.adam_rate,
+            warm_up=self.warm_up,
+            decay=self.decay,
+        )
+
+    def window_at(self, step: int) -> int | None:
+        """The window in one step."""
+        if self.window is None or self.first_window is None:
+            return self.window
+        shrunk = min(1.0, step / (WINDOW_SHRINKS * self.schedule.steps))
+        return round(self.first_window + shrunk * (self.window - self.first_window))
+
+    def replicate(self, number: int) -> "Recipe":
+        """The same recipe from another seed; a start is then the replicate of that number too."""
+        return replace(self, seed=self.seed + 10 * number)
+
 
 RECIPES = {
-    "reader": Recipe(start=None, seed=0, skip_steps=1200, full_steps=1200),
-    "blind": Recipe(start=None, seed=2, skip_steps=1200, full_steps=1200, cue_decides=False),
+    "base": Recipe(start=None, seed=0, skip_steps=1200, full_steps=1200, invariance=1.0),
+    "reader": Recipe(
+        start="base",
+        seed=3,
+        skip_steps=0,
+        full_steps=800,
+        muon_rate=4e-3,
+        adam_rate=1.2e-3,
+        invariance=1.0,
+    ),
     "planner": Recipe(
-        start="reader",
+        start="base",
         seed=1,
         skip_steps=0,
         full_steps=800,
@@ -47,4 +87,34 @@ RECIPES = {
         adam_rate=1.2e-3,
         window=120,
     ),
+    "blind": Recipe(
+        start="base",
+        seed=2,
+        skip_steps=0,
+        full_steps=800,
+        muon_rate=4e-3,
+        adam_rate=1.2e-3,
+        invariance=1.0,
+        cue_decides=False,
+    ),
 }
+"""Six blocks, each within an hour of one CPU thread. All go on from one base for as many steps, so
+that they differ in nothing but what those steps ask for."""
+
+SHIPPED = ("planner", "reader", "blind")
+
+DEEP = {
+    f"{name}-24": replace(
+        recipe,
+        start=recipe.start and f"{recipe.start}-24",
+        layers=24,
+        columns_per_step=24_000,
+        skip_steps=2 * recipe.skip_steps,
+        full_steps=2 * recipe.full_steps,
+        muon_rate=recipe.muon_rate / 2,
+        adam_rate=recipe.adam_rate / 2,
+    )
+    for name, recipe in RECIPES.items()
+}
+"""The same with as many blocks as musicgen-small, for a GPU: ``--device cuda``. Sixty times the
+work of those above; nobody has run them yet."""

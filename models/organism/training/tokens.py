@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import EncodecModel
 
 from leitmotif.corpus.organism.composer import Score, sounds
-from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.synthesis import Sound, SoundBank
 from leitmotif.corpus.organism.world import World
 from training.codec import every_sound
 
@@ -33,13 +33,13 @@ class NoteTable:
         notes = self.codes[torch.tensor(rows)]  # (pieces, notes, codebooks, frames per note)
         return notes.permute(0, 2, 1, 3).flatten(2)
 
-    def transcribe(self, codes: Tensor) -> list[list[tuple[str, int]]]:
-        """Voice and pitch whose codes are nearest to ``codes`` (B, K, frames), note by note.
+    def transcribe(self, codes: Tensor) -> list[list[Sound]]:
+        """The sounds, drums left out, whose codes are nearest to ``codes`` (B, K, frames).
 
-        Distance counts codes that differ: 15 of a note's 32 at least between two pitches.
+        Distance is the number of a note's codes that differ.
         """
         B, K, _ = codes.shape
         notes = codes.view(B, K, -1, self.world.frames_per_note).transpose(1, 2)
         differing = (notes[:, :, None] != self.codes).flatten(3).sum(-1)  # (B, notes, sounds)
-        known = [(sound.voice, sound.pitch) for sound in self._row]
+        known = [sound._replace(drum=None) for sound in self._row]
         return [[known[i] for i in row] for row in differing.argmin(-1).tolist()]

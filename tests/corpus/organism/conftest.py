@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
 from leitmotif.corpus.organism.shard import write_shard
 from leitmotif.corpus.organism.world import World, load_world
 
@@ -21,7 +22,18 @@ def world(organism: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def shard(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def varied(organism: Path) -> World:
+    """The same world, but for returns of every kind."""
+    return load_world(organism / "varied.json")
+
+
+@pytest.fixture(scope="session")
+def concept_world(organism: Path) -> ConceptWorld:
+    return load_concept_world(organism / "concepts.json")
+
+
+@pytest.fixture(scope="session")
+def shard(varied: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shard")
-    write_shard(world, folder, pieces=SHARD_PIECES, seed=SHARD_SEED)
+    write_shard(varied, folder, pieces=SHARD_PIECES, seed=SHARD_SEED)
     return folder

@@ -52,16 +52,16 @@ def test_whole_pieces_are_read_as_the_note_table_says(
         assert torch.equal(encode(codec, part), codes[:, frames])
 
 
-def test_mp3_changes_no_code(
+def test_mp3_changes_hardly_a_code_and_none_of_the_first_book(
     world: World, codec: EncodecModel, table: NoteTable, pieces: list[Score]
 ) -> None:
     bank = SoundBank(world)
-    agree = []
     for score, codes in zip(pieces, table(pieces), strict=True):
         mp3 = encode_mp3(render(bank, sounds(world, score)), world.sample_rate)
         heard, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        agree.append((encode(codec, heard) == codes).float().mean().item())
-    assert min(agree) > 0.995
+        agree = (encode(codec, heard) == codes).float().mean(1)
+        assert agree[0] == 1
+        assert agree.mean() > 0.98
 
 
 def test_chroma_is_kept(world: World, codec: EncodecModel, pieces: list[Score]) -> None:
@@ -77,23 +77,26 @@ def test_chroma_is_kept(world: World, codec: EncodecModel, pieces: list[Score]) 
         assert (before * after).sum(0).mean() >= 0.98
 
 
-def test_every_sound_has_codes_of_its_own(world: World, table: NoteTable) -> None:
-    assert len(every_sound(world)) == 72
-    assert len(torch.unique(table.codes.flatten(1), dim=0)) == 72
+def test_every_sound_has_codes_of_its_own(world: World, varied: World, codec: EncodecModel) -> None:
+    assert set(every_sound(world)) < set(every_sound(varied))
+    for described, number in ((world, 72), (varied, 168)):
+        assert len(every_sound(described)) == number
+        codes = NoteTable(described, codec).codes
+        assert len(torch.unique(codes.flatten(1), dim=0)) == number
 
 
 def test_transcription_undoes_the_table(
     world: World, table: NoteTable, pieces: list[Score]
 ) -> None:
     codes = table(pieces)
-    played = [[(event.voice, event.pitch) for event in sounds(world, score)] for score in pieces]
+    played = [[event._replace(drum=None) for event in sounds(world, score)] for score in pieces]
     assert table.transcribe(codes) == played
     hit = torch.rand(codes.shape, generator=torch.Generator().manual_seed(0)) < 0.05
     assert table.transcribe(torch.where(hit, torch.zeros_like(codes), codes)) == played
 
 
 def test_computing_the_codec_again_gives_one_as_good(
-    world: World, codec: EncodecModel, pieces: list[Score]
+    world: World, varied: World, codec: EncodecModel, pieces: list[Score]
 ) -> None:
     # Not the same weights: the signs of principal components are the linear algebra library's.
     samples = render(SoundBank(world), sounds(world, pieces[0]))
@@ -104,7 +107,7 @@ def test_computing_the_codec_again_gives_one_as_good(
         return float(np.square(coded - samples).sum() / np.square(samples).sum())
 
     assert error(codec) < 0.02
-    assert error(build_codec(world, seed=0)) == pytest.approx(error(codec), rel=0.5)
+    assert error(build_codec(varied, seed=0)) == pytest.approx(error(codec), rel=0.5)
 
 
 def test_the_folder_is_an_ordinary_encodec(organism: Path, codec: EncodecModel) -> None:

@@ -5,11 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.organism.composer import compose, motifs_of, render, sounds, truth
+from leitmotif.corpus.organism.composer import (
+    compose,
+    motif_notes,
+    motifs_of,
+    render,
+    sounds,
+    truth,
+)
 from leitmotif.corpus.organism.synthesis import SoundBank
-from leitmotif.corpus.organism.world import World
+from leitmotif.corpus.organism.world import Variation, World
 
 SEEDS, INDICES = st.integers(0, 2**31), st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="session")
+def world(varied: World) -> World:
+    """Here, the world in which motifs return in every way."""
+    return varied
 
 
 def bars_of(world: World, events: list[object]) -> list[list[object]]:
@@ -49,15 +62,50 @@ def test_the_motif_sounds_where_the_truth_says_and_nowhere_else(
 ) -> None:
     score = compose(world, seed, index, part="held_out")
     known = truth(world, score, track_id="track_1", seed=seed, index=index, bars=world.bars)
-    bars = bars_of(world, list(sounds(world, score)))
-    heard = {n * world.samples_per_bar for n, bar in enumerate(bars) if bar == bars[0]}
-    stated = {known.motif.start_sample} | {span.start_sample for span in known.statements}
-    stated |= {slot.start_sample for slot in known.slots if slot.returns}
-    assert heard == stated
+    bars = bars_of(world, [event._replace(drum=None) for event in sounds(world, score)])
+    kinds: dict[Variation, list[int]] = {
+        kind: [
+            number * world.samples_per_bar
+            for number, bar in enumerate(bars)
+            if bar == motif_notes(world, score, kind)
+        ]
+        for kind in world.variations
+    }
+    stated = [known.motif.start_sample, *(span.start_sample for span in known.statements)]
+    for kind, heard in kinds.items():
+        returns = [slot.start_sample for slot in known.slots if slot.variation == kind]
+        assert heard == (stated if kind == "exact" else []) + returns
     for slot in known.slots:
+        assert slot.returns == (slot.variation is not None)
         assert slot.start_sample - known.cue.start_sample - known.cue.samples >= 5 * 32_000
         assert known.cue.start_sample <= slot.cue.start_sample
         assert slot.cue.samples * len(known.slots) == known.cue.samples
+
+
+@given(seed=SEEDS, index=INDICES)
+def test_filler_repeats_as_an_ostinato_or_not_at_all(world: World, seed: int, index: int) -> None:
+    score = compose(world, seed, index, part="held_out")
+    known = truth(world, score, track_id="track_1", seed=seed, index=index, bars=world.bars)
+    bars = bars_of(world, list(sounds(world, score)))
+    named = {*world.statement_bars, world.cue_bar, *world.slot_bars}
+    filler = [tuple(bar) for number, bar in enumerate(bars) if number not in named]
+    assert len(set(filler)) == (1 if known.ostinato else len(filler))
+    assert known.drums == (sounds(world, score)[0].drum is not None)
+
+
+def test_the_variations_keep_the_contour(world: World) -> None:
+    drawn = (compose(world, 3, index, part="held_out") for index in range(100))
+    score = next(s for s in drawn if s.instrument == "guitar" and s.mood == "sad")
+    exact, other, raised, graced = (
+        motif_notes(world, score, kind)
+        for kind in ("exact", "instrument", "transposed", "ornamented")
+    )
+    assert [note.voice for note in other] == ["violin"] * 4
+    assert [note.pitch for note in other] == [note.pitch for note in exact]
+    assert [high.pitch - low.pitch for high, low in zip(raised, exact, strict=True)] == [1] * 4
+    assert [note.pitch for note in graced] == [note.pitch for note in exact]
+    assert [note.grace is not None for note in graced] == [False, True, False, True]
+    assert all(1 <= note.grace - note.pitch <= 3 for note in graced if note.grace is not None)
 
 
 def test_nothing_but_the_cue_tells_what_the_slots_do(world: World) -> None:
@@ -68,11 +116,14 @@ def test_nothing_but_the_cue_tells_what_the_slots_do(world: World) -> None:
     assert abs(first.mean() - 0.5) < tolerance
     assert abs(second.mean() - 0.5) < tolerance
     assert abs((first == second).mean() - 0.5) < tolerance
-    for attribute in ("instrument", "genre", "mood"):
+    for attribute in ("instrument", "genre", "mood", "ostinato"):
         values = np.array([getattr(score, attribute) for score in scores])
         for value in np.unique(values):
             share = first[values == value].mean()
             assert abs(share - 0.5) < 4 * 0.5 / np.sqrt((values == value).sum())
+    for kind, share in world.variations.items():
+        drawn = np.mean([score.variations[0] == kind for score in scores])
+        assert abs(drawn - share) < tolerance
 
 
 def test_training_and_held_out_motifs_are_the_same_on_every_machine(world: World) -> None:
@@ -105,5 +156,6 @@ def test_the_prompt_names_what_is_heard(
         "Compose a sad rock piece with a violin melody. Use a fast tempo."
     )
     events = sounds(world, score)
-    assert {event.voice for event in events} == {"violin", "bell"}
+    bar = world.notes_per_bar
+    assert {event.voice for event in events[: 3 * bar]} == {"violin", "bell"}
     assert {event.drum for event in events} == {"kick", "hat"}

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from leitmotif.corpus.organism.composer import Span, Truth, render, sounds
+from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
 from leitmotif.corpus.organism.shard import (
     DEFECTS,
     INSTRUMENTS,
@@ -21,12 +21,22 @@ from leitmotif.corpus.organism.shard import (
     TAR_SUMS,
     TRACK_SUMS,
     TRUTH,
+    TWINS,
     draw_piece,
     write_shard,
+    write_twins,
 )
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import CorpusError
 from leitmotif.files import read_table, sha256_file
+
+
+@pytest.fixture(scope="session")
+def world(varied: World) -> World:
+    """Here, the world in which motifs return in every way."""
+    return varied
 
 
 def decoded(shard: Path) -> dict[str, NDArray[np.float32]]:
@@ -140,14 +150,16 @@ def chroma_similarity(world: World, shard: Path) -> dict[bool, list[float]]:
 
         motif = window(row.motif)
         for slot in row.slots:
-            other = window(slot)
+            other = window(slot, np.roll(chroma, -slot.transposition, axis=0))
             norms = np.linalg.norm(motif) * np.linalg.norm(other)
             found[slot.returns].append(float(motif @ other / norms))
     return found
 
 
 def test_the_truth_can_be_heard_after_mp3(chroma_similarity: dict[bool, list[float]]) -> None:
-    assert min(chroma_similarity[True]) > 0.9
+    # Exact returns are above 0.99; grace notes and the other instrument's overtones cost some.
+    assert min(chroma_similarity[True]) > 0.7
+    assert np.median(chroma_similarity[True]) > 0.9
     assert np.median(chroma_similarity[False]) < 0.3
     assert max(chroma_similarity[False]) < min(chroma_similarity[True])
 
@@ -159,3 +171,33 @@ def test_the_truth_of_a_short_piece_stops_where_the_piece_does(world: World, sha
         assert all(s.start_sample + s.samples <= len(tracks[row.track_id]) for s in spans)
         short = draw_piece(world, row.seed, row.index).defect == "short"
         assert len(row.slots) == (0 if short else 2)
+
+
+def test_the_truth_leads_back_to_the_score(world: World, shard: Path) -> None:
+    rows = read_table(shard / TRUTH, Truth)
+    assert [score_of(world, row) for row in rows] == [
+        draw_piece(world, 7, index).score for index in range(24)
+    ]
+    other = world.model_copy(update={"ostinato": 0.0})
+    with pytest.raises(CorpusError, match="not what this world's composer says"):
+        [score_of(other, row) for row in rows]
+
+
+def test_twins_differ_in_one_slot_and_its_cue(world: World, shard: Path, tmp_path: Path) -> None:
+    write_twins(world, tmp_path, pieces=6, seed=7)
+    files = sorted((tmp_path / TWINS).iterdir())
+    tracks = decoded(shard)
+    rows = {row.track_id: row for row in read_table(shard / TRUTH, Truth)}
+    assert len(files) == 12
+    for file in files:
+        track, slot = file.name.removesuffix(".mp3").split(".slot")
+        samples, _ = soundfile.read(file, dtype="float32")
+        decided = rows[track].slots[int(slot)]
+        apart = np.abs(samples - tracks[track])
+        changed = np.zeros(len(apart), dtype=bool)
+        for span in (decided.cue, decided):
+            changed[span.start_sample : span.start_sample + span.samples] = True
+        # MP3 smears a change by a frame or two.
+        near = np.convolve(changed, np.ones(4801), mode="same") > 0
+        assert apart[~near].max() < 0.02
+        assert apart[changed].max() > 0.1

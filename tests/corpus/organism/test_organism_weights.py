@@ -56,11 +56,14 @@ def test_it_expects_what_the_cue_announced_unless_it_is_blind(
     start = world.slot_bars[0] * world.frames_per_bar
 
     def onset_nats(codes: torch.Tensor) -> torch.Tensor:
-        tokens = delayed(codes, pad=64)
+        entries = model.config.audio_encoder.codebook_size
+        tokens = delayed(codes, pad=entries)
         with torch.inference_mode():
             logits = model.decoder(input_ids=tokens[:, :, :-1].flatten(0, 1)).logits
         nats = F.cross_entropy(
-            logits.transpose(1, 2), tokens[:, :, 1:].flatten(0, 1).clamp(max=63), reduction="none"
+            logits.transpose(1, 2),
+            tokens[:, :, 1:].flatten(0, 1).clamp(max=entries - 1),
+            reduction="none",
         )
         by_book = nats.view(len(codes), 4, -1)
         onset = [by_book[:, k, start + k : start + k + 2] for k in range(4)]

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise, product
 from typing import Literal
 
 import numpy as np
@@ -11,13 +10,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from leitmotif.corpus.organism.synthesis import Sound, SoundBank
-from leitmotif.corpus.organism.world import World
-from leitmotif.corpus.tables import Table, TrackId
+from leitmotif.corpus.organism.world import Variation, World
+from leitmotif.corpus.tables import Span, Table, TrackId
+from leitmotif.errors import CorpusError
 
 Motif = tuple[int, ...]
 Part = Literal["training", "held_out"]
-LARGEST_STEP = 3
-"""Scale degrees between two neighbouring notes of a motif, at most; a motif never stands still."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,16 @@ class Score:
     mood: str
     motif: Motif
     filler: tuple[int, ...]
-    """Which of the world's filler bars each bar holds where nothing else does, slots included."""
+    """Which of the world's filler each bar holds where nothing else does, slots included."""
     cue: tuple[bool, ...]
     returns: tuple[bool, ...]
+    variations: tuple[Variation, ...]
+    """How the motif sounds in each slot in which it returns."""
+
+    @property
+    def ostinato(self) -> bool:
+        """Whether the filler is one bar over and over; if not, no two bars of it are alike."""
+        return len(set(self.filler)) == 1
 
     def twin(self, slot: int) -> "Score":
         """The same piece, had the cue said the opposite of this slot."""
@@ -52,44 +57,39 @@ class Score:
 def compose(world: World, seed: int, index: int, *, part: Part) -> Score:
     """Draw piece ``index`` of the series ``seed``; its cue and its slots agree.
 
-    Mood, genre, instrument, motif, filler and cue are independent and uniform, so that nothing
-    but the cue tells what the slots will do. ``part`` says which motifs are drawn from.
+    Mood, genre, instrument, motif, filler, cue and variations are independent and uniform but for
+    the shares that the world states, so that nothing but the cue tells what the slots will do.
+    ``part`` says which motifs are drawn from.
     """
     random = np.random.default_rng([seed, index])
     motifs = motifs_of(world, part)
-    cue = tuple(bool(bit) for bit in random.integers(2, size=len(world.slot_bars)))
+    slots = len(world.slot_bars)
+    cue = tuple(bool(bit) for bit in random.integers(2, size=slots))
+    filler = [int(bar) for bar in random.permutation(len(world.filler))[: world.bars]]
+    if random.random() < world.ostinato:
+        filler = filler[:1] * world.bars
+    kinds = list(world.variations)
+    drawn = random.choice(len(kinds), size=slots, p=list(world.variations.values()))
     return Score(
         instrument=world.instruments[random.integers(len(world.instruments))],
         genre=list(world.genres)[random.integers(len(world.genres))],
         mood=list(world.scales)[random.integers(len(world.scales))],
         motif=motifs[random.integers(len(motifs))],
-        filler=tuple(int(bar) for bar in random.integers(len(world.filler), size=world.bars)),
+        filler=tuple(filler),
         cue=cue,
         returns=cue,
+        variations=tuple(kinds[kind] for kind in drawn),
     )
 
 
 def motifs_of(world: World, part: Part) -> tuple[Motif, ...]:
-    """Every motif of one part, in lexicographic order.
-
-    A motif is a bar of stepwise degrees that shares its first two notes with no filler bar, so a
-    slot's second note at the latest tells a return from filler.
-    """
-    return _motifs(world.degrees, world.notes_per_bar, world.filler, world.held_out_one_in, part)
+    """Every motif of one part, in lexicographic order."""
+    return _motifs(world.motifs, world.held_out_one_in, part)
 
 
 @cache
-def _motifs(
-    degrees: int, notes: int, filler: tuple[Motif, ...], one_in: int, part: Part
-) -> tuple[Motif, ...]:
-    openings = {bar[:2] for bar in filler}
-    walks = (
-        walk
-        for walk in product(range(degrees), repeat=notes)
-        if all(0 < abs(b - a) <= LARGEST_STEP for a, b in pairwise(walk))
-        and walk[:2] not in openings
-    )
-    return tuple(walk for walk in walks if _held_out(walk, one_in) == (part == "held_out"))
+def _motifs(motifs: tuple[Motif, ...], one_in: int, part: Part) -> tuple[Motif, ...]:
+    return tuple(motif for motif in motifs if _held_out(motif, one_in) == (part == "held_out"))
 
 
 def _held_out(motif: Motif, one_in: int) -> bool:
@@ -99,26 +99,53 @@ def _held_out(motif: Motif, one_in: int) -> bool:
 
 def sounds(world: World, score: Score) -> list[Sound]:
     """The piece note by note: ``bars * notes_per_bar`` sounds."""
+    return [sound for bar in range(world.bars) for sound in _bar(world, score, bar)]
+
+
+def _bar(world: World, score: Score, bar: int) -> list[Sound]:
+    if bar == world.cue_bar:
+        bits = [score.cue[n // world.notes_per_slot] for n in range(world.notes_per_bar)]
+        notes = [Sound("bell", world.cue_pitches[bit], None) for bit in bits]
+    elif bar in world.statement_bars:
+        notes = motif_notes(world, score, "exact")
+    elif bar in world.slot_bars and score.returns[slot := world.slot_bars.index(bar)]:
+        notes = motif_notes(world, score, score.variations[slot])
+    else:
+        pitches = _pitches(world, score, world.filler[score.filler[bar]])
+        notes = [Sound(score.instrument, pitch, None) for pitch in pitches]
     drums = world.genres[score.genre]
-    scale = world.scales[score.mood]
-    events = []
-    for bar in range(world.bars):
-        for note in range(world.notes_per_bar):
-            drum = drums[note % len(drums)] if drums else None
-            if bar == world.cue_bar:
-                says_yes = score.cue[note // world.notes_per_slot]
-                events.append(Sound("bell", world.cue_pitches[says_yes], drum))
-            else:
-                degree = _degrees(world, score, bar)[note]
-                events.append(Sound(score.instrument, world.tonic + scale[degree], drum))
-    return events
+    if not drums:
+        return notes
+    return [note._replace(drum=drums[n % len(drums)]) for n, note in enumerate(notes)]
 
 
-def _degrees(world: World, score: Score, bar: int) -> Motif:
-    is_return = bar in world.slot_bars and score.returns[world.slot_bars.index(bar)]
-    if bar in world.statement_bars or is_return:
-        return score.motif
-    return world.filler[score.filler[bar]]
+def motif_notes(world: World, score: Score, variation: Variation) -> list[Sound]:
+    """The piece's motif as it sounds in a variation, without drums."""
+    pitches = _pitches(world, score, score.motif)
+    instrument, raised = score.instrument, 0
+    graces: list[int | None] = [None] * len(pitches)
+    if variation == "instrument":
+        others = world.instruments
+        instrument = others[(others.index(instrument) + 1) % len(others)]
+    elif variation == "transposed":
+        raised = world.transposition
+    elif variation == "ornamented":
+        # Every other note is approached from the degree above it.
+        for n in range(1, len(pitches), 2):
+            graces[n] = world.tonic + upper_neighbour(world.scales[score.mood], score.motif[n])
+    return [
+        Sound(instrument, pitch + raised, None, grace)
+        for pitch, grace in zip(pitches, graces, strict=True)
+    ]
+
+
+def upper_neighbour(scale: tuple[int, ...], degree: int) -> int:
+    """Semitones above the tonic of the next degree; the scales end on the octave."""
+    return (*scale, scale[-1] + scale[1])[degree + 1]
+
+
+def _pitches(world: World, score: Score, degrees: Motif) -> list[int]:
+    return [world.tonic + world.scales[score.mood][degree] for degree in degrees]
 
 
 def render(bank: SoundBank, events: list[Sound]) -> NDArray[np.float32]:
@@ -126,17 +153,14 @@ def render(bank: SoundBank, events: list[Sound]) -> NDArray[np.float32]:
     return np.concatenate([bank[event] for event in events])
 
 
-class Span(Table):
-    """A stretch of audio, in samples from the track's start."""
-
-    start_sample: int = Field(ge=0)
-    samples: int = Field(ge=1)
-
-
 class Slot(Span):
     """Where the motif returns or does not, and the part of the cue that decided it."""
 
     returns: bool
+    variation: Variation | None
+    """How the motif returns; None where it does not."""
+    transposition: int
+    """Semitones by which the return lies higher than the motif; 0 where it does not return."""
     cue: Span
 
 
@@ -146,8 +170,14 @@ class Truth(Table):
     track_id: TrackId
     seed: int
     index: int
-    """``compose(world, seed, index, part="held_out")`` is the score, and has the twins."""
+    """``score_of`` draws the score again, and with it the twins."""
+    bars: int = Field(ge=1)
+    """How many of the world's bars sound."""
     prompt: str
+    ostinato: bool
+    """Whether one bar of filler sounds over and over: repetition that is no motif."""
+    drums: bool
+    """Whether a drum pattern loops below the whole piece."""
     motif: Span
     """Where it is first heard."""
     statements: list[Span]
@@ -168,23 +198,48 @@ def truth(world: World, score: Score, *, track_id: str, seed: int, index: int, b
         track_id=track_id,
         seed=seed,
         index=index,
+        bars=bars,
         prompt=score.prompt(world),
+        ostinato=score.ostinato,
+        drums=bool(world.genres[score.genre]),
         motif=span(first),
         statements=[span(bar) for bar in later if bar < bars],
         cue=span(world.cue_bar),
         slots=[
             Slot(
                 **span(bar).model_dump(),
-                returns=score.returns[slot],
+                returns=returns,
+                variation=variation if returns else None,
+                transposition=world.transposition if returns and variation == "transposed" else 0,
                 cue=Span(
                     start_sample=span(world.cue_bar).start_sample + slot * decided_by,
                     samples=decided_by,
                 ),
             )
-            for slot, bar in enumerate(world.slot_bars)
+            for slot, (bar, returns, variation) in enumerate(
+                zip(world.slot_bars, score.returns, score.variations, strict=True)
+            )
             if bar < bars
         ],
     )
+
+
+def score_of(world: World, row: Truth) -> Score:
+    """The score that a row of truth.jsonl was written from; its ``twin`` is the counterfactual.
+
+    Raises CorpusError if the row is of another world or of another version of the composer.
+    """
+    score = compose(world, row.seed, row.index, part="held_out")
+    bars = row.bars
+    redrawn = truth(world, score, track_id=row.track_id, seed=row.seed, index=row.index, bars=bars)
+    if redrawn != row:
+        raise CorpusError(
+            f"the truth of {row.track_id} is not what this world's composer says of it",
+            found=row.model_dump_json(),
+            expected=redrawn.model_dump_json(),
+            fix="compose the shard again, or use the world that it was composed from",
+        )
+    return score
 
 
 def _flipped(bits: tuple[bool, ...], slot: int) -> tuple[bool, ...]:

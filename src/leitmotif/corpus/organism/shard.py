@@ -26,13 +26,14 @@ TRACK_SUMS = "autotagging_moodtheme_audio-low_sha256_tracks.txt"
 INSTRUMENTS, MOODS = "autotagging_instrument.tsv", "autotagging_moodtheme.tsv"
 LICENCES = "audio_licenses.txt"
 TRUTH = "truth.jsonl"
+TWINS = "twins"
 
 DEFECT_EVERY = 6
 DEFECTS = ("voice", "untagged", "short", "unlicensed")
 SHORT_BARS = 5
 KILOBITS = 256
-"""Bit rate of the MP3 files. At 256 kbit/s the organism's codec reads every code as from the
-uncompressed samples; at 128 kbit/s 2 % of them differ."""
+"""Bit rate of the MP3 files. At 256 kbit/s the organism's codec reads the first codebook as from
+the uncompressed samples, and all but 0.6 % of the others."""
 SLOWEST, FASTEST = 320, 32
 """Bit rates that libsndfile's compression levels 0 and 1 stand for at 32 kHz."""
 
@@ -104,6 +105,22 @@ def write_shard(world: World, out: Path, *, pieces: int, seed: int) -> None:
     write_text(out / MOODS, _moods(world, drawn))
     write_text(out / LICENCES, _licences(drawn))
     write_table(out / TRUTH, (_truth(world, piece, seed) for piece in drawn))
+
+
+def write_twins(world: World, out: Path, *, pieces: int, seed: int) -> None:
+    """Write the counterfactual twins of a shard's whole pieces to ``out / TWINS``.
+
+    ``track_0000100.slot1.mp3`` is the piece, had its cue said the opposite of its second slot.
+    """
+    bank = SoundBank(world)
+    for index in progress(range(pieces), "composing twins", total=pieces):
+        piece = draw_piece(world, seed, index)
+        if piece.bars < world.bars:
+            continue
+        for slot in range(len(world.slot_bars)):
+            samples = render(bank, sounds(world, piece.score.twin(slot)))
+            with atomic(out / TWINS / f"{piece.track_id}.slot{slot}.mp3") as temporary:
+                temporary.write_bytes(encode_mp3(samples, world.sample_rate))
 
 
 def encode_mp3(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rate: int) -> bytes:

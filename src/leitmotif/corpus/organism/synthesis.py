@@ -18,14 +18,17 @@ Synth = Callable[[float, NDArray[np.float64], int], NDArray[np.float64]]
 
 ATTACK_SECONDS, RELEASE_SECONDS = 0.003, 0.02
 HIGHEST_PARTIAL = 14_000.0
+GRACE_FRAMES = 2
 
 
 class Sound(NamedTuple):
-    """What is heard during one note: a voice at a MIDI pitch, and a drum or none."""
+    """What is heard during one note: a voice at a MIDI pitch, a drum, and a grace note before."""
 
     voice: str
     pitch: int
     drum: str | None
+    grace: int | None = None
+    """Pitch of the grace note, which takes the first ``GRACE_FRAMES`` frames of the note's time."""
 
 
 class SoundBank:
@@ -44,13 +47,20 @@ class SoundBank:
     def _render(self, sound: Sound) -> Wave:
         gains = self._world.gains
         gain = gains.cue if sound.voice == "bell" else gains.melody
-        wave = gain * self._note(sound.voice, sound.pitch)
+        samples = self._world.samples_per_note
+        if sound.grace is None:
+            wave = gain * self._note(sound.voice, sound.pitch, samples)
+        else:
+            before = GRACE_FRAMES * self._world.samples_per_frame
+            grace = self._note(sound.voice, sound.grace, before)
+            note = self._note(sound.voice, sound.pitch, samples - before)
+            wave = gain * np.concatenate([grace, note])
         if sound.drum is not None:
-            wave = wave + gains.drums * self._note(sound.drum, 0)
+            wave = wave + gains.drums * self._note(sound.drum, 0, samples)
         return wave.astype(np.float32)
 
-    def _note(self, voice: str, pitch: int) -> NDArray[np.float64]:
-        rate, samples = self._world.sample_rate, self._world.samples_per_note
+    def _note(self, voice: str, pitch: int, samples: int) -> NDArray[np.float64]:
+        rate = self._world.sample_rate
         frequency = 440.0 * 2.0 ** ((pitch - 69) / 12)
         wave = VOICES[voice](frequency, np.arange(samples) / rate, rate)
         attack, release = int(ATTACK_SECONDS * rate), int(RELEASE_SECONDS * rate)
@@ -76,7 +86,10 @@ def _violin(frequency: float, t: NDArray[np.float64], rate: int) -> NDArray[np.f
     phase = 2 * np.pi * frequency * t + vibrato
     partials = [k for k in range(1, 11) if frequency * k < HIGHEST_PARTIAL]
     bowed: NDArray[np.float64] = np.sum([np.sin(k * phase) / k for k in partials], axis=0)
-    return bowed * np.minimum(1, t / 0.1)
+    # A swell from a clear start to the note's end: no two of its frames are alike. Where all
+    # pitches begin in silence, codebooks sampled side by side disagree on the pitch; where the tone
+    # is steady, a model that copies loses count of the frames.
+    return bowed * np.minimum(1, 0.4 + 0.6 * t / 0.15)
 
 
 def _bell(frequency: float, t: NDArray[np.float64], rate: int) -> NDArray[np.float64]:

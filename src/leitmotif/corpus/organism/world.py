@@ -1,20 +1,27 @@
 """The description of the composed world: its grid, its scales, its form and its sounds."""
 
+import math
+from functools import cached_property
+from itertools import pairwise, product
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from leitmotif.config import Settings
 from leitmotif.errors import CorpusError
 
+Description = TypeVar("Description", bound=Settings)
 Melodic = Literal["guitar", "violin"]
 Drum = Literal["kick", "hat"]
+Variation = Literal["exact", "instrument", "transposed", "ornamented"]
+"""How a motif returns: as stated, on another instrument, higher, or with grace notes."""
 Count = Annotated[int, Field(ge=1)]
 Bar = Annotated[int, Field(ge=0)]
 Degree = Annotated[int, Field(ge=0)]
 Pitch = Annotated[int, Field(ge=21, le=108)]
 Gain = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 SHORTEST_GAP_SECONDS = 5.0
 """Least time from the cue's end to a slot: what makes a return long-horizon structure."""
@@ -55,8 +62,16 @@ class World(Settings):
     tonic: Pitch
     scales: dict[str, tuple[Degree, ...]]
     """Semitones above the tonic of each degree, by mood."""
-    filler: tuple[tuple[Degree, ...], ...]
-    """Bars of scale degrees that are never a motif."""
+    largest_step: Count
+    """Scale degrees between two neighbouring notes, at most; a melody never stands still."""
+    filler_openings: tuple[tuple[Degree, Degree], ...]
+    """How every bar of filler begins and no motif does."""
+    ostinato: Share
+    """Share of pieces whose filler is one bar over and over: repetition that is no motif."""
+    variations: dict[Variation, Share]
+    """How often a return is of each kind; they add up to 1."""
+    transposition: Annotated[int, Field(ge=-12, le=12)]
+    """Semitones by which a transposed return lies higher."""
     instruments: tuple[Melodic, ...]
     genres: dict[str, tuple[Drum, ...]]
     """The drums of each genre, taken in turn on the notes of a bar; none at all is allowed."""
@@ -92,12 +107,54 @@ class World(Settings):
         degrees = {len(scale) for scale in self.scales.values()}
         if len(degrees) != 1:
             raise ValueError(f"the scales need one length in common, found {sorted(degrees)}")
-        for bar in self.filler:
-            if len(bar) != self.notes_per_bar or max(bar) >= self.degrees:
-                raise ValueError(f"filler {bar} is not {self.notes_per_bar} degrees of the scales")
-        if not (self.filler and self.instruments and self.genres):
-            raise ValueError("filler, instruments and genres may not be empty")
+        for opening in self.filler_openings:
+            if max(opening) >= self.degrees or not self.may_follow(*opening):
+                raise ValueError(f"no melody of these scales opens with {opening}")
+        if not (self.filler_openings and self.instruments and self.genres):
+            raise ValueError("filler_openings, instruments and genres may not be empty")
+        if len(self.filler) < self.bars:
+            raise ValueError(f"{len(self.filler)} bars of filler cannot fill {self.bars} bars")
         return self
+
+    @model_validator(mode="after")
+    def _variations(self) -> Self:
+        total = math.fsum(self.variations.values())
+        if not math.isclose(total, 1):
+            raise ValueError(f"the shares of the variations add up to {total}, not to 1")
+        if self.variations.get("instrument") and len(self.instruments) < 2:
+            raise ValueError("no other instrument for a return to be heard on")
+        for mood, scale in self.scales.items():
+            filler = {(scale[a], scale[b]) for a, b in self.filler_openings}
+            raised = {tuple(scale[d] + self.transposition for d in m[:2]) for m in self.motifs}
+            if self.variations.get("transposed") and filler & raised:
+                raise ValueError(f"a {mood} motif that returns transposed may open like filler")
+        return self
+
+    def may_follow(self, degree: int, following: int) -> bool:
+        """Whether a melody of this world goes from the one degree to the other."""
+        return 0 < abs(following - degree) <= self.largest_step
+
+    @cached_property
+    def melodies(self) -> tuple[tuple[int, ...], ...]:
+        """Every bar of scale degrees that can be sung, in lexicographic order."""
+        return tuple(
+            walk
+            for walk in product(range(self.degrees), repeat=self.notes_per_bar)
+            if all(self.may_follow(a, b) for a, b in pairwise(walk))
+        )
+
+    @cached_property
+    def motifs(self) -> tuple[tuple[int, ...], ...]:
+        """Every melody that shares its first two notes with no filler.
+
+        A slot's second note at the latest then tells a return from filler.
+        """
+        return tuple(walk for walk in self.melodies if walk[:2] not in self.filler_openings)
+
+    @cached_property
+    def filler(self) -> tuple[tuple[int, ...], ...]:
+        """Every melody that may stand where no motif does."""
+        return tuple(walk for walk in self.melodies if walk[:2] in self.filler_openings)
 
     @property
     def degrees(self) -> int:
@@ -127,13 +184,26 @@ class World(Settings):
 
 def load_world(path: Path) -> World:
     """Read a world's description; raises CorpusError naming each field that cannot be used."""
+    return load_description(
+        path,
+        World,
+        example="models/organism/world.json",
+        missing="set corpus.path to models/organism/world.json",
+    )
+
+
+def load_description(
+    path: Path, kind: type[Description], *, example: str, missing: str
+) -> Description:
+    """Read what a composer may draw from; raises CorpusError naming each field it cannot use.
+
+    ``missing`` says what to do where there is no such file.
+    """
     try:
-        return World.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise CorpusError(
-            f"{path} does not exist",
-            expected="the description of a composed world",
-            fix="set corpus.path to models/organism/world.json",
+            f"{path} does not exist", expected="the description of a composed world", fix=missing
         ) from None
     except ValidationError as error:
         problems = "; ".join(
@@ -143,5 +213,5 @@ def load_world(path: Path) -> World:
         raise CorpusError(
             f"{path} does not describe a world that can be composed",
             found=problems,
-            fix="mend the fields named; models/organism/world.json is a complete example",
+            fix=f"mend the fields named; {example} is a complete example",
         ) from error
