@@ -1,0 +1,223 @@
+"""Proposals of recurrences on annotated music: quality and speed beside two peers.
+
+    python -m benchmarks.recurrence --tool TOOL --plain DIR --controls DIR --wander DIR
+
+The folders hold what the evaluation tool's ``render.py`` writes: WAV files with ``*.truth.json``;
+``TOOL`` is the folder of its ``evaluate.py``, whose measures are used here as they are. Peers:
+
+brute force
+    the first 10 s are the motif, and dynamic time warping of chroma is tried at every later frame;
+    every local minimum of the cost is a proposal
+chroma windows
+    windows of 4 s of centred chroma, compared in 12 keys
+
+The weights were chosen on these movements; docs/stages/proposals.md has figures for movements left
+out.
+"""
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+from librosa.sequence import dtw
+from numpy.typing import NDArray
+
+from benchmarks._report import Row, report, row
+from leitmotif.audio.decode import load_audio
+from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.recurrence.engine import accepted, suggest_in_audio
+from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
+from leitmotif.recurrence.search import distinct
+from leitmotif.recurrence.settings import Search
+
+QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")
+_RATE = 22_050
+_MOST = 60
+
+
+@dataclass(frozen=True)
+class Found:
+    """Windows [n, 4] in seconds (motif, recurrence), scores [n], and which are accepted [n]."""
+
+    windows: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    accepted: NDArray[np.bool_]
+
+
+Engine = Callable[[Path], Found]
+
+
+def ours(path: Path) -> Found:
+    """Leitmotif's engine with its default settings."""
+    audio = load_audio(path, sample_rate=SAMPLE_RATE)
+    found = suggest_in_audio(audio.samples, SAMPLE_RATE, Search())
+    good = accepted(found, p=P, false_per_minute=FALSE_PER_MINUTE)
+    windows = [
+        (one.motif_start, one.motif_end, one.recurrence_start, one.recurrence_end) for one in found
+    ]
+    return Found(
+        np.array(windows).reshape(-1, 4),
+        np.array([one.score for one in found]),
+        np.array([one in good for one in found], dtype=bool),
+    )
+
+
+def brute_force(path: Path) -> Found:
+    """Compare the first 10 s with every later place by dynamic time warping."""
+    samples, _ = librosa.load(path, sr=_RATE)
+    chroma = librosa.feature.chroma_cqt(y=samples, sr=_RATE, hop_length=2048)
+    per_second = _RATE / 2048
+    length = int(10 * per_second)
+    starts = np.arange(length, chroma.shape[1] - length)
+    costs = np.full(len(starts), np.inf)
+    for n, start in enumerate(starts):
+        total, steps = dtw(chroma[:, :length], chroma[:, start : start + length])
+        costs[n] = total[-1, -1] / len(steps)
+    padded = np.pad(costs, 1, constant_values=np.inf)
+    lowest = (costs <= padded[:-2]) & (costs < padded[2:])
+    order = np.flatnonzero(lowest)[np.argsort(costs[lowest])][:_MOST]
+    begin = starts[order] / per_second
+    zero = np.zeros(len(order))
+    windows = np.stack([zero, zero + 10, begin, begin + 10], axis=1)
+    return Found(windows, -costs[order], np.ones(len(order), bool))
+
+
+def chroma_windows(path: Path) -> Found:
+    """Mean cosine of centred chroma over windows of 4 s, in 12 keys; peaks along each diagonal."""
+    samples, _ = librosa.load(path, sr=_RATE)
+    chroma = librosa.feature.chroma_cqt(y=samples, sr=_RATE, hop_length=2048, norm=np.inf)
+    chroma = np.log1p(10 * chroma)
+    chroma = chroma - chroma.mean(0)
+    chroma /= np.maximum(1e-6, np.linalg.norm(chroma, axis=0))
+    per_second = _RATE / 2048
+    window, least = round(4 * per_second), round(2 * per_second)
+    count = chroma.shape[1] - window + 1
+    best = np.full((count, count), -1.0)
+    for key in range(12):
+        frames = np.roll(chroma, key, axis=0).T @ chroma
+        total = np.zeros((len(frames) + 1, len(frames) + 1))
+        for n, line in enumerate(frames):
+            total[n + 1, 1:] = total[n, :-1] + line
+        best = np.maximum(best, (total[window:, window:] - total[:-window, :-window]) / window)
+    padded = np.pad(best, 1, constant_values=-1)
+    peak = (best >= padded[:-2, :-2]) & (best > padded[2:, 2:])
+    motif, recurrence = np.nonzero(np.triu(peak, least))
+    order = np.argsort(-best[motif, recurrence], kind="stable")[:20_000]
+    starts = np.stack([motif, recurrence], axis=1)[order] / per_second
+    kept = distinct(starts, starts + 4, overlap=0.4, most=_MOST)
+    starts = starts[kept]
+    windows = np.stack([starts[:, 0], starts[:, 0] + 4, starts[:, 1], starts[:, 1] + 4], axis=1)
+    scores = best[motif, recurrence][order][kept]
+    return Found(windows, scores, np.ones(len(kept), bool))
+
+
+ENGINES: dict[str, Engine] = {
+    "ours": ours,
+    "brute force": brute_force,
+    "chroma windows": chroma_windows,
+}
+
+
+def measure(tool: Any, engine: Engine, folders: list[Path]) -> dict[str, Any]:
+    """Propose for every WAV file of the folders, and evaluate."""
+    truths = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (path for one in folders for path in sorted(one.glob("*.wav"))):
+            truth = tool.Truth(json.loads(path.with_suffix(".truth.json").read_text()))
+            truths.append(truth)
+            start = time.perf_counter()
+            found = engine(path)
+            seconds = time.perf_counter() - start
+            _write(Path(folder) / f"{truth.track}.jsonl", found, seconds, truth.seconds)
+        return dict(tool.evaluate(Path(folder), truths))
+
+
+def _write(path: Path, found: Found, seconds: float, audio_seconds: float) -> None:
+    lines: list[dict[str, Any]] = [{"meta": {"seconds": seconds, "audio_seconds": audio_seconds}}]
+    names = ("motif_start", "motif_end", "recurrence_start", "recurrence_end")
+    for window, score, good in zip(found.windows, found.scores, found.accepted, strict=True):
+        numbers = dict(zip(names, map(float, window), strict=True))
+        lines.append(numbers | {"score": float(score), "accepted": bool(good)})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def rows(results: dict[str, dict[str, Any]], drifting: dict[str, dict[str, Any]]) -> list[Row]:
+    """Ours beside each peer."""
+    made = []
+    for peer in ("brute force", "chroma windows"):
+        for name in QUALITY:
+            pair = [results[who]["mean"].get(name, 0.0) for who in ("ours", peer)]
+            made.append(
+                row(
+                    name,
+                    pair[0],
+                    max(pair[1], 1e-3),
+                    peer_name=peer,
+                    unit="share",
+                    better="higher",
+                )
+            )
+        pair = [results[who]["hits_at_1fa"] for who in ("ours", peer)]
+        made.append(
+            row(
+                "hits_at_1fa",
+                pair[0],
+                max(pair[1], 1e-2),
+                peer_name=peer,
+                unit="correct at one false alarm a minute",
+                better="higher",
+            )
+        )
+        pair = [drifting[who]["mean"]["p10"] for who in ("ours", peer)]
+        made.append(
+            row(
+                "p10, tempo drifting by 8 %",
+                pair[0],
+                max(pair[1], 1e-3),
+                peer_name=peer,
+                unit="share",
+                better="higher",
+            )
+        )
+        pair = [results[who]["mean"]["s_per_min"] for who in ("ours", peer)]
+        made.append(
+            row("time", pair[0], pair[1], peer_name=peer, unit="s/min of audio", better="lower")
+        )
+    return made
+
+
+def main() -> None:
+    """Measure, print the table and write benchmarks/results/recurrence.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("tool", "plain", "controls", "wander"):
+        parser.add_argument(f"--{name}", type=Path)
+    arguments = parser.parse_args()
+    if not all(vars(arguments).values()):
+        print("recurrence: skipped, it needs --tool, --plain, --controls and --wander")
+        return
+    spec = importlib.util.spec_from_file_location("evaluate", arguments.tool / "evaluate.py")
+    if spec is None or spec.loader is None:
+        sys.exit(f"no evaluate.py in {arguments.tool}")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    for path in sorted(arguments.plain.glob("*.wav"))[:1]:
+        ours(path)  # imports and compiled code are not timed
+    folders = [arguments.plain, arguments.controls]
+    results = {name: measure(tool, engine, folders) for name, engine in ENGINES.items()}
+    drifting = {name: measure(tool, engine, [arguments.wander]) for name, engine in ENGINES.items()}
+    for name, result in results.items():
+        print(name, {kind: round(n, 2) for kind, n in result["accepted_per_minute"].items()})
+    report("recurrence", rows(results, drifting))
+
+
+if __name__ == "__main__":
+    main()

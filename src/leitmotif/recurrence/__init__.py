@@ -1,0 +1,1 @@
+"""Where motifs return in a recording: proposals with a null, and the recurrence of given motifs."""

@@ -1,0 +1,122 @@
+"""From a recording to the list of its recurring motifs, best first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Samples
+from leitmotif.recurrence.null import Null, estimate
+from leitmotif.recurrence.refine import Candidates, highest_score, refine
+from leitmotif.recurrence.search import distinct, seeds
+from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.texture import texture_share
+from leitmotif.recurrence.views import Views, make_views
+
+_LEAST = 20
+"""Suggestions for a recording, however short."""
+_SPARE = 4
+"""Times as many are looked at, in case texture explains the best."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A window of a recording and a later one that returns it; times in seconds."""
+
+    motif_start: float
+    motif_end: float
+    recurrence_start: float
+    recurrence_end: float
+    transposition: int
+    """Semitones by which the recurrence lies higher."""
+    score: float
+    """0 is what texture alone is expected to reach, 1 an exact repetition of the longest window."""
+    p: float
+    """Family-wise over the recording: how often the best suggestion scores as high if nothing
+    returns."""
+    expected: float
+    """Number of false suggestions a minute at this score, if nothing returns."""
+    texture: float
+    """Share of the similarity that remains when the windows are shifted against each other."""
+
+
+def suggest(views: Views, search: Search) -> list[Suggestion]:
+    """Rank the recurrences of a recording, best first, significant or not.
+
+    ``views`` must be on the search's grid. At most ``search.per_minute`` a minute, and at least 20,
+    are returned; overlapping ones are merged into the best of them.
+    """
+    if abs(views.rate - search.rate) > 1e-9:
+        raise ValueError(f"views at {views.rate} frames a second, expected {search.rate}")
+    candidates = refine(views, seeds(views, search), search)
+    if not len(candidates):
+        return []
+    nulls = estimate(views, search)
+    candidates = candidates.taken(_order(candidates))
+    minutes = views.frames / views.rate / 60
+    most = max(_LEAST, round(search.per_minute * minutes))
+    kept = distinct(candidates.starts, candidates.ends, overlap=search.overlap, most=_SPARE * most)
+    candidates = candidates.taken(kept)
+    texture = texture_share(views, candidates)
+    chosen = np.flatnonzero(texture <= search.max_texture)[:most]
+    return _described(candidates.taken(chosen), texture[chosen], views, search, nulls)
+
+
+def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list[Suggestion]:
+    """Rank the recurrences of mono audio; see ``suggest``."""
+    return suggest(make_views(samples, sample_rate, rate=search.rate), search)
+
+
+def accepted(
+    suggestions: list[Suggestion], *, p: float, false_per_minute: float, min_score: float = 0.0
+) -> list[Suggestion]:
+    """Keep what is significant.
+
+    A recording whose best suggestion has a p-value above ``p`` has none: of recordings in which
+    nothing returns, a share of ``p`` passes. From one that passes, all are kept whose score would
+    be reached by at most ``false_per_minute`` false suggestions a minute, and is ``min_score`` or
+    more.
+    """
+    if not suggestions or min(one.p for one in suggestions) > p:
+        return []
+    return [
+        one
+        for one in suggestions
+        if (one.p <= p or one.expected <= false_per_minute) and one.score >= min_score
+    ]
+
+
+def _order(candidates: Candidates) -> NDArray[np.intp]:
+    pairs = candidates.pairs
+    return np.lexsort((pairs.recurrence, pairs.motif, candidates.frames, -candidates.score))
+
+
+def _described(
+    candidates: Candidates,
+    texture: NDArray[np.float64],
+    views: Views,
+    search: Search,
+    nulls: list[Null],
+) -> list[Suggestion]:
+    if not len(candidates):
+        return []
+    length = views.frames / views.rate
+    location = max(null.location for null in nulls)
+    expected = np.max([null.expected(candidates.score) for null in nulls], axis=0) / (length / 60)
+    p = np.max([null.p(candidates.score) for null in nulls], axis=0)
+    score = (candidates.score - location) / (highest_score(search) - location)
+    starts, ends = candidates.starts / views.rate, candidates.ends / views.rate
+    return [
+        Suggestion(
+            motif_start=float(starts[n, 0]),
+            motif_end=float(ends[n, 0]),
+            recurrence_start=float(starts[n, 1]),
+            recurrence_end=float(min(ends[n, 1], length)),
+            transposition=int(candidates.pairs.transposition[n]),
+            score=float(score[n]),
+            p=float(p[n]),
+            expected=float(expected[n]),
+            texture=float(texture[n]),
+        )
+        for n in range(len(candidates))
+    ]

@@ -1,0 +1,101 @@
+"""Proposals for any audio files, as a table for people and other tools."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from leitmotif.audio.decode import load_audio
+from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.corpus.tables import Table
+from leitmotif.errors import LeitmotifError
+from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
+from leitmotif.recurrence.settings import Search
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+P = 0.01
+FALSE_PER_MINUTE = 0.2
+"""Levels of acceptance, see ``engine.accepted``."""
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Listed(Table):
+    """A line of what `leitmotif propose` writes; times in seconds."""
+
+    track: str
+    """The file's name without its ending; its path where two files share a name."""
+    motif_start: Seconds
+    motif_end: Seconds
+    recurrence_start: Seconds
+    recurrence_end: Seconds
+    transposition: int
+    score: float
+    p: float
+    texture: float
+    accepted: bool
+
+
+def audio_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files named, and for a folder every audio file in it, at any depth.
+
+    Raises LeitmotifError for a path that does not exist and a folder without audio.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise LeitmotifError(
+                    f"no audio in {path}", expected=f"files ending in {', '.join(SUFFIXES)}"
+                )
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise LeitmotifError(f"{path} does not exist", expected="an audio file or a folder")
+    return list(dict.fromkeys(found))
+
+
+def track_names(files: Sequence[Path]) -> list[str]:
+    """Name each file by its stem, or by its path where two share a stem."""
+    counts = Counter(file.stem for file in files)
+    return [file.stem if counts[file.stem] == 1 else file.as_posix() for file in files]
+
+
+def listed(
+    path: Path,
+    track: str,
+    search: Search,
+    *,
+    p: float = P,
+    false_per_minute: float = FALSE_PER_MINUTE,
+    everything: bool = False,
+) -> Iterator[Listed]:
+    """Propose the recurrences of a file, best first.
+
+    ``everything`` gives what is not accepted, too. Raises AudioError for a file that is of no use.
+    """
+    audio = load_audio(path, sample_rate=SAMPLE_RATE)
+    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search)
+    good = accepted(found, p=p, false_per_minute=false_per_minute)
+    for one in found:
+        if everything or one in good:
+            yield _row(track, one, one in good)
+
+
+def _row(track: str, one: Suggestion, good: bool) -> Listed:
+    return Listed(
+        track=track,
+        motif_start=round(one.motif_start, 3),
+        motif_end=round(one.motif_end, 3),
+        recurrence_start=round(one.recurrence_start, 3),
+        recurrence_end=round(one.recurrence_end, 3),
+        transposition=one.transposition,
+        score=round(one.score, 6),
+        p=float(f"{one.p:.6g}"),
+        texture=round(one.texture, 6),
+        accepted=good,
+    )

@@ -1,0 +1,94 @@
+"""Proposals against a truth that is known: the organism's planted motifs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from leitmotif.corpus.organism.composer import Truth
+from leitmotif.corpus.tables import Span
+from leitmotif.recurrence.queue import Proposal
+
+MATCH = 0.5
+"""Intersection over union from which a proposed window is a planted one (the threshold of
+mir_eval's segment and pattern measures)."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Proposals and planted recurrences of some tracks."""
+
+    proposals: int = 0
+    correct: int = 0
+    """Proposals whose windows are two different planted ones."""
+    recurrences: int = 0
+    found: int = 0
+    """Planted recurrences that some correct proposal returns to."""
+
+    @property
+    def precision(self) -> float | None:
+        """None where nothing was proposed."""
+        return self.correct / self.proposals if self.proposals else None
+
+    @property
+    def recall(self) -> float | None:
+        """None where nothing was planted."""
+        return self.found / self.recurrences if self.recurrences else None
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.proposals + other.proposals,
+            self.correct + other.correct,
+            self.recurrences + other.recurrences,
+            self.found + other.found,
+        )
+
+
+def has_distractors(truth: Truth) -> bool:
+    """Whether a bar sounds over and over, drums loop, or the motif returns in another guise."""
+    guises = {slot.variation for slot in truth.slots if slot.returns}
+    return truth.ostinato or truth.drums or not guises <= {"exact"}
+
+
+def count(truths: Iterable[Truth], proposals: Mapping[str, list[Proposal]]) -> Counts:
+    """Count over the tracks of ``truths``; tracks without proposals count as such."""
+    total = Counts()
+    for truth in truths:
+        total += _count(planted(truth), proposals.get(truth.track_id, []))
+    return total
+
+
+def planted(truth: Truth) -> list[Span]:
+    """Windows in which the motif sounds, in order."""
+    slots = [
+        Span(start_sample=slot.start_sample, samples=slot.samples)
+        for slot in truth.slots
+        if slot.returns
+    ]
+    return [truth.motif, *truth.statements, *slots]
+
+
+def _count(windows: list[Span], proposals: list[Proposal]) -> Counts:
+    found, correct = set(), 0
+    for proposal in proposals:
+        motif, recurrence = (_planted_at(span, windows) for span in _spans(proposal))
+        if motif is not None and recurrence is not None and motif != recurrence:
+            correct += 1
+            found.add(recurrence)
+    return Counts(len(proposals), correct, len(windows) - 1, len(found))
+
+
+def _spans(proposal: Proposal) -> tuple[Span, Span]:
+    return proposal.motif, proposal.recurrence
+
+
+def _planted_at(span: Span, windows: list[Span]) -> int | None:
+    overlaps = [overlap(span, window) for window in windows]
+    best = max(range(len(windows)), key=overlaps.__getitem__)
+    return best if overlaps[best] >= MATCH else None
+
+
+def overlap(one: Span, other: Span) -> float:
+    """Intersection over union."""
+    ends = one.start_sample + one.samples, other.start_sample + other.samples
+    both = min(ends) - max(one.start_sample, other.start_sample)
+    either = max(ends) - min(one.start_sample, other.start_sample)
+    return max(0, both) / either

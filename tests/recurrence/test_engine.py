@@ -1,0 +1,133 @@
+"""The engine on pieces whose recurrences are known: what it finds, and what it must not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from leitmotif.errors import LeitmotifError
+from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
+from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.views import make_views
+from tests.recurrence.melodies import RATE, SEARCH, piece, tones, walk
+
+
+def best(audio: np.ndarray, search: Search = SEARCH) -> Suggestion:
+    return suggest_in_audio(audio, RATE, search)[0]
+
+
+def kept(audio: np.ndarray, search: Search = SEARCH) -> list[Suggestion]:
+    return accepted(suggest_in_audio(audio, RATE, search), p=0.01, false_per_minute=0.2)
+
+
+@pytest.mark.parametrize("transposition", [0, 5, -3])
+def test_a_recurrence_is_found_in_its_place_and_key(transposition: int) -> None:
+    found = best(piece(transposition=transposition))
+    assert found.motif_start == pytest.approx(4, abs=0.25)
+    assert found.recurrence_start == pytest.approx(14, abs=0.25)
+    assert found.transposition == transposition
+    assert found.p < 0.01
+    assert found.score > 0.7
+
+
+@pytest.mark.parametrize("tempo", [0.93, 1.08])
+def test_a_recurrence_may_be_faster_or_slower(tempo: float) -> None:
+    found = best(piece(tempo=tempo))
+    assert found.motif_start == pytest.approx(4, abs=0.3)
+    assert found.recurrence_start == pytest.approx(14, abs=0.3)
+    length = found.motif_end - found.motif_start
+    assert (found.recurrence_end - found.recurrence_start) / length == pytest.approx(
+        tempo, abs=0.05
+    )
+
+
+def test_a_recurrence_is_accepted_once() -> None:
+    suggestions = suggest_in_audio(piece(), RATE, replace(SEARCH, overlap=0.2))
+    found = accepted(suggestions, p=0.01, false_per_minute=0.0, min_score=0.7)
+    assert len(found) == 1
+
+
+def test_of_pieces_in_which_nothing_returns_few_have_proposals() -> None:
+    # At the level of 0.01, two of six would be chance once in 700 times.
+    any_kept = [bool(kept(tones(walk(64, seed)))) for seed in range(100, 106)]
+    assert sum(any_kept) <= 1
+
+
+def test_a_rhythm_that_returns_is_no_motif() -> None:
+    lengths = [0.1, 0.3, 0.2, 0.4, 0.1, 0.5, 0.2, 0.2]
+    notes = zip(walk(96, 7), lengths * 12, strict=True)
+    assert kept(np.concatenate([tones([pitch], length) for pitch, length in notes])) == []
+
+
+@pytest.mark.parametrize("kind", ["noise", "held", "loop", "drums"])
+def test_texture_is_no_motif(kind: str) -> None:
+    random = np.random.default_rng(0)
+    time = np.arange(20 * RATE) / RATE
+    sounds = {
+        "noise": 0.1 * random.standard_normal(len(time)),
+        "held": 0.2 * np.sin(2 * np.pi * 220 * time) + 0.1 * np.sin(2 * np.pi * 277 * time),
+        "loop": tones(walk(4, 1) * 20),
+        "drums": 0.3 * random.standard_normal(len(time)) * np.exp(-20 * (time % 0.5)),
+    }
+    assert kept(sounds[kind].astype(np.float32)) == []
+
+
+def test_the_loop_is_what_texture_explains() -> None:
+    everything = replace(SEARCH, max_texture=1.0)
+    assert best(tones(walk(4, 1) * 20), everything).texture > 0.95
+    assert best(piece(), everything).texture < 0.8
+
+
+def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
+    views = make_views(piece(), RATE, rate=SEARCH.rate)
+    first, again = suggest(views, SEARCH), suggest(views, SEARCH)
+    assert first == again
+    other = suggest(views, replace(SEARCH, seed=5))
+    places = [(one.motif_start, one.recurrence_start) for one in first]
+    assert [(one.motif_start, one.recurrence_start) for one in other] == places
+
+
+def test_windows_lie_in_the_recording_and_apart() -> None:
+    audio = piece()
+    for one in suggest_in_audio(audio, RATE, replace(SEARCH, lengths=(1.0, 2.0, 3.0))):
+        assert 0 <= one.motif_start < one.motif_end <= one.recurrence_start + 1 / SEARCH.rate
+        assert one.recurrence_start < one.recurrence_end <= len(audio) / RATE
+        assert one.recurrence_start - one.motif_start >= SEARCH.min_lag - 1 / SEARCH.rate
+        assert 0 < one.p <= 1
+        assert 0 <= one.texture <= 1
+
+
+def test_too_little_audio_for_two_windows_gives_nothing() -> None:
+    assert suggest_in_audio(tones(walk(12, 1)), RATE, SEARCH) == []
+    assert suggest_in_audio(np.zeros(20 * RATE, np.float32), RATE, SEARCH) == []
+
+
+def test_views_on_another_grid_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected"):
+        suggest(make_views(piece(), RATE, rate=10), SEARCH)
+
+
+def test_the_gate_is_the_best_p_value() -> None:
+    one = suggest_in_audio(piece(), RATE, SEARCH)
+    worse = [replace(x, p=max(x.p, 0.02)) for x in one]
+    assert accepted(worse, p=0.01, false_per_minute=1e9) == []
+    assert len(accepted(one, p=0.01, false_per_minute=1e9)) == len(one)
+    assert all(x.score >= 0.5 for x in accepted(one, p=0.01, false_per_minute=1e9, min_score=0.5))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lengths": ()},
+        {"lengths": (4.0, 3.0)},
+        {"lengths": (0.1,)},
+        {"lengths": (1.0, 5.0)},
+        {"tempo": 0.3},
+        {"transpositions": 7},
+        {"texture_seconds": 2.0},
+        {"overlap": 0.0},
+    ],
+)
+def test_a_search_that_cannot_work_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(LeitmotifError, match=next(iter(change))):
+        replace(SEARCH, **change)

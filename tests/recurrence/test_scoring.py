@@ -1,0 +1,118 @@
+"""Proposals against planted motifs, and the commands' view of files."""
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from leitmotif.corpus.organism.composer import Slot, Truth
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import LeitmotifError
+from leitmotif.recurrence.listing import audio_files, listed, track_names
+from leitmotif.recurrence.queue import Proposal
+from leitmotif.recurrence.scoring import count, has_distractors, overlap, planted
+from tests.recurrence.melodies import RATE, SEARCH, piece
+
+
+def span(start: int, samples: int = 100) -> Span:
+    return Span(start_sample=start, samples=samples)
+
+
+def truth(**changes: object) -> Truth:
+    slots = [
+        Slot(
+            start_sample=start,
+            samples=100,
+            returns=returns,
+            variation="exact" if returns else None,
+            transposition=0,
+            cue=span(100),
+        )
+        for start, returns in ((1000, True), (1200, False))
+    ]
+    values = {
+        "track_id": "a",
+        "seed": 1,
+        "index": 0,
+        "bars": 13,
+        "prompt": "",
+        "ostinato": False,
+        "drums": False,
+        "motif": span(0),
+        "statements": [span(200)],
+        "cue": span(100),
+        "slots": slots,
+    }
+    return Truth.model_validate(values | changes)
+
+
+def proposal(motif: int, recurrence: int) -> Proposal:
+    return Proposal(
+        proposal_id="0" * 64,
+        track_id="a",
+        sample_rate=32_000,
+        motif=span(motif),
+        recurrence=span(recurrence),
+        transposition=0,
+        score=1.0,
+        p=0.1,
+        texture=0.0,
+        rank=1,
+    )
+
+
+def test_the_motif_sounds_where_it_is_stated_and_where_it_returns() -> None:
+    assert planted(truth()) == [span(0), span(200), span(1000)]
+
+
+def test_precision_and_recall_count_planted_windows() -> None:
+    proposals = [
+        proposal(0, 205),  # right
+        proposal(10, 1000),  # right
+        proposal(210, 1005),  # right, the same recurrence again
+        proposal(0, 1200),  # the slot without a return
+        proposal(0, 60),  # the cue
+    ]
+    counts = count([truth()], {"a": proposals})
+    assert (counts.precision, counts.recall) == (3 / 5, 1.0)
+
+
+def test_a_track_without_proposals_counts() -> None:
+    counts = count([truth()], {})
+    assert (counts.precision, counts.recall, counts.recurrences) == (None, 0.0, 2)
+
+
+def test_what_a_distractor_is() -> None:
+    assert not has_distractors(truth())
+    assert has_distractors(truth(ostinato=True))
+    assert has_distractors(truth(drums=True))
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    assert overlap(span(0), span(50)) == pytest.approx(1 / 3)
+    assert overlap(span(0), span(500)) == 0
+
+
+def test_a_file_is_listed_with_what_was_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "piece.wav"
+    soundfile.write(path, piece(), RATE)
+    rows = list(listed(path, "piece", SEARCH, everything=True))
+    good = [row for row in rows if row.accepted]
+    assert 0 < len(good) < len(rows)
+    assert good[0].motif_start == pytest.approx(4, abs=0.3)
+
+
+def test_folders_are_searched_for_audio_and_names_stay_apart(tmp_path: Path) -> None:
+    for name in ("a/x.wav", "b/x.flac", "b/y.mp3", "b/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files = audio_files([tmp_path])
+    assert [file.name for file in files] == ["x.wav", "x.flac", "y.mp3"]
+    assert track_names(files) == [files[0].as_posix(), files[1].as_posix(), "y"]
+
+
+def test_paths_without_audio_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LeitmotifError, match="no audio"):
+        audio_files([tmp_path])
+    with pytest.raises(LeitmotifError, match="does not exist"):
+        audio_files([tmp_path / "none"])

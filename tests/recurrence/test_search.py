@@ -1,0 +1,82 @@
+"""The search against its definition, and the merging of pairs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.recurrence.search import distinct, peaks
+from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.views import Views, transposed
+
+
+def random_views(frames: int, seed: int = 0) -> Views:
+    pitch = np.random.default_rng(seed).random((264, frames)).astype(np.float32)
+    pitch /= np.linalg.norm(pitch, axis=0)
+    return Views(pitch, np.ones((3, frames), np.float32), 10.0)
+
+
+def test_similarities_are_the_means_along_the_diagonals_in_the_best_key() -> None:
+    views, search = random_views(150), Search(lengths=(4.0,), tempo=0.0)
+    found = peaks(views, search, 10, 20)
+    assert len(found) > 0
+    for n in range(len(found)):
+        a, b = found.motif[n] + np.arange(40), found.recurrence[n] + np.arange(40)
+        by_key = {
+            shift: float(
+                np.mean(np.sum(transposed(views.pitch[:, a], shift) * views.pitch[:, b], 0))
+            )
+            for shift in search.shifts
+        }
+        assert found.similarity[n] == pytest.approx(max(by_key.values()), rel=1e-4)
+        assert by_key[int(found.transposition[n])] == pytest.approx(max(by_key.values()), rel=1e-4)
+
+
+@pytest.mark.parametrize("tempo", [1 / 1.08, 1.08])
+def test_another_tempo_is_found(tempo: float) -> None:
+    views, search = random_views(300), Search(lengths=(4.0,))
+    pitch = views.pitch.copy()
+    target = 200 + np.round(np.arange(40) * tempo).astype(int)
+    pitch[:, target[0] : target[-1] + 1] = pitch[
+        :, 20 + np.round(np.arange(target[-1] - 199) / tempo).astype(int)
+    ]
+    found = peaks(Views(pitch, views.rhythm, 10.0), search, 20, 21)
+    best = int(found.similarity.argmax())
+    assert found.recurrence[best] == pytest.approx(200, abs=2)
+    assert found.tempo[best] == pytest.approx(tempo)
+
+
+pairs = st.lists(
+    st.tuples(st.integers(0, 50), st.integers(1, 30), st.integers(0, 50), st.integers(1, 30)),
+    max_size=30,
+)
+
+
+@given(pairs=pairs, overlap=st.floats(0.1, 1.0), most=st.integers(1, 30))
+def test_what_is_kept_is_distinct_and_what_is_dropped_repeats_something_better(
+    pairs: list[tuple[int, int, int, int]], overlap: float, most: int
+) -> None:
+    starts = np.array([[a, c] for a, _, c, _ in pairs], float).reshape(-1, 2)
+    ends = starts + np.array([[b, d] for _, b, _, d in pairs], float).reshape(-1, 2)
+
+    def repeats(i: int, j: int) -> bool:
+        both = np.minimum(ends[i], ends[j]) - np.maximum(starts[i], starts[j])
+        either = np.maximum(ends[i], ends[j]) - np.minimum(starts[i], starts[j])
+        return bool(np.all(both >= overlap * either - 1e-9))
+
+    kept = list(distinct(starts, ends, overlap=overlap, most=most))
+    assert kept == sorted(kept)
+    assert len(kept) <= most
+    assert not any(repeats(i, j) for i in kept for j in kept if i < j)
+    if len(kept) < most:
+        dropped = set(range(len(pairs))) - set(kept)
+        assert all(any(repeats(i, j) for j in kept if j < i) for i in dropped)
+
+
+@given(shift=st.integers(-6, 6))
+def test_transposing_moves_every_view(shift: int) -> None:
+    pitch = np.zeros((264, 1), np.float32)
+    for view, start in enumerate((0, 12, 96, 180)):
+        pitch[start + (4 if view == 0 else 40)] = 1
+    expected = [(4 + shift) % 12, *(start + 40 + shift for start in (12, 96, 180))]
+    assert list(np.flatnonzero(transposed(pitch, shift)[:, 0])) == expected
