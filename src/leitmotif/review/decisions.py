@@ -1,0 +1,96 @@
+"""Lines of a decision log: what one person said of one proposal, and what was taken back."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
+from leitmotif.files import sha256_json
+
+Verdict = Literal["positive", "negative", "ambiguous", "rejected"]
+VERDICTS: tuple[Verdict, ...] = ("positive", "negative", "ambiguous", "rejected")
+"""The motif returns; it sounds alike but is no return; cannot be told; cannot be judged at all."""
+
+Queue = Literal["review", "disagreements"]
+QUEUES: tuple[Queue, ...] = ("review", "disagreements")
+"""First decisions, each blind to the others'; and second ones, where the first disagree."""
+
+Reviewer = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+"""Also the name of the log's file."""
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""Made by the client, once for each press of a key: a request that is sent again is known by it."""
+
+PairId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+LONGEST_NOTE = 2000
+
+
+class JudgedSpan(Span):
+    """A window as it was judged, after nudging."""
+
+    sha256: Sha256 | None
+    """Of its clip, a WAV file; null where no clip could be cut (such an item can be rejected)."""
+
+
+class Versions(Table):
+    """What the reviewer worked with."""
+
+    leitmotif: str
+    review: Sha256
+    """Of the code that cut the clips and recorded the decision."""
+    page: Sha256
+
+
+class Decision(Table):
+    """One verdict on one pair of windows. It says all that a label needs, without the proposal."""
+
+    action: Literal["decide"]
+    key: Key
+    reviewer: Reviewer
+    time: AwareDatetime
+    queue: Queue
+    pair: PairId
+    verdict: Verdict
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)]
+    track_id: TrackId
+    audio_sha256: Sha256
+    sample_rate: Annotated[int, Field(gt=0)]
+    motif: JudgedSpan
+    recurrence: JudgedSpan
+    proposal_id: str
+    proposed_motif: Span
+    proposed_recurrence: Span
+    transposition: int
+    """Semitones, as proposed."""
+    score: float
+    """The proposal's, which the reviewer did not see unless told to."""
+    p: float
+    texture: float
+    versions: Versions
+
+
+class Undo(Table):
+    """Takes back an earlier line of the same log."""
+
+    action: Literal["undo"]
+    key: Key
+    reviewer: Reviewer
+    time: AwareDatetime
+    queue: Queue
+    pair: PairId
+    undoes: Key
+    versions: Versions
+
+
+Entry = Decision | Undo
+ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="action")])
+
+
+def pair_id(audio_sha256: str, sample_rate: int, motif: Span, recurrence: Span) -> str:
+    """Name the question "does this window return in that one?", 16 hex digits.
+
+    It depends on the audio and the two windows only. A decision therefore stays valid when a later
+    version of the engine proposes the same windows, whatever it scores them.
+    """
+    windows = [[span.start_sample, span.samples] for span in (motif, recurrence)]
+    return sha256_json([audio_sha256, sample_rate, windows])[:16]

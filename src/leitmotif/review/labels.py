@@ -1,0 +1,214 @@
+"""Labels: the recurrences that are known to be true, from the score or from people's decisions."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.corpus.organism.composer import Truth
+from leitmotif.corpus.tables import ManifestTrack, Span, Table, TrackId
+from leitmotif.errors import StageError
+from leitmotif.recurrence.queue import Proposal
+from leitmotif.review.decisions import VERDICTS, Decision, pair_id
+from leitmotif.review.standing import Pair, by_pair
+
+Source = Literal["score", "decisions"]
+
+
+class Label(Table):
+    """A row of data/labels.jsonl: a motif and a verified return of it."""
+
+    track_id: TrackId
+    sample_rate: Annotated[int, Field(gt=0)]
+    motif: Span
+    recurrence: Span
+    transposition: int
+    """Semitones by which the recurrence lies higher."""
+    strength: float
+    """1 by the score; by decisions the proposal's score, which grows with likeness."""
+    source: Source
+    reviewers: list[str]
+    """Who decided it; empty by the score."""
+    pair: str | None
+    """Of the decisions; null by the score."""
+
+
+class Coverage(Table):
+    """A row of data/coverage.jsonl: how much of a track is known. One for each manifest track."""
+
+    track_id: TrackId
+    source: Source
+    labels: Annotated[int, Field(ge=0)]
+    proposals: Annotated[int, Field(ge=0)]
+    pending: Annotated[int, Field(ge=0)]
+    """Proposals without enough decisions, or on which the reviewers disagree."""
+    complete: bool
+    """Nothing is pending: where no label is, no recurrence is known to be missing."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the labels stage writes."""
+
+    labels: list[Label]
+    coverage: list[Coverage]
+    counts: dict[str, int]
+    """Pairs by what was decided of them; see ``OUTCOMES``. Empty by the score."""
+
+
+OUTCOMES = (*VERDICTS, "disagreed", "pending", "outside_queue", "other_audio")
+"""Pairs of the queue on which the reviewers agree, by verdict; on which they disagree; without
+enough decisions. Then pairs with decisions that today's queue does not hold (their positives count
+all the same), and those on recordings that today's manifest does not hold (they do not)."""
+
+
+def from_score(
+    truths: Iterable[Truth], tracks: Sequence[ManifestTrack], proposals: Sequence[Proposal]
+) -> Labels:
+    """Take the labels of the organism's music from its score: every statement and return."""
+    known = {truth.track_id: truth for truth in truths}
+    missing = [track.track_id for track in tracks if track.track_id not in known]
+    if missing:
+        raise StageError(
+            "the score says nothing of some tracks of the manifest",
+            found=f"{len(missing)} of {len(tracks)}, {missing[0]} among them",
+            fix="run `dvc repro corpus`, or set labels.source to decisions",
+        )
+    labels = [label for track in tracks for label in _scored(known[track.track_id])]
+    found = Counter(label.track_id for label in labels)
+    proposed = Counter(proposal.track_id for proposal in proposals)
+    coverage = [
+        Coverage(
+            track_id=track.track_id,
+            source="score",
+            labels=found[track.track_id],
+            proposals=proposed[track.track_id],
+            pending=0,
+            complete=True,
+        )
+        for track in tracks
+    ]
+    return Labels(labels, coverage, {})
+
+
+def from_decisions(
+    decisions: Iterable[Decision],
+    tracks: Sequence[ManifestTrack],
+    proposals: Sequence[Proposal],
+    *,
+    min_reviewers: int,
+) -> Labels:
+    """Take the labels from standing decisions: the pairs that all who decided call positive.
+
+    A pair needs ``min_reviewers`` first decisions; second ones, made where the first disagree, take
+    their place. A label's windows are the means of the reviewers' windows.
+    """
+    hashes = {track.track_id: track.sha256 for track in tracks}
+    queue = {
+        pair_id(
+            hashes[proposal.track_id], proposal.sample_rate, proposal.motif, proposal.recurrence
+        ): proposal.track_id
+        for proposal in proposals
+        if proposal.track_id in hashes
+    }
+    pairs = by_pair(decisions)
+    counts = dict.fromkeys(OUTCOMES, 0)
+    pending = Counter[str]()
+    labels = []
+    for name in [*queue, *(pair for pair in pairs if pair not in queue)]:
+        pair = pairs.get(name, Pair[Decision]())
+        outcome = _outcome(pair, min_reviewers)
+        if name in queue:
+            counts[outcome] += 1
+            pending[queue[name]] += outcome in ("disagreed", "pending")
+        else:
+            one = (pair.first + pair.second)[0]
+            same_audio = hashes.get(one.track_id) == one.audio_sha256
+            counts["outside_queue" if same_audio else "other_audio"] += 1
+            if not same_audio:
+                continue
+        if outcome == "positive":
+            labels.append(_decided(pair))
+    return Labels(_in_order(labels, tracks), _covered(labels, tracks, queue, pending), counts)
+
+
+def _outcome(pair: Pair[Decision], min_reviewers: int) -> str:
+    if not pair.second and len(pair.first) < min_reviewers:
+        return "pending"
+    return pair.verdict or "disagreed"
+
+
+def _scored(truth: Truth) -> list[Label]:
+    returns = [(span, 0) for span in truth.statements]
+    returns += [(slot, slot.transposition) for slot in truth.slots if slot.returns]
+    return [
+        Label(
+            track_id=truth.track_id,
+            sample_rate=SAMPLE_RATE,  # at which the composer counts
+            motif=truth.motif,
+            recurrence=Span(start_sample=span.start_sample, samples=span.samples),
+            transposition=transposition,
+            strength=1.0,
+            source="score",
+            reviewers=[],
+            pair=None,
+        )
+        for span, transposition in returns
+    ]
+
+
+def _decided(pair: Pair[Decision]) -> Label:
+    said = pair.deciding
+    one = said[0]
+    return Label(
+        track_id=one.track_id,
+        sample_rate=one.sample_rate,
+        motif=_mean_span([decision.motif for decision in said]),
+        recurrence=_mean_span([decision.recurrence for decision in said]),
+        transposition=one.transposition,
+        strength=fmean(decision.score for decision in said),
+        source="decisions",
+        reviewers=sorted(decision.reviewer for decision in said),
+        pair=one.pair,
+    )
+
+
+def _mean_span(spans: Sequence[Span]) -> Span:
+    start = round(fmean(span.start_sample for span in spans))
+    end = round(fmean(span.start_sample + span.samples for span in spans))
+    return Span(start_sample=start, samples=end - start)
+
+
+def _in_order(labels: list[Label], tracks: Sequence[ManifestTrack]) -> list[Label]:
+    """Sort by the manifest's tracks, then by time."""
+    place = {track.track_id: index for index, track in enumerate(tracks)}
+
+    def key(label: Label) -> tuple[int, int, int]:
+        return place[label.track_id], label.motif.start_sample, label.recurrence.start_sample
+
+    return sorted(labels, key=key)
+
+
+def _covered(
+    labels: list[Label],
+    tracks: Sequence[ManifestTrack],
+    queue: Mapping[str, str],
+    pending: Mapping[str, int],
+) -> list[Coverage]:
+    found = Counter(label.track_id for label in labels)
+    proposed = Counter(queue.values())
+    return [
+        Coverage(
+            track_id=track.track_id,
+            source="decisions",
+            labels=found[track.track_id],
+            proposals=proposed[track.track_id],
+            pending=pending[track.track_id],
+            complete=not pending[track.track_id],
+        )
+        for track in tracks
+    ]

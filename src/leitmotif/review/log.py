@@ -1,0 +1,168 @@
+"""The decision log: one JSON-lines file per reviewer, appended to and never rewritten.
+
+A line counts from the moment it is on the disk with its newline, and no decision is acknowledged
+before. What a killed process leaves after the last newline was therefore never acknowledged: it is
+completed if only the newline is missing, and set aside if it is half a line.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from leitmotif.errors import ReviewError
+from leitmotif.files import atomic
+from leitmotif.review.decisions import ENTRY, Entry
+
+SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as read."""
+
+    entries: list[Entry]
+    torn: bytes
+    """Half a line at the end, without its newline; empty in a sound log."""
+
+
+def log_path(folder: Path, reviewer: str) -> Path:
+    """Where a reviewer's decisions are."""
+    return folder / f"{reviewer}{SUFFIX}"
+
+
+def log_files(folder: Path) -> list[Path]:
+    """The logs in ``folder``, by reviewer; none if there is no such folder."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def read_log(path: Path) -> Log:
+    """Read one reviewer's log; repeated lines, as a merge can leave them, are read once.
+
+    Raises ReviewError, naming the line, for a line that is no decision or another reviewer's.
+    """
+    try:
+        *lines, tail = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return Log([], b"")
+    if tail and _is_entry(tail):
+        lines, tail = [*lines, tail], b""
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(lines, start=1):
+        entry = _parse(path, number, line)
+        entries.setdefault(entry.key, entry)
+    return Log(list(entries.values()), tail)
+
+
+def read_logs(paths: Iterable[Path]) -> list[Entry]:
+    """Every line of several logs, reviewer by reviewer, half lines at their ends left out."""
+    return [entry for path in paths for entry in read_log(path).entries]
+
+
+def append(path: Path, entry: Entry) -> None:
+    """Add a line and return when it is on the disk.
+
+    The caller sees to it that nobody else writes to ``path`` meanwhile, and that its last line is
+    whole (``mend``). Raises OSError when the line could not be written; the file is then as before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+        before = os.fstat(file).st_size
+        try:
+            _write(file, encode(entry))
+        except OSError:
+            os.ftruncate(file, before)
+            raise
+    if before == 0:  # the file's name has to survive a power cut too
+        with _opened(path.parent, os.O_RDONLY) as folder:
+            os.fsync(folder)
+
+
+def mend(path: Path, aside: Path) -> Path | None:
+    """Make the log end with a whole line; returns the file in ``aside`` that keeps half a line.
+
+    Most logs are sound, and the answer is None.
+    """
+    if _is_sound(path):
+        return None
+    torn = read_log(path).torn
+    if not torn:
+        with _opened(path, os.O_WRONLY | os.O_APPEND) as file:
+            _write(file, b"\n")
+        return None
+    kept = aside / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.txt"
+    with atomic(kept) as temporary:
+        temporary.write_bytes(torn)
+    with _opened(path, os.O_WRONLY) as file:
+        os.ftruncate(file, os.fstat(file).st_size - len(torn))
+        os.fsync(file)
+    return kept
+
+
+def encode(entry: Entry) -> bytes:
+    """Lay an entry out as its line: keys sorted, newline included."""
+    fields = entry.model_dump(mode="json")
+    return (json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    file = os.open(path, flags, 0o644)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _write(file: int, line: bytes) -> None:
+    rest = memoryview(line)
+    while rest:  # a nearly full disk takes a part
+        rest = rest[os.write(file, rest) :]
+    os.fsync(file)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+    except FileNotFoundError:
+        return True
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        ENTRY.validate_json(line)
+    except ValidationError:
+        return False
+    return True
+
+
+def _parse(path: Path, number: int, line: bytes) -> Entry:
+    try:
+        entry = ENTRY.validate_json(line)
+    except ValidationError as error:
+        conflict = line.startswith((b"<<<<<<<", b"=======", b">>>>>>>"))
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"]) or "the line"
+        raise ReviewError(
+            f"{path}:{number} is no decision",
+            found="the mark of a merge conflict" if conflict else f"{field}: {problem['msg']}",
+            expected="a line written by the review page",
+            fix=f"mend it by hand; `git log -p {path}` shows the lines as they were written",
+        ) from error
+    if entry.reviewer != path.stem:
+        raise ReviewError(
+            f"{path}:{number} is another reviewer's",
+            found=entry.reviewer,
+            expected=path.stem,
+            fix=f"move the line to {path.with_stem(entry.reviewer)}",
+        )
+    return entry

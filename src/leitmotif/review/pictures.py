@@ -1,0 +1,113 @@
+"""What the page draws: outlines of waveforms, chroma, and a track's self-similarity."""
+
+import math
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.errors import ReviewError
+
+PEAK_SAMPLES = 40
+"""Samples for each step of an outline: 1.25 ms at 32 kHz."""
+
+MATRIX_SIZE = 384
+_EMBEDDED_SECONDS = 1.0
+"""Neighbouring frames that are compared together, which turns repetitions into diagonals."""
+
+_FAINT_DB, _CLEAR_DB = 50.0, 25.0
+"""Below the track's loudest frame: chroma fades from full at the latter to nothing at the former,
+for that of near-silence is the chroma of noise."""
+
+
+def outline(samples: NDArray[np.int16]) -> NDArray[np.int8]:
+    """Lowest and highest value of every 40 samples, scaled to 8 bits: [n] -> [ceil(n/40), 2]."""
+    padded = np.pad(samples, (0, -len(samples) % PEAK_SAMPLES), mode="edge")
+    steps = padded.reshape(-1, PEAK_SAMPLES)
+    return (np.stack([steps.min(axis=1), steps.max(axis=1)], axis=1) >> 8).astype(np.int8)
+
+
+class TrackFeatures:
+    """The chroma and energy that the features stage stored of a track."""
+
+    def __init__(self, folder: Path, track: ManifestTrack) -> None:
+        path = folder / f"{track.track_id}.safetensors"
+        try:
+            with safe_open(path, "numpy") as file:
+                header = file.metadata() or {}
+                self.frame_rate = int(header["frame_rate"])
+                self.chroma: NDArray[np.float32] = file.get_tensor("chroma")
+                self.energy: NDArray[np.float32] = file.get_tensor("energy")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise ReviewError(
+                f"{path} cannot be read: chroma and self-similarity are not shown",
+                found=error,
+                fix="run `dvc repro features`, or `dvc pull features`",
+            ) from error
+        if header.get("audio_sha256") != track.sha256:
+            raise ReviewError(
+                f"{path} is of another recording: chroma and self-similarity are not shown",
+                found=f"audio SHA-256 {header.get('audio_sha256')}",
+                expected=track.sha256,
+                fix="run `dvc repro features`",
+            )
+
+    @cached_property
+    def heard(self) -> NDArray[np.float32]:
+        """Chroma weighted by loudness, [12, frames]."""
+        below = self.energy.max() - self.energy
+        weight = np.clip((_FAINT_DB - below) / (_FAINT_DB - _CLEAR_DB), 0, 1)
+        return np.asarray(self.chroma * weight, np.float32)
+
+    @property
+    def seconds(self) -> float:
+        """Duration that the features cover."""
+        return self.chroma.shape[1] / self.frame_rate
+
+    def excerpt(self, start_second: float, seconds: float) -> tuple[int, NDArray[np.uint8]]:
+        """Chroma of the frames that cover a section, in 256 steps: first frame, [12, frames]."""
+        first = max(0, int(start_second * self.frame_rate))
+        last = min(self.chroma.shape[1], math.ceil((start_second + seconds) * self.frame_rate))
+        return first, np.round(self.heard[:, first:last] * 255).astype(np.uint8)
+
+
+def self_similarity(features: TrackFeatures, transposition: int) -> NDArray[np.uint8]:
+    """Cosine similarity of each moment of a track with each other, in 256 steps: [n, n].
+
+    Row i, column j compares moment i, moved up by ``transposition`` semitones, with moment j where
+    j > i, so that a transposed return shows; where j < i nothing is moved. n is at most
+    MATRIX_SIZE. In each half the scale runs from its median to nearly its largest value.
+    """
+    pooled = _pooled(features)
+    width = max(1, round(_EMBEDDED_SECONDS * pooled.shape[1] / features.seconds))
+    moments = _embedded(pooled, width)
+    moved = _embedded(np.roll(pooled, transposition, axis=0), width)
+    below = np.tri(len(moments), k=-1, dtype=bool)
+    return np.where(below, _scaled(moments @ moments.T), _scaled(moved @ moments.T))
+
+
+def _pooled(features: TrackFeatures) -> NDArray[np.float32]:
+    """Mean chroma of at most MATRIX_SIZE equal stretches, less its mean over pitch: [12, n]."""
+    heard = features.heard
+    frames = heard.shape[1]
+    edges = np.linspace(0, frames, min(frames, MATRIX_SIZE) + 1).astype(int)
+    pooled = np.add.reduceat(heard, edges[:-1], axis=1) / np.diff(edges)
+    return np.asarray(pooled - pooled.mean(axis=0), np.float32)
+
+
+def _scaled(similarity: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = np.quantile(similarity, [0.5, 0.995])
+    scaled = (similarity - low) / max(high - low, 1e-6)
+    return np.round(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def _embedded(pooled: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Each moment with the ``width`` around it, at unit length: [12, n] -> [n, 12 * width]."""
+    padded = np.pad(pooled, ((0, 0), (width // 2, width - 1 - width // 2)))
+    stacked = sliding_window_view(padded, width, axis=1).transpose(1, 0, 2).reshape(-1, 12 * width)
+    length = np.linalg.norm(stacked, axis=1, keepdims=True)
+    return np.asarray(stacked / np.maximum(length, 1e-9), np.float32)

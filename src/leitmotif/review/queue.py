@@ -1,0 +1,115 @@
+"""What a reviewer hears next, and how far along they are."""
+
+import hashlib
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.recurrence.queue import Proposal
+from leitmotif.review.decisions import Queue, pair_id
+from leitmotif.review.index import Standing
+from leitmotif.review.standing import Pair
+
+BATCH = 20
+"""Items of similar rank that are shuffled together: the best come early, and yet the place of an
+item says next to nothing about its score."""
+
+_PACE_OF = 20
+"""Decisions from which the pace is taken."""
+
+_PAUSE_SECONDS = 120.0
+"""A longer gap between two decisions is a pause and does not count."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A proposal with its track; ``track`` is None if the manifest has none of that name."""
+
+    pair: str
+    proposal: Proposal
+    track: ManifestTrack | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a reviewer is in a queue."""
+
+    decided: int
+    remaining: int
+    skipped: int
+    """Of the remaining ones."""
+    per_minute: float | None
+    """From the median gap of the last decisions; None before the second one."""
+    seconds_left: float | None
+
+
+def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) -> dict[str, Item]:
+    """Make the items of all proposals, by pair; the better of two with equal windows is kept."""
+    found: dict[str, Item] = {}
+    for proposal in sorted(proposals, key=lambda proposal: proposal.rank):
+        track = tracks.get(proposal.track_id)
+        pair = pair_id(
+            track.sha256 if track else proposal.track_id,
+            proposal.sample_rate,
+            proposal.motif,
+            proposal.recurrence,
+        )
+        found.setdefault(pair, Item(pair, proposal, track))
+    return found
+
+
+def order(pairs: Sequence[str], reviewer: str) -> list[str]:
+    """Shuffle pairs, best first, within batches; each reviewer has an order of their own."""
+
+    def drawn(pair: str) -> bytes:
+        return hashlib.sha256(f"{reviewer} {pair}".encode()).digest()
+
+    batches = (pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH))
+    return [pair for batch in batches for pair in sorted(batch, key=drawn)]
+
+
+def waiting(
+    ordered: Sequence[str],
+    pairs: Mapping[str, Pair[Standing]],
+    *,
+    reviewer: str,
+    queue: Queue,
+    skipped: Sequence[str],
+) -> list[str]:
+    """Pairs that the reviewer has still to decide; the skipped ones at the end.
+
+    ``ordered`` are all pairs in the reviewer's order; ``pairs`` holds what stands. The first queue
+    holds what the reviewer has said nothing of; the other one, what first decisions disagree on.
+    """
+    nothing: Pair[Standing] = Pair()
+    undecided = dict.fromkeys(
+        pair for pair in ordered if _is_open(pairs.get(pair, nothing), reviewer, queue)
+    )
+    later = [pair for pair in skipped if undecided.pop(pair, pair) is None]
+    return [*undecided, *later]
+
+
+def progress(
+    waiting_pairs: Sequence[str], skipped: Sequence[str], decided: Sequence[Standing]
+) -> Progress:
+    """Count, and estimate the time left; ``decided`` are the reviewer's decisions in the queue."""
+    times = sorted(one.time for one in decided)[-_PACE_OF - 1 :]
+    gaps = [gap for gap in (b - a for a, b in pairwise(times)) if gap <= _PAUSE_SECONDS]
+    gap = statistics.median(gaps) if gaps else None
+    return Progress(
+        decided=len(decided),
+        remaining=len(waiting_pairs),
+        skipped=len(set(skipped) & set(waiting_pairs)),
+        per_minute=60 / gap if gap else None,
+        seconds_left=gap * len(waiting_pairs) if gap else None,
+    )
+
+
+def _is_open(pair: Pair[Standing], reviewer: str, queue: Queue) -> bool:
+    if queue == "review":
+        # Who has settled a disagreement has seen what the others said.
+        return all(one.reviewer != reviewer for one in pair.first + pair.second)
+    disagree = pair.verdict is None and len({one.verdict for one in pair.first}) > 1
+    return disagree and all(one.reviewer != reviewer for one in pair.second)

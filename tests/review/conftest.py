@@ -1,0 +1,119 @@
+"""A small corpus with a queue of proposals, as the stages before the review leave them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from starlette.testclient import TestClient
+
+from leitmotif.audio.features import HOP, SAMPLE_RATE
+from leitmotif.corpus.tables import ManifestTrack, Span, Window
+from leitmotif.files import sha256_file, write_table
+from leitmotif.recurrence.queue import Proposal, proposal_address, write_proposals
+from leitmotif.review.session import Session, Sources
+from leitmotif.tensors import write_tensors
+from tests.review.paged import client_of
+
+Build = Callable[..., Sources]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Return a function that makes the sources of a review of tones below a temporary folder."""
+
+    def make(
+        *,
+        tracks: int = 2,
+        proposals: int = 3,
+        seconds: int = 16,
+        window_seconds: float = 1.0,
+        name: str = "{number}.wav",
+    ) -> Sources:
+        root = tmp_path / "data"
+        rows, queue = [], []
+        for number in range(tracks):
+            row = write_track(root, f"track_{number}", name.format(number=number), seconds)
+            rows.append(row)
+            queue += [(row.track_id, place) for place in range(proposals)]
+        write_table(root / "manifest.jsonl", rows)
+        write_proposals(
+            root / "proposals.jsonl",
+            (
+                proposal(track_id, place, rank, window_seconds)
+                for rank, (track_id, place) in enumerate(queue, start=1)
+            ),
+        )
+        (root / "decisions").mkdir(parents=True)
+        return Sources(
+            proposals=root / "proposals.jsonl",
+            manifest=root / "manifest.jsonl",
+            corpus=root / "corpus",
+            features=root / "features",
+            decisions=root / "decisions",
+            work=tmp_path / ".leitmotif" / "review",
+        )
+
+    return make
+
+
+@pytest.fixture
+def session(build: Build) -> Iterator[Session]:
+    """Return a session over six proposals of two tracks."""
+    session = Session(build())
+    yield session
+    session.index.close()
+
+
+@pytest.fixture
+def client(session: Session) -> TestClient:
+    """Return a client of a server on loopback, with the page's own origin."""
+    return client_of(session)
+
+
+def write_track(root: Path, track_id: str, name: str, seconds: int) -> ManifestTrack:
+    """Write a recording of rising tones with its features; returns its row in the manifest."""
+    path = root / "corpus" / "audio" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE
+    pitch = 220 * 2 ** (np.floor(time * 2) % 12 / 12 + int(track_id.split("_")[1]) / 24)
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE), SAMPLE_RATE)
+    frames = seconds * SAMPLE_RATE // HOP
+    chroma = np.zeros((12, frames), np.float32)
+    chroma[(np.arange(frames) // 25) % 12, np.arange(frames)] = 1
+    row = ManifestTrack(
+        track_id=track_id,
+        path=f"audio/{name}",
+        sha256=sha256_file(path),
+        seconds=seconds,
+        tags=[],
+        licence=None,
+        windows=[Window(start_frame=0, frames=frames)],
+    )
+    write_tensors(
+        root / "features" / f"{track_id}.safetensors",
+        {"chroma": chroma, "energy": np.full(frames, -12, np.float32)},
+        {"audio_sha256": row.sha256, "frame_rate": "50"},
+    )
+    return row
+
+
+def proposal(track_id: str, place: int, rank: int, window_seconds: float = 1.0) -> Proposal:
+    """Return the proposal that the first second of a track returns at second 6 + ``place``."""
+    samples = round(window_seconds * SAMPLE_RATE)
+    motif = Span(start_sample=0, samples=samples)
+    # Hundredths of a second apart, so that any number of windows fits.
+    recurrence = Span(start_sample=6 * SAMPLE_RATE + place * SAMPLE_RATE // 100, samples=samples)
+    return Proposal(
+        proposal_id=proposal_address(track_id, motif, recurrence, engine="test"),
+        track_id=track_id,
+        sample_rate=SAMPLE_RATE,
+        motif=motif,
+        recurrence=recurrence,
+        transposition=0,
+        score=1 / rank,
+        p=0.01,
+        texture=0.2,
+        rank=rank,
+    )

@@ -1,0 +1,49 @@
+"""The review page's requests, without a browser."""
+
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from leitmotif.review.decisions import Decision
+from leitmotif.review.guard import Access
+from leitmotif.review.log import read_log
+from leitmotif.review.server import application
+from leitmotif.review.session import Session
+from tests.review.made import key
+
+ORIGIN = "http://127.0.0.1:8321"
+
+
+class Page:
+    """A reviewer's page, without the browser."""
+
+    def __init__(self, client: TestClient, reviewer: str = "ana", queue: str = "review") -> None:
+        self.client, self.api = client, f"/as/{reviewer}/api/{queue}"
+
+    def next(self, *but: str) -> Any:
+        return self.client.get(f"{self.api}/next", params={"but": but}).json()["item"]
+
+    def state(self) -> Any:
+        return self.client.get(f"{self.api}/state").json()
+
+    def decide(self, item: Any, verdict: str = "positive", **fields: Any) -> Any:
+        press = {"key": key(), "pair": item["pair"], "verdict": verdict, **item["windows"]}
+        return self.client.post(f"{self.api}/decisions", json=press | fields)
+
+    def undo(self, undoes: str) -> Any:
+        return self.client.post(f"{self.api}/undo", json={"key": key(), "undoes": undoes})
+
+    def skip(self, item: Any) -> Any:
+        return self.client.post(f"{self.api}/skip", json={"pair": item["pair"]})
+
+
+def client_of(session: Session, access: Access | None = None, origin: str = ORIGIN) -> TestClient:
+    app = application(session, reviewers=("ana", "ben", "eva"), access=access or Access())
+    return TestClient(
+        app, base_url=origin, headers={"origin": origin}, raise_server_exceptions=False
+    )
+
+
+def saved(session: Session, reviewer: str = "ana") -> list[Decision]:
+    entries = read_log(session.sources.decisions / f"{reviewer}.jsonl").entries
+    return [entry for entry in entries if isinstance(entry, Decision)]

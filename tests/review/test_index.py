@@ -1,0 +1,263 @@
+"""The index: each key once, one decision at a time, and nothing that the logs do not say."""
+
+import errno
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leitmotif.errors import ReviewError
+from leitmotif.review import index as index_module
+from leitmotif.review.decisions import Decision
+from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
+from leitmotif.review.index import Index
+from leitmotif.review.log import append, encode, log_files, read_log, read_logs
+from leitmotif.review.standing import standing
+from tests.review.made import decision, undo
+
+
+def opened(folder: Path) -> Index:
+    return Index(folder / "work" / "index.sqlite", folder / "decisions")
+
+
+def standing_keys(index: Index) -> list[str]:
+    return [one.key for one in index.standing()]
+
+
+def test_a_repeated_request_is_saved_once(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    one = decision()
+    assert index.record(one) == (one, False)
+    later = one.model_copy(update={"time": decision().time})
+    assert index.record(later) == (one, True)
+    assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == [one]
+    with pytest.raises(ConflictError, match="belongs to another decision"):
+        index.record(one.model_copy(update={"verdict": "negative"}))
+
+
+def test_a_second_decision_on_an_item_needs_an_undo(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    one, other = decision(verdict="positive"), decision(verdict="negative")
+    index.record(one)
+    with pytest.raises(ConflictError, match="decided this item already") as error:
+        index.record(other)
+    assert error.value.found == "positive"
+    index.record(decision("ben"))  # another reviewer's is kept beside it
+    index.record(undo(one))
+    with pytest.raises(ConflictError, match="does not stand"):
+        index.record(undo(one))
+    index.record(other)
+    assert {one.verdict for one in index.standing(reviewer="ana")} == {"negative"}
+    assert [entry.action for entry in read_log(tmp_path / "decisions" / "ana.jsonl").entries] == [
+        "decide",
+        "undo",
+        "decide",
+    ]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["decide", "undo"]),
+            st.sampled_from(["ana", "ben"]),
+            st.integers(0, 2),
+            st.sampled_from(["review", "disagreements"]),
+        ),
+        max_size=12,
+    )
+)
+def test_the_index_says_what_the_logs_say(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, str, int, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    index = opened(folder)
+    for action, reviewer, number, queue in actions:
+        made = decision(reviewer, number, queue=queue)
+        place = (reviewer, queue, made.pair)
+        there = [one for one in index.standing() if (one.reviewer, one.queue, one.pair) == place]
+        if action == "decide" and not there:
+            index.record(made)
+        elif action == "undo" and there:
+            stored = index.decision(there[0].key, reviewer)
+            assert stored is not None
+            index.record(undo(stored))
+    expected = standing(read_logs(log_files(folder / "decisions")))
+    assert sorted(standing_keys(index)) == sorted(one.key for one in expected)
+    index.close()
+    (folder / "work" / "index.sqlite").unlink()
+    anew = opened(folder)
+    assert sorted(standing_keys(anew)) == sorted(one.key for one in expected)
+    anew.close()
+
+
+def test_what_git_brings_is_seen_at_once(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    index.record(decision("ana"))
+    theirs = [decision("ben", number) for number in range(3)]
+    for one in theirs:
+        append(tmp_path / "decisions" / "ben.jsonl", one)
+    assert {one.reviewer for one in index.standing()} == {"ana", "ben"}
+    (tmp_path / "decisions" / "ben.jsonl").unlink()
+    assert {one.reviewer for one in index.standing()} == {"ana"}
+
+
+def test_a_line_that_the_index_never_heard_of_is_not_doubled(tmp_path: Path) -> None:
+    """Killed between the log and the index: the page sends the same key again."""
+    index = opened(tmp_path)
+    one = decision()
+    append(tmp_path / "decisions" / "ana.jsonl", one)
+    assert index.record(one) == (one, True)
+    assert len(read_log(tmp_path / "decisions" / "ana.jsonl").entries) == 1
+
+
+def test_half_a_line_is_set_aside_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "decisions" / "ana.jsonl"
+    path.parent.mkdir()
+    one, two = decision(number=1), decision(number=2)
+    path.write_bytes(encode(one) + encode(two)[:50])
+    index = opened(tmp_path)
+    assert standing_keys(index) == [one.key]
+    (notice,) = index.notices
+    assert "half a line" in notice
+    (kept,) = (tmp_path / "work" / "torn").iterdir()
+    assert kept.read_bytes() == encode(two)[:50]
+    assert str(kept) in notice
+    index.record(two)
+    assert read_log(path).entries == [one, two]
+
+
+def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    one = decision()
+    index.record(one)
+    index.close()
+    (tmp_path / "work" / "index.sqlite").write_bytes(b"no database" * 1000)
+    anew = opened(tmp_path)
+    assert standing_keys(anew) == [one.key]
+    assert "made anew" in anew.notices[0]
+
+
+def test_an_index_damaged_under_way_is_said(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    index.record(decision())
+    index._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = tmp_path / "work" / "index.sqlite"
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(ReviewError, match="cannot be used") as error:
+        opened_again(index)
+    assert "makes it anew" in str(error.value.fix)
+
+
+def opened_again(index: Index) -> None:
+    """Read what is on the disk, not what the connection remembers."""
+    index._connection.execute("PRAGMA shrink_memory")
+    for number in range(5):
+        index.record(decision(number=number + 10))
+        index.standing()
+
+
+def test_a_locked_index_is_said_and_nothing_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "LOCK_SECONDS", 0.1)
+    index = opened(tmp_path)
+    holder = sqlite3.connect(tmp_path / "work" / "index.sqlite", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LockedError, match="locked by another program") as error:
+        index.record(decision())
+    assert "nothing was saved" in str(error.value.fix)
+    assert log_files(tmp_path / "decisions") == []
+    assert index.standing() == []  # reading goes on
+    holder.execute("ROLLBACK")
+    index.record(decision())
+
+
+def test_a_full_disk_is_said_and_the_next_decision_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = opened(tmp_path)
+    one = decision()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(NotSavedError, match="cannot be written") as error:
+            index.record(one)
+    assert error.value.found == "No space left on device"
+    assert index.standing() == []
+    assert index.record(one) == (one, False)
+
+
+def test_a_saved_decision_is_acknowledged_though_the_index_is_full(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    pages = index._connection.execute("PRAGMA page_count").fetchone()[0]
+    index._connection.execute(f"PRAGMA max_page_count = {pages}")
+    acknowledged: list[Decision] = []
+
+    def fill() -> None:
+        while True:
+            one = decision(number=len(acknowledged), note="n" * 2000)
+            index.record(one)
+            acknowledged.append(one)
+
+    with pytest.raises(NotSavedError, match="cannot be used"):
+        fill()
+    taken_in = index._connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+    assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == acknowledged
+    assert taken_in < len(acknowledged)
+    index._connection.execute("PRAGMA max_page_count = 1000000")
+    assert standing_keys(index) == [one.key for one in acknowledged]
+
+
+def test_an_unreadable_log_names_its_line(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    (tmp_path / "decisions").mkdir(exist_ok=True)
+    (tmp_path / "decisions" / "ben.jsonl").write_text("<<<<<<< HEAD\n")
+    with pytest.raises(ReviewError, match=r"ben\.jsonl:1"):
+        index.record(decision("ana"))
+
+
+def test_two_programs_share_one_log(tmp_path: Path) -> None:
+    """Four writers with two indexes, as two servers in one checkout have them."""
+    indexes = [opened(tmp_path), opened(tmp_path)]
+    made = [[decision("ana", 100 * writer + number) for number in range(20)] for writer in range(4)]
+
+    def write(writer: int) -> None:
+        for one in made[writer]:
+            indexes[writer % 2].record(one)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = read_log(tmp_path / "decisions" / "ana.jsonl").entries
+    assert sorted(entry.key for entry in entries) == sorted(
+        one.key for decisions in made for one in decisions
+    )
+    assert len(indexes[0].standing()) == len(indexes[1].standing()) == 80
+
+
+def test_skipped_items_keep_their_order(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    for pair in ("b" * 16, "a" * 16, "b" * 16):
+        index.skip("ana", "review", pair)
+    assert index.skipped("ana", "review") == ["a" * 16, "b" * 16]
+    assert index.skipped("ben", "review") == []
+
+
+def test_a_decision_is_found_by_key_and_reviewer(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    one = decision()
+    index.record(one)
+    found = index.decision(one.key, "ana")
+    assert isinstance(found, Decision)
+    assert found == one
+    assert index.decision(one.key, "ben") is None

@@ -1,0 +1,142 @@
+"""The decision log: what is acknowledged stays, what is torn is set aside."""
+
+import errno
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.errors import ReviewError
+from leitmotif.review.decisions import pair_id
+from leitmotif.review.log import append, encode, log_files, mend, read_log, read_logs
+from tests.review.made import MOTIF, RECURRENCE, decision, undo
+
+
+def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
+    first, second = decision(note="line\u2028separator, “quotes”\n"), decision(number=2)
+    entries = [first, undo(first), second]
+    for entry in entries:
+        append(tmp_path / "new" / "ana.jsonl", entry)
+    log = read_log(tmp_path / "new" / "ana.jsonl")
+    assert log.entries == entries
+    assert log.torn == b""
+    assert (tmp_path / "new" / "ana.jsonl").read_bytes().count(b"\n") == 3
+
+
+def test_an_older_line_is_never_changed(tmp_path: Path) -> None:
+    path = tmp_path / "ana.jsonl"
+    one = decision()
+    append(path, one)
+    before = path.read_bytes()
+    append(path, undo(one))
+    assert path.read_bytes().startswith(before)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_a_log_cut_anywhere_keeps_its_whole_lines(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, lines: int
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    path, aside = folder / "ana.jsonl", folder / "aside"
+    entries = [decision(number=number) for number in range(lines)]
+    whole = b"".join(map(encode, entries))
+    cut %= len(whole) + 1
+    path.write_bytes(whole[:cut])
+    log = read_log(path)
+    # A line that lacks nothing but its newline is a decision too.
+    ends = itertools.accumulate(len(encode(entry)) for entry in entries)
+    complete = sum(end - 1 <= cut for end in ends)
+    assert log.entries == entries[:complete]
+
+    kept = mend(path, aside)
+    assert (kept is not None) == bool(log.torn)
+    if kept is not None:
+        assert kept.read_bytes() == log.torn
+    added = decision(number=99)
+    append(path, added)
+    assert read_log(path).entries == [*entries[:complete], added]
+    assert read_log(path).torn == b""
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync"])
+def test_a_full_disk_leaves_the_log_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "ana.jsonl"
+    append(path, decision())
+    before = path.read_bytes()
+    real_write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) > 100:  # takes a part first, as a disk does that is almost full
+            return real_write(file, data[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def failed(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, full if failing == "write" else failed)
+        with pytest.raises(OSError, match=r"No space left|Input/output error"):
+            append(path, decision(number=2))
+    assert path.read_bytes() == before
+    append(path, decision(number=3))
+    assert [entry.pair[-1] for entry in read_log(path).entries] == ["1", "3"]
+
+
+def test_a_line_that_a_merge_doubled_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "ana.jsonl"
+    one = decision()
+    path.write_bytes(encode(one) * 2)
+    assert read_log(path).entries == [one]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b"<<<<<<< HEAD\n", "merge conflict"),
+        (b"\n", "the line"),
+        (b'{"action": "decide"}\n', "key"),
+        (encode(decision()).replace(b'"positive"', b'"maybe"'), "verdict"),
+        (encode(decision()).replace(b'"note": ""', b'"note": "", "extra": 1'), "extra"),
+    ],
+)
+def test_a_line_in_the_middle_that_is_no_decision_is_named(
+    tmp_path: Path, line: bytes, found: str
+) -> None:
+    path = tmp_path / "ana.jsonl"
+    path.write_bytes(encode(decision()) + line + encode(decision(number=2)))
+    with pytest.raises(ReviewError, match=r"ana\.jsonl:2 is no decision") as error:
+        read_log(path)
+    assert found in str(error.value.found)
+
+
+def test_a_log_holds_its_own_reviewer_only(tmp_path: Path) -> None:
+    (tmp_path / "ben.jsonl").write_bytes(encode(decision("ana")))
+    with pytest.raises(ReviewError, match="another reviewer's") as error:
+        read_log(tmp_path / "ben.jsonl")
+    assert (error.value.found, error.value.expected) == ("ana", "ben")
+
+
+def test_logs_are_read_by_reviewer(tmp_path: Path) -> None:
+    for reviewer in ("ben", "ana"):
+        append(tmp_path / f"{reviewer}.jsonl", decision(reviewer))
+    (tmp_path / "README.md").write_text("not a log")
+    assert [entry.reviewer for entry in read_logs(log_files(tmp_path))] == ["ana", "ben"]
+    assert log_files(tmp_path / "none") == []
+    assert read_log(tmp_path / "none.jsonl").entries == []
+
+
+def test_a_pair_is_its_audio_and_windows() -> None:
+    name = pair_id("a" * 64, 32000, MOTIF, RECURRENCE)
+    assert len(name) == 16
+    assert name == pair_id("a" * 64, 32000, MOTIF, RECURRENCE)
+    others = [
+        pair_id("b" * 64, 32000, MOTIF, RECURRENCE),
+        pair_id("a" * 64, 44100, MOTIF, RECURRENCE),
+        pair_id("a" * 64, 32000, RECURRENCE, MOTIF),
+    ]
+    assert len({name, *others}) == 4

@@ -1,0 +1,400 @@
+"""The page in a real Chromium: labelling with the keyboard alone, with sound."""
+
+import errno
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from leitmotif.review.decisions import Decision
+from leitmotif.review.log import read_log
+from leitmotif.review.session import Session, Sources
+from tests.review.conftest import Build
+from tests.review.serving import running, start, threaded
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
+LOUDEST = """() => {
+  const heard = new Float32Array(2048);
+  review.player.analyser.getFloatTimeDomainData(heard);
+  return Math.max(...heard.map(Math.abs));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"needs a Chromium on the PATH: none of {', '.join(NAMES)} is")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A tab that notes every request and everything that goes wrong in it."""
+
+    def __init__(
+        self, browser: Browser, address: str, reviewer: str = "ana", **options: Any
+    ) -> None:
+        self.page: Page = browser.new_context(**options).new_page()
+        self.address = f"{address}/as/{reviewer}/review"
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._note)
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # A refused request is noted by the browser; what the page makes of it is tested.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.errors.append(message.text)
+
+    def open(self, path: str = "") -> Page:
+        self.page.goto(self.address + path)
+        expect(self.page.locator("#item, #message").filter(visible=True)).to_be_visible()
+        return self.page
+
+    def pair(self) -> str:
+        return str(self.page.evaluate("review.current.pair"))
+
+    def press(self, key: str) -> None:
+        """Press a verdict's key, and wait until the next item, or the end, is shown."""
+        before = self.pair()
+        self.page.keyboard.press(key)
+        until(lambda: self.page.evaluate("review.current?.pair") != before)
+
+
+@pytest.fixture
+def tab(browser: Browser, session: Session) -> Iterator[Tab]:
+    with threaded(session) as address:
+        tab = Tab(browser, address)
+        yield tab
+        tab.page.context.close()
+    assert tab.errors == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so in a page, which forbids the `eval` that playwright waits with."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def decisions(sources: Sources, reviewer: str = "ana") -> list[Decision]:
+    entries = read_log(sources.decisions / f"{reviewer}.jsonl").entries
+    return [entry for entry in entries if isinstance(entry, Decision)]
+
+
+def test_ten_items_are_labelled_by_keyboard_with_sound(browser: Browser, build: Build) -> None:
+    sources = build(tracks=2, proposals=5, window_seconds=1.5)
+    with running(sources) as server:
+        tab = Tab(browser, server.address)
+        page = tab.open()
+        pressed = []
+        for number, key in enumerate("pnarpnarpn"):
+            pressed.append((tab.pair(), KEYS[key]))
+            silent, samples, expected = page.evaluate(
+                """() => {
+                  const buffers = Object.values(review.current.buffers);
+                  const loudest = Math.min(...buffers.map((buffer) =>
+                    buffer.getChannelData(0).reduce((most, value) => Math.max(most, value), 0)));
+                  return [loudest < 0.1, buffers.map((buffer) => buffer.length),
+                    Object.values(review.current.clips).map((clip) => clip.samples)];
+                }"""
+            )
+            assert not silent
+            assert samples == expected  # decoded as cut: not resampled, nothing padded
+            if number == 0:  # the following ones play by themselves
+                page.keyboard.press("Space")
+            heard_playing(page)
+            tab.press(key)
+        expect(page.locator("#message-title")).to_have_text("All decided")
+        assert [(one.pair, one.verdict) for one in decisions(sources)] == pressed
+        assert len({pair for pair, _ in pressed}) == 10
+        assert all(url.startswith(server.address) for url in tab.requests)
+        assert tab.errors == []
+        page.context.close()
+
+
+def heard_playing(page: Page) -> None:
+    """Wait until the clock runs and what goes to the loudspeakers is not silent."""
+    start = page.evaluate("review.player.context.currentTime")
+    until(lambda: page.evaluate("review.player.context.currentTime") > start + 0.05)
+    until(lambda: page.evaluate(LOUDEST) > 0.05)
+
+
+@pytest.mark.parametrize(("key", "mode"), [("1", "motif"), ("2", "recurrence"), ("3", "both")])
+def test_each_way_of_playing(tab: Tab, key: str, mode: str) -> None:
+    page = tab.open()
+    page.keyboard.press("l")  # a slow machine may look only after the second that a window lasts
+    page.keyboard.press(key)
+    heard_playing(page)
+    assert page.evaluate("review.player.mode") == mode
+    names = {"both": {"motif", "recurrence"}}.get(mode, {mode})
+    # Positions lag behind the sound by the latency of the loudspeakers.
+    until(lambda: set(page.evaluate("review.player.positions()")) == names)
+    expect(page.locator(f"[data-play={mode}]")).to_have_class(re.compile("on"))
+    page.keyboard.press("Space")
+    expect(page.locator("body")).not_to_have_attribute("data-playing", "")
+    assert page.evaluate("review.player.mode") is None
+
+
+def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
+    page = tab.open()
+    page.keyboard.press("l")
+    page.keyboard.press("2")
+    page.wait_for_timeout(2200)  # the window lasts a second
+    assert page.evaluate("review.player.mode") == "recurrence"
+    page.keyboard.press("l")
+    page.keyboard.press("Space")
+    before = page.locator("#motif-times").inner_text()
+    page.keyboard.press("c")
+    expect(page.locator("[data-toggle=context]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("2")
+    until(lambda: "recurrence" in page.evaluate("review.player.positions()"))
+    # The recurrence's window starts 4 s into its clip; with context it plays from the beginning.
+    assert page.evaluate("review.player.positions().recurrence") < 3
+    assert page.locator("#motif-times").inner_text() == before
+
+
+def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> None:
+    page = tab.open()
+    first = tab.pair()
+    page.keyboard.press("ArrowRight")  # the recurrence's start is chosen at first
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("e")
+    expect(page.get_by_role("slider", name="End of the recurrence")).to_be_focused()
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("m")
+    page.keyboard.type("P is <b>clear</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note-dialog")).to_be_hidden()
+    tab.press("p")
+    (one,) = decisions(session.sources)
+    assert one.pair == first
+    assert one.note == "P is <b>clear</b>"
+    assert one.motif.start_sample == one.proposed_motif.start_sample
+    moved = one.recurrence.start_sample - one.proposed_recurrence.start_sample
+    assert moved == 6 * 640
+    assert one.proposed_recurrence.samples - one.recurrence.samples == 6 * 640 + 5 * 640
+
+    page.keyboard.press("u")
+    expect(page.locator("#toast")).to_contain_text("Taken back")
+    until(lambda: tab.pair() == first)
+    assert session.index.standing() == []
+    tab.press("s")
+    assert tab.pair() != first
+    expect(page.locator("#progress-text")).to_contain_text("1 skipped")
+
+
+def test_scores_show_after_the_decision_only(tab: Tab) -> None:
+    page = tab.open()
+    assert "score" not in page.locator("body").inner_text()
+    tab.press("n")
+    expect(page.locator("#last")).to_contain_text("Negative")
+    expect(page.locator("#last")).to_contain_text("score")
+
+
+def test_markup_in_a_name_is_shown_not_run(browser: Browser, build: Build) -> None:
+    name = "<img src=x onerror=window.hacked=1><b>bold.wav"
+    session = Session(build(tracks=1, proposals=2, name=name))
+    with threaded(session) as address:
+        tab = Tab(browser, address)
+        page = tab.open()
+        expect(page.locator("#track")).to_have_text(name)
+        tab.press("p")
+        expect(page.locator("#last")).to_contain_text(name)
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("#track b, #last b:not([data-verdict])").count() == 0
+        assert tab.errors == []
+
+
+def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> None:
+    page = tab.open()
+    first = tab.pair()
+    other = page.context.new_page()
+    other.goto(tab.address)
+    expect(other.locator("#item")).to_be_visible()
+    tab.press("p")
+    other.keyboard.press("n")
+    expect(other.locator("#toast")).to_contain_text("decided this item already")
+    assert len(decisions(session.sources)) == 1
+    second = tab.pair()
+    until(lambda: other.evaluate("review.current.pair") == second)  # and goes on
+
+    page.reload()
+    expect(page.locator("#item")).to_be_visible()
+    assert tab.pair() == second
+    page.go_back()
+    expect(page.locator("#own")).to_contain_text("You decided: positive")
+    assert tab.pair() == first
+    page.keyboard.press("n")
+    expect(page.locator("#toast")).to_contain_text("You said positive already")
+    assert len(decisions(session.sources)) == 1
+
+
+def test_a_server_that_dies_is_said_and_the_verdict_saved_once(
+    browser: Browser, build: Build
+) -> None:
+    sources = build(tracks=1, proposals=3)
+    server = start(sources)
+    tab = Tab(browser, server.address)
+    page = tab.open()
+    first = tab.pair()
+    server.kill()
+    page.keyboard.press("p")
+    expect(page.locator("#toast")).to_contain_text("The server does not answer")
+    assert tab.pair() == first
+    server = start(sources, port=server.port)
+    tab.press("p")
+    assert [(one.pair, one.verdict) for one in decisions(sources)] == [(first, "positive")]
+    server.kill()
+    page.context.close()
+
+
+def test_a_full_disk_is_said_and_the_page_stays(
+    tab: Tab, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tab.open()
+    first = tab.pair()
+    page.wait_for_load_state("networkidle")
+    real, failing = os.write, threading.Event()
+    failing.set()
+
+    def write(file: int, data: bytes) -> int:
+        if failing.is_set() and b'"action": "decide"' in bytes(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", write)
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("No space left on device")
+    expect(page.locator("#toast")).to_contain_text("not saved")
+    assert tab.pair() == first
+    failing.clear()
+    tab.press("a")
+    assert [one.verdict for one in decisions(session.sources)] == ["ambiguous"]
+
+
+def test_what_cannot_be_heard_is_said(browser: Browser, build: Build) -> None:
+    session = Session(build(tracks=1, proposals=1, seconds=6))
+    with threaded(session) as address:
+        tab = Tab(browser, address)
+        page = tab.open()
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("the window lies beyond the end of the recording")
+        expect(page.get_by_role("button", name="Positive")).to_be_disabled()
+        page.keyboard.press("p")
+        expect(page.locator("#toast")).to_contain_text("cannot be heard")
+        tab.press("r")
+        assert [one.verdict for one in decisions(session.sources)] == ["rejected"]
+        assert tab.errors == []
+
+
+def test_an_empty_queue_is_said(browser: Browser, build: Build) -> None:
+    with threaded(Session(build(proposals=0))) as address:
+        page = Tab(browser, address).open()
+        expect(page.get_by_role("heading")).to_have_text("The queue is empty")
+        expect(page.locator("#message")).to_contain_text("has no proposals")
+
+
+def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
+    with threaded(session) as address:
+        for reviewer, key in (("ana", "p"), ("ben", "n")):
+            tab = Tab(browser, address, reviewer)
+            tab.open(f"/{next(iter(session._items))}")
+            tab.press(key)
+        page = tab.page
+        expect(page.locator("[data-count=disagreements]")).to_have_text("")
+        page.get_by_role("link", name="Disagreements").click()
+        expect(page.locator("[data-count=disagreements]")).to_have_text("1")
+        expect(page.locator("#others")).to_contain_text("ana said positive")
+        expect(page.locator("#others")).to_contain_text("ben said negative")
+        page.keyboard.press("p")
+        expect(page.locator("#message-title")).to_have_text("No disagreements")
+        assert [one.queue for one in decisions(session.sources, "ben")] == [
+            "review",
+            "disagreements",
+        ]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_and_can_be_operated(
+    browser: Browser, session: Session, width: int, theme: str
+) -> None:
+    with threaded(session) as address:
+        tab = Tab(
+            browser,
+            address,
+            viewport={"width": width, "height": 800},
+            color_scheme=theme,
+            reduced_motion="reduce",
+        )
+        page = tab.open()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for verdict in ("Positive", "Negative", "Ambiguous", "Reject"):
+            expect(page.get_by_role("button", name=verdict)).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button", name=re.compile("^Play"))).to_be_in_viewport(ratio=1)
+        for name in ("motif", "recurrence"):
+            for edge in ("Start", "End"):
+                slider = page.get_by_role("slider", name=f"{edge} of the {name}")
+                expect(slider).to_have_attribute("aria-valuetext", re.compile(r"\d+:\d\d\.\d\d"))
+            expect(
+                page.get_by_role("img", name=f"Waveform and chroma of the {name}")
+            ).to_be_visible()
+        expect(page.get_by_role("img", name="Self-similarity")).to_be_visible()
+        unnamed = page.evaluate(
+            """[...document.querySelectorAll("button, [role=slider], input, textarea")]
+              .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
+              .map((one) => one.outerHTML)"""
+        )
+        assert unnamed == []
+        assert contrast(page) >= 4.5
+        expect(page.locator("#live")).to_contain_text("New item")
+        tab.press("p")
+        expect(page.locator("#live")).to_contain_text(re.compile("saved|New item"))
+        page.context.close()
+
+
+def contrast(page: Page) -> float:
+    """Return the least contrast of a text with its background (WCAG 2.2, 1.4.3)."""
+    return float(
+        page.evaluate(
+            """() => {
+              const read = (text) => {
+                const context = new OffscreenCanvas(1, 1).getContext("2d");
+                context.fillStyle = text;
+                context.fillRect(0, 0, 1, 1);
+                return [...context.getImageData(0, 0, 1, 1).data];
+              };
+              const linear = (value) =>
+                value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+              const light = (text) => read(text).slice(0, 3).map((value) => linear(value / 255))
+                .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+              const behind = (one) => {
+                for (; one; one = one.parentElement) {
+                  const found = getComputedStyle(one).backgroundColor;
+                  if (read(found)[3] === 255) return found;
+                }
+                return "white";
+              };
+              const kinds = "h1, h2, p, a, small, figcaption, button";
+              const texts = [...document.querySelectorAll(kinds)]
+                .filter((one) => one.offsetParent && !one.disabled && one.innerText);
+              return Math.min(...texts.map((one) => {
+                const [a, b] = [light(getComputedStyle(one).color), light(behind(one))];
+                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+              }));
+            }"""
+        )
+    )

@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from leitmotif.config import Params, load_params
+from leitmotif.corpus.organism.composer import Truth, compose, truth
+from leitmotif.corpus.organism.shard import TRUTH
+from leitmotif.corpus.organism.world import World, load_world
+from leitmotif.corpus.tables import Failure, ManifestTrack, Span, Window
+from leitmotif.errors import ReviewError, StageError
+from leitmotif.files import read_table, write_table
+from leitmotif.recurrence.queue import write_proposals
+from leitmotif.review.decisions import pair_id
+from leitmotif.review.labels import Coverage, Label
+from leitmotif.review.log import append
+from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
+from leitmotif.stages.labels import labels
+from tests.review.conftest import proposal
+from tests.review.made import decision, undo
+
+AUDIO = "a" * 64
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    tracks = [
+        ManifestTrack(
+            track_id=f"track_{number}",
+            path=f"audio/{number}.mp3",
+            sha256=AUDIO,
+            seconds=8.32,
+            tags=[],
+            licence=None,
+            windows=[Window(start_frame=0, frames=416)],
+        )
+        for number in range(3)
+    ]
+    write_table(MANIFEST, tracks)
+    write_table(FAILURES, [])
+    write_proposals(PROPOSALS, [proposal("track_0", place, place + 1) for place in range(3)])
+    (tmp_path / "data/decisions").mkdir()
+    return tmp_path
+
+
+def params(repo_root: Path, source: Literal["score", "decisions"]) -> Params:
+    loaded = load_params(repo_root / "presets" / "organism.yaml")
+    return loaded.model_copy(update={"labels": loaded.labels.model_copy(update={"source": source})})
+
+
+def metrics() -> Any:
+    return json.loads((METRICS / "labels.json").read_text())
+
+
+def truths(world: World) -> list[Truth]:
+    return [
+        truth(
+            world,
+            compose(world, 7, number, part="held_out"),
+            track_id=f"track_{number}",
+            seed=7,
+            index=number,
+            bars=world.bars,
+        )
+        for number in range(3)
+    ]
+
+
+def test_the_score_labels_every_statement_and_return(workspace: Path, repo_root: Path) -> None:
+    rows = truths(load_world(repo_root / "models/organism/world.json"))
+    write_table(CORPUS / TRUTH, rows)
+    labels(params(repo_root, "score"))
+    found = read_table(LABELS, Label)
+    for row in rows:
+        own = [label for label in found if label.track_id == row.track_id]
+        returning = [slot for slot in row.slots if slot.returns]
+        starts = [span.start_sample for span in [*row.statements, *returning]]
+        assert [label.recurrence.start_sample for label in own] == starts
+        assert all(label.motif == row.motif for label in own)
+        shifts = [label.transposition for label in own][len(row.statements) :]
+        assert shifts == [slot.transposition for slot in returning]
+    assert {label.source for label in found} == {"score"}
+    assert metrics()["source"] == "score"
+    assert metrics()["labels"] == len(found)
+    assert metrics()["tracks_complete"] == 3
+    assert all(row.complete for row in read_table(COVERAGE, Coverage))
+
+
+def test_decisions_become_labels(workspace: Path, repo_root: Path) -> None:
+    queue = [proposal("track_0", place, place + 1) for place in range(3)]
+    logs = workspace / "data/decisions"
+    for place, verdict in enumerate(["positive", "negative"]):
+        pair = pair_id(AUDIO, 32000, queue[place].motif, queue[place].recurrence)
+        fields = {"pair": pair, "track_id": "track_0", "audio_sha256": AUDIO}
+        append(logs / "ana.jsonl", decision("ana", verdict=verdict, **fields))
+        append(logs / "ben.jsonl", decision("ben", verdict=verdict, **fields))
+    taken_back = decision("ana", pair="f" * 16)
+    append(logs / "ana.jsonl", taken_back)
+    append(logs / "ana.jsonl", undo(taken_back))
+    labels(params(repo_root, "decisions"))
+    (label,) = read_table(LABELS, Label)
+    assert label.reviewers == ["ana", "ben"]
+    found = metrics()
+    assert found["source"] == "decisions"
+    assert (found["labels"], found["decisions"], found["reviewers"]) == (1, 4, 2)
+    assert found["pairs"]["positive"] == found["pairs"]["negative"] == 1
+    assert found["pairs"]["pending"] == 1
+    assert found["pairs"]["other_audio"] == 0
+    assert found["agreement"]["ana_ben"]["n"] == 2
+    assert found["agreement"]["ana_ben"]["kappa"]["mean"] == 1.0
+    assert found["tracks_complete"] == 2
+
+
+def test_no_decisions_yet_is_no_error(workspace: Path, repo_root: Path) -> None:
+    labels(params(repo_root, "decisions"))
+    assert read_table(LABELS, Label) == []
+    assert metrics()["pairs"]["pending"] == 3
+
+
+def test_nothing_is_claimed_of_a_track_that_failed(workspace: Path, repo_root: Path) -> None:
+    failure = Failure(track_id="track_1", path="audio/1.mp3", reason="silent", detail="")
+    write_table(FAILURES, [failure])
+    labels(params(repo_root, "decisions"))
+    assert [row.track_id for row in read_table(COVERAGE, Coverage)] == ["track_0", "track_2"]
+    assert metrics()["tracks"] == 2
+
+
+def test_a_score_that_is_not_there_is_said(workspace: Path, repo_root: Path) -> None:
+    with pytest.raises(StageError, match="this corpus has none") as error:
+        labels(params(repo_root, "score"))
+    assert "leitmotif review" in str(error.value.fix)
+    write_table(CORPUS / TRUTH, truths(load_world(repo_root / "models/organism/world.json"))[:2])
+    with pytest.raises(StageError, match="says nothing of some tracks") as error:
+        labels(params(repo_root, "score"))
+    assert "track_2" in str(error.value.found)
+
+
+def test_half_a_line_is_left_out_and_said(
+    workspace: Path, repo_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = workspace / "data/decisions/ana.jsonl"
+    append(path, decision("ana"))
+    with path.open("ab") as file:
+        file.write(b'{"action": "dec')
+    labels(params(repo_root, "decisions"))
+    assert metrics()["decisions"] == 1
+    assert "half a line" in capsys.readouterr().err
+
+
+def test_a_merge_conflict_stops_the_stage(workspace: Path, repo_root: Path) -> None:
+    (workspace / "data/decisions/ana.jsonl").write_text("<<<<<<< HEAD\n")
+    with pytest.raises(ReviewError, match=r"ana\.jsonl:1"):
+        labels(params(repo_root, "decisions"))
+
+
+def test_two_runs_give_the_same_bytes(workspace: Path, repo_root: Path) -> None:
+    append(workspace / "data/decisions/ana.jsonl", decision("ana", motif=judged(5), number=1))
+    files = (LABELS, COVERAGE, METRICS / "labels.json")
+    labels(params(repo_root, "decisions"))
+    first = [path.read_bytes() for path in files]
+    labels(params(repo_root, "decisions"))
+    assert [path.read_bytes() for path in files] == first
+
+
+def judged(start: int) -> dict[str, object]:
+    return {**dict(Span(start_sample=start, samples=32000)), "sha256": "b" * 64}
