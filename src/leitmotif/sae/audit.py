@@ -1,0 +1,196 @@
+"""Measured alignment: at which site does an autoencoder reconstruct best?
+
+An autoencoder is fitted to one distribution of activations. Read at a neighbouring site it leaves
+more of the variance unexplained, whatever its metadata say. The residual stream before block N is
+``layers.{N-1}.residual``, the one after it ``layers.{N}.residual``; the audit reads every stored
+site within a few layers of the declared one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from leitmotif.errors import StoreError
+from leitmotif.sae.alignment import check_sparsity
+from leitmotif.sae.model import SparseAutoencoder
+from leitmotif.sites import canonical_site, split_site
+from leitmotif.store import ActivationStore
+
+RESAMPLES = 2000
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % percentile interval over tracks, as metrics files hold it."""
+
+    mean: float
+    low: float
+    high: float
+
+    def as_metric(self, digits: int = 5) -> dict[str, float]:
+        """Return a dictionary of rounded numbers."""
+        return {
+            "mean": round(self.mean, digits),
+            "low": round(self.low, digits),
+            "high": round(self.high, digits),
+        }
+
+
+@dataclass
+class SiteFit:
+    """How well an autoencoder reconstructs one site, track by track."""
+
+    site: str
+    tracks: int
+    fvu: Interval
+    """Fraction of variance unexplained: squared error over squared distance from the mean row."""
+    cosine: Interval
+    """Mean cosine of a row and its reconstruction."""
+    l0: Interval
+    dead_fraction: float
+    """Share of features that no frame of any track activates."""
+    resampled_fvu: Array = field(repr=False)
+    """FVU under each resample of the tracks [RESAMPLES + 1], the estimate first."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict on one autoencoder."""
+
+    checkpoint: str
+    declared: str
+    best: str
+    """Site of the smallest FVU."""
+    margin: Interval
+    """FVU of the best other site less that of the declared one, paired by track."""
+    passed: bool
+    """The declared site is best, and the margin's interval lies above 0."""
+    fits: Mapping[str, SiteFit]
+
+    def as_metric(self) -> dict[str, object]:
+        """Return the entry of metrics/sae.json."""
+        declared = self.fits[self.declared]
+        return {
+            "checkpoint": self.checkpoint,
+            "declared": self.declared,
+            "best": self.best,
+            "passed": self.passed,
+            "margin": self.margin.as_metric(),
+            "fvu": {site: fit.fvu.as_metric() for site, fit in self.fits.items()},
+            "cosine": {site: fit.cosine.as_metric() for site, fit in self.fits.items()},
+            "l0": declared.l0.as_metric(),
+            "dead_fraction": round(declared.dead_fraction, 5),
+            "n": declared.tracks,
+        }
+
+
+def audit(
+    name: str,
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    *,
+    declared: str,
+    reach: int = 1,
+    tracks: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Audit:
+    """Measure an autoencoder at the declared site and at all stored ones within ``reach`` layers.
+
+    ``tracks`` should not be those it was trained on (default: all). Raises StoreError when the
+    declared site or every neighbour of it is not stored, and ModelError when a top-k autoencoder
+    has rows of more than k features.
+    """
+    declared = canonical_site(declared)
+    sites = neighbours(store, declared, reach=reach)
+    chosen = list(tracks) if tracks is not None else store.tracks(declared)
+    weights = _track_weights(len(chosen), seed)
+    fits = {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+    best = min(fits, key=lambda site: fits[site].fvu.mean)
+    others = [fits[site] for site in sites if site != declared]
+    rival = min(others, key=lambda fit: fit.fvu.mean)
+    margin = _interval(rival.resampled_fvu - fits[declared].resampled_fvu)
+    passed = best == declared and margin.low > 0
+    return Audit(name, declared, best, margin, passed, fits)
+
+
+def neighbours(store: ActivationStore, declared: str, *, reach: int) -> list[str]:
+    """Stored sites of the declared kind within ``reach`` layers of it; raises StoreError."""
+    layer, kind = split_site(declared)
+    sites = [
+        site
+        for site in store.sites
+        if split_site(site)[1] == kind and abs(split_site(site)[0] - layer) <= reach
+    ]
+    if declared not in sites or len(sites) < 2:
+        raise StoreError(
+            f"the alignment at {declared} cannot be measured",
+            found=f"stored within {reach} layers of it: {', '.join(sites) or 'nothing'}",
+            expected="the declared site and at least one neighbour",
+            fix=f"add layers.{max(layer - 1, 0)}.{kind} and layers.{layer + 1}.{kind} to "
+            "activations.sites and run `dvc repro activations`",
+        )
+    return sites
+
+
+def measure(
+    name: str,
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    site: str,
+    tracks: Sequence[str],
+    weights: Array | None = None,
+) -> SiteFit:
+    """Reconstruct a site's tracks, one in memory at a time.
+
+    ``weights`` [RESAMPLES + 1, tracks] says how often each resample draws each track, the first
+    row once each. Raises StoreError and ModelError.
+    """
+    weights = _track_weights(len(tracks), 0) if weights is None else weights
+    d = sae.config.d_in
+    sums, norms = np.zeros((len(tracks), d)), np.zeros(len(tracks))
+    rows, errors, cosines, active = (np.zeros(len(tracks)) for _ in range(4))
+    fired = torch.zeros(sae.config.d_sae, dtype=torch.bool, device=sae.W_enc.device)
+    for i, track_id in enumerate(tracks):
+        x = torch.from_numpy(store.load(site, track_id)).to(fired.device).float()
+        rebuilt, codes = sae.reconstruct(x)
+        check_sparsity(name, sae.config, int(codes.l0.max()))
+        fired[codes.indices] = True
+        wide = x.double()
+        rows[i], active[i] = len(x), len(codes.values)
+        sums[i], norms[i] = wide.sum(0).cpu().numpy(), float(wide.square().sum())
+        errors[i] = float((wide - rebuilt.double()).square().sum())
+        cosines[i] = float(F.cosine_similarity(x, rebuilt, dim=1).double().sum())
+    mean = sums.sum(0) / rows.sum()
+    spread = norms - 2 * sums @ mean + rows * (mean @ mean)
+    fvu = _ratios(weights, errors, spread)
+    return SiteFit(
+        site=site,
+        tracks=len(tracks),
+        fvu=_interval(fvu),
+        cosine=_interval(_ratios(weights, cosines, rows)),
+        l0=_interval(_ratios(weights, active, rows)),
+        dead_fraction=1 - float(fired.double().mean()),
+        resampled_fvu=fvu,
+    )
+
+
+def _track_weights(tracks: int, seed: int) -> Array:
+    """[RESAMPLES + 1, tracks]: every track once, then bootstrap counts."""
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=RESAMPLES)
+    return np.vstack([np.ones(tracks), drawn]).astype(np.float64)
+
+
+def _ratios(weights: Array, above: Array, below: Array) -> Array:
+    return (weights @ above) / (weights @ below)
+
+
+def _interval(values: Array) -> Interval:
+    """Of an estimate, first, and its resamples."""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return Interval(float(values[0]), float(low), float(high))

@@ -1,0 +1,260 @@
+"""The sparse autoencoder: a wide dictionary of features, of which a few are active at a time.
+
+Letters in shape comments: n rows, d width of the activations (``d_in``), F features (``d_sae``),
+z active features in all rows together.
+
+Bricken et al. 2023, "Towards Monosemanticity" (ReLU); Gao et al. 2024, "Scaling and evaluating
+sparse autoencoders" (top-k); Bussmann et al. 2024, "BatchTopK sparse autoencoders"; Rajamanoharan
+et al. 2024, "Jumping ahead" (JumpReLU). Tensors have the names that SAELens gives them.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leitmotif.errors import ModelError
+from leitmotif.sites import canonical_site
+
+Activation = Literal["relu", "topk", "jumprelu"]
+Normalisation = Literal["none", "layer_norm", "constant_norm_rescale"]
+
+CHUNK_VALUES = 1 << 22
+"""Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
+
+_GROUPS_PER_K = 8
+"""Top-k first picks groups by their maxima; this many groups for each feature that is kept."""
+
+
+class SaeConfig(BaseModel):
+    """What an autoencoder computes, and what its folder says of where it belongs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    d_in: Annotated[int, Field(ge=1)]
+    d_sae: Annotated[int, Field(ge=1)]
+    activation: Activation
+    """A batch top-k autoencoder is a JumpReLU with one threshold once it is trained."""
+    k: int | None = None
+    """Most features that a row may have; top-k only."""
+    apply_b_dec_to_input: bool = True
+    """Subtract the decoder's bias from the input."""
+    normalize_activations: Normalisation = "none"
+    """Done to each row before encoding, and undone after decoding."""
+    metadata: dict[str, Any] = {}
+    """Free text about its origin; ``model_name`` and ``hook_name`` are compared with the store."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.k is not None) != (self.activation == "topk"):
+            raise ValueError(f"k={self.k} with activation {self.activation!r}; k is for topk alone")
+        if self.k is not None and not 1 <= self.k <= self.d_sae:
+            raise ValueError(f"k={self.k} is not within 1..d_sae={self.d_sae}")
+        return self
+
+    @property
+    def site(self) -> str:
+        """Canonical site that the metadata declares; raises ModelError if it declares none."""
+        name = self.metadata.get("hook_name")
+        try:
+            return canonical_site(str(name))
+        except ValueError as error:
+            raise ModelError(
+                "the autoencoder does not say where it was trained",
+                found=f"hook_name {name!r}",
+                expected=str(error).split("; expected ")[-1],
+                fix="ask its authors, and measure with the alignment audit",
+            ) from None
+
+
+class Codes(NamedTuple):
+    """Feature activations of n rows, as compressed sparse rows."""
+
+    indices: Tensor
+    """int64 [z]: features, ascending within a row."""
+    values: Tensor
+    """[z]: their activations, all above 0."""
+    offsets: Tensor
+    """int64 [n + 1]: row i holds ``offsets[i]:offsets[i + 1]``."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.offsets) - 1
+
+    @property
+    def l0(self) -> Tensor:
+        """Active features of each row, int64 [n]."""
+        return self.offsets.diff()
+
+    def dense(self, features: int) -> Tensor:
+        """[n, F]; for tests and small things."""
+        out = self.values.new_zeros(self.rows, features)
+        rows = torch.repeat_interleave(torch.arange(self.rows, device=out.device), self.l0)
+        out[rows, self.indices] = self.values
+        return out
+
+
+class SparseAutoencoder(nn.Module):
+    """Encodes activations [n, d] to a few features a row, and decodes them.
+
+    >>> sae = load_sae("models/organism/sae/layers.2.residual")
+    >>> codes = sae.encode(torch.from_numpy(store.load("layers.2.residual", "1076616")))
+    >>> codes.l0.max()
+    tensor(16)
+    """
+
+    threshold: Tensor | None
+
+    def __init__(self, config: SaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, features = config.d_in, config.d_sae
+        self.W_enc = nn.Parameter(torch.zeros(d, features))
+        self.b_enc = nn.Parameter(torch.zeros(features))
+        self.W_dec = nn.Parameter(torch.zeros(features, d))
+        self.b_dec = nn.Parameter(torch.zeros(d))
+        if config.activation == "jumprelu":
+            self.threshold = nn.Parameter(torch.zeros(features))
+        else:
+            self.threshold = None
+
+    def preactivations(self, x: Tensor) -> Tensor:
+        """Map normalised rows [n, d] to [n, F]."""
+        if self.config.apply_b_dec_to_input:
+            x = x - self.b_dec
+        return torch.addmm(self.b_enc, x, self.W_enc)
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Codes:
+        """Encode rows [n, d]; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+
+        Raises ModelError for another width or values that are not finite.
+        """
+        parts = [codes for codes, _, _ in self._chunks(x)]
+        return _joined(parts, x.device)
+
+    @torch.no_grad()
+    def decode(self, codes: Codes) -> Tensor:
+        """Map features to [n, d], in the normalised space if the autoencoder has one."""
+        values = codes.values.to(self.W_dec.dtype)
+        return self.b_dec + F.embedding_bag(
+            codes.indices,
+            self.W_dec,
+            codes.offsets,
+            mode="sum",
+            per_sample_weights=values,
+            include_last_offset=True,
+        )
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Codes]:
+        """Encode and decode rows [n, d], normalisation included; raises ModelError."""
+        rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
+        first = 0
+        for codes, shift, scale in self._chunks(x):
+            rows = slice(first, first + codes.rows)
+            rebuilt[rows] = self.decode(codes) * scale + shift
+            parts.append(codes)
+            first = rows.stop
+        return rebuilt, _joined(parts, x.device)
+
+    def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
+        """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
+        x = self._check_input(x)
+        rows = max(1, CHUNK_VALUES // self.config.d_sae)
+        for part in torch.split(x, rows):
+            normal, shift, scale = _normalised(part.float(), self.config.normalize_activations)
+            yield self._sparse(self.preactivations(normal)), shift, scale
+
+    def _sparse(self, pre: Tensor) -> Codes:
+        if self.config.k is not None:
+            return _rows_of(*grouped_topk(pre, self.config.k))
+        threshold = 0.0 if self.threshold is None else self.threshold
+        active = (pre > threshold) & (pre > 0)
+        row, indices = active.nonzero(as_tuple=True)
+        return Codes(indices, pre[row, indices], _offsets(active.sum(1)))
+
+    def _check_input(self, x: Tensor) -> Tensor:
+        if x.dim() != 2 or x.shape[1] != self.config.d_in:
+            raise ModelError(
+                "these activations do not fit the autoencoder",
+                found=f"shape {tuple(x.shape)}",
+                expected=f"(rows, {self.config.d_in})",
+                fix="check the model and the site of both",
+            )
+        if not torch.isfinite(x).all():
+            raise ModelError("the activations are not finite", expected="no NaN, no infinity")
+        return x
+
+
+def grouped_topk(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Values and columns of the k largest entries of each row [n, F], in no order: 2 x [n, k].
+
+    The k largest entries lie in the k groups of columns with the largest maxima, so a whole row is
+    only read for the maxima; sorting is left to a few groups. Exact; ties are cut at will.
+    """
+    n, features = x.shape
+    groups = _GROUPS_PER_K * k
+    size = features // groups
+    if size < 4 or features % groups:
+        groups = _divisor(features, groups)
+        size = features // groups
+    if size < 4 or groups <= k:
+        values, columns = x.topk(k, dim=1, sorted=False)
+        return values, columns
+    # Group g holds columns g, g + groups, …: maxima then run along contiguous memory.
+    blocks = x.view(n, size, groups)
+    best = blocks.amax(1).topk(k, dim=1, sorted=False).indices  # [n, k]
+    candidates = blocks.gather(2, best[:, None].expand(n, size, k)).flatten(1)  # [n, size * k]
+    values, at = candidates.topk(k, dim=1, sorted=False)
+    columns = at // k * groups + best.gather(1, at % k)
+    return values, columns
+
+
+def _divisor(number: int, near: int) -> int:
+    """The divisor of ``number`` closest above ``near``, at most four times it; else 1."""
+    for candidate in range(near, min(number, 4 * near) + 1):
+        if number % candidate == 0:
+            return candidate
+    return 1
+
+
+def _rows_of(values: Tensor, columns: Tensor) -> Codes:
+    columns, order = columns.sort(dim=1)
+    values = values.gather(1, order)
+    active = values > 0
+    return Codes(columns[active], values[active], _offsets(active.sum(1)))
+
+
+def _offsets(counts: Tensor) -> Tensor:
+    return F.pad(counts.cumsum(0), (1, 0))
+
+
+def _joined(parts: list[Codes], device: torch.device) -> Codes:
+    if not parts:
+        empty = torch.empty(0, dtype=torch.long, device=device)
+        return Codes(empty, torch.empty(0, device=device), empty.new_zeros(1))
+    return Codes(
+        torch.cat([part.indices for part in parts]),
+        torch.cat([part.values for part in parts]),
+        _offsets(torch.cat([part.l0 for part in parts])),
+    )
+
+
+def _normalised(x: Tensor, kind: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows as the encoder takes them, and the shift and scale that undo it; SAELens' rules."""
+    nothing, one = x.new_zeros(()), x.new_ones(())
+    match kind:
+        case "none":
+            return x, nothing, one
+        case "layer_norm":
+            mean = x.mean(1, keepdim=True)
+            deviation = x.std(1, keepdim=True)
+            return (x - mean) / (deviation + 1e-5), mean, deviation
+        case "constant_norm_rescale":
+            factor = x.shape[1] ** 0.5 / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+            return x * factor, nothing, 1 / factor

@@ -1,0 +1,140 @@
+"""hooks.yaml: which autoencoder belongs to which site of which model, and what it must be.
+
+An entry repeats what the checkpoint's own folder says, on purpose: the registry, the folder and
+the stored activations are three witnesses, and ``leitmotif.sae.alignment`` compares all of them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml.error import YAMLError
+
+from leitmotif.config import Settings, Site, parse_yaml
+from leitmotif.corpus.tables import Sha256
+from leitmotif.errors import ConfigError
+from leitmotif.sae.model import Normalisation
+
+REGISTRY = Path("hooks.yaml")
+SCHEMA = Path("hooks.schema.json")
+FORMAT = "leitmotif-hooks/1"
+
+
+class FolderCheckpoint(Settings):
+    """A folder of this repository, or of this machine."""
+
+    source: Literal["folder"]
+    path: str
+    """Holds cfg.json and sae_weights.safetensors; relative to the registry."""
+    sha256: Sha256
+    """Of sae_weights.safetensors."""
+    config_sha256: Sha256
+    """Of cfg.json."""
+
+
+class HubCheckpoint(Settings):
+    """A folder of a repository on the hub, at one commit."""
+
+    source: Literal["hub"]
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    path: str
+    """Folder within the repository; empty for its root."""
+    sha256: Sha256
+    """Of sae_weights.safetensors."""
+    config_sha256: Sha256
+    """Of cfg.json."""
+
+
+class Audio(Settings):
+    """What was done to the audio before the model read it."""
+
+    sample_rate: Annotated[int, Field(ge=1)]
+    """Hz."""
+    channels: Literal["mono"]
+    prompt: Literal["none", "tags", "other"]
+    """Whether the model was told anything; ``other``: texts of the training set."""
+
+
+class Hook(Settings):
+    """One autoencoder and the place where it belongs."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    """Names the encoded files and the rows of the metrics."""
+    site: Site
+    """Where it was trained; ``hook_layers.N`` is ``layers.N.residual``, counting from 0."""
+    model: str
+    """Hub id or folder of the model it was trained on."""
+    model_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Commit of the model; null for a folder, or where the authors do not say."""
+    model_fingerprint: Sha256 | None
+    """Of the model's weights, as the activations' headers have it; null if it is not known."""
+    d_in: Annotated[int, Field(ge=1)]
+    d_sae: Annotated[int, Field(ge=1)]
+    k: Annotated[int | None, Field(ge=1)]
+    """Most active features a row; null for autoencoders without such a bound."""
+    normalize_activations: Normalisation
+    forward_dtype: Literal["float32", "bfloat16", "float16"] | None
+    """Precision in which the model made its training activations; null if it is not known."""
+    context_frames: Annotated[int, Field(ge=1)]
+    """Decoder steps of one training context (501 steps: 10 s)."""
+    audio: Audio
+    checkpoint: Annotated[FolderCheckpoint | HubCheckpoint, Field(discriminator="source")]
+
+
+class Registry(Settings):
+    """All of hooks.yaml."""
+
+    format: Literal["leitmotif-hooks/1"]
+    hooks: list[Hook]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [hook.name for hook in self.hooks]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"named twice: {', '.join(repeated)}")
+        return self
+
+    def of_model(self, model: str) -> list[Hook]:
+        """Entries for one model, in the order of the file."""
+        return [hook for hook in self.hooks if hook.model == model]
+
+
+def load_registry(path: Path = REGISTRY) -> Registry:
+    """Read hooks.yaml; raises ConfigError naming the entry and the key."""
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist", fix="run this in the repository") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+    try:
+        return Registry.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"{path}: {_place(values, problem['loc'])} cannot be used",
+            found=repr(problem["input"]) if problem["type"] != "missing" else "nothing",
+            expected=problem["msg"],
+            fix=f"see {SCHEMA} and docs/sae.md",
+        ) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of hooks.yaml, for editors and other tools."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Registry.model_json_schema(),
+    }
+
+
+def _place(values: Any, location: tuple[int | str, ...]) -> str:
+    """Such as ``hooks[planner-2].checkpoint.sha256``: an entry by its name, not its number."""
+    parts = list(location)
+    if len(parts) > 1 and parts[0] == "hooks" and isinstance(parts[1], int):
+        entry = values["hooks"][parts[1]]
+        name = entry.get("name", parts[1]) if isinstance(entry, dict) else parts[1]
+        rest = [str(part) for part in parts[2:] if part not in ("folder", "hub")]
+        return ".".join([f"hooks[{name}]", *rest])
+    return ".".join(map(str, parts)) or "the file"

@@ -1,0 +1,153 @@
+"""Encoding a store, measuring alignment, and the spliced loss."""
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from leitmotif.errors import ModelError, StoreError
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.sae import SparseAutoencoder
+from leitmotif.sae import model as module
+from leitmotif.sae.audit import audit, measure
+from leitmotif.sae.encode import encode_site, read_codes
+from leitmotif.sae.registry import Hook
+from leitmotif.sae.splice import spliced_loss
+from leitmotif.store import ActivationStore
+from tests.sae.making import random_sae
+from tests.tiny import tiny_musicgen
+
+TrueSae = Callable[..., SparseAutoencoder]
+MakeHook = Callable[..., Hook]
+
+
+def test_a_store_is_encoded_track_by_track(
+    store: ActivationStore, true_sae: TrueSae, make_hook: MakeHook, tmp_path: Path
+) -> None:
+    sae = true_sae(1)
+    result = encode_site(sae, make_hook(sae), store, tmp_path / "out")
+    assert (result.frames, result.misaligned) == (8 * 120, None)
+    assert 0 < result.l0 <= result.most <= 6
+    codes, header = read_codes(tmp_path / "out" / "one" / "t3.safetensors")
+    x = torch.from_numpy(store.load("layers.1.residual", "t3"))
+    torch.testing.assert_close(codes.dense(40), sae.encode(x).dense(40))
+    assert (header.site, header.track_id, header.misaligned) == ("layers.1.residual", "t3", "")
+    assert header.activations_address == store.header("layers.1.residual", "t3").address
+
+
+def test_a_mismatch_stops_or_brands_every_file(
+    store: ActivationStore, true_sae: TrueSae, make_hook: MakeHook, tmp_path: Path
+) -> None:
+    sae = true_sae(1)
+    hook = make_hook(sae)
+    with pytest.raises(ModelError, match="does not belong"):
+        encode_site(sae, hook, store, tmp_path / "out", site="layers.2.residual")
+    assert not list((tmp_path / "out").rglob("*.safetensors"))
+    result = encode_site(
+        sae, hook, store, tmp_path / "out", site="layers.2.residual", allow_misaligned=True
+    )
+    assert result.misaligned is not None
+    files = sorted((tmp_path / "out" / "one").iterdir())
+    assert len(files) == 8
+    assert all(read_codes(file)[1].misaligned.startswith("MISALIGNED") for file in files)
+
+
+def test_a_torn_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    with pytest.raises(StoreError, match="missing"):
+        read_codes(path)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_codes(path)
+
+
+def test_rows_are_never_dense_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sae = random_sae(features=512)
+    seen: list[int] = []
+    dense = SparseAutoencoder.preactivations
+
+    def watched(self: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
+        out = dense(self, x)
+        seen.append(out.numel())
+        return out
+
+    monkeypatch.setattr(SparseAutoencoder, "preactivations", watched)
+    monkeypatch.setattr(module, "CHUNK_VALUES", 4096)
+    tracemalloc.start()
+    sae.encode(torch.randn(1000, 8))
+    tracemalloc.stop()
+    assert max(seen) <= 4096
+    assert sum(seen) == 1000 * 512
+
+
+def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae) -> None:
+    result = audit("one", true_sae(1), store, declared="hook_layers.1")
+    assert result.passed
+    assert result.best == result.declared == "layers.1.residual"
+    assert set(result.fits) == {f"layers.{i}.residual" for i in range(3)}
+    assert 0 < result.margin.low <= result.margin.mean <= result.margin.high
+    fit = result.fits["layers.1.residual"]
+    assert fit.fvu.low <= fit.fvu.mean <= fit.fvu.high
+    assert fit.l0.mean <= 6
+
+
+@pytest.mark.parametrize(("trained", "read"), [(0, 1), (1, 0), (1, 2), (2, 1)])
+def test_off_by_one_is_caught_though_the_metadata_agree(
+    trained: int, read: int, store: ActivationStore, true_sae: TrueSae
+) -> None:
+    liar = true_sae(trained, claims=read)
+    result = audit("one", liar, store, declared=liar.config.site)
+    assert not result.passed
+    assert result.best == f"layers.{trained}.residual"
+    assert result.margin.mean < 0
+
+
+def test_fvu_and_dead_features_by_hand(store: ActivationStore, true_sae: TrueSae) -> None:
+    sae = true_sae(2)
+    site = "layers.2.residual"
+    fit = measure("one", sae, store, site, store.tracks(site))
+    x = torch.cat([torch.from_numpy(array) for _, array in store.items(site)]).double()
+    rebuilt, codes = sae.reconstruct(x.float())
+    left = (x - rebuilt.double()).square().sum()
+    assert fit.fvu.mean == pytest.approx(float(left / (x - x.mean(0)).square().sum()), rel=1e-6)
+    assert fit.dead_fraction == pytest.approx(1 - len(codes.indices.unique()) / 40)
+    sae.b_enc[7] = -100.0
+    silenced = measure("one", sae, store, site, store.tracks(site))
+    assert silenced.dead_fraction == pytest.approx(fit.dead_fraction + 1 / 40)
+
+
+def test_an_audit_needs_a_neighbour(store: ActivationStore, true_sae: TrueSae) -> None:
+    with pytest.raises(StoreError, match="cannot be measured"):
+        audit("one", true_sae(1), store, declared="layers.1.residual", reach=0)
+    with pytest.raises(StoreError, match=r"layers\.4"):
+        audit("one", true_sae(1), store, declared="layers.5.residual")
+
+
+def identity_sae(width: int) -> SparseAutoencoder:
+    sae = random_sae("relu", width=width, features=2 * width)
+    eye = torch.eye(width)
+    sae.W_enc.copy_(torch.cat([eye, -eye], dim=1))
+    sae.W_dec.copy_(sae.W_enc.T)
+    sae.b_enc.zero_()
+    sae.b_dec.zero_()
+    return sae
+
+
+def test_spliced_loss_of_perfect_and_constant_reconstructions() -> None:
+    model = HookedMusicGen.from_transformers(tiny_musicgen())
+    codes = model.generate(seconds=1.0, tracks=["a"], seed=1).codes
+    _, cache = model.run_with_cache(codes, sites=["layers.1.residual"], stop_at_layer=2)
+    mean = cache["layers.1.residual"][0].mean(0)
+    perfect = spliced_loss(model, identity_sae(32), "layers.1.residual", codes, mean=mean)
+    assert perfect.spliced == pytest.approx(perfect.intact, abs=1e-4)
+    assert perfect.ablated > perfect.intact + 0.01
+    assert perfect.recovered == pytest.approx(1, abs=0.05)
+    constant = identity_sae(32)
+    constant.b_dec.copy_(mean)
+    constant.W_dec.zero_()
+    useless = spliced_loss(model, constant, "layers.1.residual", codes, mean=mean)
+    assert useless.recovered == pytest.approx(0, abs=1e-3)
+    with pytest.raises(ModelError, match="d_in 8"):
+        spliced_loss(model, random_sae(), "layers.1.residual", codes, mean=mean)

@@ -1,0 +1,217 @@
+"""Folders as SAELens writes them, and what is refused."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from leitmotif.errors import ModelError
+from leitmotif.sae import load_sae, save_sae
+from tests.sae.making import random_sae, write_published
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    return write_published(tmp_path / "sae-64_k_5_1/facebook/musicgen-small", random_sae())
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    values = json.loads((folder / "cfg.json").read_text())
+    for key, value in changes.items():
+        values[key] = value
+    (folder / "cfg.json").write_text(json.dumps(values))
+
+
+def test_the_published_form_is_read_as_top_k(published: Path) -> None:
+    sae = load_sae(published)
+    assert (sae.config.activation, sae.config.k) == ("topk", 5)
+    assert sae.config.site == "layers.1.residual"
+    assert sae.config.metadata["context_size"] == 501
+    x = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    plain = ((x - sae.b_dec) @ sae.W_enc + sae.b_enc > 0).sum(1)
+    assert int(plain.max()) > 5, "read as plain ReLU there would be more"
+    assert int(sae.encode(x).l0.max()) <= 5
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk", "jumprelu"])
+def test_what_is_saved_loads_to_the_same(activation: str, tmp_path: Path) -> None:
+    sae = random_sae(activation)
+    save_sae(sae, tmp_path / "one")
+    loaded = load_sae(tmp_path / "one")
+    save_sae(loaded, tmp_path / "two")
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    x = torch.randn(9, 8)
+    assert torch.equal(loaded.encode(x).values, sae.encode(x).values)
+
+
+def test_decoder_norms_are_folded_in(tmp_path: Path) -> None:
+    """rescale_acts_by_decoder_norm: features compete by their size after decoding."""
+    sae = random_sae()
+    save_sae(sae, tmp_path)
+    edit(tmp_path, rescale_acts_by_decoder_norm=True)
+    x = torch.randn(20, 8)
+    norms = sae.W_dec.norm(dim=1)
+    pre = ((x - sae.b_dec) @ sae.W_enc + sae.b_enc) * norms
+    top = pre.topk(5, dim=1)
+    expected = torch.zeros_like(pre).scatter(1, top.indices, top.values).relu()
+    loaded = load_sae(tmp_path)
+    rebuilt, codes = loaded.reconstruct(x)
+    torch.testing.assert_close(codes.dense(64), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        rebuilt, expected / norms @ sae.W_dec + sae.b_dec, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_batch_top_k_checkpoint_becomes_its_threshold(tmp_path: Path) -> None:
+    sae = random_sae("jumprelu")
+    save_sae(sae, tmp_path)
+    edit(tmp_path, architecture="batchtopk", k=4.5, topk_threshold_lr=0.01)
+    weights = load_file(tmp_path / "sae_weights.safetensors")
+    del weights["threshold"]
+    weights["topk_threshold"] = torch.tensor(0.7, dtype=torch.float64)
+    save_file(weights, tmp_path / "sae_weights.safetensors")
+    loaded = load_sae(tmp_path)
+    assert loaded.config.activation == "jumprelu"
+    codes = loaded.encode(torch.randn(30, 8))
+    assert float(codes.values.min()) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hook_layer": 11}, "hook_layers.1 with hook_layer 11"),
+        ({"d_sae": 128}, r"W_enc \(8, 64\)"),
+        ({"gated": True}, "gated"),
+        ({"activation_fn": "tanh-relu"}, "tanh-relu"),
+        ({"activation_fn_kwargs": {}}, "k=None"),
+        ({"activation_fn_kwargs": {"k": 0}}, "k=0"),
+        ({"architecture": "gated"}, "'gated'"),
+        ({"normalize_activations": "expected_average_only_in"}, "expected_average_only_in"),
+        ({"hook_head_index": 3}, "one attention head"),
+        ({"dtype": "float16"}, "another precision"),
+        ({"dtype": "int8"}, "'int8'"),
+        ({"d_in": "8"}, "'8'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    published: Path, changes: dict[str, Any], message: str
+) -> None:
+    edit(published, **changes)
+    with pytest.raises(ModelError, match=message):
+        load_sae(published)
+
+
+@pytest.mark.parametrize("name", ["W_enc", "b_enc", "W_dec", "b_dec"])
+def test_a_missing_tensor_is_named(published: Path, name: str) -> None:
+    weights = load_file(published / "sae_weights.safetensors")
+    del weights[name]
+    save_file(weights, published / "sae_weights.safetensors")
+    with pytest.raises(ModelError, match=f"{name} missing"):
+        load_sae(published)
+
+
+def test_an_extra_tensor_and_a_scale_are_refused(published: Path) -> None:
+    path = published / "sae_weights.safetensors"
+    weights = load_file(path)
+    save_file({**weights, "scaling_factor": torch.ones(64)}, path)
+    load_sae(published)  # SAELens wrote ones for a time
+    save_file({**weights, "scaling_factor": 2 * torch.ones(64)}, path)
+    with pytest.raises(ModelError, match="fine-tuned scale"):
+        load_sae(published)
+    save_file({**weights, "r_mag": torch.ones(64)}, path)
+    with pytest.raises(ModelError, match="r_mag"):
+        load_sae(published)
+    save_file({**weights, "b_enc": torch.full((64,), float("nan"))}, path)
+    with pytest.raises(ModelError, match="b_enc"):
+        load_sae(published)
+
+
+class Trap:
+    """Unpickling one leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("name", ["sae_weights.safetensors", "sae_weights.pt"])
+def test_a_pickle_is_refused_unread(published: Path, tmp_path: Path, name: str) -> None:
+    (published / "sae_weights.safetensors").unlink()
+    (published / name).write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
+    with pytest.raises(ModelError, match="pickled weights can run code"):
+        load_sae(published)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_torn_file_and_a_foreign_folder_are_refused(published: Path, tmp_path: Path) -> None:
+    path = published / "sae_weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_sae(published)
+    with pytest.raises(ModelError, match="not an autoencoder's folder"):
+        load_sae(tmp_path / "nowhere")
+
+
+PARITY = """
+import sys, torch
+from pathlib import Path
+from sae_lens import SAE
+x = torch.load(Path(sys.argv[1]) / "x.pt")
+out = {}
+for folder in sorted(Path(sys.argv[1]).glob("*/cfg.json")):
+    sae = SAE.load_from_disk(folder.parent, device="cpu")
+    with torch.no_grad():
+        codes = sae.encode(x)
+        out[folder.parent.name] = (codes, sae.decode(codes))
+torch.save(out, Path(sys.argv[1]) / "out.pt")
+"""
+
+
+def python_with_sae_lens() -> str | None:
+    """This interpreter, or the one in LEITMOTIF_SAE_LENS_PYTHON (it needs a venv of its own)."""
+    for python in (sys.executable, os.environ.get("LEITMOTIF_SAE_LENS_PYTHON")):
+        if python and shutil.which(python):
+            found = "import importlib.util as u, sys; sys.exit(u.find_spec('sae_lens') is None)"
+            if subprocess.run([python, "-c", found], check=False).returncode == 0:
+                return python
+    return None
+
+
+def test_encoding_equals_sae_lens(tmp_path: Path) -> None:
+    python = python_with_sae_lens()
+    if python is None:
+        pytest.skip("needs sae-lens here, or in the Python that LEITMOTIF_SAE_LENS_PYTHON names")
+    sizes: dict[str, Any] = {"width": 32, "features": 1024, "k": 20}
+    folders = {
+        "published": write_published(tmp_path / "published", random_sae(**sizes)),
+        **{kind: tmp_path / kind for kind in ("relu", "topk", "jumprelu", "scaled", "normal")},
+    }
+    for kind in ("relu", "topk", "jumprelu"):
+        save_sae(random_sae(kind, **sizes), folders[kind])
+    save_sae(random_sae(**sizes), folders["scaled"])
+    edit(folders["scaled"], rescale_acts_by_decoder_norm=True)
+    save_sae(random_sae("relu", normalize_activations="layer_norm", **sizes), folders["normal"])
+    x = torch.randn(100, 32, generator=torch.Generator().manual_seed(3))
+    torch.save(x, tmp_path / "x.pt")
+    done = subprocess.run(
+        [python, "-c", PARITY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = torch.load(tmp_path / "out.pt", weights_only=True)
+    assert set(theirs) == set(folders)
+    for name, (codes, rebuilt) in theirs.items():
+        sae = load_sae(folders[name])
+        ours, sparse = sae.reconstruct(x)
+        torch.testing.assert_close(sparse.dense(1024), codes, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours, rebuilt, atol=1e-5, rtol=1e-5)
