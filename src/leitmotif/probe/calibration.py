@@ -1,0 +1,134 @@
+"""Error rates of both tests, measured on features of which the truth is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.stats import beta
+
+from leitmotif.probe.effects import PartialEffects, residuals
+from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, planted
+from leitmotif.probe.intervals import Interval
+from leitmotif.probe.naive import NaiveCorrelation
+from leitmotif.probe.panel import Array, panel
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is found among features without foresight, and among planted ones."""
+
+    alpha: float
+    p_naive: dict[str, Array]
+    """By generator, [features]."""
+    p_controlled: dict[str, Array]
+    power: dict[float, Interval]
+    """Share of planted features found at ``alpha``, by strength."""
+
+    @property
+    def nulls(self) -> int:
+        """Features without foresight."""
+        return sum(map(len, self.p_naive.values()))
+
+    @property
+    def fpr_naive(self) -> Interval:
+        """Share of them that the naive test calls significant."""
+        return rate(np.concatenate([*self.p_naive.values()]), self.alpha)
+
+    @property
+    def fpr_controlled(self) -> Interval:
+        """Share of them that the controlled test calls significant."""
+        return rate(np.concatenate([*self.p_controlled.values()]), self.alpha)
+
+    def as_metrics(self) -> dict[str, object]:
+        """Return what metrics/calibration.json holds."""
+        return {
+            "nulls": self.nulls,
+            "alpha": self.alpha,
+            "fpr_naive": self.fpr_naive.as_metric(),
+            "fpr_controlled": self.fpr_controlled.as_metric(),
+            "by_generator": {
+                name: {
+                    "n": len(p),
+                    "fpr_naive": rate(self.p_naive[name], self.alpha).as_metric(),
+                    "fpr_controlled": rate(p, self.alpha).as_metric(),
+                }
+                for name, p in self.p_controlled.items()
+            },
+            "power": {f"{strength:g}": found.as_metric() for strength, found in self.power.items()},
+        }
+
+
+def calibrate(
+    source: Source,
+    controls: Array,
+    *,
+    each: int = 200,
+    strengths: Sequence[float] = (0.05, 0.1, 0.2, 0.4),
+    alpha: float = 0.05,
+    folds: int = 5,
+    permutations: int = 1000,
+    generators: Mapping[str, Generator] = WITHOUT_FORESIGHT,
+    seed: int = 0,
+) -> Calibration:
+    """Pass ``each`` features of every generator and strength through both tests.
+
+    ``source.controls`` [rows, p] is what the features are functions of, ``controls`` [rows, ...]
+    what the controlled test removes: the same, expanded. p-values are those before the correction
+    for many features, which would hide an excess.
+    """
+    drawer = partial(_drawn, source, each, seed)
+    test = partial(_tested, source, controls, folds, permutations, seed)
+    p_naive, p_controlled = {}, {}
+    for name, generator in generators.items():
+        features = drawer(name, generator)
+        p_naive[name] = NaiveCorrelation().fit(features, source.target).p_
+        p_controlled[name] = test(features)
+    own = _own(source, controls, folds, seed)
+    power = {
+        strength: rate(test(drawer("planted", partial(planted, own=own, strength=strength))), alpha)
+        for strength in strengths
+    }
+    return Calibration(alpha, p_naive, p_controlled, power)
+
+
+def rate(p: Array, alpha: float) -> Interval:
+    """Share of p-values at or below ``alpha`` with its exact 95 % interval (Clopper-Pearson 1934).
+
+    The interval takes the features for independent draws given the target.
+    """
+    n, hits = len(p), int((p <= alpha).sum())
+    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
+    return Interval(hits / n, low, high)
+
+
+def _drawn(source: Source, each: int, seed: int, name: str, generator: Generator) -> Array:
+    random = np.random.default_rng([seed, *name.encode()])
+    return np.column_stack([generator(random, source) for _ in range(each)])
+
+
+def _tested(
+    source: Source, controls: Array, folds: int, permutations: int, seed: int, features: Array
+) -> Array:
+    # alpha 1: every permutation count will do, since nothing is corrected for many features.
+    test = PartialEffects(folds=folds, permutations=permutations, shifts=0, alpha=1.0, seed=seed)
+    groups = _groups(source)
+    return np.asarray(test.fit(features, source.target, controls=controls, groups=groups).p_)
+
+
+def _own(source: Source, controls: Array, folds: int, seed: int) -> Array:
+    data = panel(
+        source.features[:, :1],
+        source.target,
+        controls=controls,
+        groups=_groups(source),
+        folds=folds,
+        seed=seed,
+    )
+    return np.vstack(residuals(data, place_means=True).targets)[:, 0]
+
+
+def _groups(source: Source) -> Array:
+    lengths = [track.stop - track.start for track in source.tracks]
+    return np.repeat(np.arange(len(lengths)), lengths)

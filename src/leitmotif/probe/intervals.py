@@ -1,0 +1,93 @@
+"""Intervals by resampling tracks, and the area under the curve within folds."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.probe.panel import Array
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval, as metrics files hold it."""
+
+    mean: float
+    low: float
+    high: float
+
+    def as_metric(self, digits: int = 5) -> dict[str, float]:
+        """Return a dictionary of rounded numbers."""
+        return {key: round(value, digits) for key, value in asdict(self).items()}
+
+
+def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """How often each track is drawn in each resample: [resamples, tracks]."""
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=resamples)
+    return drawn.astype(np.float64)
+
+
+def interval_of(estimate: float, resampled: Array) -> Interval:
+    """Percentile interval; resamples in which the estimate does not exist (NaN) are left out."""
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return Interval(float(estimate), float(low), float(high))
+
+
+def explained(total: Array, left: Array, weights: Array) -> Interval:
+    """1 - left / total with its interval, from sums of squares by track [tracks].
+
+    ``weights`` [resamples, tracks] as ``track_weights`` draws them.
+    """
+    estimate = 1 - left.sum() / total.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = 1 - (weights @ left) / (weights @ total)
+    return interval_of(float(estimate), resampled)
+
+
+def auroc(
+    scores: Array,
+    present: NDArray[np.bool_],
+    tracks: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    weights: Array,
+) -> Interval | None:
+    """Chance that a row with an event scores above one of the same fold without, ties at a half.
+
+    Rows [n] are compared within their fold only: another fold's scores come from another fit, and
+    pooling them is biased (Parker, Günter & Bedo 2007; Airola et al. 2011). ``tracks`` and
+    ``folds`` [n] are numbers, ``weights`` [resamples, tracks] are bootstrap counts of the tracks.
+    Returns None where no fold has rows of both kinds.
+    """
+    everything = np.vstack([np.ones(weights.shape[1]), weights])
+    wins, pairs = np.zeros(len(everything)), np.zeros(len(everything))
+    for fold in np.unique(folds):
+        rows = folds == fold
+        numbers, local = np.unique(tracks[rows], return_inverse=True)
+        won, ups, downs = _pair_wins(scores[rows], present[rows], local)
+        drawn = everything[:, numbers]
+        wins += ((drawn @ won) * drawn).sum(axis=1)
+        pairs += (drawn @ ups) * (drawn @ downs)
+    if not pairs[0]:
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        areas = wins / pairs
+    return interval_of(float(areas[0]), areas[1:])
+
+
+def _pair_wins(
+    scores: Array, present: NDArray[np.bool_], tracks: NDArray[np.int64]
+) -> tuple[Array, Array, Array]:
+    """Wins of each track's rows with an event over each track's rows without: [tracks, tracks].
+
+    Also the numbers of rows with and without, [tracks]. A resample of the tracks then needs no
+    rows: a track drawn a times wins a b times as often over one drawn b times.
+    """
+    values, ranks = np.unique(scores, return_inverse=True)
+    counts = np.zeros((2, len(values), int(tracks.max()) + 1))
+    np.add.at(counts, (present.astype(np.int64), ranks, tracks), 1)
+    downs, ups = counts
+    below = np.cumsum(downs, axis=0) - downs / 2  # ties count half
+    return ups.T @ below, ups.sum(axis=0), downs.sum(axis=0)

@@ -1,0 +1,72 @@
+"""The leak check: what a feature says of t must not change when audio after t does.
+
+The past of a recording is kept and its future replaced. A feature that differs before the cut has
+heard beyond it. No statistic is involved: features that merely foretell the future cannot be told
+from features that have heard it by their values alone, but only the latter change.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.errors import ProbeError
+from leitmotif.probe.panel import Array
+
+Extract = Callable[[NDArray[np.float32]], NDArray[np.floating]]
+"""From audio [n] to features [rows, d]."""
+
+
+def look_ahead(
+    extract: Extract,
+    audio: NDArray[np.float32],
+    *,
+    sample_rate: int,
+    instants: Array,
+    cuts: Sequence[float],
+    tolerance: float = 1e-3,
+    seed: int = 0,
+) -> Array:
+    """Measure how many seconds past each row's instant each feature hears: [d], 0 if not at all.
+
+    ``instants`` [rows] are the seconds up to which each row may hear, in order; ``cuts`` the
+    seconds from which the future is replaced, by silence and by noise as loud as the recording. A
+    feature differs where it moves by more than ``tolerance`` of its standard deviation. The result
+    is as fine as the rows are and cannot exceed the last cut. Raises ProbeError if no cut lies
+    within the recording, with rows before it.
+    """
+    seconds = len(audio) / sample_rate
+    if not cuts or not all(instants[0] < cut < seconds for cut in cuts):
+        raise ProbeError(
+            "the leak check needs a past and a future",
+            found=f"cuts at {list(cuts)} s",
+            expected=f"between {instants[0]:g} s, the first row, and {seconds:g} s, the end",
+        )
+    whole = np.asarray(extract(audio), dtype=np.float64)
+    allowed = tolerance * whole.std(axis=0) + 1e-12
+    noise = np.random.default_rng(seed).normal(size=len(audio)) * audio.std()
+    ahead = np.zeros(whole.shape[1])
+    for cut in cuts:
+        sample = round(cut * sample_rate)
+        before = np.flatnonzero(instants <= cut)
+        for future in (np.zeros(len(audio)), noise):
+            other = np.where(np.arange(len(audio)) < sample, audio, future).astype(audio.dtype)
+            changed = np.abs(np.asarray(extract(other))[before] - whole[before]) > allowed
+            first = np.where(changed.any(axis=0), changed.argmax(axis=0), -1)
+            heard = np.where(first >= 0, cut - instants[before[np.maximum(first, 0)]], 0.0)
+            ahead = np.maximum(ahead, heard)
+    return ahead
+
+
+def refuse_leak(ahead: Array, *, allowed: float, names: Sequence[str] | None = None) -> None:
+    """Raise ProbeError if a feature hears more than ``allowed`` seconds past its row's instant."""
+    leaking = np.flatnonzero(ahead > allowed)
+    if len(leaking):
+        worst = leaking[ahead[leaking].argmax()]
+        name = names[worst] if names else f"feature {worst}"
+        raise ProbeError(
+            "features hear the future that they are to foresee",
+            found=f"{len(leaking)} of {len(ahead)}; {name} hears {ahead[worst]:.2f} s ahead",
+            expected=f"at most {allowed:g} s",
+            fix="delay these features by what they hear, or leave them out",
+        )

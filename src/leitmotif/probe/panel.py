@@ -1,0 +1,217 @@
+"""Rows grouped by track: what is checked before any statistic, and the folds that hold tracks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from leitmotif.errors import ProbeError
+
+Array = NDArray[np.float64]
+
+TRACKS_PER_FOLD = 4
+"""Fewest tracks in a fold: within folds of 4 there are 24 ways each to exchange targets."""
+_EXPLAINED = 1e-8
+"""Share of a column's variance below which what is left of it is rounding."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Features, targets and controls of the same rows, each track's rows in order and together."""
+
+    features: Array
+    """[rows, d]"""
+    targets: Array
+    """[rows, H], one column a horizon"""
+    controls: Array
+    """[rows, p], standardised; p may be 0"""
+    tracks: tuple[slice, ...]
+    """The rows of each track."""
+    places: NDArray[np.int64]
+    """[rows], the place of each row in its track: 0, 1, 2, …"""
+    folds: tuple[tuple[int, ...], ...]
+    """Numbers of the tracks in each fold."""
+
+    @property
+    def length(self) -> int:
+        """Rows of the longest track."""
+        return max(track.stop - track.start for track in self.tracks)
+
+    @cached_property
+    def fold_of_row(self) -> NDArray[np.int64]:
+        """[rows], the fold that holds each row."""
+        numbers = np.empty(len(self.targets), np.int64)
+        for fold, tracks in enumerate(self.folds):
+            for track in tracks:
+                numbers[self.tracks[track]] = fold
+        return numbers
+
+    def by_track(self, values: Array) -> Array:
+        """Sum rows by track: [rows, ...] -> [tracks, ...]."""
+        return np.add.reduceat(values, [track.start for track in self.tracks], axis=0)
+
+
+def panel(
+    features: ArrayLike,
+    targets: ArrayLike,
+    *,
+    controls: ArrayLike | None,
+    groups: ArrayLike | None,
+    folds: int,
+    seed: int,
+) -> Panel:
+    """Check the arrays and put the tracks into folds at random.
+
+    Raises ProbeError for NaN, a constant feature or target, collinear controls, rows of one track
+    that are not together, and fewer than ``folds`` × 4 tracks.
+    """
+    X = matrix(features, "features")
+    Y = matrix(targets, "targets")
+    Z = np.zeros((len(X), 0)) if controls is None else matrix(controls, "controls")
+    if not len(X) == len(Y) == len(Z):
+        raise ProbeError(
+            "features, targets and controls must have the same rows",
+            found=f"{len(X)}, {len(Y)} and {len(Z)}",
+        )
+    tracks = track_slices(np.arange(len(X)) if groups is None else groups, rows=len(X))
+    refuse_constant(X, "features", "see probe.panel.constant_columns")
+    refuse_constant(Y, "targets", "no event, or an event at every row, can be told from nothing")
+    refuse_collinear(Z)
+    return Panel(
+        features=X,
+        targets=Y,
+        controls=standardised(Z),
+        tracks=tracks,
+        places=np.concatenate([np.arange(track.stop - track.start) for track in tracks]),
+        folds=track_folds(len(tracks), folds, seed=seed),
+    )
+
+
+def matrix(values: ArrayLike, name: str) -> Array:
+    """Return [rows, columns] in float64; raises ProbeError for another shape, NaN or infinity."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or not array.size:
+        raise ProbeError(
+            f"{name} must be a table", found=f"shape {array.shape}", expected="[rows, columns]"
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        rows, columns = np.nonzero(~finite)
+        raise ProbeError(
+            f"{name} hold NaN or infinity",
+            found=f"{len(rows)} entries; first at row {rows[0]}, column {columns[0]}",
+            expected="finite numbers",
+            fix="leave out the rows whose past is too short, and look for the track that made them",
+        )
+    return array
+
+
+def track_slices(groups: ArrayLike, *, rows: int) -> tuple[slice, ...]:
+    """Find each track's rows, which must be together and in order of time; raises ProbeError."""
+    names = np.asarray(groups)
+    if names.shape != (rows,):
+        raise ProbeError(
+            "groups name each row's track", found=f"shape {names.shape}", expected=f"[{rows}]"
+        )
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    seen, counts = np.unique(names[starts], return_counts=True)
+    if (counts > 1).any():
+        raise ProbeError(
+            "a track's rows are not together",
+            found=f"{str(seen[counts > 1][0])!r} in {counts.max()} pieces",
+            fix="sort the rows by track, and within a track by time",
+        )
+    return tuple(
+        slice(int(start), int(stop))
+        for start, stop in zip(starts, np.r_[starts[1:], rows], strict=True)
+    )
+
+
+def track_folds(tracks: int, folds: int, *, seed: int) -> tuple[tuple[int, ...], ...]:
+    """Deal ``tracks`` into folds of equal size, give or take one; raises ProbeError for too few."""
+    if folds < 3:
+        raise ProbeError(
+            "penalties are chosen on folds within the training folds",
+            found=f"{folds} folds",
+            expected="at least 3",
+        )
+    if tracks < folds * TRACKS_PER_FOLD:
+        raise ProbeError(
+            "too few tracks for folds that hold whole tracks",
+            found=f"{tracks} tracks for {folds} folds",
+            expected=f"at least {folds * TRACKS_PER_FOLD}: {TRACKS_PER_FOLD} in a fold",
+            fix="use more tracks or fewer folds",
+        )
+    order = np.random.default_rng(seed).permutation(tracks)
+    return tuple(tuple(sorted(map(int, part))) for part in np.array_split(order, folds))
+
+
+def constant_columns(values: Array) -> NDArray[np.int64]:
+    """Columns of [rows, columns] that hold one value, up to rounding."""
+    with np.errstate(invalid="ignore"):
+        spread = np.ptp(values, axis=0)
+    return np.flatnonzero(spread <= 1e-12 * np.abs(values).max(axis=0, initial=0))
+
+
+def refuse_constant(values: Array, name: str, fix: str) -> None:
+    """Raise ProbeError if a column of [rows, columns] holds one value only."""
+    constant = constant_columns(values)
+    if len(constant):
+        raise ProbeError(
+            f"constant {name}",
+            found=f"{len(constant)} of {values.shape[1]} columns: {_some(constant)}",
+            expected="columns that take at least two values",
+            fix=fix,
+        )
+
+
+def refuse_collinear(controls: Array, names: Sequence[str] | None = None) -> None:
+    """Raise ProbeError if a control is a linear function of the others, naming it.
+
+    Found by a QR decomposition with pivoting of the centred, scaled columns; a constant column
+    counts, since every model has an intercept.
+    """
+    if not controls.shape[1]:
+        return
+    from scipy.linalg import qr
+
+    centred = controls - controls.mean(axis=0)
+    norms = np.sqrt((centred**2).sum(axis=0))
+    scaled = centred / np.where(norms > 0, norms, 1)
+    diagonal, pivots = qr(scaled, mode="r", pivoting=True)
+    sizes = np.zeros(controls.shape[1])
+    count = min(diagonal.shape)
+    sizes[:count] = np.abs(np.diag(diagonal))
+    redundant = np.sort(pivots[sizes < 1e-7])
+    if len(redundant):
+        labels = [names[column] if names else str(column) for column in redundant]
+        raise ProbeError(
+            "collinear controls",
+            found=f"{len(redundant)} of {controls.shape[1]} columns follow from the others: "
+            + _some(labels),
+            expected="controls of which none is a linear function of the others",
+            fix="leave them out: they say nothing that the others do not",
+        )
+
+
+def standardised(values: Array) -> Array:
+    """Columns with mean 0 and standard deviation 1: penalties then weigh them alike."""
+    if not values.shape[1]:
+        return values
+    spread = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1))
+
+
+def explained_away(residual: Array, raw: Array) -> NDArray[np.bool_]:
+    """Tell, from variances [d], which features are functions of the controls up to rounding."""
+    return np.asarray(residual <= _EXPLAINED * raw)
+
+
+def _some(items: Sequence[Any] | NDArray[Any], limit: int = 8) -> str:
+    shown = ", ".join(str(item) for item in items[:limit])
+    return shown + (", …" if len(items) > limit else "")

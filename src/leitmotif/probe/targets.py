@@ -1,0 +1,121 @@
+"""Targets: what returns, and how strongly, between two distances ahead of now.
+
+The model's row t has read the codes of frames 0 to t - 1, and EnCodec's encoder, which is not
+causal, hears up to 74 ms past a frame's end. **Now** is therefore t / 50 s + 74 ms: the last
+instant of audio of which the row can know. Horizons count from there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from leitmotif.config import FRAME_RATE
+from leitmotif.errors import ProbeError
+from leitmotif.review.labels import Coverage, Label
+
+Array = NDArray[np.float64]
+
+HEARING_SECONDS = 0.074
+"""How far EnCodec's encoder hears past the end of a frame, at 32 kHz; docs/model.md."""
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """A stretch of the future, in seconds after now: (after, until]."""
+
+    name: str
+    after: float
+    until: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.after < self.until:
+            raise ProbeError(
+                f"horizon {self.name} is empty or lies in the past",
+                found=f"({self.after:g}, {self.until:g}] s",
+                expected="0 <= after < until",
+            )
+
+
+@dataclass(frozen=True)
+class Events:
+    """The verified recurrences of one track, in seconds from the start of the model's context."""
+
+    onsets: Array
+    strengths: Array
+
+
+def refuse_claim(horizon: Horizon, minimum: float) -> None:
+    """Raise ProbeError if a claim of foresight at this horizon would be one of continuity.
+
+    ``minimum`` is the shortest distance, in seconds, at which a claim is made.
+    """
+    if horizon.after < minimum:
+        raise ProbeError(
+            f"no claim of foresight is made at horizon {horizon.name}",
+            found=f"it begins {horizon.after:g} s ahead",
+            expected=f"at least {minimum:g} s",
+            fix="report it beside the claim, as continuity, or choose a later horizon",
+        )
+
+
+def now(rows: ArrayLike) -> Array:
+    """Seconds of audio that the model's rows (decoder steps) can know: [n] -> [n]."""
+    return np.asarray(rows, dtype=np.float64) / FRAME_RATE + HEARING_SECONDS
+
+
+def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 0.0) -> Events:
+    """Collect a track's recurrences; ``start_seconds`` is where the context begins in the track."""
+    found = [label for label in labels if label.track_id == track_id]
+    onsets = [label.recurrence.start_sample / label.sample_rate - start_seconds for label in found]
+    return Events(np.array(onsets, float), np.array([label.strength for label in found], float))
+
+
+def target(
+    instants: Array, events: Events, horizon: Horizon, *, end: float | None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """y(t), the strength of the strongest recurrence in the horizon, 0 where there is none.
+
+    ``instants`` [n] are seconds (see ``now``). Returns y [n] and where it is known [n]: where the
+    horizon reaches past ``end``, the seconds of audio that were searched for recurrences, it is
+    not. ``end`` None says that the piece is over there and nothing follows.
+    """
+    if len(events.strengths) and not (events.strengths > 0).all():
+        raise ProbeError(
+            "a verified recurrence without strength would count as none",
+            found=f"strength {events.strengths.min():g}",
+            expected="strengths above 0",
+        )
+    ahead = events.onsets[np.newaxis] - instants[:, np.newaxis]
+    inside = (ahead > horizon.after) & (ahead <= horizon.until)
+    strongest = np.where(inside, events.strengths, 0.0).max(axis=1, initial=0.0)
+    known = np.full(len(instants), True) if end is None else instants + horizon.until <= end
+    return strongest, known
+
+
+def known_tracks(
+    tracks: Sequence[str], coverage: Iterable[Coverage], *, exploratory: bool
+) -> list[str]:
+    """Return the tracks whose recurrences are all known; raises ProbeError when there are none.
+
+    With proposals pending, a row without a label is not a row without a recurrence. ``exploratory``
+    admits such tracks too; whatever is made of them must say so.
+    """
+    complete = {row.track_id: row.complete for row in coverage}
+    unknown = [track for track in tracks if track not in complete]
+    if unknown:
+        raise ProbeError(
+            "the labels say nothing of some tracks",
+            found=f"{len(unknown)} of {len(tracks)}, {unknown[0]} among them",
+            fix="run `dvc repro labels`",
+        )
+    chosen = [track for track in tracks if exploratory or complete[track]]
+    if not chosen:
+        raise ProbeError(
+            "no track's recurrences are all verified",
+            found=f"proposals pending on each of {len(tracks)} tracks",
+            expected="tracks on which every proposal is decided",
+            fix="decide with `leitmotif review`, or set exploratory: true, which marks all results",
+        )
+    return chosen

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from leitmotif.probe.calibration import calibrate, rate
+from leitmotif.probe.effects import PartialEffects
+from leitmotif.probe.expansion import expand
+from leitmotif.probe.generators import (
+    WITHOUT_FORESIGHT,
+    Source,
+    curved,
+    lag_one,
+    shifted,
+    slow_noise,
+    surrogate,
+    swapped,
+)
+from leitmotif.probe.panel import track_slices
+from tests.probe.made import made
+
+
+def source(seed: int = 0, tracks: int = 32, length: int = 30) -> Source:
+    one = made(seed, tracks=tracks, length=length)
+    return Source(one.X, one.Z, one.y, track_slices(one.groups, rows=len(one.y)))
+
+
+def test_the_controlled_test_errs_as_often_as_it_says_and_the_naive_one_does_not() -> None:
+    one = source()
+    found = calibrate(
+        one,
+        expand(one.controls, interactions=24),
+        each=60,
+        strengths=[0.1, 0.6],
+        permutations=199,
+        folds=4,
+    )
+    assert found.nulls == 60 * len(WITHOUT_FORESIGHT)
+    assert found.fpr_naive.low > 0.3
+    assert found.fpr_controlled.low < 0.05
+    assert found.fpr_controlled.mean < 0.09
+    assert found.power[0.6].mean > 0.8 > found.power[0.1].mean
+    metrics = found.as_metrics()
+    assert metrics["by_generator"]["curved"]["n"] == 60
+    assert metrics["power"]["0.6"]["mean"] == found.power[0.6].mean
+
+
+def test_without_controls_the_same_features_pass_for_foresight() -> None:
+    one = source(1)
+    features = np.column_stack([curved(np.random.default_rng(i), one) for i in range(60)])
+    groups = np.repeat(np.arange(32), 30)
+    settings = {"permutations": 199, "shifts": 0, "alpha": 1.0, "folds": 4}
+    bare = PartialEffects(**settings).fit(features, one.target, groups=groups)
+    controlled = PartialEffects(**settings).fit(
+        features, one.target, groups=groups, controls=expand(one.controls, interactions=24)
+    )
+    assert (bare.p_ <= 0.05).mean() > 0.3 > (controlled.p_ <= 0.05).mean()
+
+
+@pytest.mark.parametrize("name", WITHOUT_FORESIGHT)
+def test_generators_draw_anew_and_repeat_by_seed(name) -> None:
+    one, generator = source(2), WITHOUT_FORESIGHT[name]
+    first, second = (generator(np.random.default_rng(s), one) for s in (0, 1))
+    assert first.shape == one.target.shape
+    assert np.isfinite(first).all()
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.95
+    assert generator(np.random.default_rng(0), one) == pytest.approx(first)
+
+
+def test_surrogates_keep_the_spectrum_and_lose_the_order() -> None:
+    one = source(3)
+    single = Source(one.features[:, :1], one.controls, one.target, one.tracks)
+    made_up = surrogate(np.random.default_rng(0), single)
+    track = one.tracks[0]
+    column = (single.features[:, 0] - single.features[:, 0].mean()) / single.features[:, 0].std()
+    ratio = np.abs(np.fft.rfft(made_up[track]))[1:-1] / np.abs(np.fft.rfft(column[track]))[1:-1]
+    assert ratio == pytest.approx(np.full(len(ratio), ratio[0]))
+    assert abs(np.corrcoef(made_up[track], column[track])[0, 1]) < 0.999
+
+
+def test_no_track_keeps_its_own_rows_when_swapped_and_each_keeps_them_when_shifted() -> None:
+    one = source(4)
+    single = Source(one.features[:, :1], one.controls, one.target, one.tracks)
+    other = swapped(np.random.default_rng(0), single)
+    rolled = shifted(np.random.default_rng(0), single)
+    column = single.features[:, 0] - single.features[:, 0].mean()
+    for track in one.tracks:
+        assert abs(np.corrcoef(other[track], column[track])[0, 1]) < 0.9999
+        scale = np.abs(rolled[track]).max() / np.abs(column[track]).max()
+        assert np.sort(np.abs(rolled[track])) == pytest.approx(
+            scale * np.sort(np.abs(column[track]))
+        )
+
+
+def test_noise_is_as_slow_as_the_target() -> None:
+    one = source(5, tracks=60)
+    slow = slow_noise(np.random.default_rng(0), one)
+    assert lag_one(slow, one.tracks) == pytest.approx(lag_one(one.target, one.tracks), abs=0.05)
+
+
+def test_rates_have_exact_intervals() -> None:
+    p = np.r_[np.full(7, 0.01), np.full(93, 0.5)]
+    expected = binomtest(7, 100).proportion_ci(method="exact")
+    found = rate(p, 0.05)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.07, *expected))
+    assert rate(np.ones(10), 0.05).low == 0
+    assert rate(np.zeros(10), 0.05).high == 1

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from leitmotif.probe.expansion import expand
+from leitmotif.probe.panel import refuse_collinear
+
+Z = np.random.default_rng(0).normal(size=(400, 3))
+
+
+@pytest.mark.parametrize("target", [Z[:, 0] ** 2, np.abs(Z[:, 1]), np.sin(Z[:, 0] + Z[:, 2])])
+def test_curves_that_lines_cannot_follow_are_explained(target) -> None:
+    def left(columns):
+        design = np.column_stack([np.ones(len(columns)), columns])
+        return np.linalg.lstsq(design, target)[1][0] / ((target - target.mean()) ** 2).sum()
+
+    assert left(expand(Z)) < 0.1 < left(Z)
+
+
+def test_columns_are_independent_and_constant_ones_gone() -> None:
+    flags = (Z[:, :1] > 0).astype(float)
+    wide = expand(np.column_stack([Z, flags, np.ones(400), Z[:, 0]]))
+    refuse_collinear(wide)
+    assert expand(Z, knots=0, interactions=0) == pytest.approx(Z)

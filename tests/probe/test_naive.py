@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+
+from leitmotif.errors import ProbeError
+from leitmotif.probe.naive import NaiveCorrelation
+from tests.probe.made import made, noise
+
+
+def test_it_is_pearsons_test_over_all_rows() -> None:
+    one = made(0)
+    found = NaiveCorrelation().fit(one.X, one.y)
+    for column, r, p in zip(one.X.T, found.r_, found.p_, strict=True):
+        expected = pearsonr(column, one.y)
+        assert r == pytest.approx(expected.statistic)
+        assert p == pytest.approx(expected.pvalue)
+    assert found.score(one.X, one.y) == pytest.approx((found.r_**2).max())
+
+
+def test_it_calls_autocorrelated_noise_significant() -> None:
+    random = np.random.default_rng(1)
+    y = noise(random, 20, 50, 1).reshape(-1)
+    X = noise(random, 20, 50, 200).reshape(-1, 200)
+    assert (NaiveCorrelation().fit(X, y).p_ <= 0.05).mean() > 0.3
+
+
+def test_constants_are_refused() -> None:
+    with pytest.raises(ProbeError, match="constant targets"):
+        NaiveCorrelation().fit(np.arange(6.0), np.ones(6))

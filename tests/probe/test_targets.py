@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import ProbeError
+from leitmotif.probe.targets import (
+    Events,
+    Horizon,
+    events_of,
+    known_tracks,
+    now,
+    refuse_claim,
+    target,
+)
+from leitmotif.review.labels import Coverage, Label
+
+MEDIUM = Horizon("medium", 5.0, 10.0)
+NOTHING = Events(np.array([]), np.array([]))
+
+
+def label(track: str, onset: int, strength: float = 1.0) -> Label:
+    return Label(
+        track_id=track,
+        sample_rate=32_000,
+        motif=Span(start_sample=0, samples=32_000),
+        recurrence=Span(start_sample=onset, samples=32_000),
+        transposition=0,
+        strength=strength,
+        source="score",
+        reviewers=[],
+        pair=None,
+    )
+
+
+def covered(track: str, *, complete: bool) -> Coverage:
+    return Coverage(
+        track_id=track, source="score", labels=0, proposals=0, pending=0, complete=complete
+    )
+
+
+def test_the_window_is_open_at_its_near_end_and_closed_at_its_far_end() -> None:
+    event = Events(np.array([10.0]), np.array([0.7]))
+    instants = np.array([-0.1, 0.0, 4.9, 5.0, 10.0])
+    y, known = target(instants, event, MEDIUM, end=None)
+    assert y.tolist() == [0, 0.7, 0.7, 0, 0]
+    assert known.all()
+
+
+def test_the_strongest_recurrence_counts() -> None:
+    events = Events(np.array([6.0, 7.0, 20.0]), np.array([0.2, 0.9, 3.0]))
+    assert target(np.array([0.0]), events, MEDIUM, end=None)[0].tolist() == [0.9]
+
+
+def test_a_row_knows_the_frames_it_has_read_and_what_the_codec_heard_beyond_them() -> None:
+    assert now([0, 50]) == pytest.approx([0.074, 1.074])
+    event = Events(np.array([6.05]), np.array([1.0]))
+    y, _ = target(now(np.arange(60)), event, MEDIUM, end=None)
+    # 6.05 s lies more than 5 s past now as long as t / 50 + 0.074 < 1.05.
+    assert np.flatnonzero(y).tolist() == list(range(49))
+
+
+def test_what_lies_past_the_searched_audio_is_not_known() -> None:
+    _, known = target(np.array([0.0, 2.0, 2.1]), NOTHING, MEDIUM, end=12.0)
+    assert known.tolist() == [True, True, False]
+
+
+@given(
+    onsets=st.lists(st.floats(0, 60), max_size=6),
+    instant=st.floats(0, 30),
+    after=st.floats(0, 20),
+    width=st.floats(0.1, 20),
+)
+def test_presence_is_that_an_onset_lies_in_the_horizon(onsets, instant, after, width) -> None:
+    horizon = Horizon("any", after, after + width)
+    events = Events(np.array(onsets), np.ones(len(onsets)))
+    y, _ = target(np.array([instant]), events, horizon, end=None)
+    ahead = np.array(onsets) - instant
+    assert bool(y[0]) == any((ahead > horizon.after) & (ahead <= horizon.until))
+
+
+def test_events_are_those_of_the_track_from_the_start_of_its_context() -> None:
+    labels = [label("a", 320_000, 0.5), label("b", 64_000), label("a", 640_000)]
+    events = events_of(labels, "a", start_seconds=4.0)
+    assert events.onsets.tolist() == [6.0, 16.0]
+    assert events.strengths.tolist() == [0.5, 1.0]
+
+
+def test_claims_below_the_minimum_are_refused() -> None:
+    refuse_claim(MEDIUM, 5.0)
+    with pytest.raises(ProbeError, match=r"no claim of foresight(?s:.)*begins 1 s(?s:.)*least 5 s"):
+        refuse_claim(Horizon("local", 1.0, 3.0), 5.0)
+
+
+def test_impossible_horizons_are_refused() -> None:
+    for after, until in [(3.0, 3.0), (-1.0, 2.0)]:
+        with pytest.raises(ProbeError, match="empty or lies in the past"):
+            Horizon("bad", after, until)
+
+
+def test_a_recurrence_without_strength_is_refused() -> None:
+    with pytest.raises(ProbeError, match="without strength"):
+        target(np.array([0.0]), Events(np.array([6.0]), np.array([0.0])), MEDIUM, end=None)
+
+
+def test_tracks_with_pending_proposals_are_left_out_unless_exploring() -> None:
+    rows = [covered("a", complete=True), covered("b", complete=False)]
+    assert known_tracks(["a", "b"], rows, exploratory=False) == ["a"]
+    assert known_tracks(["a", "b"], rows, exploratory=True) == ["a", "b"]
+    with pytest.raises(ProbeError, match="no track's recurrences are all verified"):
+        known_tracks(["b"], rows, exploratory=False)
+    with pytest.raises(ProbeError, match="c among them"):
+        known_tracks(["a", "c"], rows, exploratory=True)
