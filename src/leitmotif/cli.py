@@ -1,5 +1,6 @@
 """``leitmotif …``: the commands for people. The pipeline itself is run by ``dvc repro``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -88,10 +89,126 @@ def compose(
     world: Annotated[Path, typer.Option(help="Description of the music.")] = Path(
         "models/organism/world.json"
     ),
+    twins: Annotated[
+        bool, typer.Option("--twins", help="Also each piece as the opposite cue would have it.")
+    ] = False,
 ) -> None:
     """Compose a shard of the organism's music, with its truth."""
-    from leitmotif.corpus.organism.shard import write_shard
+    from leitmotif.corpus.organism.shard import write_shard, write_twins
     from leitmotif.corpus.organism.world import load_world
 
-    write_shard(load_world(world), out, pieces=pieces, seed=seed)
+    described = load_world(world)
+    write_shard(described, out, pieces=pieces, seed=seed)
+    if twins:
+        write_twins(described, out, pieces=pieces, seed=seed)
     typer.echo(f"{pieces} pieces in {out}")
+
+
+@app.command()
+def propose(
+    audio: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="JSON lines; times in seconds.")],
+    p: Annotated[float, typer.Option(min=0, max=1, help="Of a file's best proposal, at most.")] = (
+        0.01
+    ),
+    false_per_minute: Annotated[
+        float, typer.Option(min=0, help="False proposals a minute that the others may include.")
+    ] = 0.2,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what is not significant, marked so.")
+    ] = False,
+) -> None:
+    """Propose where motifs recur in recordings, best first for each file."""
+    from leitmotif.files import write_table
+    from leitmotif.progress import progress
+    from leitmotif.recurrence.listing import Listed, audio_files, listed, track_names
+    from leitmotif.recurrence.settings import Search
+
+    files = audio_files(audio)
+    rows: list[Listed] = []
+    failed = 0
+    named = list(zip(files, track_names(files), strict=True))
+    for file, track in progress(named, "proposing", total=len(named)):
+        try:
+            rows += listed(
+                file,
+                track,
+                Search(),
+                p=p,
+                false_per_minute=false_per_minute,
+                everything=everything,
+            )
+        except LeitmotifError as error:
+            failed += 1
+            typer.echo(f"error: {error}", err=True)
+    write_table(out, rows)
+    typer.echo(f"{len(rows)} proposals for {len(files) - failed} files in {out}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def review(
+    reviewer: Annotated[
+        list[str] | None,
+        typer.Option(help="Who decides; may be repeated. Otherwise git's user.name."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but loopback demands a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8321,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name by which the page may be opened; may be repeated."),
+    ] = None,
+    token: Annotated[bool, typer.Option("--token", help="Demand one on loopback too.")] = False,
+    show_scores: Annotated[
+        bool, typer.Option("--show-scores", help="Show each score before the decision.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Decide by ear which proposals are motifs, on a local web page."""
+    from leitmotif.config import load_params
+    from leitmotif.review import serve
+    from leitmotif.review.session import Session, Sources
+    from leitmotif.stages import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
+
+    reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
+    sources = Sources(
+        proposals=PROPOSALS,
+        manifest=MANIFEST,
+        corpus=CORPUS,
+        features=FEATURES,
+        decisions=Path(load_params().labels.decisions),
+        work=WORK_CACHE / "review",
+    )
+    session = Session(sources, show_scores=show_scores)
+
+    def ready(links: Mapping[str, str]) -> None:
+        for notice in session.index.notices:
+            typer.echo(f"note: {notice}", err=True)
+        for name, link in links.items():
+            typer.echo(f"{name}: {link}")
+        typer.echo(f"Decisions go to {sources.decisions}. Ctrl-C ends the review.")
+
+    serve.serve(
+        session,
+        reviewers=reviewers,
+        host=host,
+        port=port,
+        access=serve.access_for(host, reviewers, host_names=host_name or [], token=token),
+        ready=ready,
+        open_browser=browser,
+    )
+
+
+@app.command()
+def agreement() -> None:
+    """Say how far the reviewers agree: Cohen's kappa and the confusion of every two."""
+    from leitmotif.config import load_params
+    from leitmotif.review.agreement import agreements, as_text
+    from leitmotif.review.log import log_files, read_logs
+    from leitmotif.review.standing import standing
+
+    logs = log_files(Path(load_params().labels.decisions))
+    typer.echo(as_text(agreements(standing(read_logs(logs)))))

@@ -168,6 +168,49 @@ class ActivationsParams(Settings):
         return sites
 
 
+class ProposalsParams(Settings):
+    """Where motifs may recur: what is searched for, and what becomes a proposal."""
+
+    lengths: Annotated[list[Annotated[float, Field(ge=0.2)]], Field(min_length=1)]
+    """Seconds: lengths of motif windows, ascending."""
+    min_lag: Annotated[float, Field(ge=0)]
+    """Seconds from a motif's start to its recurrence's, at least; they never overlap."""
+    tempo: Annotated[float, Field(ge=0, le=0.2)]
+    """Share by which a recurrence may be faster or slower."""
+    transpositions: Annotated[int, Field(ge=0, le=6)]
+    """Semitones by which a recurrence may lie higher or lower."""
+    overlap: Annotated[float, Field(gt=0, le=1)]
+    """Proposals are merged if both their windows have this intersection over union."""
+    texture_seconds: Annotated[float, Field(gt=0)]
+    """What is shorter counts as texture: the null keeps blocks of this length."""
+    max_texture: Annotated[float, Field(gt=0, le=1)]
+    """Pairs of whose similarity texture explains a larger share are left out."""
+    per_minute: Annotated[float, Field(gt=0)]
+    """Most proposals a minute of audio; a short track may have 20."""
+    p: Annotated[float, Field(gt=0, lt=1)]
+    """A track has proposals only if its best one has at most this family-wise p-value."""
+    false_per_minute: Annotated[float, Field(ge=0)]
+    """From such a track, proposals are kept down to the score that this many false ones a minute
+    would reach if nothing returned."""
+    min_score: Annotated[float, Field(ge=0, le=1)]
+    """Least score of a proposal: 0 is what texture alone reaches, 1 an exact repetition."""
+    null_rounds: Annotated[int, Field(ge=0)]
+    """Surrogates of each track in which nothing returns, to measure how many have proposals."""
+    seed: Annotated[int, Field(ge=0)]
+    """Of the surrogates."""
+
+
+class LabelsParams(Settings):
+    """Which recurrences count as verified."""
+
+    source: Literal["score", "decisions"]
+    """The organism's score, or what people decided on the review page."""
+    decisions: str
+    """Folder of the decision logs, one JSON-lines file a reviewer, kept in git."""
+    min_reviewers: Annotated[int, Field(ge=1)]
+    """First decisions that a pair needs before it can become a label."""
+
+
 class Params(Settings):
     """All of params.yaml."""
 
@@ -178,6 +221,8 @@ class Params(Settings):
     features: FeaturesParams
     model: ModelParams
     activations: ActivationsParams
+    proposals: ProposalsParams
+    labels: LabelsParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
