@@ -76,11 +76,11 @@ def test_a_stage_depends_on_no_module_that_it_does_not_import(stage: str) -> Non
 
 
 def test_inputs_come_from_earlier_stages_or_params() -> None:
-    made: set[str] = set()
+    made = {"controls.yaml", "models/organism/reader", "models/organism/blind"}  # in git
     for stage, settings in STAGES.items():
         for dep in settings["deps"]:
             assert dep.startswith(("src/", "${")) or dep in made, f"{stage}: nothing makes {dep}"
-        made.update(paths(settings["outs"]))
+        made.update(paths(settings.get("outs", [])))
 
 
 @pytest.mark.parametrize("stage", STAGES)

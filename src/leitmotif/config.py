@@ -211,6 +211,67 @@ class LabelsParams(Settings):
     """First decisions that a pair needs before it can become a label."""
 
 
+class ProbesParams(Settings):
+    """Whether features say something about recurrences to come that the controls do not."""
+
+    horizons: Annotated[list[list[float]], Field(min_length=1)]
+    """Pairs [after, until]: a recurrence counts if its onset is so many seconds ahead."""
+    minimum_seconds: Annotated[float, Field(ge=0)]
+    """Horizons that begin nearer than this are reported as continuity; no claim is made of them."""
+    start_seconds: Annotated[float, Field(ge=0)]
+    """Where a context's first row is. On the organism: after the cue has been read."""
+    stride: Annotated[int, Field(ge=1)]
+    """Every so many decoder steps are a row."""
+    folds: Annotated[int, Field(ge=3)]
+    """Parts of the tracks; at least 4 tracks in each."""
+    permutations: Annotated[int, Field(ge=99)]
+    """Exchanges of tracks behind each site's p-value."""
+    shifts: Annotated[int, Field(ge=99)]
+    """Circular shifts behind each feature's ``p_shift``."""
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    """Error rate of the tests, and false discovery rate of the candidates."""
+    seeds: Annotated[int, Field(ge=1)]
+    """Splits into folds over which a candidate's stability is counted."""
+    candidates: Annotated[int, Field(ge=1)]
+    """Most candidates that are kept."""
+    comparisons: list[str]
+    """Folders of other models with the same codec, probed in the same way."""
+    random_weights: bool
+    """Probe the model under study with its weights shuffled, too."""
+    exploratory: bool
+    """Admit tracks with undecided proposals; every result then says so."""
+    seed: Annotated[int, Field(ge=0)]
+
+    @field_validator("horizons")
+    @classmethod
+    def _ahead(cls, horizons: list[list[float]]) -> list[list[float]]:
+        for pair in horizons:
+            if len(pair) != 2 or not 0 <= pair[0] < pair[1]:
+                raise ValueError(f"{pair} is no pair [after, until] with 0 <= after < until")
+        return horizons
+
+    @field_validator("comparisons")
+    @classmethod
+    def _distinct(cls, folders: list[str]) -> list[str]:
+        names = [Path(folder).name for folder in folders]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two folders of one name: {', '.join(names)}")
+        return folders
+
+
+class CalibrationParams(Settings):
+    """How often the probes' tests are wrong, and how small an effect they find."""
+
+    site: Site
+    """Whose activations the features without foresight are made from."""
+    each: Annotated[int, Field(ge=10)]
+    """Features of every kind, and of every planted strength."""
+    strengths: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Partial correlations of the planted features."""
+    permutations: Annotated[int, Field(ge=99)]
+    seed: Annotated[int, Field(ge=0)]
+
+
 class Params(Settings):
     """All of params.yaml."""
 
@@ -223,6 +284,8 @@ class Params(Settings):
     activations: ActivationsParams
     proposals: ProposalsParams
     labels: LabelsParams
+    probes: ProbesParams
+    calibration: CalibrationParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -9,7 +9,7 @@ value depends on:
 ``onset``   two spectra of 2048 samples, centred on frames f - 1 and f: up to 1024 samples (32 ms)
             past the middle of the frame
 ``chroma``  windows centred on frame f, longer for lower notes: 26 / frequency seconds to either
-            side, which is 0.8 s at C1 and 0.2 s at C3; and the track's tuning, one number
+            side and the filters between octaves, measured 0.92 s at C1; and the track's tuning
 ==========  =====================================================================================
 
 Onset and chroma therefore see a little of the future. Code that may use only the past has to delay

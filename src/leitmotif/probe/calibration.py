@@ -22,8 +22,26 @@ class Calibration:
     p_naive: dict[str, Array]
     """By generator, [features]."""
     p_controlled: dict[str, Array]
-    power: dict[float, Interval]
-    """Share of planted features found at ``alpha``, by strength."""
+    p_planted: dict[float, Array]
+    """Of the controlled test, by strength."""
+
+    @property
+    def power(self) -> dict[float, Interval]:
+        """Share of planted features found at ``alpha``, by strength."""
+        return {strength: rate(p, self.alpha) for strength, p in self.p_planted.items()}
+
+    def share(self, test: str, level: float) -> float:
+        """Share of features called significant at ``level``.
+
+        ``test`` is ``naive`` or ``controlled``, of the features without foresight; a strength, of
+        the planted ones; or ``nominal``, the level itself.
+        """
+        if test == "nominal":
+            return level
+        if test in ("naive", "controlled"):
+            by_generator = self.p_naive if test == "naive" else self.p_controlled
+            return float((np.concatenate([*by_generator.values()]) <= level).mean())
+        return float((self.p_planted[float(test)] <= level).mean())
 
     @property
     def nulls(self) -> int:
@@ -85,11 +103,11 @@ def calibrate(
         p_naive[name] = NaiveCorrelation().fit(features, source.target).p_
         p_controlled[name] = test(features)
     own = _own(source, controls, folds, seed)
-    power = {
-        strength: rate(test(drawer("planted", partial(planted, own=own, strength=strength))), alpha)
+    p_planted = {
+        strength: test(drawer("planted", partial(planted, own=own, strength=strength)))
         for strength in strengths
     }
-    return Calibration(alpha, p_naive, p_controlled, power)
+    return Calibration(alpha, p_naive, p_controlled, p_planted)
 
 
 def rate(p: Array, alpha: float) -> Interval:

@@ -89,6 +89,11 @@ def label(random: np.random.Generator, source: Source) -> Array:
     return np.repeat(random.normal(size=len(lengths)), lengths) + 0.1 * slow_noise(random, source)
 
 
+def direction_of(random: np.random.Generator, source: Source, *, features: Array) -> Array:
+    """A random direction among other features [rows, d] of the same rows, another model's say."""
+    return np.asarray(_scaled(features) @ random.normal(size=features.shape[1]))
+
+
 WITHOUT_FORESIGHT: dict[str, Generator] = {
     "linear": linear,
     "curved": curved,
@@ -144,7 +149,7 @@ def _direction(random: np.random.Generator, source: Source) -> Array:
 
 def _column(random: np.random.Generator, source: Source) -> Array:
     """A random direction in feature space: unlike single units, no two draws are the same."""
-    return _scaled(source.features) @ random.normal(size=source.features.shape[1])
+    return direction_of(random, source, features=source.features)
 
 
 def _scaled(values: Array) -> Array:

@@ -62,8 +62,11 @@ def engine_version(settings: ProposalsParams) -> str:
 
 
 def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Proposal]:
-    """Make the queue from suggestions by track, the best of all tracks first."""
-    ordered = sorted(found, key=lambda one: (-one[1].score, one[0], one[1].motif_start))
+    """Make the queue from suggestions by track, the best of all tracks first.
+
+    Numbers are rounded to what does not depend on the processor.
+    """
+    ordered = sorted(found, key=lambda one: (-round(one[1].score, 4), one[0], one[1].motif_start))
     queue = []
     for rank, (track_id, one) in enumerate(ordered, start=1):
         motif = _span(one.motif_start, one.motif_end)
@@ -76,9 +79,9 @@ def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Prop
                 motif=motif,
                 recurrence=recurrence,
                 transposition=one.transposition,
-                score=round(one.score, 6),
-                p=float(f"{one.p:.6g}"),
-                texture=round(one.texture, 6),
+                score=round(one.score, 4),
+                p=float(f"{one.p:.3g}"),
+                texture=round(one.texture, 4),
                 rank=rank,
             )
         )

@@ -1,0 +1,241 @@
+"""What is measured of a model on the rows of an experiment, horizon by horizon."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from leitmotif.probe.effects import PartialEffects
+from leitmotif.probe.expansion import expand
+from leitmotif.probe.intervals import Interval, interval_of, track_weights
+from leitmotif.probe.naive import NaiveCorrelation
+from leitmotif.probe.nested import NestedRidge
+from leitmotif.probe.panel import Array, constant_columns
+from leitmotif.probe.registry import ControlSettings
+from leitmotif.probe.rows import Sample
+from leitmotif.probe.selectivity import selectivity, sound_types
+
+LOCAL = ("local_chroma", "local_energy", "onset_density")
+"""Controls that make up the local sound of the selectivity task."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How the probes are fitted."""
+
+    folds: int
+    permutations: int
+    shifts: int
+    alpha: float
+    seeds: int
+    """Splits into folds over which a candidate's stability is counted."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One feature at one site and horizon, with its partial effect."""
+
+    site: str
+    feature: int
+    horizon: str
+    effect: float
+    low: float
+    high: float
+    p: float
+    q: float
+    """After Benjamini & Hochberg over all sites of the horizon."""
+    p_shift: float
+    stability: float
+    """Share of folds, over all splits, in which the effect has the sign it has overall."""
+
+
+def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Leave out features that never change: [rows, d'] and the numbers of those kept."""
+    kept = np.setdiff1d(np.arange(features.shape[1]), constant_columns(features))
+    return features[:, kept], kept
+
+
+def expanded(sample: Sample, settings: ControlSettings, *, without: str | None = None) -> Array:
+    """Controls with bends and interactions, one of them left out if asked: [n, p']."""
+    kept = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] != without]
+    values = varying(sample.controls[:, kept])[0]
+    return expand(values, knots=settings.knots, interactions=settings.interactions)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the probe of one site and horizon found."""
+
+    metric: dict[str, object]
+    by_controls: Array
+    """[tracks], squared error of the controls alone."""
+    by_all: Array
+    """[tracks], squared error of controls and features."""
+
+
+Fits = dict[str, dict[str, Fit]]
+"""By site, then by horizon."""
+
+
+def probe_sites(
+    features: Mapping[str, Array],
+    samples: Sequence[Sample],
+    settings: ControlSettings,
+    how: Probing,
+) -> Fits:
+    """Fit ``NestedRidge`` at each site and horizon."""
+    found: Fits = {site: {} for site in features}
+    for sample in samples:
+        controls = expanded(sample, settings)
+        for site, X in features.items():
+            probe = NestedRidge(folds=how.folds, permutations=how.permutations, seed=how.seed)
+            probe.fit(
+                varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups
+            )
+            found[site][sample.horizon.name] = _fit(probe, sample)
+    return found
+
+
+def _fit(probe: NestedRidge, sample: Sample) -> Fit:
+    y = (sample.y - sample.y.mean())[:, np.newaxis]
+    by_controls, by_all = (
+        np.add.reduceat((y - predicted)[:, 0] ** 2, [track.start for track in sample.tracks])
+        for predicted in (probe.predictions_controls_, probe.predictions_)
+    )
+    metric: dict[str, object] = {
+        "r2_controls": probe.r2_controls_[0].as_metric(4),
+        "r2_full": probe.r2_full_[0].as_metric(4),
+        "partial_r2": probe.partial_r2_[0].as_metric(4),
+        "auroc_controls": _metric(probe.auroc_controls_[0]),
+        "auroc": _metric(probe.auroc_[0]),
+        "p": float(f"{probe.p_[0]:.3g}"),
+    }
+    return Fit(metric, by_controls, by_all)
+
+
+def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
+    """Add to each fit's metric by how much its partial R² exceeds the baseline's at its site.
+
+    Differences are taken track by track and resampled together, so that what both models read off
+    the same past cancels.
+    """
+    for site, by_horizon in fits.items():
+        for name, fit in by_horizon.items():
+            other = baseline[site][name]
+            gained = other.by_all - fit.by_all
+            weights = track_weights(len(gained), seed=seed)
+            total = fit.by_controls.sum()
+            resampled = (weights @ gained) / (weights @ fit.by_controls)
+            fit.metric["over_random_weights"] = interval_of(
+                float(gained.sum() / total), resampled
+            ).as_metric(4)
+
+
+def naive(features: Mapping[str, Array], y: Array) -> dict[str, dict[str, float]]:
+    """Pooled correlations, as they are often reported: site -> R² of the best and share "found"."""
+    found = {}
+    for site, X in features.items():
+        correlation = NaiveCorrelation().fit(varying(X)[0], y)
+        share = float((correlation.q_ <= 0.05).mean())
+        found[site] = {"r2": round(correlation.r2_, 4), "significant_share": round(share, 4)}
+    return found
+
+
+def worth_of_controls(
+    X: Array, sample: Sample, settings: ControlSettings, how: Probing
+) -> dict[str, dict[str, float]]:
+    """R² of the controls and partial R² of ``X`` with each control left out, and with none.
+
+    Control left out ("none": all are in) -> {r2_controls, partial_r2}.
+    """
+    found = {}
+    for left_out in ("none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)):
+        controls = expanded(sample, settings, without=left_out)
+        probe = NestedRidge(folds=how.folds, permutations=0, seed=how.seed)
+        probe.fit(varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups)
+        found[left_out] = {
+            "r2_controls": round(probe.r2_controls_[0].mean, 4),
+            "partial_r2": round(probe.partial_r2_[0].mean, 4),
+        }
+    return found
+
+
+def selectivities(
+    features: Mapping[str, Array], sample: Sample, how: Probing
+) -> dict[str, dict[str, float]]:
+    """R² of each site's features alone on the target and on a control task (Hewitt & Liang)."""
+    columns = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] in LOCAL]
+    local = varying(sample.controls[:, columns])[0]
+    types = sound_types((local - local.mean(axis=0)) / local.std(axis=0))
+    found = {}
+    for site, X in features.items():
+        one = selectivity(
+            varying(X[sample.inside])[0],
+            sample.y,
+            types,
+            groups=sample.groups,
+            folds=how.folds,
+            seed=how.seed,
+        )
+        found[site] = {
+            "r2": round(one.r2, 4),
+            "r2_control_task": round(one.r2_control_task, 4),
+            "selectivity": round(one.selectivity, 4),
+        }
+    return found
+
+
+def candidates(
+    features: Mapping[str, Array], sample: Sample, settings: ControlSettings, how: Probing
+) -> list[Candidate]:
+    """Test every feature of every site at one horizon; the surest first.
+
+    The correction runs over all features of all sites.
+    """
+    controls = expanded(sample, settings)
+    found = []
+    for site, X in features.items():
+        values, kept = varying(X[sample.inside])
+        test = PartialEffects(folds=how.folds, shifts=how.shifts, alpha=how.alpha, seed=how.seed)
+        test.fit(values, sample.y, controls=controls, groups=sample.groups)
+        stable = _stability(test, values, sample, controls, how)
+        found += [
+            Candidate(
+                site=site,
+                feature=int(feature),
+                horizon=sample.horizon.name,
+                effect=float(test.effect_[i]),
+                low=float(test.low_[i]),
+                high=float(test.high_[i]),
+                p=float(test.p_[i]),
+                q=float("nan"),
+                p_shift=float(test.p_shift_[i]),
+                stability=float(stable[i]),
+            )
+            for i, feature in enumerate(kept)
+        ]
+    q = false_discovery_control([one.p for one in found], method="bh")
+    corrected = [replace(one, q=float(value)) for one, value in zip(found, q, strict=True)]
+    return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))
+
+
+def _stability(
+    test: PartialEffects, X: Array, sample: Sample, controls: Array, how: Probing
+) -> Array:
+    """Share of folds over all splits in which each effect has its sign: [d]."""
+    signs = [test.effect_by_fold_]
+    for seed in range(how.seed + 1, how.seed + how.seeds):
+        # alpha 1: nothing is tested here, and the fewest permutations will do.
+        again = PartialEffects(folds=how.folds, permutations=X.shape[1], shifts=0, alpha=1.0)
+        again.set_params(seed=seed)
+        again.fit(X, sample.y, controls=controls, groups=sample.groups)
+        signs.append(again.effect_by_fold_)
+    same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)
+    return np.asarray(same.mean(axis=0))
+
+
+def _metric(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else interval.as_metric(4)

@@ -1,0 +1,214 @@
+"""The rows of an experiment: which steps of which tracks, with their targets and controls.
+
+A row is one decoder step of one context (window) of one track. All models, sites and horizons of a
+run use the same rows, so that their figures compare.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from leitmotif.audio.artifacts import SourceArtifacts
+from leitmotif.audio.features import Features
+from leitmotif.config import FRAME_RATE
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.errors import ProbeError
+from leitmotif.files import read_table
+from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
+from leitmotif.probe.panel import Array
+from leitmotif.probe.registry import ControlSettings
+from leitmotif.probe.targets import Horizon, events_of, known_tracks, now, target
+from leitmotif.review.labels import Coverage, Label
+from leitmotif.store.reader import ActivationStore
+
+
+@dataclass(frozen=True)
+class Context:
+    """One window of a track, as the model read it."""
+
+    track_id: str
+    start_frame: int
+    frames: int
+    first_row: int
+    """Of the window in the track's stored tensor."""
+    steps: NDArray[np.int64]
+    """Decoder steps that are rows of the experiment."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows on which one horizon's target is put to the test."""
+
+    horizon: Horizon
+    inside: NDArray[np.bool_]
+    """[rows], which of all rows they are."""
+    y: Array
+    """[n]"""
+    groups: NDArray[np.str_]
+    """[n], each row's track."""
+    controls: Array
+    """[n, p]"""
+    control_names: list[str]
+    """``control.column`` each"""
+
+    @property
+    def tracks(self) -> tuple[slice, ...]:
+        """The rows of each track."""
+        counts = Counter(self.groups.tolist())  # in order of appearance
+        ends = np.cumsum([*counts.values()])
+        return tuple(
+            slice(int(end - n), int(end)) for end, n in zip(ends, counts.values(), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows, track by track and in order of time."""
+
+    contexts: list[Context]
+    groups: NDArray[np.str_]
+    """[rows], each row's track."""
+    targets: Array
+    """[rows, H], one column a horizon."""
+    controls: ControlTable
+    """[rows, p]"""
+
+    def sample(self, horizons: Sequence[Horizon], number: int) -> Sample:
+        """Rows for one of the horizons that the targets were made for.
+
+        Places in the track at which all tracks have the same target are left out: the place alone
+        says all there is to know there. Kept, they would only show how far a control model without
+        interactions of place and sound is from the truth, and any feature that knows the sound
+        would seem to foresee. Raises ProbeError if no place is left.
+        """
+        y = self.targets[:, number]
+        starts = np.flatnonzero(np.r_[True, self.groups[1:] != self.groups[:-1]])
+        lengths = np.diff(np.r_[starts, len(y)])
+        places = np.arange(len(y)) - np.repeat(starts, lengths)
+        least, most = np.full(places.max() + 1, np.inf), np.full(places.max() + 1, -np.inf)
+        np.minimum.at(least, places, y)
+        np.maximum.at(most, places, y)
+        inside = (most > least)[places]
+        if not inside.any():
+            raise ProbeError(
+                f"horizon {horizons[number].name} has the same target in all tracks",
+                found=f"{y.min():g} to {y.max():g} over all rows",
+                expected="recurrences in some tracks and none in others at the same time",
+                fix="choose another horizon, or more tracks",
+            )
+        return Sample(
+            horizon=horizons[number],
+            inside=inside,
+            y=y[inside],
+            groups=self.groups[inside],
+            controls=self.controls.values[inside],
+            control_names=self.controls.names,
+        )
+
+    def features(self, store: ActivationStore, site: str) -> Array:
+        """Activations of these rows at a site: [rows, d]; raises StoreError."""
+        by_track: dict[str, NDArray[np.floating]] = {}
+        blocks = []
+        for context in self.contexts:
+            if context.track_id not in by_track:
+                by_track = {context.track_id: store.load(site, context.track_id)}
+            stored = by_track[context.track_id]
+            blocks.append(stored[context.first_row + context.steps].astype(np.float64))
+        return np.vstack(blocks)
+
+
+def gather(
+    tracks: Sequence[ManifestTrack],
+    sounds: Mapping[str, TrackSound],
+    labels: Sequence[Label],
+    coverage: Iterable[Coverage],
+    *,
+    horizons: Sequence[Horizon],
+    settings: ControlSettings,
+    start_seconds: float,
+    stride: int,
+    exploratory: bool,
+) -> Rows:
+    """Choose the rows of an experiment and measure their targets and controls.
+
+    Every ``stride``-th step from ``start_seconds`` on is a row, as far as all horizons are known
+    there. By the score everything is known, so that past a piece's end nothing returns; by people's
+    decisions, what lies past the last window is not. Raises ProbeError if no row is left, if no
+    track is fully labelled, or if a control could hear the nearest horizon.
+    """
+    refuse_reach(settings.controls, horizons)
+    coverage = list(coverage)
+    chosen = set(known_tracks([t.track_id for t in tracks], coverage, exploratory=exploratory))
+    scored = {row.track_id for row in coverage if row.source == "score"}
+    contexts, targets, heard, groups = [], [], [], []
+    for track in tracks:
+        if track.track_id not in chosen:
+            continue
+        sound, first_row = sounds[track.track_id], 0
+        last = max(window.start_frame + window.frames for window in track.windows)
+        for window in track.windows:
+            frames = min(window.frames, sound.frames - window.start_frame)
+            steps = np.arange(max(1, round(start_seconds * FRAME_RATE)), frames, stride)
+            events = events_of(
+                labels, track.track_id, start_seconds=window.start_frame / FRAME_RATE
+            )
+            searched = (min(last, sound.frames) - window.start_frame) / FRAME_RATE
+            end = None if track.track_id in scored else searched
+            found = [target(now(steps), events, horizon, end=end) for horizon in horizons]
+            known = np.logical_and.reduce([mask for _, mask in found])
+            if known.any():
+                context = Context(
+                    track.track_id, window.start_frame, frames, first_row, steps[known]
+                )
+                contexts.append(context)
+                targets.append(np.column_stack([y for y, _ in found])[known])
+                heard.append(_part(sound, context))
+                groups.append(np.full(int(known.sum()), track.track_id))
+            first_row += frames
+    if not contexts:
+        raise ProbeError(
+            "no row's horizons are all known",
+            found=f"{len(chosen)} tracks, rows from {start_seconds:g} s on",
+            expected=f"windows longer than {start_seconds + max(h.until for h in horizons):g} s",
+            fix="use nearer horizons or longer windows",
+        )
+    table = control_table(settings.controls, heard, [context.steps for context in contexts])
+    return Rows(contexts, np.concatenate(groups), np.vstack(targets), table)
+
+
+def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, TrackSound]:
+    """Read what the features stage wrote of each track.
+
+    Raises ProbeError where a track has none.
+    """
+    artifacts = {
+        row.track_id: row for row in read_table(folder / "artifacts.jsonl", SourceArtifacts)
+    }
+    sounds = {}
+    for track in tracks:
+        path = folder / f"{track.track_id}.safetensors"
+        if track.track_id not in artifacts or not path.exists():
+            raise ProbeError(
+                f"track {track.track_id} has no features",
+                expected=str(path),
+                fix="run `dvc repro features`, or `dvc pull features`",
+            )
+        arrays = load_file(path)
+        features = Features(arrays["chroma"], arrays["energy"], arrays["onset"], tuning_cents=0.0)
+        sounds[track.track_id] = TrackSound(features, artifacts[track.track_id])
+    return sounds
+
+
+def _part(sound: TrackSound, context: Context) -> TrackSound:
+    """The sound of one context alone, as the model has read nothing from before it."""
+    frames = slice(context.start_frame, context.start_frame + context.frames)
+    whole = sound.features
+    part = Features(
+        whole.chroma[:, frames], whole.energy[frames], whole.onset[frames], whole.tuning_cents
+    )
+    return TrackSound(part, sound.artifacts)

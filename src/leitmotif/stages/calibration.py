@@ -1,0 +1,79 @@
+"""Stage ``calibration``: how often the probes' tests are wrong where the truth is known."""
+
+from functools import partial
+
+import pandas as pd
+
+from leitmotif.config import Params
+from leitmotif.files import write_json, write_text
+from leitmotif.probe.calibration import Calibration, calibrate
+from leitmotif.probe.experiment import expanded, varying
+from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, direction_of
+from leitmotif.probe.models import compared_models
+from leitmotif.probe.registry import load_controls
+from leitmotif.stages import ACTIVATIONS, CONTROLS, CORPUS, METRICS, PLOTS, WORK_CACHE, run
+from leitmotif.stages.probes import claimed_horizon, gather_rows, horizons_of, readable_tracks
+from leitmotif.store.reader import ActivationStore
+
+
+def calibration(params: Params) -> None:
+    """Write metrics/calibration.json and plots/calibration.csv."""
+    probes, settings = params.probes, params.calibration
+    horizons, horizon = horizons_of(probes), claimed_horizon(probes)
+    tracks = readable_tracks()
+    controls = load_controls(CONTROLS)
+    rows = gather_rows(probes, tracks, controls)
+    sample = rows.sample(horizons, horizons.index(horizon))
+    own = rows.features(ActivationStore(ACTIVATIONS), settings.site)[sample.inside]
+    source = Source(
+        features=varying(own)[0],
+        controls=varying(sample.controls)[0],
+        target=sample.y,
+        tracks=sample.tracks,
+    )
+    generators: dict[str, Generator] = dict(WITHOUT_FORESIGHT)
+    with compared_models(
+        probes.comparisons,
+        model=params.model,
+        activations=params.activations,
+        tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
+        audio_root=CORPUS,
+        cache=WORK_CACHE / "activations",
+        random_weights=probes.random_weights,
+        seed=probes.seed,
+    ) as stores:
+        for name, store in stores.items():
+            theirs = varying(rows.features(store, settings.site)[sample.inside])[0]
+            generators[name] = partial(direction_of, features=theirs)
+    found = calibrate(
+        source,
+        expanded(sample, controls),
+        each=settings.each,
+        strengths=settings.strengths,
+        alpha=probes.alpha,
+        folds=probes.folds,
+        permutations=settings.permutations,
+        generators=generators,
+        seed=settings.seed,
+    )
+    write_json(
+        METRICS / "calibration.json",
+        {"horizon": horizon.name, "site": settings.site, **found.as_metrics()},
+    )
+    write_text(PLOTS / "calibration.csv", _curves(found).to_csv(index=False))
+
+
+def _curves(found: Calibration) -> pd.DataFrame:
+    """How many features are called significant at each level: both tests, and the planted ones."""
+    levels = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    return pd.DataFrame(
+        [
+            {"test": test, "level": level, "share": round(found.share(test, level), 4)}
+            for test in ("nominal", "naive", "controlled", *map(str, sorted(found.power)))
+            for level in levels
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run(calibration)

@@ -1,0 +1,83 @@
+"""The measures of an experiment, on made rows of which the truth is known."""
+
+import numpy as np
+import pytest
+
+from leitmotif.probe.controls import ControlTable, Position
+from leitmotif.probe.experiment import (
+    Probing,
+    candidates,
+    expanded,
+    naive,
+    over_baseline,
+    probe_sites,
+    selectivities,
+    worth_of_controls,
+)
+from leitmotif.probe.registry import ControlSettings
+from leitmotif.probe.rows import Rows, Sample
+from leitmotif.probe.targets import Horizon
+from tests.probe.made import made
+
+STRONG = 3.0
+HOW = Probing(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
+SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
+
+
+def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
+    data = made(3, tracks=32, length=20, d=6, planted=planted)
+    random = np.random.default_rng(1)
+    features = {
+        "layers.0.residual": np.column_stack([random.normal(size=data.X.shape), np.ones(640)]),
+        "layers.1.residual": data.X,
+    }
+    table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
+    rows = Rows([], data.groups, np.asarray(data.y).reshape(-1, 1), table)
+    return features, rows.sample([Horizon("5-7s", 5, 7)], 0)
+
+
+def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
+    features, sample = sampled(planted=STRONG)
+    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    here, there = (fits[site]["5-7s"].metric for site in ("layers.1.residual", "layers.0.residual"))
+    assert here["p"] <= 0.01
+    assert there["p"] > 0.05
+    assert here["partial_r2"]["low"] > 0 > there["partial_r2"]["low"]
+    found = candidates(features, sample, SETTINGS, HOW)
+    assert len(found) == 6 + 6  # a constant feature is left out
+    assert (found[0].site, found[0].feature) == ("layers.1.residual", 0)
+    assert found[0].q <= 0.05
+    assert found[0].stability == 1
+    assert all(one.q >= one.p for one in found)
+
+
+def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
+    features, sample = sampled(planted=STRONG)
+    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    same = {"layers.1.residual": fits["layers.1.residual"]}
+    other = {"layers.1.residual": fits["layers.0.residual"]}
+    over_baseline(same, other, seed=0)
+    metric = fits["layers.1.residual"]["5-7s"].metric
+    there = fits["layers.0.residual"]["5-7s"].metric
+    gained = metric["partial_r2"]["mean"] - there["partial_r2"]["mean"]
+    assert metric["over_random_weights"]["mean"] == pytest.approx(gained, abs=2e-4)
+    assert metric["over_random_weights"]["low"] > 0
+    over_baseline(same, same, seed=0)
+    assert metric["over_random_weights"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
+    features, sample = sampled(planted=0.0)
+    worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
+    assert set(worth) == {"none", "local_energy", "position"}
+    assert worth["none"]["r2_controls"] > min(worth[name]["r2_controls"] for name in worth)
+    wide, narrow = expanded(sample, SETTINGS), expanded(sample, SETTINGS, without="position")
+    assert narrow.shape[1] < wide.shape[1]
+
+
+def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
+    features, sample = sampled(planted=STRONG)
+    pooled = naive(features, sample.y)
+    assert pooled["layers.1.residual"]["r2"] > pooled["layers.0.residual"]["r2"]
+    one = selectivities(features, sample, HOW)["layers.1.residual"]
+    assert one["selectivity"] == pytest.approx(one["r2"] - one["r2_control_task"], abs=2e-4)

@@ -1,0 +1,154 @@
+"""Which steps become rows, and that their targets, controls and features belong together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leitmotif.audio.artifacts import SourceArtifacts
+from leitmotif.audio.features import Features
+from leitmotif.corpus.tables import ManifestTrack, Span, Window
+from leitmotif.errors import ProbeError
+from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
+from leitmotif.probe.registry import ControlSettings
+from leitmotif.probe.rows import Rows, gather, read_sounds
+from leitmotif.probe.targets import HEARING_SECONDS, Horizon
+from leitmotif.review.labels import Coverage, Label
+
+HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
+SETTINGS = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=4)
+
+
+class Store:
+    """Holds row number and track as features."""
+
+    def load(self, site: str, track_id: str) -> np.ndarray:
+        assert site == "layers.0.residual"
+        rows = np.arange(2000)
+        return np.column_stack([rows, np.full(2000, int(track_id))]).astype(np.float16)
+
+
+def track(name: str, *windows: tuple[int, int]) -> ManifestTrack:
+    return ManifestTrack(
+        track_id=name,
+        path=f"{name}.mp3",
+        sha256="a" * 64,
+        seconds=20.0,
+        tags=[],
+        licence=None,
+        windows=[Window(start_frame=start, frames=frames) for start, frames in windows],
+    )
+
+
+def sound(name: str, frames: int = 1000) -> TrackSound:
+    random = np.random.default_rng(int(name))
+    energy = random.normal(-20, 5, frames).astype(np.float32)
+    features = Features(
+        random.random((12, frames)).astype(np.float32), energy, np.abs(energy), tuning_cents=0.0
+    )
+    artifacts = SourceArtifacts(
+        track_id=name,
+        sample_rate=32_000,
+        channels=1,
+        bit_rate=256.0,
+        cutoff_hz=16_000.0,
+        peak=0.5,
+        loudness=-20.0,
+        clipped=0.0,
+        silence=0.0,
+        dc_offset=0.0,
+    )
+    return TrackSound(features, artifacts)
+
+
+def label(name: str, onset: float) -> Label:
+    return Label(
+        track_id=name,
+        sample_rate=32_000,
+        motif=Span(start_sample=0, samples=32_000),
+        recurrence=Span(start_sample=round(onset * 32_000), samples=32_000),
+        transposition=0,
+        strength=1.0,
+        source="score",
+        reviewers=[],
+        pair=None,
+    )
+
+
+def coverage(name: str, source: str = "score", complete: bool = True) -> Coverage:
+    return Coverage(
+        track_id=name, source=source, labels=1, proposals=1, pending=not complete, complete=complete
+    )
+
+
+def gathered(
+    tracks: list[ManifestTrack], labels: list[Label], rows: list[Coverage], **changes: object
+) -> Rows:
+    settings = {"start_seconds": 2.0, "stride": 10, "exploratory": False} | changes
+    sounds = {one.track_id: sound(one.track_id) for one in tracks}
+    return gather(tracks, sounds, labels, rows, horizons=HORIZONS, settings=SETTINGS, **settings)
+
+
+def test_a_row_is_a_step_with_its_own_features_controls_and_target() -> None:
+    tracks = [track("1", (0, 1000)), track("2", (0, 1000))]
+    rows = gathered(tracks, [label("1", 10.0)], [coverage("1"), coverage("2")])
+    X = rows.features(Store(), "layers.0.residual")
+    assert X[:, 1].tolist() == [1.0] * 90 + [2.0] * 90
+    assert X[:90, 0].tolist() == list(range(100, 1000, 10))
+    seconds = rows.controls.values[:, rows.controls.names.index("position.seconds")]
+    np.testing.assert_allclose(seconds, X[:, 0] / 50)
+    ahead = 10.0 - (X[:, 0] / 50 + HEARING_SECONDS)
+    wanted = (ahead > 5) & (ahead <= 7) & (X[:, 1] == 1)
+    assert np.array_equal(rows.targets[:, 1] > 0, wanted)
+    last = rows.controls.values[:, rows.controls.names.index("local_energy.last")]
+    assert last[0] == sound("1").features.energy[99]
+
+
+def test_every_window_is_a_context_of_its_own() -> None:
+    rows = gathered([track("1", (0, 400), (400, 500))], [label("1", 16.0)], [coverage("1")])
+    X = rows.features(Store(), "layers.0.residual")[:, 0]
+    first, second = rows.contexts
+    assert X.tolist() == [*range(100, 400, 10), *range(500, 900, 10)]
+    assert first.steps[0] == second.steps[0] == 100
+    # Onset at 16 s of the track is 8 s into the second context, whose row 100 knows 2.074 s.
+    assert rows.targets[len(first.steps), 1] == 1
+    last = rows.controls.names.index("local_energy.last")
+    assert rows.controls.values[len(first.steps), last] == sound("1").features.energy[499]
+
+
+def test_by_decisions_nothing_is_known_past_the_last_window() -> None:
+    tracks = [track("1", (0, 800))]
+    scored = gathered(tracks, [label("1", 10.0)], [coverage("1")])
+    decided = gathered(tracks, [label("1", 10.0)], [coverage("1", "decisions")])
+    assert scored.contexts[0].steps.max() == 790
+    assert decided.contexts[0].steps.max() / 50 + HEARING_SECONDS + 7 <= 16
+    with pytest.raises(ProbeError, match="no row's horizons are all known"):
+        gathered(tracks, [], [coverage("1", "decisions")], start_seconds=12.0)
+
+
+def test_a_track_with_undecided_proposals_is_left_out_unless_the_run_is_exploratory() -> None:
+    tracks = [track("1", (0, 1000)), track("2", (0, 1000))]
+    known = [coverage("1"), coverage("2", "decisions", complete=False)]
+    assert set(gathered(tracks, [], known).groups) == {"1"}
+    assert set(gathered(tracks, [], known, exploratory=True).groups) == {"1", "2"}
+
+
+def test_places_at_which_all_tracks_agree_are_left_out_of_a_sample() -> None:
+    tracks = [track(name, (0, 1000)) for name in "123"]
+    labels = [label("1", 10.0), label("2", 10.0)]
+    rows = gathered(tracks, labels, [coverage(name) for name in "123"])
+    sample = rows.sample(HORIZONS, 1)
+    X = rows.features(Store(), "layers.0.residual")[sample.inside]
+    ahead = 10.0 - (X[:, 0] / 50 + HEARING_SECONDS)
+    assert ((ahead > 5) & (ahead <= 7)).all()
+    assert len(sample.tracks) == 3
+    assert [set(sample.y[track].tolist()) for track in sample.tracks] == [{1.0}, {1.0}, {0.0}]
+    everywhere = gathered(tracks, [label(n, 10.0) for n in "123"], [coverage(n) for n in "123"])
+    with pytest.raises(ProbeError, match="5-7s has the same target in all tracks"):
+        everywhere.sample(HORIZONS, 1)
+
+
+def test_a_track_without_features_is_named(tmp_path: Path) -> None:
+    (tmp_path / "artifacts.jsonl").write_text("")
+    with pytest.raises(ProbeError, match="track 1 has no features"):
+        read_sounds(tmp_path, [track("1", (0, 100))])
