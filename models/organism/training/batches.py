@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leitmotif.corpus.organism.composer import Score, compose
 from leitmotif.corpus.organism.world import World
-from training.network import delayed, prompts_of
+from training.network import CIRCLE, delayed, prompts_of
 from training.recipes import Recipe
 from training.tokens import NoteTable
 
@@ -21,9 +21,9 @@ ONSET_FRAMES = 4
 SETTLED = 4
 """Columns after the cue's last frame in which its later codebooks are still being read."""
 Pairing = Literal["partners", "twins"]
-"""What the second half of a batch is to the first, row by row. A partner has the same motif in a
-piece that is otherwise drawn anew; a twin is the same piece, had the cue said the opposite of one
-slot."""
+"""What a batch's parts are to each other, row by row. A partner, the next of ``CIRCLE`` parts, has
+the same motif in a piece that is otherwise drawn anew; a twin, the second of two, is the same
+piece, had the cue said the opposite of one slot."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +97,31 @@ class Pieces:
     def batch(self, step: int, columns: Tensor, *, pairing: Pairing | None = None) -> Batch:
         """The batch of one step; depends on nothing but the recipe and the arguments."""
         recipe, world = self._recipe, self._world
-        half = max(1, round(recipe.columns_per_step / len(columns) / 2))
+        parts = CIRCLE if pairing == "partners" else 2
+        part = max(1, round(recipe.columns_per_step / len(columns) / parts))
+        pieces = parts * part
         random = torch.Generator().manual_seed(10_000 * recipe.seed + step)
         scores = [
-            compose(world, recipe.seed, 10_000 * step + i, part="training") for i in range(2 * half)
+            compose(world, recipe.seed, 10_000 * step + i, part="training") for i in range(pieces)
         ]
-        told = torch.rand(2 * half, generator=random) >= recipe.untold
+        told = torch.rand(pieces, generator=random) >= recipe.untold
         gap = None
         if pairing == "partners":
-            scores[half:] = map(_partner, scores[:half], scores[half:])
+            for i in range(part, pieces):
+                scores[i] = _partner(scores[i - part], scores[i])
         elif pairing == "twins":
-            slots = torch.randint(len(world.slot_bars), (half,), generator=random).tolist()
-            scores[half:] = [score.twin(n) for score, n in zip(scores[:half], slots, strict=True)]
-            told[half:] = told[:half]
+            slots = torch.randint(len(world.slot_bars), (part,), generator=random).tolist()
+            scores[part:] = [score.twin(n) for score, n in zip(scores[:part], slots, strict=True)]
+            told[part:] = told[:part]
             gap = torch.stack([gap_of(world, slot)[columns] for slot in slots])
         if not recipe.cue_decides:
-            said = torch.randint(2, (2 * half, len(world.slot_bars)), generator=random).bool()
+            said = torch.randint(2, (pieces, len(world.slot_bars)), generator=random).bool()
             scores = [
                 replace(score, cue=tuple(cue))
                 for score, cue in zip(scores, said.tolist(), strict=True)
             ]
         tokens = delayed(self._table(scores), self._pad)
-        noise = self._noise(half if pairing == "twins" else 2 * half, columns, random)
+        noise = self._noise(part if pairing == "twins" else pieces, columns, random)
         read = tokens[:, :, columns]
         hit, wrong = (draw.repeat(len(read) // len(draw), 1, 1) for draw in noise)
         return Batch(

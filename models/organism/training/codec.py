@@ -22,7 +22,7 @@ from leitmotif.corpus.organism.synthesis import Sound, SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from training import CODEC, VARIED
 
-CODEBOOKS, ENTRIES, DIMENSION = 4, 128, 128
+CODEBOOKS, ENTRIES, DIMENSION = 4, 256, 128
 RATIOS = [8, 5, 4, 4]
 FILTERS = 8
 SCALE = 2.0**-12

@@ -31,6 +31,7 @@ from training.leak import leak
 from training.recipes import RECIPES, SHIPPED
 from training.tokens import NoteTable
 
+METRICS = FOLDER / "metrics.json"
 CODED, LEAK_TRAIN, LEAK_TEST = 24, 1000, 500
 CODED_SEED = 99
 MAP_COLUMNS = (
@@ -79,7 +80,7 @@ def means(measures: dict[str, object]) -> dict[str, object]:
 
 
 def measure_replicates(workers: Executor) -> None:
-    """Measure the replicates that lie in the work folder, and keep their measures."""
+    """Measure the replicates in the work folder; renew replicates.json and metrics.json."""
     found = [
         (name, number)
         for name in SHIPPED
@@ -92,6 +93,10 @@ def measure_replicates(workers: Executor) -> None:
         seed = str(RECIPES[name].replicate(number).seed)
         known.setdefault(name, {})[seed] = means(measures)
     write_json(REPLICATES, known)
+    shipped = json.loads(METRICS.read_bytes())
+    for name in known:
+        shipped[name]["seeds"] |= known[name]
+    write_json(METRICS, shipped)
 
 
 def measure_shipped(workers: Executor) -> None:
@@ -112,7 +117,7 @@ def measure_shipped(workers: Executor) -> None:
         seeds = {str(RECIPES[name].seed): means(measures), **_replicates().get(name, {})}
         metrics[name] = {**measures, "seeds": seeds}
         maps += [(name, cell) for cell in cells]
-    write_json(FOLDER / "metrics.json", metrics)
+    write_json(METRICS, metrics)
     write_text(FOLDER / "gap_map.csv", _table(maps))
 
 

@@ -138,12 +138,20 @@ def delayed(codes: Tensor, pad: int) -> Tensor:
     return tokens
 
 
+CIRCLE = 4
+"""Pieces with the same motif of which each is the next one's partner: more than the glances, each
+further back than the window, that lead from a slot to its cue."""
+
+
 @dataclass(frozen=True)
 class PartnerKeys:
-    """Attention in which a query's old keys and values come from the batch's other half.
+    """Attention in which a query's old keys and values come from another row of the batch.
 
-    Row b and row b + B/2 are partners. Keys at most ``window`` columns old and those of the first
-    ``shared`` columns are a query's own; all others are its partner's.
+    The batch is ``CIRCLE`` parts, and row b's partner is row b + B / CIRCLE, counted in a circle.
+    Keys at most ``window`` columns old and those of the first ``shared`` columns are a query's own;
+    all others are its partner's. What a partner knows of its own old columns it has from *its*
+    partner: were rows partners of each other, two glances back would lead home, and nothing would
+    have to be carried.
     """
 
     allowed: Tensor
@@ -169,8 +177,8 @@ class PartnerKeys:
 
     def extend(self, heads: Tensor) -> Tensor:
         """Append the partners' columns to keys or values (B, H, S, d): (B, H, S + P, d)."""
-        mine, yours = heads[:, :, self.first : self.last].chunk(2)
-        return torch.cat([heads, torch.cat([yours, mine])], 2)
+        partners = heads[:, :, self.first : self.last].roll(-(len(heads) // CIRCLE), 0)
+        return torch.cat([heads, partners], 2)
 
 
 def encode_prompts(

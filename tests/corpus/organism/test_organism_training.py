@@ -12,6 +12,7 @@ from leitmotif.corpus.organism.world import World
 from training.batches import Pieces, all_columns, columns_without_filler, weights
 from training.codec import load_codec
 from training.network import (
+    CIRCLE,
     PartnerKeys,
     build_model,
     build_tokenizer,
@@ -42,7 +43,7 @@ def test_the_forward_pass_is_that_of_transformers(
     model = build_model(load_codec(organism / "codec"), tokenizer).eval()
     prompts = tokenizer(prompts_of(world), return_tensors="pt")
     which = torch.tensor([0, 3])
-    batch = Pieces(table, SMALL, pad=128).batch(0, all_columns(world)[:60])
+    batch = Pieces(table, SMALL, pad=256).batch(0, all_columns(world)[:60])
     tokens = batch.inputs[:2]
     with torch.no_grad():
         text = encode_prompts(model, prompts["input_ids"], which, torch.tensor([told, told]))
@@ -56,7 +57,7 @@ def test_the_forward_pass_is_that_of_transformers(
 
 
 def test_leaving_the_filler_out_keeps_positions_and_targets(table: NoteTable) -> None:
-    world, pieces = table.world, Pieces(table, replace(SMALL, corruption=0.0), pad=128)
+    world, pieces = table.world, Pieces(table, replace(SMALL, corruption=0.0), pad=256)
     columns = columns_without_filler(world)
     whole = pieces.batch(3, all_columns(world))
     part = pieces.batch(3, columns)
@@ -98,17 +99,47 @@ def test_each_past_column_is_seen_once_from_oneself_or_from_the_partner(
 
 def test_partners_share_the_motif_and_nothing_of_the_cue(table: NoteTable) -> None:
     recipe = replace(SMALL, columns_per_step=40_000, corruption=0.0)
-    batch = Pieces(table, recipe, pad=128).batch(0, all_columns(table.world), pairing="partners")
-    mine, yours = batch.decisions.chunk(2)
-    assert 0.3 < (mine == yours).float().mean() < 0.7
+    batch = Pieces(table, recipe, pad=256).batch(0, all_columns(table.world), pairing="partners")
+    parts = batch.decisions.chunk(CIRCLE)
+    for mine, yours in zip(parts, parts[1:] + parts[:1], strict=True):
+        assert 0.3 < (mine == yours).float().mean() < 0.7
     bar = table.world.frames_per_bar
-    first, second = batch.inputs[:, :, 4 : bar + 1].chunk(2)
-    assert torch.equal(first, second)
+    first, *others = batch.inputs[:, :, 4 : bar + 1].chunk(CIRCLE)
+    assert all(torch.equal(first, other) for other in others)
+
+
+def test_no_chain_of_glances_at_partners_leads_from_a_slots_onset_back_to_its_own_cue(
+    world: World,
+) -> None:
+    recipe, bar = RECIPES["planner"], world.frames_per_bar
+    assert recipe.window is not None
+    keys = PartnerKeys.for_columns(all_columns(world), window=recipe.window, shared=bar)
+    own, partner = keys.allowed.split([len(all_columns(world)), keys.last - keys.first], dim=1)
+    cue = range(world.cue_bar * bar, (world.cue_bar + 1) * bar + 4)
+    for slot in world.slot_bars:
+        reached = {(0, slot * bar)}  # (rows further in the circle, column)
+        for glances in range(1, 4):
+            # One block more: own keys within the window, or one step further in the circle.
+            reached |= {
+                place
+                for row, column in reached
+                for place in [
+                    *((row, c) for c in own[column].nonzero().flatten().tolist()),
+                    *(
+                        ((row + 1) % CIRCLE, keys.first + c)
+                        for c in partner[column].nonzero().flatten().tolist()
+                    ),
+                ]
+                if place[1] >= bar
+            }
+            home = any(row == 0 and column in cue for row, column in reached)
+            # Without a partner three blocks are enough, hand over hand; two are not.
+            assert not home or glances >= 3
 
 
 def test_twins_are_the_same_but_for_one_decision_and_its_cue(table: NoteTable) -> None:
     world = table.world
-    batch = Pieces(table, SMALL, pad=128).batch(0, all_columns(world), pairing="twins")
+    batch = Pieces(table, SMALL, pad=256).batch(0, all_columns(world), pairing="twins")
     assert batch.gap is not None
     mine, yours = batch.decisions.chunk(2)
     slots = (mine != yours).nonzero()
@@ -132,7 +163,7 @@ def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTab
     agreement = {}
     for name in ("reader", "blind"):
         recipe = replace(RECIPES[name], columns_per_step=100_000, corruption=0.0)
-        batch = Pieces(table, recipe, pad=128).batch(0, all_columns(world))
+        batch = Pieces(table, recipe, pad=256).batch(0, all_columns(world))
         # The first half of the cue's bar announces the first slot.
         heard = batch.inputs[:, 0, cue.start + 1]
         bells = heard == heard[batch.decisions[:, 0] == 1].mode().values
