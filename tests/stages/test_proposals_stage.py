@@ -1,0 +1,103 @@
+"""The proposals' stage on composed pieces, and the command on files of one's own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from leitmotif.config import Params, load_params
+from leitmotif.files import read_table
+from leitmotif.recurrence.listing import Listed
+from leitmotif.recurrence.queue import read_proposals
+from leitmotif.stages import MANIFEST, METRICS, PROPOSALS
+from leitmotif.stages.corpus import corpus
+from leitmotif.stages.features import features
+from leitmotif.stages.manifest import manifest
+from leitmotif.stages.proposals import engine_version, proposals
+from tests.recurrence.melodies import RATE, piece
+from tests.test_cli import run
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Any:
+    whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
+    whole["corpus"] |= {"pieces": 12, "path": str(repo_root / "models/organism/world.json")}
+    whole["manifest"]["tracks"] = 6
+    whole["model"] |= dict.fromkeys(("name", "watch"), str(repo_root / "models/organism/planner"))
+    params = Params.model_validate(whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("proposals"))
+        for stage in (corpus, manifest, features, proposals):
+            stage(params)
+        yield params
+
+
+def test_the_queue_is_in_order_and_its_counts_are_in_the_metrics(workspace: Params) -> None:
+    queue = read_proposals(PROPOSALS)
+    found = json.loads((METRICS / "proposals.json").read_text())
+    assert found["tracks"] == 6
+    assert found["proposals"] == len(queue) > 0
+    scores = [proposal.score for proposal in queue]
+    assert scores == sorted(scores, reverse=True)
+    assert found["null_any_rate"]["n"] == 6
+    assert 0.5 < found["organism"]["recall"] <= 1
+    counted = found["organism"]["proposals"] + found["organism"]["proposals_distractors"]
+    assert counted == len(queue)
+
+
+def test_a_second_run_writes_the_same_bytes(workspace: Params) -> None:
+    before = PROPOSALS.read_bytes()
+    proposals(workspace)
+    assert PROPOSALS.read_bytes() == before
+
+
+def test_settings_are_part_of_the_engine_and_of_each_address(workspace: Params) -> None:
+    other = workspace.proposals.model_copy(update={"min_lag": 1.5})
+    assert engine_version(other) != engine_version(workspace.proposals)
+    assert len({proposal.proposal_id for proposal in read_proposals(PROPOSALS)}) == len(
+        read_proposals(PROPOSALS)
+    )
+
+
+def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
+    kept = {path: path.read_bytes() for path in (MANIFEST, PROPOSALS)}
+    try:
+        MANIFEST.write_text("")
+        proposals(workspace)
+        assert read_proposals(PROPOSALS) == []
+        found = json.loads((METRICS / "proposals.json").read_text())
+        assert found["null_any_rate"] is None
+        assert found["organism"]["precision"] is None
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
+def test_the_command_lists_the_recurrences_of_any_files(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    motif_comes_back, noise = piece(), np.random.default_rng(0).normal(0, 0.1, 20 * RATE)
+    soundfile.write(tmp_path / "own" / "returns.wav", motif_comes_back, RATE)
+    soundfile.write(tmp_path / "own" / "noise.flac", noise, RATE)
+    (tmp_path / "own" / "broken.mp3").write_bytes(b"no audio")
+    done = run("propose", "own", "--out", "found.jsonl", "--all", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "broken.mp3" in done.stderr
+    assert "for 2 files" in done.stdout
+    rows = read_table(tmp_path / "found.jsonl", Listed)
+    best = {name: [row for row in rows if row.track == name] for name in ("returns", "noise")}
+    assert best["returns"][0].recurrence_start - best["returns"][0].motif_start == pytest.approx(
+        10.0, abs=0.3
+    )
+    assert not any(row.accepted for row in best["noise"])
+    for track in best.values():
+        assert [row.score for row in track] == sorted((row.score for row in track), reverse=True)
+
+
+def test_the_command_names_a_path_that_does_not_exist(tmp_path: Path) -> None:
+    done = run("propose", "nothing.wav", "--out", "found.jsonl", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nothing.wav does not exist" in done.stderr
+    assert not (tmp_path / "found.jsonl").exists()
