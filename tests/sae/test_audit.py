@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae import SparseAutoencoder
 from leitmotif.sae import model as module
-from leitmotif.sae.audit import audit, measure
+from leitmotif.sae.audit import audit, measure, measure_sites, neighbours
 from leitmotif.sae.encode import encode_site, read_codes
+from leitmotif.sae.misalignment import misalign
 from leitmotif.sae.registry import Hook
 from leitmotif.sae.splice import spliced_loss
 from leitmotif.store import ActivationStore
@@ -119,10 +121,51 @@ def test_fvu_and_dead_features_by_hand(store: ActivationStore, true_sae: TrueSae
 
 
 def test_an_audit_needs_a_neighbour(store: ActivationStore, true_sae: TrueSae) -> None:
-    with pytest.raises(StoreError, match="cannot be measured"):
-        audit("one", true_sae(1), store, declared="layers.1.residual", reach=0)
     with pytest.raises(StoreError, match=r"layers\.4"):
         audit("one", true_sae(1), store, declared="layers.5.residual")
+    with pytest.raises(StoreError, match="cannot be measured"):
+        neighbours(["layers.1.residual", "layers.2.mlp"], "layers.1.residual", reach=1)
+
+
+def test_layers_that_are_not_stored_are_passed_over() -> None:
+    stored = [f"layers.{layer}.residual" for layer in (18, 2, 6, 12)] + ["layers.6.mlp"]
+    assert neighbours(stored, "layers.6.residual", reach=1) == [
+        f"layers.{layer}.residual" for layer in (2, 6, 12)
+    ]
+    assert neighbours(stored, "layers.18.residual", reach=2) == [
+        f"layers.{layer}.residual" for layer in (6, 12, 18)
+    ]
+
+
+@pytest.mark.parametrize("trained", [0, 1, 2])
+def test_every_misalignment_is_tried_and_caught(
+    trained: int, store: ActivationStore, true_sae: TrueSae, make_hook: MakeHook
+) -> None:
+    sae = true_sae(trained)
+    hook = make_hook(sae)
+    fits = measure_sites("one", sae, store, store.sites)
+    headers = {site: store.header(site, "t0") for site in store.sites}
+    trials = misalign(hook, sae.config, fits, headers)
+    assert len(trials) == (4 if trained == 1 else 2)
+    assert all(trial.caught for trial in trials)
+    assert all(trial.best == f"layers.{trained}.residual" for trial in trials if trial.falsified)
+
+
+def test_neither_of_two_sites_that_are_alike_passes(
+    store: ActivationStore, true_sae: TrueSae, make_hook: MakeHook
+) -> None:
+    """Both sites hold the same activations: no measurement tells them apart."""
+    sae = true_sae(1)
+    fits = measure_sites("one", sae, store, store.sites)
+    fits["layers.2.residual"] = replace(fits["layers.1.residual"], site="layers.2.residual")
+    headers = {site: store.header(site, "t0") for site in store.sites}
+    (lie,) = [
+        trial
+        for trial in misalign(make_hook(sae), sae.config, fits, headers)
+        if trial.falsified and trial.used == "layers.2.residual"
+    ]
+    assert lie.caught, "the margin's interval is not above 0, so that nothing passes"
+    assert lie.best == "layers.1.residual"
 
 
 def identity_sae(width: int) -> SparseAutoencoder:

@@ -13,7 +13,7 @@ from leitmotif.errors import ConfigError, ModelError
 from leitmotif.sae import SparseAutoencoder
 from leitmotif.sae.alignment import check_sparsity, compare, require_alignment
 from leitmotif.sae.fetch import fetch
-from leitmotif.sae.registry import REGISTRY, SCHEMA, Hook, json_schema, load_registry
+from leitmotif.sae.registry import REGISTRY, SCHEMA, Hook, json_schema, load_registry, register
 from leitmotif.store import ActivationStore
 from tests.sae.making import random_sae
 
@@ -49,8 +49,9 @@ def write(path: Path, *hooks: Any) -> Path:
 def test_an_entry_is_read_and_fits_the_schema(tmp_path: Path) -> None:
     registry = load_registry(write(tmp_path / "hooks.yaml", HUB))
     assert registry.hooks[0].site == "layers.11.residual"
-    assert [hook.name for hook in registry.of_model("facebook/musicgen-small")] == [HUB["name"]]
-    assert registry.of_model("facebook/musicgen-medium") == []
+    assert registry["musicgen-small-11"] == registry.hooks[0]
+    with pytest.raises(ConfigError, match="no autoencoder 'musicgen-small-12'"):
+        registry["musicgen-small-12"]
     jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [HUB]}, json_schema())
 
 
@@ -76,6 +77,23 @@ def test_a_bad_entry_is_named(tmp_path: Path, key: str, value: object, message: 
 def test_names_are_given_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="named twice"):
         load_registry(write(tmp_path / "hooks.yaml", HUB, HUB))
+
+
+def test_an_entry_is_registered_among_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "hooks.yaml"
+    path.write_text("# why\nformat: leitmotif-hooks/1\nhooks: []\n")
+    first = Hook.model_validate(HUB)
+    second = first.model_copy(update={"name": "another", "k": None})
+    register(first, path)
+    register(second, path)
+    register(first.model_copy(update={"k": 99}), path)
+    registry = load_registry(path)
+    assert [(hook.name, hook.k) for hook in registry.hooks] == [
+        ("musicgen-small-11", 99),
+        ("another", None),
+    ]
+    assert path.read_text().startswith("# why\n")
+    assert "  - name: another\n    site: layers.11.residual\n" in path.read_text()
 
 
 def test_the_registry_of_this_repository(repo_root: Path) -> None:

@@ -2,8 +2,8 @@
 
 An autoencoder is fitted to one distribution of activations. Read at a neighbouring site it leaves
 more of the variance unexplained, whatever its metadata say. The residual stream before block N is
-``layers.{N-1}.residual``, the one after it ``layers.{N}.residual``; the audit reads every stored
-site within a few layers of the declared one.
+``layers.{N-1}.residual``, the one after it ``layers.{N}.residual``; the audit reads the declared
+site and the stored ones next to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,42 +99,62 @@ def audit(
     tracks: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Audit:
-    """Measure an autoencoder at the declared site and at all stored ones within ``reach`` layers.
+    """Measure an autoencoder at the declared site and its stored neighbours, and judge.
 
-    ``tracks`` should not be those it was trained on (default: all). Raises StoreError when the
-    declared site or every neighbour of it is not stored, and ModelError when a top-k autoencoder
-    has rows of more than k features.
+    ``reach`` neighbours on either side are read. ``tracks`` should not be those it was trained on
+    (default: all). Raises StoreError when the declared site or every neighbour of it is not stored,
+    and ModelError when a top-k autoencoder has rows of more than k features.
     """
     declared = canonical_site(declared)
-    sites = neighbours(store, declared, reach=reach)
-    chosen = list(tracks) if tracks is not None else store.tracks(declared)
-    weights = _track_weights(len(chosen), seed)
-    fits = {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+    sites = neighbours(store.sites, declared, reach=reach)
+    return judge(name, measure_sites(name, sae, store, sites, tracks=tracks, seed=seed), declared)
+
+
+def measure_sites(
+    name: str,
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    sites: Sequence[str],
+    *,
+    tracks: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, SiteFit]:
+    """Fit of an autoencoder at each of several sites, over the same resamples of the tracks."""
+    chosen = list(tracks) if tracks is not None else store.tracks(sites[0])
+    weights = track_weights(len(chosen), seed)
+    return {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+
+
+def judge(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
+    """Whether the declared site is the one that fits best, among those measured."""
     best = min(fits, key=lambda site: fits[site].fvu.mean)
-    others = [fits[site] for site in sites if site != declared]
+    others = [fit for site, fit in fits.items() if site != declared]
     rival = min(others, key=lambda fit: fit.fvu.mean)
-    margin = _interval(rival.resampled_fvu - fits[declared].resampled_fvu)
-    passed = best == declared and margin.low > 0
-    return Audit(name, declared, best, margin, passed, fits)
+    margin = interval(rival.resampled_fvu - fits[declared].resampled_fvu)
+    return Audit(name, declared, best, margin, best == declared and margin.low > 0, fits)
 
 
-def neighbours(store: ActivationStore, declared: str, *, reach: int) -> list[str]:
-    """Stored sites of the declared kind within ``reach`` layers of it; raises StoreError."""
-    layer, kind = split_site(declared)
-    sites = [
-        site
-        for site in store.sites
-        if split_site(site)[1] == kind and abs(split_site(site)[0] - layer) <= reach
-    ]
-    if declared not in sites or len(sites) < 2:
+def neighbours(stored: Sequence[str], declared: str, *, reach: int) -> list[str]:
+    """The declared site and the next ``reach`` stored ones of its kind before and after it.
+
+    Layers that are not stored are passed over. Raises StoreError without a neighbour.
+    """
+    _, kind = split_site(declared)
+    alike = sorted((site for site in stored if split_site(site)[1] == kind), key=split_site)
+    near: list[str] = []
+    if declared in alike:
+        at = alike.index(declared)
+        near = alike[max(0, at - reach) : at + reach + 1]
+    if len(near) < 2:
+        layer, _ = split_site(declared)
         raise StoreError(
             f"the alignment at {declared} cannot be measured",
-            found=f"stored within {reach} layers of it: {', '.join(sites) or 'nothing'}",
+            found=f"stored of its kind: {', '.join(alike) or 'nothing'}",
             expected="the declared site and at least one neighbour",
             fix=f"add layers.{max(layer - 1, 0)}.{kind} and layers.{layer + 1}.{kind} to "
             "activations.sites and run `dvc repro activations`",
         )
-    return sites
+    return near
 
 
 def measure(
@@ -150,7 +170,7 @@ def measure(
     ``weights`` [RESAMPLES + 1, tracks] says how often each resample draws each track, the first
     row once each. Raises StoreError and ModelError.
     """
-    weights = _track_weights(len(tracks), 0) if weights is None else weights
+    weights = track_weights(len(tracks), 0) if weights is None else weights
     d = sae.config.d_in
     sums, norms = np.zeros((len(tracks), d)), np.zeros(len(tracks))
     rows, errors, cosines, active = (np.zeros(len(tracks)) for _ in range(4))
@@ -167,30 +187,31 @@ def measure(
         cosines[i] = float(F.cosine_similarity(x, rebuilt, dim=1).double().sum())
     mean = sums.sum(0) / rows.sum()
     spread = norms - 2 * sums @ mean + rows * (mean @ mean)
-    fvu = _ratios(weights, errors, spread)
+    fvu = ratios(weights, errors, spread)
     return SiteFit(
         site=site,
         tracks=len(tracks),
-        fvu=_interval(fvu),
-        cosine=_interval(_ratios(weights, cosines, rows)),
-        l0=_interval(_ratios(weights, active, rows)),
+        fvu=interval(fvu),
+        cosine=interval(ratios(weights, cosines, rows)),
+        l0=interval(ratios(weights, active, rows)),
         dead_fraction=1 - float(fired.double().mean()),
         resampled_fvu=fvu,
     )
 
 
-def _track_weights(tracks: int, seed: int) -> Array:
+def track_weights(tracks: int, seed: int) -> Array:
     """[RESAMPLES + 1, tracks]: every track once, then bootstrap counts."""
     random = np.random.default_rng(seed)
     drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=RESAMPLES)
     return np.vstack([np.ones(tracks), drawn]).astype(np.float64)
 
 
-def _ratios(weights: Array, above: Array, below: Array) -> Array:
+def ratios(weights: Array, above: Array, below: Array) -> Array:
+    """Ratio of two sums over tracks [tracks], in every resample: [RESAMPLES + 1]."""
     return (weights @ above) / (weights @ below)
 
 
-def _interval(values: Array) -> Interval:
+def interval(values: Array) -> Interval:
     """Of an estimate, first, and its resamples."""
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return Interval(float(values[0]), float(low), float(high))

@@ -4,15 +4,18 @@ An entry repeats what the checkpoint's own folder says, on purpose: the registry
 the stored activations are three witnesses, and ``leitmotif.sae.alignment`` compares all of them.
 """
 
+import io
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from leitmotif.config import Settings, Site, parse_yaml
 from leitmotif.corpus.tables import Sha256
 from leitmotif.errors import ConfigError
+from leitmotif.files import write_text
 from leitmotif.sae.model import Normalisation
 
 REGISTRY = Path("hooks.yaml")
@@ -96,9 +99,16 @@ class Registry(Settings):
             raise ValueError(f"named twice: {', '.join(repeated)}")
         return self
 
-    def of_model(self, model: str) -> list[Hook]:
-        """Entries for one model, in the order of the file."""
-        return [hook for hook in self.hooks if hook.model == model]
+    def __getitem__(self, name: str) -> Hook:
+        """Entry of a name; raises ConfigError naming those that there are."""
+        for hook in self.hooks:
+            if hook.name == name:
+                return hook
+        raise ConfigError(
+            f"{REGISTRY} has no autoencoder {name!r}",
+            expected=", ".join(hook.name for hook in self.hooks) or "an entry",
+            fix="train one with `leitmotif train-sae`, or enter a published one",
+        )
 
 
 def load_registry(path: Path = REGISTRY) -> Registry:
@@ -119,6 +129,29 @@ def load_registry(path: Path = REGISTRY) -> Registry:
             expected=problem["msg"],
             fix=f"see {SCHEMA} and docs/sae.md",
         ) from error
+
+
+def register(hook: Hook, path: Path = REGISTRY) -> None:
+    """Write an entry into hooks.yaml, in the place of one of its name if there is one.
+
+    Comments and the order of the others stay. Raises ConfigError if the file cannot be used.
+    """
+    load_registry(path)
+    yaml = YAML()
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    values = yaml.load(path.read_text(encoding="utf-8"))
+    hooks = values["hooks"]
+    hooks.fa.set_block_style()
+    entry = hook.model_dump(mode="json")
+    names = [existing["name"] for existing in hooks]
+    if hook.name in names:
+        hooks[names.index(hook.name)] = entry
+    else:
+        hooks.append(entry)
+    text = io.StringIO()
+    yaml.dump(values, text)
+    write_text(path, text.getvalue())
 
 
 def json_schema() -> dict[str, Any]:

@@ -5,16 +5,24 @@ recovered compares that with the worst that a constant does: the site's mean act
 place (Cunningham et al. 2023 use zero, which flatters: zero is no activation a model has seen).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.config import FRAME_RATE
+from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention
+from leitmotif.sae.audit import Interval, interval, ratios, track_weights
 from leitmotif.sae.model import SparseAutoencoder
+from leitmotif.store.capture import fit_windows
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,31 @@ class SplicedLoss:
         """
         harm = self.ablated - self.intact
         return (self.ablated - self.spliced) / harm if harm > 0 else float("nan")
+
+
+def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
+    """Share of the loss recovered over several tracks of equal weight, resampled together."""
+    harm, repaired = (
+        np.array([loss.ablated - getattr(loss, other) for loss in losses])
+        for other in ("intact", "spliced")
+    )
+    return interval(ratios(track_weights(len(losses), seed), repaired, harm))
+
+
+def read_codes_of(
+    model: HookedMusicGen, track: ManifestTrack, audio_root: Path
+) -> Iterator[Tensor]:
+    """Codes [1, K, T] of each of a track's windows, as the activations stage reads them.
+
+    Raises AudioError.
+    """
+    path = audio_root / track.path
+    verify_audio(path, track.sha256)
+    audio = load_audio(path, sample_rate=model.sample_rate)
+    hop = model.sample_rate // FRAME_RATE
+    for window in fit_windows(track.windows, len(audio.samples) // hop):
+        end = window.start_frame + window.frames
+        yield model.encode_audio(audio.samples[window.start_frame * hop : end * hop])
 
 
 def splice(sae: SparseAutoencoder, site: str) -> Intervention:
