@@ -61,6 +61,75 @@ def use(
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
 
 
+@app.command(name="train-sae")
+def train_sae(
+    site: Annotated[str, typer.Argument(help="Stored site, such as layers.2.residual.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write, within this repository.")],
+    name: Annotated[
+        str | None, typer.Option(help="Enter it into hooks.yaml under this name.")
+    ] = None,
+    store: Annotated[Path, typer.Option(help="Activation store to train on.")] = Path(
+        "data/activations"
+    ),
+    kind: Annotated[str, typer.Option(help="topk or batchtopk.")] = "topk",
+    expansion: Annotated[int, typer.Option(min=1, help="Features per activation.")] = 8,
+    k: Annotated[int, typer.Option(min=1, help="Active features a step.")] = 32,
+    steps: Annotated[int, typer.Option(min=1)] = 10_000,
+    batch: Annotated[int, typer.Option(min=1, help="Rows a step.")] = 2048,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    held_out: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of the tracks to measure on.")
+    ] = 0.1,
+    pool_tracks: Annotated[
+        int, typer.Option(min=1, help="Tracks in memory at a time (3 MB each for 30 s at d 1024).")
+    ] = 600,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train a sparse autoencoder on cached activations; goes on where it was broken off."""
+    from pydantic import ValidationError
+
+    from leitmotif.errors import ConfigError
+    from leitmotif.sae.recipe import entry_of, train_on_store
+    from leitmotif.sae.registry import register
+    from leitmotif.sae.train import Progress, Training
+    from leitmotif.store import ActivationStore
+
+    def show(row: Progress) -> None:
+        if row.step % max(50, steps // 20 // 50 * 50) == 0 or row.step == steps:
+            typer.echo(
+                f"step {row.step}/{steps}: FVU {row.fvu:.4f}, L0 {row.l0:.1f}, "
+                f"dead {row.dead_fraction:.1%}",
+                err=True,
+            )
+
+    activations = ActivationStore(store)
+    width = activations.load(site, activations.tracks(site)[0]).shape[1]
+    chosen = {"kind": kind, "k": k, "steps": steps, "batch": batch, "rate": rate, "seed": seed}
+    try:
+        settings = Training.model_validate({**chosen, "d_sae": expansion * width})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"--{problem['loc'][0]} cannot be used", found=problem["input"], expected=problem["msg"]
+        ) from None
+    reached = train_on_store(
+        activations,
+        site,
+        settings,
+        out,
+        held_out=held_out,
+        pool_tracks=pool_tracks,
+        report=show,
+    )
+    typer.echo(
+        f"{out}: on {reached.held_out} held-out tracks FVU {reached.fvu:.4f}, "
+        f"L0 {reached.l0:.1f}, dead {reached.dead_fraction:.1%}"
+    )
+    if name is not None:
+        register(entry_of(name, out, activations))
+        typer.echo(f"entered into hooks.yaml as {name}")
+
+
 @app.command()
 def verify(
     full: Annotated[

@@ -211,6 +211,30 @@ class LabelsParams(Settings):
     """First decisions that a pair needs before it can become a label."""
 
 
+class SaeParams(Settings):
+    """Sparse autoencoders: which are used, and how their alignment is measured."""
+
+    hooks: list[str]
+    """Entries of hooks.yaml; ``NAME@SITE`` reads another site than its own, which is a mismatch."""
+    allow_misaligned: bool
+    """Go on after a mismatch, with every file and metric that comes of it branded."""
+    reach: Annotated[int, Field(ge=1)]
+    """Neighbouring sites on either side at which an autoencoder must do worse."""
+    spliced_tracks: Annotated[int, Field(ge=2)]
+    """Tracks on which the model is run with reconstructions in the place of a site."""
+    seed: Annotated[int, Field(ge=0)]
+    """Of the resamples."""
+
+    @field_validator("hooks")
+    @classmethod
+    def _once(cls, hooks: list[str]) -> list[str]:
+        names = [hook.partition("@")[0] for hook in hooks]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"listed twice: {', '.join(repeated)}")
+        return hooks
+
+
 class ProbesParams(Settings):
     """Whether features say something about recurrences to come that the controls do not."""
 
@@ -232,8 +256,10 @@ class ProbesParams(Settings):
     """Error rate of the tests, and false discovery rate of the candidates."""
     seeds: Annotated[int, Field(ge=1)]
     """Splits into folds over which a candidate's stability is counted."""
+    least_active: Annotated[float, Field(ge=0, le=1)]
+    """Share of the tracks in which an autoencoder's feature must be active to be tested."""
     candidates: Annotated[int, Field(ge=1)]
-    """Most candidates that are kept."""
+    """Most candidates that are kept, at each of the two horizons."""
     comparisons: list[str]
     """Folders of other models with the same codec, probed in the same way."""
     random_weights: bool
@@ -284,6 +310,7 @@ class Params(Settings):
     activations: ActivationsParams
     proposals: ProposalsParams
     labels: LabelsParams
+    sae: SaeParams
     probes: ProbesParams
     calibration: CalibrationParams
 

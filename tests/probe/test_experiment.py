@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from leitmotif.probe.blocks import Block
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import (
     Probing,
@@ -43,7 +44,10 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     assert here["p"] <= 0.01
     assert there["p"] > 0.05
     assert here["partial_r2"]["low"] > 0 > there["partial_r2"]["low"]
-    found = candidates(features, sample, SETTINGS, HOW)
+    blocks = [
+        Block(site, None, np.arange(values.shape[1]), values) for site, values in features.items()
+    ]
+    found = candidates(blocks, sample, SETTINGS, HOW)
     assert len(found) == 6 + 6  # a constant feature is left out
     assert (found[0].site, found[0].feature) == ("layers.1.residual", 0)
     assert found[0].q <= 0.05

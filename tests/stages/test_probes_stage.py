@@ -1,9 +1,11 @@
 """The probes' stages on sixteen composed pieces: the planner foresees, the reader does not."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +15,7 @@ from leitmotif.files import read_table, write_table
 from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.queue import write_proposals
 from leitmotif.review.labels import Coverage
-from leitmotif.stages import CANDIDATES, COVERAGE, METRICS, PLOTS, PROPOSALS
+from leitmotif.stages import ACTIVATIONS, CANDIDATES, COVERAGE, METRICS, PLOTS, PROPOSALS
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus
@@ -21,23 +23,27 @@ from leitmotif.stages.features import features
 from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
 from leitmotif.stages.probes import CandidateRow, foresight, probes
+from leitmotif.stages.sae import sae
+from leitmotif.store import ActivationStore
+from leitmotif.store.header import TENSOR
+from leitmotif.store.index import file_of
+from leitmotif.tensors import write_tensors
 
 SITES = ["layers.0.residual", "layers.1.residual"]
 
 
 def small(repo_root: Path) -> Params:
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
-    whole["corpus"] |= {"pieces": 24, "path": str(repo_root / "models/organism/world.json")}
+    whole["corpus"]["pieces"] = 24
     whole["manifest"]["tracks"] = 16
-    planner = str(repo_root / "models/organism/planner")
-    whole["model"] |= {"name": planner, "watch": planner}
     whole["activations"]["sites"] = SITES
+    whole["sae"] |= {"hooks": ["planner-1"], "spliced_tracks": 2}
     whole["probes"] |= {
         "folds": 4,
         "permutations": 199,
         "shifts": 99,
         "seeds": 2,
-        "comparisons": [str(repo_root / "models/organism/reader")],
+        "comparisons": ["models/organism/reader"],
     }
     whole["calibration"] |= {
         "site": SITES[1],
@@ -51,12 +57,14 @@ def small(repo_root: Path) -> Params:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Any:
     folder = tmp_path_factory.mktemp("probes")
-    (folder / "controls.yaml").write_text((repo_root / "controls.yaml").read_text())
+    for name in ("controls.yaml", "hooks.yaml"):
+        shutil.copy(repo_root / name, folder)
+    (folder / "models").symlink_to(repo_root / "models")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "data/decisions").mkdir(parents=True)
         params = small(repo_root)
-        for stage in (corpus, manifest, features, activations):
+        for stage in (corpus, manifest, features, activations, sae):
             stage(params)
         write_proposals(PROPOSALS, [])
         labels(params)
@@ -84,11 +92,41 @@ def test_the_planner_foresees_and_the_reader_does_not(workspace: Params) -> None
 
 def test_candidates_are_ranked_and_all_features_were_tested(workspace: Params) -> None:
     rows = read_table(CANDIDATES, CandidateRow)
-    assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
-    assert all(row.q <= 0.05 and row.low <= row.effect <= row.high for row in rows)
-    assert [row.q for row in rows] == sorted(row.q for row in rows)
-    assert metrics("probes")["candidates"]["tested"] == 2 * 128
-    assert len(pd.read_csv(PLOTS / "candidates.csv")) == 2 * 128
+    counts = metrics("probes")["candidates"]
+    assert set(counts) == {"1-3s", "5-7s"}
+    for horizon, count in counts.items():
+        ranked = [row for row in rows if row.horizon == horizon]
+        assert [row.rank for row in ranked] == list(range(1, len(ranked) + 1))
+        assert len(ranked) == min(count["chosen"], workspace.probes.candidates)
+        assert all(row.q <= 0.05 and row.low <= row.effect <= row.high for row in ranked)
+        assert [row.q for row in ranked] == sorted(row.q for row in ranked)
+    # The residual's coordinates where there is no autoencoder, its features where there is one.
+    plotted = pd.read_csv(PLOTS / "candidates.csv")
+    assert len(plotted) == counts["5-7s"]["tested"]
+    tested = plotted.groupby("site")["feature"]
+    assert tested.count()[SITES[0]] == 128
+    assert 16 < tested.count()[SITES[1]] < 1024
+    assert tested.max()[SITES[1]] >= 128
+    hooks = {(row.site, row.hook) for row in rows}
+    assert hooks <= {(SITES[0], None), (SITES[1], "planner-1")}
+
+
+def test_features_that_have_heard_the_future_fail_the_run(workspace: Params) -> None:
+    """The stored features of one track are those of half a second later."""
+    assert metrics("probes")["seconds_heard_ahead"] <= 0.074
+    store = ActivationStore(ACTIVATIONS)
+    track_id = store.tracks(SITES[0])[0]
+    path = ACTIVATIONS / file_of(SITES[0], track_id)
+    before = path.read_bytes()
+    metadata = store.header(SITES[0], track_id).to_metadata()
+    early = np.roll(store.load(SITES[0], track_id), -25, axis=0)
+    path.unlink()  # it may share its blocks with the work cache
+    write_tensors(path, {TENSOR: early}, metadata)
+    try:
+        with pytest.raises(ProbeError, match="are not what the model says"):
+            probes(workspace)
+    finally:
+        path.write_bytes(before)
 
 
 def test_each_control_is_left_out_once(workspace: Params) -> None:

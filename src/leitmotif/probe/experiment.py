@@ -1,12 +1,13 @@
 """What is measured of a model on the rows of an experiment, horizon by horizon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
+from leitmotif.probe.blocks import Block
 from leitmotif.probe.effects import PartialEffects
 from leitmotif.probe.expansion import expand
 from leitmotif.probe.intervals import Interval, interval_of, track_weights
@@ -39,6 +40,8 @@ class Candidate:
     """One feature at one site and horizon, with its partial effect."""
 
     site: str
+    hook: str | None
+    """Autoencoder whose feature it is; None for a coordinate of the residual stream."""
     feature: int
     horizon: str
     effect: float
@@ -50,6 +53,8 @@ class Candidate:
     p_shift: float
     stability: float
     """Share of folds, over all splits, in which the effect has the sign it has overall."""
+    misaligned: str = ""
+    """What does not match between the autoencoder and the activations."""
 
 
 def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -189,22 +194,24 @@ def selectivities(
 
 
 def candidates(
-    features: Mapping[str, Array], sample: Sample, settings: ControlSettings, how: Probing
+    blocks: Iterable[Block], sample: Sample, settings: ControlSettings, how: Probing
 ) -> list[Candidate]:
-    """Test every feature of every site at one horizon; the surest first.
+    """Test features at one horizon, a block at a time; the surest first.
 
-    The correction runs over all features of all sites.
+    ``blocks`` hold all rows of the experiment. The correction runs over all features of all of
+    them.
     """
     controls = expanded(sample, settings)
     found = []
-    for site, X in features.items():
-        values, kept = varying(X[sample.inside])
+    for block in blocks:
+        values, kept = varying(block.values[sample.inside])
         test = PartialEffects(folds=how.folds, shifts=how.shifts, alpha=how.alpha, seed=how.seed)
         test.fit(values, sample.y, controls=controls, groups=sample.groups)
         stable = _stability(test, values, sample, controls, how)
         found += [
             Candidate(
-                site=site,
+                site=block.site,
+                hook=block.hook,
                 feature=int(feature),
                 horizon=sample.horizon.name,
                 effect=float(test.effect_[i]),
@@ -214,8 +221,9 @@ def candidates(
                 q=float("nan"),
                 p_shift=float(test.p_shift_[i]),
                 stability=float(stable[i]),
+                misaligned=block.misaligned,
             )
-            for i, feature in enumerate(kept)
+            for i, feature in enumerate(block.numbers[kept])
         ]
     q = false_discovery_control([one.p for one in found], method="bh")
     corrected = [replace(one, q=float(value)) for one, value in zip(found, q, strict=True)]

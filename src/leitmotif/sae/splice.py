@@ -6,7 +6,7 @@ place (Cunningham et al. 2023 use zero, which flatters: zero is no activation a 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,21 @@ class SplicedLoss:
         """
         harm = self.ablated - self.intact
         return (self.ablated - self.spliced) / harm if harm > 0 else float("nan")
+
+
+def track_loss(
+    model: HookedMusicGen,
+    sae: SparseAutoencoder,
+    site: str,
+    windows: Sequence[Tensor],
+    *,
+    mean: Tensor,
+) -> SplicedLoss:
+    """Mean over a track's windows, codes [1, K, T] each, by their lengths; see ``spliced_loss``."""
+    losses = [spliced_loss(model, sae, site, codes, mean=mean) for codes in windows]
+    lengths = [codes.shape[-1] for codes in windows]
+    averages = np.average(np.array([astuple(loss) for loss in losses]), axis=0, weights=lengths)
+    return SplicedLoss(*map(float, averages))
 
 
 def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:

@@ -12,7 +12,8 @@ from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, dir
 from leitmotif.probe.models import compared_models
 from leitmotif.probe.registry import load_controls
 from leitmotif.stages import ACTIVATIONS, CONTROLS, CORPUS, METRICS, PLOTS, WORK_CACHE, run
-from leitmotif.stages.probes import claimed_horizon, gather_rows, horizons_of, readable_tracks
+from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
+from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
 
 

@@ -1,14 +1,17 @@
 """Stage ``probes``: what each model's features say of recurrences to come, beyond the controls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from leitmotif.config import Params, ProbesParams
-from leitmotif.corpus.tables import Failure, ManifestTrack, Table
-from leitmotif.files import read_table, write_json, write_table, write_text
+from leitmotif.config import Params
+from leitmotif.corpus.tables import ManifestTrack, Table
+from leitmotif.files import write_json, write_table, write_text
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.probe.blocks import Block, raw_block
+from leitmotif.probe.encoded import encoded_blocks
 from leitmotif.probe.experiment import (
     Candidate,
     Probing,
@@ -20,29 +23,31 @@ from leitmotif.probe.experiment import (
     worth_of_controls,
 )
 from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
-from leitmotif.probe.registry import ControlSettings, load_controls
-from leitmotif.probe.rows import Rows, gather, read_sounds
+from leitmotif.probe.panel import Array
+from leitmotif.probe.past import Reading, check_past
+from leitmotif.probe.registry import load_controls
+from leitmotif.probe.rows import Rows, Sample
 from leitmotif.probe.targets import Horizon
 from leitmotif.progress import progress
-from leitmotif.review.labels import Coverage, Label
+from leitmotif.sae.used import Used, load_used
 from leitmotif.sites import split_site
 from leitmotif.stages import (
     ACTIVATIONS,
     CANDIDATES,
     CONTROLS,
     CORPUS,
-    COVERAGE,
-    FAILURES,
-    FEATURES,
-    LABELS,
-    MANIFEST,
     METRICS,
     PLOTS,
+    SAE,
     WORK_CACHE,
     run,
 )
+from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
+from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
 
+LISTENED = 2
+"""Tracks on which the leak check listens."""
 Sites = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 
@@ -51,6 +56,8 @@ class CandidateRow(Table):
 
     rank: int
     site: str
+    hook: str | None
+    """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
     feature: int
     horizon: str
     effect: float
@@ -61,6 +68,10 @@ class CandidateRow(Table):
     q: float
     p_shift: float
     stability: float
+    misaligned: str
+    """Empty, or what does not match: then the row is no evidence about the site."""
+    exploratory: bool
+    """Whether tracks with undecided proposals were admitted."""
 
 
 def probes(params: Params) -> None:
@@ -70,12 +81,16 @@ def probes(params: Params) -> None:
     controls = load_controls(CONTROLS)
     horizons = horizons_of(settings)
     rows = gather_rows(settings, tracks, controls)
+    chosen_tracks = set(rows.groups.tolist())
+    tracks = [track for track in tracks if track.track_id in chosen_tracks]
     how = Probing(
         **settings.model_dump(include={"folds", "permutations", "shifts", "alpha", "seeds", "seed"})
     )
     samples = [rows.sample(horizons, number) for number in range(len(horizons))]
     sites = params.activations.sites
     store = ActivationStore(ACTIVATIONS)
+    used = load_used(params.sae.hooks)
+    heard = _check_past(params, used, tracks, store)
     name = Path(params.model.name).name
     own = {site: rows.features(store, site) for site in sites}
     fits = {name: probe_sites(own, samples, controls, how)}
@@ -83,7 +98,7 @@ def probes(params: Params) -> None:
         settings.comparisons,
         model=params.model,
         activations=params.activations,
-        tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
+        tracks=tracks,
         audio_root=CORPUS,
         cache=WORK_CACHE / "activations",
         random_weights=settings.random_weights,
@@ -109,19 +124,37 @@ def probes(params: Params) -> None:
         sample.horizon.name: worth_of_controls(own[best], sample, controls, how)
         for sample in samples
     }
-    chosen = candidates(own, claimed, controls, how)
-    kept = [one for one in chosen if one.q <= settings.alpha]
-    write_table(CANDIDATES, _rows_of(kept[: settings.candidates]))
+    # The nearest horizon is where the interventions take their local features from.
+    tested = {
+        sample.horizon.name: candidates(
+            _blocks(rows, own, used, sample, settings.least_active), sample, controls, how
+        )
+        for sample in (claimed, samples[0])
+    }
+    kept = {
+        horizon: [one for one in ranked if one.q <= settings.alpha]
+        for horizon, ranked in tested.items()
+    }
+    write_table(
+        CANDIDATES,
+        [
+            row
+            for ranked in kept.values()
+            for row in _rows_of(ranked[: settings.candidates], exploratory=settings.exploratory)
+        ],
+    )
     write_json(
         METRICS / "probes.json",
         {
             "exploratory": settings.exploratory,
-            "tracks": len(set(rows.groups.tolist())),
+            "misaligned": sorted({one.misaligned for one in tested[claimed.horizon.name]} - {""}),
+            "tracks": len(tracks),
             "rows": {sample.horizon.name: len(sample.y) for sample in samples},
             "events": {
                 sample.horizon.name: round(float((sample.y > 0).mean()), 4) for sample in samples
             },
             "minimum_seconds": settings.minimum_seconds,
+            "seconds_heard_ahead": round(heard, 3),
             "models": found,
             "foresight": {
                 model: foresight(of_model, far, settings.alpha) for model, of_model in found.items()
@@ -136,50 +169,49 @@ def probes(params: Params) -> None:
             },
             "controls": {"site": best, "left_out": worth, "constant": rows.controls.constant},
             "candidates": {
-                "horizon": claimed.horizon.name,
-                "tested": len(chosen),
-                "chosen": len(kept),
+                horizon: {"tested": len(tested[horizon]), "chosen": len(kept[horizon])}
+                for horizon in tested
             },
         },
     )
-    _plot(found, worth, chosen)
+    _plot(found, worth, tested[claimed.horizon.name], exploratory=settings.exploratory)
 
 
-def readable_tracks() -> list[ManifestTrack]:
-    """Tracks of the manifest that the earlier stages could use."""
-    failed = {failure.track_id for failure in read_table(FAILURES, Failure)}
-    return [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in failed]
-
-
-def horizons_of(settings: ProbesParams) -> list[Horizon]:
-    """The horizons, the nearest first."""
-    return [
-        Horizon(f"{after:g}-{until:g}s", after, until) for after, until in sorted(settings.horizons)
-    ]
-
-
-def claimed_horizon(settings: ProbesParams) -> Horizon:
-    """The nearest horizon of which a claim is made; where there is none, the furthest."""
-    horizons = horizons_of(settings)
-    far = [horizon for horizon in horizons if horizon.after >= settings.minimum_seconds]
-    return far[0] if far else horizons[-1]
-
-
-def gather_rows(
-    settings: ProbesParams, tracks: Sequence[ManifestTrack], controls: ControlSettings
-) -> Rows:
-    """The rows of this folder's experiment."""
-    return gather(
-        tracks,
-        read_sounds(FEATURES, tracks),
-        read_table(LABELS, Label),
-        read_table(COVERAGE, Coverage),
-        horizons=horizons_of(settings),
-        settings=controls,
-        start_seconds=settings.start_seconds,
-        stride=settings.stride,
-        exploratory=settings.exploratory,
+def _check_past(
+    params: Params, used: Sequence[Used], tracks: Sequence[ManifestTrack], store: ActivationStore
+) -> float:
+    """Refuse features that have heard the future; see ``leitmotif.probe.past``."""
+    model = HookedMusicGen.from_pretrained(
+        params.model.name,
+        revision=params.model.revision,
+        device=params.model.device,
+        dtype=params.model.dtype,
+        text_padding=params.model.text_padding,
     )
+    reading = Reading(
+        model,
+        params.activations.sites,
+        params.activations.dtype,
+        {one.hook.name: (one.site, one.sae) for one in used},
+    )
+    return check_past(reading, tracks[:LISTENED], store, audio_root=CORPUS, encoded=SAE)
+
+
+def _blocks(
+    rows: Rows,
+    own: Mapping[str, Array],
+    used: Sequence[Used],
+    sample: Sample,
+    least_active: float,
+) -> Iterator[Block]:
+    """An autoencoder's features at each site that has one, the residual's coordinates elsewhere."""
+    by_site = {one.site: one.hook.name for one in used}
+    for site, features in own.items():
+        if site in by_site:
+            folder = SAE / by_site[site]
+            yield from encoded_blocks(rows, sample.inside, folder, least_active=least_active)
+        else:
+            yield raw_block(site, features)
 
 
 def foresight(sites: Sites, horizons: Sequence[Horizon], alpha: float) -> dict[str, object]:
@@ -219,10 +251,11 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _rows_of(chosen: Sequence[Candidate]) -> list[CandidateRow]:
+def _rows_of(chosen: Sequence[Candidate], *, exploratory: bool) -> list[CandidateRow]:
     return [
         CandidateRow(
             rank=rank,
+            exploratory=exploratory,
             **{
                 key: float(f"{value:.4g}") if isinstance(value, float) else value
                 for key, value in asdict(one).items()
@@ -236,12 +269,16 @@ def _plot(
     found: Mapping[str, Sites],
     worth: Mapping[str, Mapping[str, Mapping[str, float]]],
     chosen: Sequence[Candidate],
+    *,
+    exploratory: bool,
 ) -> None:
+    labels = "exploratory" if exploratory else "verified"
     lines = [
         {
             "model": model,
             "layer": split_site(site)[0],
             "horizon": horizon,
+            "labels": labels,
             **dict(zip(("partial_r2", "low", "high"), cell["partial_r2"].values(), strict=True)),
         }
         for model, sites in found.items()
@@ -253,7 +290,7 @@ def _plot(
     _write(
         "controls",
         [
-            {"horizon": horizon, "left_out": left_out, **values}
+            {"horizon": horizon, "left_out": left_out, "labels": labels, **values}
             for horizon, by_control in worth.items()
             for left_out, values in by_control.items()
         ],
@@ -264,6 +301,7 @@ def _plot(
             {
                 "site": one.site,
                 "feature": one.feature,
+                "labels": labels,
                 "effect": round(one.effect, 4),
                 "p": float(f"{one.p:.3g}"),
                 "q": float(f"{one.q:.3g}"),

@@ -1,0 +1,29 @@
+"""Features that are tested one by one, some at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.probe.panel import Array, constant_columns
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some features of one site on the rows of an experiment."""
+
+    site: str
+    hook: str | None
+    """Entry of hooks.yaml; None for coordinates of the residual stream itself."""
+    numbers: NDArray[np.int64]
+    """[d], which features they are."""
+    values: Array
+    """[rows, d]"""
+    misaligned: str = ""
+    """What does not match between the autoencoder and the activations."""
+
+
+def raw_block(site: str, features: Array) -> Block:
+    """Coordinates of a site that vary; ``features`` [rows, width]."""
+    kept = np.setdiff1d(np.arange(features.shape[1]), constant_columns(features))
+    return Block(site, None, kept, features[:, kept])

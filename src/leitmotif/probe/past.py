@@ -1,0 +1,123 @@
+"""The leak check of a run: are its features the model's own, and do they know only the past?
+
+Two things are asked of a few tracks. What is stored has to be what the model gives when it reads
+the audio again: otherwise nobody knows what it is. And what the model gives must not change before
+the instant at which the audio is changed (``leitmotif.probe.leak``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import load_audio
+from leitmotif.config import FRAME_RATE
+from leitmotif.corpus.tables import ManifestTrack, Window
+from leitmotif.errors import ProbeError
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.targets import HEARING_SECONDS
+from leitmotif.sae.encode import read_codes
+from leitmotif.sae.model import SparseAutoencoder
+from leitmotif.store.capture import capture
+from leitmotif.store.reader import ActivationStore
+
+TOLERANCE = 0.1
+"""Share of a tensor's spread by which another machine's or precision's result may differ."""
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How features come from audio: the model, the sites, and autoencoders on some of them."""
+
+    model: HookedMusicGen
+    sites: Sequence[str]
+    dtype: str
+    """Precision of the stored tensors."""
+    encoders: Mapping[str, tuple[str, SparseAutoencoder]] = field(default_factory=dict)
+    """By the name of the hook: its site, and the autoencoder."""
+
+    def __call__(self, samples: NDArray[np.float32], prompt: str | None) -> dict[str, Array]:
+        """Features [frames, d] by site or hook, from mono audio [n] that is one context."""
+        frames = len(samples) * FRAME_RATE // self.model.sample_rate
+        window = [Window(start_frame=0, frames=frames)]
+        states = capture(self.model, samples, window, self.sites, prompt=prompt, dtype=self.dtype)
+        found = {site: x.astype(np.float64) for site, x in states.items()}
+        for name, (site, sae) in self.encoders.items():
+            x = torch.from_numpy(states[site]).to(sae.W_enc.device)
+            found[name] = sae.encode(x).dense(sae.config.d_sae).double().cpu().numpy()
+        return found
+
+
+def check_past(
+    reading: Reading,
+    tracks: Sequence[ManifestTrack],
+    store: ActivationStore,
+    *,
+    audio_root: Path,
+    encoded: Path,
+    seed: int = 0,
+) -> float:
+    """Check the first window of each of a few tracks.
+
+    Returns how many seconds past its instant the furthest feature hears, an instant being that of
+    the last frame a row has read; the codec's encoder accounts for up to ``HEARING_SECONDS``.
+    Raises ProbeError if stored features are not the model's own, or if one has heard the future.
+    """
+    furthest = 0.0
+    for track in tracks:
+        window = track.windows[0]
+        audio = load_audio(audio_root / track.path, sample_rate=reading.model.sample_rate)
+        hop = audio.sample_rate // FRAME_RATE
+        frames = min(window.frames, len(audio.samples) // hop - window.start_frame)
+        samples = audio.samples[window.start_frame * hop : (window.start_frame + frames) * hop]
+        prompt = store.header(reading.sites[0], track.track_id).prompt or None
+        fresh = reading(samples, prompt)
+        for name, features in fresh.items():
+            _refuse_others(
+                name, track.track_id, features, _stored(reading, name, track, store, encoded)
+            )
+        names = [f"{name}, feature {i}" for name, x in fresh.items() for i in range(x.shape[1])]
+
+        def extract(changed: NDArray[np.float32], prompt: str | None = prompt) -> Array:
+            return np.hstack([*reading(changed, prompt).values()])
+
+        seconds = frames / FRAME_RATE
+        ahead = look_ahead(
+            extract,
+            samples,
+            sample_rate=audio.sample_rate,
+            instants=np.arange(frames) / FRAME_RATE,
+            cuts=[seconds / 3, 2 * seconds / 3],
+            seed=seed,
+        )
+        refuse_leak(ahead, allowed=HEARING_SECONDS + 1e-6, names=names)
+        furthest = max(furthest, float(ahead.max()))
+    return furthest
+
+
+def _stored(
+    reading: Reading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
+) -> Array:
+    if name in reading.encoders:
+        codes, header = read_codes(encoded / name / f"{track.track_id}.safetensors")
+        return codes.dense(header.d_sae).double().numpy()
+    return store.load(name, track.track_id).astype(np.float64)
+
+
+def _refuse_others(name: str, track_id: str, fresh: Array, stored: Array) -> None:
+    stored = stored[: len(fresh)]
+    spread = np.linalg.norm(fresh - fresh.mean(axis=0))
+    apart = np.linalg.norm(stored - fresh) / spread if stored.shape == fresh.shape else np.inf
+    if not apart <= TOLERANCE:
+        raise ProbeError(
+            f"the features stored of {name} are not what the model says of track {track_id}",
+            found=f"they differ by {apart:.0%} of their spread",
+            expected=f"at most {TOLERANCE:.0%}: the model's own, step by step",
+            fix="run `dvc repro activations sae`; features that were changed or moved in time "
+            "since they were read may hold the future",
+        )

@@ -1,0 +1,38 @@
+"""The autoencoders that params.yaml names, each with the site whose activations it is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leitmotif.sae.fetch import fetch
+from leitmotif.sae.formats import load_sae
+from leitmotif.sae.model import SparseAutoencoder
+from leitmotif.sae.recipe import Trained, trained_of
+from leitmotif.sae.registry import Hook, load_registry
+from leitmotif.sites import canonical_site
+
+
+@dataclass(frozen=True)
+class Used:
+    """An autoencoder and the site whose activations it is given."""
+
+    hook: Hook
+    sae: SparseAutoencoder
+    site: str
+    trained: Trained | None
+    """What training reached, for those that were trained here."""
+
+
+def load_used(names: Sequence[str]) -> list[Used]:
+    """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml; raises ConfigError and ModelError."""
+    if not names:
+        return []
+    registry = load_registry()
+    used = []
+    for text in names:
+        name, _, site = text.partition("@")
+        hook = registry[name]
+        folder = fetch(hook.checkpoint)
+        used.append(
+            Used(hook, load_sae(folder), canonical_site(site or hook.site), trained_of(folder))
+        )
+    return used

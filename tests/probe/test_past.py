@@ -1,0 +1,73 @@
+"""The leak check with a model: its own past passes, half a second of future does not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from leitmotif.errors import ProbeError
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.hooks import ActivationCache
+from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.past import Reading
+from leitmotif.probe.targets import HEARING_SECONDS
+from leitmotif.sae.used import load_used
+
+SITE = "layers.1.residual"
+RATE = 32_000
+
+
+class Clairvoyant:
+    """A model whose states are those of 25 steps later."""
+
+    def __init__(self, model: HookedMusicGen) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def run_with_cache(self, codes: Any, prompts: Any, **options: Any) -> Any:
+        logits, cache = self._model.run_with_cache(codes, prompts, **options)
+        early = {site: torch.roll(cache[site], -25, dims=1) for site in cache}
+        return logits, ActivationCache(early)
+
+
+@pytest.fixture(scope="module")
+def planner(repo_root: Path) -> HookedMusicGen:
+    return HookedMusicGen.from_pretrained(
+        str(repo_root / "models/organism/planner"), device="cpu", dtype="float32"
+    )
+
+
+def heard(model: Any, encoders: Any) -> np.ndarray:
+    reading = Reading(model, [SITE], "float16", encoders)
+    random = np.random.default_rng(0)
+    notes = np.repeat(random.uniform(200, 900, size=12), RATE // 4)
+    audio = (0.3 * np.sin(2 * np.pi * np.cumsum(notes) / RATE)).astype(np.float32)
+    frames = len(audio) // 640
+    return look_ahead(
+        lambda samples: np.hstack([*reading(samples, None).values()]),
+        audio,
+        sample_rate=RATE,
+        instants=np.arange(frames) / 50,
+        cuts=[1.0, 2.0],
+    )
+
+
+def test_states_and_features_know_the_past_only(
+    planner: HookedMusicGen, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo_root)
+    (used,) = load_used(["planner-1"])
+    ahead = heard(planner, {used.hook.name: (used.site, used.sae)})
+    assert len(ahead) == 128 + 1024
+    refuse_leak(ahead, allowed=HEARING_SECONDS)
+
+
+def test_half_a_second_of_future_fails(planner: HookedMusicGen) -> None:
+    ahead = heard(Clairvoyant(planner), {})
+    assert 0.4 < ahead.max() <= 0.5 + HEARING_SECONDS
+    with pytest.raises(ProbeError, match="hear the future"):
+        refuse_leak(ahead, allowed=HEARING_SECONDS)

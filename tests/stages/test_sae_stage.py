@@ -1,0 +1,123 @@
+"""The sae stage on eight composed pieces, with the organism's own autoencoders."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from leitmotif.config import Params, load_params
+from leitmotif.errors import ConfigError, ModelError
+from leitmotif.files import read_json, sha256_file, write_json
+from leitmotif.sae.encode import read_codes
+from leitmotif.sae.registry import FolderCheckpoint, load_registry, register
+from leitmotif.stages import METRICS, PLOTS, SAE
+from leitmotif.stages.activations import activations
+from leitmotif.stages.corpus import corpus
+from leitmotif.stages.features import features
+from leitmotif.stages.manifest import manifest
+from leitmotif.stages.sae import sae
+
+SITES = ["layers.0.residual", "layers.1.residual", "layers.2.residual"]
+Changed = Callable[..., Params]
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterator[Changed]:
+    folder = tmp_path_factory.mktemp("sae")
+    shutil.copy(repo_root / "hooks.yaml", folder)
+    (folder / "models").symlink_to(repo_root / "models")
+    whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
+    whole["corpus"]["pieces"] = 12
+    whole["manifest"]["tracks"] = 8
+    whole["activations"]["sites"] = SITES
+
+    def params(**settings: Any) -> Params:
+        changes = {"hooks": ["planner-0", "planner-1"], "spliced_tracks": 2, **settings}
+        return Params.model_validate({**whole, "sae": {**whole["sae"], **changes}})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in (corpus, manifest, features, activations):
+            stage(params())
+        yield params
+
+
+def metrics() -> Any:
+    return json.loads((METRICS / "sae.json").read_text())
+
+
+def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed) -> None:
+    sae(changed())
+    found = metrics()
+    assert found["misaligned"] == []
+    assert [(one["checkpoint"], one["declared"], one["passed"]) for one in found["audits"]] == [
+        ("planner-0", SITES[0], True),
+        ("planner-1", SITES[1], True),
+    ]
+    assert set(found["audits"][0]["fvu"]) == set(SITES[:2])
+    assert set(found["audits"][1]["fvu"]) == set(SITES)
+    assert found["audits"][1]["fvu"][SITES[1]]["mean"] < 0.1
+    # One neighbour of layer 0, two of layer 1; each as it is and falsified.
+    tried = found["misalignments"]
+    assert (tried["tried"], tried["caught"], tried["missed"]) == (6, 6, [])
+    assert tried["named_true_site"] == tried["falsified"] == 3
+    assert [one["site"] for one in found["training"]] == SITES[:2]
+    assert all(value["low"] > 0.8 for value in found["loss_recovered"].values())
+    assert found["encoded"]["planner-0"]["most"] <= 16
+    files = sorted((SAE / "planner-1").iterdir())
+    assert len(files) == 8
+    codes, header = read_codes(files[0])
+    assert (codes.rows, header.site, header.misaligned) == (416, SITES[1], "")
+    table = pd.read_csv(PLOTS / "sae.csv")
+    assert len(table) == 2 * 3
+    assert table.loc[table.groupby("autoencoder")["fvu"].idxmin(), "site"].tolist() == SITES[:2]
+
+
+def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> None:
+    before = (METRICS / "sae.json").read_bytes() if (METRICS / "sae.json").exists() else None
+    pair = "planner-1@hook_layers.2"
+    with pytest.raises(ModelError, match=r"activations layers\.2\.residual, autoencoder layers\.1"):
+        sae(changed(hooks=[pair]))
+    assert before is None or (METRICS / "sae.json").read_bytes() == before
+    sae(changed(hooks=[pair], allow_misaligned=True))
+    found = metrics()
+    assert any("site: activations layers.2.residual" in brand for brand in found["misaligned"])
+    assert any("unexplained at layers.2.residual" in brand for brand in found["misaligned"])
+    assert not found["audits"][0]["passed"]
+    assert found["audits"][0]["best"] == SITES[1]
+    for path in (SAE / "planner-1").iterdir():
+        assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
+
+
+def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: Path) -> None:
+    """Everything that is declared says layer 1; the weights are those of layer 0."""
+    truth = load_registry(repo_root / "hooks.yaml")["planner-0"]
+    folder = Path("liar")
+    shutil.copytree(repo_root / "models/organism/sae" / SITES[0], folder)
+    values = read_json(folder / "cfg.json")
+    values["metadata"]["hook_name"] = SITES[1]
+    write_json(folder / "cfg.json", values)
+    checkpoint = FolderCheckpoint(
+        source="folder",
+        path="liar",
+        sha256=sha256_file(folder / "sae_weights.safetensors"),
+        config_sha256=sha256_file(folder / "cfg.json"),
+    )
+    lie = truth.model_copy(update={"name": "liar", "site": SITES[1], "checkpoint": checkpoint})
+    register(lie)
+    with pytest.raises(ModelError, match=r"does not reconstruct its site best(?s:.*)layers\.0"):
+        sae(changed(hooks=["liar"]))
+
+
+def test_without_autoencoders_the_stage_says_so(changed: Changed) -> None:
+    sae(changed(hooks=[]))
+    found = metrics()
+    assert (found["audits"], found["loss_recovered"]) == ([], {})
+    assert list(SAE.iterdir()) == []
+    assert pd.read_csv(PLOTS / "sae.csv").empty
+    with pytest.raises(ConfigError, match="no autoencoder 'planner-9'"):
+        sae(changed(hooks=["planner-9"]))
