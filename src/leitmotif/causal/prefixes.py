@@ -1,0 +1,78 @@
+"""Where a continuation starts: the first seconds of a track as codes, and other prefixes beside."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.config import FRAME_RATE
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.errors import AudioError, ModelError
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.prompt import prompt_from_tags
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """One track to continue. Raises ModelError if a source has another shape than its codes."""
+
+    track_id: str
+    codes: Tensor
+    """[K, P]."""
+    prompt: str | None = None
+    sources: Mapping[str, Tensor] = field(default_factory=dict)
+    """Other prefixes [K, P] by name, whose runs activations may be taken from: the counterfactual,
+    or another track's."""
+
+    def __post_init__(self) -> None:
+        for name, codes in self.sources.items():
+            if codes.shape != self.codes.shape:
+                raise ModelError(
+                    f"the prefix {name} cannot be patched from into {self.track_id}",
+                    found=f"shape {tuple(codes.shape)}",
+                    expected=f"{tuple(self.codes.shape)}, so that steps correspond",
+                )
+
+
+def prefix_of(
+    model: HookedMusicGen,
+    track: ManifestTrack,
+    audio_root: Path,
+    *,
+    seconds: float,
+    prompt: bool = False,
+    sources: Mapping[str, Tensor] | None = None,
+) -> Prefix:
+    """Encode the first ``seconds`` of the track's first window.
+
+    ``audio_root`` is where the manifest's paths begin; ``prompt`` makes a sentence of the track's
+    tags. Raises AudioError for a file that is missing, changed or too short.
+    """
+    path = audio_root / track.path
+    verify_audio(path, track.sha256)
+    start = track.windows[0].start_frame / FRAME_RATE
+    audio = load_audio(path, sample_rate=model.sample_rate, start_seconds=start, seconds=seconds)
+    wanted = round(seconds * FRAME_RATE)
+    hop = model.sample_rate // FRAME_RATE
+    if len(audio.samples) // hop < wanted:
+        raise AudioError(
+            f"{track.track_id} is shorter than its prefix",
+            reason="too_short",
+            found=f"{audio.seconds:.2f} s from {start:g} s on",
+            expected=f"{seconds:g} s",
+            fix="ask for a shorter prefix",
+        )
+    codes = model.encode_audio(audio.samples[: wanted * hop])[0]
+    told = prompt_from_tags(track.tags) if prompt else None
+    return Prefix(track.track_id, codes, told, dict(sources or {}))
+
+
+def sha256_codes(codes: Tensor) -> str:
+    """SHA-256 of codes as int32, little-endian, and of their shape (64 hex)."""
+    array = np.ascontiguousarray(codes.cpu().to(torch.int32).numpy(), dtype="<i4")
+    return hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest()

@@ -1,0 +1,219 @@
+"""What an intervention changes: features of an autoencoder, coordinates, a direction, a site.
+
+Each reads its activation from the residuals x and moves x by a change of that activation. What the
+target does not describe stays as it is; for an autoencoder that is the reconstruction error, which
+is why x is moved along decoder directions and never replaced by a reconstruction:
+
+    x + (a' - a) W_dec[f]
+
+So a change of nothing leaves x as it was, to the last bit.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leitmotif.errors import ModelError
+from leitmotif.sae.model import SparseAutoencoder
+from leitmotif.sites import canonical_site
+
+Described = dict[str, str | int | list[int] | None]
+
+
+class Target(Protocol):
+    """Something that is read from and moved in the activations x [..., d] of one site."""
+
+    @property
+    def site(self) -> str:
+        """Canonical name of the site."""
+
+    def read(self, x: Tensor) -> Tensor:
+        """Activations [..., c] of x, 0 at rest."""
+
+    def moved(self, x: Tensor, change: Tensor) -> Tensor:
+        """Return x with its activations changed by ``change`` [..., c]."""
+
+    def describe(self) -> Described:
+        """Site, feature, sae, sae_sha256 as the log has them; constants: a hash of the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class SaeFeatures:
+    """Features of a sparse autoencoder, changed together. Raises ModelError for one it lacks."""
+
+    sae: SparseAutoencoder
+    indices: tuple[int, ...]
+    name: str
+    """In hooks.yaml."""
+    sha256: str
+    """Of its weights."""
+    at: str | None = None
+    """Another site than the autoencoder's own: a misalignment made on purpose."""
+
+    def __post_init__(self) -> None:
+        _check_indices(self.indices, self.sae.config.d_sae, f"the autoencoder {self.name}")
+
+    @property
+    def site(self) -> str:
+        """See ``Target``."""
+        return self.sae.config.site if self.at is None else canonical_site(self.at)
+
+    def read(self, x: Tensor) -> Tensor:
+        """See ``Target``; what is not finite reads as if it were 0."""
+        flat = torch.nan_to_num(x.reshape(-1, x.shape[-1]).float(), posinf=0.0, neginf=0.0)
+        codes = self.sae.encode(flat)
+        column = torch.full((self.sae.config.d_sae,), -1, device=x.device)
+        column[list(self.indices)] = torch.arange(len(self.indices), device=x.device)
+        rows = torch.repeat_interleave(torch.arange(codes.rows, device=x.device), codes.l0)
+        mine = column[codes.indices] >= 0
+        read = codes.values.new_zeros(codes.rows, len(self.indices))
+        read[rows[mine], column[codes.indices[mine]]] = codes.values[mine]
+        return read.view(*x.shape[:-1], -1)
+
+    def moved(self, x: Tensor, change: Tensor) -> Tensor:
+        """See ``Target``; undoes the scale of the autoencoder's normalisation."""
+        step = change @ self.sae.W_dec[list(self.indices)].detach()
+        match self.sae.config.normalize_activations:
+            case "layer_norm":
+                step = step * x.float().std(-1, keepdim=True)
+            case "constant_norm_rescale":
+                step = step * x.float().norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5
+        return x + step.to(x.dtype)
+
+    def describe(self) -> Described:
+        """See ``Target``."""
+        return {
+            "site": self.site,
+            "feature": _one_or_all(self.indices),
+            "sae": self.name,
+            "sae_sha256": self.sha256,
+            "constants": None,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Coordinates of a site, changed together."""
+
+    site: str
+    indices: tuple[int, ...]
+    rest: Tensor
+    """[c], where each rests, such as its mean over a corpus: ablation takes it there."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "site", canonical_site(self.site))
+        _check_indices(self.indices, None, self.site)
+        if self.rest.shape != (len(self.indices),) or not torch.isfinite(self.rest).all():
+            raise ModelError(
+                f"the resting values at {self.site} do not fit the coordinates",
+                found=f"shape {tuple(self.rest.shape)}",
+                expected=f"{len(self.indices)} finite numbers",
+            )
+
+    def read(self, x: Tensor) -> Tensor:
+        """See ``Target``."""
+        if max(self.indices) >= x.shape[-1]:
+            raise ModelError(
+                f"{self.site} lacks a coordinate",
+                found=max(self.indices),
+                expected=f"0..{x.shape[-1] - 1}",
+            )
+        return x[..., list(self.indices)] - self.rest.to(x)
+
+    def moved(self, x: Tensor, change: Tensor) -> Tensor:
+        """See ``Target``."""
+        at = torch.tensor(self.indices, device=x.device)
+        return x.index_add(x.dim() - 1, at, change.to(x.dtype))
+
+    def describe(self) -> Described:
+        """See ``Target``."""
+        return _own(self.site, _one_or_all(self.indices), self.rest)
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One direction of a site, such as a probe's."""
+
+    site: str
+    vector: Tensor
+    """[d], of any length but 0."""
+    rest: float = 0.0
+    """Component along the direction to which ablation takes x."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "site", canonical_site(self.site))
+        norm = self.vector.norm()
+        if self.vector.dim() != 1 or not torch.isfinite(norm) or norm == 0:
+            raise ModelError(
+                f"this is no direction of {self.site}",
+                found=f"shape {tuple(self.vector.shape)}, norm {norm:.3g}",
+                expected="one finite vector (d,) other than zero",
+            )
+        object.__setattr__(self, "vector", self.vector / norm)
+
+    def read(self, x: Tensor) -> Tensor:
+        """See ``Target``."""
+        return (x @ self.vector.to(x) - self.rest)[..., None]
+
+    def moved(self, x: Tensor, change: Tensor) -> Tensor:
+        """See ``Target``."""
+        return x + change.to(x.dtype) * self.vector.to(x)
+
+    def describe(self) -> Described:
+        """See ``Target``."""
+        constants = torch.cat([self.vector, self.vector.new_tensor([self.rest])])
+        return _own(self.site, None, constants)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeSite:
+    """All that a site holds."""
+
+    site: str
+    rest: Tensor
+    """[d], such as the site's mean over a corpus."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "site", canonical_site(self.site))
+
+    def read(self, x: Tensor) -> Tensor:
+        """See ``Target``."""
+        return x - self.rest.to(x)
+
+    def moved(self, x: Tensor, change: Tensor) -> Tensor:
+        """See ``Target``."""
+        return x + change
+
+    def describe(self) -> Described:
+        """See ``Target``."""
+        return _own(self.site, None, self.rest)
+
+
+def _check_indices(indices: tuple[int, ...], size: int | None, where: str) -> None:
+    beyond = [i for i in indices if i < 0 or (size is not None and i >= size)]
+    if not indices or len(set(indices)) < len(indices) or beyond:
+        raise ModelError(
+            f"{where} has no such features",
+            found=list(indices),
+            expected=f"distinct numbers of 0..{'' if size is None else size - 1}, at least one",
+        )
+
+
+def _one_or_all(indices: tuple[int, ...]) -> int | list[int]:
+    return indices[0] if len(indices) == 1 else list(indices)
+
+
+def _own(site: str, feature: int | list[int] | None, constants: Tensor) -> Described:
+    values = np.ascontiguousarray(constants.detach().cpu().to(torch.float64).numpy(), dtype="<f8")
+    digest = hashlib.sha256(values.tobytes()).hexdigest()
+    return {
+        "site": site,
+        "feature": feature,
+        "sae": None,
+        "sae_sha256": None,
+        "constants": digest,
+    }

@@ -1,0 +1,119 @@
+"""What is known of a composed track: its motif, its slots, and its beginning under another cue."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import soundfile
+from torch import Tensor
+
+from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
+from leitmotif.corpus.organism.shard import TRUTH, encode_mp3
+from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.world import World, load_world
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import CorpusError
+from leitmotif.files import read_table
+from leitmotif.musicgen import HookedMusicGen
+
+CODEBOOKS = 4
+SAMPLES_PER_FRAME = 640
+"""At the composed music's 32 kHz; both are MusicGen's."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The truth of one track, in samples of its prefix and of what follows it."""
+
+    truth: Truth
+    prefix_samples: int
+    """Up to the end of the cue."""
+    motifs: list[Span]
+    """Of the prefix."""
+    slots: list[Span]
+    """Where the motif returns or does not, from the continuation's start."""
+
+    @property
+    def returns(self) -> list[bool]:
+        """What the track's own cue says of each slot; the twin of a slot says the opposite."""
+        return [slot.returns for slot in self.truth.slots]
+
+    @property
+    def cue_steps(self) -> range:
+        """Decoder steps from the first that has read a token of the cue to the last."""
+        cue = self.truth.cue
+        start, stop = _frame(cue.start_sample), _frame(cue.start_sample + cue.samples)
+        return range(start + 1, stop + CODEBOOKS)
+
+    def gap_steps(self, slot: int) -> range:
+        """Steps after the cue has been read and before the slot's first frame is predicted."""
+        return range(self.cue_steps.stop, _frame(self.truth.slots[slot].start_sample))
+
+    def slot_steps(self, slot: int) -> range:
+        """Steps at which the slot's frames are predicted."""
+        start = self.truth.slots[slot].start_sample
+        return range(_frame(start), _frame(start + self.truth.slots[slot].samples))
+
+
+def _frame(sample: int) -> int:
+    return sample // SAMPLES_PER_FRAME
+
+
+class Twins:
+    """The truths of a corpus; of one that was not composed, none."""
+
+    def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
+        self._world, self._truths = world, truths
+        self._bank = None if world is None else SoundBank(world)
+
+    @classmethod
+    def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
+        """Read a corpus folder; ``world`` describes its music, None for any other corpus.
+
+        Raises LeitmotifError if the truth is missing, and CorpusError if the world is not usable.
+        """
+        if world is None:
+            return cls(None, {})
+        rows = read_table(corpus / TRUTH, Truth)
+        return cls(load_world(world), {row.track_id: row for row in rows})
+
+    def planted(self, track_id: str) -> Planted | None:
+        """What is known of a track; None where nothing is."""
+        truth = self._truths.get(track_id)
+        if truth is None:
+            return None
+        end = truth.cue.start_sample + truth.cue.samples
+        motifs = [truth.motif, *truth.statements]
+        return Planted(
+            truth=truth,
+            prefix_samples=end,
+            motifs=[motif for motif in motifs if motif.start_sample + motif.samples <= end],
+            slots=[
+                Span(start_sample=slot.start_sample - end, samples=slot.samples)
+                for slot in truth.slots
+            ],
+        )
+
+    def counterfactual(self, model: HookedMusicGen, track_id: str, slot: int) -> Tensor | None:
+        """Codes [K, P] of the track's prefix, had its cue said the opposite of ``slot``.
+
+        The twin is rendered and passes the same MP3 encoder as the track did, so that the cue is
+        all that differs. None where no truth is known. Raises CorpusError for a slot that the
+        track lacks, or a truth of another world.
+        """
+        known = self.planted(track_id)
+        if known is None or self._world is None or self._bank is None:
+            return None
+        if not 0 <= slot < len(known.slots):
+            raise CorpusError(
+                f"{track_id} has no slot {slot}",
+                found=f"{len(known.slots)} slots",
+                expected="a number from 0",
+            )
+        twin = score_of(self._world, known.truth).twin(slot)
+        notes = sounds(self._world, twin)[: known.truth.bars * self._world.notes_per_bar]
+        mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
+        samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
+        return model.encode_audio(samples[: known.prefix_samples])[0]

@@ -1,0 +1,65 @@
+"""Conditions: one formula, and refusals of what makes no sense."""
+
+import pytest
+import torch
+
+from leitmotif.causal.conditions import Condition, conditions_of
+from leitmotif.causal.targets import WholeSite
+from leitmotif.errors import ModelError
+
+SITE = WholeSite("layers.1.residual", torch.zeros(4))
+X = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_strengths_scale_the_activation() -> None:
+    for kind, strength in (("zero_effect", 1.0), ("ablate", 0.0), ("scale", -2.0)):
+        out = Condition(kind, "c", SITE, strength).edit()(X)
+        torch.testing.assert_close(out, strength * X)
+    assert torch.equal(Condition("zero_effect", "c", SITE).edit()(X), X)
+
+
+def test_a_patch_copies_each_rows_own_source_in_both_halves_of_the_guidance() -> None:
+    # Two halves of one source row and two rows that read from it.
+    out = Condition("patch", "c", SITE, source="twin").edit(1, [0, 0])(X)
+    for half in (0, 3):
+        assert torch.equal(out[half], X[half])
+        for row in (1, 2):
+            torch.testing.assert_close(out[half + row], X[half])
+    halfway = Condition("patch", "c", SITE, 0.5, source="twin").edit(2, [1])(X[:3])
+    torch.testing.assert_close(halfway[2], (X[2] + X[1]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "remove", "target": SITE}, "expected: baseline"),
+        ({"kind": "baseline", "target": SITE}, "target"),
+        ({"kind": "ablate", "strength": 0.0}, "no target"),
+        ({"kind": "ablate", "target": SITE}, "strength"),
+        ({"kind": "zero_effect", "target": SITE, "strength": 2.0}, "strength"),
+        ({"kind": "scale", "target": SITE, "strength": 1.0}, "zero_effect"),
+        ({"kind": "scale", "target": SITE, "strength": float("nan")}, "finite"),
+        ({"kind": "patch", "target": SITE}, "another prefix"),
+        ({"kind": "counterfactual"}, "another prefix"),
+        ({"kind": "ablate", "target": SITE, "strength": 0.0, "source": "twin"}, "none"),
+        ({"kind": "zero_effect", "target": SITE, "steps": range(4, 4)}, "start < stop"),
+        ({"kind": "zero_effect", "target": SITE, "steps": range(0, 8, 2)}, "start < stop"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Condition(**arguments)
+
+
+def test_controls_are_treated_as_the_candidate_is() -> None:
+    other = WholeSite("layers.0.residual", torch.zeros(4))
+    made = conditions_of("c", SITE, doses=[-1, 2], source="twin", random=[other], local=other)
+    kinds = ["zero_effect", "ablate", "scale", "scale", "patch", "random_feature", "local_feature"]
+    assert [one.kind for one in made] == kinds
+    assert {one.source for one in made[4:]} == {"twin"}
+    without = conditions_of("c", SITE, doses=[], random=[other])
+    assert [(one.kind, one.strength) for one in without] == [
+        ("zero_effect", 1.0),
+        ("ablate", 0.0),
+        ("random_feature", 0.0),
+    ]

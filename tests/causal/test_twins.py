@@ -1,0 +1,65 @@
+"""The counterfactual beginnings of composed tracks."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from leitmotif.causal.prefixes import Prefix
+from leitmotif.causal.twins import Twins
+from leitmotif.corpus.organism.composer import Truth
+from leitmotif.corpus.organism.world import World
+from leitmotif.errors import CorpusError, LeitmotifError
+from leitmotif.files import write_table
+from leitmotif.musicgen import HookedMusicGen
+
+
+def test_only_the_cue_differs(pieces: list[Prefix], world: World) -> None:
+    """The first half of the cue decides the first slot; MP3 smears a frame or two around it."""
+    bar = world.frames_per_bar
+    for piece in pieces:
+        differs = (piece.codes[0] != piece.sources["twin"][0]).nonzero().flatten()
+        assert len(differs) > bar / 4
+        assert bar - 2 <= int(differs.min())
+        assert int(differs.max()) < bar + bar // 2 + 2
+
+
+def test_windows_and_steps_follow_the_form(twins: Twins, world: World) -> None:
+    known = twins.planted("piece_0")
+    assert known is not None
+    bar = world.frames_per_bar
+    assert known.prefix_samples == 2 * world.samples_per_bar
+    assert [motif.start_sample for motif in known.motifs] == [0]
+    assert [slot.start_sample for slot in known.slots] == [
+        8 * world.samples_per_bar,
+        10 * world.samples_per_bar,
+    ]
+    assert known.cue_steps == range(bar + 1, 2 * bar + 4)
+    assert known.gap_steps(0) == range(2 * bar + 4, 10 * bar)
+    assert known.slot_steps(1) == range(12 * bar, 13 * bar)
+    assert known.returns == [known.truth.slots[i].returns for i in (0, 1)]
+
+
+def test_a_corpus_without_truth_has_no_twins(planner: HookedMusicGen, tmp_path: Path) -> None:
+    none = Twins.of_corpus(tmp_path, None)
+    assert none.planted("piece_0") is None
+    assert none.counterfactual(planner, "piece_0", 0) is None
+
+
+def test_a_corpus_is_read_from_its_folder(
+    planner: HookedMusicGen,
+    pieces: list[Prefix],
+    truths: list[Truth],
+    tmp_path: Path,
+    repo_root: Path,
+) -> None:
+    described = repo_root / "models/organism/world.json"
+    with pytest.raises(LeitmotifError, match="does not exist"):
+        Twins.of_corpus(tmp_path, described)
+    write_table(tmp_path / "truth.jsonl", truths)
+    read = Twins.of_corpus(tmp_path, described)
+    twin = read.counterfactual(planner, "piece_1", 0)
+    assert twin is not None
+    assert torch.equal(twin, pieces[1].sources["twin"])
+    with pytest.raises(CorpusError, match="no slot 2"):
+        read.counterfactual(planner, "piece_1", 2)
