@@ -1,5 +1,6 @@
 """How much of a clip an intervention left as it was: CLAP in short windows, loudness, spectrum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import librosa
@@ -40,22 +41,39 @@ def fidelity(
 
     Raises ModelError for clips of unequal length, or shorter than a window.
     """
+    return fidelities(clap, [treated], baseline, sample_rate, window_seconds=window_seconds)[0]
+
+
+def fidelities(
+    clap: Clap,
+    treated: Sequence[Samples],
+    baseline: Samples,
+    sample_rate: int,
+    *,
+    window_seconds: float = 2.0,
+) -> list[Fidelity]:
+    """The same for several clips of one baseline, which is then listened to once."""
     length = round(window_seconds * sample_rate)
-    if treated.shape != baseline.shape or treated.ndim != 1 or len(treated) < length:
-        raise ModelError(
-            "these clips cannot be compared",
-            found=f"shapes {treated.shape} and {baseline.shape}",
-            expected=f"both [n], of one length, at least {length} samples",
+    for clip in treated:
+        if clip.shape != baseline.shape or clip.ndim != 1 or len(clip) < length:
+            raise ModelError(
+                "these clips cannot be compared",
+                found=f"shapes {clip.shape} and {baseline.shape}",
+                expected=f"both [n], of one length, at least {length} samples",
+            )
+    count = len(baseline) // length
+    clips = [baseline, *treated]
+    windows = np.concatenate([clip[: count * length].reshape(-1, length) for clip in clips])
+    heard = clap.embed_audio(windows, sample_rate).reshape(len(clips), count, -1)
+    spectra = [_mel_db(clip, sample_rate) for clip in clips]
+    return [
+        Fidelity(
+            similarity=(heard[number] * heard[0]).sum(1),
+            loudness_db=float(rms_dbfs(clip) - rms_dbfs(baseline)),
+            spectral_db=float(np.sqrt(np.mean((spectra[number] - spectra[0]) ** 2))),
         )
-    whole = len(treated) // length * length
-    pieces = [clip[:whole].reshape(-1, length) for clip in (treated, baseline)]
-    heard, expected = (clap.embed_audio(windows, sample_rate) for windows in pieces)
-    spectra = [_mel_db(clip, sample_rate) for clip in (treated, baseline)]
-    return Fidelity(
-        similarity=(heard * expected).sum(1),
-        loudness_db=float(rms_dbfs(treated) - rms_dbfs(baseline)),
-        spectral_db=float(np.sqrt(np.mean((spectra[0] - spectra[1]) ** 2))),
-    )
+        for number, clip in enumerate(treated, start=1)
+    ]
 
 
 def _mel_db(clip: Samples, sample_rate: int) -> NDArray[np.float32]:

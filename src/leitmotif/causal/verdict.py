@@ -1,0 +1,104 @@
+"""What a candidate is, by rules that were stated before anything was measured.
+
+An effect is a change of the recurrence rate in points, positive in the direction that was predicted
+(towards what the counterfactual would do). It *moves* the recurrence if its interval lies above 0
+and so does that of its excess over matched random features. A candidate is *decodable* at a horizon
+if the interval of its partial effect is clear of 0 on either side. The rules, in this order:
+
+1. ``entangled``: in the gap the effect is clear of 0, either way, and the clips' similarity to
+   their baselines is below the threshold. Whatever it does, it does by breaking the music.
+2. ``foresight``: decodable at a horizon of at least the minimum, and the intervention within the
+   gap moves the recurrence.
+3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
+   effect is that of the return's own frames: none in the gap, none of the cue.
+4. ``look-back``: not decodable at such a horizon, no effect in the gap, and the cue's own frames,
+   or another cue in their place, have one: the model reads the cue again when it is time.
+5. ``decodable, not causal``: decodable at such a horizon, and the gap does not move the recurrence.
+6. ``none``: none of these.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from leitmotif.probe.intervals import Interval
+
+Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
+_STRONGEST: tuple[Verdict, ...] = (
+    "foresight",
+    "look-back",
+    "local",
+    "decodable, not causal",
+    "entangled",
+    "none",
+)
+assert set(_STRONGEST) == set(get_args(Verdict))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the rules draw their lines."""
+
+    minimum_seconds: float
+    """Least horizon of a claim."""
+    similarity: float
+    """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of one candidate; None where it was not."""
+
+    decodable: tuple[tuple[float, Interval], ...]
+    """(seconds ahead at which a horizon begins, partial effect there)."""
+    gap: Interval | None
+    """Effect of the intervention between cue and return."""
+    over_random: Interval | None
+    """By how much that exceeds the same intervention on matched random features."""
+    cue: Interval | None
+    """Effect of the intervention at the cue's own frames, or of the counterfactual cue itself."""
+    onset: Interval | None
+    """Effect of the intervention at the return's own frames."""
+    similarity: Interval | None
+    """Mean CLAP similarity to the baseline under the intervention in the gap."""
+
+
+def verdict(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """Apply the rules of this module to one candidate."""
+    far = _decodable(evidence, thresholds, far=True)
+    near = _decodable(evidence, thresholds, far=False)
+    in_gap, of_cue = _clear(evidence.gap), _above(evidence.cue)
+    broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
+    if in_gap and broken:
+        return "entangled"
+    if far:
+        moves = _above(evidence.gap) and _above(evidence.over_random)
+        return "foresight" if moves else "decodable, not causal"
+    if near or (_above(evidence.onset) and not in_gap and not of_cue):
+        return "local"
+    return "look-back" if of_cue and not in_gap else "none"
+
+
+def overall(verdicts: Sequence[Verdict]) -> Verdict:
+    """What a model is, by its candidates: the strongest of their verdicts; ``none`` of no one.
+
+    >>> overall(["none", "decodable, not causal", "foresight"])
+    'foresight'
+    """
+    return min(verdicts, key=_STRONGEST.index, default="none")
+
+
+def _decodable(evidence: Evidence, thresholds: Thresholds, *, far: bool) -> bool:
+    return any(
+        _clear(interval)
+        for seconds, interval in evidence.decodable
+        if (seconds >= thresholds.minimum_seconds) == far
+    )
+
+
+def _above(interval: Interval | None) -> bool:
+    return interval is not None and interval.low > 0
+
+
+def _clear(interval: Interval | None) -> bool:
+    return interval is not None and (interval.low > 0 or interval.high < 0)

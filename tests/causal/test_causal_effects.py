@@ -1,0 +1,94 @@
+"""Paired effects on tables whose answer is known, and error rates of the tests."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.causal.effects import (
+    by_track,
+    contrast,
+    differences,
+    dose_response,
+    effect_of,
+    sign_flip_p,
+    specificity,
+)
+from leitmotif.errors import ProbeError
+
+BASELINE = {("a", 0): 0.0, ("a", 1): 1.0, ("b", 0): 1.0, ("b", 1): None, ("c", 0): 1.0}
+TREATED = {("a", 0): 1.0, ("a", 1): 1.0, ("b", 0): 0.0, ("b", 1): 1.0, ("d", 0): 1.0}
+
+
+def test_differences_are_paired_averaged_over_seeds_and_turned_as_predicted() -> None:
+    assert differences(TREATED, BASELINE, scale=100) == {"a": 50.0, "b": -100.0}
+    turned = differences(TREATED, BASELINE, towards={"a": 1, "b": -1})
+    assert turned == {"a": 0.5, "b": 1.0}
+    assert by_track(BASELINE) == {"a": 0.5, "b": 1.0, "c": 1.0}
+
+
+def test_an_effect_in_every_track_is_sure() -> None:
+    found = effect_of({str(i): 50.0 + i for i in range(10)})
+    assert found.interval.mean == 54.5
+    assert 50 < found.interval.low < 54.5 < found.interval.high < 59
+    assert found.p == 2 / 2**10
+    assert found.as_metric()["n"] == 10
+    nothing = effect_of({str(i): 0.0 for i in range(10)})
+    assert (nothing.interval.low, nothing.interval.high, nothing.p) == (0.0, 0.0, 1.0)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=10), st.floats(0.1, 9))
+def test_p_is_blind_to_sign_and_scale(values: list[float], factor: float) -> None:
+    values = [round(value, 3) for value in values]
+    column = np.array(values)
+    p = sign_flip_p(column)
+    assert 2 ** (1 - len(values)) <= p <= 1
+    assert sign_flip_p(-column) == p
+    assert sign_flip_p(factor * column) == pytest.approx(p)
+
+
+def test_random_flips_agree_with_all_flips() -> None:
+    random = np.random.default_rng(0)
+    many = random.normal(0.4, 1, 15)
+    few = many[:14]
+    more = np.concatenate([few, [0.0]])  # a value that no flip moves
+    assert sign_flip_p(more, seed=3) == pytest.approx(sign_flip_p(few), abs=0.01)
+
+
+def test_without_an_effect_one_test_in_twenty_errs() -> None:
+    random = np.random.default_rng(1)
+    hits = [sign_flip_p(random.normal(size=9)) <= 0.05 for _ in range(600)]
+    assert 0.02 < np.mean(hits) < 0.08
+
+
+def test_a_contrast_is_with_the_mean_of_the_others() -> None:
+    one = {"a": 10.0, "b": 20.0, "c": 1.0}
+    assert contrast(one, [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]) == {
+        "a": 8.0,
+        "b": 17.0,
+    }
+    with pytest.raises(ProbeError, match="contrast"):
+        contrast(one, [])
+
+
+def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:
+    line = {dose: {"a": 7 * (dose - 1), "b": -2 * (dose - 1)} for dose in (-2.0, 0.0, 3.0)}
+    slopes = dose_response(line)
+    assert slopes["a"] == pytest.approx(7)
+    assert slopes["b"] == pytest.approx(-2)
+    assert list(dose_response({**line, 4.0: {"a": 21.0}})) == ["a"]
+    with pytest.raises(ProbeError, match="without doses"):
+        dose_response({})
+
+
+def test_specificity_is_effect_per_fidelity_lost() -> None:
+    effects = {"a": 50.0, "b": 30.0, "d": 99.0}
+    found = specificity(effects, {"a": 0.8, "b": 0.6, "c": 0.0})
+    assert found is not None
+    assert found.mean == pytest.approx(80 / 0.6)
+    assert specificity(effects, {"a": 1.0, "b": 1.0}) is None
+
+
+def test_one_track_has_no_interval() -> None:
+    with pytest.raises(ProbeError, match="2 or more"):
+        effect_of({"a": 1.0})

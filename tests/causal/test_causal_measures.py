@@ -1,0 +1,186 @@
+"""Measures of clips whose difference is known, and the clips that cannot be heard."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.measures import Listening, Measured, Measurer, log_likelihoods, sha256_audio
+from leitmotif.causal.prefixes import Prefix
+from leitmotif.causal.runner import Clip, Continuing, Runner
+from leitmotif.causal.targets import WholeSite
+from leitmotif.causal.twins import Twins
+from leitmotif.config import load_params
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import ModelError
+from leitmotif.judge import Clap
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.recurrence.settings import search_of
+from leitmotif.store.cache import WorkCache
+
+ORGANISM = Path("models/organism")
+AFTER = 5 * 32_000
+"""Returns count from 5 s after the prefix on."""
+
+
+@pytest.fixture(scope="module")
+def clap(repo_root: Path) -> Clap:
+    return Clap.from_pretrained(str(repo_root / ORGANISM / "judges/clap"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def listening(repo_root: Path, pieces: list[Prefix], twins: Twins) -> Listening:
+    proposals = load_params(repo_root / "presets/organism.yaml").proposals
+    planted = {piece.track_id: twins.planted(piece.track_id) for piece in pieces}
+    known = {track: one for track, one in planted.items() if one is not None}
+    end = next(iter(known.values())).slots[0]
+    heard = Span(start_sample=AFTER, samples=end.start_sample + end.samples - AFTER)
+    return Listening(
+        search=search_of(proposals),
+        motifs={track: one.motifs for track, one in known.items()},
+        heard=dict.fromkeys(known, heard),
+        window_seconds=1.92,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: Listening,
+    pieces: list[Prefix],
+    twins: Twins,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[Measured]:
+    """Baseline, identity and the gap patched from the twin, of six pieces."""
+    known = twins.planted(pieces[0].track_id)
+    assert known is not None
+    site = WholeSite("layers.1.residual", torch.zeros(128))
+    given = [
+        Condition("baseline"),
+        Condition("zero_effect", "gap", site, steps=known.gap_steps(0)),
+        Condition("patch", "gap", site, source="twin", steps=known.gap_steps(0)),
+    ]
+    how = Continuing(seconds=9 * 0.64, sampling=Sampling(top_k=50))
+    runner = Runner(planner, WorkCache(tmp_path_factory.mktemp("clips")), how)
+    return list(Measurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
+
+
+def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
+    found: list[Measured], twins: Twins
+) -> None:
+    for one in found:
+        known = twins.planted(one.clip.prefix.track_id)
+        assert known is not None
+        says = known.returns[0] != (one.clip.condition.kind == "patch")
+        assert one.excluded is None
+        assert one.metrics.recurrence == float(says)
+
+
+def test_identity_is_perfect_and_an_edit_is_not(found: list[Measured]) -> None:
+    for one in found:
+        metrics, kind = one.metrics, one.clip.condition.kind
+        if kind == "patch":
+            assert one.audio_sha256 != one.baseline_audio_sha256
+            assert metrics.log_likelihood != 0
+            assert metrics.clap_similarity < 0.9999
+            assert metrics.spectral_db > 1
+        else:
+            assert one.audio_sha256 == one.baseline_audio_sha256
+            assert metrics.clap_similarity == pytest.approx(1)
+            assert metrics.spectral_db == metrics.loudness_db == metrics.log_likelihood == 0
+        assert metrics.clap_prompt is None
+
+
+def test_likelihood_is_that_of_a_plain_forward_pass(exact_model: HookedMusicGen) -> None:
+    codes = torch.randint(64, (3, 4, 12), generator=torch.Generator().manual_seed(2))
+    chances = exact_model(codes, "a calm piece").log_softmax(-1)
+    by_hand = [
+        float(np.mean([chances[b, k, t, codes[b, k, t]] for k in range(4) for t in range(5, 12)]))
+        for b in range(3)
+    ]
+    np.testing.assert_allclose(log_likelihoods(exact_model, codes, 5, "a calm piece"), by_hand)
+
+
+def loud(samples: np.ndarray) -> np.ndarray:
+    return samples * 1e3
+
+
+def broken(samples: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(samples)) > 60_000, np.nan, samples)
+
+
+def silent(samples: np.ndarray) -> np.ndarray:
+    return samples * 1e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(loud, "clipped"), (broken, "non_finite"), (silent, "silent")]
+)
+@pytest.mark.parametrize("which", ["baseline", "patch"])
+def test_what_cannot_be_heard_is_excluded_with_its_reason(
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: Listening,
+    found: list[Measured],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[np.ndarray], np.ndarray],
+    reason: str,
+    which: str,
+) -> None:
+    clips = [one.clip for one in found[:3]]
+    decode, spoilt = HookedMusicGen.decode_audio, clips[0 if which == "baseline" else 2].codes
+
+    def spoil(self: HookedMusicGen, codes: torch.Tensor) -> torch.Tensor:
+        samples = decode(self, codes)
+        if not torch.equal(codes[0], spoilt):
+            return samples
+        return torch.from_numpy(change(samples[0].numpy()).astype(np.float32))[None]
+
+    monkeypatch.setattr(HookedMusicGen, "decode_audio", spoil)
+    heard = list(Measurer(planner, clap, listening).measure(clips))
+    said = [one.excluded for one in heard]
+    if which == "baseline":
+        assert said == [reason, reason, f"baseline_{reason}"]
+    else:
+        assert said == [None, None, reason]
+    for one in heard:
+        assert (one.metrics.recurrence is None) == (one.excluded is not None)
+
+
+def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
+    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+) -> None:
+    clips: list[Clip] = [found[0].clip, replace(found[2].clip, finite=False)]
+    heard = list(Measurer(planner, clap, listening).measure(clips))
+    assert [one.excluded for one in heard] == [None, "non_finite"]
+
+
+def test_a_prompt_is_compared_with_the_clip(
+    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+) -> None:
+    told = [
+        replace(one.clip, prefix=replace(one.clip.prefix, prompt="a rock piece with a guitar"))
+        for one in found[:3]
+    ]
+    cosines = [one.metrics.clap_prompt for one in Measurer(planner, clap, listening).measure(told)]
+    assert cosines[0] == cosines[1] != cosines[2]
+    assert all(cosine is not None and -1 <= cosine <= 1 for cosine in cosines)
+
+
+def test_clips_without_a_baseline_are_refused(
+    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+) -> None:
+    with pytest.raises(ModelError, match="no baseline"):
+        list(Measurer(planner, clap, listening).measure([found[2].clip]))
+
+
+def test_audio_hashes_are_of_what_a_file_holds() -> None:
+    samples = np.array([0.0, 0.5, -1.0], np.float32)
+    assert sha256_audio(samples) == sha256_audio(samples + np.float32(1e-6))
+    assert sha256_audio(samples) != sha256_audio(samples + np.float32(1e-4))
+    assert len(sha256_audio(np.array([np.nan, np.inf], np.float32))) == 64

@@ -1,0 +1,99 @@
+"""The rules, on made-up tables: the organisms' cases, and what must hold of any evidence."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.causal.verdict import Evidence, Thresholds, Verdict, overall, verdict
+from leitmotif.probe.intervals import Interval
+
+LINES = Thresholds(minimum_seconds=5.0, similarity=0.8)
+NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
+HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
+PLANNER = Evidence(((1.0, NO), (5.0, YES)), YES, YES, YES, YES, HIGH)
+READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (PLANNER, "foresight"),
+        (replace(PLANNER, decodable=((5.0, AGAINST),)), "foresight"),
+        (replace(PLANNER, similarity=LOW), "entangled"),
+        (replace(PLANNER, gap=AGAINST, similarity=LOW), "entangled"),
+        (replace(PLANNER, gap=NO, over_random=NO), "decodable, not causal"),
+        (replace(PLANNER, gap=AGAINST), "decodable, not causal"),
+        (replace(PLANNER, over_random=NO), "decodable, not causal"),
+        (replace(PLANNER, over_random=None), "decodable, not causal"),
+        (replace(PLANNER, decodable=((4.9, YES),)), "local"),
+        (READER, "look-back"),
+        (replace(READER, similarity=LOW), "look-back"),
+        (replace(READER, cue=NO), "local"),
+        (replace(READER, cue=None), "local"),
+        (replace(READER, cue=NO, onset=NO), "none"),
+        (replace(READER, cue=NO, gap=YES), "none"),
+        (Evidence((), None, None, None, None, None), "none"),
+    ],
+)
+def test_rules(evidence: Evidence, expected: Verdict) -> None:
+    assert verdict(evidence, LINES) == expected
+
+
+intervals = st.builds(
+    lambda mean, width: Interval(mean, mean - width, mean + width),
+    st.floats(-100, 100),
+    st.floats(0, 100),
+)
+maybe = st.none() | intervals
+evidences = st.builds(
+    Evidence,
+    decodable=st.lists(st.tuples(st.sampled_from([1.0, 3.0, 5.0, 9.0]), intervals), max_size=4).map(
+        tuple
+    ),
+    gap=maybe,
+    over_random=maybe,
+    cue=maybe,
+    onset=maybe,
+    similarity=st.none() | st.builds(lambda m: Interval(m, m, m), st.floats(0, 1)),
+)
+
+
+@given(evidences)
+def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidence) -> None:
+    found = verdict(evidence, LINES)
+    far = [i for seconds, i in evidence.decodable if seconds >= 5 and (i.low > 0 or i.high < 0)]
+    if found == "foresight":
+        assert far
+        assert evidence.gap is not None
+        assert evidence.gap.low > 0
+        assert evidence.over_random is not None
+        assert evidence.over_random.low > 0
+    without = replace(evidence, gap=NO)
+    assert verdict(without, LINES) not in ("foresight", "entangled")
+    assert (verdict(without, LINES) == "decodable, not causal") == bool(far)
+
+
+@given(evidences)
+def test_less_fidelity_never_makes_a_finding(evidence: Evidence) -> None:
+    found = verdict(replace(evidence, similarity=LOW), LINES)
+    assert found in ("entangled", verdict(replace(evidence, similarity=None), LINES))
+
+
+@given(evidences)
+def test_wider_intervals_never_make_foresight(evidence: Evidence) -> None:
+    def wide(interval: Interval | None) -> Interval | None:
+        if interval is None:
+            return None
+        return Interval(interval.mean, interval.low - 300, interval.high + 300)
+
+    for field in ("gap", "over_random"):
+        wider = replace(evidence, **{field: wide(getattr(evidence, field))})
+        assert verdict(wider, LINES) != "foresight"
+
+
+def test_a_model_is_its_strongest_candidate() -> None:
+    assert overall(["none", "look-back", "decodable, not causal"]) == "look-back"
+    assert overall(["entangled", "decodable, not causal"]) == "decodable, not causal"
+    assert overall([]) == "none"
