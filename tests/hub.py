@@ -1,13 +1,19 @@
 """A server with the model hub's layout, for what downloads from it."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from leitmotif.files import sha256_file
+
+_hash = cache(sha256_file)
+LARGE = (".safetensors", ".bin")
 
 
 @dataclass
@@ -17,11 +23,30 @@ class Hub:
     address: str
     requests: list[str] = field(default_factory=list)
     """Paths asked for, in order."""
+    sent: list[tuple[str, int, int]] = field(default_factory=list)
+    """(name, first byte, bytes sent) of each body of a file."""
+    stop_after: int | None = None
+    """Send so many bytes of a large file, then wait for ``go_on`` and close the connection."""
+    flip: bool = False
+    """Change the first byte of each large file on its way."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """What a process needs to take this server for the hub; its cache is in ``home``.
+
+        A process of its own, because huggingface_hub reads the address when it is imported.
+        """
+        kept = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+        return {**kept, "HF_ENDPOINT": self.address, "HF_HOME": str(home)}
 
 
 @contextmanager
 def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hub]:
-    """Serve folders as hub repositories that have one commit, ``revision``."""
+    """Serve folders as hub repositories that have one commit, ``revision``, which is ``main``.
+
+    As on the hub, a large file is a redirection to storage, known by its SHA-256.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -40,9 +65,14 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
                     return self._tree(folder, body)
                 if path == f"/api/models/{name}/revision/{revision}":
                     return self._commit(name, folder, body)
-                prefix = f"/{name}/resolve/{revision}/"
-                if path.startswith(prefix) and (folder / path.removeprefix(prefix)).is_file():
-                    return self._file(folder / path.removeprefix(prefix), body)
+                for asked in (revision, "main"):
+                    prefix = f"/{name}/resolve/{asked}/"
+                    file = folder / path.removeprefix(prefix)
+                    if path.startswith(prefix) and file.is_file():
+                        return self._file(file, body)
+                prefix = f"/storage/{name}/{revision}/"
+                if path.startswith(prefix):
+                    return self._bytes(folder / path.removeprefix(prefix), body)
             return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body)
 
         def _tree(self, folder: Path, body: bool) -> None:
@@ -58,10 +88,46 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
             self._send(200, json.dumps(content).encode(), {}, body)
 
         def _file(self, file: Path, body: bool) -> None:
-            content = file.read_bytes()
-            tag = sha256(content).hexdigest()
-            headers = {"ETag": f'"{tag}"', "X-Repo-Commit": revision, "Accept-Ranges": "bytes"}
-            self._send(200, content, headers, body)
+            headers = {"X-Repo-Commit": revision, "Accept-Ranges": "bytes"}
+            if file.suffix not in LARGE:
+                tag = _hash(file)[:40]  # git's, not a SHA-256
+                return self._send(200, file.read_bytes(), {**headers, "ETag": f'"{tag}"'}, body)
+            name, folder = next(item for item in repositories.items() if item[1] in file.parents)
+            path = f"/storage/{name}/{revision}/{file.relative_to(folder).as_posix()}"
+            linked = {
+                "Location": f"http://localhost:{server.server_port}{path}",  # as if another host
+                "X-Linked-Etag": f'"{_hash(file)}"',
+                "X-Linked-Size": str(file.stat().st_size),
+            }
+            return self._send(302, b"", headers | linked, body)
+
+        def _bytes(self, file: Path, body: bool) -> None:
+            size, first = file.stat().st_size, 0
+            headers = {"ETag": f'"{_hash(file)}"', "Accept-Ranges": "bytes"}
+            asked = self.headers.get("Range", "")
+            if asked.startswith("bytes="):
+                first = int(asked.removeprefix("bytes=").split("-")[0])
+                headers["Content-Range"] = f"bytes {first}-{size - 1}/{size}"
+            self.send_response(206 if first else 200)
+            for key, value in {**headers, "Content-Length": str(size - first)}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if not body:
+                return
+            last = size if hub.stop_after is None else min(size, first + hub.stop_after)
+            hub.sent.append((file.name, first, last - first))
+            with file.open("rb") as source:
+                source.seek(first)
+                for at in range(first, last, 1 << 20):
+                    chunk = source.read(min(1 << 20, last - at))
+                    if hub.flip and at == 0:
+                        chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
+                    self.wfile.write(chunk)
+            if last < size:
+                self.wfile.flush()
+                hub.stopped.set()
+                hub.go_on.wait(60)
+                self.close_connection = True
 
         def _send(self, status: int, content: bytes, headers: dict[str, str], body: bool) -> None:
             self.send_response(status)
@@ -75,13 +141,18 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *args: object) -> None:
+            pass  # a client that was killed
+
+    server = Server(("127.0.0.1", 0), Handler)
     hub = Hub(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield hub
     finally:
+        hub.go_on.set()
         server.shutdown()
         server.server_close()
         thread.join()
