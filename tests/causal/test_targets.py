@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leitmotif.causal.targets import Coordinates, Direction, SaeFeatures, Target, WholeSite
+from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite
 from leitmotif.errors import ModelError
 from tests.sae.making import random_sae
 
@@ -16,7 +16,6 @@ def targets() -> list[Target]:
         SaeFeatures(random_sae(), (3, 40), "tiny", "0" * 64),
         SaeFeatures(random_sae("jumprelu"), (3,), "tiny", "0" * 64),
         Coordinates("hook_layers.1", (0, 5), REST[[0, 5]]),
-        Direction("layers.1.residual", REST, rest=0.3),
         WholeSite("layers.1.residual", REST),
     ]
 
@@ -80,5 +79,3 @@ def test_features_that_do_not_exist_are_refused() -> None:
         Coordinates("layers.1.residual", (8,), REST[:1]).read(X)
     with pytest.raises(ModelError, match="2 finite"):
         Coordinates("layers.1.residual", (1, 2), REST[:1])
-    with pytest.raises(ModelError, match="no direction"):
-        Direction("layers.1.residual", torch.zeros(8))

@@ -4,7 +4,7 @@
 baseline           nothing
 counterfactual     nothing, but the piece goes on from another prefix: where patches come from
 zero_effect        the activation is read and written back; takes the path of every other edit
-ablate             to rest: 0 of a feature, the resting value of a coordinate, direction or site
+ablate             to rest: 0 of a feature, the resting value of a coordinate or site
 scale              times a strength, a dose of either sign
 patch              the activation that a run on another prefix has at the same step
 random_feature     one of these edits at a feature of like rate and norm (see ``matching``)

@@ -1,4 +1,4 @@
-"""What an intervention changes: features of an autoencoder, coordinates, a direction, a site.
+"""What an intervention changes: features of an autoencoder, coordinates of a site, a whole site.
 
 Each reads its activation from the residuals x and moves x by a change of that activation. What the
 target does not describe stays as it is; for an autoencoder that is the reconstruction error, which
@@ -20,6 +20,7 @@ from torch import Tensor
 from leitmotif.errors import ModelError
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.sites import canonical_site
+from leitmotif.store.reader import ActivationStore
 
 Described = dict[str, str | int | list[int] | None]
 
@@ -135,41 +136,6 @@ class Coordinates:
 
 
 @dataclass(frozen=True, eq=False)
-class Direction:
-    """One direction of a site, such as a probe's."""
-
-    site: str
-    vector: Tensor
-    """[d], of any length but 0."""
-    rest: float = 0.0
-    """Component along the direction to which ablation takes x."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "site", canonical_site(self.site))
-        norm = self.vector.norm()
-        if self.vector.dim() != 1 or not torch.isfinite(norm) or norm == 0:
-            raise ModelError(
-                f"this is no direction of {self.site}",
-                found=f"shape {tuple(self.vector.shape)}, norm {norm:.3g}",
-                expected="one finite vector (d,) other than zero",
-            )
-        object.__setattr__(self, "vector", self.vector / norm)
-
-    def read(self, x: Tensor) -> Tensor:
-        """See ``Target``."""
-        return (x @ self.vector.to(x) - self.rest)[..., None]
-
-    def moved(self, x: Tensor, change: Tensor) -> Tensor:
-        """See ``Target``."""
-        return x + change.to(x.dtype) * self.vector.to(x)
-
-    def describe(self) -> Described:
-        """See ``Target``."""
-        constants = torch.cat([self.vector, self.vector.new_tensor([self.rest])])
-        return _own(self.site, None, constants)
-
-
-@dataclass(frozen=True, eq=False)
 class WholeSite:
     """All that a site holds."""
 
@@ -191,6 +157,18 @@ class WholeSite:
     def describe(self) -> Described:
         """See ``Target``."""
         return _own(self.site, None, self.rest)
+
+
+def resting(store: ActivationStore, site: str) -> Tensor:
+    """Mean [d] of a stored site over all steps of all tracks: where its coordinates rest.
+
+    Raises StoreError for a site that is not stored.
+    """
+    total, steps = np.zeros(()), 0
+    for _, rows in store.items(site):
+        total = total + rows.sum(axis=0, dtype=np.float64)
+        steps += len(rows)
+    return torch.from_numpy(np.asarray(total / steps, dtype=np.float32))
 
 
 def _check_indices(indices: tuple[int, ...], size: int | None, where: str) -> None:

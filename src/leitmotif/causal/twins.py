@@ -21,6 +21,7 @@ from leitmotif.musicgen import HookedMusicGen
 CODEBOOKS = 4
 SAMPLES_PER_FRAME = 640
 """At the composed music's 32 kHz; both are MusicGen's."""
+_TWIN = "twin.slot"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ class Planted:
         """Steps at which the slot's frames are predicted."""
         start = self.truth.slots[slot].start_sample
         return range(_frame(start), _frame(start + self.truth.slots[slot].samples))
+
+
+def source_name(slot: int) -> str:
+    """What the twin of a slot is called among the sources of a prefix."""
+    return f"{_TWIN}{slot}"
+
+
+def slot_of(source: str) -> int | None:
+    """The slot whose twin a source is; None if it is another track."""
+    number = source.removeprefix(_TWIN)
+    return int(number) if number != source else None
 
 
 def _frame(sample: int) -> int:

@@ -1,0 +1,159 @@
+"""Make a logged clip again from the repository's files, and compare it with its line."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.log import InterventionRow
+from leitmotif.causal.measures import sha256_audio
+from leitmotif.causal.prefixes import Prefix, prefix_of, sha256_codes
+from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
+from leitmotif.causal.twins import Twins, slot_of
+from leitmotif.config import FRAME_RATE, OrganismCorpus, Params
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.errors import StoreError
+from leitmotif.files import read_table
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.sae.fetch import fetch
+from leitmotif.sae.formats import load_sae
+from leitmotif.sae.registry import load_registry
+from leitmotif.store.cache import WorkCache
+from leitmotif.store.reader import ActivationStore
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a replay finds what a line does not hold."""
+
+    corpus: Path
+    manifest: Path
+    activations: Path
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A clip made again."""
+
+    same_tokens: bool
+    same_audio: bool
+    """Bit for bit as 16-bit audio; another machine's codec may differ there."""
+
+
+def replay(row: InterventionRow, params: Params, files: Files) -> Replayed:
+    """Continue the line's prefix once more, on its own, and compare hashes.
+
+    Raises StoreError where model, prefix or autoencoder are no longer those of the line, and
+    LeitmotifError for a file that cannot be read.
+    """
+    model = _model(row, params)
+    source = row.source
+    prefix = _prefix(row.track_id, row, model, files)
+    given = {} if source is None else {source: _source(source, row, model, params, files)}
+    start = given[source] if row.condition == "counterfactual" and source else prefix.codes
+    _same(f"the prefix of {row.track_id}", sha256_codes(start), row.prefix_sha256)
+    target = None if row.site is None else _target(row, model, files)
+    condition = Condition(
+        row.condition,
+        row.candidate,
+        target,
+        1.0 if row.strength is None else row.strength,
+        source,
+        None if row.steps is None else range(*row.steps),
+    )
+    drawn = row.sampling
+    how = Continuing(
+        seconds=row.frames / FRAME_RATE,
+        seeds=(row.seed,),
+        sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
+        guidance_scale=drawn.guidance_scale,
+    )
+    prefix = replace(prefix, prompt=drawn.prompt, sources=given)
+    with TemporaryDirectory(prefix="leitmotif-") as folder:
+        runner = Runner(model, WorkCache(Path(folder)), how, rows=2)
+        (clip,) = runner.run([prefix], [condition])
+    samples = model.decode_audio(clip.codes[None])[0].cpu().numpy()
+    return Replayed(
+        same_tokens=sha256_codes(clip.codes) == row.tokens_sha256,
+        same_audio=sha256_audio(samples) == row.audio_sha256,
+    )
+
+
+def _model(row: InterventionRow, params: Params) -> HookedMusicGen:
+    own = row.model == params.model.name
+    model = HookedMusicGen.from_pretrained(
+        row.model,
+        revision=params.model.revision if own else None,
+        device=params.model.device,
+        dtype=params.model.dtype,
+        text_padding=params.model.text_padding,
+    )
+    _same(f"the model {row.model}", model.fingerprint, row.model_fingerprint)
+    return model
+
+
+def _prefix(track_id: str, row: InterventionRow, model: HookedMusicGen, files: Files) -> Prefix:
+    tracks = {track.track_id: track for track in read_table(files.manifest, ManifestTrack)}
+    if track_id not in tracks:
+        raise StoreError(f"{track_id} is not in {files.manifest}", fix="use the line's corpus")
+    seconds = row.prefix_frames / FRAME_RATE
+    return prefix_of(model, tracks[track_id], files.corpus, seconds=seconds)
+
+
+def _source(
+    name: str, row: InterventionRow, model: HookedMusicGen, params: Params, files: Files
+) -> Tensor:
+    slot = slot_of(name)
+    if slot is None:
+        return _prefix(name, row, model, files).codes
+    composed = isinstance(params.corpus, OrganismCorpus)
+    twins = Twins.of_corpus(files.corpus, Path(params.corpus.path) if composed else None)
+    twin = twins.counterfactual(model, row.track_id, slot)
+    if twin is None:
+        raise StoreError(
+            f"{row.track_id} has no twin in this corpus",
+            found=f"corpus.source {params.corpus.source}",
+            expected="the composed corpus that the line was made with",
+        )
+    return twin
+
+
+def _target(row: InterventionRow, model: HookedMusicGen, files: Files) -> Target:
+    site = str(row.site)
+    indices = tuple([row.feature] if isinstance(row.feature, int) else row.feature or ())
+    if row.sae is not None:
+        hook = load_registry()[row.sae]
+        _same(f"the autoencoder {row.sae}", hook.checkpoint.sha256, str(row.sae_sha256))
+        sae = load_sae(fetch(hook.checkpoint))
+        return SaeFeatures(sae, indices, row.sae, hook.checkpoint.sha256, at=site)
+    rest = _rest(row, model, files)
+    return Coordinates(site, indices, rest[list(indices)]) if indices else WholeSite(site, rest)
+
+
+def _rest(row: InterventionRow, model: HookedMusicGen, files: Files) -> Tensor:
+    """Where the site rests; of no account where nothing is taken there."""
+    if row.source is not None or row.strength == 1.0:
+        return torch.zeros(model.width)
+    store = ActivationStore(files.activations)
+    site = str(row.site)
+    header = store.header(site, store.tracks(site)[0])
+    _same(
+        f"the model of {files.activations}, whose mean is where {site} rests,",
+        header.model_fingerprint,
+        row.model_fingerprint,
+    )
+    return resting(store, site)
+
+
+def _same(what: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise StoreError(
+            f"{what} is not the line's",
+            found=f"SHA-256 {found}",
+            expected=expected,
+            fix="check out the revision that the log belongs to",
+        )

@@ -1,0 +1,239 @@
+"""The log of interventions: whole or not at all, as its schema says, and enough to replay from."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import soundfile
+import torch
+
+from leitmotif import files
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.log import (
+    LOG,
+    SCHEMA,
+    InterventionRow,
+    json_schema,
+    read_log,
+    row_of,
+    write_audio,
+    write_log,
+)
+from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.prefixes import Prefix, prefix_of
+from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
+from leitmotif.causal.twins import Twins, slot_of, source_name
+from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
+from leitmotif.corpus.organism.shard import encode_mp3
+from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.world import World
+from leitmotif.corpus.tables import ManifestTrack, Window
+from leitmotif.errors import AudioError, LeitmotifError, StoreError
+from leitmotif.files import sha256_file, write_table
+from leitmotif.judge import Clap
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.recurrence.settings import Search
+from leitmotif.sae.fetch import fetch
+from leitmotif.sae.formats import load_sae
+from leitmotif.sae.registry import load_registry
+from leitmotif.store.cache import WorkCache
+
+MODEL = "models/organism/planner"
+SITE = "layers.1.residual"
+HOW = Continuing(seconds=2.0, seeds=(4,), sampling=Sampling(top_k=50))
+
+
+@pytest.fixture(scope="module")
+def workplace(
+    repo_root: Path, world: World, truths: list[Truth], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A copy of what a replay reads: params, models, and a corpus of two tracks."""
+    root = tmp_path_factory.mktemp("workplace")
+    (root / "models").symlink_to(repo_root / "models")
+    shutil.copy(repo_root / "presets/organism.yaml", root / "params.yaml")
+    shutil.copy(repo_root / "hooks.yaml", root / "hooks.yaml")
+    bank, tracks = SoundBank(world), []
+    for row in truths[:2]:
+        path = root / f"data/corpus/{row.track_id}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        score = score_of(world, row)
+        path.write_bytes(encode_mp3(render(bank, sounds(world, score)), world.sample_rate))
+        tracks.append(
+            ManifestTrack(
+                track_id=row.track_id,
+                path=path.name,
+                sha256=sha256_file(path),
+                seconds=8.32,
+                tags=[],
+                licence=None,
+                windows=[Window(start_frame=0, frames=416)],
+            )
+        )
+    write_table(root / "data/corpus/truth.jsonl", truths[:2])
+    write_table(root / "data/manifest.jsonl", tracks)
+    return root
+
+
+def prefix(model: HookedMusicGen, root: Path, repo_root: Path) -> Prefix:
+    track = files.read_table(root / "data/manifest.jsonl", ManifestTrack)
+    corpus = root / "data/corpus"
+    twins = Twins.of_corpus(corpus, repo_root / "models/organism/world.json")
+    twin = twins.counterfactual(model, "piece_0", 0)
+    assert twin is not None
+    other = prefix_of(model, track[1], corpus, seconds=1.28).codes
+    sources = {source_name(0): twin, "piece_1": other}
+    return prefix_of(model, track[0], corpus, seconds=1.28, sources=sources)
+
+
+@pytest.fixture(scope="module")
+def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[Measured]:
+    hook = load_registry(repo_root / "hooks.yaml")["planner-1"]
+    sae = load_sae(fetch(hook.checkpoint, root=repo_root))
+    features = SaeFeatures(sae, (3, 5), hook.name, hook.checkpoint.sha256)
+    whole = WholeSite(SITE, torch.zeros(128))
+    one = Coordinates(SITE, (7,), torch.zeros(1))
+    given = [
+        Condition("baseline"),
+        Condition("counterfactual", source=source_name(0)),
+        Condition("zero_effect", "a", features),
+        Condition("scale", "a", features, -4.0),
+        Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
+        Condition("random_feature", "a", one, 1.0, source="piece_1", steps=range(10, 90)),
+    ]
+    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    cache = WorkCache(workplace / ".leitmotif/clips")
+    clips = Runner(planner, cache, HOW).run([prefix(planner, workplace, repo_root)], given)
+    return list(Measurer(planner, clap, Listening(Search(), {})).measure(clips))
+
+
+@pytest.fixture(scope="module")
+def rows(measured: list[Measured], planner: HookedMusicGen) -> list[InterventionRow]:
+    return [
+        row_of(one, HOW, model=MODEL, model_fingerprint=planner.fingerprint) for one in measured
+    ]
+
+
+def test_the_schema_in_git_is_this_codes() -> None:
+    assert json.loads(SCHEMA.read_text()) == json_schema(), "write it again"
+
+
+def test_lines_fit_the_schema_and_are_read_back(
+    rows: list[InterventionRow], tmp_path: Path
+) -> None:
+    path = tmp_path / "interventions.jsonl"
+    assert write_log(path, rows) == 6
+    for line in path.read_text().splitlines():
+        jsonschema.validate(json.loads(line), json_schema())
+        assert set(json.loads(line)) == set(InterventionRow.model_fields)
+    assert read_log(path) == rows
+    assert [row.feature for row in rows] == [None, None, [3, 5], [3, 5], None, 7]
+    assert rows[0].tokens_sha256 == rows[2].tokens_sha256
+    assert rows[0].clip_id != rows[2].clip_id
+    assert rows[4].steps == (68, 120)
+    assert all(row.metrics.clap_similarity is not None for row in rows)
+
+
+def test_a_clip_is_whole_or_not_there(
+    measured: list[Measured],
+    rows: list[InterventionRow],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a full disk the old log stays, no half file does, and the log names no lost clip."""
+    log, clip = tmp_path / LOG.name, tmp_path / "clips/a.wav"
+    write_audio(clip, measured[0], 32_000)
+    samples, rate = soundfile.read(clip, dtype="int16")
+    assert (len(samples), rate) == (164 * 640, 32_000)
+    write_log(log, [rows[0].model_copy(update={"file": "clips/a.wav"})])
+    before = log.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match="disk is full"):
+            write_audio(tmp_path / "clips/b.wav", measured[1], 32_000)
+        with pytest.raises(StoreError, match="disk is full"):
+            write_log(log, rows)
+    assert log.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.wav", "clips", LOG.name]
+    with pytest.raises(StoreError, match=r"1 missing, such as clips/b\.wav"):
+        write_log(log, [rows[0].model_copy(update={"file": "clips/b.wav"})])
+    assert log.read_bytes() == before
+
+
+def replay(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "from leitmotif.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "replay", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
+def test_a_clip_is_made_again(rows: list[InterventionRow], workplace: Path, line: int) -> None:
+    write_log(workplace / LOG, rows)
+    done = replay(workplace, str(line))
+    assert done.returncode == 0, done.stderr
+    row = rows[line - 1]
+    assert f"{row.clip_id}: {row.condition} of piece_0, seed 4: tokens equal" in done.stdout
+    assert "audio equal" in done.stdout
+
+
+def test_another_clip_is_noticed(rows: list[InterventionRow], workplace: Path) -> None:
+    wrong = rows[3].model_copy(update={"seed": 5})
+    write_log(workplace / LOG, [wrong])
+    done = replay(workplace, "1")
+    assert done.returncode == 1
+    assert "tokens differ" in done.stdout
+    missing = replay(workplace, "2")
+    assert missing.returncode == 1
+    assert "no line 2" in missing.stderr
+
+
+def test_other_files_than_the_lines_are_refused(
+    rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leitmotif.causal.replay import Files, replay
+    from leitmotif.config import load_params
+
+    monkeypatch.chdir(workplace)
+    data = Path("data")
+    known = Files(data / "corpus", data / "manifest.jsonl", data / "activations")
+    other = "0" * 64
+    for number, update, message in [
+        (0, {"model_fingerprint": other}, "the model .* is not the line's"),
+        (0, {"prefix_sha256": other}, "the prefix of piece_0 is not the line's"),
+        (3, {"sae_sha256": other}, "the autoencoder planner-1 is not the line's"),
+        (0, {"track_id": "piece_9"}, "piece_9 is not in"),
+        (5, {"strength": 0.0, "source": None}, "data/activations"),
+    ]:
+        with pytest.raises(LeitmotifError, match=message):
+            replay(rows[number].model_copy(update=update), load_params(), known)
+
+
+def test_sources_have_names() -> None:
+    assert slot_of(source_name(1)) == 1
+    assert slot_of("track_0000100") is None
+
+
+def test_a_prefix_beyond_the_track_is_refused(planner: HookedMusicGen, workplace: Path) -> None:
+    track = files.read_table(workplace / "data/manifest.jsonl", ManifestTrack)[0]
+    corpus = workplace / "data/corpus"
+    told = prefix_of(planner, track, corpus, seconds=1.0, prompt=True)
+    assert told.prompt == "music"
+    assert told.codes.shape == (4, 50)
+    with pytest.raises(AudioError, match="shorter than its prefix"):
+        prefix_of(planner, track, corpus, seconds=10.0)
