@@ -1,4 +1,4 @@
-"""Autoencoders from a server with the hub's layout: pinned, resumed, refused, and pinned anew."""
+"""Autoencoders from a server with the hub's layout: pinned, resumed and refused."""
 
 import re
 import subprocess

@@ -129,9 +129,9 @@ def _complete(repository: str, file: str, revision: str) -> None:
 @contextmanager
 def _asking(repository: str, path: str, revision: str) -> Iterator[None]:
     """Turn what the hub's client raises into ModelError."""
-    import huggingface_hub.file_download  # noqa: F401: brings the HTTP library named below
+    import huggingface_hub.file_download  # noqa: F401
 
-    # httpx in huggingface_hub 1, httpx2 in 2.
+    # The HTTP library that it brings: httpx in huggingface_hub 1, httpx2 in 2.
     lost = tuple(
         sys.modules[name].TransportError for name in ("httpx", "httpx2") if name in sys.modules
     )

@@ -137,9 +137,7 @@ def register(hook: Hook, path: Path = REGISTRY) -> None:
     Comments and the order of the others stay. Raises ConfigError if the file cannot be used.
     """
     load_registry(path)
-    yaml = YAML()
-    yaml.width = 200
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml = _yaml()
     values = yaml.load(path.read_text(encoding="utf-8"))
     hooks = values["hooks"]
     hooks.fa.set_block_style()
@@ -152,6 +150,20 @@ def register(hook: Hook, path: Path = REGISTRY) -> None:
     text = io.StringIO()
     yaml.dump(values, text)
     write_text(path, text.getvalue())
+
+
+def entry_text(hook: Hook) -> str:
+    """An entry as it stands in hooks.yaml, below ``hooks:``."""
+    text = io.StringIO()
+    _yaml().dump({"hooks": [hook.model_dump(mode="json")]}, text)
+    return text.getvalue().removeprefix("hooks:\n")
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
 
 
 def json_schema() -> dict[str, Any]:
