@@ -130,6 +130,61 @@ def train_sae(
         typer.echo(f"entered into hooks.yaml as {name}")
 
 
+@app.command(name="pin-sae")
+def pin_sae(
+    repository: Annotated[str, typer.Argument(help="Hub repository, such as someone/saes.")],
+    path: Annotated[str, typer.Argument(help="Folder in it that holds cfg.json.")],
+    name: Annotated[str, typer.Option(help="Of the entry.")],
+    prompt: Annotated[
+        str, typer.Option(help="What the model was told in training: none, tags or other.")
+    ],
+    revision: Annotated[
+        str, typer.Option(help="Commit; a branch or tag is replaced by its commit of now.")
+    ] = "main",
+    model: Annotated[
+        str | None, typer.Option(help="Trained on; only where cfg.json does not say.")
+    ] = None,
+    model_revision: Annotated[
+        str | None, typer.Option(help="Commit of that model, if its authors say.")
+    ] = None,
+    forward_dtype: Annotated[
+        str | None, typer.Option(help="Precision of that model then, if its authors say.")
+    ] = None,
+    context_frames: Annotated[
+        int | None, typer.Option(help="Steps of a context; only where cfg.json does not say.")
+    ] = None,
+    sample_rate: Annotated[int, typer.Option(help="Of the audio, in Hz.")] = 32_000,
+    write: Annotated[bool, typer.Option("--write", help="Enter it into hooks.yaml.")] = False,
+) -> None:
+    """Download a published autoencoder and print its entry of hooks.yaml, hashes included.
+
+    The folders published for facebook/musicgen-small (Singh, Cherep & Maes, arXiv 2505.18186)
+    are sae-32_k_100_N/facebook/musicgen-small with N of 1, 5, 11, 17 and 21:
+
+    leitmotif pin-sae OWNER/REPOSITORY sae-32_k_100_11/facebook/musicgen-small
+    --revision COMMIT --name musicgen-small-11 --prompt other --write
+    """
+    from leitmotif.sae.pin import pin
+    from leitmotif.sae.registry import REGISTRY, entry_text, register
+
+    hook = pin(
+        repository,
+        path,
+        name=name,
+        prompt=prompt,
+        revision=revision,
+        model=model,
+        model_revision=model_revision,
+        forward_dtype=forward_dtype,
+        context_frames=context_frames,
+        sample_rate=sample_rate,
+    )
+    typer.echo(entry_text(hook), nl=False)
+    if write:
+        register(hook)
+        typer.echo(f"entered into {REGISTRY} as {name}", err=True)
+
+
 @app.command()
 def verify(
     full: Annotated[
