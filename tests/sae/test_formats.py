@@ -3,9 +3,6 @@
 import json
 import os
 import pickle
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,57 +158,3 @@ def test_a_torn_file_and_a_foreign_folder_are_refused(published: Path, tmp_path:
         load_sae(published)
     with pytest.raises(ModelError, match="not an autoencoder's folder"):
         load_sae(tmp_path / "nowhere")
-
-
-PARITY = """
-import sys, torch
-from pathlib import Path
-from sae_lens import SAE
-x = torch.load(Path(sys.argv[1]) / "x.pt")
-out = {}
-for folder in sorted(Path(sys.argv[1]).glob("*/cfg.json")):
-    sae = SAE.load_from_disk(folder.parent, device="cpu")
-    with torch.no_grad():
-        codes = sae.encode(x)
-        out[folder.parent.name] = (codes, sae.decode(codes))
-torch.save(out, Path(sys.argv[1]) / "out.pt")
-"""
-
-
-def python_with_sae_lens() -> str | None:
-    """This interpreter, or the one in LEITMOTIF_SAE_LENS_PYTHON (it needs a venv of its own)."""
-    for python in (sys.executable, os.environ.get("LEITMOTIF_SAE_LENS_PYTHON")):
-        if python and shutil.which(python):
-            found = "import importlib.util as u, sys; sys.exit(u.find_spec('sae_lens') is None)"
-            if subprocess.run([python, "-c", found], check=False).returncode == 0:
-                return python
-    return None
-
-
-def test_encoding_equals_sae_lens(tmp_path: Path) -> None:
-    python = python_with_sae_lens()
-    if python is None:
-        pytest.skip("needs sae-lens here, or in the Python that LEITMOTIF_SAE_LENS_PYTHON names")
-    sizes: dict[str, Any] = {"width": 32, "features": 1024, "k": 20}
-    folders = {
-        "published": write_published(tmp_path / "published", random_sae(**sizes)),
-        **{kind: tmp_path / kind for kind in ("relu", "topk", "jumprelu", "scaled", "normal")},
-    }
-    for kind in ("relu", "topk", "jumprelu"):
-        save_sae(random_sae(kind, **sizes), folders[kind])
-    save_sae(random_sae(**sizes), folders["scaled"])
-    edit(folders["scaled"], rescale_acts_by_decoder_norm=True)
-    save_sae(random_sae("relu", normalize_activations="layer_norm", **sizes), folders["normal"])
-    x = torch.randn(100, 32, generator=torch.Generator().manual_seed(3))
-    torch.save(x, tmp_path / "x.pt")
-    done = subprocess.run(
-        [python, "-c", PARITY, str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    theirs = torch.load(tmp_path / "out.pt", weights_only=True)
-    assert set(theirs) == set(folders)
-    for name, (codes, rebuilt) in theirs.items():
-        sae = load_sae(folders[name])
-        ours, sparse = sae.reconstruct(x)
-        torch.testing.assert_close(sparse.dense(1024), codes, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(ours, rebuilt, atol=1e-5, rtol=1e-5)
