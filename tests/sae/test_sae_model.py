@@ -2,13 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leitmotif.errors import ModelError
 from leitmotif.sae import Codes, SaeConfig, SparseAutoencoder
 from leitmotif.sae import model as module
-from leitmotif.sae.model import grouped_topk
 from tests.sae.making import random_sae
 
 
@@ -40,27 +37,16 @@ def test_sparse_and_dense_encodings_agree(activation: str, monkeypatch: pytest.M
         assert int(codes.l0.max()) <= 5
 
 
-@given(
-    rows=st.integers(1, 5),
-    features=st.sampled_from([7, 64, 96, 640, 1000, 1024]),
-    k=st.integers(1, 7),
-    seed=st.integers(0, 1000),
-)
-def test_picking_groups_first_is_exact(rows: int, features: int, k: int, seed: int) -> None:
-    x = torch.randn(rows, features, generator=torch.Generator().manual_seed(seed))
-    values, columns = grouped_topk(x, k)
-    assert torch.equal(x.gather(1, columns), values)
-    expected = x.topk(k, dim=1)
-    assert torch.equal(values.sort(1, descending=True).values, expected.values)
-    assert torch.equal(columns.sort(1).values, expected.indices.sort(1).values)
-
-
-def test_groups_hold_when_all_large_values_share_one() -> None:
-    x = torch.zeros(1, 1024)
-    x[0, 3::8] = torch.arange(1, 129, dtype=torch.float32)  # one group of 8 * 1 is 3, 11, …
-    values, columns = grouped_topk(x, 10)
-    assert sorted(values[0].tolist()) == list(range(119, 129))
-    assert sorted(columns[0].tolist()) == [3 + 8 * i for i in range(118, 128)]
+def test_features_are_taken_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    sae = random_sae(features=500, k=40)
+    x = torch.randn(50, 8, generator=torch.Generator().manual_seed(1))
+    whole = sae.encode(x)
+    monkeypatch.setattr(module, "_BLOCK", 64)  # eight blocks, the last one short
+    monkeypatch.setattr(module, "CHUNK_VALUES", 20 * 64)  # of 20 rows
+    codes = sae.encode(x)
+    assert torch.equal(codes.indices, whole.indices)
+    assert torch.equal(codes.offsets, whole.offsets)
+    torch.testing.assert_close(codes.values, whole.values, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["layer_norm", "constant_norm_rescale"])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
+from leitmotif.sae.topk import RunningTopk
 from leitmotif.sites import canonical_site
 
 Activation = Literal["relu", "topk", "jumprelu"]
@@ -25,8 +26,9 @@ Normalisation = Literal["none", "layer_norm", "constant_norm_rescale"]
 CHUNK_VALUES = 1 << 22
 """Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
 
-_GROUPS_PER_K = 8
-"""Top-k first picks groups by their maxima; this many groups for each feature that is kept."""
+_BLOCK = 2048
+"""Features whose pre-activations top-k computes at a time, for many rows: ``W_enc`` is then read
+once, where some rows and all features at a time would read it again for each of them."""
 
 
 class SaeConfig(BaseModel):
@@ -122,11 +124,11 @@ class SparseAutoencoder(nn.Module):
         else:
             self.threshold = None
 
-    def preactivations(self, x: Tensor) -> Tensor:
-        """Map normalised rows [n, d] to [n, F]."""
+    def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
+        """Map normalised rows [n, d] to [n, F], or to some of the features."""
         if self.config.apply_b_dec_to_input:
             x = x - self.b_dec
-        return torch.addmm(self.b_enc, x, self.W_enc)
+        return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Codes:
@@ -165,14 +167,26 @@ class SparseAutoencoder(nn.Module):
     def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
         """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
         x = self._check_input(x)
-        rows = max(1, CHUNK_VALUES // self.config.d_sae)
+        rows = max(1, CHUNK_VALUES // self._block)
         for part in torch.split(x, rows):
             normal, shift, scale = _normalised(part.float(), self.config.normalize_activations)
-            yield self._sparse(self.preactivations(normal)), shift, scale
+            yield self._sparse(normal), shift, scale
 
-    def _sparse(self, pre: Tensor) -> Codes:
+    @property
+    def _block(self) -> int:
+        """Features at a time: all, but for top-k of many."""
+        if self.config.k is None:
+            return self.config.d_sae
+        return min(self.config.d_sae, max(_BLOCK, self.config.k))
+
+    def _sparse(self, x: Tensor) -> Codes:
         if self.config.k is not None:
-            return _rows_of(*grouped_topk(pre, self.config.k))
+            pre = self.preactivations(x, slice(self._block))
+            best = RunningTopk(pre, self.config.k)
+            for first in range(self._block, self.config.d_sae, self._block):
+                best.add(self.preactivations(x, slice(first, first + self._block)))
+            return _rows_of(*best.result())
+        pre = self.preactivations(x)
         threshold = 0.0 if self.threshold is None else self.threshold
         active = (pre > threshold) & (pre > 0)
         row, indices = active.nonzero(as_tuple=True)
@@ -189,38 +203,6 @@ class SparseAutoencoder(nn.Module):
         if not torch.isfinite(x).all():
             raise ModelError("the activations are not finite", expected="no NaN, no infinity")
         return x
-
-
-def grouped_topk(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Values and columns of the k largest entries of each row [n, F], in no order: 2 x [n, k].
-
-    The k largest entries lie in the k groups of columns with the largest maxima, so a whole row is
-    only read for the maxima; sorting is left to a few groups. Exact; ties are cut at will.
-    """
-    n, features = x.shape
-    groups = _GROUPS_PER_K * k
-    size = features // groups
-    if size < 4 or features % groups:
-        groups = _divisor(features, groups)
-        size = features // groups
-    if size < 4 or groups <= k:
-        values, columns = x.topk(k, dim=1, sorted=False)
-        return values, columns
-    # Group g holds columns g, g + groups, …: maxima then run along contiguous memory.
-    blocks = x.view(n, size, groups)
-    best = blocks.amax(1).topk(k, dim=1, sorted=False).indices  # [n, k]
-    candidates = blocks.gather(2, best[:, None].expand(n, size, k)).flatten(1)  # [n, size * k]
-    values, at = candidates.topk(k, dim=1, sorted=False)
-    columns = at // k * groups + best.gather(1, at % k)
-    return values, columns
-
-
-def _divisor(number: int, near: int) -> int:
-    """The divisor of ``number`` closest above ``near``, at most four times it; else 1."""
-    for candidate in range(near, min(number, 4 * near) + 1):
-        if number % candidate == 0:
-            return candidate
-    return 1
 
 
 def _rows_of(values: Tensor, columns: Tensor) -> Codes:

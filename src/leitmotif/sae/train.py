@@ -27,8 +27,9 @@ from torch.nn import functional as F
 from leitmotif.config import Settings
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic
-from leitmotif.sae.model import SaeConfig, SparseAutoencoder, grouped_topk
+from leitmotif.sae.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.pool import RowPool
+from leitmotif.sae.topk import grouped_topk
 
 
 class Training(Settings):
@@ -126,7 +127,7 @@ class Trainer:
         return Progress(
             step=self.step,
             fvu=float(fvu.detach()),
-            aux=float(aux),
+            aux=float(aux.detach()),
             l0=int((values > 0).sum()) / len(x),
             dead_fraction=float(dead.double().mean()),
         )
