@@ -47,6 +47,7 @@ class SaeFeatures:
     """Features of a sparse autoencoder, changed together. Raises ModelError for one it lacks."""
 
     sae: SparseAutoencoder
+    """On the device of the model that is changed."""
     indices: tuple[int, ...]
     name: str
     """In hooks.yaml."""
