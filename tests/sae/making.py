@@ -9,12 +9,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from leitmotif.sae import SaeConfig, SparseAutoencoder
+from leitmotif.sae.model import Activation
 
 
 def random_sae(
-    activation: str = "topk", *, width: int = 8, features: int = 64, k: int = 5, seed: int = 0,
+    activation: Activation = "topk",
+    *,
+    width: int = 8,
+    features: int = 64,
+    k: int = 5,
+    seed: int = 0,
     **settings: Any,
-) -> SparseAutoencoder:  # fmt: skip
+) -> SparseAutoencoder:
     """An autoencoder with untied random weights."""
     random = torch.Generator().manual_seed(seed)
     config = SaeConfig(

@@ -125,9 +125,7 @@ class SparseAutoencoder(nn.Module):
             self.threshold = None
 
     def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
-        """Map normalised rows [n, d] to [n, F], or to some of the features."""
-        if self.config.apply_b_dec_to_input:
-            x = x - self.b_dec
+        """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
         return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
 
     @torch.no_grad()
@@ -170,6 +168,8 @@ class SparseAutoencoder(nn.Module):
         rows = max(1, CHUNK_VALUES // self._block)
         for part in torch.split(x, rows):
             normal, shift, scale = _normalised(part.float(), self.config.normalize_activations)
+            if self.config.apply_b_dec_to_input:
+                normal = normal - self.b_dec
             yield self._sparse(normal), shift, scale
 
     @property
