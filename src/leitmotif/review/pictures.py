@@ -24,11 +24,18 @@ _FAINT_DB, _CLEAR_DB = 50.0, 25.0
 for that of near-silence is the chroma of noise."""
 
 
-def outline(samples: NDArray[np.int16]) -> NDArray[np.int8]:
-    """Lowest and highest value of every 40 samples, scaled to 8 bits: [n] -> [ceil(n/40), 2]."""
-    padded = np.pad(samples, (0, -len(samples) % PEAK_SAMPLES), mode="edge")
-    steps = padded.reshape(-1, PEAK_SAMPLES)
+def outline(samples: NDArray[np.int16], step: int = PEAK_SAMPLES) -> NDArray[np.int8]:
+    """Lowest and highest of every ``step`` samples, scaled to 8 bits: [n] -> [ceil(n/step), 2]."""
+    padded = np.pad(samples, (0, -len(samples) % step), mode="edge")
+    steps = padded.reshape(-1, step)
     return (np.stack([steps.min(axis=1), steps.max(axis=1)], axis=1) >> 8).astype(np.int8)
+
+
+def heard(chroma: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Chroma [12, frames] weighted by loudness; ``energy`` [frames] is in dBFS."""
+    below = energy.max() - energy
+    weight = np.clip((_FAINT_DB - below) / (_FAINT_DB - _CLEAR_DB), 0, 1)
+    return np.asarray(chroma * weight, np.float32)
 
 
 class TrackFeatures:
@@ -59,9 +66,7 @@ class TrackFeatures:
     @cached_property
     def heard(self) -> NDArray[np.float32]:
         """Chroma weighted by loudness, [12, frames]."""
-        below = self.energy.max() - self.energy
-        weight = np.clip((_FAINT_DB - below) / (_FAINT_DB - _CLEAR_DB), 0, 1)
-        return np.asarray(self.chroma * weight, np.float32)
+        return heard(self.chroma, self.energy)
 
     @property
     def seconds(self) -> float:
