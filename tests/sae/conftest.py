@@ -3,21 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from leitmotif.corpus.tables import Window
-from leitmotif.files import sha256_json, write_table
+from leitmotif.files import write_table
 from leitmotif.sae.formats import CONFIG, WEIGHTS, save_sae
 from leitmotif.sae.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.registry import Audio, FolderCheckpoint, Hook
 from leitmotif.store import ActivationStore
-from leitmotif.store.header import TENSOR, Header, Origin, address_of
-from leitmotif.store.index import INDEX, IndexRow, file_of
-from leitmotif.tensors import serialise
-from tests.sae.making import sparse_activations
+from leitmotif.store.index import INDEX
+from tests.sae.making import sparse_activations, write_track
 
 WIDTH, CAUSES, ACTIVE, LAYERS, TRACKS, FRAMES = 16, 40, 3, 3, 8, 120
 
@@ -47,48 +43,9 @@ def store(
     index = []
     for layer, (rows, _) in enumerate(layers):
         for number, part in enumerate(rows.split(FRAMES)):
-            index.append(_write(root, f"layers.{layer}.residual", f"t{number}", part.numpy()))
+            index.append(write_track(root, f"layers.{layer}.residual", f"t{number}", part.numpy()))
     write_table(root / INDEX, index)
     return ActivationStore(root)
-
-
-def _write(root: Path, site: str, track_id: str, rows: np.ndarray) -> IndexRow:
-    origin = Origin(
-        model="tiny",
-        revision="",
-        model_fingerprint="a" * 64,
-        site=site,
-        track_id=track_id,
-        audio_sha256="b" * 64,
-        windows=[Window(start_frame=0, frames=len(rows))],
-        prompt="",
-        text_padding="auto",
-        forward_dtype="float32",
-        dtype="float32",
-        device="cpu",
-        versions="none",
-        code_version=sha256_json("test"),
-    )
-    header = Header(
-        **origin.model_dump(exclude={"windows"}),
-        windows=origin.windows,
-        frames=len(rows),
-        frame_rate=50,
-        sample_rate=32_000,
-        address=address_of(origin),
-    )
-    file = serialise({TENSOR: rows.astype(np.float32)}, header.to_metadata())
-    file.write(root / file_of(site, track_id))
-    return IndexRow(
-        site=site,
-        track_id=track_id,
-        file=file_of(site, track_id),
-        bytes=file.bytes,
-        sha256=file.sha256,
-        shape=(rows.shape[0], rows.shape[1]),
-        dtype="float32",
-        address=header.address,
-    )
 
 
 @pytest.fixture(scope="session")

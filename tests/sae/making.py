@@ -4,12 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from leitmotif.corpus.tables import Window
+from leitmotif.files import sha256_json
 from leitmotif.sae import SaeConfig, SparseAutoencoder
 from leitmotif.sae.model import Activation
+from leitmotif.store.header import TENSOR, Header, Origin, address_of
+from leitmotif.store.index import IndexRow, file_of
+from leitmotif.tensors import serialise
 
 
 def random_sae(
@@ -100,3 +106,43 @@ def sparse_activations(
     strengths = 0.5 + torch.rand(rows, active, generator=random)
     x = (dictionary[chosen] * strengths[..., None]).sum(1)
     return x + 0.3 * torch.ones(width), dictionary
+
+
+def write_track(root: Path, site: str, track_id: str, rows: np.ndarray) -> IndexRow:
+    """Put one tensor of activations into a store; its row of the index is still to be written."""
+    origin = Origin(
+        model="tiny",
+        revision="",
+        model_fingerprint="a" * 64,
+        site=site,
+        track_id=track_id,
+        audio_sha256="b" * 64,
+        windows=[Window(start_frame=0, frames=len(rows))],
+        prompt="",
+        text_padding="auto",
+        forward_dtype="float32",
+        dtype="float32",
+        device="cpu",
+        versions="none",
+        code_version=sha256_json("test"),
+    )
+    header = Header(
+        **origin.model_dump(exclude={"windows"}),
+        windows=origin.windows,
+        frames=len(rows),
+        frame_rate=50,
+        sample_rate=32_000,
+        address=address_of(origin),
+    )
+    file = serialise({TENSOR: rows.astype(np.float32)}, header.to_metadata())
+    file.write(root / file_of(site, track_id))
+    return IndexRow(
+        site=site,
+        track_id=track_id,
+        file=file_of(site, track_id),
+        bytes=file.bytes,
+        sha256=file.sha256,
+        shape=(rows.shape[0], rows.shape[1]),
+        dtype="float32",
+        address=header.address,
+    )
