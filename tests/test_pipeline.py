@@ -81,7 +81,7 @@ def test_inputs_come_from_earlier_stages_or_params() -> None:
     for stage, settings in STAGES.items():
         for dep in settings["deps"]:
             assert dep.startswith(("src/", "${")) or dep in made, f"{stage}: nothing makes {dep}"
-        made.update(paths(settings.get("outs", [])))
+        made.update(paths(settings.get("outs", [])) + paths(settings["metrics"]))
 
 
 @pytest.mark.parametrize("stage", STAGES)

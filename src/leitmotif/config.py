@@ -298,6 +298,73 @@ class CalibrationParams(Settings):
     seed: Annotated[int, Field(ge=0)]
 
 
+class JudgeParams(Settings):
+    """Models by whose ears generated audio is measured: hub ids, or folders."""
+
+    clap: str
+    clap_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Commit of the hub repository; null for a folder, required for a hub id."""
+    tagger: str
+    tagger_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
+    watch: str
+    """What DVC watches for a change of their weights, as ``model.watch``."""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+
+    @field_validator("clap_revision", "tagger_revision")
+    @classmethod
+    def _pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        judge = str(info.field_name).removesuffix("_revision")
+        name = info.data.get(judge)
+        if name is not None and _is_hub_id(name) and revision is None:
+            raise ValueError(
+                f"judge.{judge} {name!r} is not a folder here, so it is read as a hub id, which "
+                "needs a 40-digit revision: results must not change when the hub does"
+            )
+        return revision
+
+
+class InterventionsParams(Settings):
+    """Pieces continued while one thing in the model is changed, and what then changes."""
+
+    tracks: Annotated[int, Field(ge=2)]
+    """Pieces that are continued; the first of the manifest that can be."""
+    seeds: Annotated[int, Field(ge=1)]
+    """Continuations of each piece under each condition."""
+    prefix_seconds: Annotated[float, Field(gt=0)]
+    """Of a recording; a composed piece is continued from the end of its cue."""
+    seconds: Annotated[float, Field(gt=0)]
+    """Of the continuation."""
+    temperature: Annotated[float, Field(ge=0)]
+    top_k: Annotated[int | None, Field(ge=1)]
+    guidance_scale: float | None
+    """Weight of the prompt; null: the checkpoint's own."""
+    candidates: Annotated[int, Field(ge=0)]
+    """Features of data/candidates.jsonl that are tried one by one."""
+    together: Annotated[int, Field(ge=0)]
+    """Features of one site that are tried at once, the surest of it; 0 for none."""
+    doses: list[float]
+    """Strengths of ``scale``, 1 being the feature as it is."""
+    random: Annotated[int, Field(ge=1)]
+    """Matched random features, or groups of them, beside each candidate."""
+    min_similarity: Annotated[float, Field(ge=-1, le=1)]
+    """An effect that costs more CLAP similarity to the baseline is entangled, not a finding."""
+    p: Annotated[float, Field(gt=0, lt=1)]
+    min_score: Annotated[float, Field(ge=0, le=1)]
+    """A motif is said to return at this p-value and score."""
+    rows: Annotated[int, Field(ge=2)]
+    """Clips in a batch."""
+    kept_tracks: Annotated[int, Field(ge=0)]
+    """Pieces whose clips are kept as audio, for the report."""
+    seed: Annotated[int, Field(ge=0)]
+
+    @field_validator("doses")
+    @classmethod
+    def _doses(cls, doses: list[float]) -> list[float]:
+        if len(set(doses)) < len(doses) or {0.0, 1.0} & set(doses):
+            raise ValueError(f"{doses} repeats a dose or has 0 (ablate) or 1 (the feature itself)")
+        return doses
+
+
 class Params(Settings):
     """All of params.yaml."""
 
@@ -313,6 +380,8 @@ class Params(Settings):
     sae: SaeParams
     probes: ProbesParams
     calibration: CalibrationParams
+    judge: JudgeParams
+    interventions: InterventionsParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
