@@ -12,6 +12,7 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
+from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.queue import write_proposals
 from leitmotif.review.labels import Coverage
@@ -22,7 +23,7 @@ from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
-from leitmotif.stages.probes import CandidateRow, foresight, probes
+from leitmotif.stages.probes import foresight, probes
 from leitmotif.stages.sae import sae
 from leitmotif.store import ActivationStore
 from leitmotif.store.header import TENSOR

@@ -136,7 +136,8 @@ def judge(
     patches = {pieces.named(c.steps): c for c in candidate.conditions if c.kind == "patch"}
     slot = patches.get("slot")
     ablated = [one for one in candidate.conditions if one.kind == "ablate"]
-    tested = patches.get("gap") or ablated[0]
+    # Another track's activation predicts nothing of this one; taking the feature away does.
+    tested = patches["gap"] if pieces.known or not ablated else ablated[0]
     random = [one for one in candidate.conditions if one.kind == "random_feature"]
     towards = measures.moved(tested)
     over = contrast(towards, [measures.moved(one) for one in random]) if random else {}

@@ -52,6 +52,11 @@ class Pieces:
     """A source that differs as much, but says nothing of what is listened for."""
 
     @property
+    def known(self) -> bool:
+        """Whether the source is a counterfactual: what it would do is then known."""
+        return self.source != NEXT_TRACK
+
+    @property
     def prefixes(self) -> list[Prefix]:
         """What the runner takes."""
         return [piece.prefix for piece in self.pieces]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from leitmotif.config import Params
-from leitmotif.corpus.tables import ManifestTrack, Table
+from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.blocks import Block, raw_block
+from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.encoded import encoded_blocks
 from leitmotif.probe.experiment import (
     Candidate,
@@ -49,29 +50,6 @@ from leitmotif.store.reader import ActivationStore
 LISTENED = 2
 """Tracks on which the leak check listens."""
 Sites = Mapping[str, Mapping[str, Mapping[str, object]]]
-
-
-class CandidateRow(Table):
-    """A row of data/candidates.jsonl: a feature that may foresee, the surest first."""
-
-    rank: int
-    site: str
-    hook: str | None
-    """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
-    feature: int
-    horizon: str
-    effect: float
-    """Partial correlation with the target, the controls removed from both."""
-    low: float
-    high: float
-    p: float
-    q: float
-    p_shift: float
-    stability: float
-    misaligned: str
-    """Empty, or what does not match: then the row is no evidence about the site."""
-    exploratory: bool
-    """Whether tracks with undecided proposals were admitted."""
 
 
 def probes(params: Params) -> None:

@@ -1,0 +1,26 @@
+"""data/candidates.jsonl: features that may foresee."""
+
+from leitmotif.corpus.tables import Table
+
+
+class CandidateRow(Table):
+    """A row of data/candidates.jsonl: a feature that may foresee, the surest first."""
+
+    rank: int
+    site: str
+    hook: str | None
+    """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
+    feature: int
+    horizon: str
+    effect: float
+    """Partial correlation with the target, the controls removed from both."""
+    low: float
+    high: float
+    p: float
+    q: float
+    p_shift: float
+    stability: float
+    misaligned: str
+    """Empty, or what does not match: then the row is no evidence about the site."""
+    exploratory: bool
+    """Whether tracks with undecided proposals were admitted."""

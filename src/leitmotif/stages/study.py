@@ -1,0 +1,133 @@
+"""One model's pieces and conditions, as the stages that intervene share them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from leitmotif.causal.candidates import Candidate
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.findings import Measures
+from leitmotif.causal.log import InterventionRow, row_of, write_audio
+from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
+from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.twins import Twins
+from leitmotif.causal.verdict import Thresholds
+from leitmotif.config import InterventionsParams, OrganismCorpus, Params
+from leitmotif.files import read_table
+from leitmotif.judge import Clap
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.progress import progress
+from leitmotif.recurrence.settings import search_of
+from leitmotif.review.labels import Label
+from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
+from leitmotif.stages.tracks import readable_tracks
+from leitmotif.store.cache import WorkCache
+
+
+class Study:
+    """Continues pieces with one model under the conditions of candidates, and hears the clips."""
+
+    def __init__(self, params: Params, name: str, clap: Clap) -> None:
+        own = name == params.model.name
+        self.params, self.settings, self.name = params, params.interventions, name
+        self.clap = clap
+        self.model = HookedMusicGen.from_pretrained(
+            name,
+            revision=params.model.revision if own else None,
+            device=params.model.device,
+            dtype=params.model.dtype,
+            text_padding=params.model.text_padding,
+        )
+        self.pieces = self._pieces()
+        self.how = _continuing(self.settings)
+        self.baseline = Condition("baseline")
+        self.counterfactual = (
+            Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
+        )
+        self.measured: list[Measured] = []
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Where verdicts draw their lines."""
+        return Thresholds(
+            minimum_seconds=self.params.probes.minimum_seconds,
+            similarity=self.settings.min_similarity,
+        )
+
+    def run(self, candidates: Sequence[Candidate]) -> Measures:
+        """Make the clips of all conditions, or take them from the work cache, and measure them."""
+        conditions = [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
+        conditions += [one for candidate in candidates for one in candidate.conditions]
+        runner = Runner(
+            self.model, WorkCache(WORK_CACHE / "clips"), self.how, rows=self.settings.rows
+        )
+        clips = runner.run(self.pieces.prefixes, conditions)
+        total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
+        measurer = Measurer(self.model, self.clap, self._listening())
+        shown = progress(clips, f"interventions in {Path(self.name).name}", total=total)
+        self.measured = list(measurer.measure(shown))
+        return Measures(self.pieces, self.measured)
+
+    def log(self, folder: Path) -> list[InterventionRow]:
+        """Write the audio of the kept pieces below ``folder`` and return the lines of the log."""
+        kept = {piece.prefix.track_id for piece in self.pieces.pieces[: self.settings.kept_tracks]}
+        rows, written = [], set()
+        for one in self.measured:
+            file = None
+            if one.clip.prefix.track_id in kept:
+                # Clips that sound the same share a file.
+                name = f"{one.audio_sha256[:16]}.wav"
+                file = f"{CLIPS.name}/{name}"
+                if name not in written:
+                    write_audio(folder / name, one, self.model.sample_rate)
+                    written.add(name)
+            rows.append(
+                row_of(
+                    one,
+                    self.how,
+                    model=self.name,
+                    model_fingerprint=self.model.fingerprint,
+                    file=file,
+                )
+            )
+        return rows
+
+    def _pieces(self) -> Pieces:
+        params, settings = self.params, self.settings
+        tracks = readable_tracks()
+        if isinstance(params.corpus, OrganismCorpus):
+            twins = Twins.of_corpus(CORPUS, Path(params.corpus.path))
+            return composed_pieces(self.model, tracks[: settings.tracks], CORPUS, twins)
+        labels = read_table(LABELS, Label)
+        labelled = {label.track_id for label in labels}
+        return recorded_pieces(
+            self.model,
+            [track for track in tracks if track.track_id in labelled][: settings.tracks],
+            CORPUS,
+            labels,
+            seconds=settings.prefix_seconds,
+            horizon=params.probes.minimum_seconds,
+            prompt=params.activations.prompt == "tags",
+        )
+
+    def _listening(self) -> Listening:
+        return Listening(
+            search=search_of(self.params.proposals),
+            motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
+            heard={
+                piece.prefix.track_id: piece.heard
+                for piece in self.pieces.pieces
+                if piece.heard is not None
+            },
+            p=self.settings.p,
+            min_score=self.settings.min_score,
+        )
+
+
+def _continuing(settings: InterventionsParams) -> Continuing:
+    return Continuing(
+        seconds=settings.seconds,
+        seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
+        sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),
+        guidance_scale=settings.guidance_scale,
+    )
