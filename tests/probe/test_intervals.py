@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from leitmotif.probe.intervals import Interval, auroc, explained, track_weights
+from leitmotif.intervals import track_weights
+from leitmotif.probe.intervals import auroc, explained
 
 RANDOM = np.random.default_rng(0)
 
@@ -55,8 +56,3 @@ def test_the_interval_covers_the_mean_of_the_tracks_as_often_as_it_says() -> Non
         found = explained(total, total * RANDOM.beta(4, 1, size=60), weights)
         covered += found.low <= 0.2 <= found.high
     assert 0.9 <= covered / 300 <= 0.98
-
-
-def test_metrics_are_plain_rounded_numbers() -> None:
-    metric = Interval(0.123456789, -1.0, 1.0).as_metric()
-    assert metric == {"mean": 0.12346, "low": -1.0, "high": 1.0}

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from scipy.stats import beta
 
+from leitmotif.intervals import Interval
 from leitmotif.probe.effects import PartialEffects, residuals
 from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, planted
-from leitmotif.probe.intervals import Interval
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import Array, panel
 

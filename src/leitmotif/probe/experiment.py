@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
+from leitmotif.intervals import Interval, interval_of, track_weights
 from leitmotif.probe.blocks import Block
 from leitmotif.probe.effects import PartialEffects
 from leitmotif.probe.expansion import expand
-from leitmotif.probe.intervals import Interval, interval_of, track_weights
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.nested import NestedRidge
 from leitmotif.probe.panel import Array, constant_columns

@@ -1,39 +1,12 @@
-"""Intervals by resampling tracks, and the area under the curve within folds."""
-
-from dataclasses import asdict, dataclass
+"""Shares explained and areas under the curve, with intervals over tracks."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.intervals import Interval, interval_of, track_weights, with_estimate
 from leitmotif.probe.panel import Array
 
-RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % interval, as metrics files hold it."""
-
-    mean: float
-    low: float
-    high: float
-
-    def as_metric(self, digits: int = 5) -> dict[str, float]:
-        """Return a dictionary of rounded numbers."""
-        return {key: round(value, digits) for key, value in asdict(self).items()}
-
-
-def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """How often each track is drawn in each resample: [resamples, tracks]."""
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=resamples)
-    return drawn.astype(np.float64)
-
-
-def interval_of(estimate: float, resampled: Array) -> Interval:
-    """Percentile interval; resamples in which the estimate does not exist (NaN) are left out."""
-    low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return Interval(float(estimate), float(low), float(high))
+__all__ = ["Interval", "auroc", "explained", "interval_of", "track_weights"]
 
 
 def explained(total: Array, left: Array, weights: Array) -> Interval:
@@ -61,7 +34,7 @@ def auroc(
     ``folds`` [n] are numbers, ``weights`` [resamples, tracks] are bootstrap counts of the tracks.
     Returns None where no fold has rows of both kinds.
     """
-    everything = np.vstack([np.ones(weights.shape[1]), weights])
+    everything = with_estimate(weights)
     wins, pairs = np.zeros(len(everything)), np.zeros(len(everything))
     for fold in np.unique(folds):
         rows = folds == fold

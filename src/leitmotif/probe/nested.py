@@ -10,8 +10,9 @@ from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
 
 from leitmotif.errors import ProbeError
+from leitmotif.intervals import Interval, track_weights
 from leitmotif.probe.algebra import Sums
-from leitmotif.probe.intervals import Interval, auroc, explained, track_weights
+from leitmotif.probe.intervals import auroc, explained
 from leitmotif.probe.nulls import Exchanges, exchanged, exchanges, p_value, pair_products
 from leitmotif.probe.panel import Array, Panel, explained_away, panel
 

@@ -11,34 +11,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from leitmotif.errors import StoreError
+from leitmotif.intervals import (
+    Array,
+    Interval,
+    interval_of,
+    track_weights,
+    with_estimate,
+)
 from leitmotif.sae.alignment import check_sparsity
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.sites import canonical_site, split_site
 from leitmotif.store import ActivationStore
 
-RESAMPLES = 2000
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % percentile interval over tracks, as metrics files hold it."""
-
-    mean: float
-    low: float
-    high: float
-
-    def as_metric(self, digits: int = 5) -> dict[str, float]:
-        """Return a dictionary of rounded numbers."""
-        return {
-            "mean": round(self.mean, digits),
-            "low": round(self.low, digits),
-            "high": round(self.high, digits),
-        }
+__all__ = ["Audit", "Interval", "SiteFit", "audit", "judge", "measure", "measure_sites"]
 
 
 @dataclass
@@ -121,7 +109,7 @@ def measure_sites(
 ) -> dict[str, SiteFit]:
     """Fit of an autoencoder at each of several sites, over the same resamples of the tracks."""
     chosen = list(tracks) if tracks is not None else store.tracks(sites[0])
-    weights = track_weights(len(chosen), seed)
+    weights = with_estimate(track_weights(len(chosen), seed=seed))
     return {site: measure(name, sae, store, site, chosen, weights) for site in sites}
 
 
@@ -170,7 +158,8 @@ def measure(
     ``weights`` [RESAMPLES + 1, tracks] says how often each resample draws each track, the first
     row once each. Raises StoreError and ModelError.
     """
-    weights = track_weights(len(tracks), 0) if weights is None else weights
+    if weights is None:
+        weights = with_estimate(track_weights(len(tracks)))
     d = sae.config.d_in
     sums, norms = np.zeros((len(tracks), d)), np.zeros(len(tracks))
     rows, errors, cosines, active = (np.zeros(len(tracks)) for _ in range(4))
@@ -199,13 +188,6 @@ def measure(
     )
 
 
-def track_weights(tracks: int, seed: int) -> Array:
-    """[RESAMPLES + 1, tracks]: every track once, then bootstrap counts."""
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=RESAMPLES)
-    return np.vstack([np.ones(tracks), drawn]).astype(np.float64)
-
-
 def ratios(weights: Array, above: Array, below: Array) -> Array:
     """Ratio of two sums over tracks [tracks], in every resample: [RESAMPLES + 1]."""
     return (weights @ above) / (weights @ below)
@@ -213,5 +195,4 @@ def ratios(weights: Array, above: Array, below: Array) -> Array:
 
 def interval(values: Array) -> Interval:
     """Of an estimate, first, and its resamples."""
-    low, high = np.percentile(values[1:], [2.5, 97.5])
-    return Interval(float(values[0]), float(low), float(high))
+    return interval_of(float(values[0]), values[1:])

@@ -18,9 +18,10 @@ from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
+from leitmotif.intervals import Interval, track_weights, with_estimate
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention
-from leitmotif.sae.audit import Interval, interval, ratios, track_weights
+from leitmotif.sae.audit import interval, ratios
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import fit_windows
 
@@ -67,7 +68,8 @@ def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
         np.array([loss.ablated - getattr(loss, other) for loss in losses])
         for other in ("intact", "spliced")
     )
-    return interval(ratios(track_weights(len(losses), seed), repaired, harm))
+    weights = with_estimate(track_weights(len(losses), seed=seed))
+    return interval(ratios(weights, repaired, harm))
 
 
 def read_codes_of(
