@@ -365,6 +365,14 @@ class InterventionsParams(Settings):
         return doses
 
 
+class SummaryParams(Settings):
+    """Ways to look for foresight that are compared."""
+
+    approaches: Annotated[
+        list[Literal["naive", "local", "misaligned", "aligned"]], Field(min_length=1)
+    ]
+
+
 class Params(Settings):
     """All of params.yaml."""
 
@@ -382,6 +390,7 @@ class Params(Settings):
     calibration: CalibrationParams
     judge: JudgeParams
     interventions: InterventionsParams
+    summary: SummaryParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.causal.conditions import Condition, conditions_of
-from leitmotif.causal.matching import match
+from leitmotif.causal.matching import TOLERANCE, Matched, match
 from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ModelError, ProbeError
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.used import Used
 from leitmotif.store.reader import ActivationStore
+
+TOLERANCES = (TOLERANCE, 2 * TOLERANCE, 4 * TOLERANCE)
+"""Tried in turn; what was needed is in the metrics."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Candidate:
     conditions: Sequence[Condition]
     effects: Sequence[tuple[float, float, float]] = ()
     """What the probes say of each feature."""
+    match_distance: float | None = None
+    """Of the random feature that is least like the one it stands for; see ``matching``."""
 
 
 def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> Candidate:
@@ -94,15 +99,11 @@ class FeatureCandidates:
         """
         first, features = chosen[0], tuple(one.feature for one in chosen)
         drawn: list[set[int]] = [set() for _ in range(random)]
+        furthest = 0.0
         for feature in features:
             taken = {*avoid, *features, *(f for one in drawn for f in one)}
-            found = match(
-                feature,
-                self._properties(first.site, first.hook),
-                count=random,
-                seed=self._seed,
-                exclude=sorted(taken),
-            )
+            found = self._matched(first, feature, random, sorted(taken))
+            furthest = max(furthest, *found.distances)
             for one, other in zip(drawn, found.features, strict=True):
                 one.add(other)
         label = first.hook or first.site
@@ -122,8 +123,32 @@ class FeatureCandidates:
             steps=pieces.window("gap"),
         )
         return Candidate(
-            name, first.site, first.hook, features, conditions, [one.effect for one in chosen]
+            name,
+            first.site,
+            first.hook,
+            features,
+            conditions,
+            [one.effect for one in chosen],
+            furthest,
         )
+
+    def _matched(self, first: Chosen, feature: int, count: int, exclude: Sequence[int]) -> Matched:
+        """Draw within the least tolerance at which there are enough: a rare kind has few alike."""
+        properties = self._properties(first.site, first.hook)
+        for tolerance in TOLERANCES:
+            try:
+                return match(
+                    feature,
+                    properties,
+                    count=count,
+                    seed=self._seed,
+                    exclude=exclude,
+                    tolerance=tolerance,
+                )
+            except ModelError:
+                if tolerance == TOLERANCES[-1]:
+                    raise
+        raise AssertionError("the last tolerance returns or raises")
 
     def _properties(self, site: str, hook: str | None) -> Mapping[str, NDArray[np.float64]]:
         """Firing rate and norm of an autoencoder's features, or spread of coordinates."""

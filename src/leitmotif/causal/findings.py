@@ -161,6 +161,7 @@ def judge(
         "hook": candidate.hook,
         "features": list(candidate.features),
         "verdict": verdict(evidence, thresholds),
+        "match_distance": _rounded(candidate.match_distance),
         "effect": _metric(towards),
         "over_random": _metric(over),
         "clap_similarity": _metric(likeness, 4),
@@ -181,6 +182,10 @@ def _name(condition: Condition, among: Sequence[Condition], pieces: Pieces) -> s
         return f"{name}_{condition.strength:g}"
     alike = [one for one in among if (one.kind, one.steps) == (condition.kind, condition.steps)]
     return f"{name}_{alike.index(condition) + 1}" if len(alike) > 1 else name
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _interval(by_track: ByTrack) -> Interval | None:
