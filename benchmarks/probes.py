@@ -15,7 +15,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from benchmarks._report import report, row
 from leitmotif.probe.algebra import Sums

@@ -1,5 +1,6 @@
 """What the documentation names exists."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -47,3 +48,15 @@ def test_every_dependency_is_pinned() -> None:
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_table_of_the_readme_is_that_of_the_metrics() -> None:
+    found = json.loads((ROOT / "metrics" / "summary.json").read_text(encoding="utf-8"))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row in found["approaches"]:
+        effect = row["delta_recurrence"]
+        interval = f"{effect['mean']:+.1f} ({effect['low']:.1f} to {effect['high']:.1f})"
+        line = f"| {row['name']} | {row['r2']:.2f} | {row['clap']:.3f} | {interval} | "
+        assert line + f"{row['verdict']} |" in page
+    for rate in (found["fpr_naive"], found["fpr_controlled"]):
+        assert f"{rate['mean']:.3f}" in page

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_text
@@ -17,6 +18,8 @@ from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
 
 
+# Thousands of small products: two threads that wait for each other take five times as long.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def calibration(params: Params) -> None:
     """Write metrics/calibration.json and plots/calibration.csv."""
     probes, settings = params.probes, params.calibration

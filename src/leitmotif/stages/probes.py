@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
 from leitmotif.corpus.tables import ManifestTrack
@@ -52,6 +53,8 @@ LISTENED = 2
 Sites = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 
+# Thousands of small products: two threads that wait for each other take five times as long.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def probes(params: Params) -> None:
     """Write metrics/probes.json, data/candidates.jsonl and the plots."""
     settings = params.probes

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from leitmotif.causal.candidates import Candidate, Chosen, FeatureCandidates, by_site
 from leitmotif.causal.findings import judge
@@ -89,6 +90,7 @@ class Search:
             seed=probes.seed,
         )
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def __call__(self, approach: Approach, encoded: Path, used: Sequence[Used]) -> Found | None:
         """Choose features of one site and measure what they say of the claimed horizon.
 
