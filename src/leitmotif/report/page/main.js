@@ -1,5 +1,6 @@
 // Starts what the page holds.
 
+import { sortTable, walkMoments } from "./features.js";
 import { listen } from "./keys.js";
 import { Player } from "./player.js";
 import { Sample } from "./sample.js";
@@ -7,6 +8,9 @@ import { themes } from "./settings.js";
 
 const player = new Player();
 const samples = [...document.querySelectorAll(".sample")].map((figure) => new Sample(figure, player));
+
+document.querySelectorAll("table[data-sortable]").forEach(sortTable);
+walkMoments(samples);
 
 themes(document.getElementById("theme"), () => {
   for (const sample of samples) sample.draw();
