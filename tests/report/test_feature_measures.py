@@ -16,7 +16,7 @@ from leitmotif.report.features.listening import Sound, activity, tracks_of
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
-from leitmotif.report.features.sounds import PROPERTIES, Links
+from leitmotif.report.features.sounds import PROPERTIES, Clock, Links
 from leitmotif.report.features.survey import survey
 from tests.report.made_features import (
     FRAMES,
@@ -145,6 +145,8 @@ def test_a_feature_that_fires_before_onsets_shows_where_and_a_clock_does_not() -
     assert ticks.before == pytest.approx(ticks.elsewhere)
     assert fires.tracks.tolist() == [6] * len(fires.seconds)
     assert fires.seconds[1] - fires.seconds[0] == BIN_SECONDS
+    assert (fires.sure == inside).all()
+    assert not ticks.sure.any()
 
 
 def test_where_every_track_has_an_onset_nothing_is_compared() -> None:
@@ -170,6 +172,7 @@ def test_intervals_of_features_without_foresight_hold_zero_in_nineteen_of_twenty
     # One level for each track: rows within a track say the same, so that only tracks count.
     parts = [np.tile(random.exponential(size=features), (FRAMES, 1)) for _ in tracks]
     found = curves(tracks, parts)
+    assert np.mean([one.sure.any() for one in found]) < 0.05
     held = np.mean([abs(one.before[9] - one.elsewhere[9]) <= one.half_width[9] for one in found])
     assert 0.90 <= held <= 0.98
 
@@ -204,6 +207,19 @@ def test_links_are_with_the_frame_that_was_heard_last() -> None:
     assert past[3].r == pytest.approx(1)
     assert abs(present[3].r) < 0.1
     assert past[PROPERTIES.index("energy")].r == 0  # constant: no correlation, and no NaN
+
+
+def test_a_clock_is_told_from_what_changes_from_track_to_track() -> None:
+    clock, random = Clock(4, context_frames=FRAMES), np.random.default_rng(0)
+    ticks = np.sin(np.arange(FRAMES) / 9)
+    for number in range(20):
+        noise = random.standard_normal(FRAMES)
+        own = np.full(FRAMES, random.standard_normal())
+        clock.add(track(number), np.column_stack([ticks, noise, own, ticks + noise / 2**0.5]))
+    shares = clock.result()
+    assert shares[0] == pytest.approx(1)
+    assert shares[1:3] == pytest.approx([0, 0], abs=0.03)
+    assert shares[3] == pytest.approx(0.5, abs=0.03)
 
 
 # ---- neighbours

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from leitmotif.probe.targets import now
 from leitmotif.report.features.listening import Context, Track
@@ -42,6 +43,15 @@ class Around:
     """[lags], tracks with an onset so far ahead."""
     tracks_elsewhere: NDArray[np.int64]
     """[lags], tracks without one at such places."""
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """[lags], where the two differ at 95 % over all lags together (Bonferroni)."""
+        difference = np.abs(self.before - self.elsewhere)
+        compared = np.isfinite(difference) & np.isfinite(self.half_width)
+        wider = norm.ppf(1 - 0.025 / max(compared.sum(), 1)) / _NORMAL
+        rounding = 1e-9 * np.abs(self.elsewhere)
+        return compared & (difference > rounding) & (difference > wider * self.half_width)
 
 
 class Curves:

@@ -108,8 +108,8 @@ def histogram(density: Density) -> Chart:
 def sparkline(around: Around) -> str:
     """Where before and elsewhere surely differ, by how much: one path, 0 in the middle."""
     difference = (around.before - around.elsewhere)[::-1]
-    unsure = np.abs(difference) <= around.half_width[::-1]
-    difference = np.where(unsure, 0, difference)
+    known = np.isfinite(difference)
+    difference = np.where(around.sure[::-1], difference, np.where(known, 0, np.nan))
     most = _most(np.abs(difference))
     x = -around.seconds[::-1]
     return _Scale((x[0], x[-1]), (-most, most)).line(x, difference)

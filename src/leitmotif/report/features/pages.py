@@ -74,6 +74,7 @@ def write_feature_pages(folder: Folder, shown: Sequence[Shown], sources: Sources
             around=charts.around_chart(found.around),
             by_place=charts.place_chart(found.by_place),
             histogram=charts.histogram(found.density),
+            credits=[sources.tracks[n].row for n in sorted({m.track for m in found.moments})],
             claimed=sources.claimed,
             misaligned=sources.misaligned.get(one.ref.hook, ""),
             pages=pages,

@@ -58,3 +58,39 @@ class Links:
             [Link(name, float(value)) for name, value in zip(PROPERTIES, row, strict=True)]
             for row in r
         ]
+
+
+class Clock:
+    """How much of n features' activity is the place in the context, in constant memory.
+
+    A mean for each step is fitted over all tracks; the share of the variance that it explains is
+    adjusted for the number of steps, so that it is 0 on average where there is nothing.
+    """
+
+    def __init__(self, features: int, *, context_frames: int) -> None:
+        self._counts = np.zeros(context_frames)
+        self._sums = np.zeros((context_frames, features))
+        self._squares = np.zeros(features)
+
+    def add(self, track: Track, activity: Array) -> None:
+        """Add a track; ``activity`` [rows, n]."""
+        for context in track.contexts:
+            values = activity[context.rows][1:]
+            self._counts[1 : context.frames] += 1
+            self._sums[1 : context.frames] += values
+            self._squares += (values**2).sum(axis=0)
+
+    def result(self) -> list[float]:
+        """Share for each feature, at least 0; 0 where it never changes."""
+        reached = self._counts > 0
+        counts, sums = self._counts[reached][:, np.newaxis], self._sums[reached]
+        rows, steps = float(counts.sum()), len(counts)
+        total = self._squares - sums.sum(axis=0) ** 2 / rows
+        within = self._squares - (sums**2 / counts).sum(axis=0)
+        if rows <= steps:
+            return [0.0] * len(total)
+        left = (within / (rows - steps)) / np.where(total > 0, total / (rows - 1), np.inf)
+        return [
+            float(max(1 - share, 0)) if spread > 0 else 0.0
+            for share, spread in zip(left, total, strict=True)
+        ]

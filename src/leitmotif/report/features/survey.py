@@ -10,7 +10,7 @@ from leitmotif.report.features.density import Densities, Density
 from leitmotif.report.features.listening import Track, activity, read_sound
 from leitmotif.report.features.moments import Moment, Moments
 from leitmotif.report.features.places import ByPlace, Line, Places
-from leitmotif.report.features.sounds import Link, Links
+from leitmotif.report.features.sounds import Clock, Link, Links
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Survey:
     rows_a_column: int
     """Rows of a context in a column of the raster."""
     links: Sequence[Link]
+    clock: float
+    """Share of the activity's variance that the place in the context explains."""
 
 
 def survey(
@@ -48,11 +50,13 @@ def survey(
     longest = max(context.frames for track in tracks for context in track.contexts)
     densities, links = Densities(count), Links(count)
     curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
+    clock = Clock(count, context_frames=longest)
     places = Places(count, len(tracks), horizon=horizon, context_frames=longest)
     for track in shown(tracks):
         values = activity(encoded, track, numbers)
         densities.add(values[track.begun])
         links.add(track, read_sound(features, track.row.track_id), values)
+        clock.add(track, values)
         curves.add(track, values)
         places.add(track, values)
     known = densities.result()
@@ -61,7 +65,8 @@ def survey(
         values = activity(encoded, track, numbers)
         moments.add(track, values)
         curves.compare(track, values)
-    found, curve, linked = moments.result(), curves.result(), links.result()
+    found, curve = moments.result(), curves.result()
+    linked, ticking = links.result(), clock.result()
     return {
         number: Survey(
             known[i],
@@ -71,6 +76,7 @@ def survey(
             places.raster(i),
             places.rows_a_column,
             linked[i],
+            ticking[i],
         )
         for i, number in enumerate(numbers)
     }

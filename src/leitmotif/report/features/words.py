@@ -15,6 +15,8 @@ from leitmotif.report.features.sounds import Link
 
 WEAK = 0.2
 """Correlations below it say next to nothing of what a feature hears."""
+CLOCK = 0.5
+"""Share of the variance from which on a feature is called a clock."""
 
 
 def percent(share: float) -> str:
@@ -75,13 +77,12 @@ def density(one: Density) -> str:
 def onsets(around: Around) -> str:
     """Where the curve around onsets is surest to differ, as a sentence."""
     difference = around.before - around.elsewhere
-    compared = np.isfinite(difference) & np.isfinite(around.half_width) & (around.seconds > 0)
-    sure = compared & (np.abs(difference) > around.half_width) & (around.half_width > 0)
-    if not compared.any():
+    ahead = around.seconds > 0
+    if not np.isfinite(difference[ahead]).any():
         return "Nothing can be compared: no place has a recurrence ahead in some tracks only."
-    if not sure.any():
+    if not (around.sure & ahead).any():
         return "Before onsets it is nowhere surely more or less active than at the same places."
-    strength = np.where(sure, np.abs(difference), -1.0)
+    strength = np.where(around.sure & ahead, np.abs(difference), -1.0)
     at = int(strength.argmax())
     word = "more" if difference[at] > 0 else "less"
     return (
@@ -90,6 +91,13 @@ def onsets(around: Around) -> str:
         f"same places without one ({word} active; {int(around.tracks[at])} and "
         f"{int(around.tracks_elsewhere[at])} tracks)."
     )
+
+
+def clock(share: float) -> str:
+    """How much of the activity is the place in the context, as a sentence."""
+    if share >= CLOCK:
+        return f"It is mostly a clock: the step alone explains {percent(share)} of its activity."
+    return f"The step alone explains {percent(share)} of its activity."
 
 
 def hears(links: Sequence[Link]) -> str:
