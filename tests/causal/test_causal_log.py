@@ -116,7 +116,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
 @pytest.fixture(scope="module")
 def rows(measured: list[Measured], planner: HookedMusicGen) -> list[InterventionRow]:
     return [
-        row_of(one, HOW, model=MODEL, model_fingerprint=planner.fingerprint) for one in measured
+        row_of(
+            one,
+            HOW,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for one in measured
     ]
 
 
