@@ -4,6 +4,7 @@ The log is written whole and last: a clip's audio file is complete before a line
 the disk is full the log stays as it was.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,10 +45,11 @@ class ReturnRow(Table):
     motif: Span
     """Samples of the clip, as all spans of its line."""
     start_sample: int | None
-    """Where the motif fits best; null without room for it."""
+    """Where the motif fits best; null where nothing is like it, or no room."""
     transposition: int
     """Semitones."""
-    score: float
+    score: float | None
+    """As of a proposal; null as the place is."""
     p: float
     recurs: bool
 
@@ -149,11 +151,12 @@ def row_of(
 
 
 def _return_row(found: Return, sample_rate: int) -> ReturnRow:
+    fits = found.start is not None and math.isfinite(found.score)
     return ReturnRow(
         motif=found.motif,
-        start_sample=None if found.start is None else round(found.start * sample_rate),
+        start_sample=round(found.start * sample_rate) if fits and found.start is not None else None,
         transposition=found.transposition,
-        score=round(found.score, 4),
+        score=round(found.score, 4) if fits else None,
         p=round(found.p, 6),
         recurs=found.recurs,
     )
