@@ -18,6 +18,9 @@ SCRIPTS = (
     "score.js",
     "keys.js",
     "sample.js",
+    "blind.js",
+    "tally.js",
+    "desk.js",
     "main.js",
 )
 """Modules, each after those that it imports; ``review/`` are those of the review page."""
