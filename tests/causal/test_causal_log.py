@@ -2,10 +2,12 @@
 
 import errno
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -34,11 +36,12 @@ from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.corpus.tables import ManifestTrack, Window
+from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.errors import AudioError, LeitmotifError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.settings import Search
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
@@ -116,7 +119,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
 @pytest.fixture(scope="module")
 def rows(measured: list[Measured], planner: HookedMusicGen) -> list[InterventionRow]:
     return [
-        row_of(one, HOW, model=MODEL, model_fingerprint=planner.fingerprint) for one in measured
+        row_of(
+            one,
+            HOW,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for one in measured
     ]
 
 
@@ -138,6 +148,21 @@ def test_lines_fit_the_schema_and_are_read_back(
     assert rows[0].clip_id != rows[2].clip_id
     assert rows[4].steps == (68, 120)
     assert all(row.metrics.clap_similarity is not None for row in rows)
+
+
+def test_where_nothing_is_like_the_motif_the_line_has_no_place(
+    measured: list[Measured], planner: HookedMusicGen, tmp_path: Path
+) -> None:
+    nothing = Return(Span(start_sample=0, samples=20_480), False, 1.0, 0, -math.inf, 1.0)
+    row = row_of(
+        replace(measured[0], returns=(nothing,)),
+        HOW,
+        model=MODEL,
+        model_fingerprint=planner.fingerprint,
+        sample_rate=planner.sample_rate,
+    )
+    assert (row.returns[0].start_sample, row.returns[0].score) == (None, None)
+    assert write_log(tmp_path / LOG.name, [row]) == 1
 
 
 def test_a_clip_is_whole_or_not_there(

@@ -18,6 +18,9 @@ SCRIPTS = (
     "score.js",
     "keys.js",
     "sample.js",
+    "blind.js",
+    "tally.js",
+    "desk.js",
     "features.js",
     "main.js",
 )

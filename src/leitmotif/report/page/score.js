@@ -58,6 +58,7 @@ export class Score {
     this.#seconds(context);
     for (const mark of this.marks) this.#mark(context, mark);
     this.#cover(context);
+    if (this.hidden < this.clip.seconds) for (const mark of this.marks) if (mark.kind === "slot") this.#shade(context, mark);
     this.playhead(this.place);
   }
 
