@@ -31,12 +31,23 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 STEP = 250
 """At which the feature fires most; in its track the sound begins with the frame of that number."""
 HORIZON = Horizon("2-4s", 2.0, 4.0)
+TESTED = {
+    "one:6": {
+        "hook": "one",
+        "features": [6],
+        "site": "layers.1.residual",
+        "verdict": "foresight",
+        "effect": {"mean": 12.5, "low": -1.0, "high": 25.0},
+        "over_random": None,
+        "clap_similarity": {"mean": 0.99, "low": 0.98, "high": 1.0},
+    }
+}
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     root = tmp_path_factory.mktemp("data")
-    rows = []
+    written = []
     for number in range(3):
         tone = 0.3 * np.sin(2 * np.pi * 330 * np.arange(HOP * FRAMES) / SAMPLE_RATE)
         activity = np.zeros((FRAMES, 64))
@@ -44,45 +55,36 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         if number == 1:
             tone[: HOP * STEP] = 0
             activity[STEP, 5] = 10
-        rows.append(write_track(root, number, tone))
+        written.append(write_track(root, number, tone))
         write_activity(root / "sae" / "one", f"track_{number}", activity)
     tracks = tracks_of(
-        rows,
+        written,
         root / "features",
         [label("track_1", 6.0)],
-        [coverage(row.track_id) for row in rows],
+        [coverage(row.track_id) for row in written],
         exploratory=False,
     )
+    rows = [candidate(1, 5, "2-4s", "one"), candidate(2, 7, "2-4s", "one")]
     return Sources(
-        root / "corpus",
-        root / "features",
-        root / "sae",
-        tracks,
-        [used("one", seed=0)],
-        [HORIZON],
-        HORIZON,
-        {"one": "MISALIGNED: <made> & tested"},
-        0,
+        shown=choose(rows, TESTED, horizon="2-4s", limit=2),
+        corpus=root / "corpus",
+        features=root / "features",
+        encoded=root / "sae",
+        tracks=tracks,
+        used=[used("one", seed=0)],
+        horizons=[HORIZON],
+        claimed=HORIZON,
+        misaligned={"one": "MISALIGNED: <made> & tested"},
+        seed=0,
+        hashes={},
     )
 
 
 def write(root: Path, sources: Sources) -> SimpleNamespace:
     root.mkdir()
-    tested = {
-        "one:6": {
-            "hook": "one",
-            "features": [6],
-            "site": "layers.1.residual",
-            "verdict": "foresight",
-            "effect": {"mean": 12.5, "low": -1.0, "high": 25.0},
-            "over_random": None,
-            "clap_similarity": {"mean": 0.99, "low": 0.98, "high": 1.0},
-        }
-    }
-    rows = [candidate(1, 5, "2-4s", "one"), candidate(2, 7, "2-4s", "one")]
-    shown = choose(rows, tested, horizon="2-4s", limit=2)
     folder = Folder(root, Shell("made", "tiny", [], [(INDEX, "Features")]))
-    return SimpleNamespace(metric=write_feature_pages(folder, shown, sources), root=root)
+    write_feature_pages(folder, sources, {"one:6": "pairs/six.html"})
+    return SimpleNamespace(clips=len(folder.clips), root=root)
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +105,9 @@ def test_equal_sources_give_equal_bytes(
         for root in (report.root, again.root)
     ]
     assert hashes[0] == hashes[1]
-    assert report.metric == {
-        "pages": 3,
-        "moments": 10,
-        "clips": report.metric["clips"],
-        "never_active": ["one:7"],
-    }
+    pages = {path.name for path in (report.root / "features").iterdir()}
+    assert pages == {"index.html", "one-5.html", "one-6.html", "one-7.html"}
+    assert sum(path.parts[0] == "clips" for path in hashes[0]) == 2 * report.clips
 
 
 def test_what_is_played_up_to_the_mark_is_what_the_row_has_read(report: SimpleNamespace) -> None:
@@ -129,7 +128,9 @@ def test_names_are_escaped_and_features_without_moments_say_so(report: SimpleNam
     text = (report.root / "features" / "one-5.html").read_text()
     assert "MISALIGNED: &lt;made&gt; &amp; tested" in text
     assert "never active in these tracks" in (report.root / "features" / "one-7.html").read_text()
-    assert "The probes did not choose" in (report.root / "features" / "one-6.html").read_text()
+    other = (report.root / "features" / "one-6.html").read_text()
+    assert "The probes did not choose" in other
+    assert 'href="../pairs/six.html">hear it</a>' in other
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from leitmotif.probe.targets import Horizon
 from leitmotif.progress import progress
@@ -16,6 +15,7 @@ from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.survey import Survey, survey
 from leitmotif.report.folder import Folder
+from leitmotif.report.words import interval_words
 from leitmotif.sae.used import Used
 
 INDEX = "features/index.html"
@@ -27,8 +27,10 @@ BEYOND_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the pages are made from."""
+    """What the pages are made from."""
 
+    shown: Sequence[Shown]
+    """In the order of the index."""
     corpus: Path
     features: Path
     """Chroma, energy and onsets."""
@@ -42,13 +44,17 @@ class Sources:
     misaligned: Mapping[str, str]
     """By hook: what does not match; such features are no evidence about their site."""
     seed: int
+    hashes: Mapping[str, str]
+    """SHA-256 of what the pages are made of, by name."""
 
 
-def write_feature_pages(folder: Folder, shown: Sequence[Shown], sources: Sources) -> dict[str, Any]:
-    """Write a page for each feature shown, and their index; returns what the metrics keep.
+def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str, str]) -> None:
+    """Write a page for each feature shown, and their index.
 
-    Raises StoreError, AudioError and ModelError where something is missing.
+    ``heard_at`` has the pages, by the names of interventions, on which these can be heard. Raises
+    StoreError, AudioError and ModelError where something is missing.
     """
+    shown = sources.shown
     surveys = _surveys(shown, sources)
     excerpts: set[Excerpt] = set()
     for one in shown:
@@ -82,19 +88,13 @@ def write_feature_pages(folder: Folder, shown: Sequence[Shown], sources: Sources
             previous=shown[number - 1].ref if number else None,
             following=shown[number + 1].ref if number + 1 < len(shown) else None,
             words=words,
+            interval_words=interval_words,
+            heard=heard_at,
             before_seconds=heard.BEFORE_SECONDS,
             after_seconds=heard.AFTER_SECONDS,
         )
         rows.append((one, found, charts.sparkline(found.around)))
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
-    return {
-        "pages": len(shown),
-        "moments": sum(len(surveys[one.ref].moments) for one in shown),
-        "clips": len(set(clips.values())),
-        "never_active": sorted(
-            one.ref.name for one in shown if not surveys[one.ref].density.active
-        ),
-    }
 
 
 def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:

@@ -1,7 +1,6 @@
 """Numbers and sentences of the feature pages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import Context, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
+from leitmotif.report.words import MINUS
 
 WEAK = 0.2
 """Correlations below it say next to nothing of what a feature hears."""
@@ -33,15 +33,7 @@ def number(value: float) -> str:
 
 def signed(text: str) -> str:
     """Replace the hyphen by a minus sign."""
-    return text.replace("-", "−")  # noqa: RUF001
-
-
-def interval(metric: Mapping[str, Any] | None, digits: int = 1) -> str:
-    """Such as ``+87.5 (68.8 to 100.0)``; a dash where nothing was measured."""
-    if metric is None:
-        return "–"  # noqa: RUF001
-    mean, low, high = (float(metric[key]) for key in ("mean", "low", "high"))
-    return signed(f"{mean:+.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+    return text.replace("-", MINUS)
 
 
 def effect(row: CandidateRow) -> str:
@@ -51,7 +43,7 @@ def effect(row: CandidateRow) -> str:
 
 def horizon(name: str) -> str:
     """``5-7s`` as it is written in a sentence."""
-    return name.replace("-", "–").replace("s", " s")  # noqa: RUF001
+    return name.removesuffix("s").replace("-", " to ") + " s"
 
 
 def claim(row: CandidateRow | None) -> str:
@@ -75,21 +67,26 @@ def density(one: Density) -> str:
 
 
 def onsets(around: Around) -> str:
-    """Where the curve around onsets is surest to differ, as a sentence."""
+    """Where before an onset it surely differs, furthest ahead and most, as a sentence."""
     difference = around.before - around.elsewhere
     ahead = around.seconds > 0
     if not np.isfinite(difference[ahead]).any():
         return "Nothing can be compared: no place has a recurrence ahead in some tracks only."
-    if not (around.sure & ahead).any():
+    sure = np.flatnonzero(around.sure & ahead)
+    if not len(sure):
         return "Before onsets it is nowhere surely more or less active than at the same places."
-    strength = np.where(around.sure & ahead, np.abs(difference), -1.0)
-    at = int(strength.argmax())
-    word = "more" if difference[at] > 0 else "less"
+    far = int(sure[-1])
+    most = int(sure[np.abs(difference[sure]).argmax()])
+    text = f"Furthest ahead, it differs {_difference(around, far)}"
+    return f"{text}." if most == far else f"{text}; it differs most {_difference(around, most)}."
+
+
+def _difference(around: Around, lag: int) -> str:
+    with_one, without = float(around.before[lag]), float(around.elsewhere[lag])
     return (
-        f"It differs most {around.seconds[at]:.1f} s before an onset: "
-        f"{number(float(around.before[at]))} against {number(float(around.elsewhere[at]))} at the "
-        f"same places without one ({word} active; {int(around.tracks[at])} and "
-        f"{int(around.tracks_elsewhere[at])} tracks)."
+        f"{around.seconds[lag]:.1f} s before an onset, with {number(with_one)} against "
+        f"{number(without)} at the same places of tracks without one "
+        f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
     )
 
 
