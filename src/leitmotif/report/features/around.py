@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 BIN_SECONDS = 0.25
 AFTER_SECONDS = 1.0
 """How long after an onset the curve goes on."""
+NAMED = 0.1
+"""Share of the curve's largest mean from which on a difference is spoken of."""
 _NORMAL = 1.959964
 """97.5 % point of the normal distribution."""
 
@@ -46,12 +48,19 @@ class Around:
 
     @property
     def sure(self) -> NDArray[np.bool_]:
-        """[lags], where the two differ at 95 % over all lags together (Bonferroni)."""
+        """[lags], where the two differ at 95 % over all lags together (Bonferroni).
+
+        Differences below NAMED of the largest mean are left out: of a rare feature that is 0 in all
+        tracks elsewhere, the normal approximation calls a few stray steps sure.
+        """
         difference = np.abs(self.before - self.elsewhere)
         compared = np.isfinite(difference) & np.isfinite(self.half_width)
-        wider = norm.ppf(1 - 0.025 / max(compared.sum(), 1)) / _NORMAL
-        rounding = 1e-9 * np.abs(self.elsewhere)
-        return compared & (difference > rounding) & (difference > wider * self.half_width)
+        if not compared.any():
+            return compared
+        wider = norm.ppf(1 - 0.025 / compared.sum()) / _NORMAL
+        largest = max(self.before[compared].max(), self.elsewhere[compared].max())
+        large = difference > NAMED * largest
+        return np.asarray(compared & large & (difference > wider * self.half_width))
 
 
 class Curves:
