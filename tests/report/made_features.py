@@ -10,7 +10,7 @@ import torch
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
-from leitmotif.files import sha256_file
+from leitmotif.files import read_table, sha256_file, write_json, write_table
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.report.features.listening import Context, Track
 from leitmotif.review.labels import Coverage, Label
@@ -79,6 +79,32 @@ def write_track(root: Path, number: int, samples: np.ndarray) -> ManifestTrack:
         {},
     )
     return track(number, frames=frames).row.model_copy(update={"sha256": sha256_file(path)})
+
+
+def add_features(data: Path, hook: str, features: Sequence[int]) -> None:
+    """Give a study in ``data`` what pages of its features need; its tracks become 3-s tones."""
+    manifest = read_table(data / "manifest.jsonl", ManifestTrack)
+    rows = []
+    for number, row in enumerate(manifest):
+        tone = 0.3 * np.sin(2 * np.pi * 330 * np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE)
+        written = write_track(data, number, tone)
+        changed = {"path": written.path, "sha256": written.sha256}
+        rows.append(row.model_copy(update=changed))
+        (data / "features" / f"track_{number}.safetensors").rename(
+            data / "features" / f"{row.track_id}.safetensors"
+        )
+        activity = np.zeros((150, 1024))
+        activity[40 + number, list(features)] = 1 + number
+        write_activity(data / "sae" / hook, row.track_id, activity)
+    write_table(data / "manifest.jsonl", rows)
+    write_table(data / "failures.jsonl", [])
+    write_table(data / "labels.jsonl", [label(rows[0].track_id, 2.0)])
+    write_table(data / "coverage.jsonl", [coverage(row.track_id) for row in rows])
+    write_table(
+        data / "candidates.jsonl",
+        [candidate(rank, feature, hook=hook) for rank, feature in enumerate(features, start=1)],
+    )
+    write_json(data.parent / "metrics" / "sae.json", {})
 
 
 def write_activity(folder: Path, track_id: str, activity: np.ndarray) -> None:

@@ -61,7 +61,8 @@ def feature_sources(params: Params) -> Sources | None:
     used = load_used(params.sae.hooks)
     first = tracks[0].row.track_id
     headers = {
-        one.hook.name: read_codes(SAE / one.hook.name / f"{first}.safetensors")[1] for one in used
+        hook: read_codes(SAE / hook / f"{first}.safetensors")[1]
+        for hook in sorted({one.ref.hook for one in shown})
     }
     tables = (CANDIDATES, LABELS, METRICS / "sae.json")
     return Sources(
