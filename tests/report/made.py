@@ -156,6 +156,19 @@ class Made:
             "verdicts": {"planner": "foresight", "reader": "look-back"},
         }
 
+    def record(self) -> None:
+        """Make it a study of recordings: no truth is known, and another track is patched from."""
+        for model in self.interventions["models"].values():
+            model["counterfactual"] = None
+            for one in model["candidates"].values():
+                changed = {"patch_gap": condition("patch", 0.0, steps=None)}
+                if one["features"]:
+                    changed["ablate_gap"] = condition("ablate", 40.0, steps=None, strength=0.0)
+                    for number in (1, 2):
+                        control = condition("random_feature", 0.0, steps=None, strength=0.0)
+                        changed[f"random_feature_gap_{number}"] = control
+                one["conditions"] = changed
+
     def write(self) -> Files:
         for name in ("summary", "interventions", "probes", "calibration"):
             write_json(self.files.metrics / f"{name}.json", getattr(self, name))
@@ -170,8 +183,9 @@ class Made:
                 seed = number if model == "planner" else number + 10
                 before = self.row(model, track_id, seed, "", condition("baseline", 0, steps=None))
                 found.append(before)
-                other = condition("counterfactual", 0, steps=None)
-                found.append(self.row(model, track_id, seed, "", other, AFTER_HZ))
+                if one["counterfactual"] is not None:
+                    other = condition("counterfactual", 0, steps=None)
+                    found.append(self.row(model, track_id, seed, "", other, AFTER_HZ))
                 for name, tried in one["candidates"].items():
                     moves = tried["verdict"] in ("foresight", "entangled")
                     for feature, (key, what) in enumerate(tried["conditions"].items()):
@@ -219,7 +233,7 @@ class Made:
                 "sae": None,
                 "sae_sha256": None,
                 "strength": what["strength"],
-                "source": what["source"],
+                "source": what["source"] and f"source_of_{track_id}",
                 "steps": what["steps"],
                 "seed": 0,
                 "sampling": {

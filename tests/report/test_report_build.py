@@ -186,6 +186,24 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
     assert not list((folder / "pairs").glob("*the-other-cue*"))
 
 
+def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
+    made.record()
+    folder = built(made, tmp_path / "report")
+    path = next((folder / "pairs").glob("planner-planner-1-9*"))
+    pairs = page_data(path)
+    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
+    assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
+    assert pairs[0]["title"] == "Taken to rest throughout the continuation"
+    assert {(pair["condition"], pair["track"]) for pair in pairs} == {
+        (name, track)
+        for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
+        for track in ("piece_1", "piece_2")
+    }
+    text = Page(path).text + Page(folder / "index.html").text
+    assert "patched from another track's run throughout the continuation" in text
+    assert "the other cue's run" not in text
+
+
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:
     material, out = read_material(made.write()), tmp_path / "out"
     out.mkdir()

@@ -48,6 +48,7 @@ def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
         "figures": _figures(material),
         "groups": groups(found),
         "cues": [_entry(one) for one in found if one.verdict is None],
+        "known": material.interventions["models"][material.models[0]]["counterfactual"] is not None,
         "findings": sum(one.verdict == FINDING for one in found),
         "tracks": material.interventions["tracks"],
         "audio": bool(material.rows),
@@ -123,15 +124,15 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         (
             gap_figure(material),
             "What a patch moves, and when",
-            "Change of the recurrence rate, in points towards what the other cue would do, when a "
-            "layer's whole residual stream is taken from the other cue's run: at the cue, in the "
-            "gap, or at the return's own frames. Only the gap counts as foresight.",
+            "Change of the recurrence rate, in points towards the source of the patch, when a "
+            "layer's whole residual stream is taken from the source's run. Where the truth is "
+            "known the source has the other cue, and only a patch in the gap counts as foresight.",
         ),
         (
             effects_figure(material),
             "Candidates beside their controls",
-            f"The same for each candidate of {material.models[0]}, patched in the gap, and for the "
-            "strongest of its matched random controls.",
+            f"What it does to change each candidate of {material.models[0]}, in points, and to "
+            "change the strongest of its matched random controls in the same way.",
         ),
         (
             calibration_figure(material),
