@@ -6,7 +6,7 @@ of a track are averaged first, so that tracks are what is resampled: intervals a
 the null that the intervention does nothing are as likely either way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -81,6 +81,33 @@ def contrast(one: Mapping[str, float], others: Sequence[Mapping[str, float]]) ->
     shared = [track for track in one if all(track in other for other in others)]
     return {
         track: one[track] - float(np.mean([other[track] for other in others])) for track in shared
+    }
+
+
+def strongest(effects: Mapping[str, Mapping[str, float]], tracks: Collection[str]) -> str:
+    """Which of several candidates has the largest mean effect on some tracks; the first of equals.
+
+    ``effects`` are differences by track, by candidate. One without any of the tracks counts least.
+    """
+
+    def mean(name: str) -> float:
+        found = [value for track, value in effects[name].items() if track in tracks]
+        return float(np.mean(found)) if found else -np.inf
+
+    return max(effects, key=mean)
+
+
+def chosen_apart(effects: Mapping[str, Mapping[str, float]], *, seed: int = 0) -> dict[str, str]:
+    """For each track the candidate that is strongest on the half of the tracks that lacks it.
+
+    Its effect on the track is then not one that it was chosen for. ``effects`` are differences by
+    track, by candidate; the tracks are halved at random.
+    """
+    tracks = sorted({track for by_track in effects.values() for track in by_track})
+    order = np.random.default_rng(seed).permutation(tracks)
+    halves = [part.tolist() for part in np.array_split(order, 2)]
+    return {
+        track: strongest(effects, there) for here, there in (halves, halves[::-1]) for track in here
     }
 
 
