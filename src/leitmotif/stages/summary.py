@@ -142,7 +142,7 @@ class Search:
 
     def _partial(self, X: Array) -> Interval:
         sample = self.far
-        probe = NestedRidge(folds=self.how.folds, permutations=0, seed=self.how.seed)
+        probe = NestedRidge(folds=self.how.folds, permutations=0, random_state=self.how.seed)
         values, _ = varying(X[sample.inside])
         controls = expanded(sample, self.controls)
         probe.fit(values, sample.y, controls=controls, groups=sample.groups)
