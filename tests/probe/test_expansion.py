@@ -28,3 +28,9 @@ def test_many_functions_of_few_columns_are_independent_together(columns) -> None
     wide = expand(np.random.default_rng(0).normal(size=(1500, columns)))
     assert wide.shape[1] > 10
     refuse_collinear(wide)
+
+
+def test_there_are_fewer_columns_than_rows() -> None:
+    wide = expand(Z[:50])
+    assert wide.shape == (50, 49)
+    refuse_collinear(wide)

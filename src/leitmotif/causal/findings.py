@@ -16,6 +16,7 @@ from leitmotif.causal.effects import (
     dose_response,
     effect_of,
     specificity,
+    steepest,
 )
 from leitmotif.causal.measures import Measured, Metrics
 from leitmotif.causal.pieces import Pieces
@@ -24,6 +25,11 @@ from leitmotif.probe.intervals import Interval
 
 POINTS = 100.0
 """Rates are reported in percentage points."""
+MOST = (-POINTS, POINTS)
+"""No rate changes by more; nor do two changes from one baseline differ by more, as it cancels."""
+
+
+Limits = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,8 @@ class Measures:
             "strength": None if condition.target is None else condition.strength,
             "source": condition.source,
             "steps": None if condition.steps is None else [*_ends(condition.steps)],
-            "delta_recurrence": _metric(plain),
-            "towards_source": _metric(towards),
+            "delta_recurrence": _metric(plain, limits=MOST),
+            "towards_source": _metric(towards, limits=MOST),
             "clap_similarity": _metric(self.similarity(condition), 4),
             "excluded": self.excluded(condition),
         }
@@ -144,10 +150,10 @@ def judge(
     likeness = measures.similarity(tested)
     evidence = Evidence(
         decodable=tuple(decodable),
-        gap=_interval(towards),
-        over_random=_interval(over),
-        cue=None if counterfactual is None else _interval(measures.moved(counterfactual)),
-        onset=None if slot is None else _interval(measures.moved(slot)),
+        gap=_interval(towards, MOST),
+        over_random=_interval(over, MOST),
+        cue=None if counterfactual is None else _interval(measures.moved(counterfactual), MOST),
+        onset=None if slot is None else _interval(measures.moved(slot), MOST),
         similarity=_interval(likeness),
     )
     doses = {
@@ -162,11 +168,11 @@ def judge(
         "features": list(candidate.features),
         "verdict": verdict(evidence, thresholds),
         "match_distance": _rounded(candidate.match_distance),
-        "effect": _metric(towards),
-        "over_random": _metric(over),
+        "effect": _metric(towards, limits=MOST),
+        "over_random": _metric(over, limits=MOST),
         "clap_similarity": _metric(likeness, 4),
         "effect_per_fidelity_lost": None if special is None else special.as_metric(1),
-        "dose_response": _metric(dose_response(doses)) if len(doses) > 1 else None,
+        "dose_response": _slope(doses) if len(doses) > 1 else None,
         "conditions": {
             _name(one, candidate.conditions, pieces): measures.metric(one)
             for one in candidate.conditions
@@ -188,12 +194,17 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _interval(by_track: ByTrack) -> Interval | None:
-    return effect_of(by_track).interval if len(by_track) > 1 else None
+def _slope(doses: Mapping[float, ByTrack]) -> dict[str, Any] | None:
+    most = steepest(doses, POINTS)
+    return _metric(dose_response(doses), limits=(-most, most))
 
 
-def _metric(by_track: ByTrack, digits: int = 2) -> dict[str, Any] | None:
-    effect: Effect | None = effect_of(by_track) if len(by_track) > 1 else None
+def _interval(by_track: ByTrack, limits: Limits = None) -> Interval | None:
+    return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
+
+
+def _metric(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> dict[str, Any] | None:
+    effect: Effect | None = effect_of(by_track, limits=limits) if len(by_track) > 1 else None
     return None if effect is None else effect.as_metric(digits)
 
 

@@ -46,6 +46,6 @@ def _independent(columns: Array) -> Array:
     centred = columns - columns.mean(axis=0)
     centred /= np.sqrt((centred**2).sum(axis=0))
     size = np.abs(np.diag(np.linalg.qr(centred, mode="r")))
-    kept = columns[:, size > 1e-6]
+    kept = columns[:, np.flatnonzero(size > 1e-6)]
     # Many smooth functions of few columns are dependent together though no one is of those before.
     return np.delete(kept, redundant_columns(kept), axis=1)

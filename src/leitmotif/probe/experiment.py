@@ -137,7 +137,7 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             total = fit.by_controls.sum()
             resampled = (weights @ gained) / (weights @ fit.by_controls)
             fit.metric["over_random_weights"] = interval_of(
-                float(gained.sum() / total), resampled
+                float(gained.sum() / total), resampled, tracks=len(gained)
             ).as_metric(4)
 
 

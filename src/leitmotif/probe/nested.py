@@ -259,7 +259,7 @@ def _prepared(
             found=f"{len(away)} features with nothing left of them",
             fix="leave out the controls that are made of these features",
         )
-    scale = np.where(away, np.inf, np.sqrt(left / sums.rows[train].sum()))
+    scale = np.where(away, np.inf, np.sqrt(np.maximum(left, 0) / sums.rows[train].sum()))
     grams = [gram / np.outer(scale, scale) for gram in grams]
     products = []
     for tracks in data.folds:
