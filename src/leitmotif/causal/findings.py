@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from leitmotif.causal.candidates import Candidate
@@ -171,7 +171,7 @@ def judge(
         "effect": _metric(towards, limits=MOST),
         "over_random": _metric(over, limits=MOST),
         "clap_similarity": _metric(likeness, 4),
-        "effect_per_fidelity_lost": None if special is None else special.as_metric(1),
+        "effect_per_fidelity_lost": None if special is None else _to_three_digits(special),
         "dose_response": _slope(doses) if len(doses) > 1 else None,
         "conditions": {
             _name(one, candidate.conditions, pieces): measures.metric(one)
@@ -192,6 +192,11 @@ def _name(condition: Condition, among: Sequence[Condition], pieces: Pieces) -> s
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def _to_three_digits(ratio: Interval) -> dict[str, float]:
+    """Where little is lost the ratio is large, and its further digits are those of rounding."""
+    return {key: float(f"{value:.3g}") for key, value in asdict(ratio).items()}
 
 
 def _slope(doses: Mapping[float, ByTrack]) -> dict[str, Any] | None:

@@ -214,12 +214,19 @@ def summary(params: Params) -> None:
             "model": params.model.name,
             "horizon": claimed_horizon(params.probes).name,
             "approaches": rows,
+            "table": _by_name(rows),
             "fpr_naive": calibration["fpr_naive"],
             "fpr_controlled": calibration["fpr_controlled"],
             "verdicts": read_json(METRICS / "interventions.json")["verdicts"],
         },
     )
     write_text(PLOTS / "summary.csv", _table(rows).to_csv(index=False))
+
+
+def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The columns of the table by approach: of a list, `dvc metrics diff` shows nothing."""
+    columns = ("r2", "clap", "delta_recurrence", "verdict")
+    return {row["name"]: {column: row[column] for column in columns} for row in rows}
 
 
 def _misaligned(used: Sequence[Used], store: ActivationStore, out: Path) -> list[Used]:
