@@ -14,6 +14,7 @@ from leitmotif.causal.effects import (
     effect_of,
     sign_flip_p,
     specificity,
+    steepest,
     strongest,
 )
 from leitmotif.errors import ProbeError
@@ -37,6 +38,15 @@ def test_an_effect_in_every_track_is_sure() -> None:
     assert found.as_metric()["n"] == 10
     nothing = effect_of({str(i): 0.0 for i in range(10)})
     assert (nothing.interval.low, nothing.interval.high, nothing.p) == (0.0, 0.0, 1.0)
+
+
+def test_tracks_that_agree_do_not_make_a_bounded_effect_certain() -> None:
+    limits = (-100.0, 100.0)
+    always = effect_of({str(i): 100.0 for i in range(16)}, limits=limits).interval
+    assert 60 < always.low < 80
+    assert always.mean == always.high == 100
+    never = effect_of({str(i): 0.0 for i in range(16)}, limits=limits).interval
+    assert -20 < never.low < -5 < 5 < never.high < 20
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=10), st.floats(0.1, 9))
@@ -79,6 +89,10 @@ def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:
     assert slopes["a"] == pytest.approx(7)
     assert slopes["b"] == pytest.approx(-2)
     assert list(dose_response({**line, 4.0: {"a": 21.0}})) == ["a"]
+    most = {0.0: {"a": -100.0}, 2.0: {"a": 100.0}, 4.0: {"a": 100.0}}
+    least = {0.0: {"a": 100.0}, 2.0: {"a": 100.0}, 4.0: {"a": 100.0}}
+    assert steepest(most, 100) >= dose_response(most)["a"] > dose_response(least)["a"]
+    assert steepest([0.0, 2.0], 100) == dose_response({0.0: {"a": -100.0}, 2.0: {"a": 100.0}})["a"]
     with pytest.raises(ProbeError, match="without doses"):
         dose_response({})
 

@@ -235,7 +235,7 @@ class Search:
         """Squared errors of each track, by the controls alone and with features X [rows, n]."""
         sample = self._sample(self.claimed, tracks)
         folds = max(_LEAST_FOLDS, min(self.how.folds, len(tracks) // TRACKS_PER_FOLD))
-        probe = NestedRidge(folds=folds, permutations=0, seed=self.how.seed)
+        probe = NestedRidge(folds=folds, permutations=0, random_state=self.how.seed)
         probe.fit(
             varying(X[sample.inside])[0],
             sample.y,

@@ -14,6 +14,7 @@ from leitmotif.causal.approaches import APPROACHES, Approach, Found, Search, Sou
 from leitmotif.causal.candidates import Candidate, FeatureCandidates
 from leitmotif.causal.effects import ByTrack, chosen_apart, strongest
 from leitmotif.causal.findings import (
+    MOST,
     Finding,
     Measures,
     effect_metric,
@@ -67,6 +68,7 @@ def summary(params: Params) -> None:
             "model": params.model.name,
             "horizon": claimed_horizon(params.probes).name,
             "approaches": rows,
+            "table": _by_name(rows),
             "fpr_naive": calibration["fpr_naive"],
             "fpr_controlled": calibration["fpr_controlled"],
             "verdicts": read_json(METRICS / "interventions.json")["verdicts"],
@@ -183,8 +185,8 @@ def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) ->
         towards, over = judged[site].towards, judged[site].over_random
     evidence = replace(
         judged[site].evidence,
-        gap=interval_by_track(towards),
-        over_random=interval_by_track(over),
+        gap=interval_by_track(towards, MOST),
+        over_random=interval_by_track(over, MOST),
     )
     at, likeness = found.sites[site], judged[site].metric["clap_similarity"]
     return {
@@ -196,12 +198,12 @@ def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) ->
         "partial_r2": None if at.partial_r2 is None else at.partial_r2.as_metric(4),
         "clap": likeness["mean"],
         "clap_similarity": likeness,
-        "delta_recurrence": effect_metric(towards),
-        "over_random": effect_metric(over),
+        "delta_recurrence": effect_metric(towards, limits=MOST),
+        "over_random": effect_metric(over, limits=MOST),
         "verdict": verdict(evidence, thresholds),
         "screened": {
             "site": screened.site,
-            "delta_recurrence": effect_metric(screened.towards),
+            "delta_recurrence": effect_metric(screened.towards, limits=MOST),
         },
         "by_site": {
             one: {
@@ -212,6 +214,12 @@ def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) ->
             for one in sorted(judged)
         },
     }
+
+
+def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The columns of the table by approach: of a list, `dvc metrics diff` shows nothing."""
+    columns = ("r2", "clap", "delta_recurrence", "verdict")
+    return {row["name"]: {column: row[column] for column in columns} for row in rows}
 
 
 def _rounded(value: float | None) -> float | None:
