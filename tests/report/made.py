@@ -122,6 +122,8 @@ class Made:
             "power": {"0.1": interval(0.2), "0.4": interval(0.95, 0.02)},
         }
         row = {"site": SITE, "hook": "planner-1", "features": [9], "clap": 0.97}
+        here = {"site": SITE, "delta_recurrence": interval(87.5, 12.0)}
+        elsewhere = {"site": "layers.3.residual", "delta_recurrence": interval(62.0, 10.0)}
         self.summary: dict[str, Any] = {
             "exploratory": False,
             "model": "models/organism/planner",
@@ -133,6 +135,7 @@ class Made:
                     "r2": 0.58,
                     "partial_r2": interval(0.5),
                     "delta_recurrence": interval(0.0, 0.0),
+                    "screened": elsewhere,
                     "verdict": "decodable, not causal",
                 },
                 {
@@ -141,6 +144,7 @@ class Made:
                     "r2": 0.71,
                     "partial_r2": interval(0.7),
                     "delta_recurrence": interval(87.5, 12.0),
+                    "screened": here,
                     "verdict": "foresight",
                 },
                 {
@@ -149,6 +153,7 @@ class Made:
                     ),
                     "name": "misaligned autoencoder",
                     "features": [],
+                    "screened": None,
                     "verdict": "none",
                 },
             ],

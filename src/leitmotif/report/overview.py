@@ -87,7 +87,8 @@ def _entry(subject: Subject) -> dict[str, Any]:
 
 
 def _approach(row: Metric) -> dict[str, Any]:
-    features = len(row["features"])
+    features, screened = len(row["features"]), row["screened"]
+    elsewhere = screened is not None and screened["site"] != row["site"]
     return {
         "name": row["name"],
         "what": f"{features} feature{'s' if features != 1 else ''} of {row['hook'] or row['site']}"
@@ -98,6 +99,7 @@ def _approach(row: Metric) -> dict[str, Any]:
         "clap": number(row["clap"], 3),
         "effect": interval_words(row["delta_recurrence"]),
         "bar": bar_of(row["delta_recurrence"]),
+        "screened": interval_words(screened["delta_recurrence"]) if elsewhere else None,
         "verdict": row["verdict"],
     }
 
