@@ -89,7 +89,7 @@ def main() -> None:
         start = time.perf_counter()
         for site in range(SITES):
             X = X if site == 0 else made(site)[0]
-            probe = NestedRidge(folds=FOLDS, permutations=PERMUTATIONS, seed=0)
+            probe = NestedRidge(folds=FOLDS, permutations=PERMUTATIONS, random_state=0)
             probe.fit(X, Y, controls=Z, groups=groups)
             if site == 0:
                 ours = [interval.mean for interval in probe.partial_r2_]

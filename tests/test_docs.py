@@ -1,9 +1,12 @@
 """What the documentation names exists."""
 
+import doctest
+import importlib
 import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +47,23 @@ def test_every_dependency_is_pinned() -> None:
     missing = [name for name in wanted if normal(re.split(r"[<>=\[]", name)[0]) not in pinned]
     assert missing == []
     assert not any("+" in line or "@" in line for line in lines if not line.startswith("#"))
+
+
+def test_the_examples_of_the_page_on_probes_run() -> None:
+    page = (ROOT / "docs" / "probes.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "docs/probes.md", "exec"), names)
+    assert names["found"].get_support(indices=True).tolist() == [3]
+    X, y, Z, track = (names[name][~names["old"]] for name in ("X", "y", "Z", "track"))
+    assert names["probe"].score(X, y, controls=Z, groups=track) > 0.3
+
+
+@pytest.mark.parametrize("module", ["probe.nested", "probe.effects", "causal.verdict"])
+def test_examples_in_docstrings_run(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def normal(name: str) -> str:

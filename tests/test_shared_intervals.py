@@ -1,9 +1,21 @@
 """Estimates and their intervals, as the audit, the probes and the interventions share them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta, multinomial
 
-from leitmotif.intervals import Interval, interval_of, track_weights, with_estimate
+from leitmotif.intervals import (
+    Array,
+    Interval,
+    bounded_mean,
+    interval_of,
+    track_weights,
+    with_estimate,
+)
 
 
 def test_every_resample_draws_as_many_tracks_as_there_are() -> None:
@@ -22,8 +34,104 @@ def test_the_estimate_stands_before_its_resamples() -> None:
 
 
 def test_resamples_without_an_estimate_are_left_out() -> None:
-    found = interval_of(2.0, np.r_[np.nan, np.arange(101.0)])
-    assert (found.mean, found.low, found.high) == pytest.approx((2.0, 2.5, 97.5))
+    found = interval_of(2.0, np.r_[np.nan, np.arange(101.0)], tracks=100_000)
+    assert (found.mean, found.low, found.high) == pytest.approx((2.0, 2.5, 97.5), abs=0.01)
+
+
+def test_of_few_tracks_the_percentiles_lie_further_out() -> None:
+    values = np.arange(101.0)
+    lows = [interval_of(50.0, values, tracks=n).low for n in (4, 16, 100)]
+    assert lows == pytest.approx([0.01, 1.4, 2.3], abs=0.2)
+    assert interval_of(50.0, np.full(9, 3.0), tracks=1).low == 3.0
+
+
+@pytest.mark.parametrize("tracks", [8, 16, 40])
+def test_a_mean_of_few_tracks_is_held_as_often_as_is_said(tracks: int) -> None:
+    random = np.random.default_rng(tracks)
+    weights = track_weights(tracks, resamples=1000)
+    held = 0
+    for _ in range(1000):
+        values = random.normal(size=tracks)
+        found = interval_of(values.mean(), weights @ values / tracks, tracks=tracks)
+        held += found.low <= 0 <= found.high
+    assert 0.93 < held / 1000 < 0.975
+
+
+LIMITS = (-100.0, 100.0)
+
+
+def held(up: float, down: float, tracks: int, interval: Callable[[Array], Interval]) -> float:
+    """Share of samples of which the interval holds the truth, over all samples there are.
+
+    Each track changes by +100 points with probability ``up``, by -100 with ``down``, else not.
+    """
+    total = 0.0
+    for ups in range(tracks + 1):
+        for downs in range(tracks + 1 - ups):
+            chance = multinomial.pmf(
+                [ups, downs, tracks - ups - downs], tracks, [up, down, 1 - up - down]
+            )
+            if chance > 1e-7:
+                found = interval(
+                    np.repeat([100.0, -100.0, 0.0], [ups, downs, tracks - ups - downs])
+                )
+                total += chance * (found.low - 1e-9 <= 100 * (up - down) <= found.high + 1e-9)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [
+        (0.99, 0),
+        (0.95, 0),
+        (0.9, 0.05),
+        (0.7, 0.05),
+        (0.5, 0),
+        (0.5, 0.2),
+        (0.3, 0.1),
+        (0.1, 0),
+        (0.05, 0.05),
+        (0.02, 0.02),
+    ],
+)
+def test_a_bounded_mean_is_held_by_its_interval(up: float, down: float) -> None:
+    """Sixteen tracks, as the interventions have; the coverage is exact but for the resampling."""
+    assert held(up, down, 16, lambda values: bounded_mean(values, LIMITS)) > 0.925
+
+
+def test_percentiles_of_means_would_not_hold_it() -> None:
+    weights = track_weights(16)
+
+    def percentiles(values: Array) -> Interval:
+        return interval_of(values.mean(), weights @ values / 16, tracks=16)
+
+    assert held(0.95, 0, 16, percentiles) < 0.6
+    assert held(0.1, 0, 16, percentiles) < 0.85
+
+
+def test_of_a_rate_it_is_jeffreys_interval() -> None:
+    for ones in (3, 10, 16):
+        rate = np.repeat([1.0, 0.0], [ones, 20 - ones])
+        found = bounded_mean(rate, (0.0, 1.0))
+        expected = beta.ppf([0.025, 0.975], ones + 0.5, 20 - ones + 0.5)
+        assert [found.low, found.high] == pytest.approx(expected, abs=0.015)
+
+
+@given(
+    values=st.lists(st.floats(-100, 100), min_size=2, max_size=20),
+    shift=st.integers(0, 3),
+)
+def test_a_bounded_interval_holds_its_mean_and_turns_with_its_values(
+    values: list[float], shift: int
+) -> None:
+    column = np.array(values)
+    found = bounded_mean(column, LIMITS, seed=shift)
+    assert -100 <= found.low <= found.mean <= found.high <= 100
+    assert found.low < found.high
+    rate = bounded_mean((column + 100) / 200, (0.0, 1.0), seed=shift)
+    assert [rate.low, rate.high] == pytest.approx(
+        [(v + 100) / 200 for v in (found.low, found.high)]
+    )
 
 
 def test_metrics_are_plain_rounded_numbers() -> None:

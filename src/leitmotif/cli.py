@@ -374,7 +374,7 @@ def replay(
 
     rows = read_log(log)
     if line > len(rows):
-        raise LeitmotifError(f"{log} has no line {line}", found=f"{len(rows)} lines")
+        raise LeitmotifError(f"{log} has no line {line}", expected=f"1 to {len(rows)}")
     row = rows[line - 1]
     found = again(row, load_params(), Files(CORPUS, MANIFEST, ACTIVATIONS))
     typer.echo(

@@ -48,7 +48,7 @@ class ModelError(LeitmotifError):
 
 
 class StoreError(LeitmotifError):
-    """A stored tensor is missing, damaged, or belongs to other inputs."""
+    """A stored file is missing, damaged, belongs to other inputs, or finds no room."""
 
 
 class ReviewError(LeitmotifError):

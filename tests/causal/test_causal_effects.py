@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 
 from leitmotif.causal.effects import (
     by_track,
+    chosen_apart,
     contrast,
     differences,
     dose_response,
     effect_of,
     sign_flip_p,
     specificity,
+    steepest,
+    strongest,
 )
 from leitmotif.errors import ProbeError
 
@@ -35,6 +38,15 @@ def test_an_effect_in_every_track_is_sure() -> None:
     assert found.as_metric()["n"] == 10
     nothing = effect_of({str(i): 0.0 for i in range(10)})
     assert (nothing.interval.low, nothing.interval.high, nothing.p) == (0.0, 0.0, 1.0)
+
+
+def test_tracks_that_agree_do_not_make_a_bounded_effect_certain() -> None:
+    limits = (-100.0, 100.0)
+    always = effect_of({str(i): 100.0 for i in range(16)}, limits=limits).interval
+    assert 60 < always.low < 80
+    assert always.mean == always.high == 100
+    never = effect_of({str(i): 0.0 for i in range(16)}, limits=limits).interval
+    assert -20 < never.low < -5 < 5 < never.high < 20
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=10), st.floats(0.1, 9))
@@ -77,6 +89,10 @@ def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:
     assert slopes["a"] == pytest.approx(7)
     assert slopes["b"] == pytest.approx(-2)
     assert list(dose_response({**line, 4.0: {"a": 21.0}})) == ["a"]
+    most = {0.0: {"a": -100.0}, 2.0: {"a": 100.0}, 4.0: {"a": 100.0}}
+    least = {0.0: {"a": 100.0}, 2.0: {"a": 100.0}, 4.0: {"a": 100.0}}
+    assert steepest(most, 100) >= dose_response(most)["a"] > dose_response(least)["a"]
+    assert steepest([0.0, 2.0], 100) == dose_response({0.0: {"a": -100.0}, 2.0: {"a": 100.0}})["a"]
     with pytest.raises(ProbeError, match="without doses"):
         dose_response({})
 
@@ -92,3 +108,28 @@ def test_specificity_is_effect_per_fidelity_lost() -> None:
 def test_one_track_has_no_interval() -> None:
     with pytest.raises(ProbeError, match="2 or more"):
         effect_of({"a": 1.0})
+
+
+def test_the_choice_for_a_track_does_not_depend_on_its_own_effect() -> None:
+    """Of many candidates of pure noise the best looks good; chosen apart, it does not."""
+    random = np.random.default_rng(0)
+    tracks = [f"{n:03d}" for n in range(40)]
+    effects = {
+        f"candidate {n}": dict(zip(tracks, random.normal(0, 50, len(tracks)), strict=True))
+        for n in range(200)
+    }
+    best = strongest(effects, tracks)
+    assert np.mean([*effects[best].values()]) > 10
+    chosen = chosen_apart(effects, seed=1)
+    assert set(chosen) == set(tracks)
+    assert len(set(chosen.values())) <= 2
+    apart = [effects[chosen[track]][track] for track in tracks]
+    assert abs(np.mean(apart)) < 3 * 50 / np.sqrt(len(tracks))
+    for track in tracks:
+        others = {name: {**by_track, track: 1e6} for name, by_track in effects.items()}
+        assert chosen_apart(others, seed=1)[track] == chosen[track]
+
+
+def test_of_equal_candidates_the_first_is_the_strongest() -> None:
+    same = {"a": 1.0, "b": 3.0}
+    assert strongest({"one": same, "two": same, "three": {"c": 9.0}}, ["a", "b"]) == "one"

@@ -28,6 +28,7 @@ from leitmotif.causal.log import (
     write_log,
 )
 from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.pieces import recorded_pieces
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
@@ -37,12 +38,13 @@ from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
-from leitmotif.errors import AudioError, LeitmotifError, StoreError
+from leitmotif.errors import AudioError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.settings import Search
+from leitmotif.review.labels import Label
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
@@ -217,6 +219,58 @@ def test_a_clip_is_made_again(rows: list[InterventionRow], workplace: Path, line
     assert "audio equal" in done.stdout
 
 
+def test_a_patch_from_another_track_says_from_which(
+    planner: HookedMusicGen, workplace: Path, repo_root: Path
+) -> None:
+    """Recordings have no twin; the line names the track, so that a replay finds it."""
+    corpus, data = workplace / "data/corpus", workplace / "data"
+    tracks = files.read_table(data / "manifest.jsonl", ManifestTrack)
+    labels = [label(track.track_id) for track in tracks]
+    pieces = recorded_pieces(
+        planner, tracks, corpus, labels, seconds=1.28, horizon=5.0, prompt=False
+    )
+    assert not pieces.known
+    assert [piece.motifs for piece in pieces.pieces] == [[labels[0].motif]] * 2
+    whole = WholeSite(SITE, torch.zeros(128))
+    given = [Condition("baseline"), Condition("patch", "site", whole, source=pieces.source)]
+    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    cache = WorkCache(workplace / ".leitmotif/clips")
+    clips = Runner(planner, cache, HOW).run(pieces.prefixes, given)
+    made = Measurer(planner, clap, Listening(Search(), {})).measure(clips)
+    rows = [
+        row_of(
+            one,
+            HOW,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for one in made
+    ]
+    assert [row.source for row in rows] == [None, "piece_1", None, "piece_0"]
+    write_log(workplace / LOG, rows)
+    done = replay(workplace, "2")
+    assert "tokens equal, audio equal" in done.stdout, done.stderr
+    with pytest.raises(ProbeError, match=r"too few tracks(?s:.)*found: +1"):
+        recorded_pieces(
+            planner, tracks, corpus, labels[1:], seconds=1.28, horizon=5.0, prompt=False
+        )
+
+
+def label(track: str) -> Label:
+    return Label(
+        track_id=track,
+        sample_rate=32_000,
+        motif=Span(start_sample=6400, samples=16_000),
+        recurrence=Span(start_sample=200_000, samples=16_000),
+        transposition=0,
+        strength=1.0,
+        source="decisions",
+        reviewers=["ana"],
+        pair=None,
+    )
+
+
 def test_another_clip_is_noticed(rows: list[InterventionRow], workplace: Path) -> None:
     wrong = rows[3].model_copy(update={"seed": 5})
     write_log(workplace / LOG, [wrong])
@@ -225,7 +279,7 @@ def test_another_clip_is_noticed(rows: list[InterventionRow], workplace: Path) -
     assert "tokens differ" in done.stdout
     missing = replay(workplace, "2")
     assert missing.returncode == 1
-    assert "no line 2" in missing.stderr
+    assert missing.stderr == f"error: {LOG} has no line 2\n  expected: 1 to 1\n"
 
 
 def test_other_files_than_the_lines_are_refused(
@@ -247,6 +301,30 @@ def test_other_files_than_the_lines_are_refused(
     ]:
         with pytest.raises(LeitmotifError, match=message):
             replay(rows[number].model_copy(update=update), load_params(), known)
+
+
+def test_what_a_replay_lacks_is_said_at_the_command_line(
+    rows: list[InterventionRow], workplace: Path, tmp_path: Path
+) -> None:
+    """A changed model, a recording that is gone, no log: one message, no traceback."""
+    for name in ("params.yaml", "hooks.yaml"):
+        shutil.copy(workplace / name, tmp_path)
+    (tmp_path / "models").symlink_to(workplace / "models")
+    without_log = replay(tmp_path, "1")
+    shutil.copytree(workplace / "data", tmp_path / "data")
+    changed = rows[0].model_copy(update={"model": "models/organism/reader"})
+    write_log(tmp_path / LOG, [rows[0], changed])
+    (tmp_path / "data/corpus/piece_0.mp3").unlink()
+    for done, message in [
+        (without_log, f"{LOG} does not exist"),
+        (replay(tmp_path, "1"), "data/corpus/piece_0.mp3 does not exist"),
+        (replay(tmp_path, "2"), "the model models/organism/reader is not the line's"),
+    ]:
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {message}\n"), done.stderr
+        assert "  to do:    " in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
 
 
 def test_sources_have_names() -> None:

@@ -21,3 +21,16 @@ def test_columns_are_independent_and_constant_ones_gone() -> None:
     wide = expand(np.column_stack([Z, flags, np.ones(400), Z[:, 0]]))
     refuse_collinear(wide)
     assert expand(Z, knots=0, interactions=0) == pytest.approx(Z)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_many_functions_of_few_columns_are_independent_together(columns) -> None:
+    wide = expand(np.random.default_rng(0).normal(size=(1500, columns)))
+    assert wide.shape[1] > 10
+    refuse_collinear(wide)
+
+
+def test_there_are_fewer_columns_than_rows() -> None:
+    wide = expand(Z[:50])
+    assert wide.shape == (50, 49)
+    refuse_collinear(wide)

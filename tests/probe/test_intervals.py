@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from leitmotif.intervals import track_weights
+from leitmotif.intervals import interval_of, track_weights
 from leitmotif.probe.intervals import auroc, explained
 
 RANDOM = np.random.default_rng(0)
@@ -44,8 +44,7 @@ def test_tracks_are_resampled_whole() -> None:
     total, left = np.full(10, 4.0), np.r_[np.full(5, 1.0), np.full(5, 3.0)]
     found = explained(total, left, weights)
     assert found.mean == pytest.approx(0.5)
-    expected = np.percentile(1 - (weights @ left) / 40, [2.5, 97.5])
-    assert [found.low, found.high] == pytest.approx(expected)
+    assert found == interval_of(found.mean, 1 - (weights @ left) / 40, tracks=10)
 
 
 def test_the_interval_covers_the_mean_of_the_tracks_as_often_as_it_says() -> None:

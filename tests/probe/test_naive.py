@@ -26,4 +26,4 @@ def test_it_calls_autocorrelated_noise_significant() -> None:
 
 def test_constants_are_refused() -> None:
     with pytest.raises(ProbeError, match="constant targets"):
-        NaiveCorrelation().fit(np.arange(6.0), np.ones(6))
+        NaiveCorrelation().fit(np.arange(6.0)[:, None], np.ones(6))

@@ -63,7 +63,7 @@ def by_hand(data: Panel, order: list[np.ndarray], number: int):
 
 def test_every_exchange_is_the_fit_one_would_make_of_it() -> None:
     one = made(3, planted=0.5)
-    probe = NestedRidge(permutations=3, place_means=False, seed=1)
+    probe = NestedRidge(permutations=3, place_means=False, random_state=1)
     probe.fit(one.X, one.y, controls=one.Z, groups=one.groups)
     data = panel(one.X, one.y, controls=one.Z, groups=one.groups, folds=5, seed=1)
     order = exchanges(list(map(len, data.folds)), 3, seed=1)
@@ -87,9 +87,6 @@ def test_horizons_and_exchanges_do_not_influence_each_other() -> None:
         assert together.partial_r2_[h].mean == pytest.approx(alone.partial_r2_[h].mean)
         assert together.null_partial_r2_[:, h] == pytest.approx(apart[h].null_partial_r2_[:, 0])
     assert np.isnan(alone.p_).all()
-    assert alone.score(one.X, both, **settings) == pytest.approx(
-        np.mean([interval.mean for interval in alone.partial_r2_])
-    )
 
 
 def test_place_means_leave_nothing_that_all_tracks_do_at_one_time() -> None:
@@ -116,6 +113,6 @@ def test_a_planted_link_is_found_and_its_interval_lies_above_zero() -> None:
 
 def test_features_that_follow_from_the_controls_are_refused() -> None:
     one = made(8)
-    place = np.tile(np.arange(30.0), 20)
+    place = np.tile(np.arange(30.0), 20)[:, None]
     with pytest.raises(ProbeError, match="every feature is a function of the controls"):
         NestedRidge(permutations=0).fit(place, one.y, groups=one.groups)

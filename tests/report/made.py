@@ -122,6 +122,8 @@ class Made:
             "power": {"0.1": interval(0.2), "0.4": interval(0.95, 0.02)},
         }
         row = {"site": SITE, "hook": "planner-1", "features": [9], "clap": 0.97}
+        here = {"site": SITE, "delta_recurrence": interval(87.5, 12.0)}
+        elsewhere = {"site": "layers.3.residual", "delta_recurrence": interval(62.0, 10.0)}
         self.summary: dict[str, Any] = {
             "exploratory": False,
             "model": "models/organism/planner",
@@ -133,6 +135,7 @@ class Made:
                     "r2": 0.58,
                     "partial_r2": interval(0.5),
                     "delta_recurrence": interval(0.0, 0.0),
+                    "screened": elsewhere,
                     "verdict": "decodable, not causal",
                 },
                 {
@@ -141,6 +144,7 @@ class Made:
                     "r2": 0.71,
                     "partial_r2": interval(0.7),
                     "delta_recurrence": interval(87.5, 12.0),
+                    "screened": here,
                     "verdict": "foresight",
                 },
                 {
@@ -149,12 +153,26 @@ class Made:
                     ),
                     "name": "misaligned autoencoder",
                     "features": [],
+                    "screened": None,
                     "verdict": "none",
                 },
             ],
             **rates,
             "verdicts": {"planner": "foresight", "reader": "look-back"},
         }
+
+    def record(self) -> None:
+        """Make it a study of recordings: no truth is known, and another track is patched from."""
+        for model in self.interventions["models"].values():
+            model["counterfactual"] = None
+            for one in model["candidates"].values():
+                changed = {"patch_gap": condition("patch", 0.0, steps=None)}
+                if one["features"]:
+                    changed["ablate_gap"] = condition("ablate", 40.0, steps=None, strength=0.0)
+                    for number in (1, 2):
+                        control = condition("random_feature", 0.0, steps=None, strength=0.0)
+                        changed[f"random_feature_gap_{number}"] = control
+                one["conditions"] = changed
 
     def write(self) -> Files:
         for name in ("summary", "interventions", "probes", "calibration"):
@@ -170,8 +188,9 @@ class Made:
                 seed = number if model == "planner" else number + 10
                 before = self.row(model, track_id, seed, "", condition("baseline", 0, steps=None))
                 found.append(before)
-                other = condition("counterfactual", 0, steps=None)
-                found.append(self.row(model, track_id, seed, "", other, AFTER_HZ))
+                if one["counterfactual"] is not None:
+                    other = condition("counterfactual", 0, steps=None)
+                    found.append(self.row(model, track_id, seed, "", other, AFTER_HZ))
                 for name, tried in one["candidates"].items():
                     moves = tried["verdict"] in ("foresight", "entangled")
                     for feature, (key, what) in enumerate(tried["conditions"].items()):
@@ -219,7 +238,7 @@ class Made:
                 "sae": None,
                 "sae_sha256": None,
                 "strength": what["strength"],
-                "source": what["source"],
+                "source": what["source"] and f"source_of_{track_id}",
                 "steps": what["steps"],
                 "seed": 0,
                 "sampling": {

@@ -82,6 +82,8 @@ def test_names_with_markup_stay_text(report_folder: Path) -> None:
 def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     text = Page(report_folder / "index.html").text
     assert "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0)" in text
+    assert text.count("had interventions chosen its site") == 1
+    assert "had interventions chosen its site: +62.0 (52.0 to 72.0)" in text
     assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
     assert "misaligned autoencoder finds no feature" in text
     assert (
@@ -185,6 +187,24 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
     pairs = page_data(next((folder / "pairs").glob("planner-layers*")))
     assert {pair["condition"] for pair in pairs} == {"patch_gap"}
     assert not list((folder / "pairs").glob("*the-other-cue*"))
+
+
+def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
+    made.record()
+    folder = built(made, tmp_path / "report")
+    path = next((folder / "pairs").glob("planner-planner-1-9*"))
+    pairs = page_data(path)
+    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
+    assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
+    assert pairs[0]["title"] == "Taken to rest throughout the continuation"
+    assert {(pair["condition"], pair["track"]) for pair in pairs} == {
+        (name, track)
+        for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
+        for track in ("piece_1", "piece_2")
+    }
+    text = Page(path).text + Page(folder / "index.html").text
+    assert "patched from another track's run throughout the continuation" in text
+    assert "the other cue's run" not in text
 
 
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:

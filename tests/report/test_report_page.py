@@ -168,6 +168,12 @@ def test_everything_can_be_done_with_the_keyboard(tab: Tab, copied: Path) -> Non
     for words in ("play, pause", "switch between A and B, in place", "more natural: no difference"):
         expect(legend).to_contain_text(words)
     page.keyboard.press("Escape")
+    for works in (False, True):
+        page.locator("#legend-open").click()
+        page.locator("#single-keys").set_checked(works)
+        page.keyboard.press("Escape")
+        page.keyboard.press("n")
+        expect(page.locator("[data-place]")).to_have_text("1 of 8" if works else "8 of 8")
     page.keyboard.press("h")
     expect(page.locator("[data-do=blind]")).to_have_attribute("aria-pressed", "true")
     # By Tab alone, too: a pair's button opens it.

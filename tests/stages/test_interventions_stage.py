@@ -110,6 +110,9 @@ def test_the_approaches_differ_in_one_setting(params: Params) -> None:
             assert row["delta_recurrence"]["n"] == 6
         else:
             assert row["delta_recurrence"] is None
+        # What `dvc metrics diff` can show: numbers below names, no list.
+        assert found["table"][row["name"]]["r2"] == row["r2"]
+        assert found["table"][row["name"]]["delta_recurrence"] == row["delta_recurrence"]
     assert found["fpr_naive"] == metrics("calibration")["fpr_naive"]
     misaligned = rows["misaligned autoencoder"]
     assert misaligned["features"] == [] or misaligned["site"] == SITES[1]

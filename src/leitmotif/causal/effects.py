@@ -1,12 +1,13 @@
 """What conditions do, track by track: differences from the baseline, and how sure they are.
 
 A difference is taken between clips of one track and seed, which share prefix and noise. The seeds
-of a track are averaged first, so that tracks are what is resampled: intervals are percentiles of
-2000 bootstrap means over tracks, p-values come from flipping the signs of whole tracks, which under
-the null that the intervention does nothing are as likely either way.
+of a track are averaged first, so that tracks are what is resampled: intervals are bootstraps over
+tracks, p-values come from flipping the signs of whole tracks, which under the null that the
+intervention does nothing are as likely either way. Differences of rates cannot leave their limits,
+and their bootstrap knows it: sixteen tracks that all agree do not make an effect certain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.intervals import Interval, interval_of, track_weights
+from leitmotif.intervals import Interval, bounded_mean, interval_of, track_weights
 from leitmotif.probe.panel import Array
 
 Values = Mapping[tuple[str, int], float | None]
@@ -63,12 +64,21 @@ def differences(
     return {track: float(np.mean(values)) for track, values in pairs.items()}
 
 
-def effect_of(by_track: Mapping[str, float], *, seed: int = 0) -> Effect:
-    """Summarise differences; raises ProbeError for fewer than two tracks."""
+def effect_of(
+    by_track: Mapping[str, float], *, limits: tuple[float, float] | None = None, seed: int = 0
+) -> Effect:
+    """Summarise differences, which lie within ``limits`` if they are given.
+
+    Raises ProbeError for fewer than two tracks.
+    """
     values = _column(by_track)
-    resampled = track_weights(len(values), seed=seed) @ values / len(values)
-    interval = interval_of(float(values.mean()), resampled)
-    return Effect(interval, sign_flip_p(values, seed=seed), len(values))
+    n = len(values)
+    if limits is None:
+        resampled = track_weights(n, seed=seed) @ values / n
+        interval = interval_of(float(values.mean()), resampled, tracks=n)
+    else:
+        interval = bounded_mean(values, limits, seed=seed)
+    return Effect(interval, sign_flip_p(values, seed=seed), n)
 
 
 def contrast(one: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:
@@ -84,6 +94,33 @@ def contrast(one: Mapping[str, float], others: Sequence[Mapping[str, float]]) ->
     }
 
 
+def strongest(effects: Mapping[str, Mapping[str, float]], tracks: Collection[str]) -> str:
+    """Which of several candidates has the largest mean effect on some tracks; the first of equals.
+
+    ``effects`` are differences by track, by candidate. One without any of the tracks counts least.
+    """
+
+    def mean(name: str) -> float:
+        found = [value for track, value in effects[name].items() if track in tracks]
+        return float(np.mean(found)) if found else -np.inf
+
+    return max(effects, key=mean)
+
+
+def chosen_apart(effects: Mapping[str, Mapping[str, float]], *, seed: int = 0) -> dict[str, str]:
+    """For each track the candidate that is strongest on the half of the tracks that lacks it.
+
+    Its effect on the track is then not one that it was chosen for. ``effects`` are differences by
+    track, by candidate; the tracks are halved at random.
+    """
+    tracks = sorted({track for by_track in effects.values() for track in by_track})
+    order = np.random.default_rng(seed).permutation(tracks)
+    halves = [part.tolist() for part in np.array_split(order, 2)]
+    return {
+        track: strongest(effects, there) for here, there in (halves, halves[::-1]) for track in here
+    }
+
+
 def dose_response(by_strength: Mapping[float, Mapping[str, float]]) -> ByTrack:
     """Slope of the difference over the strength, by track: points per unit of strength.
 
@@ -93,8 +130,7 @@ def dose_response(by_strength: Mapping[float, Mapping[str, float]]) -> ByTrack:
     doses = {1.0: dict.fromkeys(next(iter(by_strength.values()), {}), 0.0), **by_strength}
     if len(doses) < 2:
         raise ProbeError("no slope without doses", found=sorted(doses), expected="another than 1")
-    strengths = np.array(sorted(doses))
-    centred = strengths - strengths.mean()
+    strengths, centred = _centred(doses)
     shared = [track for track in doses[1.0] if all(track in values for values in doses.values())]
     return {
         track: float(
@@ -104,6 +140,12 @@ def dose_response(by_strength: Mapping[float, Mapping[str, float]]) -> ByTrack:
         )
         for track in shared
     }
+
+
+def steepest(strengths: Collection[float], limit: float) -> float:
+    """The largest slope of ``dose_response`` if no difference exceeds ``limit``."""
+    doses, centred = _centred([1.0, *strengths])
+    return float(limit * np.abs(centred[doses != 1.0]).sum() / (centred @ centred))
 
 
 def specificity(
@@ -122,7 +164,7 @@ def specificity(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = (weights @ gained) / (weights @ lost)
     ratios[weights @ lost <= 1e-6 * len(shared)] = np.nan
-    return interval_of(float(gained.sum() / lost.sum()), ratios)
+    return interval_of(float(gained.sum() / lost.sum()), ratios, tracks=len(shared))
 
 
 def by_track(values: Values) -> ByTrack:
@@ -147,6 +189,11 @@ def sign_flip_p(values: Array, *, seed: int = 0) -> float:
     random = np.random.default_rng(seed)
     flips = random.integers(2, size=(FLIPS, len(values))) * 2.0 - 1.0
     return float((1 + (np.abs(flips @ values) >= observed).sum()) / (1 + FLIPS))
+
+
+def _centred(strengths: Iterable[float]) -> tuple[Array, Array]:
+    doses = np.unique(list(strengths))
+    return doses, doses - doses.mean()
 
 
 def _column(by_track: Mapping[str, float]) -> Array:

@@ -1,9 +1,10 @@
 """data/interventions.jsonl: one line for each generated clip, and enough in it to make it again.
 
 The log is written whole and last: a clip's audio file is complete before a line names it, and where
-the disk is full the log stays as it was.
+the disk is full log and clips stay as they were.
 """
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -76,7 +77,8 @@ class InterventionRow(Table):
     """Of its weights."""
     strength: float | None
     source: str | None
-    """The prefix whose run the activations, or with a counterfactual the start, come from."""
+    """The prefix whose run the activations, or with a counterfactual the start, come from: a twin,
+    or another track by its id."""
     steps: tuple[int, int] | None
     """Decoder steps [start, stop); null: all that have read a token of the continuation."""
     seed: int
@@ -125,7 +127,7 @@ def row_of(
             "candidate": condition.candidate,
             "condition": condition.kind,
             "strength": None if target is None else condition.strength,
-            "source": condition.source,
+            "source": clip.prefix.tracks.get(condition.source or "", condition.source),
             "steps": None if steps is None else (steps.start, steps.stop),
             "seed": clip.seed,
             "sampling": SamplingRow(
@@ -167,18 +169,21 @@ def write_audio(path: Path, measured: Measured, sample_rate: int) -> None:
     samples = np.clip(np.nan_to_num(measured.samples, posinf=1.0, neginf=-1.0), -1.0, 1.0)
     integers = np.round(samples * 32767).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with explained_full_disk(path), atomic(path) as temporary, temporary.open("wb") as file:
-        soundfile.write(file, integers, sample_rate, format="WAV", subtype="PCM_16")
+    wav = io.BytesIO()  # libsndfile hides what goes wrong with a file
+    soundfile.write(wav, integers, sample_rate, format="WAV", subtype="PCM_16")
+    with explained_full_disk(path), atomic(path) as temporary:
+        temporary.write_bytes(wav.getvalue())
 
 
-def write_log(path: Path, rows: Iterable[InterventionRow]) -> int:
+def write_log(path: Path, rows: Iterable[InterventionRow], *, clips: Path | None = None) -> int:
     """Write the log and return its number of lines.
 
-    Raises StoreError for a line whose audio file is missing, and on a full disk; the log that was
-    there then stays.
+    ``clips`` is the folder that holds the audio files now, if not the one beside the log. Raises
+    StoreError for a line whose audio file is missing, and on a full disk; the log that was there
+    then stays.
     """
     rows = list(rows)
-    lost = _lost(path, rows)
+    lost = _lost(path, rows, clips)
     if lost:
         raise StoreError(
             f"{path} would name clips that are not there",
@@ -203,6 +208,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _lost(path: Path, rows: Sequence[InterventionRow]) -> list[str]:
+def _lost(path: Path, rows: Sequence[InterventionRow], clips: Path | None) -> list[str]:
     named = {row.file for row in rows if row.file is not None}
-    return sorted(file for file in named if not (path.parent / file).is_file())
+    there = {file: clips / Path(file).name if clips else path.parent / file for file in named}
+    return sorted(file for file, place in there.items() if not place.is_file())

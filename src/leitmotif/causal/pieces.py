@@ -7,7 +7,7 @@ those of verified recurrences that lie in the prefix.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
@@ -158,7 +158,9 @@ def recorded_pieces(
     pieces = []
     for number, (prefix, (_, motifs)) in enumerate(zip(plain, chosen, strict=True)):
         other = plain[(number + 1) % len(plain)]
-        whole = Prefix(prefix.track_id, prefix.codes, prefix.prompt, {NEXT_TRACK: other.codes})
+        whole = replace(
+            prefix, sources={NEXT_TRACK: other.codes}, tracks={NEXT_TRACK: other.track_id}
+        )
         heard = Span(start_sample=heard_from, samples=1 << 40)
         pieces.append(Piece(whole, motifs, heard, 1, {"gap": None}))
     return Pieces(pieces, NEXT_TRACK, None)

@@ -28,6 +28,8 @@ class Prefix:
     sources: Mapping[str, Tensor] = field(default_factory=dict)
     """Other prefixes [K, P] by name, whose runs activations may be taken from: the counterfactual,
     or another track's."""
+    tracks: Mapping[str, str] = field(default_factory=dict)
+    """The tracks of those sources that are another track's."""
 
     def __post_init__(self) -> None:
         for name, codes in self.sources.items():

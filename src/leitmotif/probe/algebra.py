@@ -20,18 +20,14 @@ _FREE = 1e-6
 """Penalty of the intercept and the places, in rows: it only keeps a place without rows at 0."""
 
 
-def design(panel: Panel, *, place_means: bool) -> tuple[Array, NDArray[np.bool_]]:
-    """Z [rows, p] and which of its columns are penalised [p].
+def design(controls: Array, places: NDArray[np.int64], length: int) -> Array:
+    """Z [rows, 1 + length + p]: intercept, a mean for each of ``length`` places, controls.
 
-    With ``place_means`` each place in the track (row 0, row 1, …) has a mean of its own, so that
-    nothing that all tracks do at one time is left to the features.
+    With a mean of its own for each place in the track (row 0, row 1, …), nothing that all tracks do
+    at one time is left to the features. A length of 0 or 1 is without such means.
     """
-    columns = [np.ones((len(panel.targets), 1))]
-    if place_means and panel.length > 1:
-        columns.append(np.eye(panel.length)[panel.places])
-    free = sum(column.shape[1] for column in columns)
-    Z = np.hstack([*columns, panel.controls])
-    return Z, np.arange(Z.shape[1]) >= free
+    own = np.eye(length)[places] if length > 1 else np.empty((len(controls), 0))
+    return np.hstack([np.ones((len(controls), 1)), own, controls])
 
 
 class Sums:
@@ -39,9 +35,12 @@ class Sums:
 
     def __init__(self, panel: Panel, *, place_means: bool, gram: bool) -> None:
         self.panel = panel
-        self.Z, self.penalised = design(panel, place_means=place_means)
+        self.length = panel.length if place_means else 0
+        self.Z = design(panel.controls, panel.places, self.length)
+        self.penalised = np.arange(self.Z.shape[1]) >= self.Z.shape[1] - panel.controls.shape[1]
         self.responses = np.hstack([panel.features, panel.targets])
-        self.responses -= self.responses.mean(axis=0)  # any constant will do: Z has an intercept
+        self.means = self.responses.mean(axis=0)  # any constant will do: Z has an intercept
+        self.responses -= self.means
         self.d = panel.features.shape[1]
         members = [np.flatnonzero(panel.fold_of_row == fold) for fold in range(len(panel.folds))]
         self.rows = np.array([len(rows) for rows in members])

@@ -130,7 +130,9 @@ def _tested(
     source: Source, controls: Array, folds: int, permutations: int, seed: int, features: Array
 ) -> Array:
     # alpha 1: every permutation count will do, since nothing is corrected for many features.
-    test = PartialEffects(folds=folds, permutations=permutations, shifts=0, alpha=1.0, seed=seed)
+    test = PartialEffects(
+        folds=folds, permutations=permutations, shifts=0, alpha=1.0, random_state=seed
+    )
     groups = _groups(source)
     return np.asarray(test.fit(features, source.target, controls=controls, groups=groups).p_)
 

@@ -1,7 +1,7 @@
 """Partial effects: what each feature by itself shares with the target beyond the controls."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +9,11 @@ from scipy.stats import false_discovery_control
 from scipy.stats import t as student
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.algebra import Sums
+from leitmotif.probe.conventions import Seed, as_given, features_of, seed_of, targets_of
 from leitmotif.probe.nulls import exchanged, exchanges, pair_products, shifted
 from leitmotif.probe.panel import Array, Panel, explained_away, panel
 
@@ -36,7 +38,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     shifts: circular shifts for ``p_shift_``; 0 for none.
     alpha: false discovery rate at which ``get_support`` chooses.
     place_means: whether each place in the track has a mean of its own in the control model.
-    seed: of the folds, the exchanges and the shifts.
+    random_state: of the folds, the exchanges and the shifts.
 
     Attributes, [d], or [d, H] when y has horizons
     ----------
@@ -53,8 +55,15 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     Example
     -------
-    >>> found = PartialEffects(alpha=0.05).fit(X, y, controls=Z, groups=track_of_row)
-    >>> np.flatnonzero(found.get_support()), found.effect_, found.q_
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> track = np.repeat(np.arange(40), 25)        # 40 tracks of 25 rows
+    >>> Z = random.normal(size=(1000, 2))           # controls
+    >>> X = Z @ [[1, 0, 1], [0, 1, 1]] + random.normal(size=(1000, 3))
+    >>> y = Z[:, 0] + X[:, 0] + random.normal(size=1000)
+    >>> found = PartialEffects(alpha=0.05).fit(X, y, controls=Z, groups=track)
+    >>> found.get_support(indices=True).tolist(), found.transform(X).shape
+    ([0], (1000, 1))
     """
 
     def __init__(
@@ -65,14 +74,14 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         shifts: int = 1000,
         alpha: float = 0.05,
         place_means: bool = True,
-        seed: int = 0,
+        random_state: Seed = 0,
     ) -> None:
         self.folds = folds
         self.permutations = permutations
         self.shifts = shifts
         self.alpha = alpha
         self.place_means = place_means
-        self.seed = seed
+        self.random_state = random_state
 
     def fit(
         self,
@@ -84,21 +93,23 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     ) -> Self:
         """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
 
-        Raises ProbeError for data on which the result would have no meaning (see ``panel``), and
-        for so few permutations that no feature could pass the correction.
+        ``groups`` name each row's track; without them each row is a track of its own. Without
+        controls, place in the track is all that is controlled for. Raises ProbeError for data on
+        which the result would have no meaning (see ``panel``), and for so few permutations that no
+        feature could pass the correction.
         """
-        data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=self.seed)
+        seed = seed_of(self.random_state)
+        X, y = features_of(self, X), targets_of(y)
+        data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
         d = data.features.shape[1]
         permutations = self._enough(d)
         left = residuals(data, place_means=self.place_means)
-        order = exchanges(list(map(len, data.folds)), permutations, seed=self.seed)
-        found = self._tested(data, left, order)
+        order = exchanges(list(map(len, data.folds)), permutations, seed=seed)
+        found = self._tested(data, left, order, seed)
         found["q_"] = false_discovery_control(found["p_"], axis=0, method="bh")
-        many = np.ndim(y) > 1
         for name, values in found.items():
-            setattr(self, name, values if many else values[..., 0])
-        self.n_features_in_, self.n_tracks_ = d, len(data.tracks)
-        self.permutations_ = permutations
+            setattr(self, name, as_given(values, y))
+        self.n_tracks_, self.permutations_ = len(data.tracks), permutations
         return self
 
     def _enough(self, d: int) -> int:
@@ -117,7 +128,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.permutations
 
     def _tested(
-        self, data: Panel, left: "Residuals", order: list[NDArray[np.int64]]
+        self, data: Panel, left: "Residuals", order: list[NDArray[np.int64]], seed: int
     ) -> dict[str, Array]:
         n, alive = len(data.tracks), ~left.nothing
         scores = left.products
@@ -127,23 +138,29 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         found["t_"] = t
         found["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
         found["p_"] = exceeded / len(order[0])
-        found["p_shift_"] = self._shifted(left, np.abs(t))
+        found["p_shift_"] = self._shifted(left, np.abs(t), seed)
         for name in ("p_t_", "p_", "p_shift_"):
             found[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
         return found
 
-    def _shifted(self, left: "Residuals", observed: Array) -> Array:
+    def _shifted(self, left: "Residuals", observed: Array, seed: int) -> Array:
         if not self.shifts:
             return np.full(observed.shape, np.nan)
         total = np.zeros((self.shifts + 1, *observed.shape))
         squares = np.zeros_like(total)
-        for scores in shifted(left.features, left.targets, shifts=self.shifts, seed=self.seed):
+        for scores in shifted(left.features, left.targets, shifts=self.shifts, seed=seed):
             total += scores
             squares += scores**2
         t = np.abs(studentised(total, squares, len(left.features)))
         return np.asarray(_reached(t, observed).sum(axis=0) / len(t))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = tags.target_tags.multi_output = True
+        return tags
+
     def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
         chosen = self.q_ <= self.alpha
         return np.asarray(chosen if chosen.ndim == 1 else chosen.any(axis=1))
 

@@ -6,7 +6,7 @@ linear regression would leave the curved part in both residuals, where it looks 
 
 import numpy as np
 
-from leitmotif.probe.panel import Array, constant_columns
+from leitmotif.probe.panel import Array, constant_columns, redundant_columns
 
 
 def expand(controls: Array, *, knots: int = 4, interactions: int = 64, seed: int = 0) -> Array:
@@ -46,5 +46,6 @@ def _independent(columns: Array) -> Array:
     centred = columns - columns.mean(axis=0)
     centred /= np.sqrt((centred**2).sum(axis=0))
     size = np.abs(np.diag(np.linalg.qr(centred, mode="r")))
-    kept = np.flatnonzero(size > 1e-6)
-    return columns[:, kept]
+    kept = columns[:, np.flatnonzero(size > 1e-6)]
+    # Many smooth functions of few columns are dependent together though no one is of those before.
+    return np.delete(kept, redundant_columns(kept), axis=1)

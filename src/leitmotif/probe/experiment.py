@@ -96,7 +96,9 @@ def probe_sites(
     for sample in samples:
         controls = expanded(sample, settings)
         for site, X in features.items():
-            probe = NestedRidge(folds=how.folds, permutations=how.permutations, seed=how.seed)
+            probe = NestedRidge(
+                folds=how.folds, permutations=how.permutations, random_state=how.seed
+            )
             probe.fit(
                 varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups
             )
@@ -104,12 +106,18 @@ def probe_sites(
     return found
 
 
-def _fit(probe: NestedRidge, sample: Sample) -> Fit:
+def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
+    """Squared errors of each track [tracks], of the controls alone and with the features."""
     y = (sample.y - sample.y.mean())[:, np.newaxis]
     by_controls, by_all = (
         np.add.reduceat((y - predicted)[:, 0] ** 2, [track.start for track in sample.tracks])
         for predicted in (probe.predictions_controls_, probe.predictions_)
     )
+    return by_controls, by_all
+
+
+def _fit(probe: NestedRidge, sample: Sample) -> Fit:
+    by_controls, by_all = track_errors(probe, sample)
     metric: dict[str, object] = {
         "r2_controls": probe.r2_controls_[0].as_metric(4),
         "r2_full": probe.r2_full_[0].as_metric(4),
@@ -135,7 +143,7 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             total = fit.by_controls.sum()
             resampled = (weights @ gained) / (weights @ fit.by_controls)
             fit.metric["over_random_weights"] = interval_of(
-                float(gained.sum() / total), resampled
+                float(gained.sum() / total), resampled, tracks=len(gained)
             ).as_metric(4)
 
 
@@ -159,7 +167,7 @@ def worth_of_controls(
     found = {}
     for left_out in ("none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)):
         controls = expanded(sample, settings, without=left_out)
-        probe = NestedRidge(folds=how.folds, permutations=0, seed=how.seed)
+        probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
         probe.fit(varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups)
         found[left_out] = {
             "r2_controls": round(probe.r2_controls_[0].mean, 4),
@@ -205,7 +213,9 @@ def candidates(
     found = []
     for block in blocks:
         values, kept = varying(block.values[sample.inside])
-        test = PartialEffects(folds=how.folds, shifts=how.shifts, alpha=how.alpha, seed=how.seed)
+        test = PartialEffects(
+            folds=how.folds, shifts=how.shifts, alpha=how.alpha, random_state=how.seed
+        )
         test.fit(values, sample.y, controls=controls, groups=sample.groups)
         stable = _stability(test, values, sample, controls, how)
         found += [
@@ -238,7 +248,7 @@ def _stability(
     for seed in range(how.seed + 1, how.seed + how.seeds):
         # alpha 1: nothing is tested here, and the fewest permutations will do.
         again = PartialEffects(folds=how.folds, permutations=X.shape[1], shifts=0, alpha=1.0)
-        again.set_params(seed=seed)
+        again.set_params(random_state=seed)
         again.fit(X, sample.y, controls=controls, groups=sample.groups)
         signs.append(again.effect_by_fold_)
     same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)

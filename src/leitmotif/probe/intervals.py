@@ -17,7 +17,7 @@ def explained(total: Array, left: Array, weights: Array) -> Interval:
     estimate = 1 - left.sum() / total.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = 1 - (weights @ left) / (weights @ total)
-    return interval_of(float(estimate), resampled)
+    return interval_of(float(estimate), resampled, tracks=len(total))
 
 
 def auroc(
@@ -47,7 +47,7 @@ def auroc(
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
         areas = wins / pairs
-    return interval_of(float(areas[0]), areas[1:])
+    return interval_of(float(areas[0]), areas[1:], tracks=weights.shape[1])
 
 
 def _pair_wins(

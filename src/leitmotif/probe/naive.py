@@ -4,15 +4,19 @@ It is here to be compared with, not to be used: neighbouring frames repeat each 
 p-values are far too small, and position or loudness alone gives correlations.
 """
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from leitmotif.probe.panel import matrix, refuse_constant
+from leitmotif.errors import ProbeError
+from leitmotif.probe.conventions import features_of, targets_of
+from leitmotif.probe.panel import Array, matrix, refuse_constant
 
 
 class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -24,20 +28,39 @@ class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit to X [rows, d] and y [rows]; raises ProbeError for NaN and constants."""
-        features, target = matrix(X, "features"), matrix(y, "targets")
-        refuse_constant(features, "features", "leave them out")
-        refuse_constant(target, "targets", "use rows with and without an event")
-        features = features - features.mean(axis=0)
-        target = target[:, 0] - target[:, 0].mean()
-        size = np.sqrt((features**2).sum(axis=0) * (target @ target))
-        self.r_ = np.clip(target @ features / size, -1, 1)
+        self.r_ = _correlations(matrix(features_of(self, X), "features"), _target(y))
         # Student's t with n - 2 degrees of freedom, written for r itself.
-        self.p_ = betainc((len(target) - 2) / 2, 0.5, 1 - self.r_**2)
+        self.p_ = betainc((len(np.asarray(y)) - 2) / 2, 0.5, 1 - self.r_**2)
         self.q_ = false_discovery_control(self.p_, method="bh")
         self.r2_ = float((self.r_**2).max())
-        self.n_features_in_ = features.shape[1]
         return self
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Largest squared correlation over the features of these rows."""
-        return type(self)().fit(X, y).r2_
+        """Squared correlation in these rows of the feature that correlated most in ``fit``."""
+        check_is_fitted(self)
+        features = matrix(features_of(self, X, fitted=True), "features")
+        best = int(np.argmax(self.r_**2))
+        return float(_correlations(features[:, [best]], _target(y))[0] ** 2)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+def _target(y: ArrayLike) -> Array:
+    return matrix(column_or_1d(targets_of(y), warn=True), "targets")[:, 0]
+
+
+def _correlations(features: Array, target: Array) -> Array:
+    """[d], of features [rows, d] with a target [rows]; raises ProbeError for constants."""
+    if len(features) != len(target):
+        raise ProbeError(
+            "features and targets must have the same rows",
+            found=f"{len(features)} and {len(target)}",
+        )
+    refuse_constant(features, "features", "leave them out")
+    refuse_constant(target[:, np.newaxis], "targets", "use rows with and without an event")
+    features, target = features - features.mean(axis=0), target - target.mean()
+    size = np.sqrt((features**2).sum(axis=0) * (target @ target))
+    return np.asarray(np.clip(target @ features / size, -1, 1))

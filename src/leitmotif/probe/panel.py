@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import qr
 
 from leitmotif.errors import ProbeError
 
@@ -27,7 +28,10 @@ class Panel:
     targets: Array
     """[rows, H], one column a horizon"""
     controls: Array
-    """[rows, p], standardised; p may be 0"""
+    """[rows, p], less ``centre`` and divided by ``scale``; p may be 0"""
+    centre: Array
+    scale: Array
+    """[p] each"""
     tracks: tuple[slice, ...]
     """The rows of each track."""
     places: NDArray[np.int64]
@@ -80,12 +84,15 @@ def panel(
     refuse_constant(X, "features", "see probe.panel.constant_columns")
     refuse_constant(Y, "targets", "no event, or an event at every row, can be told from nothing")
     refuse_collinear(Z)
+    centre, scale = centre_and_scale(Z)
     return Panel(
         features=X,
         targets=Y,
-        controls=standardised(Z),
+        controls=(Z - centre) / scale,
+        centre=centre,
+        scale=scale,
         tracks=tracks,
-        places=np.concatenate([np.arange(track.stop - track.start) for track in tracks]),
+        places=places(tracks),
         folds=track_folds(len(tracks), folds, seed=seed),
     )
 
@@ -132,6 +139,11 @@ def track_slices(groups: ArrayLike, *, rows: int) -> tuple[slice, ...]:
     )
 
 
+def places(tracks: Sequence[slice]) -> NDArray[np.int64]:
+    """[rows], the place of each row in its track."""
+    return np.concatenate([np.arange(track.stop - track.start) for track in tracks])
+
+
 def track_folds(tracks: int, folds: int, *, seed: int) -> tuple[tuple[int, ...], ...]:
     """Deal ``tracks`` into folds of equal size, give or take one; raises ProbeError for too few."""
     if folds < 3:
@@ -170,24 +182,27 @@ def refuse_constant(values: Array, name: str, fix: str) -> None:
         )
 
 
-def refuse_collinear(controls: Array, names: Sequence[str] | None = None) -> None:
-    """Raise ProbeError if a control is a linear function of the others, naming it.
+def redundant_columns(values: Array) -> NDArray[np.int64]:
+    """Columns of [rows, columns] that are linear functions of the others.
 
     Found by a QR decomposition with pivoting of the centred, scaled columns; a constant column
     counts, since every model has an intercept.
     """
-    if not controls.shape[1]:
-        return
-    from scipy.linalg import qr
-
-    centred = controls - controls.mean(axis=0)
+    if not values.shape[1]:
+        return np.empty(0, np.int64)
+    centred = values - values.mean(axis=0)
     norms = np.sqrt((centred**2).sum(axis=0))
     scaled = centred / np.where(norms > 0, norms, 1)
     diagonal, pivots = qr(scaled, mode="r", pivoting=True)
-    sizes = np.zeros(controls.shape[1])
+    sizes = np.zeros(values.shape[1])
     count = min(diagonal.shape)
     sizes[:count] = np.abs(np.diag(diagonal))
-    redundant = np.sort(pivots[sizes < 1e-7])
+    return np.asarray(np.sort(pivots[sizes < 1e-7]), np.int64)
+
+
+def refuse_collinear(controls: Array, names: Sequence[str] | None = None) -> None:
+    """Raise ProbeError if a control is a linear function of the others, naming it."""
+    redundant = redundant_columns(controls)
     if len(redundant):
         labels = [names[column] if names else str(column) for column in redundant]
         raise ProbeError(
@@ -199,12 +214,10 @@ def refuse_collinear(controls: Array, names: Sequence[str] | None = None) -> Non
         )
 
 
-def standardised(values: Array) -> Array:
-    """Columns with mean 0 and standard deviation 1: penalties then weigh them alike."""
-    if not values.shape[1]:
-        return values
+def centre_and_scale(values: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column, 1 in place of 0: penalties then weigh alike."""
     spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1))
+    return values.mean(axis=0), np.where(spread > 0, spread, 1)
 
 
 def explained_away(residual: Array, raw: Array) -> NDArray[np.bool_]:

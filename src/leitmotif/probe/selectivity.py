@@ -57,6 +57,6 @@ def selectivity(
 ) -> Selectivity:
     """Fit the features, without controls, to target and control task over the same folds."""
     both = np.column_stack([y, control_task(types, y, seed=seed)])
-    probe = NestedRidge(folds=folds, permutations=0, place_means=False, seed=seed)
+    probe = NestedRidge(folds=folds, permutations=0, place_means=False, random_state=seed)
     probe.fit(X, both, groups=groups)
     return Selectivity(*(interval.mean for interval in probe.r2_full_))

@@ -118,7 +118,7 @@ def judge(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
     best = min(fits, key=lambda site: fits[site].fvu.mean)
     others = [fit for site, fit in fits.items() if site != declared]
     rival = min(others, key=lambda fit: fit.fvu.mean)
-    margin = interval(rival.resampled_fvu - fits[declared].resampled_fvu)
+    margin = interval(rival.resampled_fvu - fits[declared].resampled_fvu, rival.tracks)
     return Audit(name, declared, best, margin, best == declared and margin.low > 0, fits)
 
 
@@ -180,9 +180,9 @@ def measure(
     return SiteFit(
         site=site,
         tracks=len(tracks),
-        fvu=interval(fvu),
-        cosine=interval(ratios(weights, cosines, rows)),
-        l0=interval(ratios(weights, active, rows)),
+        fvu=interval(fvu, len(tracks)),
+        cosine=interval(ratios(weights, cosines, rows), len(tracks)),
+        l0=interval(ratios(weights, active, rows), len(tracks)),
         dead_fraction=1 - float(fired.double().mean()),
         resampled_fvu=fvu,
     )
@@ -193,6 +193,6 @@ def ratios(weights: Array, above: Array, below: Array) -> Array:
     return (weights @ above) / (weights @ below)
 
 
-def interval(values: Array) -> Interval:
-    """Of an estimate, first, and its resamples."""
-    return interval_of(float(values[0]), values[1:])
+def interval(values: Array, tracks: int) -> Interval:
+    """Of an estimate, first, and its resamples of ``tracks`` tracks."""
+    return interval_of(float(values[0]), values[1:], tracks=tracks)

@@ -69,7 +69,7 @@ def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
         for other in ("intact", "spliced")
     )
     weights = with_estimate(track_weights(len(losses), seed=seed))
-    return interval(ratios(weights, repaired, harm))
+    return interval(ratios(weights, repaired, harm), len(losses))
 
 
 def read_codes_of(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
+from leitmotif.store.cache import explained_full_disk
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"
@@ -36,7 +37,8 @@ WORK_CACHE = Path(".leitmotif")
 def run(stage: Callable[[Params], None]) -> None:
     """Run one stage with this folder's params; an expected error ends it without a traceback."""
     try:
-        stage(load_params())
+        with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
+            stage(load_params())
     except LeitmotifError as error:
         print(f"{stage.__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -70,10 +70,12 @@ def calibration(params: Params) -> None:
 def _curves(found: Calibration) -> pd.DataFrame:
     """How many features are called significant at each level: both tests, and the planted ones."""
     levels = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    names = {name: name for name in ("nominal", "naive", "controlled")}
+    names |= {str(strength): f"planted {strength:g}" for strength in sorted(found.power)}
     return pd.DataFrame(
         [
-            {"test": test, "level": level, "share": round(found.share(test, level), 4)}
-            for test in ("nominal", "naive", "controlled", *map(str, sorted(found.power)))
+            {"test": name, "level": level, "share": round(found.share(test, level), 4)}
+            for test, name in names.items()
             for level in levels
         ]
     )

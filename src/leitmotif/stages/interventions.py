@@ -17,7 +17,7 @@ from leitmotif.causal.findings import Finding, Measures, judge
 from leitmotif.causal.log import InterventionRow, write_log
 from leitmotif.causal.verdict import overall
 from leitmotif.config import Params
-from leitmotif.files import atomic_folder, read_json, read_table, write_json, write_text
+from leitmotif.files import atomic, atomic_folder, read_json, read_table, write_json, write_text
 from leitmotif.judge import Clap
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.intervals import Interval
@@ -48,7 +48,8 @@ def interventions(params: Params) -> None:
     probed = read_json(METRICS / "probes.json")["models"]
     found: dict[str, dict[str, Any]] = {}
     rows: list[InterventionRow] = []
-    with atomic_folder(CLIPS) as clips:
+    # Log and clips are complete under temporary names before either takes its place.
+    with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
             study = Study(params, name, clap)
             candidates = _sites(params, study)
@@ -68,7 +69,7 @@ def interventions(params: Params) -> None:
             ]
             found[Path(name).name] = _metric(study, measures, judged)
             rows += study.log(clips)
-    write_log(INTERVENTIONS, rows)
+        write_log(log, rows, clips=clips)
     write_json(
         METRICS / "interventions.json",
         {

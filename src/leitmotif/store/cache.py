@@ -95,8 +95,11 @@ def _copy_in_kernel(source: Path, target: Path, size: int) -> bool:
 
 
 @contextmanager
-def explained_full_disk(path: Path) -> Iterator[None]:
-    """Turn "no space left on device" into a StoreError that says how to go on."""
+def explained_full_disk(path: Path, what: str | None = None) -> Iterator[None]:
+    """Turn "no space left on device" into a StoreError that says how to go on.
+
+    It says ``what`` has happened: that ``path`` was not written, if not told otherwise.
+    """
     try:
         yield
     except OSError as error:
@@ -104,7 +107,7 @@ def explained_full_disk(path: Path) -> Iterator[None]:
             raise
         free = shutil.disk_usage(path.parent).free
         raise StoreError(
-            f"the disk is full: {path} was not written",
+            f"the disk is full: {what or f'{path} was not written'}",
             found=f"{free / 1e6:.0f} MB free",
             fix="free some space and run the stage again; what is finished will be reused",
         ) from error

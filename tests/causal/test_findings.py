@@ -1,0 +1,98 @@
+"""From measured clips to metrics: what could not be heard is counted and left out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.findings import Measures
+from leitmotif.causal.measures import Listening, Measured, Measurer, Metrics
+from leitmotif.causal.pieces import Piece, Pieces
+from leitmotif.causal.prefixes import Prefix
+from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.targets import WholeSite
+from leitmotif.judge import Clap
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.recurrence.settings import Search
+from leitmotif.store.cache import WorkCache
+
+BASELINE = Condition("baseline")
+LAST = WholeSite("layers.5.residual", torch.zeros(128))
+BEYOND = Condition("scale", "beyond", LAST, 1e38)
+PATCH = Condition("patch", "last", LAST, source="twin")
+
+
+@pytest.fixture(scope="module")
+def pieces_of_four(pieces: list[Prefix]) -> Pieces:
+    return Pieces([Piece(one, [], None, 1) for one in pieces[:4]], "twin", None)
+
+
+@pytest.fixture(scope="module")
+def measured(
+    planner: HookedMusicGen,
+    pieces_of_four: Pieces,
+    repo_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[Measured]:
+    cache = WorkCache(tmp_path_factory.mktemp("clips"))
+    how = Continuing(seconds=2.0, sampling=Sampling(top_k=50))
+    clips = Runner(planner, cache, how).run(pieces_of_four.prefixes, [BASELINE, BEYOND, PATCH])
+    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    return list(Measurer(planner, clap, Listening(Search(), {})).measure(clips))
+
+
+def with_rates(measured: list[Measured]) -> list[Measured]:
+    """As if the motif had returned in every patched clip and in no other."""
+    return [
+        one
+        if one.excluded
+        else replace(
+            one,
+            metrics=one.metrics.model_copy(
+                update={"recurrence": float(one.clip.condition is PATCH)}
+            ),
+        )
+        for one in measured
+    ]
+
+
+def test_a_run_without_numbers_is_counted_and_is_no_effect(
+    measured: list[Measured], pieces_of_four: Pieces
+) -> None:
+    found = Measures(pieces_of_four, with_rates(measured))
+    beyond = found.metric(BEYOND)
+    assert beyond["excluded"] == {"non_finite": 4}
+    assert beyond["delta_recurrence"] is beyond["clap_similarity"] is None
+    patch = found.metric(PATCH)
+    assert patch["excluded"] == {}
+    assert patch["delta_recurrence"]["mean"] == 100
+    assert patch["delta_recurrence"]["n"] == patch["clap_similarity"]["n"] == 4
+
+
+def test_silence_leaves_the_other_tracks_effect(
+    measured: list[Measured], pieces_of_four: Pieces
+) -> None:
+    given = with_rates(measured)
+    first = next(i for i, one in enumerate(given) if one.clip.condition is PATCH)
+    given[first] = replace(given[first], metrics=Metrics(), excluded="silent")
+    patch = Measures(pieces_of_four, given).metric(PATCH)
+    assert patch["excluded"] == {"silent": 1}
+    assert patch["delta_recurrence"]["mean"] == 100
+    assert patch["delta_recurrence"]["n"] == patch["loudness_db"]["n"] == 3
+
+
+def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
+    measured: list[Measured], pieces_of_four: Pieces
+) -> None:
+    track = pieces_of_four.pieces[0].prefix.track_id
+    given = [
+        replace(one, metrics=Metrics(), excluded="silent")
+        if one.clip.prefix.track_id == track and one.clip.condition is BASELINE
+        else one
+        for one in with_rates(measured)
+    ]
+    found = Measures(pieces_of_four, given)
+    assert found.metric(BASELINE)["excluded"] == {"silent": 1}
+    assert found.metric(PATCH)["delta_recurrence"]["n"] == 3
