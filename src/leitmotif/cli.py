@@ -339,6 +339,25 @@ def agreement() -> None:
 
 
 @app.command()
+def report(
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; an older report there is replaced.")
+    ] = Path("report"),
+) -> None:
+    """Write the listening report of the current outputs: one folder, to be opened at index.html."""
+    from leitmotif.config import load_params
+    from leitmotif.report.build import write_report
+    from leitmotif.report.material import read_material
+    from leitmotif.stages.report import FILES
+
+    counts = write_report(out, read_material(FILES), load_params().report)
+    typer.echo(
+        f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
+        f"open {out / 'index.html'} in a browser"
+    )
+
+
+@app.command()
 def replay(
     line: Annotated[int, typer.Argument(min=1, help="Line of the log, counted from 1.")],
     log: Annotated[Path, typer.Option(help="The log of interventions.")] = Path(

@@ -373,6 +373,26 @@ class SummaryParams(Settings):
     ]
 
 
+class ReportParams(Settings):
+    """The listening report."""
+
+    conditions: Annotated[
+        list[
+            Literal[
+                "patch",
+                "ablate",
+                "scale",
+                "random_feature",
+                "local_feature",
+                "zero_effect",
+                "counterfactual",
+            ]
+        ],
+        Field(min_length=1),
+    ]
+    """Of which pairs are shown; each pair brings up to two clips of audio into the report."""
+
+
 class Params(Settings):
     """All of params.yaml."""
 
@@ -391,6 +411,7 @@ class Params(Settings):
     judge: JudgeParams
     interventions: InterventionsParams
     summary: SummaryParams
+    report: ReportParams
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

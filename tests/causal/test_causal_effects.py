@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from leitmotif.causal.effects import (
     by_track,
+    chosen_apart,
     contrast,
     differences,
     dose_response,
@@ -14,6 +15,7 @@ from leitmotif.causal.effects import (
     sign_flip_p,
     specificity,
     steepest,
+    strongest,
 )
 from leitmotif.errors import ProbeError
 
@@ -106,3 +108,28 @@ def test_specificity_is_effect_per_fidelity_lost() -> None:
 def test_one_track_has_no_interval() -> None:
     with pytest.raises(ProbeError, match="2 or more"):
         effect_of({"a": 1.0})
+
+
+def test_the_choice_for_a_track_does_not_depend_on_its_own_effect() -> None:
+    """Of many candidates of pure noise the best looks good; chosen apart, it does not."""
+    random = np.random.default_rng(0)
+    tracks = [f"{n:03d}" for n in range(40)]
+    effects = {
+        f"candidate {n}": dict(zip(tracks, random.normal(0, 50, len(tracks)), strict=True))
+        for n in range(200)
+    }
+    best = strongest(effects, tracks)
+    assert np.mean([*effects[best].values()]) > 10
+    chosen = chosen_apart(effects, seed=1)
+    assert set(chosen) == set(tracks)
+    assert len(set(chosen.values())) <= 2
+    apart = [effects[chosen[track]][track] for track in tracks]
+    assert abs(np.mean(apart)) < 3 * 50 / np.sqrt(len(tracks))
+    for track in tracks:
+        others = {name: {**by_track, track: 1e6} for name, by_track in effects.items()}
+        assert chosen_apart(others, seed=1)[track] == chosen[track]
+
+
+def test_of_equal_candidates_the_first_is_the_strongest() -> None:
+    same = {"a": 1.0, "b": 3.0}
+    assert strongest({"one": same, "two": same, "three": {"c": 9.0}}, ["a", "b"]) == "one"

@@ -2,10 +2,12 @@
 
 import errno
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -40,6 +42,7 @@ from leitmotif.errors import AudioError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.settings import Search
 from leitmotif.review.labels import Label
 from leitmotif.sae.fetch import fetch
@@ -118,7 +121,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
 @pytest.fixture(scope="module")
 def rows(measured: list[Measured], planner: HookedMusicGen) -> list[InterventionRow]:
     return [
-        row_of(one, HOW, model=MODEL, model_fingerprint=planner.fingerprint) for one in measured
+        row_of(
+            one,
+            HOW,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for one in measured
     ]
 
 
@@ -140,6 +150,21 @@ def test_lines_fit_the_schema_and_are_read_back(
     assert rows[0].clip_id != rows[2].clip_id
     assert rows[4].steps == (68, 120)
     assert all(row.metrics.clap_similarity is not None for row in rows)
+
+
+def test_where_nothing_is_like_the_motif_the_line_has_no_place(
+    measured: list[Measured], planner: HookedMusicGen, tmp_path: Path
+) -> None:
+    nothing = Return(Span(start_sample=0, samples=20_480), False, 1.0, 0, -math.inf, 1.0)
+    row = row_of(
+        replace(measured[0], returns=(nothing,)),
+        HOW,
+        model=MODEL,
+        model_fingerprint=planner.fingerprint,
+        sample_rate=planner.sample_rate,
+    )
+    assert (row.returns[0].start_sample, row.returns[0].score) == (None, None)
+    assert write_log(tmp_path / LOG.name, [row]) == 1
 
 
 def test_a_clip_is_whole_or_not_there(
@@ -212,7 +237,16 @@ def test_a_patch_from_another_track_says_from_which(
     cache = WorkCache(workplace / ".leitmotif/clips")
     clips = Runner(planner, cache, HOW).run(pieces.prefixes, given)
     made = Measurer(planner, clap, Listening(Search(), {})).measure(clips)
-    rows = [row_of(one, HOW, model=MODEL, model_fingerprint=planner.fingerprint) for one in made]
+    rows = [
+        row_of(
+            one,
+            HOW,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for one in made
+    ]
     assert [row.source for row in rows] == [None, "piece_1", None, "piece_0"]
     write_log(workplace / LOG, rows)
     done = replay(workplace, "2")

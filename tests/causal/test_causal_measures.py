@@ -79,6 +79,14 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
         says = known.returns[0] != (one.clip.condition.kind == "patch")
         assert one.excluded is None
         assert one.metrics.recurrence == float(says)
+        (motif,) = one.returns
+        assert motif.motif == known.motifs[0]
+        assert motif.recurs == says
+        if says:
+            due = known.prefix_samples + known.slots[0].start_sample
+            assert motif.start == pytest.approx(due / 32_000, abs=0.05)
+            assert one.heard is not None
+            assert one.heard.start_sample <= motif.start * 32_000
 
 
 def test_identity_is_perfect_and_an_edit_is_not(found: list[Measured]) -> None:

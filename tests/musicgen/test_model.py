@@ -1,6 +1,7 @@
 """Our decoder against `transformers`', tiny and at musicgen-small's sizes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -128,6 +129,28 @@ def test_the_last_residual_is_not_transformers_last_hidden_state(
     normed = model.decoder.final_norm(cache["layers.2.residual"])
     torch.testing.assert_close(normed, states[3], atol=1e-4, rtol=0)
     assert (cache["layers.2.residual"] - states[3]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["planner", "reader", "blind"])
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-4), ("float64", 1e-10)])
+def test_organisms_agree_with_transformers_over_a_whole_piece(
+    repo_root: Path, name: str, dtype: str, atol: float
+) -> None:
+    folder = repo_root / "models" / "organism" / name
+    ours = HookedMusicGen.from_pretrained(str(folder), device="cpu").to(dtype=dtype)
+    # In the checkpoint's own float16, `transformers` would round its table of positions as well.
+    theirs = MusicgenForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, dtype))
+    codes = torch.randint(256, (1, 4, 416), generator=torch.Generator().manual_seed(3))
+    null = theirs.get_unconditional_inputs(1)
+    tokens = delay(codes, 256)[:, :, :-1]
+    with torch.no_grad():
+        out = theirs(
+            encoder_outputs=(null.encoder_outputs[0].to(theirs.dtype),),
+            attention_mask=null.attention_mask,
+            decoder_input_ids=tokens.flatten(0, 1),
+        ).logits
+    expected = undelay(out.view(1, 4, tokens.shape[2], -1), 416)
+    torch.testing.assert_close(ours(codes), expected, atol=atol, rtol=0)
 
 
 @pytest.mark.full_size

@@ -100,7 +100,7 @@ class FeatureCandidates:
         first, features = chosen[0], tuple(one.feature for one in chosen)
         drawn: list[set[int]] = [set() for _ in range(random)]
         furthest = 0.0
-        for feature in features:
+        for feature in features if random else ():
             taken = {*avoid, *features, *(f for one in drawn for f in one)}
             found = self._matched(first, feature, random, sorted(taken))
             furthest = max(furthest, *found.distances)
@@ -129,7 +129,7 @@ class FeatureCandidates:
             features,
             conditions,
             [one.effect for one in chosen],
-            furthest,
+            furthest if random else None,
         )
 
     def _matched(self, first: Chosen, feature: int, count: int, exclude: Sequence[int]) -> Matched:

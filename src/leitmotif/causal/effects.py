@@ -94,6 +94,33 @@ def contrast(one: Mapping[str, float], others: Sequence[Mapping[str, float]]) ->
     }
 
 
+def strongest(effects: Mapping[str, Mapping[str, float]], tracks: Collection[str]) -> str:
+    """Which of several candidates has the largest mean effect on some tracks; the first of equals.
+
+    ``effects`` are differences by track, by candidate. One without any of the tracks counts least.
+    """
+
+    def mean(name: str) -> float:
+        found = [value for track, value in effects[name].items() if track in tracks]
+        return float(np.mean(found)) if found else -np.inf
+
+    return max(effects, key=mean)
+
+
+def chosen_apart(effects: Mapping[str, Mapping[str, float]], *, seed: int = 0) -> dict[str, str]:
+    """For each track the candidate that is strongest on the half of the tracks that lacks it.
+
+    Its effect on the track is then not one that it was chosen for. ``effects`` are differences by
+    track, by candidate; the tracks are halved at random.
+    """
+    tracks = sorted({track for by_track in effects.values() for track in by_track})
+    order = np.random.default_rng(seed).permutation(tracks)
+    halves = [part.tolist() for part in np.array_split(order, 2)]
+    return {
+        track: strongest(effects, there) for here, there in (halves, halves[::-1]) for track in here
+    }
+
+
 def dose_response(by_strength: Mapping[float, Mapping[str, float]]) -> ByTrack:
     """Slope of the difference over the strength, by track: points per unit of strength.
 

@@ -40,6 +40,10 @@ class Finding:
     evidence: Evidence
     verdict: Verdict
     metric: dict[str, Any]
+    towards: ByTrack
+    """What the condition that is judged does, in points towards the source."""
+    over_random: ByTrack
+    """By how much that exceeds random features; empty where none were tried."""
 
 
 class Measures:
@@ -108,14 +112,14 @@ class Measures:
             "strength": None if condition.target is None else condition.strength,
             "source": condition.source,
             "steps": None if condition.steps is None else [*_ends(condition.steps)],
-            "delta_recurrence": _metric(plain, limits=MOST),
-            "towards_source": _metric(towards, limits=MOST),
-            "clap_similarity": _metric(self.similarity(condition), 4),
+            "delta_recurrence": effect_metric(plain, limits=MOST),
+            "towards_source": effect_metric(towards, limits=MOST),
+            "clap_similarity": effect_metric(self.similarity(condition), 4),
             "excluded": self.excluded(condition),
         }
         for name, measure in others.items():
             values = self.values(condition, measure)
-            found[name] = _metric(differences(values, dict.fromkeys(values, 0.0)), 3)
+            found[name] = effect_metric(differences(values, dict.fromkeys(values, 0.0)), 3)
         return found
 
     def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
@@ -150,11 +154,13 @@ def judge(
     likeness = measures.similarity(tested)
     evidence = Evidence(
         decodable=tuple(decodable),
-        gap=_interval(towards, MOST),
-        over_random=_interval(over, MOST),
-        cue=None if counterfactual is None else _interval(measures.moved(counterfactual), MOST),
-        onset=None if slot is None else _interval(measures.moved(slot), MOST),
-        similarity=_interval(likeness),
+        gap=interval_by_track(towards, MOST),
+        over_random=interval_by_track(over, MOST),
+        cue=None
+        if counterfactual is None
+        else interval_by_track(measures.moved(counterfactual), MOST),
+        onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
+        similarity=interval_by_track(likeness),
     )
     doses = {
         one.strength: measures.plain(one)
@@ -168,9 +174,9 @@ def judge(
         "features": list(candidate.features),
         "verdict": verdict(evidence, thresholds),
         "match_distance": _rounded(candidate.match_distance),
-        "effect": _metric(towards, limits=MOST),
-        "over_random": _metric(over, limits=MOST),
-        "clap_similarity": _metric(likeness, 4),
+        "effect": effect_metric(towards, limits=MOST),
+        "over_random": effect_metric(over, limits=MOST),
+        "clap_similarity": effect_metric(likeness, 4),
         "effect_per_fidelity_lost": None if special is None else _to_three_digits(special),
         "dose_response": _slope(doses) if len(doses) > 1 else None,
         "conditions": {
@@ -178,7 +184,7 @@ def judge(
             for one in candidate.conditions
         },
     }
-    return Finding(candidate, evidence, verdict(evidence, thresholds), metric)
+    return Finding(candidate, evidence, verdict(evidence, thresholds), metric, towards, over)
 
 
 def _name(condition: Condition, among: Sequence[Condition], pieces: Pieces) -> str:
@@ -201,14 +207,18 @@ def _to_three_digits(ratio: Interval) -> dict[str, float]:
 
 def _slope(doses: Mapping[float, ByTrack]) -> dict[str, Any] | None:
     most = steepest(doses, POINTS)
-    return _metric(dose_response(doses), limits=(-most, most))
+    return effect_metric(dose_response(doses), limits=(-most, most))
 
 
-def _interval(by_track: ByTrack, limits: Limits = None) -> Interval | None:
+def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
+    """Mean difference with its interval; None for fewer than two tracks."""
     return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
 
 
-def _metric(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> dict[str, Any] | None:
+def effect_metric(
+    by_track: ByTrack, digits: int = 2, *, limits: Limits = None
+) -> dict[str, Any] | None:
+    """Summary of differences by track as metrics files hold it; None for fewer than two tracks."""
     effect: Effect | None = effect_of(by_track, limits=limits) if len(by_track) > 1 else None
     return None if effect is None else effect.as_metric(digits)
 

@@ -5,6 +5,7 @@ the disk is full log and clips stay as they were.
 """
 
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +18,10 @@ from leitmotif.causal.conditions import Kind
 from leitmotif.causal.measures import Measured, Metrics
 from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Continuing
-from leitmotif.corpus.tables import Sha256, Table, TrackId
+from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
 from leitmotif.errors import StoreError
 from leitmotif.files import atomic, read_table, write_table
+from leitmotif.recurrence.continuation import Return
 from leitmotif.store.cache import explained_full_disk
 
 LOG = Path("data/interventions.jsonl")
@@ -36,6 +38,21 @@ class SamplingRow(Table):
     """Weight of the prompt; null: the checkpoint's own."""
     prompt: str | None
     """What the model was told; null when it was unconditional."""
+
+
+class ReturnRow(Table):
+    """Where a clip returns a motif of its prefix, or comes nearest to that."""
+
+    motif: Span
+    """Samples of the clip, as all spans of its line."""
+    start_sample: int | None
+    """Where the motif fits best; null where nothing is like it, or no room."""
+    transposition: int
+    """Semitones."""
+    score: float | None
+    """As of a proposal; null as the place is."""
+    p: float
+    recurs: bool
 
 
 class InterventionRow(Table):
@@ -77,6 +94,10 @@ class InterventionRow(Table):
     file: str | None
     """The clip's audio, relative to the log; null where it was not kept."""
     metrics: Metrics
+    heard: Span | None
+    """In which a return counts; null for all of the continuation. May end after the clip."""
+    returns: list[ReturnRow]
+    """One for each motif of the prefix; none where the clip was not measured."""
     excluded: str | None
     """Why the clip was not measured."""
 
@@ -87,6 +108,7 @@ def row_of(
     *,
     model: str,
     model_fingerprint: str,
+    sample_rate: int,
     file: str | None = None,
 ) -> InterventionRow:
     """The line of one clip."""
@@ -123,8 +145,22 @@ def row_of(
             "audio_sha256": measured.audio_sha256,
             "file": file,
             "metrics": measured.metrics,
+            "heard": measured.heard,
+            "returns": [_return_row(one, sample_rate) for one in measured.returns],
             "excluded": measured.excluded,
         }
+    )
+
+
+def _return_row(found: Return, sample_rate: int) -> ReturnRow:
+    fits = found.start is not None and math.isfinite(found.score)
+    return ReturnRow(
+        motif=found.motif,
+        start_sample=round(found.start * sample_rate) if fits and found.start is not None else None,
+        transposition=found.transposition,
+        score=round(found.score, 4) if fits else None,
+        p=round(found.p, 6),
+        recurs=found.recurs,
     )
 
 

@@ -7,7 +7,7 @@ befalls a baseline, its track and seed have nothing to be compared with and are 
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -22,7 +22,7 @@ from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.recurrence.continuation import recurrence_rate, returns
+from leitmotif.recurrence.continuation import Return, recurrence_rate, returns
 from leitmotif.recurrence.settings import Search
 
 FULL_SCALE = 0.999
@@ -79,6 +79,10 @@ class Measured:
     """[n], prefix and continuation."""
     audio_sha256: str
     baseline_audio_sha256: str
+    heard: Span | None
+    """Samples of the clip in which a return counts; None for all of its continuation."""
+    returns: tuple[Return, ...]
+    """One for each motif of the prefix, ``start`` in seconds of the clip; none if excluded."""
 
     @property
     def tokens_sha256(self) -> str:
@@ -122,7 +126,15 @@ class Measurer:
                 for key, reason in reasons.items()
             }
         usable = [key for key, reason in reasons.items() if reason is None]
-        metrics = self._metrics({key: distinct[key] for key in usable}, samples, of_baseline, start)
+        found = {
+            key: self._returns(distinct[key], samples[key][:start], samples[key][start:])
+            for key in usable
+        }
+        metrics = self._metrics(
+            {key: distinct[key] for key in usable}, samples, found, of_baseline, start
+        )
+        span = self.how.heard.get(baseline.prefix.track_id)
+        heard = span and Span(start_sample=start + span.start_sample, samples=span.samples)
         hashes = {key: sha256_audio(values) for key, values in samples.items()}
         for clip in clips:
             key = (sha256_codes(clip.codes), clip.finite)
@@ -133,6 +145,8 @@ class Measurer:
                 samples=samples[key],
                 audio_sha256=hashes[key],
                 baseline_audio_sha256=hashes[of_baseline],
+                heard=heard,
+                returns=found.get(key, ()),
             )
 
     def _decoded(self, clip: Clip) -> Samples:
@@ -159,6 +173,7 @@ class Measurer:
         self,
         clips: Mapping[tuple[str, bool], Clip],
         samples: Mapping[tuple[str, bool], Samples],
+        found: Mapping[tuple[str, bool], Sequence[Return]],
         of_baseline: tuple[str, bool],
         start: int,
     ) -> dict[tuple[str, bool], Metrics]:
@@ -185,7 +200,7 @@ class Measurer:
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
         return {
             key: Metrics(
-                recurrence=self._recurrence(clips[key], samples[key][:start], new[key]),
+                recurrence=recurrence_rate(found[key]) if found[key] else None,
                 clap_similarity=float(like.similarity.mean()),
                 clap_prompt=told.get(key),
                 loudness_db=like.loudness_db,
@@ -195,23 +210,25 @@ class Measurer:
             for key, like in zip(keys, likeness, strict=True)
         }
 
-    def _recurrence(self, clip: Clip, prefix: Samples, continuation: Samples) -> float | None:
+    def _returns(self, clip: Clip, prefix: Samples, continuation: Samples) -> tuple[Return, ...]:
         track = clip.prefix.track_id
-        motifs = self.how.motifs.get(track, ())
-        if not motifs:
-            return None
+        first = 0
         if span := self.how.heard.get(track):
-            continuation = continuation[span.start_sample : span.start_sample + span.samples]
+            first = span.start_sample
+            continuation = continuation[first : first + span.samples]
         found = returns(
             prefix,
             continuation,
-            motifs,
+            self.how.motifs.get(track, ()),
             sample_rate=self.model.sample_rate,
             search=self.how.search,
             p=self.how.p,
             min_score=self.how.min_score,
         )
-        return recurrence_rate(found)
+        before = (len(prefix) + first) / self.model.sample_rate
+        return tuple(
+            one if one.start is None else replace(one, start=before + one.start) for one in found
+        )
 
 
 @torch.inference_mode()

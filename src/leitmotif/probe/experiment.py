@@ -106,12 +106,18 @@ def probe_sites(
     return found
 
 
-def _fit(probe: NestedRidge, sample: Sample) -> Fit:
+def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
+    """Squared errors of each track [tracks], of the controls alone and with the features."""
     y = (sample.y - sample.y.mean())[:, np.newaxis]
     by_controls, by_all = (
         np.add.reduceat((y - predicted)[:, 0] ** 2, [track.start for track in sample.tracks])
         for predicted in (probe.predictions_controls_, probe.predictions_)
     )
+    return by_controls, by_all
+
+
+def _fit(probe: NestedRidge, sample: Sample) -> Fit:
+    by_controls, by_all = track_errors(probe, sample)
     metric: dict[str, object] = {
         "r2_controls": probe.r2_controls_[0].as_metric(4),
         "r2_full": probe.r2_full_[0].as_metric(4),

@@ -5,7 +5,7 @@ run use the same rows, so that their figures compare.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +78,10 @@ class Rows:
     controls: ControlTable
     """[rows, p]"""
 
-    def sample(self, horizons: Sequence[Horizon], number: int) -> Sample:
-        """Rows for one of the horizons that the targets were made for.
+    def sample(
+        self, horizons: Sequence[Horizon], number: int, *, tracks: Collection[str] | None = None
+    ) -> Sample:
+        """Rows for one of the horizons that the targets were made for, of some tracks or of all.
 
         Places in the track at which all tracks have the same target are left out: the place alone
         says all there is to know there. Kept, they would only show how far a control model without
@@ -90,14 +92,15 @@ class Rows:
         starts = np.flatnonzero(np.r_[True, self.groups[1:] != self.groups[:-1]])
         lengths = np.diff(np.r_[starts, len(y)])
         places = np.arange(len(y)) - np.repeat(starts, lengths)
+        chosen = np.full(len(y), True) if tracks is None else np.isin(self.groups, [*tracks])
         least, most = np.full(places.max() + 1, np.inf), np.full(places.max() + 1, -np.inf)
-        np.minimum.at(least, places, y)
-        np.maximum.at(most, places, y)
-        inside = (most > least)[places]
+        np.minimum.at(least, places[chosen], y[chosen])
+        np.maximum.at(most, places[chosen], y[chosen])
+        inside = (most > least)[places] & chosen
         if not inside.any():
             raise ProbeError(
                 f"horizon {horizons[number].name} has the same target in all tracks",
-                found=f"{y.min():g} to {y.max():g} over all rows",
+                found=f"{y[chosen].min():g} to {y[chosen].max():g} over all rows",
                 expected="recurrences in some tracks and none in others at the same time",
                 fix="choose another horizon, or more tracks",
             )

@@ -87,6 +87,7 @@ class Study:
                     self.how,
                     model=self.name,
                     model_fingerprint=self.model.fingerprint,
+                    sample_rate=self.model.sample_rate,
                     file=file,
                 )
             )

@@ -1,0 +1,51 @@
+"""The report's script and styles, made of small modules; some are the review page's own.
+
+A browser loads no ES modules into a page that was opened as a file, so the modules are joined into
+one plain script: in the order of SCRIPTS, imports and the word ``export`` left out, one scope.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from leitmotif.review.assets import page_files
+
+SCRIPTS = (
+    "review/colours.js",
+    "review/settings.js",
+    "clips.js",
+    "player.js",
+    "score.js",
+    "keys.js",
+    "sample.js",
+    "blind.js",
+    "tally.js",
+    "desk.js",
+    "main.js",
+)
+"""Modules, each after those that it imports; ``review/`` are those of the review page."""
+STYLES = ("review/theme.css", "report.css")
+
+_IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async |const |let |class |function ))", re.MULTILINE)
+
+
+@cache
+def assets() -> dict[str, bytes]:
+    """Every static file of a report, by its name."""
+    script = "\n".join(_plain(_text(name)) for name in SCRIPTS)
+    return {
+        "report.js": f'"use strict";\n(() => {{\n{script}}})();\n'.encode(),
+        "report.css": "\n".join(map(_text, STYLES)).encode(),
+        "icon.svg": _text("review/icon.svg").encode(),
+    }
+
+
+def _text(name: str) -> str:
+    if name.startswith("review/"):
+        return page_files()[name.removeprefix("review/")].decode()
+    return (files("leitmotif.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _plain(module: str) -> str:
+    return _EXPORT.sub("", _IMPORT.sub("", module))

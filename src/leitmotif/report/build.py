@@ -1,0 +1,178 @@
+"""Builds a report from what the pipeline has written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leitmotif.config import ReportParams
+from leitmotif.errors import StageError
+from leitmotif.files import atomic_folder, sha256_json
+from leitmotif.report.clips import Clip
+from leitmotif.report.folder import Folder, Shell
+from leitmotif.report.listening import add_clip, pair_data
+from leitmotif.report.material import Material
+from leitmotif.report.overview import bar_of, overview
+from leitmotif.report.pairs import Subject, subjects
+from leitmotif.report.words import FINDING, VERDICTS, interval_words, number
+
+REPORT_ID_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a report holds."""
+
+    findings: int
+    pairs: int
+    clips: int
+    bytes: int
+
+
+def write_report(out: Path, material: Material, settings: ReportParams) -> Counts:
+    """Build a report in the place of ``out``, whole or not at all.
+
+    Raises StageError if ``out`` is something else than a report or an empty folder.
+    """
+    if out.exists() and not (out.is_dir() and (_is_report(out) or not any(out.iterdir()))):
+        raise StageError(
+            f"{out} is there, and is no report",
+            found="a file" if out.is_file() else "a folder with other files",
+            expected="nothing, an empty folder, or an older report",
+            fix="name another folder",
+        )
+    with atomic_folder(out) as folder:
+        return build_report(folder, material, settings)
+
+
+def _is_report(folder: Path) -> bool:
+    return (folder / "index.html").is_file() and (folder / "assets" / "report.js").is_file()
+
+
+def build_report(root: Path, material: Material, settings: ReportParams) -> Counts:
+    """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
+
+    Raises LeitmotifError for a clip that cannot be read or does not belong to the metrics.
+    """
+    folder = Folder(root, _shell(material, settings))
+    found = subjects(material, settings.conditions)
+    clips: dict[str, Clip] = {}
+    for subject in found:
+        for pair in subject.pairs:
+            for row in (pair.before, pair.after):
+                if row.audio_sha256 not in clips:
+                    clips[row.audio_sha256] = add_clip(folder, material.clips, row)
+    data = {subject.path: _pairs_of(subject, clips) for subject in found}
+    folder.page(
+        "index.html", "index.html", pairs=_of_findings(found, data), **overview(material, found)
+    )
+    for subject in found:
+        _subject_page(folder, subject, data[subject.path], material)
+    folder.page("blind.html", "blind.html", pairs=_distinct(data))
+    return Counts(
+        findings=sum(subject.verdict == FINDING for subject in found),
+        pairs=sum(map(len, data.values())),
+        clips=len(folder.clips),
+        bytes=folder.size,
+    )
+
+
+def _shell(material: Material, settings: ReportParams) -> Shell:
+    brands = []
+    if material.summary["exploratory"] or material.interventions["exploratory"]:
+        brands.append(
+            "Exploratory: tracks with undecided proposals were admitted. Nothing here is a claim."
+        )
+    brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
+    inputs = {"inputs": dict(material.hashes), "settings": settings.model_dump()}
+    return Shell(
+        report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
+        model=material.summary["model"],
+        brands=brands,
+        tabs=[("index.html", "Overview"), ("blind.html", "Blind test")],
+    )
+
+
+def _pairs_of(subject: Subject, clips: Mapping[str, Clip]) -> list[dict[str, Any]]:
+    return [
+        pair_data(subject, tried, pair, clips) for tried in subject.tried for pair in tried.pairs
+    ]
+
+
+def _distinct(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Pairs that sound different from each other, each with the first page that has it."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for path, pairs in data.items():
+        for pair in pairs:
+            key = (pair["before"]["sha256"], pair["after"]["sha256"])
+            found.setdefault(key, {**pair, "page": f"{path}#{pair['id']}"})
+    return list(found.values())
+
+
+def _of_findings(
+    found: Sequence[Subject], data: Mapping[str, Sequence[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The pairs that findings rest on."""
+    return [
+        {**pair, "page": f"{subject.path}#{pair['id']}"}
+        for subject in found
+        if subject.verdict == FINDING
+        for pair in data[subject.path]
+        if pair["condition"] == next(one.name for one in subject.tried if one.tested)
+    ]
+
+
+def _subject_page(
+    folder: Folder, subject: Subject, pairs: Sequence[dict[str, Any]], material: Material
+) -> None:
+    of_id = {pair["id"]: pair for pair in pairs}
+    folder.page(
+        subject.path,
+        "pair.html",
+        subject=subject,
+        verdict=subject.verdict,
+        words=VERDICTS[subject.verdict][1] if subject.verdict else "",
+        facts=_facts(subject),
+        pairs=pairs,
+        tracks=material.interventions["tracks"],
+        conditions=[
+            {
+                "words": one.words,
+                "tested": one.tested and subject.metric is not None,
+                "control": one.control,
+                "effect": interval_words(one.metric["towards_source"]),
+                "bar": bar_of(one.metric["towards_source"]),
+                "clap": number((one.metric["clap_similarity"] or {}).get("mean"), 3),
+                "pairs": [
+                    {
+                        "id": pair.id,
+                        "track": pair.after.track_id,
+                        "dots": _dots(pair.measured),
+                        "title": of_id[pair.id]["measured"] or "not measured",
+                    }
+                    for pair in one.pairs
+                ],
+            }
+            for one in subject.tried
+        ],
+    )
+
+
+def _facts(subject: Subject) -> list[tuple[str, str]]:
+    metric = subject.metric
+    if metric is None:
+        return []
+    found = [
+        ("towards the source", f"{interval_words(metric['effect'])} points"),
+        ("beyond random controls", f"{interval_words(metric['over_random'])} points"),
+        ("CLAP similarity", interval_words(metric["clap_similarity"], 3, sign=False)),
+        ("site", metric["site"]),
+    ]
+    if metric["features"]:
+        numbers = ", ".join(map(str, metric["features"]))
+        found.append((f"features of {metric['hook'] or 'the site'}", numbers))
+    return found
+
+
+def _dots(measured: str | None) -> tuple[bool, bool]:
+    return measured in ("before", "both"), measured in ("after", "both")

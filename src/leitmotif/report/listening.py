@@ -1,0 +1,147 @@
+"""Pairs as the listening desk reads them: plain data, all words and places ready to show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from leitmotif.causal.log import InterventionRow
+from leitmotif.config import FRAME_RATE
+from leitmotif.corpus.tables import Span
+from leitmotif.errors import StageError
+from leitmotif.report.clips import Clip
+from leitmotif.report.folder import Folder
+from leitmotif.report.pairs import Pair, Subject, Tried
+from leitmotif.report.words import number
+
+STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
+
+
+def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
+    """Add the audio of a line of the log; raises StageError if its file is no sound."""
+    path = clips / str(row.file)
+    try:
+        samples, rate = soundfile.read(path, dtype="int16")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise StageError(
+            f"{path} cannot be read",
+            found=error,
+            fix="run `dvc checkout data/clips`, or `dvc repro interventions`",
+        ) from error
+    return folder.clip(samples, rate)
+
+
+def pair_data(
+    subject: Subject, tried: Tried, pair: Pair, clips: Mapping[str, Clip]
+) -> dict[str, Any]:
+    """Data of one pair; ``clips`` by SHA-256 of their audio. Times are in seconds of the clip."""
+    before, after = pair.before, pair.after
+    rate = clips[before.audio_sha256].sample_rate
+    seconds = clips[before.audio_sha256].seconds
+    boundary = before.prefix_frames / FRAME_RATE
+    due = None if before.heard is None else before.heard.start_sample / rate
+    return {
+        "id": pair.id,
+        "model": subject.model,
+        "candidate": subject.name,
+        "condition": tried.name,
+        "title": f"{tried.words[0].upper()}{tried.words[1:]}",
+        "track": after.track_id,
+        "seed": after.seed,
+        "measured": pair.measured,
+        "boundary": boundary,
+        "due": due,
+        "marks": [
+            *(_slot(before.heard, rate, seconds)),
+            {"kind": "line", "from": boundary, "to": boundary, "label": ""},
+            *(
+                {"kind": "motif", **_span(one.motif, rate), "label": "motif"}
+                for one in before.returns
+            ),
+        ],
+        "facts": _facts(pair),
+        "before": _side(before, clips, "before", "untreated", []),
+        "after": _side(after, clips, "after", tried.words, _changed(after, seconds)),
+    }
+
+
+def _side(
+    row: InterventionRow,
+    clips: Mapping[str, Clip],
+    which: str,
+    words: str,
+    marks: list[dict[str, Any]],
+) -> dict[str, Any]:
+    clip = clips[row.audio_sha256]
+    returned = [one for one in row.returns if one.recurs and one.start_sample is not None]
+    known = None if not row.returns else bool(returned)
+    state = STATES[known]
+    if returned:
+        places = ", ".join(
+            f"{(one.start_sample or 0) / clip.sample_rate:.2f} s" for one in returned
+        )
+        state += f" at {places}"
+    if row.excluded is not None:
+        state = f"not measured: {row.excluded.replace('_', ' ')}"
+    return {
+        "clip": clip.id,
+        "sha256": row.audio_sha256,
+        "name": f"{which}: {words}",
+        "state": state,
+        "marks": [
+            *marks,
+            *(
+                {
+                    "kind": "return",
+                    "from": (one.start_sample or 0) / clip.sample_rate,
+                    "to": ((one.start_sample or 0) + one.motif.samples) / clip.sample_rate,
+                    "label": "returns",
+                }
+                for one in returned
+            ),
+        ],
+    }
+
+
+def _facts(pair: Pair) -> list[tuple[str, str]]:
+    """What was measured of the treated clip, beside the untreated one."""
+    metrics = pair.after.metrics
+    if pair.before.audio_sha256 == pair.after.audio_sha256:
+        return [("difference", "none: the clips are equal, sample by sample")]
+    scores = [
+        max((one.score for one in row.returns if one.score is not None), default=None)
+        for row in (pair.before, pair.after)
+    ]
+    return [
+        ("score of the return", f"{number(scores[0])} → {number(scores[1])}"),
+        ("CLAP similarity", number(metrics.clap_similarity, 3)),
+        ("loudness", f"{number(metrics.loudness_db)} dB"),
+        ("spectral distance", f"{number(metrics.spectral_db, 1)} dB"),
+    ]
+
+
+def _slot(heard: Span | None, rate: int, seconds: float) -> list[dict[str, Any]]:
+    if heard is None:
+        return []
+    end = min(seconds, (heard.start_sample + heard.samples) / rate)
+    return [{"kind": "slot", "from": heard.start_sample / rate, "to": end, "label": ""}]
+
+
+def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
+    """Frames whose prediction was changed. A step predicts the frame of its own number first."""
+    if row.condition == "counterfactual":
+        return []
+    start, stop = row.steps or (row.prefix_frames, row.prefix_frames + row.frames)
+    return [
+        {
+            "kind": "changed",
+            "from": start / FRAME_RATE,
+            "to": min(seconds, stop / FRAME_RATE),
+            "label": "",
+        }
+    ]
+
+
+def _span(span: Span, rate: int) -> dict[str, float]:
+    return {"from": span.start_sample / rate, "to": (span.start_sample + span.samples) / rate}

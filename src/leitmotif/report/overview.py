@@ -1,0 +1,154 @@
+"""What the report's first page says, in words and rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.report.figures import (
+    calibration_figure,
+    effects_figure,
+    gap_figure,
+    layers_figure,
+)
+from leitmotif.report.material import Material, Metric
+from leitmotif.report.pairs import Subject
+from leitmotif.report.words import FINDING, VERDICTS, interval_words, number
+
+OF_MODELS = {
+    "foresight": "carries the return ahead of time, in a way that causes it",
+    "look-back": "carries nothing between; looks back at the cue when the return is due",
+    "local": "is moved only at the return's own frames, or by what is near",
+    "decodable, not causal": "holds what can be read, but what is read causes nothing",
+    "entangled": "is moved only by breaking the music",
+    "none": "shows nothing",
+}
+
+
+def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
+    """Context of index.html."""
+    summary = material.summary
+    return {
+        "horizon": summary["horizon"].removesuffix("s").replace("-", " to "),
+        "approaches": [_approach(row) for row in summary["approaches"]],
+        "rates": [
+            ("naive test", interval_words(summary["fpr_naive"], 3, sign=False)),
+            ("controlled test", interval_words(summary["fpr_controlled"], 3, sign=False)),
+        ],
+        "alpha": f"{100 * material.calibration['alpha']:g}",
+        "models": [
+            {
+                "name": name,
+                "own": name == material.models[0],
+                "verdict": summary["verdicts"][name],
+                "words": OF_MODELS[summary["verdicts"][name]],
+                "identity": material.interventions["models"][name]["identity"],
+            }
+            for name in material.models
+        ],
+        "figures": _figures(material),
+        "groups": groups(found),
+        "cues": [_entry(one) for one in found if one.verdict is None],
+        "findings": sum(one.verdict == FINDING for one in found),
+        "tracks": material.interventions["tracks"],
+        "audio": bool(material.rows),
+        "heard": _heard(material),
+        "hashes": material.hashes,
+        "fingerprints": material.fingerprints,
+    }
+
+
+def groups(found: Sequence[Subject]) -> list[dict[str, Any]]:
+    """Candidates by verdict: findings first, what is entangled apart and last."""
+    return [
+        {
+            "verdict": verdict,
+            "title": title,
+            "words": words,
+            "subjects": [_entry(one) for one in found if one.verdict == verdict],
+        }
+        for verdict, (title, words) in VERDICTS.items()
+        if verdict == FINDING or any(one.verdict == verdict for one in found)
+    ]
+
+
+def _entry(subject: Subject) -> dict[str, Any]:
+    metric = subject.metric or subject.tried[0].metric
+    effect = metric["effect"] if subject.metric else metric["towards_source"]
+    return {
+        "path": subject.path,
+        "model": subject.model,
+        "name": subject.name,
+        "effect": interval_words(effect),
+        "bar": bar_of(effect),
+        "clap": number((metric["clap_similarity"] or {}).get("mean"), 3),
+        "pairs": len(subject.pairs),
+    }
+
+
+def _approach(row: Metric) -> dict[str, Any]:
+    features = len(row["features"])
+    return {
+        "name": row["name"],
+        "what": f"{features} feature{'s' if features != 1 else ''} of {row['hook'] or row['site']}"
+        if features
+        else "finds no feature",
+        "r2": number(row["r2"]),
+        "partial": interval_words(row["partial_r2"], 2, sign=False),
+        "clap": number(row["clap"], 3),
+        "effect": interval_words(row["delta_recurrence"]),
+        "bar": bar_of(row["delta_recurrence"]),
+        "verdict": row["verdict"],
+    }
+
+
+def bar_of(effect: Metric | None) -> dict[str, float] | None:
+    """An interval on the scale from −100 to 100 points, in per cent of its width."""
+    if effect is None:
+        return None
+    low, mean, high = (
+        round(50 + max(-100.0, min(100.0, effect[key])) / 2, 2) for key in ("low", "mean", "high")
+    )
+    return {"low": low, "mean": mean, "width": round(high - low, 2)}
+
+
+def _figures(material: Material) -> list[dict[str, Any]]:
+    drawn = [
+        (
+            layers_figure(material),
+            "What can be read, and where",
+            "Partial R² of the residual stream after each layer: what it says of a return so many "
+            "seconds ahead beyond the controls (95 % interval, over held-out tracks). Random "
+            "weights show what the input alone gives.",
+        ),
+        (
+            gap_figure(material),
+            "What a patch moves, and when",
+            "Change of the recurrence rate, in points towards what the other cue would do, when a "
+            "layer's whole residual stream is taken from the other cue's run: at the cue, in the "
+            "gap, or at the return's own frames. Only the gap counts as foresight.",
+        ),
+        (
+            effects_figure(material),
+            "Candidates beside their controls",
+            f"The same for each candidate of {material.models[0]}, patched in the gap, and for the "
+            "strongest of its matched random controls.",
+        ),
+        (
+            calibration_figure(material),
+            "How often the tests err",
+            "Above: how often features that cannot foresee anything are called significant; the "
+            "dashed line is what was asked for. Below: the share of planted features that the "
+            "controlled test finds.",
+        ),
+    ]
+    return [
+        {"svg": svg, "title": title, "words": words}
+        for svg, title, words in drawn
+        if svg is not None
+    ]
+
+
+def _heard(material: Material) -> list[ManifestTrack]:
+    """Tracks of which something can be heard: whoever made them is to be named."""
+    heard = dict.fromkeys(row.track_id for row in material.rows)
+    return [material.tracks[name] for name in heard if name in material.tracks]

@@ -1,0 +1,50 @@
+// Clips beside the page. A page that was opened as a file may not fetch them, but may load scripts.
+
+const loading = new Map(); // id -> promise of a clip
+
+window.leitmotifClip = (clip) => loading.get(clip.id)?.arrived(clip);
+
+// A clip: {id, rate, samples, seconds, outline: Int8Array, step, chroma: Uint8Array, frames,
+// frameSamples, buffer: AudioBuffer}. Rejects with an Error whose message can be shown.
+export function loadClip(id) {
+  if (!loading.has(id)) {
+    const entry = {};
+    entry.promise = new Promise((resolve, reject) => {
+      const file = `clips/${id}.js`;
+      const script = document.createElement("script");
+      script.src = document.body.dataset.root + file;
+      entry.arrived = (clip) => resolve(opened(clip));
+      script.onload = () => reject(new Error(`${file} is damaged: copy the whole folder again`));
+      script.onerror = () => reject(new Error(`${file} is missing: copy the whole folder, not the page alone`));
+      document.head.append(script);
+    });
+    loading.set(id, entry);
+  }
+  return loading.get(id).promise;
+}
+
+export function bytes(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+async function opened({ id, rate, samples, outline, chroma, flac }) {
+  const clip = {
+    id, rate, samples,
+    seconds: samples / rate,
+    step: outline.step,
+    outline: new Int8Array(bytes(outline.data).buffer),
+    frames: chroma.frames,
+    frameSamples: chroma.frame_samples,
+    chroma: bytes(chroma.data),
+    buffer: null,
+  };
+  // At the clip's own rate, so that nothing is resampled.
+  if (window.OfflineAudioContext) {
+    try {
+      clip.buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes(flac).buffer);
+    } catch {
+      throw new Error(`this browser cannot decode FLAC: play clips/${id}.flac with another program`);
+    }
+  }
+  return clip;
+}

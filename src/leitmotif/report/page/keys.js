@@ -1,0 +1,36 @@
+// Which key does what. Each page's part adds its rows; one table serves the keyboard and its legend.
+
+const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
+const sections = [];
+
+// `rows`: [key, meaning, action, repeats]; an action returns false for a key that it has no use for.
+export function addKeys(title, rows) {
+  sections.push([title, rows]);
+}
+
+export function listen(dialog, open) {
+  addKeys("Page", [["?", "this list", () => dialog.showModal()]]);
+  open.hidden = false;
+  open.addEventListener("click", () => dialog.showModal());
+  const byKey = new Map(sections.flatMap(([, rows]) => rows.map((row) => [row[0], row])));
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]") || event.target.closest("textarea, input, select")) return;
+    // A button or a link that has the focus is pressed by Space, as everywhere.
+    if (event.key === " " && event.target.closest("button, a, summary")) return;
+    const row = byKey.get(NAMES[event.key] ?? event.key.toUpperCase());
+    if (!row || (event.repeat && !row[3])) return;
+    if (row[2](event) !== false) event.preventDefault();
+  });
+  const container = dialog.querySelector(".keys");
+  for (const [title, rows] of sections) {
+    const section = container.appendChild(document.createElement("section"));
+    section.append(Object.assign(document.createElement("h3"), { textContent: title }));
+    const list = section.appendChild(document.createElement("dl"));
+    for (const [key, meaning] of rows) {
+      const term = list.appendChild(document.createElement("dt"));
+      term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      list.append(Object.assign(document.createElement("dd"), { textContent: meaning }));
+    }
+  }
+}

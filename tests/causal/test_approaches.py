@@ -1,0 +1,114 @@
+"""What each approach chooses and reports, on made rows of which the truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Search, Source
+from leitmotif.probe.controls import ControlTable, Position
+from leitmotif.probe.experiment import Probing
+from leitmotif.probe.registry import ControlSettings
+from leitmotif.probe.rows import Context, Rows
+from leitmotif.probe.targets import Horizon
+from tests.probe.made import made
+
+HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
+SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
+NOWHERE = Source(Path("nowhere"), [])
+SITES = ["layers.0.residual", "layers.1.residual"]
+LENGTH = 20
+
+
+class Store:
+    """Holds each track's features at a site in memory."""
+
+    def __init__(self, features: dict[str, np.ndarray]) -> None:
+        self.features = features
+
+    def load(self, site: str, track_id: str) -> np.ndarray:
+        at = int(track_id) * LENGTH
+        return self.features[site][at : at + LENGTH]
+
+
+def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05) -> Search:
+    """A search in which feature 0 of block 1 shares the far target's noise, and nothing else does;
+    the near target follows feature 0 of block 0."""
+    data = made(3, tracks=tracks, length=LENGTH, d=d, planted=planted)
+    random = np.random.default_rng(1)
+    other = random.normal(size=data.X.shape)
+    near = (other[:, 0] + 0.3 * random.normal(size=len(other)) > 0.5).astype(float)
+    groups = np.repeat([f"{track:03d}" for track in range(tracks)], LENGTH)
+    contexts = [Context(f"{track:03d}", 0, LENGTH, 0, np.arange(LENGTH)) for track in range(tracks)]
+    table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
+    return Search(
+        rows=Rows(contexts, groups, np.column_stack([near, data.y]), table),
+        horizons=HORIZONS,
+        claimed=1,
+        controls=SETTINGS,
+        store=Store(dict(zip(SITES, (other, data.X), strict=True))),  # type: ignore[arg-type]
+        sites=SITES,
+        how=Probing(folds=4, permutations=0, shifts=0, alpha=alpha, seeds=1, seed=0),
+        least_active=0.1,
+        surest=50,
+        together=3,
+    )
+
+
+def found(name: str, how: Search) -> Found:
+    result = how(APPROACHES[name], NOWHERE)
+    assert result is not None
+    return result
+
+
+def own(one: Found) -> AtSite:
+    return one.sites[one.site]
+
+
+def test_the_whole_pipeline_finds_what_is_planted_and_holds_its_figure_out() -> None:
+    one = found("aligned", search(3.0, tracks=80))
+    assert one.site == SITES[1]
+    assert own(one).chosen[0].feature == 0
+    assert own(one).partial_r2 is not None
+    assert own(one).partial_r2.low > 0.1
+    assert own(one).r2 == own(one).partial_r2.mean
+
+
+def test_the_local_approach_chooses_by_the_nearest_horizon() -> None:
+    one = found("local", search(3.0))
+    assert one.site == SITES[0]
+    assert own(one).chosen[0].feature == 0
+    assert own(one).partial_r2 is not None
+    assert own(one).partial_r2.low < 0.05, (
+        "it is measured on the horizon of which the claim is made"
+    )
+
+
+def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one() -> None:
+    """With a rate of 1 everything passes, and the best of 60 features of noise are taken."""
+    how = search(0.0, d=60, alpha=1.0)
+    naive, aligned = found("naive", how), found("aligned", how)
+    assert own(naive).r2 is not None
+    assert own(naive).r2 > 0.02
+    for one in (naive, aligned):
+        assert own(one).partial_r2 is not None
+        assert own(one).partial_r2.low < 0.01
+    assert own(aligned).r2 is not None
+    assert own(aligned).r2 < own(naive).r2
+
+
+def test_an_approach_that_finds_nothing_says_so() -> None:
+    assert search(0.0, alpha=1e-300)(APPROACHES["naive"], NOWHERE) is None
+
+
+def test_too_few_tracks_to_be_halved_have_no_held_out_figure() -> None:
+    one = found("aligned", search(3.0, tracks=20))
+    assert own(one).partial_r2 is None
+    assert own(one).r2 is None
+
+
+@pytest.mark.parametrize("name", ["naive", "aligned"])
+def test_no_more_features_are_taken_of_a_site_than_asked_for(name: str) -> None:
+    one = found(name, search(3.0, alpha=1.0))
+    assert {len(at.chosen) for at in one.sites.values()} == {3}
+    assert all(chosen.site == site for site, at in one.sites.items() for chosen in at.chosen)

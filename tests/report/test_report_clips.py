@@ -1,0 +1,52 @@
+"""Clips as scripts: what a page reads of them is what was written."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from leitmotif.errors import StageError
+from leitmotif.report.clips import encode_clip
+
+RATE = 32_000
+TIME = np.arange(RATE) / RATE
+TONE = np.round(8000 * np.sin(2 * np.pi * 440 * TIME)).astype(np.int16)
+
+
+def shown(files: dict[str, bytes], clip_id: str) -> dict[str, object]:
+    text = files[f"{clip_id}.js"].decode()
+    assert text.startswith("leitmotifClip(")
+    return json.loads(text.removeprefix("leitmotifClip(").removesuffix(");\n"))
+
+
+def test_the_sound_is_the_same_sample_by_sample_in_both_files() -> None:
+    clip, files = encode_clip(TONE, RATE)
+    inside = base64.b64decode(str(shown(files, clip.id)["flac"]))
+    assert inside == files[f"{clip.id}.flac"]
+    samples, rate = soundfile.read(io.BytesIO(inside), dtype="int16")
+    assert rate == RATE
+    assert np.array_equal(samples, TONE)
+
+
+def test_what_is_drawn_fits_the_sound() -> None:
+    clip, files = encode_clip(TONE, RATE)
+    one = shown(files, clip.id)
+    lowest_highest = np.frombuffer(base64.b64decode(one["outline"]["data"]), np.int8)  # type: ignore[index]
+    assert lowest_highest.reshape(-1, 2)[:, 1].max() == 8000 >> 8
+    chroma = np.frombuffer(base64.b64decode(one["chroma"]["data"]), np.uint8)  # type: ignore[index]
+    assert chroma.reshape(12, -1).shape[1] == one["chroma"]["frames"] == 50  # type: ignore[index]
+    assert chroma.reshape(12, -1).mean(axis=1).argmax() == 9  # A
+    assert clip.seconds == 1.0
+
+
+def test_equal_sounds_are_equal_clips() -> None:
+    assert encode_clip(TONE, RATE) == encode_clip(TONE.copy(), RATE)
+    assert encode_clip(-TONE, RATE)[0].id != encode_clip(TONE, RATE)[0].id
+
+
+def test_another_rate_is_refused_with_what_was_found() -> None:
+    with pytest.raises(StageError, match="44100 Hz"):
+        encode_clip(TONE, 44_100)
