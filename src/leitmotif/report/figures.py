@@ -108,12 +108,17 @@ def calibration_figure(material: Material) -> Markup:
         return as_svg(figure, "calibration", "False-positive rates of both tests, and power")
 
 
-def gap_figure(material: Material) -> Markup:
-    """Effect towards the source of a patch of each whole site in each window, a map per model."""
+def gap_figure(material: Material) -> Markup | None:
+    """Effect towards the source of a patch of each whole site in each window, a map per model.
+
+    None if no whole site was patched.
+    """
     models = material.models
     maps = {name: _map(material.interventions["models"][name]) for name in models}
     windows = list(dict.fromkeys(window for cells in maps.values() for _, window in cells))
     sites = list(dict.fromkeys(site for cells in maps.values() for site, _ in cells))
+    if not sites:
+        return None
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.75 + 0.36 * len(sites)), layout="constrained")
         axes = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
@@ -166,8 +171,8 @@ def effects_figure(material: Material) -> Markup | None:
         figure = Figure(figsize=(WIDTH, 0.95 + 0.4 * len(rows)), layout="constrained")
         ax = figure.subplots()
         for offset, hue, label, values in (
-            (-0.15, MOTIF, "patched in the gap", [one["effect"] for _, one in rows]),
-            (0.15, MUTED, "its controls", [_control(one) for _, one in rows]),
+            (-0.15, MOTIF, "candidate", [one["effect"] for _, one in rows]),
+            (0.15, MUTED, "its strongest random control", [_control(one) for _, one in rows]),
         ):
             places = [place + offset for place, value in enumerate(values) if value is not None]
             _intervals(ax, [value for value in values if value], places, hue, label=label)

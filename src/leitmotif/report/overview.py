@@ -48,6 +48,7 @@ def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
         "figures": _figures(material),
         "groups": groups(found),
         "cues": [_entry(one) for one in found if one.verdict is None],
+        "known": material.interventions["models"][material.models[0]]["counterfactual"] is not None,
         "findings": sum(one.verdict == FINDING for one in found),
         "tracks": material.interventions["tracks"],
         "audio": bool(material.rows),
@@ -86,7 +87,8 @@ def _entry(subject: Subject) -> dict[str, Any]:
 
 
 def _approach(row: Metric) -> dict[str, Any]:
-    features = len(row["features"])
+    features, screened = len(row["features"]), row["screened"]
+    elsewhere = screened is not None and screened["site"] != row["site"]
     return {
         "name": row["name"],
         "what": f"{features} feature{'s' if features != 1 else ''} of {row['hook'] or row['site']}"
@@ -97,6 +99,7 @@ def _approach(row: Metric) -> dict[str, Any]:
         "clap": number(row["clap"], 3),
         "effect": interval_words(row["delta_recurrence"]),
         "bar": bar_of(row["delta_recurrence"]),
+        "screened": interval_words(screened["delta_recurrence"]) if elsewhere else None,
         "verdict": row["verdict"],
     }
 
@@ -123,15 +126,15 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         (
             gap_figure(material),
             "What a patch moves, and when",
-            "Change of the recurrence rate, in points towards what the other cue would do, when a "
-            "layer's whole residual stream is taken from the other cue's run: at the cue, in the "
-            "gap, or at the return's own frames. Only the gap counts as foresight.",
+            "Change of the recurrence rate, in points towards the source of the patch, when a "
+            "layer's whole residual stream is taken from the source's run. Where the truth is "
+            "known the source has the other cue, and only a patch in the gap counts as foresight.",
         ),
         (
             effects_figure(material),
             "Candidates beside their controls",
-            f"The same for each candidate of {material.models[0]}, patched in the gap, and for the "
-            "strongest of its matched random controls.",
+            f"What it does to change each candidate of {material.models[0]}, in points, and to "
+            "change the strongest of its matched random controls in the same way.",
         ),
         (
             calibration_figure(material),

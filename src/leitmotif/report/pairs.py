@@ -118,7 +118,9 @@ def _of_model(
     other = metric["counterfactual"]
     pairs = by_candidate.get((model, ""), ())
     if other is not None and pairs:
-        words = condition_words("counterfactual", "counterfactual", None, whole_site=True)
+        words = condition_words(
+            "counterfactual", "counterfactual", None, whole_site=True, known=True
+        )
         one = Tried("counterfactual", words, True, False, other, pairs)
         yield Subject(model, CUE, None, [one])
 
@@ -135,7 +137,11 @@ def _tried(candidate: Metric, pairs: Sequence[Pair], *, known: bool) -> Iterator
         yield Tried(
             name,
             condition_words(
-                name, kinds[name], metric["strength"], whole_site=not candidate["features"]
+                name,
+                kinds[name],
+                metric["strength"],
+                whole_site=not candidate["features"],
+                known=known,
             ),
             name == tested,
             kinds[name] in ("random_feature", "local_feature", "zero_effect"),
@@ -153,7 +159,7 @@ def _tested(candidate: Metric, *, known: bool) -> str:
 def _by_name(candidate: Metric, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """Pairs by the name that the metrics give their condition."""
     found: dict[str, list[Pair]] = defaultdict(list)
-    order: dict[tuple[object, ...], list[object]] = defaultdict(list)
+    order: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for pair in pairs:
         row = pair.after
         names = [
@@ -164,7 +170,7 @@ def _by_name(candidate: Metric, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
         ]
         # Several of a kind are numbered in the order in which the log has them.
         alike = order[row.condition, row.steps, row.strength]
-        key = (str(row.feature), row.source)
+        key = str(row.feature)
         if key not in alike:
             alike.append(key)
         place = alike.index(key)

@@ -40,13 +40,18 @@ WINDOWS = {
 }
 
 
-def condition_words(name: str, kind: str, strength: float | None, *, whole_site: bool) -> str:
-    """What was done, such as ``patched in the gap between cue and return``."""
+def condition_words(
+    name: str, kind: str, strength: float | None, *, whole_site: bool, known: bool
+) -> str:
+    """What was done, such as ``patched from the other cue's run at the cue``.
+
+    ``known``: whether the truth is, so that a patch comes from a counterfactual.
+    """
     rest = name.removeprefix(f"{kind}_")
-    window = next((words for key, words in WINDOWS.items() if rest.split("_")[0] == key), "")
+    window = WINDOWS.get(rest.split("_")[0], "") if known else "throughout the continuation"
     number = rest.rsplit("_", 1)[1] if kind in _CONTROLS and rest[-1:].isdigit() else ""
     done = {
-        "patch": "patched from the other cue's run",
+        "patch": f"patched from {'the other cue' if known else 'another track'}'s run",
         "ablate": "taken to rest",
         "scale": f"times {_signed(strength)}",
         "random_feature": "control: patched from a twin that differs elsewhere"

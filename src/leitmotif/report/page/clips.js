@@ -18,6 +18,7 @@ export function loadClip(id) {
       script.onerror = () => reject(new Error(`${file} is missing: copy the whole folder, not the page alone`));
       document.head.append(script);
     });
+    entry.promise.catch(() => loading.delete(id)); // so that it can be tried again
     loading.set(id, entry);
   }
   return loading.get(id).promise;

@@ -93,7 +93,7 @@ export class Desk {
     });
     const facts = root.querySelector("[data-facts]");
     facts.hidden = hiding;
-    facts.replaceChildren(...pair.facts.map(([name, value]) => {
+    facts.replaceChildren(...(hiding ? [] : pair.facts).map(([name, value]) => {
       const item = document.createElement("div");
       item.append(Object.assign(document.createElement("dt"), { textContent: name }));
       item.append(Object.assign(document.createElement("dd"), { textContent: value }));

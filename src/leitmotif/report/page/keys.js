@@ -1,5 +1,7 @@
 // Which key does what. Each page's part adds its rows; one table serves the keyboard and its legend.
 
+import { remember, setting } from "./settings.js";
+
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
 const sections = [];
 
@@ -12,9 +14,12 @@ export function listen(dialog, open) {
   addKeys("Page", [["?", "this list", () => dialog.showModal()]]);
   open.hidden = false;
   open.addEventListener("click", () => dialog.showModal());
+  const single = dialog.querySelector("#single-keys"); // voice control types letters
+  single.checked = setting("single-keys", true);
+  single.addEventListener("change", () => remember("single-keys", single.checked));
   const byKey = new Map(sections.flatMap(([, rows]) => rows.map((row) => [row[0], row])));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !single.checked) return;
     if (document.querySelector("dialog[open]") || event.target.closest("textarea, input, select")) return;
     // A button or a link that has the focus is pressed by Space, as everywhere.
     if (event.key === " " && event.target.closest("button, a, summary")) return;

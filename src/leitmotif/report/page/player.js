@@ -100,7 +100,10 @@ export class Player extends EventTarget {
     this.chosen = index;
     if (this.playing) {
       const now = this.context.currentTime;
-      this.#voices.forEach(({ gain }, number) => gain.gain.setTargetAtTime(number === index ? 1 : 0, now, FADE));
+      this.#voices.forEach(({ gain }, number) => {
+        gain.gain.cancelScheduledValues(now); // the start may be still to come
+        gain.gain.setTargetAtTime(number === index ? 1 : 0, Math.max(now, this.#at), FADE);
+      });
     }
     this.#tell();
   }

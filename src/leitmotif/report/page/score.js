@@ -52,13 +52,13 @@ export class Score {
     const body = height - HEAD - FOOT - GAP;
     this.wave = [HEAD, HEAD + Math.round(body * WAVE_SHARE)];
     this.low = [this.wave[1] + GAP, height - FOOT];
-    for (const mark of this.marks) if (mark.kind === "slot") this.#shade(context, mark);
+    if (this.hidden >= this.clip.seconds) this.#slots(context);
     this.#wave(context);
     this.#chroma(context);
     this.#seconds(context);
     for (const mark of this.marks) this.#mark(context, mark);
     this.#cover(context);
-    if (this.hidden < this.clip.seconds) for (const mark of this.marks) if (mark.kind === "slot") this.#shade(context, mark);
+    if (this.hidden < this.clip.seconds) this.#slots(context);
     this.playhead(this.place);
   }
 
@@ -141,9 +141,11 @@ export class Score {
     }
   }
 
-  #shade(context, { from, to }) {
+  #slots(context) {
     context.fillStyle = colour("--slot");
-    context.fillRect(this.x(from), HEAD - 2, this.x(to) - this.x(from), this.low[1] - HEAD + 2);
+    for (const { kind, from, to } of this.marks) {
+      if (kind === "slot") context.fillRect(this.x(from), HEAD - 2, this.x(to) - this.x(from), this.low[1] - HEAD + 2);
+    }
   }
 
   #mark(context, { kind, from, to, label }) {

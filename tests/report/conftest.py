@@ -1,0 +1,42 @@
+"""A report of the tiny study, built once."""
+
+from pathlib import Path
+
+import pytest
+
+from leitmotif.config import ReportParams
+from leitmotif.report.build import build_report
+from leitmotif.report.material import read_material
+from tests.report.made import Made
+
+ALL = ReportParams(
+    conditions=[
+        "patch",
+        "ablate",
+        "scale",
+        "random_feature",
+        "local_feature",
+        "zero_effect",
+        "counterfactual",
+    ]
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """A study that is not written yet."""
+    return Made(tmp_path / "study")
+
+
+def built(made: Made, out: Path, settings: ReportParams = ALL) -> Path:
+    """Write a study and the report of it."""
+    out.mkdir()
+    build_report(out, read_material(made.write()), settings)
+    return out
+
+
+@pytest.fixture(scope="session")
+def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the unchanged study; not to be written to."""
+    folder = tmp_path_factory.mktemp("report")
+    return built(Made(folder / "study"), folder / "built")

@@ -1,0 +1,239 @@
+"""Reports as files: what pages say and in which order; the same inputs give the same bytes."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leitmotif.cli import app
+from leitmotif.config import ReportParams, load_params
+from leitmotif.errors import LeitmotifError, StageError
+from leitmotif.files import write_json
+from leitmotif.report.build import write_report
+from leitmotif.report.material import read_material
+from leitmotif.stages.report import report
+from tests.report.conftest import ALL, built
+from tests.report.made import MARKUP, SITE, Made, page_data
+
+
+class Page(HTMLParser):
+    """Every address that a page names, and every text in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    report_folder: Path, made: Made, tmp_path: Path
+) -> None:
+    assert bytes_of(built(made, tmp_path / "again")) == bytes_of(report_folder)
+
+
+def test_every_address_leads_to_a_file_of_the_folder(report_folder: Path) -> None:
+    for path in report_folder.rglob("*.html"):
+        for address in Page(path).addresses:
+            if not address.startswith(("https://creativecommons.org/", "#")):
+                assert (path.parent / address.partition("#")[0]).is_file(), (path.name, address)
+        for pair in page_data(path):
+            for which in ("before", "after"):
+                for suffix in ("js", "flac"):
+                    assert (report_folder / f"clips/{pair[which]['clip']}.{suffix}").is_file()
+            if "page" in pair:
+                assert (path.parent / pair["page"].partition("#")[0]).is_file()
+
+
+def test_names_with_markup_stay_text(report_folder: Path) -> None:
+    for path in report_folder.rglob("*.html"):
+        assert MARKUP not in path.read_text(encoding="utf-8")
+        page = Page(path)
+        assert page.tags.count("img") == 1  # the icon
+    assert MARKUP in Page(report_folder / "index.html").text
+    assert any(
+        pair["candidate"] == f"{MARKUP}:7" for pair in page_data(report_folder / "blind.html")
+    )
+
+
+def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
+    text = Page(report_folder / "index.html").text
+    assert "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0)" in text
+    assert text.count("had interventions chosen its site") == 1
+    assert "had interventions chosen its site: +62.0 (52.0 to 72.0)" in text
+    assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
+    assert "misaligned autoencoder finds no feature" in text
+    assert (
+        "naive test 0.300 (0.250 to 0.350) , by the controlled test 0.050 (0.040 to 0.060)" in text
+    )
+
+
+def test_findings_come_first_and_what_is_entangled_last_and_never_as_a_finding(
+    report_folder: Path,
+) -> None:
+    text = Page(report_folder / "index.html").text
+    tried = text[text.index("All that was tried") :]
+    order = ["Findings: foresight", "Decodable, not causal", "Look-back", "Apart: entangled"]
+    places = [tried.index(title) for title in order]
+    assert places == sorted(places)
+    findings, apart = tried[: places[1]], tried[places[3] :]
+    assert SITE in findings
+    assert "planner-1:9" not in findings
+    assert "planner-1:9" in apart
+    assert {pair["candidate"] for pair in page_data(report_folder / "index.html")} == {SITE}
+    assert {pair["condition"] for pair in page_data(report_folder / "index.html")} == {"patch_gap"}
+
+
+def test_each_pair_is_of_one_piece_with_its_places_marked(report_folder: Path) -> None:
+    pairs = page_data(next((report_folder / "pairs").glob("planner-layers*")))
+    assert len(pairs) == 2 * 4
+    first = pairs[0]
+    assert (first["condition"], first["track"], first["measured"]) == (
+        "patch_gap",
+        "piece_1",
+        "before",
+    )
+    assert first["boundary"] == 1.0
+    assert first["due"] == 60_000 / 32_000
+    kinds = {mark["kind"]: (mark["from"], mark["to"]) for mark in first["marks"]}
+    assert kinds == {"slot": (1.875, 3.0), "line": (1.0, 1.0), "motif": (0.0, 0.5)}
+    (returned,) = first["before"]["marks"]
+    assert (returned["kind"], returned["from"], returned["to"]) == ("return", 2.0, 2.5)
+    assert first["before"]["state"] == "the motif returns at 2.00 s"
+    (changed,) = first["after"]["marks"]
+    assert (changed["kind"], changed["from"], changed["to"]) == ("changed", 1.0, 2.0)
+    assert first["after"]["state"] == "the motif does not return"
+    untouched = next(pair for pair in pairs if pair["condition"] == "zero_effect_gap")
+    assert untouched["before"]["clip"] == untouched["after"]["clip"]
+    assert untouched["facts"][0] == ["difference", "none: the clips are equal, sample by sample"]
+    numbered = {pair["condition"] for pair in pairs if "random" in pair["condition"]}
+    assert numbered == {"random_feature_gap_1", "random_feature_gap_2"}
+
+
+def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
+    pairs = page_data(report_folder / "blind.html")
+    sounds = [(pair["before"]["sha256"], pair["after"]["sha256"]) for pair in pairs]
+    assert len(set(sounds)) == len(sounds) == 2 * 4  # changed or not, of two pieces and two models
+
+
+def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None:
+    made.interventions["models"]["planner"]["candidates"][SITE]["verdict"] = "none"
+    text = Page(built(made, tmp_path / "report") / "index.html").text
+    assert "No finding: nothing that was tried is foresight." in text
+    assert "Hear the findings" not in text
+
+
+def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
+    made.kept = False
+    folder = built(made, tmp_path / "report")
+    assert not (folder / "clips").exists()
+    for path in folder.rglob("*.html"):
+        assert "There is nothing to listen to" in Page(path).text
+
+
+def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
+    made.summary["exploratory"] = True
+    made.probes["misaligned"] = ["misaligned: planner-1 reads layers.2.residual"]
+    folder = built(made, tmp_path / "report")
+    for path in folder.rglob("*.html"):
+        text = Page(path).text
+        assert "Exploratory: tracks with undecided proposals" in text
+        assert "planner-1 reads layers.2.residual" in text
+
+
+def test_a_clip_that_is_lost_stops_the_build_with_its_name(made: Made, tmp_path: Path) -> None:
+    files = made.write()
+    lost = next((files.log.parent / "clips").iterdir())
+    lost.unlink()
+    with pytest.raises(StageError, match=lost.name):
+        write_report(tmp_path / "report", read_material(files), ALL)
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_log_of_another_run_stops_the_build(made: Made, tmp_path: Path) -> None:
+    files = made.write()
+    made.interventions["models"]["planner"]["candidates"][SITE]["conditions"].pop("patch_gap")
+    made.interventions["models"]["planner"]["counterfactual"] = None
+    write_json(files.metrics / "interventions.json", made.interventions)
+    with pytest.raises(LeitmotifError, match="of no condition"):
+        write_report(tmp_path / "report", read_material(files), ALL)
+
+
+def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> None:
+    folder = built(made, tmp_path / "report", ReportParams(conditions=["patch"]))
+    pairs = page_data(next((folder / "pairs").glob("planner-layers*")))
+    assert {pair["condition"] for pair in pairs} == {"patch_gap"}
+    assert not list((folder / "pairs").glob("*the-other-cue*"))
+
+
+def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
+    made.record()
+    folder = built(made, tmp_path / "report")
+    path = next((folder / "pairs").glob("planner-planner-1-9*"))
+    pairs = page_data(path)
+    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
+    assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
+    assert pairs[0]["title"] == "Taken to rest throughout the continuation"
+    assert {(pair["condition"], pair["track"]) for pair in pairs} == {
+        (name, track)
+        for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
+        for track in ("piece_1", "piece_2")
+    }
+    text = Page(path).text + Page(folder / "index.html").text
+    assert "patched from another track's run throughout the continuation" in text
+    assert "the other cue's run" not in text
+
+
+def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:
+    material, out = read_material(made.write()), tmp_path / "out"
+    out.mkdir()
+    write_report(out, material, ALL)
+    (out / "left.txt").write_text("of the older one")
+    write_report(out, material, ALL)
+    assert not (out / "left.txt").exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(StageError, match="is no report"):
+        write_report(other, material, ALL)
+    assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_the_stage_and_the_command_write_the_same_pages(
+    made: Made, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write()
+    (made.root / "models").symlink_to(repo_root / "models")
+    shutil.copy(repo_root / "presets/organism.yaml", made.root / "params.yaml")
+    monkeypatch.chdir(made.root)
+    report(load_params())
+    counts = json.loads(Path("metrics/report.json").read_text())
+    assert counts["findings"] == 1
+    assert counts["clips"] == len(list(Path("data/report/clips").glob("*.js"))) == 8
+    assert counts["bytes"] == sum(map(len, bytes_of(Path("data/report")).values()))
+    done = CliRunner().invoke(app, ["report", "--out", "elsewhere"])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"open elsewhere/index\.html", done.output)
+    assert bytes_of(Path("elsewhere")) == bytes_of(Path("data/report"))
