@@ -348,9 +348,10 @@ def report(
     from leitmotif.config import load_params
     from leitmotif.report.build import write_report
     from leitmotif.report.material import read_material
-    from leitmotif.stages.report import FILES
+    from leitmotif.stages.report import FILES, feature_sources
 
-    counts = write_report(out, read_material(FILES), load_params().report)
+    params = load_params()
+    counts = write_report(out, read_material(FILES), params.report, feature_sources(params))
     typer.echo(
         f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"

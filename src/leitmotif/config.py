@@ -391,6 +391,8 @@ class ReportParams(Settings):
         Field(min_length=1),
     ]
     """Of which pairs are shown; each pair brings up to two clips of audio into the report."""
+    features: Annotated[int, Field(ge=0)]
+    """Surest candidates that get a page; those intervened on have one anyway."""
 
 
 class Params(Settings):

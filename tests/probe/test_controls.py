@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
@@ -59,6 +61,23 @@ def test_means_are_over_the_frames_read() -> None:
     assert past_mean(values, steps) == pytest.approx(np.stack([values[:s].mean(0) for s in steps]))
     recent = np.stack([values[max(0, s - 5) : s].mean(0) for s in steps])
     assert past_mean(values, steps, 0.1) == pytest.approx(recent)
+
+
+@given(step=st.integers(1, 120), seed=st.integers(0, 9))
+@pytest.mark.parametrize("name", REGISTRY)
+def test_no_control_uses_a_frame_that_was_not_read(name: str, step: int, seed: int) -> None:
+    """What chroma and onset hear past their frame is measured below; this is about the columns."""
+    random, read = np.random.default_rng(seed), sound(120)
+    changed = sound(120)
+    for field in ("chroma", "energy", "onset"):
+        values = getattr(read.features, field)
+        other = getattr(changed.features, field)
+        other[..., :step] = values[..., :step]
+        other[..., step:] = random.normal(size=other[..., step:].shape)
+    steps = np.array([step])
+    expected = REGISTRY[name]().columns(read, steps)
+    for column, values in REGISTRY[name]().columns(changed, steps).items():
+        assert values == pytest.approx(expected[column]), column
 
 
 def test_position_is_time() -> None:

@@ -53,6 +53,10 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     assert found[0].q <= 0.05
     assert found[0].stability == 1
     assert all(one.q >= one.p for one in found)
+    # 4 folds of 2 splits each; what has no effect has now one sign and now the other.
+    assert all((8 * one.stability).is_integer() for one in found)
+    others = [one.stability for one in found if one.p > 0.2]
+    assert 0.4 < np.mean(others) < 0.95
 
 
 def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:

@@ -66,6 +66,30 @@ def test_constant_features_and_single_classes_are_refused() -> None:
         made(X[:, :1], np.zeros(100), Z)
 
 
+def test_a_class_that_few_tracks_have_is_refused_with_the_number_needed() -> None:
+    X, _, Z = arrays()
+    folds = track_folds(20, 5, seed=0)
+    events = np.zeros((100, 2))
+    events[::3, 0] = 1
+    for fold in (0, 1):
+        events[folds[fold][0] == GROUPS, 1] = 0.5
+    message = r"one class only(?s:.)*in 2 of 20 tracks(?s:.)*column 1(?s:.)*at least 3 folds"
+    with pytest.raises(ProbeError, match=message):
+        made(X, events, Z)
+    events[folds[2][0] == GROUPS, 1] = 0.5
+    assert made(X, events, Z).targets.shape == (100, 2)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_other_shapes_than_tables_are_refused(which) -> None:
+    given_arrays = list(arrays())
+    for bad in (np.zeros((100, 2, 2)), np.zeros((0, 3)), 1.0):
+        given_arrays[which] = bad
+        name = ["features", "targets", "controls"][which]
+        with pytest.raises(ProbeError, match=rf"{name} must be a table(?s:.)*rows, columns"):
+            made(*given_arrays)
+
+
 def test_collinear_controls_are_named() -> None:
     X, y, Z = arrays()
     Z = np.column_stack([Z, Z @ [2.0, -1.0] + 4])

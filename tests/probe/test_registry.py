@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import jsonschema
@@ -21,6 +22,20 @@ def test_the_schema_is_one_and_knows_every_control() -> None:
     schema = read_json(SCHEMA)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert list(schema["properties"]["controls"]["properties"]) == list(REGISTRY)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_schema_allows_what_a_control_can_be_told_and_nothing_else(name: str) -> None:
+    schema = read_json(SCHEMA)
+    described = schema["properties"]["controls"]["properties"][name]
+    if "$ref" in described:
+        described = schema["$defs"][described["$ref"].split("/")[-1]]
+    fields = {field.name: field.default for field in dataclasses.fields(REGISTRY[name])}
+    assert set(described.get("properties", {})) == set(fields)
+    given = {key: list(v) if isinstance(v, tuple) else v for key, v in fields.items()}
+    found = parse_controls({"controls": {name: given}, "expansion": EXPANSION})
+    assert found.controls == [REGISTRY[name]()]
+    assert REGISTRY[name].__doc__
 
 
 def test_settings_reach_the_controls() -> None:

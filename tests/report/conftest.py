@@ -18,7 +18,8 @@ ALL = ReportParams(
         "local_feature",
         "zero_effect",
         "counterfactual",
-    ]
+    ],
+    features=0,
 )
 
 

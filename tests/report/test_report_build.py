@@ -20,6 +20,7 @@ from leitmotif.report.material import read_material
 from leitmotif.stages.report import report
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
+from tests.report.made_features import add_features
 
 
 class Page(HTMLParser):
@@ -199,7 +200,7 @@ def test_a_log_of_another_run_stops_the_build(made: Made, tmp_path: Path) -> Non
 
 
 def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> None:
-    folder = built(made, tmp_path / "report", ReportParams(conditions=["patch"]))
+    folder = built(made, tmp_path / "report", ReportParams(conditions=["patch"], features=0))
     pairs = page_data(next((folder / "pairs").glob("planner-layers*")))
     assert {pair["condition"] for pair in pairs} == {"patch_gap"}
     assert not list((folder / "pairs").glob("*the-other-cue*"))
@@ -244,11 +245,18 @@ def test_the_stage_and_the_command_write_the_same_pages(
     made.write()
     (made.root / "models").symlink_to(repo_root / "models")
     shutil.copy(repo_root / "presets/organism.yaml", made.root / "params.yaml")
+    shutil.copy(repo_root / "hooks.yaml", made.root / "hooks.yaml")
+    add_features(made.root / "data", "planner-1", [9, 30])
     monkeypatch.chdir(made.root)
     report(load_params())
     counts = json.loads(Path("metrics/report.json").read_text())
     assert counts["findings"] == 1
-    assert counts["clips"] == len(list(Path("data/report/clips").glob("*.js"))) == 8
+    assert counts["clips"] == len(list(Path("data/report/clips").glob("*.js")))
+    # Both candidates, and the other one that was changed.
+    assert counts["features"] == len(list(Path("data/report/features").glob("planner-1-*"))) == 3
+    assert 'href="../features/index.html">Features</a>' in Path(
+        "data/report/features/planner-1-9.html"
+    ).read_text(encoding="utf-8")
     assert counts["bytes"] == sum(map(len, bytes_of(Path("data/report")).values()))
     done = CliRunner().invoke(app, ["report", "--out", "elsewhere"])
     assert done.exit_code == 0, done.output

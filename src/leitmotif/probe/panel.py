@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def panel(
     """Check the arrays and put the tracks into folds at random.
 
     Raises ProbeError for NaN, a constant feature or target, collinear controls, rows of one track
-    that are not together, and fewer than ``folds`` × 4 tracks.
+    that are not together, fewer than ``folds`` × 4 tracks, and a target that is constant where two
+    folds are left out.
     """
     X = matrix(features, "features")
     Y = matrix(targets, "targets")
@@ -81,11 +83,13 @@ def panel(
             found=f"{len(X)}, {len(Y)} and {len(Z)}",
         )
     tracks = track_slices(np.arange(len(X)) if groups is None else groups, rows=len(X))
-    refuse_constant(X, "features", "see probe.panel.constant_columns")
+    refuse_constant(
+        X, "features", "leave them out; leitmotif.probe.panel.constant_columns finds them"
+    )
     refuse_constant(Y, "targets", "no event, or an event at every row, can be told from nothing")
     refuse_collinear(Z)
     centre, scale = centre_and_scale(Z)
-    return Panel(
+    made = Panel(
         features=X,
         targets=Y,
         controls=(Z - centre) / scale,
@@ -95,6 +99,8 @@ def panel(
         places=places(tracks),
         folds=track_folds(len(tracks), folds, seed=seed),
     )
+    refuse_one_class(made)
+    return made
 
 
 def matrix(values: ArrayLike, name: str) -> Array:
@@ -198,6 +204,32 @@ def redundant_columns(values: Array) -> NDArray[np.int64]:
     count = min(diagonal.shape)
     sizes[:count] = np.abs(np.diag(diagonal))
     return np.asarray(np.sort(pivots[sizes < 1e-7]), np.int64)
+
+
+def refuse_one_class(panel: Panel) -> None:
+    """Raise ProbeError if a target does not vary in the rows that a fit is made to.
+
+    A test fold is left out of every fit, and another to choose penalties by.
+    """
+    folds = range(len(panel.folds))
+    rows = [panel.fold_of_row == fold for fold in folds]
+    least = np.array([panel.targets[inside].min(axis=0) for inside in rows])
+    most = np.array([panel.targets[inside].max(axis=0) for inside in rows])
+    for horizon in range(panel.targets.shape[1]):
+        for pair in combinations(folds, 2):
+            kept = [fold for fold in folds if fold not in pair]
+            value = least[kept, horizon].min()
+            if value < most[kept, horizon].max():
+                continue
+            column = panel.targets[:, horizon]
+            differing = sum(bool((column[track] != value).any()) for track in panel.tracks)
+            raise ProbeError(
+                "one class only where two folds are left out: one to test, one to choose penalties",
+                found=f"targets other than {value:g} in {differing} of {len(panel.tracks)} tracks, "
+                f"all in two folds (column {horizon})",
+                expected="such tracks in at least 3 folds",
+                fix="use a horizon at which more tracks differ, or more tracks",
+            )
 
 
 def refuse_collinear(controls: Array, names: Sequence[str] | None = None) -> None:

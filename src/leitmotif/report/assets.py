@@ -21,10 +21,11 @@ SCRIPTS = (
     "blind.js",
     "tally.js",
     "desk.js",
+    "features.js",
     "main.js",
 )
 """Modules, each after those that it imports; ``review/`` are those of the review page."""
-STYLES = ("review/theme.css", "report.css")
+STYLES = ("review/theme.css", "report.css", "features.css")
 
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |const |let |class |function ))", re.MULTILINE)

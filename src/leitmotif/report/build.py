@@ -9,6 +9,7 @@ from leitmotif.config import ReportParams
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, sha256_json
 from leitmotif.report.clips import Clip
+from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
@@ -26,11 +27,15 @@ class Counts:
     findings: int
     pairs: int
     clips: int
+    features: int
+    """That have a page."""
     bytes: int
 
 
-def write_report(out: Path, material: Material, settings: ReportParams) -> Counts:
-    """Build a report in the place of ``out``, whole or not at all.
+def write_report(
+    out: Path, material: Material, settings: ReportParams, features: Sources | None = None
+) -> Counts:
+    """Build a report in the place of ``out``, whole or not at all; None: no pages of features.
 
     Raises StageError if ``out`` is something else than a report or an empty folder.
     """
@@ -42,19 +47,21 @@ def write_report(out: Path, material: Material, settings: ReportParams) -> Count
             fix="name another folder",
         )
     with atomic_folder(out) as folder:
-        return build_report(folder, material, settings)
+        return build_report(folder, material, settings, features)
 
 
 def _is_report(folder: Path) -> bool:
     return (folder / "index.html").is_file() and (folder / "assets" / "report.js").is_file()
 
 
-def build_report(root: Path, material: Material, settings: ReportParams) -> Counts:
+def build_report(
+    root: Path, material: Material, settings: ReportParams, features: Sources | None = None
+) -> Counts:
     """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
 
     Raises LeitmotifError for a clip that cannot be read or does not belong to the metrics.
     """
-    folder = Folder(root, _shell(material, settings))
+    folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
     clips: dict[str, Clip] = {}
     for subject in found:
@@ -69,27 +76,35 @@ def build_report(root: Path, material: Material, settings: ReportParams) -> Coun
     for subject in found:
         _subject_page(folder, subject, data[subject.path], material)
     folder.page("blind.html", "blind.html", pairs=_distinct(data))
+    if features is not None:
+        own = {one.name: one.path for one in found if one.model == material.models[0]}
+        write_feature_pages(folder, features, own)
     return Counts(
         findings=sum(subject.verdict == FINDING for subject in found),
         pairs=sum(map(len, data.values())),
         clips=len(folder.clips),
+        features=0 if features is None else len(features.shown),
         bytes=folder.size,
     )
 
 
-def _shell(material: Material, settings: ReportParams) -> Shell:
+def _shell(material: Material, settings: ReportParams, features: Sources | None) -> Shell:
     brands = []
     if material.summary["exploratory"] or material.interventions["exploratory"]:
         brands.append(
             "Exploratory: tracks with undecided proposals were admitted. Nothing here is a claim."
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
-    inputs = {"inputs": dict(material.hashes), "settings": settings.model_dump()}
+    hashes = {**material.hashes, **({} if features is None else features.hashes)}
+    inputs = {"inputs": hashes, "settings": settings.model_dump()}
+    tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
+    if features is not None:
+        tabs.append((INDEX, "Features"))
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
         model=material.summary["model"],
         brands=brands,
-        tabs=[("index.html", "Overview"), ("blind.html", "Blind test")],
+        tabs=tabs,
     )
 
 

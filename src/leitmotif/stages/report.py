@@ -1,20 +1,83 @@
 """Stage ``report``: the listening report, one folder of static pages with sound."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.files import write_json
+from leitmotif.files import read_json, read_table, sha256_file, write_json
+from leitmotif.probe.candidates import CandidateRow
 from leitmotif.report.build import write_report
+from leitmotif.report.features.chosen import choose
+from leitmotif.report.features.listening import tracks_of
+from leitmotif.report.features.pages import Sources
 from leitmotif.report.material import Files, read_material
-from leitmotif.stages import INTERVENTIONS, MANIFEST, METRICS, REPORT, run
+from leitmotif.review.labels import Coverage, Label
+from leitmotif.sae.encode import read_codes
+from leitmotif.sae.used import load_used
+from leitmotif.stages import (
+    CANDIDATES,
+    CORPUS,
+    COVERAGE,
+    FEATURES,
+    INTERVENTIONS,
+    LABELS,
+    MANIFEST,
+    METRICS,
+    REPORT,
+    SAE,
+    run,
+)
+from leitmotif.stages.rows import claimed_horizon, horizons_of
+from leitmotif.stages.tracks import readable_tracks
 
 FILES = Files(log=INTERVENTIONS, manifest=MANIFEST, metrics=METRICS)
 
 
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
-    counts = write_report(REPORT, read_material(FILES), params.report)
+    counts = write_report(REPORT, read_material(FILES), params.report, feature_sources(params))
     write_json(METRICS / "report.json", asdict(counts))
+
+
+def feature_sources(params: Params) -> Sources | None:
+    """What the pages of features are made from; None where no autoencoder has one to show."""
+    tested = read_json(METRICS / "interventions.json")["models"][Path(params.model.name).name]
+    claimed = claimed_horizon(params.probes)
+    shown = choose(
+        read_table(CANDIDATES, CandidateRow),
+        tested["candidates"],
+        horizon=claimed.name,
+        limit=params.report.features,
+    )
+    if not shown:
+        return None
+    tracks = tracks_of(
+        readable_tracks(),
+        FEATURES,
+        read_table(LABELS, Label),
+        read_table(COVERAGE, Coverage),
+        exploratory=params.probes.exploratory,
+    )
+    used = load_used(params.sae.hooks)
+    first = tracks[0].row.track_id
+    headers = {
+        hook: read_codes(SAE / hook / f"{first}.safetensors")[1]
+        for hook in sorted({one.ref.hook for one in shown})
+    }
+    tables = (CANDIDATES, LABELS, METRICS / "sae.json")
+    return Sources(
+        shown=shown,
+        corpus=CORPUS,
+        features=FEATURES,
+        encoded=SAE,
+        tracks=tracks,
+        used=used,
+        horizons=horizons_of(params.probes),
+        claimed=claimed,
+        misaligned={name: header.misaligned for name, header in headers.items()},
+        seed=params.probes.seed,
+        hashes={path.as_posix(): sha256_file(path) for path in tables},
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import { Answers } from "./blind.js";
 import { Desk } from "./desk.js";
+import { sortTable, walkMoments } from "./features.js";
 import { listen } from "./keys.js";
 import { Player } from "./player.js";
 import { Sample } from "./sample.js";
@@ -23,6 +24,9 @@ for (const container of document.querySelectorAll(".tally")) {
   answers.addEventListener("change", draw);
   draw();
 }
+
+document.querySelectorAll("table[data-sortable]").forEach(sortTable);
+walkMoments(samples);
 
 themes(document.getElementById("theme"), () => {
   for (const sample of samples) sample.draw();

@@ -1,0 +1,67 @@
+"""The sounds of the pages: a clip around each moment, and the whole context of the highest one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.features import HOP, SAMPLE_RATE
+from leitmotif.config import FRAME_RATE
+from leitmotif.report.clips import Clip
+from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.moments import Moment
+from leitmotif.report.folder import Folder
+from leitmotif.review.clips import to_pcm
+
+BEFORE_SECONDS, AFTER_SECONDS = 3.0, 1.0
+"""What a clip holds of the sound before and after the moment, as far as the context reaches."""
+
+
+@dataclass(frozen=True, order=True)
+class Excerpt:
+    """A stretch of a context, in its frames."""
+
+    track: int
+    """Number of the track."""
+    context: int
+    first: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return (self.end - self.first) / FRAME_RATE
+
+
+def around(moment: Moment, context: Context) -> Excerpt:
+    """Return the stretch that is played of a moment."""
+    first = max(0, moment.step - round(BEFORE_SECONDS * FRAME_RATE))
+    end = min(context.frames, moment.step + round(AFTER_SECONDS * FRAME_RATE))
+    return Excerpt(moment.track, moment.context, first, end)
+
+
+def whole(moment: Moment, context: Context) -> Excerpt:
+    """Return the context of a moment."""
+    return Excerpt(moment.track, moment.context, 0, context.frames)
+
+
+def write_clips(
+    folder: Folder, corpus: Path, tracks: Sequence[Track], excerpts: Iterable[Excerpt]
+) -> Mapping[Excerpt, Clip]:
+    """Write the clip of each excerpt once, decoding one track at a time; raises AudioError.
+
+    ``tracks`` are all of the manifest, so that numbers are places.
+    """
+    wanted: dict[int, list[Excerpt]] = {}
+    for excerpt in sorted(set(excerpts)):
+        wanted.setdefault(excerpt.track, []).append(excerpt)
+    written = {}
+    for number, of_track in wanted.items():
+        row = tracks[number].row
+        verify_audio(corpus / row.path, row.sha256)
+        samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
+        for excerpt in of_track:
+            start = tracks[number].contexts[excerpt.context].start_frame
+            part = samples[HOP * (start + excerpt.first) : HOP * (start + excerpt.end)]
+            written[excerpt] = folder.clip(part, SAMPLE_RATE)
+    return written

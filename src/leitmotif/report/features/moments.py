@@ -1,0 +1,125 @@
+"""Where a feature fires: its highest moments, and moments drawn from lower bands of its activity.
+
+The highest moments alone mislead: a feature may mean one thing at its peak and another where it is
+mostly active (Bricken et al. 2023). So rows are also drawn at random from bands of the active rows.
+"""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.config import FRAME_RATE
+from leitmotif.report.features.density import Density
+from leitmotif.report.features.listening import Track
+
+Array = NDArray[np.float64]
+
+TOP = 6
+"""Highest moments of a feature."""
+PER_TRACK = 1
+"""Of these from one track."""
+APART_SECONDS = 2.0
+"""Least distance between two moments of one context."""
+BANDS = ((0.9, 0.99), (0.5, 0.9), (0.0, 0.5))
+"""Quantiles of the active rows between which a moment is drawn, from the highest down."""
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A row in which a feature is active."""
+
+    value: float
+    track: int
+    """Number of the track."""
+    context: int
+    """Number of the context in the track."""
+    step: int
+    """Row of the context: it has read the frames before it."""
+    band: int | None = None
+    """Of BANDS; None for one of the highest."""
+
+    @property
+    def seconds(self) -> float:
+        """From the context's start: where the last frame that the row has read ends."""
+        return self.step / FRAME_RATE
+
+
+def highest(values: Array, apart: int, most: int) -> list[int]:
+    """Places of the highest values, all above 0, ``apart`` or more from each other: [n] -> places.
+
+    Taken one after the other, the highest first; of equal ones the first.
+
+    >>> highest(np.array([0.0, 3.0, 2.0, 0.0, 1.0]), apart=3, most=2)
+    [1, 4]
+    """
+    left = np.array(values)
+    found: list[int] = []
+    while len(found) < most and len(left) and left.max() > 0:
+        at = int(left.argmax())
+        found.append(at)
+        left[max(0, at - apart + 1) : at + apart] = 0
+    return found
+
+
+class Moments:
+    """Collects the moments of n features whose densities are known, in constant memory.
+
+    ``numbers`` are the features' own, so that what is drawn of one does not depend on the others.
+    ``seed`` decides which rows are drawn from the bands; in each band every row of a track that
+    lies in it is as likely as the next one, and so is every such track.
+    """
+
+    def __init__(self, numbers: Sequence[int], densities: Sequence[Density], *, seed: int) -> None:
+        self._numbers = numbers
+        self._bands = [
+            [(one.quantile(low), one.quantile(high)) for low, high in BANDS] for one in densities
+        ]
+        self._seed = seed
+        self._top: list[list[tuple[float, int, Moment]]] = [[] for _ in densities]
+        self._drawn: list[list[tuple[float, Moment] | None]] = [
+            [None] * len(BANDS) for _ in densities
+        ]
+
+    def add(self, track: Track, activity: Array) -> None:
+        """Look through a track [rows, n]; tracks come in the order of their numbers."""
+        places = [
+            (number, step)
+            for number, context in enumerate(track.contexts)
+            for step in range(context.frames)
+        ]
+        for feature, number in enumerate(self._numbers):
+            values = activity[:, feature]
+            self._add_highest(feature, track, values)
+            random = np.random.default_rng([self._seed, number, track.number])
+            for band, (low, high) in enumerate(self._bands[feature]):
+                inside = np.flatnonzero((values > low) & (values <= high))
+                ticket, key = random.random(2)
+                best = self._drawn[feature][band]
+                if len(inside) and (best is None or ticket < best[0]):
+                    row = int(inside[int(key * len(inside))])
+                    moment = Moment(float(values[row]), track.number, *places[row], band)
+                    self._drawn[feature][band] = (float(ticket), moment)
+
+    def result(self) -> list[list[Moment]]:
+        """For each feature the highest, descending, then those drawn, a band after the other."""
+        return [
+            [moment for _, _, moment in sorted(top, reverse=True)]
+            + [one[1] for one in drawn if one is not None]
+            for top, drawn in zip(self._top, self._drawn, strict=True)
+        ]
+
+    def _add_highest(self, feature: int, track: Track, values: Array) -> None:
+        found = []
+        for number, context in enumerate(track.contexts):
+            part = values[context.rows]
+            for step in highest(part, round(APART_SECONDS * FRAME_RATE), PER_TRACK):
+                found.append(Moment(float(part[step]), track.number, number, step))
+        found.sort(key=lambda moment: (-moment.value, moment.context))
+        heap = self._top[feature]
+        for moment in found[:PER_TRACK]:
+            heapq.heappush(heap, (moment.value, -track.number, moment))
+            if len(heap) > TOP:
+                heapq.heappop(heap)

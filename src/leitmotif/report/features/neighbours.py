@@ -1,0 +1,77 @@
+"""Which features write nearly the same: cosines of decoder vectors, within a site and across."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from leitmotif.report.features.chosen import Ref
+from leitmotif.sae.used import Used
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A feature whose decoder vector points in nearly the same direction."""
+
+    ref: Ref
+    site: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a feature's two vectors say."""
+
+    own_site: Sequence[Neighbour]
+    """The nearest of the same autoencoder, descending."""
+    other_sites: Sequence[Neighbour]
+    """The nearest one of each other autoencoder of the same width, in the registry's order."""
+    opposite: Neighbour
+    """Of the same autoencoder, the one of the least cosine."""
+    encoder_decoder: float
+    """Cosine of its encoder and decoder vectors: 1 where it reads what it writes."""
+    norm: float
+    """Of its decoder vector."""
+
+
+@torch.no_grad()
+def vectors(used: Sequence[Used], hook: str, feature: int, *, nearest: int) -> Vectors:
+    """Compare a feature's decoder vector with all others; of equal cosines the lower number first.
+
+    The residual stream has the same coordinates after every block, so a direction of one site can
+    be looked for at the others.
+    """
+    own = next(one for one in used if one.hook.name == hook)
+    direction = own.sae.W_dec[feature]
+    cosines = _cosines(own.sae.W_dec, direction)
+    cosines[feature] = -2.0
+    found = _top(own, cosines, nearest)
+    cosines[feature] = 2.0
+    others = [
+        _top(one, _cosines(one.sae.W_dec, direction), 1)[0]
+        for one in used
+        if one is not own and one.sae.config.d_in == own.sae.config.d_in
+    ]
+    return Vectors(
+        own_site=found,
+        other_sites=others,
+        opposite=_at(own, cosines, int(cosines.argmin())),
+        encoder_decoder=float(_cosines(own.sae.W_enc[:, feature][None], direction)[0]),
+        norm=float(direction.double().norm()),
+    )
+
+
+def _cosines(rows: Tensor, direction: Tensor) -> Tensor:
+    """[F, d], [d] -> [F], in float64 so that ties do not depend on the order of summation."""
+    return F.cosine_similarity(rows.double(), direction.double()[None], dim=1)
+
+
+def _top(one: Used, cosines: Tensor, count: int) -> list[Neighbour]:
+    order = torch.sort(cosines, descending=True, stable=True).indices[:count].tolist()
+    return [_at(one, cosines, number) for number in order]
+
+
+def _at(one: Used, cosines: Tensor, number: int) -> Neighbour:
+    return Neighbour(Ref(one.hook.name, number), one.site, float(cosines[number]))

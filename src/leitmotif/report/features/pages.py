@@ -1,0 +1,142 @@
+"""Writes the feature pages and their index into a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leitmotif.probe.targets import Horizon
+from leitmotif.progress import progress
+from leitmotif.report.clips import Clip
+from leitmotif.report.features import charts, heard, views, words
+from leitmotif.report.features.chosen import Ref, Shown
+from leitmotif.report.features.heard import Excerpt
+from leitmotif.report.features.listening import Context, Track, activity
+from leitmotif.report.features.moments import Moment
+from leitmotif.report.features.neighbours import vectors
+from leitmotif.report.features.survey import Survey, survey
+from leitmotif.report.folder import Folder
+from leitmotif.report.words import interval_words
+from leitmotif.sae.used import Used
+
+INDEX = "features/index.html"
+NEAREST = 6
+"""Neighbours shown of the feature's own site."""
+BEYOND_SECONDS = 1.0
+"""How much further than the furthest horizon the curve before onsets reaches."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the pages are made from."""
+
+    shown: Sequence[Shown]
+    """In the order of the index."""
+    corpus: Path
+    features: Path
+    """Chroma, energy and onsets."""
+    encoded: Path
+    """Autoencoders' features, a folder for each."""
+    tracks: Sequence[Track]
+    used: Sequence[Used]
+    horizons: Sequence[Horizon]
+    claimed: Horizon
+    """The horizon of which claims are made."""
+    misaligned: Mapping[str, str]
+    """By hook: what does not match; such features are no evidence about their site."""
+    seed: int
+    hashes: Mapping[str, str]
+    """SHA-256 of what the pages are made of, by name."""
+
+
+def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str, str]) -> None:
+    """Write a page for each feature shown, and their index.
+
+    ``heard_at`` has the pages, by the names of interventions, on which these can be heard. Raises
+    StoreError, AudioError and ModelError where something is missing.
+    """
+    shown = sources.shown
+    surveys = _surveys(shown, sources)
+    excerpts: set[Excerpt] = set()
+    for one in shown:
+        moments = surveys[one.ref].moments
+        excerpts |= {heard.around(m, _context(sources, m)) for m in moments}
+        excerpts |= {heard.whole(m, _context(sources, m)) for m in moments[:1]}
+    clips = heard.write_clips(folder, sources.corpus, sources.tracks, excerpts)
+    pages = {one.ref: one.ref.path for one in shown}
+    rows = []
+    for number, one in enumerate(progress(shown, "feature pages", total=len(shown))):
+        found = surveys[one.ref]
+        vector = vectors(sources.used, one.ref.hook, one.ref.feature, nearest=NEAREST)
+        firings, course = _firings(one, found, sources, clips)
+        folder.page(
+            one.ref.path,
+            "feature.html",
+            shown=one,
+            survey=found,
+            vectors=vector,
+            firings=firings,
+            course=course,
+            raster=views.raster(found.raster, found.density.largest, found.rows_a_column),
+            around=charts.around_chart(found.around),
+            by_place=charts.place_chart(found.by_place),
+            histogram=charts.histogram(found.density),
+            credits=[sources.tracks[n].row for n in sorted({m.track for m in found.moments})],
+            claimed=sources.claimed,
+            misaligned=sources.misaligned.get(one.ref.hook, ""),
+            pages=pages,
+            index=INDEX,
+            previous=shown[number - 1].ref if number else None,
+            following=shown[number + 1].ref if number + 1 < len(shown) else None,
+            words=words,
+            interval_words=interval_words,
+            heard=heard_at,
+            before_seconds=heard.BEFORE_SECONDS,
+            after_seconds=heard.AFTER_SECONDS,
+        )
+        rows.append((one, found, charts.sparkline(found.around)))
+    folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
+
+
+def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
+    by_hook: dict[str, set[int]] = {}
+    for one in shown:
+        by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
+    ahead = max(horizon.until for horizon in sources.horizons) + BEYOND_SECONDS
+    return {
+        Ref(hook, number): found
+        for hook, numbers in by_hook.items()
+        for number, found in survey(
+            sorted(numbers),
+            sources.tracks,
+            encoded=sources.encoded / hook,
+            features=sources.features,
+            horizon=sources.claimed,
+            ahead_seconds=ahead,
+            seed=sources.seed,
+        ).items()
+    }
+
+
+def _context(sources: Sources, moment: Moment) -> Context:
+    return sources.tracks[moment.track].contexts[moment.context]
+
+
+def _firings(
+    one: Shown, found: Survey, sources: Sources, clips: Mapping[Excerpt, Clip]
+) -> tuple[list[views.Firing], views.Firing | None]:
+    """The moments, and the whole context of the highest."""
+    firings: list[views.Firing] = []
+    course = None
+    for moment in found.moments:
+        track = sources.tracks[moment.track]
+        values = activity(sources.encoded / one.ref.hook, track, [one.ref.feature])[:, 0]
+        excerpt = heard.around(moment, _context(sources, moment))
+        firings.append(
+            views.firing(moment, excerpt, clips[excerpt], track, values, found.density.largest)
+        )
+        if course is None:
+            excerpt = heard.whole(moment, _context(sources, moment))
+            course = views.firing(
+                moment, excerpt, clips[excerpt], track, values, found.density.largest
+            )
+    return firings, course

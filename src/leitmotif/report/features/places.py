@@ -1,0 +1,109 @@
+"""Where in a context a feature fires: in every track at once, and on average."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.config import FRAME_RATE
+from leitmotif.probe.targets import Events, Horizon, now, target
+from leitmotif.report.features.listening import Context, Track
+
+Array = NDArray[np.float64]
+
+RASTER_TRACKS = 100
+"""Most tracks in the raster, taken at even distances."""
+RASTER_COLUMNS = 416
+"""Most columns; a column holds the largest activation of its rows."""
+PLACE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A track in the raster."""
+
+    track: Track
+    context: Context
+    values: Array
+    """[columns], largest activation in each; short contexts end early."""
+
+
+@dataclass(frozen=True)
+class ByPlace:
+    """Mean activity at each place, by whether a recurrence begins at the horizon."""
+
+    seconds: Array
+    """[places], where each begins."""
+    ahead: Array
+    """[places], mean over rows with a recurrence at the horizon; NaN where there are none."""
+    none: Array
+    """[places], mean over rows without."""
+    share: Array
+    """[places], of rows with one."""
+
+
+class Places:
+    """Activity of n features by place, in constant memory."""
+
+    def __init__(
+        self, features: int, tracks: int, *, horizon: Horizon, context_frames: int
+    ) -> None:
+        self.rows_a_column = -(-context_frames // RASTER_COLUMNS)
+        self._every = -(-tracks // RASTER_TRACKS)
+        self._horizon = horizon
+        self._frames = round(PLACE_SECONDS * FRAME_RATE)
+        places = -(-context_frames // self._frames)
+        self._sums = np.zeros((2, places, features))
+        self._counts = np.zeros((2, places))
+        self._lines: list[tuple[Track, Context, Array]] = []
+
+    def add(self, track: Track, activity: Array) -> None:
+        """Add a track; ``activity`` [rows, n]."""
+        for context in track.contexts:
+            values = activity[context.rows]
+            if track.complete:
+                self._add_means(context, values)
+        if track.number % self._every == 0:
+            context = track.contexts[0]
+            starts = np.arange(0, context.frames, self.rows_a_column)
+            # float32: what a picture needs
+            pooled = np.maximum.reduceat(activity[context.rows], starts, axis=0)
+            self._lines.append((track, context, pooled.astype(np.float32)))
+
+    def raster(self, feature: int) -> list[Line]:
+        """The tracks' first contexts, those of the same recurrences together, late ones last."""
+        ordered = sorted(self._lines, key=lambda one: (tuple(one[1].onsets), one[0].number))
+        return [Line(track, context, values[:, feature]) for track, context, values in ordered]
+
+    def by_place(self, feature: int) -> ByPlace:
+        """Mean activity at each place."""
+        counts = self._counts
+        sums = self._sums[:, :, feature]
+        means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+        total = counts.sum(axis=0)
+        return ByPlace(
+            PLACE_SECONDS * np.arange(counts.shape[1], dtype=np.float64),
+            means[1],
+            means[0],
+            np.divide(counts[1], total, out=np.zeros_like(total), where=total > 0),
+        )
+
+    def _add_means(self, context: Context, values: Array) -> None:
+        events = Events(context.onsets, np.ones(len(context.onsets)))
+        y, known = target(
+            now(np.arange(context.frames)), events, self._horizon, end=context.searched
+        )
+        place = np.arange(context.frames) // self._frames
+        for ahead in (0, 1):
+            rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])
+            np.add.at(self._counts[ahead], place[rows], 1)
+            np.add.at(self._sums[ahead], place[rows], values[rows])
+
+
+def onset_columns(lines: Sequence[Line], rows_a_column: int) -> list[list[float]]:
+    """Where recurrences begin in each line, in columns."""
+    return [
+        [float(onset * FRAME_RATE / rows_a_column) for onset in line.context.onsets]
+        for line in lines
+    ]

@@ -1,0 +1,96 @@
+"""What a feature may hear: how its activity goes along with simple properties of the sound."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.report.features.listening import Sound, Track
+
+Array = NDArray[np.float64]
+
+PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+PROPERTIES = (*PITCHES, "energy", "onset", "place")
+"""``place``: rows since the context began; the rest are of the last frame that a row has read."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """How activity and one property of the sound go together."""
+
+    name: str
+    r: float
+    """Pearson's, over all rows of all tracks."""
+
+
+class Links:
+    """Correlations of n features with PROPERTIES, track by track, in constant memory."""
+
+    def __init__(self, features: int) -> None:
+        columns = len(PROPERTIES) + features
+        self._rows = 0
+        self._mean = np.zeros(columns)
+        self._products = np.zeros((columns, columns))
+
+    def add(self, track: Track, sound: Sound, activity: Array) -> None:
+        """Add a track; ``activity`` [rows, n]."""
+        for context in track.contexts:
+            last = slice(context.start_frame, context.start_frame + context.frames - 1)
+            heard = np.vstack([sound.chroma[:, last], sound.energy[last], sound.onset[last]]).T
+            place = np.arange(1, context.frames, dtype=np.float64)[:, np.newaxis]
+            values = np.hstack([heard, place, activity[context.rows][1:]])
+            # Joined as groups (Chan et al. 1983), so that large means cost no precision.
+            n, mean = len(values), values.mean(axis=0)
+            centred, step = values - mean, mean - self._mean
+            total = self._rows + n
+            self._products += centred.T @ centred + np.outer(step, step) * self._rows * n / total
+            self._mean += step * n / total
+            self._rows = total
+
+    def result(self) -> list[list[Link]]:
+        """For each feature its links in the order of PROPERTIES; 0 where something is constant."""
+        spread = np.sqrt(np.diag(self._products))
+        count = len(PROPERTIES)
+        scale = np.outer(spread[count:], spread[:count])
+        covered = self._products[count:, :count]
+        r = np.divide(covered, scale, out=np.zeros_like(covered), where=scale > 0)
+        return [
+            [Link(name, float(value)) for name, value in zip(PROPERTIES, row, strict=True)]
+            for row in r
+        ]
+
+
+class Clock:
+    """How much of n features' activity is the place in the context, in constant memory.
+
+    A mean for each step is fitted over all tracks; the share of the variance that it explains is
+    adjusted for the number of steps, so that it is 0 on average where there is nothing.
+    """
+
+    def __init__(self, features: int, *, context_frames: int) -> None:
+        self._counts = np.zeros(context_frames)
+        self._sums = np.zeros((context_frames, features))
+        self._squares = np.zeros(features)
+
+    def add(self, track: Track, activity: Array) -> None:
+        """Add a track; ``activity`` [rows, n]."""
+        for context in track.contexts:
+            values = activity[context.rows][1:]
+            self._counts[1 : context.frames] += 1
+            self._sums[1 : context.frames] += values
+            self._squares += (values**2).sum(axis=0)
+
+    def result(self) -> list[float]:
+        """Share for each feature, at least 0; 0 where it never changes."""
+        reached = self._counts > 0
+        counts, sums = self._counts[reached][:, np.newaxis], self._sums[reached]
+        rows, steps = float(counts.sum()), len(counts)
+        total = self._squares - sums.sum(axis=0) ** 2 / rows
+        within = self._squares - (sums**2 / counts).sum(axis=0)
+        if rows <= steps:
+            return [0.0] * len(total)
+        left = (within / (rows - steps)) / np.where(total > 0, total / (rows - 1), np.inf)
+        return [
+            float(max(1 - share, 0)) if spread > 0 else 0.0
+            for share, spread in zip(left, total, strict=True)
+        ]

@@ -1,0 +1,129 @@
+"""Numbers and sentences of the feature pages."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from leitmotif.probe.candidates import CandidateRow
+from leitmotif.probe.targets import now
+from leitmotif.report.features.around import Around
+from leitmotif.report.features.density import Density
+from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.moments import BANDS, Moment
+from leitmotif.report.features.sounds import Link
+from leitmotif.report.words import MINUS
+
+WEAK = 0.2
+"""Correlations below it say next to nothing of what a feature hears."""
+CLOCK = 0.5
+"""Share of the variance from which on a feature is called a clock."""
+
+
+def percent(share: float) -> str:
+    """Such as ``12.3 %`` or ``0.02 %``: two digits that count."""
+    value = 100 * share
+    digits = 0 if value >= 99.95 or value == 0 else 1 if value >= 1 else 2 if value >= 0.1 else 3
+    return f"{value:.{digits}f} %"
+
+
+def number(value: float) -> str:
+    """Three digits that count, with a true minus sign."""
+    return signed(f"{value:.3g}")
+
+
+def signed(text: str) -> str:
+    """Replace the hyphen by a minus sign."""
+    return text.replace("-", MINUS)
+
+
+def effect(row: CandidateRow) -> str:
+    """A candidate's partial correlation with its interval."""
+    return signed(f"{row.effect:+.2f} ({row.low:.2f} to {row.high:.2f})")
+
+
+def horizon(name: str) -> str:
+    """``5-7s`` as it is written in a sentence."""
+    return name.removesuffix("s").replace("-", " to ") + " s"
+
+
+def claim(row: CandidateRow | None) -> str:
+    """What the probes say, as a sentence."""
+    if row is None:
+        return (
+            "The probes did not choose this feature; it was changed as one of a group, "
+            "or as a comparison."
+        )
+    more = "more" if row.effect > 0 else "less"
+    return (
+        f"The more it is active, the {more} likely a recurrence begins {horizon(row.horizon)} "
+        f"later: partial correlation {effect(row)}, the controls removed."
+    )
+
+
+def density(one: Density) -> str:
+    """How often it fires, as a sentence."""
+    tracks = f"{one.tracks_active} of {one.tracks} tracks"
+    return f"Active in {percent(one.share)} of all steps, in {tracks}."
+
+
+def onsets(around: Around) -> str:
+    """Where before an onset it surely differs, furthest ahead and most, as a sentence."""
+    difference = around.before - around.elsewhere
+    ahead = around.seconds > 0
+    if not np.isfinite(difference[ahead]).any():
+        return "Nothing can be compared: no place has a recurrence ahead in some tracks only."
+    sure = np.flatnonzero(around.sure & ahead)
+    if not len(sure):
+        return "Before onsets it is nowhere surely more or less active than at the same places."
+    far = int(sure[-1])
+    most = int(sure[np.abs(difference[sure]).argmax()])
+    text = f"Furthest ahead, it differs {_difference(around, far)}"
+    return f"{text}." if most == far else f"{text}; it differs most {_difference(around, most)}."
+
+
+def _difference(around: Around, lag: int) -> str:
+    with_one, without = float(around.before[lag]), float(around.elsewhere[lag])
+    return (
+        f"{around.seconds[lag]:.1f} s before an onset, with {number(with_one)} against "
+        f"{number(without)} at the same places of tracks without one "
+        f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
+    )
+
+
+def clock(share: float) -> str:
+    """How much of the activity is the place in the context, as a sentence."""
+    if share >= CLOCK:
+        return f"It is mostly a clock: the step alone explains {percent(share)} of its activity."
+    return f"The step alone explains {percent(share)} of its activity."
+
+
+def hears(links: Sequence[Link]) -> str:
+    """Which simple property of the sound it goes along with, as a sentence."""
+    best = max(links, key=lambda link: abs(link.r))
+    if abs(best.r) < WEAK:
+        return (
+            f"No property explains it: the strongest correlation is {signed(f'{best.r:+.2f}')}, "
+            f"with {best.name}."
+        )
+    return f"It goes along with {best.name} (r = {signed(f'{best.r:+.2f}')})."
+
+
+def band(moment: Moment) -> str:
+    """Name of the band that a moment was drawn from."""
+    assert moment.band is not None
+    low, high = BANDS[moment.band]
+    if low == 0:
+        return f"from the weaker {100 * high:.0f} %"
+    return f"from {100 * low:.0f} to {100 * high:.0f} %"
+
+
+def to_come(moment: Moment, track: Track, context: Context) -> str:
+    """When the next recurrence begins after a moment."""
+    ahead = context.onsets - now(moment.step)
+    later = ahead[ahead > 0]
+    if len(later):
+        unsure = "" if track.complete else " known"
+        return f"next{unsure} recurrence in {later[0]:.1f} s"
+    if not track.complete:
+        return "its recurrences are not all decided"
+    return "no recurrence to come"
