@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from leitmotif.causal.log import read_log, write_log
+from leitmotif.causal.measures import Metrics
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError
@@ -152,6 +154,21 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
     assert not (folder / "clips").exists()
     for path in folder.rglob("*.html"):
         assert "There is nothing to listen to" in Page(path).text
+
+
+def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
+    files = made.write()
+    rows = read_log(files.log)
+    at = next(n for n, row in enumerate(rows) if row.candidate == SITE and row.condition == "patch")
+    nothing = {"excluded": "silent", "returns": [], "metrics": Metrics()}
+    rows[at] = rows[at].model_copy(update=nothing)
+    write_log(files.log, rows)
+    write_report(tmp_path / "report", read_material(files), ALL)
+    path = next((tmp_path / "report/pairs").glob("planner-layers*"))
+    first = page_data(path)[0]
+    assert first["measured"] is None
+    assert first["after"]["state"] == "not measured: silent"
+    assert "piece_1 not measured" in Page(path).text
 
 
 def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:

@@ -154,7 +154,6 @@ def _subject_page(
     material: Material,
     features: Sequence[Ref],
 ) -> None:
-    of_id = {pair["id"]: pair for pair in pairs}
     folder.page(
         subject.path,
         "pair.html",
@@ -178,7 +177,7 @@ def _subject_page(
                         "id": pair.id,
                         "track": pair.after.track_id,
                         "dots": _dots(pair.measured),
-                        "title": of_id[pair.id]["measured"] or "not measured",
+                        "title": pair.measured or "not measured",
                     }
                     for pair in one.pairs
                 ],
@@ -204,5 +203,9 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     return found
 
 
-def _dots(measured: str | None) -> tuple[bool, bool]:
-    return measured in ("before", "both"), measured in ("after", "both")
+def _dots(measured: str | None) -> tuple[bool, bool] | None:
+    return (
+        None
+        if measured is None
+        else (measured in ("before", "both"), measured in ("after", "both"))
+    )
