@@ -254,6 +254,11 @@ def test_the_stage_and_the_command_write_the_same_pages(
     assert counts["clips"] == len(list(Path("data/report/clips").glob("*.js")))
     # Both candidates, and the other one that was changed.
     assert counts["features"] == len(list(Path("data/report/features").glob("planner-1-*"))) == 3
+    pair = next(Path("data/report/pairs").glob("planner-planner-1-9*"))
+    assert 'href="../features/planner-1-9.html"' in pair.read_text(encoding="utf-8")
+    assert f'href="../pairs/{pair.name}"' in Path(
+        "data/report/features/planner-1-9.html"
+    ).read_text(encoding="utf-8")
     assert 'href="../features/index.html">Features</a>' in Path(
         "data/report/features/planner-1-9.html"
     ).read_text(encoding="utf-8")

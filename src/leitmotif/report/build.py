@@ -9,6 +9,7 @@ from leitmotif.config import ReportParams
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, sha256_json
 from leitmotif.report.clips import Clip
+from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.listening import add_clip, pair_data
@@ -74,7 +75,7 @@ def build_report(
         "index.html", "index.html", pairs=_of_findings(found, data), **overview(material, found)
     )
     for subject in found:
-        _subject_page(folder, subject, data[subject.path], material)
+        _subject_page(folder, subject, data[subject.path], material, _pages_of(subject, features))
     folder.page("blind.html", "blind.html", pairs=_distinct(data))
     if features is not None:
         own = {one.name: one.path for one in found if one.model == material.models[0]}
@@ -137,8 +138,21 @@ def _of_findings(
     ]
 
 
+def _pages_of(subject: Subject, features: Sources | None) -> list[Ref]:
+    """The subject's features that have a page."""
+    if features is None or subject.metric is None or subject.metric["hook"] is None:
+        return []
+    shown = {one.ref for one in features.shown}
+    refs = [Ref(subject.metric["hook"], number) for number in subject.metric["features"]]
+    return [ref for ref in refs if ref in shown]
+
+
 def _subject_page(
-    folder: Folder, subject: Subject, pairs: Sequence[dict[str, Any]], material: Material
+    folder: Folder,
+    subject: Subject,
+    pairs: Sequence[dict[str, Any]],
+    material: Material,
+    features: Sequence[Ref],
 ) -> None:
     folder.page(
         subject.path,
@@ -147,6 +161,7 @@ def _subject_page(
         verdict=subject.verdict,
         words=VERDICTS[subject.verdict][1] if subject.verdict else "",
         facts=_facts(subject),
+        features=features,
         pairs=pairs,
         tracks=material.interventions["tracks"],
         conditions=[
