@@ -333,7 +333,7 @@ def test_a_missing_clip_is_named_and_the_other_pairs_play(browser: Browser, copi
     expect(problem).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 640, 800, 920, 1280])
 def test_nothing_scrolls_sideways(tab: Tab, copied: Path, width: int) -> None:
     tab.page.set_viewport_size({"width": width, "height": 800})
     for path in ["index.html", "blind.html", finding(copied)]:

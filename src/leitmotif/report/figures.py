@@ -39,6 +39,7 @@ def layers_figure(material: Material) -> Markup:
         for ax in list(axes)[len(models) :]:
             ax.remove()
         figure.supylabel("partial R²", color=MUTED, fontsize=10)
+        figure.supxlabel("layer", color=MUTED, fontsize=10)
         handles, labels = next(iter(figure.axes)).get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
         return as_svg(figure, "layers", "Partial R² by layer and horizon for each model")
