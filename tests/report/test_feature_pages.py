@@ -1,7 +1,6 @@
 """The feature pages, written from made tracks and opened as files in a real Chromium."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.probe.targets import Horizon
@@ -27,7 +26,6 @@ from tests.report.made_features import (
     write_track,
 )
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STEP = 250
 """At which the feature fires most; in its track the sound begins with the frame of that number."""
 HORIZON = Horizon("2-4s", 2.0, 4.0)
@@ -131,17 +129,6 @@ def test_names_are_escaped_and_features_without_moments_say_so(report: SimpleNam
     other = (report.root / "features" / "one-6.html").read_text()
     assert "The probes did not choose" in other
     assert 'href="../pairs/six.html">hear it</a>' in other
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"needs a Chromium on the PATH: none of {', '.join(NAMES)} is")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

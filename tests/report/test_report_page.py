@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.report.conftest import built
 from tests.report.made import AFTER_HZ, BEFORE_HZ, Made
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FRAME = 1 / 50
 LOUDEST = """() => {
   const heard = new Float32Array(2048);
@@ -27,17 +26,6 @@ PITCH = """() => {
   const bin = levels.indexOf(Math.max(...levels));
   return (bin * context.sampleRate) / analyser.fftSize;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"needs a Chromium on the PATH: none of {', '.join(NAMES)} is")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import errno
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from leitmotif.review.decisions import Decision
 from leitmotif.review.log import read_log
@@ -18,24 +17,12 @@ from leitmotif.review.session import Session, Sources
 from tests.review.conftest import Build
 from tests.review.serving import running, start, threaded
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
 LOUDEST = """() => {
   const heard = new Float32Array(2048);
   review.player.analyser.getFloatTimeDomainData(heard);
   return Math.max(...heard.map(Math.abs));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"needs a Chromium on the PATH: none of {', '.join(NAMES)} is")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
 
 
 class Tab:
