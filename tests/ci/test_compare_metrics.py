@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-PROGRAM = Path(__file__).parents[2] / ".ci" / "compare_metrics.py"
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / ".ci" / "compare_metrics.py"
 
 
 def load() -> ModuleType:
@@ -87,9 +88,17 @@ def test_comparing_nothing_does_not_pass(tmp_path: Path) -> None:
         gate.read_metrics(tmp_path)
 
 
-def test_the_committed_tolerances_are_readable() -> None:
-    for rule in gate.read_tolerances().values():
-        assert (rule.relative > 0) != (rule.absolute > 0)
+def test_the_committed_tolerances_let_no_count_and_no_verdict_pass() -> None:
+    metrics, rules = gate.read_metrics(ROOT / "metrics"), gate.read_tolerances()
+    assert gate.compare(metrics, metrics, rules) == []
+    changed = {
+        key: value + 1
+        for key, value in metrics.items()
+        if key.endswith(".n") or key in ("interventions.clips", "sae.misalignments.caught")
+    } | {key: "other" for key in metrics if "verdict" in key}
+    assert len(changed) > 100
+    found = gate.compare(metrics, {**metrics, **changed}, rules)
+    assert {one.key for one in found if not one.passes} == set(changed)
 
 
 NUMBERS = st.floats(-1e6, 1e6)
