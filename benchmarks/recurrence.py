@@ -46,6 +46,8 @@ PEERS = ("brute force", "chroma windows")
 GRID = [(rhythm, length) for rhythm in (0.15, 0.25, 0.5) for length in (0.1, 0.15, 0.2)]
 """Weights of rhythm and length from which those for a movement are chosen."""
 _RATE = 22_050
+_GRID = 10
+"""Frames a second of chroma windows."""
 _MOST = 60
 
 
@@ -97,32 +99,33 @@ def brute_force(path: Path) -> Found:
 
 
 def chroma_windows(path: Path) -> Found:
-    """Mean cosine of centred chroma over windows of 4 s, in 12 keys; peaks along each diagonal."""
+    """Mean cosine of centred chroma over windows of 4 s; in each of 12 keys, peaks of diagonals."""
     samples, _ = librosa.load(path, sr=_RATE)
-    chroma = librosa.feature.chroma_cqt(y=samples, sr=_RATE, hop_length=2048, norm=np.inf)
-    chroma = np.log1p(10 * chroma)
+    chroma = np.log1p(10 * librosa.feature.chroma_cqt(y=samples, sr=_RATE, hop_length=1024))
+    edges = np.round(np.arange(int(len(samples) / _RATE * _GRID) + 1) * _RATE / _GRID / 1024)
+    spans = zip(edges[:-1].astype(int), edges[1:].astype(int), strict=True)
+    chroma = np.stack([chroma[:, begin:end].mean(1) for begin, end in spans], axis=1)
     chroma = chroma - chroma.mean(0)
     chroma /= np.maximum(1e-6, np.linalg.norm(chroma, axis=0))
-    per_second = _RATE / 2048
-    window, least = round(4 * per_second), round(2 * per_second)
-    count = chroma.shape[1] - window + 1
-    best = np.full((count, count), -1.0)
+    window, least = 4 * _GRID, 2 * _GRID
+    parts = []
     for key in range(12):
         frames = np.roll(chroma, key, axis=0).T @ chroma
         total = np.zeros((len(frames) + 1, len(frames) + 1))
         for n, line in enumerate(frames):
             total[n + 1, 1:] = total[n, :-1] + line
-        best = np.maximum(best, (total[window:, window:] - total[:-window, :-window]) / window)
-    padded = np.pad(best, 1, constant_values=-1)
-    peak = (best >= padded[:-2, :-2]) & (best > padded[2:, 2:])
-    motif, recurrence = np.nonzero(np.triu(peak, least))
-    order = np.argsort(-best[motif, recurrence], kind="stable")[:20_000]
-    starts = np.stack([motif, recurrence], axis=1)[order] / per_second
+        mean = (total[window:, window:] - total[:-window, :-window]) / window
+        padded = np.pad(mean, 1, constant_values=-1)
+        peak = (mean >= padded[:-2, :-2]) & (mean > padded[2:, 2:]) & (mean > 0.3)
+        pairs = np.nonzero(np.triu(peak, least))
+        parts.append((*pairs, mean[pairs]))
+    motif, recurrence, likeness = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(-likeness, kind="stable")[:20_000]
+    starts = np.stack([motif, recurrence], axis=1)[order] / _GRID
     kept = distinct(starts, starts + 4, overlap=0.4, most=_MOST)
     starts = starts[kept]
     windows = np.stack([starts[:, 0], starts[:, 0] + 4, starts[:, 1], starts[:, 1] + 4], axis=1)
-    scores = best[motif, recurrence][order][kept]
-    return Found(windows, scores, np.ones(len(kept), bool))
+    return Found(windows, likeness[order][kept], np.ones(len(kept), bool))
 
 
 ENGINES: dict[str, Engine] = {
