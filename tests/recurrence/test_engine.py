@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
+from leitmotif.recurrence.refine import RHYTHM_WEIGHT, TEMPO_COST, total_score
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import make_views
 from tests.recurrence.melodies import RATE, SEARCH, piece, tones, walk
+
+NOTES = [*walk(16, 3), *walk(8, 1), *walk(32, 4), *walk(8, 1), *walk(16, 5)]
+"""Of ``piece()``."""
 
 
 def best(audio: np.ndarray, search: Search = SEARCH) -> Suggestion:
@@ -39,6 +45,25 @@ def test_a_recurrence_may_be_faster_or_slower(tempo: float) -> None:
     assert (found.recurrence_end - found.recurrence_start) / length == pytest.approx(
         tempo, abs=0.05
     )
+
+
+def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
+    one = np.ones(1, np.float32)
+    steady, faster, slower = (
+        float(total_score(one, one, 1.0, one * tempo)[0]) for tempo in (1.0, 0.96, 1.04)
+    )
+    assert steady == 1 + RHYTHM_WEIGHT
+    assert faster == slower == pytest.approx(steady - 0.04 * TEMPO_COST)
+
+
+@given(shift=st.integers(-7, 7))
+@settings(max_examples=5, deadline=None)
+def test_a_piece_in_another_key_has_its_recurrences_in_the_same_places(shift: int) -> None:
+    original = best(piece())
+    found = best(tones([pitch + shift for pitch in NOTES]))
+    assert found.motif_start == pytest.approx(original.motif_start, abs=0.15)
+    assert found.recurrence_start == pytest.approx(original.recurrence_start, abs=0.15)
+    assert found.transposition == original.transposition == 0
 
 
 def test_a_recurrence_is_accepted_once() -> None:
@@ -112,7 +137,16 @@ def test_the_gate_is_the_best_p_value() -> None:
     worse = [replace(x, p=max(x.p, 0.02)) for x in one]
     assert accepted(worse, p=0.01, false_per_minute=1e9) == []
     assert len(accepted(one, p=0.01, false_per_minute=1e9)) == len(one)
-    assert all(x.score >= 0.5 for x in accepted(one, p=0.01, false_per_minute=1e9, min_score=0.5))
+    least = accepted(one, p=0.01, false_per_minute=1e9, min_score=0.5)
+    assert least == [x for x in one if x.likeness >= 0.5]
+
+
+def test_the_list_is_ranked_by_what_is_new() -> None:
+    found = suggest_in_audio(piece(), RATE, replace(SEARCH, overlap=1.0))
+    scores = [one.score for one in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(one.score <= one.likeness for one in found)
+    assert any(one.score < one.likeness for one in found)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from leitmotif.recurrence.refine import Candidates, highest_score, refine
 from leitmotif.recurrence.search import distinct, seeds
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.texture import texture_share
+from leitmotif.recurrence.variety import varied
 from leitmotif.recurrence.views import Views, make_views
 
 _LEAST = 20
@@ -30,12 +31,13 @@ class Suggestion:
     transposition: int
     """Semitones by which the recurrence lies higher."""
     score: float
+    """Ranks the list: ``likeness`` less what the suggestions above have shown of it."""
+    likeness: float
     """0 is what texture alone is expected to reach, 1 an exact repetition of the longest window."""
     p: float
-    """Family-wise over the recording: how often the best suggestion scores as high if nothing
-    returns."""
+    """Family-wise over the recording: how often the best likeness is as high if nothing returns."""
     expected: float
-    """Number of false suggestions a minute at this score, if nothing returns."""
+    """Number of false suggestions a minute of this likeness, if nothing returns."""
     texture: float
     """Share of the similarity that remains when the windows are shifted against each other."""
 
@@ -58,8 +60,10 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     kept = distinct(candidates.starts, candidates.ends, overlap=search.overlap, most=_SPARE * most)
     candidates = candidates.taken(kept)
     texture = texture_share(views, candidates)
-    chosen = np.flatnonzero(texture <= search.max_texture)[:most]
-    return _described(candidates.taken(chosen), texture[chosen], views, search, nulls)
+    melodic = np.flatnonzero(texture <= search.max_texture)
+    candidates, texture = candidates.taken(melodic), texture[melodic]
+    chosen, left = varied(candidates.starts, candidates.ends, candidates.score, most=most)
+    return _described(candidates.taken(chosen), texture[chosen], left, views, search, nulls)
 
 
 def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list[Suggestion]:
@@ -73,16 +77,16 @@ def accepted(
     """Keep what is significant.
 
     A recording whose best suggestion has a p-value above ``p`` has none: of recordings in which
-    nothing returns, a share of ``p`` passes. From one that passes, all are kept whose score would
-    be reached by at most ``false_per_minute`` false suggestions a minute, and is ``min_score`` or
-    more.
+    nothing returns, a share of ``p`` passes. From one that passes, all are kept whose likeness
+    would be reached by at most ``false_per_minute`` false suggestions a minute, and is
+    ``min_score`` or more.
     """
     if not suggestions or min(one.p for one in suggestions) > p:
         return []
     return [
         one
         for one in suggestions
-        if (one.p <= p or one.expected <= false_per_minute) and one.score >= min_score
+        if (one.p <= p or one.expected <= false_per_minute) and one.likeness >= min_score
     ]
 
 
@@ -94,6 +98,7 @@ def _order(candidates: Candidates) -> NDArray[np.intp]:
 def _described(
     candidates: Candidates,
     texture: NDArray[np.float64],
+    left: NDArray[np.float64],
     views: Views,
     search: Search,
     nulls: list[Null],
@@ -104,7 +109,8 @@ def _described(
     location = max(null.location for null in nulls)
     expected = np.max([null.expected(candidates.score) for null in nulls], axis=0) / (length / 60)
     p = np.max([null.p(candidates.score) for null in nulls], axis=0)
-    score = (candidates.score - location) / (highest_score(search) - location)
+    span = highest_score(search) - location
+    score, likeness = ((value - location) / span for value in (left, candidates.score))
     starts, ends = candidates.starts / views.rate, candidates.ends / views.rate
     return [
         Suggestion(
@@ -114,6 +120,7 @@ def _described(
             recurrence_end=float(min(ends[n, 1], length)),
             transposition=int(candidates.pairs.transposition[n]),
             score=float(score[n]),
+            likeness=float(likeness[n]),
             p=float(p[n]),
             expected=float(expected[n]),
             texture=float(texture[n]),

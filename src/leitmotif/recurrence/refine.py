@@ -1,6 +1,6 @@
-"""Around each seed: which start, length and tempo fit best, with rhythm taken into account."""
+"""Around each seed: how well each start and length fits, with rhythm and tempo heard too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,14 @@ from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Array, Views, transposed
 
 RHYTHM_WEIGHT = 0.25
-LENGTH_WEIGHT = 0.1
-"""Both fitted on annotated music, see docs/stages/proposals.md: similarity of 1 in pitch counts as
-much as a rhythm correlation of 4, or as a window 2 ** 10 times as long."""
+LENGTH_WEIGHT = 0.2
+TEMPO_COST = 0.25
+"""Chosen on annotated music, see docs/stages/proposals.md: similarity of 1 in pitch counts as much
+as a rhythm correlation of 4, or as a window 2 ** 5 times as long; a recurrence that is slower by
+4 % has to be more alike by 0.01 than one in tempo."""
 
-_FINER_TEMPI = (-0.04, 0.0, 0.04)
-"""Tried beside each of the search's tempi; skipped where tempo is fixed."""
+_TEMPO_STEP = 0.02
+"""Seconds of recurrence per second of motif, between the tempi that are tried."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Candidates:
 
 
 def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = None) -> Candidates:
-    """Try starts up to ``reach`` frames earlier and later, every length and finer tempi.
+    """Try starts up to ``reach`` frames earlier and later and every length, in the best tempo.
 
     ``reach`` is half a window unless given. Start and length move both windows alike. Returned are
     all variants that lie within the recording and keep the lag, scored, in no order.
@@ -78,7 +80,7 @@ def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = No
         whole &= lag >= np.maximum(search.least_lag, frames)
         similarity = _window_means(alike, first, frames)
         rhythm = _correlation(*onsets, first, frames)
-        score = total_score(similarity, rhythm, frames / search.windows[0])
+        score = total_score(similarity, rhythm, frames / search.windows[0], seeds.tempo[:, None])
         seed = np.nonzero(whole)[0]
         parts.append(
             Candidates(
@@ -102,46 +104,39 @@ def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = No
     )
 
 
-def total_score(similarity: Array, rhythm: Array, length: float) -> Array:
-    """Weigh pitch, rhythm and the window's length in multiples of the shortest one's."""
+def total_score(similarity: Array, rhythm: Array, length: float, tempo: Array) -> Array:
+    """Weigh pitch, rhythm, the window's length in multiples of the shortest one's, and the seconds
+    of recurrence per second of motif."""
     weighed = similarity + RHYTHM_WEIGHT * rhythm + LENGTH_WEIGHT * np.log2(length)
-    return np.asarray(weighed, dtype=np.float32)
+    return np.asarray(weighed - TEMPO_COST * np.abs(tempo - 1), dtype=np.float32)
 
 
 def highest_score(search: Search) -> float:
     """The score of an exact repetition of the longest window."""
     one = np.ones(1, np.float32)
-    return float(total_score(one, one, search.windows[-1] / search.windows[0])[0])
+    return float(total_score(one, one, search.windows[-1] / search.windows[0], one)[0])
 
 
 def _best_tempo(views: Views, seeds: Pairs, search: Search) -> tuple[Pairs, Array]:
-    """Turn each seed about its middle to the finer tempo that fits best; returns also by how many
-    frames that moves its recurrence's start."""
+    """Turn each seed about its middle to the tempo that fits best, less what it costs; returns also
+    by how many frames that moves its recurrence's start."""
     if search.tempo == 0 or not len(seeds):
         return seeds, np.zeros(len(seeds), np.float32)
     path = np.arange(search.window)
-    motif = seeds.motif[:, None] + path
-    found, tempi, offsets = [], [], []
-    for change in _FINER_TEMPI:
-        tempo = np.clip(seeds.tempo + change, 1 / (1 + search.tempo), 1 + search.tempo)
-        offset = (seeds.tempo - tempo) * search.window / 2
-        recurrence = _rounded(
-            seeds.recurrence[:, None] + offset[:, None] + path * tempo[:, None]
-        ).clip(0, views.frames - 1)
-        alike = _frame_similarity(views, motif, recurrence, seeds.transposition)
-        found.append(alike.mean(1))
-        tempi.append(tempo)
-        offsets.append(offset)
-    best = np.argmax(found, axis=0)[None]
-    tempo, offset = (np.take_along_axis(np.array(x), best, 0)[0] for x in (tempi, offsets))
-    turned = Pairs(
-        seeds.motif,
-        seeds.recurrence,
-        seeds.transposition,
-        tempo.astype(np.float32),
-        seeds.similarity,
+    slowest, fastest = (
+        round(search.tempo / _TEMPO_STEP),
+        round((1 - 1 / (1 + search.tempo)) / _TEMPO_STEP),
     )
-    return turned, offset.astype(np.float32)
+    tempi = 1 + _TEMPO_STEP * np.arange(-fastest, slowest + 1)
+    offset = (seeds.tempo - tempi[:, None]) * search.window / 2  # [tempi, seeds]
+    recurrence = _rounded(
+        seeds.recurrence[:, None] + offset[..., None] + path * tempi[:, None, None]
+    ).clip(0, views.frames - 1)
+    alike = _frame_similarity(views, seeds.motif[:, None] + path, recurrence, seeds.transposition)
+    fit = alike.mean(-1) - TEMPO_COST * np.abs(tempi - 1)[:, None]
+    best = fit.argmax(0)
+    turned = replace(seeds, tempo=tempi[best].astype(np.float32))
+    return turned, offset[best, np.arange(len(seeds))].astype(np.float32)
 
 
 def _rounded(frames: NDArray[np.floating]) -> Indices:
@@ -151,15 +146,15 @@ def _rounded(frames: NDArray[np.floating]) -> Indices:
 def _frame_similarity(
     views: Views, motif: Indices, recurrence: Indices, transposition: Indices
 ) -> Array:
-    """Similarity of frames along paths [seeds, path], the motif raised by the transposition."""
-    alike = np.zeros(motif.shape, np.float32)
-    for shift in np.unique(transposition):
-        of_shift = np.flatnonzero(transposition == shift)
-        raised = transposed(views.pitch, int(shift))
-        for seed in of_shift:
-            alike[seed] = np.einsum(
-                "dn,dn->n", raised[:, motif[seed]], views.pitch[:, recurrence[seed]]
-            )
+    """Similarity of frames along paths, the motif raised by the transposition.
+
+    ``motif`` [seeds, path], ``recurrence`` [..., seeds, path]; returns the latter's shape.
+    """
+    alike = np.zeros(recurrence.shape, np.float32)
+    for seed, shift in enumerate(transposition):
+        raised = transposed(views.pitch[:, motif[seed]], int(shift))
+        later = views.pitch[:, recurrence[..., seed, :]]
+        alike[..., seed, :] = np.einsum("dn,d...n->...n", raised, later)
     return alike
 
 
