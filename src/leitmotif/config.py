@@ -193,7 +193,7 @@ class ProposalsParams(Settings):
     """From such a track, proposals are kept down to the score that this many false ones a minute
     would reach if nothing returned."""
     min_score: Annotated[float, Field(ge=0, le=1)]
-    """Least score of a proposal: 0 is what texture alone reaches, 1 an exact repetition."""
+    """Least likeness of a proposal: 0 is what texture alone reaches, 1 an exact repetition."""
     null_rounds: Annotated[int, Field(ge=0)]
     """Surrogates of each track in which nothing returns, to measure how many have proposals."""
     seed: Annotated[int, Field(ge=0)]
