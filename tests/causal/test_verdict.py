@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from leitmotif.causal.verdict import Evidence, Thresholds, Verdict, overall, verdict
 from leitmotif.probe.intervals import Interval
 
-LINES = Thresholds(minimum_seconds=5.0, similarity=0.8)
+LINES = Thresholds(minimum_seconds=5.0, alpha=0.05, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
-PLANNER = Evidence(((1.0, NO), (5.0, YES)), YES, YES, YES, YES, HIGH)
-READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH)
+PLANNER = Evidence(((1.0, NO), (5.0, YES)), YES, YES, YES, YES, HIGH, 0.001)
+READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,9 @@ READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH)
         (replace(PLANNER, gap=AGAINST), "decodable, not causal"),
         (replace(PLANNER, over_random=NO), "decodable, not causal"),
         (replace(PLANNER, over_random=None), "decodable, not causal"),
+        # 4 of 16 pieces that all change one way: the interval is clear of 0, chance is not.
+        (replace(PLANNER, p=0.125), "decodable, not causal"),
+        (replace(PLANNER, p=None), "decodable, not causal"),
         (replace(PLANNER, decodable=((4.9, YES),)), "local"),
         (READER, "look-back"),
         (replace(READER, similarity=LOW), "look-back"),
@@ -34,7 +37,7 @@ READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH)
         (replace(READER, cue=None), "local"),
         (replace(READER, cue=NO, onset=NO), "none"),
         (replace(READER, cue=NO, gap=YES), "none"),
-        (Evidence((), None, None, None, None, None), "none"),
+        (Evidence((), None, None, None, None, None, None), "none"),
     ],
 )
 def test_rules(evidence: Evidence, expected: Verdict) -> None:
@@ -57,6 +60,7 @@ evidences = st.builds(
     cue=maybe,
     onset=maybe,
     similarity=st.none() | st.builds(lambda m: Interval(m, m, m), st.floats(0, 1)),
+    p=st.none() | st.floats(0, 1),
 )
 
 
@@ -70,6 +74,8 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
         assert evidence.gap.low > 0
         assert evidence.over_random is not None
         assert evidence.over_random.low > 0
+        assert evidence.p is not None
+        assert evidence.p <= 0.05
     without = replace(evidence, gap=NO)
     assert verdict(without, LINES) not in ("foresight", "entangled")
     assert (verdict(without, LINES) == "decodable, not causal") == bool(far)

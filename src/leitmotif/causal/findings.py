@@ -161,6 +161,7 @@ def judge(
         else interval_by_track(measures.moved(counterfactual), MOST),
         onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
         similarity=interval_by_track(likeness),
+        p=largest_p(towards, over),
     )
     doses = {
         one.strength: measures.plain(one)
@@ -213,6 +214,13 @@ def _slope(doses: Mapping[float, ByTrack]) -> dict[str, Any] | None:
 def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
     """Mean difference with its interval; None for fewer than two tracks."""
     return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
+
+
+def largest_p(*effects: ByTrack) -> float | None:
+    """The largest of the effects' p-values; None if one of them has fewer than two tracks."""
+    if any(len(by_track) < 2 for by_track in effects):
+        return None
+    return max(effect_of(by_track).p for by_track in effects)
 
 
 def effect_metric(

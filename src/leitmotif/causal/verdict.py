@@ -1,8 +1,9 @@
 """What a candidate is, by rules that were stated before anything was measured.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do). It *moves* the recurrence if its interval lies above 0
-and so does that of its excess over matched random features. A candidate is *decodable* at a horizon
+(towards what the counterfactual would do). It *moves* the recurrence if its interval lies above 0,
+so does that of its excess over matched random features, and neither p-value exceeds the level. A
+candidate is *decodable* at a horizon
 if the interval of its partial effect is clear of 0 on either side. The rules, in this order:
 
 1. ``entangled``: in the gap the effect is clear of 0, either way, and the clips' similarity to
@@ -41,6 +42,8 @@ class Thresholds:
 
     minimum_seconds: float
     """Least horizon of a claim."""
+    alpha: float
+    """Largest p-value of an effect that moves the recurrence."""
     similarity: float
     """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
 
@@ -61,6 +64,8 @@ class Evidence:
     """Effect of the intervention at the return's own frames."""
     similarity: Interval | None
     """Mean CLAP similarity to the baseline under the intervention in the gap."""
+    p: float | None
+    """The larger of the p-values of ``gap`` and ``over_random``."""
 
 
 def verdict(evidence: Evidence, thresholds: Thresholds) -> Verdict:
@@ -72,7 +77,8 @@ def verdict(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     if in_gap and broken:
         return "entangled"
     if far:
-        moves = _above(evidence.gap) and _above(evidence.over_random)
+        sure = evidence.p is not None and evidence.p <= thresholds.alpha
+        moves = sure and _above(evidence.gap) and _above(evidence.over_random)
         return "foresight" if moves else "decodable, not causal"
     if near or (_above(evidence.onset) and not in_gap and not of_cue):
         return "local"

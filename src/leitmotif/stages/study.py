@@ -51,6 +51,7 @@ class Study:
         """Where verdicts draw their lines."""
         return Thresholds(
             minimum_seconds=self.params.probes.minimum_seconds,
+            alpha=self.params.probes.alpha,
             similarity=self.settings.min_similarity,
         )
 

@@ -20,6 +20,7 @@ from leitmotif.causal.findings import (
     effect_metric,
     interval_by_track,
     judge,
+    largest_p,
 )
 from leitmotif.causal.verdict import Thresholds, verdict
 from leitmotif.config import Params
@@ -187,6 +188,7 @@ def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) ->
         judged[site].evidence,
         gap=interval_by_track(towards, MOST),
         over_random=interval_by_track(over, MOST),
+        p=largest_p(towards, over),
     )
     at, likeness = found.sites[site], judged[site].metric["clap_similarity"]
     return {
