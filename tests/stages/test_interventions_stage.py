@@ -45,7 +45,7 @@ def params(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterato
         "comparisons": ["models/organism/reader"],
     }
     whole["calibration"] |= {"site": SITES[0], "each": 20, "permutations": 99}
-    whole["interventions"] |= {"tracks": 6, "candidates": 1, "kept_tracks": 1, "random": 1}
+    whole["interventions"] |= {"tracks": 10, "candidates": 1, "kept_tracks": 1, "random": 1}
     chosen = Params.model_validate(whole)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -85,7 +85,7 @@ def test_every_clip_is_in_the_log_and_the_kept_ones_can_be_heard(params: Params)
     assert kept
     assert {row.track_id for row in rows if row.file is not None} == {rows[0].track_id}
     assert {f"{CLIPS.name}/{path.name}" for path in CLIPS.iterdir()} == kept
-    assert len({row.track_id for row in rows}) == 6
+    assert len({row.track_id for row in rows}) == 10
 
 
 def test_a_second_run_takes_its_clips_from_the_cache(params: Params) -> None:
@@ -107,7 +107,7 @@ def test_the_approaches_differ_in_one_setting(params: Params) -> None:
     for row in rows.values():
         if row["features"]:
             assert 0 <= row["clap"] <= 1
-            assert row["delta_recurrence"]["n"] == 6
+            assert row["delta_recurrence"]["n"] == 10
         else:
             assert row["delta_recurrence"] is None
         # What `dvc metrics diff` can show: numbers below names, no list.
