@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.causal.candidates import Chosen
+from leitmotif.causal.effects import ByTrack, chosen_apart, strongest
+from leitmotif.causal.findings import Finding
 from leitmotif.intervals import track_weights
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.encoded import encoded_blocks
@@ -94,6 +96,33 @@ class Found:
     def site(self) -> str:
         """What the probes alone would choose."""
         return next(iter(self.sites))
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What becomes of an approach where interventions choose its site."""
+
+    site: str
+    """With the strongest effect on all pieces."""
+    towards: ByTrack
+    """Each piece's effect, in points, at the site that was chosen on other pieces."""
+    over_random: ByTrack
+    """Its excess over random features there; pieces without any are left out."""
+
+
+def screen(judged: Mapping[str, Finding]) -> Screened:
+    """Let the effects of an approach's features at each site choose the site."""
+    effects = {site: one.towards for site, one in judged.items()}
+    chosen = chosen_apart(effects)
+
+    def at_chosen(values: Mapping[str, ByTrack]) -> ByTrack:
+        return {track: values[s][track] for track, s in chosen.items() if track in values[s]}
+
+    return Screened(
+        strongest(effects, [*chosen]),
+        at_chosen(effects),
+        at_chosen({site: one.over_random for site, one in judged.items()}),
+    )
 
 
 @dataclass(frozen=True)

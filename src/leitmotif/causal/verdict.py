@@ -1,4 +1,8 @@
-"""What a candidate is, by rules that were stated before anything was measured.
+"""What a candidate is, by rules that are the same for every candidate and model.
+
+They were stated before the first measurement, but for one: that an effect needs a small p-value
+besides its interval was added after a feature moved 4 of 16 pieces, all one way, which an interval
+clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
 (towards what the counterfactual would do). It *moves* the recurrence if its interval lies above 0,

@@ -1,6 +1,7 @@
 """The report's figures, each of a metrics file."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -48,7 +49,9 @@ def layers_figure(material: Material) -> Markup:
 def _layers(ax: Axes, of_model: Mapping[str, Metric]) -> None:
     sites = list(of_model)
     horizons = list(next(iter(of_model.values())))
-    for hue, horizon in zip(HUES, horizons, strict=False):
+    # However many horizons there are, each has its line: hues come again, dashed.
+    styles = product(("-", "--", ":"), HUES)
+    for (dashes, hue), horizon in zip(styles, horizons, strict=False):
         cells = [of_model[site][horizon]["partial_r2"] for site in sites]
         places = range(len(sites))
         ax.fill_between(
@@ -60,7 +63,7 @@ def _layers(ax: Axes, of_model: Mapping[str, Metric]) -> None:
             linewidth=0,
         )
         means = [cell["mean"] for cell in cells]
-        ax.plot(places, means, color=hue, marker="o", markersize=3.5, label=_ahead(horizon))
+        ax.plot(places, means, dashes, color=hue, marker="o", markersize=3.5, label=_ahead(horizon))
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xticks(range(len(sites)), [_site(site) for site in sites])
     ax.grid(axis="x", visible=False)

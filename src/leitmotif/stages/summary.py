@@ -1,7 +1,7 @@
 """Stage ``summary``: four ways to look for foresight, by the same code with one setting changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches import APPROACHES, Approach, Found, Search, Source
+from leitmotif.causal.approaches import APPROACHES, Approach, Found, Search, Source, screen
 from leitmotif.causal.candidates import Candidate, FeatureCandidates
-from leitmotif.causal.effects import ByTrack, chosen_apart, strongest
 from leitmotif.causal.findings import (
     MOST,
     Finding,
@@ -152,33 +151,8 @@ def _judged(found: Found, tried: BySite, measures: Measures, study: Study) -> di
     return judged
 
 
-@dataclass(frozen=True)
-class Screened:
-    """What becomes of an approach where interventions choose its site."""
-
-    site: str
-    """With the strongest effect on all pieces."""
-    towards: ByTrack
-    """Each piece's effect at the site that was chosen on other pieces."""
-    over_random: ByTrack
-
-
-def _screened(judged: Mapping[str, Finding]) -> Screened:
-    effects = {site: one.towards for site, one in judged.items()}
-    chosen = chosen_apart(effects)
-
-    def at_chosen(values: Mapping[str, ByTrack]) -> ByTrack:
-        return {track: values[s][track] for track, s in chosen.items() if track in values[s]}
-
-    return Screened(
-        strongest(effects, [*chosen]),
-        at_chosen(effects),
-        at_chosen({site: one.over_random for site, one in judged.items()}),
-    )
-
-
 def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) -> dict[str, Any]:
-    screened = _screened(judged)
+    screened = screen(judged)
     if found.approach.screened:
         site, towards, over = screened.site, screened.towards, screened.over_random
     else:
