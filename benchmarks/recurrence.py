@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,7 +36,7 @@ from numpy.typing import NDArray
 from benchmarks._report import Row, report, row
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.recurrence import refine
+from leitmotif.recurrence import engine
 from leitmotif.recurrence.engine import accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
 from leitmotif.recurrence.search import distinct
@@ -43,8 +44,8 @@ from leitmotif.recurrence.settings import Search
 
 QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")
 PEERS = ("brute force", "chroma windows")
-GRID = [(rhythm, length) for rhythm in (0.15, 0.25, 0.5) for length in (0.1, 0.15, 0.2)]
-"""Weights of rhythm and length from which those for a movement are chosen."""
+GRID = [(rhythm, length) for rhythm in (0.25, 0.45, 0.6) for length in (0.1, 0.3, 0.5)]
+"""Weights of rhythm and preferences of length from which those for a movement are chosen."""
 _RATE = 22_050
 _GRID = 10
 """Frames a second of chroma windows."""
@@ -63,10 +64,10 @@ class Found:
 Engine = Callable[[Path], Found]
 
 
-def ours(path: Path) -> Found:
-    """Leitmotif's engine with its default settings."""
+def ours(path: Path, search: Search | None = None) -> Found:
+    """Leitmotif's engine, with its default settings unless a search is given."""
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
-    found = suggest_in_audio(audio.samples, SAMPLE_RATE, Search())
+    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search or Search())
     good = accepted(found, p=P, false_per_minute=FALSE_PER_MINUTE)
     windows = [
         (one.motif_start, one.motif_end, one.recurrence_start, one.recurrence_end) for one in found
@@ -135,7 +136,7 @@ ENGINES: dict[str, Engine] = {
 }
 
 
-def measure(tool: Any, engine: Engine, folders: list[Path]) -> dict[str, Any]:
+def measure(tool: Any, propose: Engine, folders: list[Path]) -> dict[str, Any]:
     """Propose for every WAV file of the folders, and evaluate."""
     truths = []
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +144,7 @@ def measure(tool: Any, engine: Engine, folders: list[Path]) -> dict[str, Any]:
             truth = tool.Truth(json.loads(path.with_suffix(".truth.json").read_text()))
             truths.append(truth)
             start = time.perf_counter()
-            found = engine(path)
+            found = propose(path)
             seconds = time.perf_counter() - start
             _write(Path(folder) / f"{truth.track}.jsonl", found, seconds, truth.seconds)
         return dict(tool.evaluate(Path(folder), truths))
@@ -162,8 +163,9 @@ def left_out(tool: Any, folder: Path) -> dict[str, float]:
     """Quality on each movement with the weights that do best on the others, mean over movements."""
     by_weights = []
     for rhythm, length in GRID:
-        with patch.multiple(refine, RHYTHM_WEIGHT=rhythm, LENGTH_WEIGHT=length):
-            by_weights.append(measure(tool, ours, [folder])["tracks"])
+        weighed = partial(ours, search=Search(rhythm=rhythm))
+        with patch.object(engine, "LENGTH_PREFERENCE", length):
+            by_weights.append(measure(tool, weighed, [folder])["tracks"])
     # [weights, movements, measures]
     movements = sorted(by_weights[0])
     values = np.array(
@@ -263,9 +265,9 @@ def main() -> None:
         ours(path)  # imports and compiled code are not timed
     folders = [arguments.plain, arguments.controls]
     results, drifting = {}, {}
-    for name, engine in ENGINES.items():
-        results[name] = measure(tool, engine, folders)
-        drifting[name] = measure(tool, engine, [arguments.wander])
+    for name, propose in ENGINES.items():
+        results[name] = measure(tool, propose, folders)
+        drifting[name] = measure(tool, propose, [arguments.wander])
         print(name, {kind: round(n, 2) for kind, n in results[name]["accepted_per_minute"].items()})
     without = left_out(tool, arguments.plain)
     report("recurrence", rows(results, drifting, without, _minutes(folders)))

@@ -261,6 +261,7 @@ def propose(
                 p=p,
                 false_per_minute=false_per_minute,
                 everything=everything,
+                notice=lambda text: typer.echo(f"note: {text}", err=True),
             )
         except LeitmotifError as error:
             failed += 1

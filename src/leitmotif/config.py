@@ -179,6 +179,8 @@ class ProposalsParams(Settings):
     """Share by which a recurrence may be faster or slower."""
     transpositions: Annotated[int, Field(ge=0, le=6)]
     """Semitones by which a recurrence may lie higher or lower."""
+    rhythm: Annotated[float, Field(ge=0, le=2)]
+    """What a rhythm correlation of 1 counts, beside a similarity of pitch of 1."""
     overlap: Annotated[float, Field(gt=0, le=1)]
     """Proposals are merged if both their windows have this intersection over union."""
     texture_seconds: Annotated[float, Field(gt=0)]

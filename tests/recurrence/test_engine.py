@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
-from leitmotif.recurrence.refine import RHYTHM_WEIGHT, TEMPO_COST, total_score
+from leitmotif.recurrence.refine import TEMPO_COST, total_score
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import make_views
-from tests.recurrence.melodies import RATE, SEARCH, piece, tones, walk
+from tests.recurrence.melodies import NOTE, RATE, SEARCH, piece, tones, walk
 
 NOTES = [*walk(16, 3), *walk(8, 1), *walk(32, 4), *walk(8, 1), *walk(16, 5)]
 """Of ``piece()``."""
@@ -50,9 +50,9 @@ def test_a_recurrence_may_be_faster_or_slower(tempo: float) -> None:
 def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
     one = np.ones(1, np.float32)
     steady, faster, slower = (
-        float(total_score(one, one, 1.0, one * tempo)[0]) for tempo in (1.0, 0.96, 1.04)
+        float(total_score(one, one, 1.0, one * tempo, 0.25)[0]) for tempo in (1.0, 0.96, 1.04)
     )
-    assert steady == 1 + RHYTHM_WEIGHT
+    assert steady == 1.25
     assert faster == slower == pytest.approx(steady - 0.04 * TEMPO_COST)
 
 
@@ -141,12 +141,33 @@ def test_the_gate_is_the_best_p_value() -> None:
     assert least == [x for x in one if x.likeness >= 0.5]
 
 
-def test_the_list_is_ranked_by_what_is_new() -> None:
-    found = suggest_in_audio(piece(), RATE, replace(SEARCH, overlap=1.0))
-    scores = [one.score for one in found]
-    assert scores == sorted(scores, reverse=True)
-    assert all(one.score <= one.likeness for one in found)
-    assert any(one.score < one.likeness for one in found)
+def test_the_score_falls_along_the_list_and_is_the_likeness_on_average() -> None:
+    search = replace(SEARCH, lengths=(1.0, 2.0, 3.0), overlap=1.0)
+    found = suggest_in_audio(piece(), RATE, search)
+    scores, likeness = (np.array([getattr(one, n) for one in found]) for n in ("score", "likeness"))
+    assert (np.diff(scores) < -5e-5).all()  # also when rounded to four digits
+    assert (np.diff(likeness) > 0).any()
+    assert scores.mean() == pytest.approx(likeness.mean(), abs=1e-4 * len(found))
+
+
+def test_long_windows_come_before_short_ones_that_are_as_alike() -> None:
+    found = best(piece(), replace(SEARCH, lengths=(1.0, 1.5, 2.0)))
+    assert found.motif_end - found.motif_start == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_recurrence_that_hesitates_is_followed() -> None:
+    motif, notes = walk(12, 1), walk(16, 3)
+    lengths = [NOTE * (1.15 if 3 <= n < 6 else 0.85 if 6 <= n < 9 else 1) for n in range(12)]
+    uneven = np.concatenate([tones([one], n) for one, n in zip(motif, lengths, strict=True)])
+    audio = np.concatenate(
+        [tones(notes), tones(motif), tones(walk(32, 4)), uneven, tones(notes[:8])]
+    )
+    search = replace(SEARCH, lengths=(3.0,))
+    straight = best(audio, replace(search, tempo=0.0))
+    bent = best(audio, search)
+    assert bent.motif_start == pytest.approx(4, abs=0.3)
+    assert bent.recurrence_start == pytest.approx(15, abs=0.3)
+    assert bent.likeness > straight.likeness
 
 
 @pytest.mark.parametrize(
@@ -158,6 +179,7 @@ def test_the_list_is_ranked_by_what_is_new() -> None:
         {"lengths": (1.0, 5.0)},
         {"tempo": 0.3},
         {"transpositions": 7},
+        {"rhythm": -0.1},
         {"texture_seconds": 2.0},
         {"overlap": 0.0},
     ],

@@ -96,10 +96,18 @@ def test_overlap_is_intersection_over_union() -> None:
 def test_a_file_is_listed_with_what_was_accepted(tmp_path: Path) -> None:
     path = tmp_path / "piece.wav"
     soundfile.write(path, piece(), RATE)
-    rows = list(listed(path, "piece", SEARCH, everything=True))
+    rows = listed(path, "piece", SEARCH, everything=True)
     good = [row for row in rows if row.accepted]
     assert 0 < len(good) < len(rows)
     assert good[0].motif_start == pytest.approx(4, abs=0.3)
+
+
+def test_a_file_without_room_for_two_windows_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, piece()[: 3 * RATE], RATE)
+    notices: list[str] = []
+    assert listed(path, "short", SEARCH, everything=True, notice=notices.append) == []
+    assert notices == ["short has 3.0 s, too little for a motif and its recurrence: 4.0 s"]
 
 
 def test_folders_are_searched_for_audio_and_names_stay_apart(tmp_path: Path) -> None:

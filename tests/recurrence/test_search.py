@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.search import distinct, peaks
+from leitmotif.recurrence.search import distinct, peaks, seeds
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Views, transposed
 
@@ -44,6 +44,31 @@ def test_another_tempo_is_found(tempo: float) -> None:
     best = int(found.similarity.argmax())
     assert found.recurrence[best] == pytest.approx(200, abs=2)
     assert found.tempo[best] == pytest.approx(tempo)
+
+
+def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
+    views, search = random_views(150), Search(lengths=(3.0, 4.0, 6.0), tempo=0.0)
+    found = peaks(views, search, 0, 150)
+    assert set(found.frames) == {30, 60}
+    for frames in (30, 60):
+        assert int(found.ends[found.frames == frames].max()) > 150 - 4
+        some = found.taken(found.frames == frames)
+        for n in range(0, len(some), 50):
+            a = some.motif[n] + np.arange(frames)
+            b = some.recurrence[n] + np.arange(frames)
+            raised = transposed(views.pitch[:, a], int(some.transposition[n]))
+            mean = np.mean(np.sum(raised * views.pitch[:, b], 0))
+            assert some.similarity[n] == pytest.approx(mean, rel=1e-4)
+
+
+def test_seeds_of_each_length_are_distinct() -> None:
+    views = random_views(300)
+    found = seeds(views, Search(lengths=(3.0, 4.0, 6.0)))
+    for frames in (30, 60):
+        some = found.taken(found.frames == frames)
+        assert 0 < len(some) <= 40
+        kept = distinct(some.starts, some.ends, overlap=0.4, most=40)
+        assert len(kept) == len(some)
 
 
 pairs = st.lists(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from leitmotif.audio.decode import Samples
 from leitmotif.recurrence.null import Null, estimate
@@ -12,12 +13,17 @@ from leitmotif.recurrence.search import distinct, seeds
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.variety import varied
-from leitmotif.recurrence.views import Views, make_views
+from leitmotif.recurrence.views import Array, Views, make_views
 
 _LEAST = 20
 """Suggestions for a recording, however short."""
 _SPARE = 4
 """Times as many are looked at, in case texture explains the best."""
+LENGTH_PREFERENCE = 0.3
+"""Beside ``refine.LENGTH_WEIGHT``: a window twice as long is shown as early as one that is more
+alike by 0.5. Long windows are right more often, for they need not begin where the motif does."""
+_TIE = 1e-4
+"""By which the score falls at least from one to the next, so that rounding keeps the order."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Suggestion:
     transposition: int
     """Semitones by which the recurrence lies higher."""
     score: float
-    """Ranks the list: ``likeness`` less what the suggestions above have shown of it."""
+    """Ranks the list: the likeness at this place of it, smoothed so that it falls all the way."""
     likeness: float
     """0 is what texture alone is expected to reach, 1 an exact repetition of the longest window."""
     p: float
@@ -54,16 +60,20 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     if not len(candidates):
         return []
     nulls = estimate(views, search)
-    candidates = candidates.taken(_order(candidates))
+    preference = preferred(candidates, search)
+    order = _order(candidates, preference)
+    candidates, preference = candidates.taken(order), preference[order]
     minutes = views.frames / views.rate / 60
     most = max(_LEAST, round(search.per_minute * minutes))
-    kept = distinct(candidates.starts, candidates.ends, overlap=search.overlap, most=_SPARE * most)
-    candidates = candidates.taken(kept)
-    texture = texture_share(views, candidates)
-    melodic = np.flatnonzero(texture <= search.max_texture)
-    candidates, texture = candidates.taken(melodic), texture[melodic]
-    chosen, left = varied(candidates.starts, candidates.ends, candidates.score, most=most)
-    return _described(candidates.taken(chosen), texture[chosen], left, views, search, nulls)
+    pairs = candidates.pairs
+    kept = distinct(pairs.starts, pairs.ends, overlap=search.overlap, most=_SPARE * most)
+    texture = texture_share(views, candidates.taken(kept))
+    melodic = texture <= search.max_texture
+    kept, texture = kept[melodic], texture[melodic]
+    candidates, preference = candidates.taken(kept), preference[kept]
+    pairs = candidates.pairs
+    chosen = varied(pairs.starts, pairs.ends, preference, pairs.frames, most=most)
+    return _described(candidates.taken(chosen), texture[chosen], views, search, nulls)
 
 
 def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list[Suggestion]:
@@ -90,15 +100,20 @@ def accepted(
     ]
 
 
-def _order(candidates: Candidates) -> NDArray[np.intp]:
+def preferred(candidates: Candidates, search: Search) -> Array:
+    """How much each is worth to be shown early, [n]: its score, and more for long windows."""
+    length = candidates.pairs.frames / search.windows[0]
+    return np.asarray(candidates.score + LENGTH_PREFERENCE * np.log2(length), dtype=np.float32)
+
+
+def _order(candidates: Candidates, preference: Array) -> NDArray[np.intp]:
     pairs = candidates.pairs
-    return np.lexsort((pairs.recurrence, pairs.motif, candidates.frames, -candidates.score))
+    return np.lexsort((pairs.recurrence, pairs.motif, pairs.frames, -preference))
 
 
 def _described(
     candidates: Candidates,
     texture: NDArray[np.float64],
-    left: NDArray[np.float64],
     views: Views,
     search: Search,
     nulls: list[Null],
@@ -110,8 +125,9 @@ def _described(
     expected = np.max([null.expected(candidates.score) for null in nulls], axis=0) / (length / 60)
     p = np.max([null.p(candidates.score) for null in nulls], axis=0)
     span = highest_score(search) - location
-    score, likeness = ((value - location) / span for value in (left, candidates.score))
-    starts, ends = candidates.starts / views.rate, candidates.ends / views.rate
+    likeness = (candidates.score.astype(np.float64) - location) / span
+    score = isotonic_regression(likeness, increasing=False).x - _TIE * np.arange(len(likeness))
+    starts, ends = candidates.pairs.starts / views.rate, candidates.pairs.ends / views.rate
     return [
         Suggestion(
             motif_start=float(starts[n, 0]),

@@ -1,7 +1,7 @@
 """Proposals for any audio files, as a table for people and other tools."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -73,17 +73,23 @@ def listed(
     p: float = P,
     false_per_minute: float = FALSE_PER_MINUTE,
     everything: bool = False,
-) -> Iterator[Listed]:
+    notice: Callable[[str], None] = lambda text: None,
+) -> list[Listed]:
     """Propose the recurrences of a file, best first.
 
-    ``everything`` gives what is not accepted, too. Raises AudioError for a file that is of no use.
+    ``everything`` gives what is not accepted, too. ``notice`` is told of a file that is too short
+    to hold any. Raises AudioError for a file that is of no use.
     """
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
+    seconds = len(audio.samples) / SAMPLE_RATE
+    if seconds < search.least_seconds:
+        notice(
+            f"{track} has {seconds:.1f} s, too little for a motif and its recurrence: "
+            f"{search.least_seconds:.1f} s"
+        )
     found = suggest_in_audio(audio.samples, SAMPLE_RATE, search)
     good = accepted(found, p=p, false_per_minute=false_per_minute)
-    for one in found:
-        if everything or one in good:
-            yield _row(track, one, one in good)
+    return [_row(track, one, one in good) for one in found if everything or one in good]
 
 
 def _row(track: str, one: Suggestion, good: bool) -> Listed:

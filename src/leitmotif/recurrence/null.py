@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.recurrence.refine import refine
-from leitmotif.recurrence.search import distinct, peaks
+from leitmotif.recurrence.search import best_distinct, peaks
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Array, Views, transposed
 
@@ -37,7 +37,7 @@ _BLOCKS: dict[Surrogate, float] = {"shuffled": 1.0, "transposed": 0.5}
 _STRETCHES = 16
 """Maxima from which the distribution is estimated, per surrogate."""
 _BEST = 8
-"""Seeds of a stretch that are refined: the best one after refinement is among them."""
+"""Seeds of each length in a stretch that are refined: the best one afterwards is among them."""
 _EULER = 0.5772156649015329
 _LEAST_SCALE = 0.01
 """Of the Gumbel distribution: a surrogate whose maxima all agree says little about its tail."""
@@ -101,10 +101,7 @@ def _best_score(views: Views, search: Search, start: int) -> float:
     found = peaks(views, search, start, start + search.window)
     if not len(found):
         return -math.inf
-    best = found.taken(np.argsort(-found.similarity, kind="stable")[: 20 * _BEST])
-    lengths = np.stack([np.full(len(best), search.window), search.window * best.tempo], axis=1)
-    starts = np.stack([best.motif, best.recurrence], axis=1)
-    best = best.taken(distinct(starts, starts + lengths, overlap=0.4, most=_BEST))
+    best = best_distinct(found, most=_BEST)
     candidates = refine(views, best, search)
     return float(candidates.score.max(initial=-math.inf))
 

@@ -9,15 +9,18 @@ from leitmotif.recurrence.search import Indices, Pairs
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Array, Views, transposed
 
-RHYTHM_WEIGHT = 0.25
 LENGTH_WEIGHT = 0.2
 TEMPO_COST = 0.25
 """Chosen on annotated music, see docs/stages/proposals.md: similarity of 1 in pitch counts as much
-as a rhythm correlation of 4, or as a window 2 ** 5 times as long; a recurrence that is slower by
-4 % has to be more alike by 0.01 than one in tempo."""
+as a window 32 times as long; a recurrence that is slower by 4 % has to be more alike by 0.01 than
+one in tempo."""
 
 _TEMPO_STEP = 0.02
 """Seconds of recurrence per second of motif, between the tempi that are tried."""
+_BEND = 1
+"""Frames by which a recurrence may run ahead of its tempo, or behind."""
+_BEND_COST = 0.5
+"""Frames of perfect likeness that must be gained before it shifts by one."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,6 @@ class Candidates:
     """Pairs of windows, each with its own length; frames of the grid, one entry each."""
 
     pairs: Pairs
-    """With the similarity of pitch."""
-    frames: Indices
-    """Length of the motif window; the recurrence's is that times the tempo."""
     rhythm: Array
     """Correlation of onset strengths, -1 to 1."""
     score: Array
@@ -37,42 +37,52 @@ class Candidates:
 
     def taken(self, which: NDArray[np.bool_] | Indices) -> "Candidates":
         """Return some of the candidates."""
+        return Candidates(self.pairs.taken(which), self.rhythm[which], self.score[which])
+
+    @staticmethod
+    def joined(parts: "list[Candidates]") -> "Candidates":
+        """Concatenate candidates."""
+        none = np.zeros(0, np.float32)
         return Candidates(
-            self.pairs.taken(which), self.frames[which], self.rhythm[which], self.score[which]
+            Pairs.joined([part.pairs for part in parts]),
+            np.concatenate([none, *(part.rhythm for part in parts)]),
+            np.concatenate([none, *(part.score for part in parts)]),
         )
-
-    @property
-    def starts(self) -> NDArray[np.float64]:
-        """[n, 2] first frames of motif and recurrence."""
-        return np.stack([self.pairs.motif, self.pairs.recurrence], axis=1).astype(np.float64)
-
-    @property
-    def ends(self) -> NDArray[np.float64]:
-        """[n, 2] frames at which motif and recurrence end, exclusive."""
-        lengths = np.stack([self.frames, self.frames * self.pairs.tempo], axis=1)
-        return self.starts + lengths
 
 
 def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = None) -> Candidates:
     """Try starts up to ``reach`` frames earlier and later and every length, in the best tempo.
 
-    ``reach`` is half a window unless given. Start and length move both windows alike. Returned are
-    all variants that lie within the recording and keep the lag, scored, in no order.
+    ``reach`` is half the seed's window unless given. Start and length move both windows alike.
+    Returned are all variants that lie within the recording and keep the lag, scored, in no order.
     """
-    reach = search.window // 2 if reach is None else reach
-    longest = search.windows[-1]
-    before = reach + (longest - search.window + 1) // 2
-    path = np.arange(-before, before + search.window + reach + 1)  # frames from the seed's start
-    seeds, offset = _best_tempo(views, seeds, search)
+    parts = []
+    for window in map(int, np.unique(seeds.frames)):
+        alike = seeds.taken(seeds.frames == window)
+        parts += _variants(views, alike, search, window, window // 2 if reach is None else reach)
+    return Candidates.joined(parts)
+
+
+def _variants(
+    views: Views, seeds: Pairs, search: Search, window: int, reach: int
+) -> list[Candidates]:
+    """``refine`` for seeds of one length; a part for each length of the search."""
+    before = reach + (search.windows[-1] - window + 1) // 2
+    path = np.arange(-before, before + window + reach + 1)  # frames from the seed's start
+    seeds, offset = _best_tempo(views, seeds, search, window)
     motif = seeds.motif[:, None] + path
     recurrence = _rounded(seeds.recurrence[:, None] + offset[:, None] + path * seeds.tempo[:, None])
-    inside = (motif >= 0) & (motif < views.frames) & (recurrence >= 0) & (recurrence < views.frames)
-    motif, recurrence = (np.clip(frames, 0, views.frames - 1) for frames in (motif, recurrence))
+    bend = np.zeros_like(recurrence)
+    if search.tempo > 0:
+        bend = _bend(views, motif, recurrence, seeds.transposition)
+        recurrence += bend
+    inside = _inside(views, motif) & _inside(views, recurrence)
     alike = _frame_similarity(views, motif, recurrence, seeds.transposition)
+    motif, recurrence = (np.clip(frames, 0, views.frames - 1) for frames in (motif, recurrence))
     onsets = views.rhythm[:, motif], views.rhythm[:, recurrence]
     parts = []
     for frames in search.windows:
-        first = before - reach - (frames - search.window) // 2 + np.arange(2 * reach + 1)
+        first = before - reach - (frames - window) // 2 + np.arange(2 * reach + 1)
         last = first + frames - 1
         whole = inside[:, first] & inside[:, last]
         lag = recurrence[:, first] - motif[:, first]
@@ -80,63 +90,90 @@ def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = No
         whole &= lag >= np.maximum(search.least_lag, frames)
         similarity = _window_means(alike, first, frames)
         rhythm = _correlation(*onsets, first, frames)
-        score = total_score(similarity, rhythm, frames / search.windows[0], seeds.tempo[:, None])
-        seed = np.nonzero(whole)[0]
-        parts.append(
-            Candidates(
-                Pairs(
-                    motif[:, first][whole],
-                    recurrence[:, first][whole],
-                    seeds.transposition[seed],
-                    seeds.tempo[seed],
-                    similarity[whole],
-                ),
-                np.full(len(seed), frames, np.intp),
-                rhythm[whole],
-                score[whole],
-            )
+        length = frames / search.windows[0]
+        # From the first to the last frame, however the path bends between.
+        tempo = (seeds.tempo[:, None] + (bend[:, last] - bend[:, first]) / frames).astype(
+            np.float32
         )
-    return Candidates(
-        Pairs.joined([part.pairs for part in parts]),
-        np.concatenate([part.frames for part in parts]),
-        np.concatenate([part.rhythm for part in parts]),
-        np.concatenate([part.score for part in parts]),
-    )
+        score = total_score(similarity, rhythm, length, tempo, search.rhythm)
+        seed = np.nonzero(whole)[0]
+        pairs = Pairs(
+            motif[:, first][whole],
+            recurrence[:, first][whole],
+            np.full(len(seed), frames, np.intp),
+            seeds.transposition[seed],
+            tempo[whole],
+            similarity[whole],
+        )
+        parts.append(Candidates(pairs, rhythm[whole], score[whole]))
+    return parts
 
 
-def total_score(similarity: Array, rhythm: Array, length: float, tempo: Array) -> Array:
+def total_score(
+    similarity: Array, rhythm: Array, length: float, tempo: Array, rhythm_weight: float
+) -> Array:
     """Weigh pitch, rhythm, the window's length in multiples of the shortest one's, and the seconds
     of recurrence per second of motif."""
-    weighed = similarity + RHYTHM_WEIGHT * rhythm + LENGTH_WEIGHT * np.log2(length)
+    weighed = similarity + rhythm_weight * rhythm + LENGTH_WEIGHT * np.log2(length)
     return np.asarray(weighed - TEMPO_COST * np.abs(tempo - 1), dtype=np.float32)
 
 
 def highest_score(search: Search) -> float:
     """The score of an exact repetition of the longest window."""
     one = np.ones(1, np.float32)
-    return float(total_score(one, one, search.windows[-1] / search.windows[0], one)[0])
+    length = search.windows[-1] / search.windows[0]
+    return float(total_score(one, one, length, one, search.rhythm)[0])
 
 
-def _best_tempo(views: Views, seeds: Pairs, search: Search) -> tuple[Pairs, Array]:
+def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tuple[Pairs, Array]:
     """Turn each seed about its middle to the tempo that fits best, less what it costs; returns also
     by how many frames that moves its recurrence's start."""
     if search.tempo == 0 or not len(seeds):
         return seeds, np.zeros(len(seeds), np.float32)
-    path = np.arange(search.window)
+    path = np.arange(window)
     slowest, fastest = (
         round(search.tempo / _TEMPO_STEP),
         round((1 - 1 / (1 + search.tempo)) / _TEMPO_STEP),
     )
     tempi = 1 + _TEMPO_STEP * np.arange(-fastest, slowest + 1)
-    offset = (seeds.tempo - tempi[:, None]) * search.window / 2  # [tempi, seeds]
+    offset = (seeds.tempo - tempi[:, None]) * window / 2  # [tempi, seeds]
     recurrence = _rounded(
         seeds.recurrence[:, None] + offset[..., None] + path * tempi[:, None, None]
-    ).clip(0, views.frames - 1)
+    )
     alike = _frame_similarity(views, seeds.motif[:, None] + path, recurrence, seeds.transposition)
     fit = alike.mean(-1) - TEMPO_COST * np.abs(tempi - 1)[:, None]
     best = fit.argmax(0)
     turned = replace(seeds, tempo=tempi[best].astype(np.float32))
     return turned, offset[best, np.arange(len(seeds))].astype(np.float32)
+
+
+def _bend(views: Views, motif: Indices, recurrence: Indices, transposition: Indices) -> Indices:
+    """Frames by which each recurrence runs ahead of a steady tempo, or behind, [seeds, path].
+
+    The best of all paths by the Viterbi algorithm, for tempo is never quite steady.
+    """
+    offsets = np.arange(-_BEND, _BEND + 1)
+    alike = _frame_similarity(
+        views, motif, recurrence + offsets[:, None, None], transposition
+    )  # [offsets, seeds, path]
+    fit = alike[..., 0]
+    came_from = np.zeros(alike.shape, np.int8)
+    for step in range(1, alike.shape[-1]):
+        padded = np.pad(fit - _BEND_COST, ((1, 1), (0, 0)), constant_values=-np.inf)
+        ways = np.stack([padded[:-2], fit, padded[2:]])
+        came_from[..., step] = ways.argmax(0) - 1
+        fit = ways.max(0) + alike[..., step]
+    bend = np.empty_like(recurrence)
+    each = np.arange(len(recurrence))
+    at = fit.argmax(0)
+    for step in range(alike.shape[-1] - 1, -1, -1):
+        bend[:, step] = offsets[at]
+        at = at + came_from[at, each, step]
+    return bend
+
+
+def _inside(views: Views, frames: Indices) -> NDArray[np.bool_]:
+    return (frames >= 0) & (frames < views.frames)
 
 
 def _rounded(frames: NDArray[np.floating]) -> Indices:
@@ -149,13 +186,16 @@ def _frame_similarity(
     """Similarity of frames along paths, the motif raised by the transposition.
 
     ``motif`` [seeds, path], ``recurrence`` [..., seeds, path]; returns the latter's shape.
+    Outside of the recording it is 0.
     """
     alike = np.zeros(recurrence.shape, np.float32)
+    inside = _inside(views, motif) & _inside(views, recurrence)
+    motif, recurrence = (np.clip(frames, 0, views.frames - 1) for frames in (motif, recurrence))
     for seed, shift in enumerate(transposition):
         raised = transposed(views.pitch[:, motif[seed]], int(shift))
         later = views.pitch[:, recurrence[..., seed, :]]
         alike[..., seed, :] = np.einsum("dn,d...n->...n", raised, later)
-    return alike
+    return alike * inside
 
 
 def _window_sums(values: NDArray[np.floating], first: Indices, frames: int) -> NDArray[np.float64]:

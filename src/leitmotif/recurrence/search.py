@@ -1,8 +1,10 @@
-"""Seeds: the pairs of windows of one length that sound most alike, in any key and tempo.
+"""Seeds: the pairs of windows that sound most alike, in any key and tempo.
 
 The similarity of two windows is the mean over their frames of the inner product of the pitch views.
-Every pair is compared, but block by block and with running sums along the diagonals (Foote 1999;
-Müller & Clausen 2007 on transposition), so memory is linear in the length of the recording.
+Every pair of the shortest and of the longest windows is compared, because a short motif is lost in
+a long window and a varied long one in short windows. That is done block by block and with running
+sums along the diagonals (Foote 1999; Müller & Clausen 2007 on transposition), so memory is linear
+in the length of the recording.
 """
 
 from collections.abc import Iterator
@@ -29,17 +31,20 @@ _SEED_OVERLAP = 0.4
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of windows of one length, one entry each; frames of the grid."""
+    """Pairs of windows, one entry each; frames of the grid."""
 
     motif: Indices
     """First frame of the motif window."""
     recurrence: Indices
     """First frame of the recurrence window."""
+    frames: Indices
+    """Length of the motif window; the recurrence's is that times the tempo."""
     transposition: Indices
     """Semitones by which the recurrence lies higher."""
     tempo: Array
     """Frames of recurrence per frame of motif."""
     similarity: Array
+    """Of pitch."""
 
     def __len__(self) -> int:
         return len(self.motif)
@@ -49,20 +54,32 @@ class Pairs:
         return Pairs(
             self.motif[which],
             self.recurrence[which],
+            self.frames[which],
             self.transposition[which],
             self.tempo[which],
             self.similarity[which],
         )
+
+    @property
+    def starts(self) -> NDArray[np.float64]:
+        """[n, 2] first frames of motif and recurrence."""
+        return np.stack([self.motif, self.recurrence], axis=1).astype(np.float64)
+
+    @property
+    def ends(self) -> NDArray[np.float64]:
+        """[n, 2] frames at which motif and recurrence end, exclusive."""
+        return self.starts + np.stack([self.frames, self.frames * self.tempo], axis=1)
 
     @staticmethod
     def joined(parts: "list[Pairs]") -> "Pairs":
         """Concatenate pairs."""
         if not parts:
             none, nothing = np.zeros(0, np.intp), np.zeros(0, np.float32)
-            return Pairs(none, none, none, nothing, nothing)
+            return Pairs(none, none, none, none, nothing, nothing)
         return Pairs(
             np.concatenate([part.motif for part in parts]),
             np.concatenate([part.recurrence for part in parts]),
+            np.concatenate([part.frames for part in parts]),
             np.concatenate([part.transposition for part in parts]),
             np.concatenate([part.tempo for part in parts]),
             np.concatenate([part.similarity for part in parts]),
@@ -70,77 +87,104 @@ class Pairs:
 
 
 def seeds(views: Views, search: Search) -> Pairs:
-    """Find the most similar pairs of a recording, best first, overlapping ones merged."""
+    """Find the most similar pairs of a recording for each length that is searched, overlapping ones
+    merged."""
     most = max(_LEAST_SEEDS, round(_SEEDS_PER_MINUTE * views.frames / views.rate / 60))
     keep = most * _CANDIDATES_PER_SEED
     best = Pairs.joined([])
-    for start in range(0, views.frames - search.window, _BLOCK):
-        best = Pairs.joined([best, peaks(views, search, start, start + _BLOCK)])
-        if len(best) > keep:
-            best = best.taken(np.argpartition(-best.similarity, keep)[:keep])
-    best = best.taken(np.lexsort((best.recurrence, best.motif, -best.similarity)))
-    lengths = np.stack([np.full(len(best), search.window), search.window * best.tempo], axis=1)
-    starts = np.stack([best.motif, best.recurrence], axis=1)
-    return best.taken(distinct(starts, starts + lengths, overlap=_SEED_OVERLAP, most=most))
+    for start in range(0, views.frames - search.searched[0], _BLOCK):
+        found = Pairs.joined([best, peaks(views, search, start, start + _BLOCK)])
+        best = Pairs.joined([_most_similar(part, keep) for part in _by_length(found)])
+    return best_distinct(best, most=most)
+
+
+def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
+    """Keep the most similar pairs of each length, at most ``most``, overlapping ones merged."""
+    kept = []
+    for part in _by_length(pairs):
+        ordered = part.taken(np.lexsort((part.recurrence, part.motif, -part.similarity)))
+        chosen = distinct(ordered.starts, ordered.ends, overlap=_SEED_OVERLAP, most=most)
+        kept.append(ordered.taken(chosen))
+    return Pairs.joined(kept)
+
+
+def _by_length(pairs: Pairs) -> list[Pairs]:
+    return [pairs.taken(pairs.frames == frames) for frames in np.unique(pairs.frames)]
+
+
+def _most_similar(pairs: Pairs, most: int) -> Pairs:
+    """Keep ``most`` pairs, in no order."""
+    if len(pairs) <= most:
+        return pairs
+    return pairs.taken(np.argpartition(-pairs.similarity, most)[:most])
 
 
 def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
-    """Pairs whose motif starts in rows [start, stop) and that are the best nearby in their row."""
-    similarity, shift, tempo = _compare(views, search, start, stop)
-    if not similarity.size:
-        return Pairs.joined([])
-    padded = np.pad(similarity, ((0, 0), (_PEAK, _PEAK)), constant_values=-np.inf)
-    nearby = np.lib.stride_tricks.sliding_window_view(padded, 2 * _PEAK + 1, axis=1).max(-1)
-    rows, columns = np.nonzero((similarity >= nearby) & (similarity > 0))
-    return Pairs(
-        (rows + start).astype(np.intp),
-        (columns + start + search.least_lag).astype(np.intp),
-        np.asarray(search.shifts, np.intp)[shift[rows, columns]],
-        np.asarray(search.tempi, np.float32)[tempo[rows, columns]],
-        similarity[rows, columns],
-    )
+    """Pairs whose motif starts in rows [start, stop) and that are the best nearby in their row, of
+    each length that is searched."""
+    found = []
+    for window, similarity, shift, tempo in _compare(views, search, start, stop):
+        padded = np.pad(similarity, ((0, 0), (_PEAK, _PEAK)), constant_values=-np.inf)
+        nearby = np.lib.stride_tricks.sliding_window_view(padded, 2 * _PEAK + 1, axis=1).max(-1)
+        rows, columns = np.nonzero((similarity >= nearby) & (similarity > 0))
+        found.append(
+            Pairs(
+                (rows + start).astype(np.intp),
+                (columns + start + search.least_lag).astype(np.intp),
+                np.full(len(rows), window, np.intp),
+                np.asarray(search.shifts, np.intp)[shift[rows, columns]],
+                np.asarray(search.tempi, np.float32)[tempo[rows, columns]],
+                similarity[rows, columns],
+            )
+        )
+    return Pairs.joined(found)
 
 
 def _compare(
     views: Views, search: Search, start: int, stop: int
-) -> tuple[Array, NDArray[np.int8], NDArray[np.int8]]:
+) -> Iterator[tuple[int, Array, NDArray[np.int8], NDArray[np.int8]]]:
     """Best similarity over keys and tempi of each row's window with each later one.
 
-    Returns [rows, columns] of similarity, and the indices of the key and the tempo; column c is the
-    window that starts c + least lag frames after ``start``. Pairs that overlap or exceed the
-    recording have similarity -inf.
+    For each length that is searched, yields its frames, [rows, columns] of similarity, and the
+    indices of the key and the tempo; column c is the window that starts c + least lag frames after
+    ``start``. Pairs that overlap or exceed the recording have similarity -inf.
     """
-    window, first = search.window, start + search.least_lag
-    rows = min(stop, views.frames - window + 1) - start
+    first = start + search.least_lag
     columns = views.frames - first
-    if rows <= 0 or columns <= window:
-        empty = np.zeros((0, 0), np.int8)
-        return np.zeros((0, 0), np.float32), empty, empty
-    # Raised motifs: [keys, dims, rows + window - 1].
-    block = views.pitch[:, start : start + rows + window - 1]
+    fitting = [window for window in search.searched if window <= views.frames - start]
+    fitting = [window for window in fitting if window < columns]
+    if not fitting:
+        return
+    # Raised motifs: [keys, dims, rows and the rest of the longest window].
+    block = views.pitch[:, start : stop + fitting[-1] - 1]
     raised = np.stack([transposed(block, shift) for shift in search.shifts])
-    best = np.full((rows, columns), -np.inf, np.float32)
-    shift = np.zeros((rows, columns), np.int8)
-    tempo = np.zeros((rows, columns), np.int8)
-    for index, ratio in enumerate(search.tempi):
+    totals = []
+    for ratio in search.tempi:
         later = views.pitch[:, _stretched(first, views.frames, ratio)]
-        if later.shape[1] < window:
-            continue
-        of_keys = _diagonal_means(raised, later, rows, window)  # [keys, rows, stretched columns]
-        key = of_keys.argmax(0).astype(np.int8)
-        value = np.take_along_axis(of_keys, key[None].astype(np.intp), 0)[0]
-        # Back from the stretched axis: column c starts at stretched frame c / ratio.
-        back = np.round(np.arange(columns) / ratio).astype(np.intp)
-        inside = back < value.shape[1]
-        back = back[inside]
-        better = np.zeros((rows, columns), bool)
-        better[:, inside] = value[:, back] > best[:, inside]
-        padded = (np.zeros_like(best), np.zeros_like(shift))
-        padded[0][:, inside], padded[1][:, inside] = value[:, back], key[:, back]
-        best[better], shift[better], tempo[better] = padded[0][better], padded[1][better], index
-    lag = np.arange(columns)[None] + search.least_lag - np.arange(rows)[:, None]
-    best[lag < max(search.least_lag, window)] = -np.inf
-    return best, shift, tempo
+        totals.append(_diagonal_totals(raised, later))
+    lag = np.arange(columns)[None] + search.least_lag - np.arange(stop - start)[:, None]
+    for window in fitting:
+        rows = min(stop, views.frames - window + 1) - start
+        best = np.full((rows, columns), -np.inf, np.float32)
+        shift = np.zeros((rows, columns), np.int8)
+        tempo = np.zeros((rows, columns), np.int8)
+        for index, (ratio, total) in enumerate(zip(search.tempi, totals, strict=True)):
+            if total.shape[2] <= window:
+                continue
+            of_keys = (total[:, window:, window:] - total[:, :-window, :-window])[:, :rows]
+            key = of_keys.argmax(0).astype(np.int8)
+            value = np.take_along_axis(of_keys, key[None].astype(np.intp), 0)[0] / window
+            # Back from the stretched axis: column c starts at stretched frame c / ratio.
+            back = np.round(np.arange(columns) / ratio).astype(np.intp)
+            inside = back < value.shape[1]
+            back = back[inside]
+            better = np.zeros((rows, columns), bool)
+            better[:, inside] = value[:, back] > best[:, inside]
+            padded = (np.zeros_like(best), np.zeros_like(shift))
+            padded[0][:, inside], padded[1][:, inside] = value[:, back], key[:, back]
+            best[better], shift[better], tempo[better] = padded[0][better], padded[1][better], index
+        best[lag[:rows] < max(search.least_lag, window)] = -np.inf
+        yield window, best, shift, tempo
 
 
 def _stretched(first: int, frames: int, ratio: float) -> Indices:
@@ -149,20 +193,18 @@ def _stretched(first: int, frames: int, ratio: float) -> Indices:
     return first + np.round(np.arange(count) * ratio).astype(np.intp)
 
 
-def _diagonal_means(raised: Array, later: Array, rows: int, window: int) -> Array:
-    """Mean of frame similarities along diagonals, [keys, rows, columns - window + 1].
+def _diagonal_totals(raised: Array, later: Array) -> Array:
+    """Running sums of frame similarities along diagonals, [keys, height + 1, columns + 1].
 
-    ``raised`` [keys, dims, rows + window - 1], ``later`` [dims, columns].
+    ``raised`` [keys, dims, height], ``later`` [dims, columns]. The sum over a window is the
+    difference of two entries on one diagonal.
     """
     keys, _, height = raised.shape
-    width = later.shape[1]
-    frames = np.matmul(raised.transpose(0, 2, 1), later)  # [keys, height, width]
-    total = np.zeros((keys, height + 1, width + 1), np.float32)
+    frames = np.matmul(raised.transpose(0, 2, 1), later)  # [keys, height, columns]
+    total = np.zeros((keys, height + 1, later.shape[1] + 1), np.float32)
     for row in range(height):
         np.add(total[:, row, :-1], frames[:, row], out=total[:, row + 1, 1:])
-    means = total[:, window:, window:] - total[:, :-window, :-window]
-    means /= window
-    return means[:, :rows]
+    return total
 
 
 def distinct(

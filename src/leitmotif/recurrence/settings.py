@@ -16,14 +16,16 @@ class Search:
     """Settings of the engine. Raises LeitmotifError for values that cannot work."""
 
     lengths: tuple[float, ...] = (3.0, 4.0, 6.0)
-    """Seconds: lengths of motif windows, ascending. The middle one is compared everywhere, all of
-    them where it finds something."""
+    """Seconds: lengths of motif windows, ascending. The shortest and the longest are compared
+    everywhere, all of them where one of these finds something."""
     min_lag: float = 2.5
     """Seconds from the motif's start to the recurrence's, at least; the two never overlap."""
     tempo: float = 0.08
     """Share by which the recurrence may be faster or slower."""
     transpositions: int = 6
     """Semitones, up and down."""
+    rhythm: float = 0.45
+    """What a rhythm correlation of 1 counts, beside a similarity of pitch of 1."""
     overlap: float = 0.5
     """Two suggestions are merged if both their windows have this intersection over union."""
     texture_seconds: float = 1.0
@@ -56,6 +58,7 @@ class Search:
         need(self.min_lag >= 0, "min_lag", "0 or more")
         need(0 <= self.tempo <= 0.2, "tempo", "0 to 0.2")
         need(0 <= self.transpositions <= 6, "transpositions", "0 to 6")
+        need(0 <= self.rhythm <= 2, "rhythm", "0 to 2")
         need(0 < self.overlap <= 1, "overlap", "more than 0, at most 1")
         short = 0 < self.texture_seconds < self.lengths[0]
         need(short, "texture_seconds", "more than 0, less than the shortest length")
@@ -64,8 +67,13 @@ class Search:
 
     @cached_property
     def middle(self) -> float:
-        """Seconds of the window that is compared everywhere."""
+        """Seconds of the window that sets the grid."""
         return self.lengths[(len(self.lengths) - 1) // 2]
+
+    @cached_property
+    def least_seconds(self) -> float:
+        """Length of a recording that can hold a motif and its recurrence."""
+        return max(self.min_lag, self.lengths[0]) + self.lengths[0]
 
     @cached_property
     def rate(self) -> float:
@@ -81,6 +89,11 @@ class Search:
     def windows(self) -> tuple[int, ...]:
         """Grid frames of each length."""
         return tuple(round(length * self.rate) for length in self.lengths)
+
+    @cached_property
+    def searched(self) -> tuple[int, ...]:
+        """Grid frames of the lengths that are compared everywhere, ascending."""
+        return tuple(sorted({self.windows[0], self.windows[-1]}))
 
     @cached_property
     def least_lag(self) -> int:
@@ -107,6 +120,7 @@ def search_of(params: ProposalsParams) -> Search:
         min_lag=params.min_lag,
         tempo=params.tempo,
         transpositions=params.transpositions,
+        rhythm=params.rhythm,
         overlap=params.overlap,
         texture_seconds=params.texture_seconds,
         max_texture=params.max_texture,

@@ -32,8 +32,8 @@ def texture_share(views: Views, candidates: Candidates) -> NDArray[np.float64]:
 
 
 def _share(views: Views, raised: Array, candidates: Candidates, n: int) -> float:
-    pairs, frames = candidates.pairs, int(candidates.frames[n])
-    tempo = float(pairs.tempo[n])
+    pairs = candidates.pairs
+    frames, tempo = int(pairs.frames[n]), float(pairs.tempo[n])
     path = np.arange(frames)
 
     def similarity(motif: int, recurrence: int) -> float:
