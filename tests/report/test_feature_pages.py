@@ -16,6 +16,7 @@ from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
+from tests.accessibility import violations
 from tests.report.made_features import (
     FRAMES,
     candidate,
@@ -200,6 +201,14 @@ def test_nothing_is_wider_than_a_phone(tab: Page, report: SimpleNamespace, path:
     tab.set_viewport_size({"width": 390, "height": 800})
     tab.goto(address(report, path))
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_are_accessible(tab: Page, report: SimpleNamespace, theme: str) -> None:
+    tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    for path in ("index", "one-5", "one-7"):
+        tab.goto(address(report, f"features/{path}.html"))
+        assert violations(tab) == [], path
 
 
 def test_pictures_have_words_and_ids_are_distinct(tab: Page, report: SimpleNamespace) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from leitmotif.review.decisions import Decision
 from leitmotif.review.log import read_log
 from leitmotif.review.session import Session, Sources
+from tests.accessibility import violations
 from tests.review.conftest import Build
 from tests.review.serving import running, start, threaded
 
@@ -341,48 +342,8 @@ def test_the_page_fits_and_can_be_operated(
                 page.get_by_role("img", name=f"Waveform and chroma of the {name}")
             ).to_be_visible()
         expect(page.get_by_role("img", name="Self-similarity")).to_be_visible()
-        unnamed = page.evaluate(
-            """[...document.querySelectorAll("button, [role=slider], input, textarea")]
-              .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
-              .map((one) => one.outerHTML)"""
-        )
-        assert unnamed == []
-        assert contrast(page) >= 4.5
+        assert violations(page) == []
         expect(page.locator("#live")).to_contain_text("New item")
         tab.press("p")
         expect(page.locator("#live")).to_contain_text(re.compile("saved|New item"))
         page.context.close()
-
-
-def contrast(page: Page) -> float:
-    """Return the least contrast of a text with its background (WCAG 2.2, 1.4.3)."""
-    return float(
-        page.evaluate(
-            """() => {
-              const read = (text) => {
-                const context = new OffscreenCanvas(1, 1).getContext("2d");
-                context.fillStyle = text;
-                context.fillRect(0, 0, 1, 1);
-                return [...context.getImageData(0, 0, 1, 1).data];
-              };
-              const linear = (value) =>
-                value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-              const light = (text) => read(text).slice(0, 3).map((value) => linear(value / 255))
-                .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
-              const behind = (one) => {
-                for (; one; one = one.parentElement) {
-                  const found = getComputedStyle(one).backgroundColor;
-                  if (read(found)[3] === 255) return found;
-                }
-                return "white";
-              };
-              const kinds = "h1, h2, p, a, small, figcaption, button";
-              const texts = [...document.querySelectorAll(kinds)]
-                .filter((one) => one.offsetParent && !one.disabled && one.innerText);
-              return Math.min(...texts.map((one) => {
-                const [a, b] = [light(getComputedStyle(one).color), light(behind(one))];
-                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-              }));
-            }"""
-        )
-    )
