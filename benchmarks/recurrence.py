@@ -39,7 +39,7 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.recurrence import engine
 from leitmotif.recurrence.engine import accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
-from leitmotif.recurrence.search import distinct
+from leitmotif.recurrence.pairs import distinct
 from leitmotif.recurrence.settings import Search
 
 QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.search import distinct, peaks, seeds
+from leitmotif.recurrence.pairs import distinct
+from leitmotif.recurrence.search import peaks, seeds
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Views, transposed
 

@@ -8,8 +8,9 @@ from scipy.optimize import isotonic_regression
 
 from leitmotif.audio.decode import Samples
 from leitmotif.recurrence.null import Null, estimate
+from leitmotif.recurrence.pairs import distinct
 from leitmotif.recurrence.refine import Candidates, highest_score, refine
-from leitmotif.recurrence.search import distinct, seeds
+from leitmotif.recurrence.search import seeds
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.variety import varied
@@ -67,7 +68,7 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     most = max(_LEAST, round(search.per_minute * minutes))
     pairs = candidates.pairs
     kept = distinct(pairs.starts, pairs.ends, overlap=search.overlap, most=_SPARE * most)
-    texture = texture_share(views, candidates.taken(kept))
+    texture = texture_share(views, pairs.taken(kept))
     melodic = texture <= search.max_texture
     kept, texture = kept[melodic], texture[melodic]
     candidates, preference = candidates.taken(kept), preference[kept]

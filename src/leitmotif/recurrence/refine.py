@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.search import Indices, Pairs
+from leitmotif.recurrence.pairs import Indices, Pairs
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Array, Views, transposed
 

@@ -8,15 +8,14 @@ in the length of the recording.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.recurrence.pairs import Indices, Pairs, distinct
 from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.views import Array, Views, transposed
-
-Indices = NDArray[np.intp]
 
 _BLOCK = 64
 """Rows that are compared at a time."""
@@ -24,78 +23,29 @@ _PEAK = 3
 """Frames to either side over which a pair must be the most similar in its row."""
 _SEEDS_PER_MINUTE = 45
 _LEAST_SEEDS = 40
+_SPARE = 4
+"""Times as many are looked at, in case texture explains the best."""
 _CANDIDATES_PER_SEED = 45
 _SEED_OVERLAP = 0.4
 """Intersection over union of both windows from which two pairs are one seed."""
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of windows, one entry each; frames of the grid."""
-
-    motif: Indices
-    """First frame of the motif window."""
-    recurrence: Indices
-    """First frame of the recurrence window."""
-    frames: Indices
-    """Length of the motif window; the recurrence's is that times the tempo."""
-    transposition: Indices
-    """Semitones by which the recurrence lies higher."""
-    tempo: Array
-    """Frames of recurrence per frame of motif."""
-    similarity: Array
-    """Of pitch."""
-
-    def __len__(self) -> int:
-        return len(self.motif)
-
-    def taken(self, which: NDArray[np.bool_] | Indices) -> "Pairs":
-        """Return some of the pairs."""
-        return Pairs(
-            self.motif[which],
-            self.recurrence[which],
-            self.frames[which],
-            self.transposition[which],
-            self.tempo[which],
-            self.similarity[which],
-        )
-
-    @property
-    def starts(self) -> NDArray[np.float64]:
-        """[n, 2] first frames of motif and recurrence."""
-        return np.stack([self.motif, self.recurrence], axis=1).astype(np.float64)
-
-    @property
-    def ends(self) -> NDArray[np.float64]:
-        """[n, 2] frames at which motif and recurrence end, exclusive."""
-        return self.starts + np.stack([self.frames, self.frames * self.tempo], axis=1)
-
-    @staticmethod
-    def joined(parts: "list[Pairs]") -> "Pairs":
-        """Concatenate pairs."""
-        if not parts:
-            none, nothing = np.zeros(0, np.intp), np.zeros(0, np.float32)
-            return Pairs(none, none, none, none, nothing, nothing)
-        return Pairs(
-            np.concatenate([part.motif for part in parts]),
-            np.concatenate([part.recurrence for part in parts]),
-            np.concatenate([part.frames for part in parts]),
-            np.concatenate([part.transposition for part in parts]),
-            np.concatenate([part.tempo for part in parts]),
-            np.concatenate([part.similarity for part in parts]),
-        )
-
-
 def seeds(views: Views, search: Search) -> Pairs:
     """Find the most similar pairs of a recording for each length that is searched, overlapping ones
-    merged."""
+    merged.
+
+    Those that texture explains are left out, for a loop is alike at so many places that nothing
+    else would be found beside it.
+    """
     most = max(_LEAST_SEEDS, round(_SEEDS_PER_MINUTE * views.frames / views.rate / 60))
     keep = most * _CANDIDATES_PER_SEED
     best = Pairs.joined([])
     for start in range(0, views.frames - search.searched[0], _BLOCK):
         found = Pairs.joined([best, peaks(views, search, start, start + _BLOCK)])
         best = Pairs.joined([_most_similar(part, keep) for part in _by_length(found)])
-    return best_distinct(best, most=most)
+    best = best_distinct(best, most=_SPARE * most)
+    melodic = texture_share(views, best) <= search.max_texture
+    return best_distinct(best.taken(melodic), most=most)
 
 
 def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
@@ -205,36 +155,3 @@ def _diagonal_totals(raised: Array, later: Array) -> Array:
     for row in range(height):
         np.add(total[:, row, :-1], frames[:, row], out=total[:, row + 1, 1:])
     return total
-
-
-def distinct(
-    starts: NDArray[np.generic], ends: NDArray[np.generic], *, overlap: float, most: int
-) -> Indices:
-    """Go through pairs of windows, best first, and drop those that repeat a better one.
-
-    ``starts`` and ``ends`` are [n, 2], of the motif and the recurrence. A pair repeats another if
-    both windows have an intersection over union of ``overlap`` or more. Returns at most ``most``
-    indices.
-    """
-    starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
-    left = np.ones(len(starts), bool)
-    kept: list[int] = []
-    for index in _remaining(left):
-        kept.append(index)
-        if len(kept) == most:
-            break
-        both = np.minimum(ends, ends[index]) - np.maximum(starts, starts[index])
-        either = np.maximum(ends, ends[index]) - np.minimum(starts, starts[index])
-        left &= ~np.all(both >= overlap * either - 1e-9, axis=1)
-    return np.asarray(kept, np.intp)
-
-
-def _remaining(left: NDArray[np.bool_]) -> Iterator[int]:
-    """Indices that are still true when they are reached."""
-    index = 0
-    while index < len(left):
-        following = int(left[index:].argmax()) + index
-        if not left[following]:
-            return
-        yield following
-        index = following + 1

@@ -8,7 +8,7 @@ of it (maximal marginal relevance, Carbonell & Goldstein 1998).
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.search import Indices
+from leitmotif.recurrence.pairs import Indices
 
 REPETITION_COST = 0.05
 """Preference that a pair loses for each pair above it with which it shares a window."""
