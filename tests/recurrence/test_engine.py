@@ -103,6 +103,14 @@ def test_the_loop_is_what_texture_explains() -> None:
     assert best(piece(), everything).texture < 0.8
 
 
+def test_a_motif_is_found_beside_a_loop() -> None:
+    loop = tones(walk(4, 6) * 40)  # alike at more places than are looked at
+    audio = np.concatenate([tones(walk(8, 1)), loop, tones(walk(8, 7)), tones(walk(8, 1)), loop])
+    found = suggest_in_audio(audio, RATE, replace(SEARCH, max_texture=0.9))
+    lags = [one.recurrence_start - one.motif_start for one in found if one.motif_start < 1]
+    assert any(lag == pytest.approx(44, abs=0.1) for lag in lags)
+
+
 def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
     views = make_views(piece(), RATE, rate=SEARCH.rate)
     first, again = suggest(views, SEARCH), suggest(views, SEARCH)

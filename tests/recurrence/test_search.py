@@ -64,7 +64,7 @@ def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
 
 def test_seeds_of_each_length_are_distinct() -> None:
     views = random_views(300)
-    found = seeds(views, Search(lengths=(3.0, 4.0, 6.0)))
+    found = seeds(views, Search(lengths=(3.0, 4.0, 6.0), max_texture=1.0))
     for frames in (30, 60):
         some = found.taken(found.frames == frames)
         assert 0 < len(some) <= 40

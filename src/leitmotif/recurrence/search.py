@@ -23,9 +23,8 @@ _PEAK = 3
 """Frames to either side over which a pair must be the most similar in its row."""
 _SEEDS_PER_MINUTE = 45
 _LEAST_SEEDS = 40
-_SPARE = 4
-"""Times as many are looked at, in case texture explains the best."""
-_CANDIDATES_PER_SEED = 45
+_SEEDS_PER_BLOCK = 32
+"""Of each length, before those that texture explains are left out."""
 _SEED_OVERLAP = 0.4
 """Intersection over union of both windows from which two pairs are one seed."""
 
@@ -34,18 +33,15 @@ def seeds(views: Views, search: Search) -> Pairs:
     """Find the most similar pairs of a recording for each length that is searched, overlapping ones
     merged.
 
-    Those that texture explains are left out, for a loop is alike at so many places that nothing
-    else would be found beside it.
+    Those that texture explains are left out of each block, for a loop is alike at so many places
+    that nothing else would be found beside it.
     """
     most = max(_LEAST_SEEDS, round(_SEEDS_PER_MINUTE * views.frames / views.rate / 60))
-    keep = most * _CANDIDATES_PER_SEED
-    best = Pairs.joined([])
+    found = []
     for start in range(0, views.frames - search.searched[0], _BLOCK):
-        found = Pairs.joined([best, peaks(views, search, start, start + _BLOCK)])
-        best = Pairs.joined([_most_similar(part, keep) for part in _by_length(found)])
-    best = best_distinct(best, most=_SPARE * most)
-    melodic = texture_share(views, best) <= search.max_texture
-    return best_distinct(best.taken(melodic), most=most)
+        block = best_distinct(peaks(views, search, start, start + _BLOCK), most=_SEEDS_PER_BLOCK)
+        found.append(block.taken(texture_share(views, block) <= search.max_texture))
+    return best_distinct(Pairs.joined(found), most=most)
 
 
 def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
@@ -60,13 +56,6 @@ def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
 
 def _by_length(pairs: Pairs) -> list[Pairs]:
     return [pairs.taken(pairs.frames == frames) for frames in np.unique(pairs.frames)]
-
-
-def _most_similar(pairs: Pairs, most: int) -> Pairs:
-    """Keep ``most`` pairs, in no order."""
-    if len(pairs) <= most:
-        return pairs
-    return pairs.taken(np.argpartition(-pairs.similarity, most)[:most])
 
 
 def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
