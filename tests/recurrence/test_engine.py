@@ -135,6 +135,17 @@ def test_too_little_audio_for_two_windows_gives_nothing() -> None:
     assert suggest_in_audio(np.zeros(20 * RATE, np.float32), RATE, SEARCH) == []
 
 
+@pytest.mark.parametrize("seconds", [6.0, 6.3, 6.9, 7.2, 9.1])
+def test_a_recording_with_room_for_the_shortest_windows_alone_is_searched(seconds: float) -> None:
+    search = Search()
+    assert search.least_seconds == 6.0
+    motif = tones(walk(12, 1))  # 3 s
+    audio = np.concatenate([motif, motif, motif, motif])[: round(seconds * RATE)]
+    for one in suggest_in_audio(audio, RATE, search):
+        assert 0 < one.p <= 1
+        assert np.isfinite([one.score, one.likeness, one.expected]).all()
+
+
 def test_views_on_another_grid_are_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         suggest(make_views(piece(), RATE, rate=10), SEARCH)

@@ -1,5 +1,6 @@
 """From a recording to the list of its recurring motifs, best first."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,8 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     if not len(candidates):
         return []
     nulls = estimate(views, search)
+    if not all(math.isfinite(null.location) for null in nulls):
+        return []  # no surrogate could be searched: nothing says what texture alone reaches
     preference = preferred(candidates, search)
     order = _order(candidates, preference)
     candidates, preference = candidates.taken(order), preference[order]

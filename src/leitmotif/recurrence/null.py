@@ -67,9 +67,10 @@ class Null:
 def estimate(views: Views, search: Search) -> list[Null]:
     """Estimate the null of each surrogate; without room for a single pair, an empty list."""
     random = np.random.default_rng([search.seed, views.frames])
-    rows = views.frames - search.window - search.least_lag
-    if rows < 1:
+    if views.frames < search.searched[0] + search.least_lag:
         return []
+    # A recording shorter than a stretch is one.
+    stretches = max(1.0, (views.frames - search.window - search.least_lag) / search.window)
     nulls = []
     for kind in SURROGATES:
         maxima = []
@@ -77,7 +78,7 @@ def estimate(views: Views, search: Search) -> list[Null]:
         starts = random.integers(0, max(1, views.frames - 2 * search.window), _STRETCHES)
         for start in starts:
             maxima.append(_best_score(changed, search, int(start)))
-        nulls.append(fitted(np.array(maxima), rows / search.window))
+        nulls.append(fitted(np.array(maxima), stretches))
     return nulls
 
 
