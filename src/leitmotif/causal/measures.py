@@ -75,8 +75,8 @@ class Measured:
     metrics: Metrics
     excluded: str | None
     """Why it was not measured: non_finite, silent, clipped, or the baseline's reason."""
-    samples: Samples
-    """[n], prefix and continuation."""
+    samples: Samples | None
+    """[n], prefix and continuation; None where they were not kept."""
     audio_sha256: str
     baseline_audio_sha256: str
     heard: Span | None
