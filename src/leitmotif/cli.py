@@ -91,7 +91,8 @@ def train_sae(
     from leitmotif.errors import ConfigError
     from leitmotif.sae.recipe import entry_of, train_on_store
     from leitmotif.sae.registry import register
-    from leitmotif.sae.train import Progress, Training
+    from leitmotif.sae.train import Progress
+    from leitmotif.sae.trained import Training
     from leitmotif.store import ActivationStore
 
     def show(row: Progress) -> None:
