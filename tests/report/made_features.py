@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.files import read_table, sha256_file, write_json, write_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.report.features.listening import Context, Track
 from leitmotif.review.labels import Coverage, Label

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
-from leitmotif.store.cache import explained_full_disk
+from leitmotif.files import explained_full_disk
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"

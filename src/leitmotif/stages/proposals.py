@@ -57,7 +57,7 @@ def proposals(params: Params) -> None:
 def engine_version(settings: ProposalsParams) -> str:
     """SHA-256 of the engine's code and settings."""
     return sha256_json(
-        {"code": code_version("audio/decode.py", "recurrence"), "settings": settings.model_dump()}
+        {"code": code_version("leitmotif.recurrence.engine"), "settings": settings.model_dump()}
     )
 
 
