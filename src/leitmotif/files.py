@@ -4,6 +4,7 @@ Every write goes to a temporary name in the target's folder, is flushed to the d
 renamed over the target, so a reader sees the old file or the new one and never half of one.
 """
 
+import difflib
 import errno
 import glob
 import hashlib
@@ -88,6 +89,17 @@ def explained_full_disk(path: Path, what: str | None = None) -> Iterator[None]:
             found=f"{free / 1e6:.0f} MB free",
             fix="free some space and run the stage again; what is finished will be reused",
         ) from error
+
+
+def difference(name: str, old: str, new: str) -> str:
+    """Two texts of a file as a unified diff, ``NAME before`` and ``NAME now``; empty if equal."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        f"{name} before",
+        f"{name} now",
+    )
+    return "".join(lines)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ imported by a computed name are not seen.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -39,6 +39,13 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
             waiting.extend(_on_the_way(name, package))
         found.update(_data_beside(path, strings))
     return sorted(found)
+
+
+def attributes_read(files: Iterable[Path]) -> set[str]:
+    """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
+    sources = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".py"]
+    nodes = (node for source in sources for node in _nodes(ast.parse(source)))
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _on_the_way(module: str, package: Path) -> Iterator[Path]:
