@@ -16,7 +16,7 @@ from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.review.labels import Label
+from leitmotif.tables.labels import Label
 
 SLOT = 0
 """The slot that is listened to; the other one's twin is the control."""

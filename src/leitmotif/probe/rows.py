@@ -23,8 +23,8 @@ from leitmotif.probe.controls import ControlTable, TrackSound, control_table, re
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.targets import Horizon, events_of, known_tracks, now, target
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.labels import Coverage, Label
 
 
 @dataclass(frozen=True)

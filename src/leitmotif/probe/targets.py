@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
-from leitmotif.review.labels import Coverage, Label
+from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
 

@@ -18,10 +18,10 @@ from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
-from leitmotif.review.labels import Label
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.labels import Label
 
 
 class Study:
