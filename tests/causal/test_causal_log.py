@@ -33,7 +33,7 @@ from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.twins import Twins, slot_of, source_name
-from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
+from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
@@ -44,11 +44,12 @@ from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.settings import Search
-from leitmotif.review.labels import Label
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.labels import Label
+from leitmotif.tables.truth import Truth
 
 MODEL = "models/organism/planner"
 SITE = "layers.1.residual"

@@ -8,16 +8,16 @@ import soundfile
 import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.files import read_table, sha256_file, write_json, write_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.report.features.listening import Context, Track
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
 from leitmotif.sae.registry import Hook
 from leitmotif.sae.used import Used
+from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from tests.sae.making import random_sae
 

@@ -15,7 +15,6 @@ from leitmotif.files import read_table, write_table
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.queue import write_proposals
-from leitmotif.review.labels import Coverage
 from leitmotif.stages import ACTIVATIONS, CANDIDATES, COVERAGE, METRICS, PLOTS, PROPOSALS
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
@@ -28,6 +27,7 @@ from leitmotif.stages.sae import sae
 from leitmotif.store import ActivationStore
 from leitmotif.store.header import TENSOR
 from leitmotif.store.index import file_of
+from leitmotif.tables.labels import Coverage
 from leitmotif.tensors import write_tensors
 
 SITES = ["layers.0.residual", "layers.1.residual"]

@@ -20,9 +20,8 @@ from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Continuing
 from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
 from leitmotif.errors import StoreError
-from leitmotif.files import atomic, read_table, write_table
+from leitmotif.files import atomic, explained_full_disk, read_table, write_table
 from leitmotif.recurrence.continuation import Return
-from leitmotif.store.cache import explained_full_disk
 
 LOG = Path("data/interventions.jsonl")
 SCHEMA = Path(__file__).with_name("interventions.schema.json")

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
-from leitmotif.musicgen.baseline import shuffle_weights
 from leitmotif.musicgen.hooked import HookedMusicGen
+from leitmotif.probe.baseline import shuffle_weights
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
 from leitmotif.store.reader import ActivationStore

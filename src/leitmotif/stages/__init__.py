@@ -10,7 +10,8 @@ from pathlib import Path
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
-from leitmotif.store.cache import explained_full_disk
+from leitmotif.files import explained_full_disk
+from leitmotif.watched import check_watched
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"
@@ -38,7 +39,9 @@ def run(stage: Callable[[Params], None]) -> None:
     """Run one stage with this folder's params; an expected error ends it without a traceback."""
     try:
         with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
-            stage(load_params())
+            params = load_params()
+            check_watched(params)
+            stage(params)
     except LeitmotifError as error:
         print(f"{stage.__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

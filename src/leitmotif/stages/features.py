@@ -21,6 +21,7 @@ def features(params: Params) -> None:
     failures = read_table(CORPUS_FAILURES, Failure)
     candidates, artifacts = len(tracks) + len(failures), []
     frames, seconds = 0, 0.0
+    code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
         for track in progress(tracks, "features", total=len(tracks)):
             try:
@@ -33,7 +34,7 @@ def features(params: Params) -> None:
             except AudioError as error:
                 failures.append(failed(track, error))
                 continue
-            _write(folder / f"{track.track_id}.safetensors", track, analysis)
+            _write(folder / f"{track.track_id}.safetensors", track, analysis, code)
             artifacts.append(analysis.artifacts)
             frames += len(analysis.features.energy)
             seconds += analysis.seconds
@@ -51,7 +52,7 @@ def features(params: Params) -> None:
     )
 
 
-def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis) -> None:
+def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis, code: str) -> None:
     extracted = analysis.features
     write_tensors(
         path,
@@ -63,7 +64,7 @@ def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis) -> None:
             "frame_rate": str(SAMPLE_RATE // HOP),
             "sample_rate": str(SAMPLE_RATE),
             "tuning_cents": str(extracted.tuning_cents),
-            "code_version": code_version("audio"),
+            "code_version": code,
         },
     )
 

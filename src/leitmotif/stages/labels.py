@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.corpus.organism.composer import Truth
-from leitmotif.corpus.organism.shard import TRUTH
 from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
@@ -17,6 +15,7 @@ from leitmotif.review.labels import Labels, from_decisions, from_score
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.standing import standing
 from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.tables.truth import TRUTH, Truth
 
 
 def labels(params: Params) -> None:

@@ -10,8 +10,6 @@ from scipy.stats import binomtest
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import Params, ProposalsParams
-from leitmotif.corpus.organism.composer import Truth
-from leitmotif.corpus.organism.shard import TRUTH
 from leitmotif.corpus.tables import Failure, ManifestTrack, Span
 from leitmotif.files import read_table, sha256_json, write_json
 from leitmotif.progress import progress
@@ -23,6 +21,7 @@ from leitmotif.recurrence.scoring import Counts, count, has_distractors
 from leitmotif.recurrence.settings import Search, search_of
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.stages import CORPUS, FAILURES, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.tables.truth import TRUTH, Truth
 
 
 def proposals(params: Params) -> None:
@@ -57,7 +56,7 @@ def proposals(params: Params) -> None:
 def engine_version(settings: ProposalsParams) -> str:
     """SHA-256 of the engine's code and settings."""
     return sha256_json(
-        {"code": code_version("audio/decode.py", "recurrence"), "settings": settings.model_dump()}
+        {"code": code_version("leitmotif.recurrence.engine"), "settings": settings.model_dump()}
     )
 
 

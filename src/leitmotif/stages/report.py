@@ -11,7 +11,6 @@ from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import Sources
 from leitmotif.report.material import Files, read_material
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.used import load_used
 from leitmotif.stages import (
@@ -29,6 +28,7 @@ from leitmotif.stages import (
 )
 from leitmotif.stages.rows import claimed_horizon, horizons_of
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.tables.labels import Coverage, Label
 
 FILES = Files(log=INTERVENTIONS, manifest=MANIFEST, metrics=METRICS)
 

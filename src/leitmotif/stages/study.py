@@ -18,9 +18,9 @@ from leitmotif.files import read_table
 from leitmotif.musicgen import Sampling
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
-from leitmotif.review.labels import Label
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.tables.labels import Label
 
 
 class Study:
