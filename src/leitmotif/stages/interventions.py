@@ -43,7 +43,10 @@ Probed = Mapping[str, Mapping[str, Any]]
 def interventions(params: Params) -> None:
     """Write data/interventions.jsonl, data/clips, metrics/interventions.json and the plot."""
     clap = Clap.from_pretrained(
-        params.judge.clap, revision=params.judge.clap_revision, device=params.judge.device
+        params.judge.clap,
+        revision=params.judge.clap_revision,
+        device=params.judge.device,
+        dtype=params.model.dtype_beside,
     )
     probed = read_json(METRICS / "probes.json")["models"]
     found: dict[str, dict[str, Any]] = {}
@@ -104,7 +107,10 @@ def _features(params: Params, study: Study) -> list[Candidate]:
         if row.horizon == near != far and (row.site, row.feature) not in known
     ]
     makes = FeatureCandidates(
-        ActivationStore(ACTIVATIONS), load_used(params.sae.hooks), SAE, seed=settings.seed
+        ActivationStore(ACTIVATIONS),
+        load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        SAE,
+        seed=settings.seed,
     )
     groups = [[one] for one in chosen[: settings.candidates]]
     if settings.together and chosen:
