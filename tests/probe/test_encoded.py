@@ -34,9 +34,7 @@ def matrix(rows: int, seed: int) -> np.ndarray:
 
 
 @given(st.integers(1, 9), st.integers(0, 99), st.data())
-def test_columns_are_those_of_the_dense_matrix(
-    rows: int, seed: int, data: st.DataObject
-) -> None:
+def test_columns_are_those_of_the_dense_matrix(rows: int, seed: int, data: st.DataObject) -> None:
     x = matrix(rows, seed)
     numbers = sorted(data.draw(st.sets(st.integers(0, FEATURES - 1), min_size=1)))
     found = dense(codes_of(x), np.array(numbers))

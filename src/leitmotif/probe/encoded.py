@@ -1,6 +1,6 @@
 """Autoencoders' features as blocks of dense columns, made from their sparse files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedRows:
     """An autoencoder's features on all rows of an experiment, sparse as they are stored."""
 
     hook: str
@@ -38,6 +38,10 @@ class Encoded:
         width = self.values.shape[1]
         seen = np.unique(self.track_of_row[inside][part.row] * width + part.col)
         return np.bincount(seen % width, minlength=width)
+
+    def columns(self, numbers: Sequence[int]) -> Array:
+        """Some features on all rows: [rows, len(numbers)]."""
+        return np.asarray(self.values[:, list(numbers)].toarray(), dtype=np.float64)
 
     def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[Block]:
         """Features that are active in at least a share of the tracks, on all rows.
@@ -64,7 +68,7 @@ class Encoded:
             yield Block(self.site, self.hook, numbers, values, self.misaligned, active)
 
 
-def read_encoded(rows: Rows, folder: Path) -> Encoded:
+def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
     """Read an autoencoder's features on the rows of an experiment.
 
     ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them. Raises
@@ -82,7 +86,7 @@ def read_encoded(rows: Rows, folder: Path) -> Encoded:
         parts.append(whole[context.first_row + context.steps])
         tracks.append(np.full(len(context.steps), numbers[context.track_id]))
     values = sparse.csr_array(sparse.vstack(parts))
-    return Encoded(folder.name, site, values, np.concatenate(tracks), misaligned)
+    return EncodedRows(folder.name, site, values, np.concatenate(tracks), misaligned)
 
 
 def sparse_matrix(codes: Codes, features: int) -> sparse.csr_array:

@@ -39,4 +39,4 @@ def _content(argument: object) -> Hashable:
         assert isinstance(argument, Hashable)
         return argument
     array = np.ascontiguousarray(argument)
-    return array.shape, array.dtype.str, blake2b(array.reshape(-1).view(np.uint8)).digest()
+    return array.shape, array.dtype.str, blake2b(array.reshape(-1).view(np.uint8).data).digest()

@@ -13,7 +13,7 @@ from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.candidates import CandidateRow
-from leitmotif.probe.encoded import Encoded, read_encoded
+from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
     Candidate,
     Probing,
@@ -181,7 +181,7 @@ def _check_past(
 
 def _blocks(
     own: Mapping[str, Array],
-    encoded: Mapping[str, Encoded],
+    encoded: Mapping[str, EncodedRows],
     sample: Sample,
     least_active: float,
 ) -> Iterator[Block]:
