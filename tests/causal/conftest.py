@@ -60,12 +60,14 @@ def twins(world: World, truths: list[Truth]) -> Twins:
 
 @pytest.fixture(scope="session")
 def planner(repo_root: Path) -> HookedMusicGen:
-    return HookedMusicGen.from_pretrained(str(repo_root / "models/organism/planner"), device="cpu")
+    folder = str(repo_root / "models/organism/planner")
+    return HookedMusicGen.from_pretrained(folder, device="cpu", dtype="float64")
 
 
 @pytest.fixture(scope="session")
 def reader(repo_root: Path) -> HookedMusicGen:
-    return HookedMusicGen.from_pretrained(str(repo_root / "models/organism/reader"), device="cpu")
+    folder = str(repo_root / "models/organism/reader")
+    return HookedMusicGen.from_pretrained(folder, device="cpu", dtype="float64")
 
 
 @pytest.fixture(scope="session")

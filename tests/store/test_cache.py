@@ -1,5 +1,8 @@
 import errno
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +59,27 @@ def test_a_deleted_entry_is_not_found(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_half_written_is_removed_and_other_files_stay(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / f".{ADDRESS}.{'c' * 64}.safetensors.123.partial").write_bytes(b"half")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for process in (ended.pid, "no-number"):
+        name = f".{ADDRESS}.{'c' * 64}.safetensors.{process}.partial"
+        (tmp_path / name).write_bytes(b"half")
     (tmp_path / "note.txt").write_text("mine")
     WorkCache(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_what_another_process_is_writing_stays(tmp_path: Path) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+        writing = tmp_path / f".{ADDRESS}.{'c' * 64}.safetensors.{other.pid}.partial"
+        writing.write_bytes(b"half")
+        WorkCache(tmp_path)
+        assert writing.exists()
+        # The number of a process that was killed long ago, given to another since.
+        os.utime(writing, (0, 0))
+        WorkCache(tmp_path)
+        assert not writing.exists()
+        other.stdin.close()
 
 
 def test_a_placed_file_is_independent_of_the_entry(tmp_path: Path) -> None:

@@ -165,7 +165,11 @@ def _return_row(found: Return, sample_rate: int) -> ReturnRow:
 
 
 def write_audio(path: Path, measured: Measured, sample_rate: int) -> None:
-    """Write a clip as 16-bit WAV; raises StoreError on a full disk, which leaves no half file."""
+    """Write a clip that kept its samples as 16-bit WAV.
+
+    Raises StoreError on a full disk, which leaves no half file.
+    """
+    assert measured.samples is not None
     samples = np.clip(np.nan_to_num(measured.samples, posinf=1.0, neginf=-1.0), -1.0, 1.0)
     integers = np.round(samples * 32767).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)

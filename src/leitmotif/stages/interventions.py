@@ -18,7 +18,6 @@ from leitmotif.causal.log import InterventionRow, write_log
 from leitmotif.causal.verdict import overall
 from leitmotif.config import Params
 from leitmotif.files import atomic, atomic_folder, read_json, read_table, write_json, write_text
-from leitmotif.judge import Clap
 from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.intervals import Interval
 from leitmotif.sae.used import load_used
@@ -42,16 +41,13 @@ Probed = Mapping[str, Mapping[str, Any]]
 
 def interventions(params: Params) -> None:
     """Write data/interventions.jsonl, data/clips, metrics/interventions.json and the plot."""
-    clap = Clap.from_pretrained(
-        params.judge.clap, revision=params.judge.clap_revision, device=params.judge.device
-    )
     probed = read_json(METRICS / "probes.json")["models"]
     found: dict[str, dict[str, Any]] = {}
     rows: list[InterventionRow] = []
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
-            study = Study(params, name, clap)
+            study = Study(params, name)
             candidates = _sites(params, study)
             if name == params.model.name:
                 candidates += _features(params, study)
@@ -104,7 +100,10 @@ def _features(params: Params, study: Study) -> list[Candidate]:
         if row.horizon == near != far and (row.site, row.feature) not in known
     ]
     makes = FeatureCandidates(
-        ActivationStore(ACTIVATIONS), load_used(params.sae.hooks), SAE, seed=settings.seed
+        ActivationStore(ACTIVATIONS),
+        load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        SAE,
+        seed=settings.seed,
     )
     groups = [[one] for one in chosen[: settings.candidates]]
     if settings.together and chosen:

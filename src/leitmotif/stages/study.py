@@ -7,37 +7,31 @@ from leitmotif.causal.candidates import Candidate
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.findings import Measures
 from leitmotif.causal.log import InterventionRow, row_of, write_audio
-from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.measures import Listening, Measured
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
-from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.runner import Continuing
+from leitmotif.causal.sweep import Sweep, load
 from leitmotif.causal.twins import Twins
 from leitmotif.causal.verdict import Thresholds
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.files import read_table
-from leitmotif.judge import Clap
-from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.musicgen import Sampling
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
 from leitmotif.review.labels import Label
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.cache import WorkCache
 
 
 class Study:
     """Continues pieces with one model under the conditions of candidates, and hears the clips."""
 
-    def __init__(self, params: Params, name: str, clap: Clap) -> None:
-        own = name == params.model.name
+    def __init__(self, params: Params, name: str) -> None:
         self.params, self.settings, self.name = params, params.interventions, name
-        self.clap = clap
-        self.model = HookedMusicGen.from_pretrained(
-            name,
-            revision=params.model.revision if own else None,
-            device=params.model.device,
-            dtype=params.model.dtype,
-            text_padding=params.model.text_padding,
-        )
+        own = name == params.model.name
+        other = params.model.model_copy(update={"name": name, "revision": None, "watch": name})
+        self.model_params = params.model if own else other
+        self.model = load(self.model_params)
         self.pieces = self._pieces()
         self.how = _continuing(self.settings)
         self.baseline = Condition("baseline")
@@ -59,23 +53,33 @@ class Study:
         """Make the clips of all conditions, or take them from the work cache, and measure them."""
         conditions = [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
         conditions += [one for candidate in candidates for one in candidate.conditions]
-        runner = Runner(
-            self.model, WorkCache(WORK_CACHE / "clips"), self.how, rows=self.settings.rows
+        sweep = Sweep(
+            model=self.model_params,
+            judge=self.params.judge,
+            how=self.how,
+            listening=self._listening(),
+            cache=WORK_CACHE / "clips",
+            rows=self.settings.rows,
+            kept=self._kept,
         )
-        clips = runner.run(self.pieces.prefixes, conditions)
+        measured = sweep.run(self.pieces.prefixes, conditions)
         total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
-        measurer = Measurer(self.model, self.clap, self._listening())
-        shown = progress(clips, f"interventions in {Path(self.name).name}", total=total)
-        self.measured = list(measurer.measure(shown))
+        shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
+        self.measured = list(shown)
         return Measures(self.pieces, self.measured)
+
+    @property
+    def _kept(self) -> frozenset[str]:
+        """Tracks whose clips are kept as audio."""
+        kept = self.pieces.pieces[: self.settings.kept_tracks]
+        return frozenset(piece.prefix.track_id for piece in kept)
 
     def log(self, folder: Path) -> list[InterventionRow]:
         """Write the audio of the kept pieces below ``folder`` and return the lines of the log."""
-        kept = {piece.prefix.track_id for piece in self.pieces.pieces[: self.settings.kept_tracks]}
         rows, written = [], set()
         for one in self.measured:
             file = None
-            if one.clip.prefix.track_id in kept:
+            if one.samples is not None:
                 # Clips that sound the same share a file.
                 name = f"{one.audio_sha256[:16]}.wav"
                 file = f"{CLIPS.name}/{name}"

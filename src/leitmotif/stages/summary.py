@@ -24,7 +24,6 @@ from leitmotif.causal.findings import (
 from leitmotif.causal.verdict import Thresholds, verdict
 from leitmotif.config import Params
 from leitmotif.files import read_json, write_json, write_text
-from leitmotif.judge import Clap
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import load_controls
 from leitmotif.sae.encode import encode_site
@@ -41,13 +40,10 @@ BySite = Mapping[str, Candidate]
 
 def summary(params: Params) -> None:
     """Write metrics/summary.json and plots/summary.csv."""
-    clap = Clap.from_pretrained(
-        params.judge.clap, revision=params.judge.clap_revision, device=params.judge.device
-    )
     store = ActivationStore(ACTIVATIONS)
     with TemporaryDirectory(prefix="leitmotif-") as folder:
         found = _searched(params, store, Path(folder))
-        study = Study(params, params.model.name, clap)
+        study = Study(params, params.model.name)
         tried = {
             approach: _candidates(one, study, store)
             for approach, one in found.items()
@@ -101,7 +97,7 @@ def _searched(params: Params, store: ActivationStore, folder: Path) -> dict[Appr
         surest=probes.candidates,
         together=max(1, params.interventions.together),
     )
-    used = load_used(params.sae.hooks)
+    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     aligned, misaligned = Source(SAE, used), _misaligned(used, store, folder)
     return {
         approach: search(approach, misaligned if approach.misaligned else aligned)

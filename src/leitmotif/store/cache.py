@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from leitmotif.errors import StoreError
 from leitmotif.files import TEMPORARY_SUFFIX, atomic, sha256_file
 from leitmotif.tensors import TensorFile
 
+_SECONDS_TO_WRITE = 600.0
+"""Longer than any entry takes to be written."""
 _ENTRY = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{64})\.safetensors", re.ASCII)
 
 
@@ -32,15 +35,16 @@ class Entry:
 
 
 class WorkCache:
-    """The entries below one folder; used by one process at a time."""
+    """The entries below one folder. Processes may share it that do different pieces of work."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._names: dict[str, str] = {}
         root.mkdir(parents=True, exist_ok=True)
         for path in root.iterdir():
-            if path.name.endswith(TEMPORARY_SUFFIX):  # of a killed run
-                path.unlink()
+            if path.name.endswith(TEMPORARY_SUFFIX):
+                if not _is_being_written(path):  # of a killed run
+                    path.unlink(missing_ok=True)
             elif match := _ENTRY.fullmatch(path.name):
                 self._names[match[1]] = path.name
 
@@ -63,6 +67,21 @@ class WorkCache:
             file.write(path)
         self._names[address] = path.name
         return Entry(path, file.sha256, file.bytes)
+
+
+def _is_being_written(path: Path) -> bool:
+    """Whether a temporary file of ``files.atomic`` is new and its process still there.
+
+    New, because the number of a process that ended is given to another in time.
+    """
+    process = path.name.removesuffix(TEMPORARY_SUFFIX).rpartition(".")[2]
+    try:
+        os.kill(int(process), 0)
+        return time.time() - path.stat().st_mtime < _SECONDS_TO_WRITE
+    except (ValueError, ProcessLookupError, FileNotFoundError):
+        return False
+    except PermissionError:  # another user's
+        return True
 
 
 def place(entry: Entry, target: Path) -> None:

@@ -1,0 +1,87 @@
+"""Many conditions over many pieces: clips made and heard, piece by piece, on all processors.
+
+A piece has noise, prefixes and a baseline of its own, so that nothing of one decides anything of
+another.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.prefixes import Prefix
+from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.config import JudgeParams, ModelParams
+from leitmotif.judge import Clap
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.parallel import in_processes, number_of_workers
+from leitmotif.store.cache import WorkCache
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is done to every piece; small enough to travel to another process."""
+
+    model: ModelParams
+    judge: JudgeParams
+    how: Continuing
+    listening: Listening
+    cache: Path
+    """Folder of the work cache that keeps finished clips."""
+    rows: int
+    """Clips in a batch."""
+    kept: frozenset[str]
+    """Tracks whose clips keep their samples; of all others the measures are all that is left."""
+
+    def run(
+        self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
+    ) -> Iterator[Measured]:
+        """Yield the measured clips of every track, seed and condition, in that order.
+
+        On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
+        GPU one process takes all. Raises what ``Runner`` and ``Measurer`` do.
+        """
+        one_device = load(self.model).device.type != "cpu"
+        each = len(conditions) * len(self.how.seeds) + 2  # two rows that patches are taken from
+        size = len(prefixes) if one_device else max(1, self.rows // each)
+        parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
+        workers = 1 if one_device else number_of_workers()
+        made = in_processes(partial(_run_part, self, conditions), parts, workers=workers)
+        for part, measured in zip(parts, made, strict=True):
+            # Conditions and prefixes come back as copies, and are known by identity.
+            order = ((p, c) for p in part for _ in self.how.seeds for c in conditions)
+            for one, (prefix, condition) in zip(measured, order, strict=True):
+                yield replace(one, clip=replace(one.clip, prefix=prefix, condition=condition))
+
+
+@lru_cache(maxsize=1)
+def load(model: ModelParams) -> HookedMusicGen:
+    """The model of some settings; a process keeps the last one."""
+    return HookedMusicGen.from_pretrained(
+        model.name,
+        revision=model.revision,
+        device=model.device,
+        dtype=model.dtype,
+        text_padding=model.text_padding,
+    )
+
+
+@lru_cache(maxsize=1)
+def _clap(judge: JudgeParams, model: ModelParams) -> Clap:
+    return Clap.from_pretrained(
+        judge.clap, revision=judge.clap_revision, device=judge.device, dtype=model.dtype_beside
+    )
+
+
+def _run_part(
+    sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
+) -> list[Measured]:
+    model = load(sweep.model)
+    runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
+    measurer = Measurer(model, _clap(sweep.judge, sweep.model), sweep.listening)
+    return [
+        one if one.clip.prefix.track_id in sweep.kept else replace(one, samples=None)
+        for one in measurer.measure(runner.run(prefixes, conditions))
+    ]
