@@ -33,6 +33,11 @@ def late(number: int) -> tuple[int, int]:
     return number, os.getpid()
 
 
+def slow(number: int) -> int:
+    time.sleep(0.05)
+    return number
+
+
 def threads(number: int) -> int:
     np.linalg.inv(np.eye(number + 200))
     return max(library["num_threads"] for library in threadpool_info())
@@ -92,6 +97,34 @@ def test_an_expected_error_keeps_its_attributes(
     assert (error.reason, error.what, error.fix) == ("silent", "no sound", "listen")
     assert (str(error.found), error.expected) == ("what cannot travel", [1, 2])
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("bad", [0, 1, 6])
+def test_an_error_in_the_making_of_an_item_is_raised_here(workers: int, bad: int) -> None:
+    def items() -> Iterator[int]:
+        for number in range(8):
+            if number == bad:
+                raise ConfigError("no such item", found=number)
+            yield number
+
+    with pytest.raises(ConfigError, match="no such item"):
+        list(in_processes(late, items(), workers=workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_items_are_taken_as_they_are_needed(workers: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    results = in_processes(slow, items(), workers=workers)
+    assert next(results) == 0
+    assert len(taken) < 15
+    assert list(results) == list(range(1, 20))
 
 
 def test_every_kind_of_error_travels() -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
@@ -27,17 +27,20 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
 ) -> Iterator[Result]:
     """Yield ``function(item)`` of each item, in their order, as soon as each is there.
 
+    Items are taken when they are needed, so that few of many large ones are in memory.
     Function, items and results travel between processes and must pickle; large arrays among the
     arguments are shared and read-only. The processes are kept for the next call and end with this
     one, however it ends. With one worker, or one item, everything happens in this process.
     What ``function`` raises is raised here, of the first item that fails; what others have begun is
     dropped. Raises ConfigError for a ``LEITMOTIF_WORKERS`` that is no number of processes.
     """
-    count = min(number_of_workers() if workers is None else workers, len(items))
+    count = number_of_workers() if workers is None else workers
+    if isinstance(items, Sized):
+        count = min(count, len(items))
     if count <= 1:
         for item in items:
             with threadpool_limits(limits=1):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Search, Source
+from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Source
+from leitmotif.causal.search import Search
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import ControlSettings

@@ -12,7 +12,7 @@ from leitmotif.errors import ProbeError
 from leitmotif.probe import encoded as module
 from leitmotif.probe.blocks import raw_block
 from leitmotif.probe.controls import ControlTable
-from leitmotif.probe.encoded import dense, encoded_blocks, taken
+from leitmotif.probe.encoded import dense, read_encoded
 from leitmotif.probe.rows import Context, Rows
 from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
@@ -34,15 +34,11 @@ def matrix(rows: int, seed: int) -> np.ndarray:
 
 
 @given(st.integers(1, 9), st.integers(0, 99), st.data())
-def test_rows_and_columns_are_those_of_the_dense_matrix(
-    rows: int, seed: int, data: st.DataObject
-) -> None:
+def test_columns_are_those_of_the_dense_matrix(rows: int, seed: int, data: st.DataObject) -> None:
     x = matrix(rows, seed)
-    chosen = data.draw(st.lists(st.integers(0, rows - 1), max_size=6))
     numbers = sorted(data.draw(st.sets(st.integers(0, FEATURES - 1), min_size=1)))
-    part = taken(codes_of(x), np.array(chosen, dtype=np.int64))
-    found = dense(part, np.array(numbers))
-    np.testing.assert_array_equal(found, x[np.ix_(chosen, numbers)])
+    found = dense(codes_of(x), np.array(numbers))
+    np.testing.assert_array_equal(found, x[:, numbers])
 
 
 def written(folder: Path, track_id: str, x: np.ndarray) -> None:
@@ -81,19 +77,38 @@ def test_features_that_fire_in_few_tracks_are_left_out(
         written(tmp_path / "one", f"t{track}", x)
     rows = rows_of(4, steps)
     inside = np.ones(12, dtype=bool)
-    (block,) = encoded_blocks(rows, inside, tmp_path / "one", least_active=0.5)
+    encoded = read_encoded(rows, tmp_path / "one")
+    (block,) = encoded.blocks(inside, least_active=0.5)
     assert (block.site, block.hook, block.numbers.tolist()) == ("layers.1.residual", "one", [1, 3])
+    assert block.active is not None
+    assert block.active.tolist() == [2, 4]
     expected = np.vstack([x[steps] for x in made])[:, [1, 3]]
     np.testing.assert_array_equal(block.values, expected)
     inside[0] = False  # the only row of the first track in which feature 1 is active
-    (fewer,) = encoded_blocks(rows, inside, tmp_path / "one", least_active=0.5)
+    assert encoded.activity(inside).tolist() == [1, 1, 0, 4, 0, 0, 0]
+    (fewer,) = encoded.blocks(inside, least_active=0.5)
     assert fewer.numbers.tolist() == [3]
     assert len(fewer.values) == 12, "blocks hold all rows"
     monkeypatch.setattr(module, "BLOCK", 1)
-    pair = [*encoded_blocks(rows, np.ones(12, dtype=bool), tmp_path / "one", least_active=0.5)]
+    pair = [*encoded.blocks(np.ones(12, dtype=bool), least_active=0.5)]
     assert [one.numbers.tolist() for one in pair] == [[1], [3]]
     with pytest.raises(ProbeError, match="active in 0 of 4 tracks"):
-        [*encoded_blocks(rows, np.zeros(12, dtype=bool), tmp_path / "one", least_active=0.5)]
+        [*encoded.blocks(np.zeros(12, dtype=bool), least_active=0.5)]
+
+
+def test_a_share_of_the_tracks_is_not_missed_by_rounding(tmp_path: Path) -> None:
+    for track in range(100):
+        x = np.zeros((20, FEATURES), np.float32)
+        x[5, 0] = 1
+        x[5, 2] = track < 7
+        x[5, 4] = track < 6
+        written(tmp_path / "one", f"t{track}", x)
+    encoded = read_encoded(rows_of(100, np.array([5])), tmp_path / "one")
+    assert 0.07 * 100 > 7
+    (block,) = encoded.blocks(np.ones(100, dtype=bool), least_active=0.07)
+    assert block.numbers.tolist() == [0, 2]
+    assert block.active is not None
+    assert block.active.tolist() == [100, 7]
 
 
 def test_coordinates_that_never_change_are_left_out() -> None:

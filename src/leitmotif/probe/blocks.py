@@ -21,6 +21,8 @@ class Block:
     """[rows, d]"""
     misaligned: str = ""
     """What does not match between the autoencoder and the activations."""
+    active: NDArray[np.int64] | None = None
+    """[d], in how many tracks each is active on the rows that are tested; None for coordinates."""
 
 
 def raw_block(site: str, features: Array) -> Block:

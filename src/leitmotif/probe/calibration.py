@@ -1,6 +1,6 @@
 """Error rates of both tests, measured on features of which the truth is known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,8 +8,9 @@ import numpy as np
 from scipy.stats import beta
 
 from leitmotif.intervals import Interval
+from leitmotif.parallel import in_processes
 from leitmotif.probe.effects import PartialEffects, residuals
-from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, planted
+from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, link, planted
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import Array, panel
 
@@ -95,19 +96,31 @@ def calibrate(
     what the controlled test removes: the same, expanded. p-values are those before the correction
     for many features, which would hide an excess.
     """
-    drawer = partial(_drawn, source, each, seed)
     test = partial(_tested, source, controls, folds, permutations, seed)
-    p_naive, p_controlled = {}, {}
-    for name, generator in generators.items():
-        features = drawer(name, generator)
-        p_naive[name] = NaiveCorrelation().fit(features, source.target).p_
-        p_controlled[name] = test(features)
+    both = partial(_both, source, each, seed, test)
+    nulls = dict(zip(generators, in_processes(both, generators.items()), strict=True))
+    # The planted features of all strengths are the same but for the strength of the link.
     own = _own(source, controls, folds, seed)
-    p_planted = {
-        strength: test(drawer("planted", partial(planted, own=own, strength=strength)))
-        for strength in strengths
-    }
-    return Calibration(alpha, p_naive, p_controlled, p_planted)
+    without = _drawn(source, each, seed, "planted", partial(planted, own=own, strength=0.0))
+    linked = (without + link(own, strength)[:, np.newaxis] for strength in strengths)
+    return Calibration(
+        alpha,
+        p_naive={name: p for name, (p, _) in nulls.items()},
+        p_controlled={name: p for name, (_, p) in nulls.items()},
+        p_planted=dict(zip(strengths, in_processes(test, linked), strict=True)),
+    )
+
+
+def _both(
+    source: Source,
+    each: int,
+    seed: int,
+    test: Callable[[Array], Array],
+    generator: tuple[str, Generator],
+) -> tuple[Array, Array]:
+    """p-values of the naive test and of the controlled one."""
+    features = _drawn(source, each, seed, *generator)
+    return NaiveCorrelation().fit(features, source.target).p_, test(features)
 
 
 def rate(p: Array, alpha: float) -> Interval:

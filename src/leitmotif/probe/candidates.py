@@ -22,5 +22,13 @@ class CandidateRow(Table):
     stability: float
     misaligned: str
     """Empty, or what does not match: then the row is no evidence about the site."""
+    active: int | None
+    """Tracks in which it is active on the rows tested; null for a coordinate. Features of fewer
+    tracks than ``probes.least_active`` asks for were not tested."""
+    arrangements: int
+    """Exchanges of tracks over which ``p`` is counted, the observed arrangement included."""
+    margin: int
+    """How many more of them might reach the observed statistic before the feature is no longer
+    chosen: of 0, one more would be enough."""
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""

@@ -165,6 +165,15 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return np.asarray(chosen if chosen.ndim == 1 else chosen.any(axis=1))
 
 
+def effects_by_fold(
+    X: ArrayLike, y: ArrayLike, *, controls: ArrayLike, groups: ArrayLike, folds: int, seed: int
+) -> Array:
+    """``PartialEffects.effect_by_fold_`` [folds, d] of one target, without testing anything."""
+    data = panel(X, y, controls=controls, groups=groups, folds=folds, seed=seed)
+    left = residuals(data, place_means=True)
+    return _by_fold(data, left)[:, :, 0]
+
+
 @dataclass(frozen=True)
 class Residuals:
     """What the controls leave of features and targets, cross-fitted, track by track."""
@@ -216,21 +225,26 @@ def _effects(data: Panel, left: Residuals) -> dict[str, Array]:
         slope = left.products.sum(axis=0) / q.sum(axis=0)
         error = np.sqrt(n / (n - 1) * ((left.products - slope * q) ** 2).sum(axis=0)) / size
         effect = left.products.sum(axis=0) / size
-        by_fold = [_partial(data, left, list(tracks)) for tracks in data.folds]
     reach = student.ppf(0.975, n - 1) * error
     effects = {
         "effect_": effect,
         "low_": effect - reach,
         "high_": effect + reach,
-        "effect_by_fold_": np.stack(by_fold),
     }
-    return {name: np.nan_to_num(values) for name, values in effects.items()}
+    found = {name: np.nan_to_num(values) for name, values in effects.items()}
+    return {**found, "effect_by_fold_": _by_fold(data, left)}
 
 
-def _partial(data: Panel, left: Residuals, tracks: list[int]) -> Array:
-    target = np.sum([(left.targets[track] ** 2).sum(axis=0) for track in tracks], axis=0)
-    squares = left.squares[tracks].sum(axis=0)[:, np.newaxis]
-    return np.asarray(left.products[tracks].sum(axis=0) / np.sqrt(squares * target))
+def _by_fold(data: Panel, left: Residuals) -> Array:
+    """Partial correlations [folds, d, H]."""
+    effects = []
+    for fold in data.folds:
+        tracks = list(fold)
+        target = np.sum([(left.targets[track] ** 2).sum(axis=0) for track in tracks], axis=0)
+        squares = left.squares[tracks].sum(axis=0)[:, np.newaxis]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            effects.append(left.products[tracks].sum(axis=0) / np.sqrt(squares * target))
+    return np.nan_to_num(np.stack(effects))
 
 
 def _exceeded(

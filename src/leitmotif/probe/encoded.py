@@ -1,11 +1,12 @@
 """Autoencoders' features as blocks of dense columns, made from their sparse files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.blocks import Block
@@ -18,61 +19,84 @@ BLOCK = 1024
 """Features in memory at a time, as dense columns."""
 
 
-def encoded_blocks(
-    rows: Rows, inside: NDArray[np.bool_], folder: Path, *, least_active: float
-) -> Iterator[Block]:
-    """Features of one autoencoder that are active in at least a share of the tracks.
+@dataclass(frozen=True)
+class EncodedRows:
+    """An autoencoder's features on all rows of an experiment, sparse as they are stored."""
 
-    ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them; activity is
-    counted on the rows ``inside`` [rows] of the horizon that is tested. What is active in a handful
-    of tracks cannot be tested with tracks as units. Blocks hold at most ``BLOCK`` features. Raises
-    StoreError, and ProbeError if no feature is active often enough.
+    hook: str
+    site: str
+    values: sparse.csr_array
+    """[rows, features]"""
+    track_of_row: NDArray[np.int64]
+    """[rows], numbers from 0"""
+    misaligned: str
+    """What does not match between the autoencoder and the activations."""
+
+    def activity(self, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """In how many tracks each feature is active on some of the rows ``inside``: [features]."""
+        part = self.values[inside].tocoo()
+        width = self.values.shape[1]
+        seen = np.unique(self.track_of_row[inside][part.row] * width + part.col)
+        return np.bincount(seen % width, minlength=width)
+
+    def columns(self, numbers: Sequence[int]) -> Array:
+        """Some features on all rows: [rows, len(numbers)]."""
+        return np.asarray(self.values[:, list(numbers)].toarray(), dtype=np.float64)
+
+    def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[Block]:
+        """Features that are active in at least a share of the tracks, on all rows.
+
+        Activity is counted on the rows ``inside`` [rows] of the horizon that is tested. What is
+        active in a handful of tracks cannot be tested with tracks as units. Blocks hold at most
+        ``BLOCK`` features. Raises ProbeError if no feature is active often enough.
+        """
+        counts, tracks = self.activity(inside), int(self.track_of_row.max()) + 1
+        # 0.07 of 100 tracks are 7, not 7.000000000000001.
+        chosen = np.flatnonzero(counts >= max(1, least_active * tracks * (1 - 1e-9)))
+        if not len(chosen):
+            raise ProbeError(
+                f"no feature of {self.hook} is active often enough to be tested",
+                found=f"the commonest is active in {counts.max()} of {tracks} tracks",
+                expected=f"{least_active:.0%} of the tracks (probes.least_active)",
+                fix="lower probes.least_active, or train an autoencoder with fewer features",
+            )
+        by_column = self.values.tocsc()
+        for at in range(0, len(chosen), BLOCK):
+            numbers = chosen[at : at + BLOCK]
+            values = by_column[:, numbers].toarray().astype(np.float64)
+            active = counts[numbers]
+            yield Block(self.site, self.hook, numbers, values, self.misaligned, active)
+
+
+def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
+    """Read an autoencoder's features on the rows of an experiment.
+
+    ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them. Raises
+    StoreError.
     """
-    codes, first = [], 0
-    site, misaligned = "", ""
-    seen: dict[str, NDArray[np.bool_]] = {}
+    parts, tracks = [], []
+    numbers: dict[str, int] = {}
+    whole, site, misaligned = sparse.csr_array((0, 0)), "", ""
     for context in rows.contexts:
-        whole, header = read_codes(folder / f"{context.track_id}.safetensors")
-        part = taken(whole, context.first_row + context.steps)
-        kept = inside[first : first + len(context.steps)]
-        first += len(context.steps)
-        fires = seen.setdefault(context.track_id, np.zeros(header.d_sae, dtype=bool))
-        fires[taken(part, np.flatnonzero(kept)).indices.numpy()] = True
-        codes.append(part)
-        site, misaligned = header.site, header.misaligned
-    counts = np.sum([*seen.values()], axis=0)
-    tracks = len(seen)
-    chosen = np.flatnonzero(counts >= max(1, least_active * tracks))
-    if not len(chosen):
-        raise ProbeError(
-            f"no feature of {folder.name} is active often enough to be tested",
-            found=f"the commonest is active in {counts.max()} of {tracks} tracks",
-            expected=f"{least_active:.0%} of the tracks (probes.least_active)",
-            fix="lower probes.least_active, or train an autoencoder with fewer features",
-        )
-    for at in range(0, len(chosen), BLOCK):
-        numbers = chosen[at : at + BLOCK]
-        values = np.vstack([dense(part, numbers) for part in codes])
-        yield Block(site, folder.name, numbers, values, misaligned)
+        if context.track_id not in numbers:
+            numbers[context.track_id] = len(numbers)
+            codes, header = read_codes(folder / f"{context.track_id}.safetensors")
+            whole = sparse_matrix(codes, header.d_sae)
+            site, misaligned = header.site, header.misaligned
+        parts.append(whole[context.first_row + context.steps])
+        tracks.append(np.full(len(context.steps), numbers[context.track_id]))
+    values = sparse.csr_array(sparse.vstack(parts))
+    return EncodedRows(folder.name, site, values, np.concatenate(tracks), misaligned)
 
 
-def taken(codes: Codes, rows: NDArray[np.integer]) -> Codes:
-    """Some rows of codes, in the order given."""
-    at = torch.from_numpy(np.asarray(rows, dtype=np.int64))
-    starts, counts = codes.offsets[:-1][at], codes.l0[at]
-    offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    within = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], counts)
-    places = torch.repeat_interleave(starts, counts) + within
-    return Codes(codes.indices[places], codes.values[places], offsets)
+def sparse_matrix(codes: Codes, features: int) -> sparse.csr_array:
+    """Codes as a matrix [rows, features]."""
+    parts = (codes.values.numpy(), codes.indices.numpy(), codes.offsets.numpy())
+    return sparse.csr_array(parts, shape=(codes.rows, features))
 
 
 def dense(codes: Codes, numbers: NDArray[np.int64]) -> Array:
-    """Columns of chosen features, ``numbers`` ascending: [rows, len(numbers)]."""
-    indices = codes.indices.numpy()
-    rows = np.repeat(np.arange(codes.rows), codes.l0.numpy())
-    column = np.searchsorted(numbers, indices)
-    column[column == len(numbers)] = 0
-    wanted = numbers[column] == indices
-    out = np.zeros((codes.rows, len(numbers)))
-    out[rows[wanted], column[wanted]] = codes.values.numpy()[wanted]
-    return out
+    """Columns of chosen features: [rows, len(numbers)]."""
+    features = 1 + max(int(numbers.max()), int(codes.indices.max()) if len(codes.indices) else 0)
+    columns = sparse_matrix(codes, features)[:, numbers]
+    return np.asarray(columns.toarray(), dtype=np.float64)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from leitmotif.intervals import Interval, interval_of, track_weights
+from leitmotif.parallel import in_processes
 from leitmotif.probe.blocks import Block
-from leitmotif.probe.effects import PartialEffects
+from leitmotif.probe.effects import PartialEffects, effects_by_fold
 from leitmotif.probe.expansion import expand
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.nested import NestedRidge
@@ -55,6 +57,13 @@ class Candidate:
     """Share of folds, over all splits, in which the effect has the sign it has overall."""
     misaligned: str = ""
     """What does not match between the autoencoder and the activations."""
+    active: int | None = None
+    """Tracks in which it is active on the rows tested; None for a coordinate."""
+    arrangements: int | None = None
+    """Over which ``p`` is counted, the observed one included; None where it is computed."""
+    margin: int | None = None
+    """How many more of them might reach the observed statistic before it is no longer chosen; of
+    one that is not chosen, below 0: by how many too many do."""
 
 
 def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -92,18 +101,29 @@ def probe_sites(
     how: Probing,
 ) -> Fits:
     """Fit ``NestedRidge`` at each site and horizon."""
+    # One horizon after the other: its sites have the same controls, see ``algebra.Design``.
+    cells = [(site, number) for number in range(len(samples)) for site in features]
+    expansions = [expanded(sample, settings) for sample in samples]
+    fits = in_processes(partial(_probed, features, samples, expansions, how), cells)
     found: Fits = {site: {} for site in features}
-    for sample in samples:
-        controls = expanded(sample, settings)
-        for site, X in features.items():
-            probe = NestedRidge(
-                folds=how.folds, permutations=how.permutations, random_state=how.seed
-            )
-            probe.fit(
-                varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups
-            )
-            found[site][sample.horizon.name] = _fit(probe, sample)
+    for (site, number), fit in zip(cells, fits, strict=True):
+        found[site][samples[number].horizon.name] = fit
     return found
+
+
+def _probed(
+    features: Mapping[str, Array],
+    samples: Sequence[Sample],
+    controls: Sequence[Array],
+    how: Probing,
+    cell: tuple[str, int],
+) -> Fit:
+    site, number = cell
+    sample = samples[number]
+    probe = NestedRidge(folds=how.folds, permutations=how.permutations, random_state=how.seed)
+    X = varying(features[site][sample.inside])[0]
+    probe.fit(X, sample.y, controls=controls[number], groups=sample.groups)
+    return _fit(probe, sample)
 
 
 def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
@@ -164,16 +184,22 @@ def worth_of_controls(
 
     Control left out ("none": all are in) -> {r2_controls, partial_r2}.
     """
-    found = {}
-    for left_out in ("none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)):
-        controls = expanded(sample, settings, without=left_out)
-        probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
-        probe.fit(varying(X[sample.inside])[0], sample.y, controls=controls, groups=sample.groups)
-        found[left_out] = {
-            "r2_controls": round(probe.r2_controls_[0].mean, 4),
-            "partial_r2": round(probe.partial_r2_[0].mean, 4),
-        }
-    return found
+    names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
+    inside = varying(X[sample.inside])[0]
+    worth = in_processes(partial(_worth, inside, sample, settings, how), names)
+    return dict(zip(names, worth, strict=True))
+
+
+def _worth(
+    X: Array, sample: Sample, settings: ControlSettings, how: Probing, left_out: str
+) -> dict[str, float]:
+    controls = expanded(sample, settings, without=left_out)
+    probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
+    probe.fit(X, sample.y, controls=controls, groups=sample.groups)
+    return {
+        "r2_controls": round(probe.r2_controls_[0].mean, 4),
+        "partial_r2": round(probe.partial_r2_[0].mean, 4),
+    }
 
 
 def selectivities(
@@ -209,35 +235,61 @@ def candidates(
     ``blocks`` hold all rows of the experiment. The correction runs over all features of all of
     them.
     """
-    controls = expanded(sample, settings)
-    found = []
-    for block in blocks:
-        values, kept = varying(block.values[sample.inside])
-        test = PartialEffects(
-            folds=how.folds, shifts=how.shifts, alpha=how.alpha, random_state=how.seed
-        )
-        test.fit(values, sample.y, controls=controls, groups=sample.groups)
-        stable = _stability(test, values, sample, controls, how)
-        found += [
-            Candidate(
-                site=block.site,
-                hook=block.hook,
-                feature=int(feature),
-                horizon=sample.horizon.name,
-                effect=float(test.effect_[i]),
-                low=float(test.low_[i]),
-                high=float(test.high_[i]),
-                p=float(test.p_[i]),
-                q=float("nan"),
-                p_shift=float(test.p_shift_[i]),
-                stability=float(stable[i]),
-                misaligned=block.misaligned,
-            )
-            for i, feature in enumerate(block.numbers[kept])
-        ]
+    # Only these rows travel to the process that tests them.
+    inside = (replace(block, values=block.values[sample.inside]) for block in blocks)
+    tested = in_processes(partial(_tested, sample, expanded(sample, settings), how), inside)
+    found = [one for block in tested for one in block]
     q = false_discovery_control([one.p for one in found], method="bh")
-    corrected = [replace(one, q=float(value)) for one, value in zip(found, q, strict=True)]
+    corrected = [
+        replace(one, q=float(value), margin=margin)
+        for one, value, margin in zip(found, q, _margins(found, q, how.alpha), strict=True)
+    ]
     return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))
+
+
+def _margins(found: Sequence[Candidate], q: Array, alpha: float) -> list[int]:
+    """How far each feature is from the level at which it would change sides, in arrangements.
+
+    Benjamini & Hochberg choose those with p up to alpha × chosen / tested; one more would be chosen
+    at alpha × (chosen + 1) / tested.
+    """
+    chosen = int((q <= alpha).sum())
+    margins = []
+    for one, value in zip(found, q, strict=True):
+        assert one.arrangements is not None
+        level = alpha * (chosen if value <= alpha else chosen + 1) / len(found)
+        allowed = int(level * one.arrangements * (1 + 1e-9))
+        margins.append(allowed - round(one.p * one.arrangements))
+    return margins
+
+
+def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list[Candidate]:
+    """Test the features of a block that holds the rows of the sample."""
+    values, kept = varying(block.values)
+    test = PartialEffects(
+        folds=how.folds, shifts=how.shifts, alpha=how.alpha, random_state=how.seed
+    )
+    test.fit(values, sample.y, controls=controls, groups=sample.groups)
+    stable = _stability(test, values, sample, controls, how)
+    return [
+        Candidate(
+            site=block.site,
+            hook=block.hook,
+            feature=int(feature),
+            horizon=sample.horizon.name,
+            effect=float(test.effect_[i]),
+            low=float(test.low_[i]),
+            high=float(test.high_[i]),
+            p=float(test.p_[i]),
+            q=float("nan"),
+            p_shift=float(test.p_shift_[i]),
+            stability=float(stable[i]),
+            misaligned=block.misaligned,
+            active=None if block.active is None else int(block.active[kept[i]]),
+            arrangements=test.permutations_ + 1,
+        )
+        for i, feature in enumerate(block.numbers[kept])
+    ]
 
 
 def _stability(
@@ -246,11 +298,16 @@ def _stability(
     """Share of folds over all splits in which each effect has its sign: [d]."""
     signs = [test.effect_by_fold_]
     for seed in range(how.seed + 1, how.seed + how.seeds):
-        # alpha 1: nothing is tested here, and the fewest permutations will do.
-        again = PartialEffects(folds=how.folds, permutations=X.shape[1], shifts=0, alpha=1.0)
-        again.set_params(random_state=seed)
-        again.fit(X, sample.y, controls=controls, groups=sample.groups)
-        signs.append(again.effect_by_fold_)
+        signs.append(
+            effects_by_fold(
+                X,
+                sample.y,
+                controls=controls,
+                groups=sample.groups,
+                folds=how.folds,
+                seed=seed,
+            )
+        )
     same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)
     return np.asarray(same.mean(axis=0))
 

@@ -10,8 +10,10 @@ link only where the track's mean is.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.signal import lfilter
 
@@ -30,13 +32,40 @@ class Source:
     """[rows]"""
     tracks: tuple[slice, ...]
 
+    # Every draw uses these.
+
+    @cached_property
+    def scaled_features(self) -> Array:
+        """``features`` with mean 0 and spread 1."""
+        return scaled(self.features)
+
+    @cached_property
+    def scaled_controls(self) -> Array:
+        """``controls`` with mean 0 and spread 1."""
+        return scaled(self.controls)
+
+    @cached_property
+    def memory(self) -> float:
+        """Autocorrelation of the target between neighbouring rows."""
+        return lag_one(self.target, self.tracks)
+
+    @cached_property
+    def rows_by_length(self) -> list[NDArray[np.int64]]:
+        """For each length of a track the rows of those that have it: [tracks, length]."""
+        by_length: dict[int, list[NDArray[np.int64]]] = {}
+        for track in self.tracks:
+            by_length.setdefault(track.stop - track.start, []).append(
+                np.arange(track.start, track.stop)
+            )
+        return [np.stack(rows) for rows in by_length.values()]
+
 
 Generator = Callable[[np.random.Generator, Source], Array]
 
 
 def linear(random: np.random.Generator, source: Source) -> Array:
     """A weighted sum of the controls, and as much slow noise."""
-    return _with_noise(random, source, _scaled(source.controls) @ _direction(random, source))
+    return _with_noise(random, source, source.scaled_controls @ _direction(random, source))
 
 
 def curved(random: np.random.Generator, source: Source) -> Array:
@@ -90,8 +119,11 @@ def label(random: np.random.Generator, source: Source) -> Array:
 
 
 def direction_of(random: np.random.Generator, source: Source, *, features: Array) -> Array:
-    """A random direction among other features [rows, d] of the same rows, another model's say."""
-    return np.asarray(_scaled(features) @ random.normal(size=features.shape[1]))
+    """A random direction among other features [rows, d] of the same rows, another model's say.
+
+    They have mean 0 and spread 1; see ``scaled``.
+    """
+    return np.asarray(features @ random.normal(size=features.shape[1]))
 
 
 WITHOUT_FORESIGHT: dict[str, Generator] = {
@@ -109,18 +141,29 @@ def planted(random: np.random.Generator, source: Source, *, own: Array, strength
     ``own`` [rows] is what the controls leave of the target. With noise of unit variance, s / √(1 -
     s²) times the standardised ``own`` has partial correlation s with the target.
     """
-    link = strength / np.sqrt(1 - strength**2)
-    return _with_noise(random, source, _curve(random, source)) + link * _unit(own)
+    return _with_noise(random, source, _curve(random, source)) + link(own, strength)
+
+
+def link(own: Array, strength: float) -> Array:
+    """What is added to noise of unit variance, [rows]; see ``planted``."""
+    return np.asarray(strength / np.sqrt(1 - strength**2) * _unit(own))
+
+
+def scaled(values: Array) -> Array:
+    """Columns [rows, d] with mean 0 and spread 1; constant ones stay 0."""
+    spread = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1))
 
 
 def slow_noise(random: np.random.Generator, source: Source) -> Array:
     """Autoregressive noise of unit variance, as slow as the target is: [rows]."""
-    memory = lag_one(source.target, source.tracks)
-    made = np.empty(len(source.target))
-    for track in source.tracks:
-        white = random.normal(size=track.stop - track.start)
-        white[1:] *= np.sqrt(1 - memory**2)
-        made[track] = lfilter([1], [1, -memory], white)
+    memory = source.memory
+    white = random.normal(size=len(source.target))
+    made = np.empty_like(white)
+    for rows in source.rows_by_length:
+        driven = white[rows]
+        driven[:, 1:] *= np.sqrt(1 - memory**2)
+        made[rows] = lfilter([1], [1, -memory], driven, axis=1)
     return made
 
 
@@ -137,9 +180,9 @@ def _with_noise(random: np.random.Generator, source: Source, signal: Array) -> A
 
 
 def _curve(random: np.random.Generator, source: Source) -> Array:
-    scaled = _scaled(source.controls)
-    first = np.tanh(scaled @ _direction(random, source) + random.normal())
-    second = (scaled @ _direction(random, source) + random.normal()) ** 2
+    controls = source.scaled_controls
+    first = np.tanh(controls @ _direction(random, source) + random.normal())
+    second = (controls @ _direction(random, source) + random.normal()) ** 2
     return np.asarray(_unit(first) + _unit(second) + _unit(first * second))
 
 
@@ -149,12 +192,7 @@ def _direction(random: np.random.Generator, source: Source) -> Array:
 
 def _column(random: np.random.Generator, source: Source) -> Array:
     """A random direction in feature space: unlike single units, no two draws are the same."""
-    return direction_of(random, source, features=source.features)
-
-
-def _scaled(values: Array) -> Array:
-    spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1))
+    return direction_of(random, source, features=source.scaled_features)
 
 
 def _unit(values: Array) -> Array:

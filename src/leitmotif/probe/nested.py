@@ -261,16 +261,16 @@ def _prepared(
         )
     scale = np.where(away, np.inf, np.sqrt(np.maximum(left, 0) / sums.rows[train].sum()))
     grams = [gram / np.outer(scale, scale) for gram in grams]
+    X, Y = sums.residual(B, slice(None))
+    X /= scale
     products = []
-    for tracks in data.folds:
-        pairs = [sums.residual(B, data.tracks[track]) for track in tracks]
-        features = [X / scale for X, _ in pairs]
-        targets = [Y for _, Y in pairs]
+    for fold, tracks in enumerate(data.folds):
         if exchanging:
-            products.append(pair_products(features, targets))
+            rows = [data.tracks[track] for track in tracks]
+            products.append(pair_products([X[one] for one in rows], [Y[one] for one in rows]))
         else:
-            summed = np.vstack(features).T @ np.vstack(targets)
-            products.append(summed[np.newaxis, np.newaxis])
+            inside = sums.design.members[fold]
+            products.append((X[inside].T @ Y[inside])[np.newaxis, np.newaxis])
     return _Fold(train, test, grams, products, sums.rows), scale
 
 

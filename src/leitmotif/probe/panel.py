@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.remembered import Remembered
 
 Array = NDArray[np.float64]
 
@@ -87,12 +88,11 @@ def panel(
         X, "features", "leave them out; leitmotif.probe.panel.constant_columns finds them"
     )
     refuse_constant(Y, "targets", "no event, or an event at every row, can be told from nothing")
-    refuse_collinear(Z)
-    centre, scale = centre_and_scale(Z)
+    scaled, centre, scale = _scaled(Z)
     made = Panel(
         features=X,
         targets=Y,
-        controls=(Z - centre) / scale,
+        controls=scaled,
         centre=centre,
         scale=scale,
         tracks=tracks,
@@ -101,6 +101,15 @@ def panel(
     )
     refuse_one_class(made)
     return made
+
+
+def _checked_and_scaled(controls: Array) -> tuple[Array, Array, Array]:
+    refuse_collinear(controls)
+    centre, scale = centre_and_scale(controls)
+    return (controls - centre) / scale, centre, scale
+
+
+_scaled = Remembered(_checked_and_scaled, most=4)
 
 
 def matrix(values: ArrayLike, name: str) -> Array:

@@ -9,7 +9,7 @@ from leitmotif.config import Params
 from leitmotif.files import write_json, write_text
 from leitmotif.probe.calibration import Calibration, calibrate
 from leitmotif.probe.experiment import expanded, varying
-from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, direction_of
+from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, direction_of, scaled
 from leitmotif.probe.models import compared_models
 from leitmotif.probe.registry import load_controls
 from leitmotif.stages import ACTIVATIONS, CONTROLS, CORPUS, METRICS, PLOTS, WORK_CACHE, run
@@ -39,7 +39,7 @@ def calibration(params: Params) -> None:
     with compared_models(
         probes.comparisons,
         model=params.model,
-        activations=params.activations,
+        activations=params.activations.model_copy(update={"sites": [settings.site]}),
         tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
         audio_root=CORPUS,
         cache=WORK_CACHE / "activations",
@@ -48,7 +48,7 @@ def calibration(params: Params) -> None:
     ) as stores:
         for name, store in stores.items():
             theirs = varying(rows.features(store, settings.site)[sample.inside])[0]
-            generators[name] = partial(direction_of, features=theirs)
+            generators[name] = partial(direction_of, features=scaled(theirs))
     found = calibrate(
         source,
         expanded(sample, controls),

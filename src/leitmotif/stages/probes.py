@@ -13,7 +13,7 @@ from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.candidates import CandidateRow
-from leitmotif.probe.encoded import encoded_blocks
+from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
     Candidate,
     Probing,
@@ -28,7 +28,7 @@ from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
 from leitmotif.probe.panel import Array
 from leitmotif.probe.past import Reading, check_past
 from leitmotif.probe.registry import load_controls
-from leitmotif.probe.rows import Rows, Sample
+from leitmotif.probe.rows import Sample
 from leitmotif.probe.targets import Horizon
 from leitmotif.progress import progress
 from leitmotif.sae.used import Used, load_used
@@ -105,10 +105,11 @@ def probes(params: Params) -> None:
         sample.horizon.name: worth_of_controls(own[best], sample, controls, how)
         for sample in samples
     }
+    encoded = {one.site: read_encoded(rows, SAE / one.hook.name) for one in used}
     # The nearest horizon is where the interventions take their local features from.
     tested = {
         sample.horizon.name: candidates(
-            _blocks(rows, own, used, sample, settings.least_active), sample, controls, how
+            _blocks(own, encoded, sample, settings.least_active), sample, controls, how
         )
         for sample in (claimed, samples[0])
     }
@@ -179,18 +180,15 @@ def _check_past(
 
 
 def _blocks(
-    rows: Rows,
     own: Mapping[str, Array],
-    used: Sequence[Used],
+    encoded: Mapping[str, EncodedRows],
     sample: Sample,
     least_active: float,
 ) -> Iterator[Block]:
     """An autoencoder's features at each site that has one, the residual's coordinates elsewhere."""
-    by_site = {one.site: one.hook.name for one in used}
     for site, features in own.items():
-        if site in by_site:
-            folder = SAE / by_site[site]
-            yield from encoded_blocks(rows, sample.inside, folder, least_active=least_active)
+        if site in encoded:
+            yield from encoded[site].blocks(sample.inside, least_active=least_active)
         else:
             yield raw_block(site, features)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches import APPROACHES, Approach, Found, Search, Source, screen
+from leitmotif.causal.approaches import APPROACHES, Approach, Found, Source, screen
 from leitmotif.causal.candidates import Candidate, FeatureCandidates
 from leitmotif.causal.findings import (
     MOST,
@@ -21,6 +21,7 @@ from leitmotif.causal.findings import (
     judge,
     largest_p,
 )
+from leitmotif.causal.search import Search
 from leitmotif.causal.verdict import Thresholds, verdict
 from leitmotif.config import Params
 from leitmotif.files import read_json, write_json, write_text

@@ -1,0 +1,93 @@
+"""Which of the ranked features an approach takes, and which if one of them changed sides.
+
+A feature is taken if its q is at most ``alpha``, if it is among the ``surest`` of all sites, and
+among the ``together`` surest of its own. At each of these three there is a last feature taken and a
+first one left out, and a conclusion should not hang on which is which.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from leitmotif.probe.experiment import Candidate as Ranked
+
+Taken = dict[str, list[Ranked]]
+"""By site, first the site with most of the surest features; the surest first."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Features of all sites, and how many of them are taken."""
+
+    ranked: Sequence[Ranked]
+    """The surest first."""
+    alpha: float
+    surest: int
+    together: int
+    by_effect: bool = False
+    """Ranked by the size of the effect alone; if not, by q and among equals by that."""
+
+    @property
+    def sure(self) -> list[Ranked]:
+        """The surest features of all sites."""
+        return [one for one in self.ranked if one.q <= self.alpha][: self.surest]
+
+    def taken(self) -> Taken:
+        """What is taken; empty if no feature is sure."""
+        return _grouped(self.sure, self.together)
+
+    def lead(self) -> int | None:
+        """By how many of the surest features the first site leads the next; None without one."""
+        counts = [len(of_site) for of_site in _grouped(self.sure, len(self.ranked)).values()]
+        return counts[0] - counts[1] if len(counts) > 1 else None
+
+    def border(self, site: str) -> tuple[Ranked, Ranked | None]:
+        """The last feature that is taken of a site, and the first that is not."""
+        last = self.taken()[site][-1]
+        mine = [one for one in self.ranked if one.site == site]
+        following = mine[mine.index(last) + 1 :]
+        return last, following[0] if following else None
+
+    def otherwise(self, site: str) -> tuple[float, Taken]:
+        """What would be taken if the feature changed sides that is nearest to doing so.
+
+        Looked at are the features at the border of the surest, and of those taken of ``site``.
+        Returns also how near it is: the share by which the number would have to change that decides
+        (q against ``alpha`` or another q, an effect against another effect); infinite where no
+        feature is left out and none can leave.
+        """
+        changes = [*self._of_all(), *self._of_site(site)]
+        distance, sure = min(changes, key=lambda one: one[0], default=(float("inf"), self.sure))
+        return distance, _grouped(sure, self.together)
+
+    def _of_all(self) -> Iterator[tuple[float, list[Ranked]]]:
+        sure, following = self.sure, self.ranked[len(self.sure) :]
+        if following and following[0].q <= self.alpha:
+            yield self._apart(sure[-1], following[0]), [*sure[:-1], following[0]]
+            return
+        if sure:
+            yield 1 - sure[-1].q / self.alpha, sure[:-1]
+        if following and len(sure) < self.surest:
+            yield following[0].q / self.alpha - 1, [*sure, following[0]]
+
+    def _of_site(self, site: str) -> Iterator[tuple[float, list[Ranked]]]:
+        sure = self.sure
+        mine = [at for at, one in enumerate(sure) if one.site == site]
+        if len(mine) > self.together:
+            last, following = mine[self.together - 1 : self.together + 1]
+            distance = self._apart(sure[last], sure[following])
+            sure[last], sure[following] = sure[following], sure[last]
+            yield distance, sure
+
+    def _apart(self, one: Ranked, other: Ranked) -> float:
+        """Share by which the surer of two features is ahead."""
+        if one.q == other.q or self.by_effect:
+            return 1 - abs(other.effect) / abs(one.effect) if one.effect else 0.0
+        return 1 - one.q / other.q
+
+
+def _grouped(sure: Sequence[Ranked], together: int) -> Taken:
+    by_site: Taken = {}
+    for one in sure:
+        by_site.setdefault(one.site, []).append(one)
+    order = sorted(by_site.items(), key=lambda item: -len(item[1]))
+    return {site: of_site[:together] for site, of_site in order}
