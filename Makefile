@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: help env lint test repro bench constraints clean
 
 help:
-	@echo "make repro        reproduce the experiment that params.yaml describes, print the metrics"
+	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
 	@echo "make test         run the tests"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
@@ -34,7 +34,7 @@ test: env
 
 repro: env
 	$(BIN)/dvc repro
-	$(BIN)/dvc metrics show metrics/*.json
+	$(BIN)/leitmotif results
 
 bench: env
 	@set -e; for benchmark in benchmarks/[a-z]*.py; do \

@@ -369,6 +369,27 @@ def report(
 
 
 @app.command()
+def results() -> None:
+    """Say in 40 lines what the last run found, what to open and what to run next."""
+    import sys
+
+    from leitmotif.results import as_lines, read_results
+
+    lines = as_lines(read_results())
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for line in lines:
+        heading = not line.startswith(" ")
+        text = Text(line, "bold") if heading else console.render_str(line, markup=False)
+        console.print(text, soft_wrap=True)
+
+
+@app.command()
 def replay(
     line: Annotated[int, typer.Argument(min=1, help="Line of the log, counted from 1.")],
     log: Annotated[Path, typer.Option(help="The log of interventions.")] = Path(

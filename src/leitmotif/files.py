@@ -128,7 +128,10 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
-    """Write one JSON object a line, keys sorted; returns the number of rows."""
+    """Write one JSON object a line, keys sorted; returns the number of rows.
+
+    A table without rows is one empty line: of a file of no bytes DVC warns at every run.
+    """
     count = 0
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
@@ -136,6 +139,8 @@ def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
             file.write(json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False))
             file.write("\n")
             count += 1
+        if not count:
+            file.write("\n")
     return count
 
 
@@ -149,7 +154,7 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
     except UnicodeDecodeError as error:
         raise LeitmotifError(f"{path} is not UTF-8 text", found=error, fix=_REPRODUCE) from error
     # Not splitlines(): it also breaks at U+2028 and its like, which JSON strings may hold.
-    lines = text.removesuffix("\n").split("\n") if text else []
+    lines = text.removesuffix("\n").split("\n") if text.strip("\n") else []
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(model.model_validate_json(line))

@@ -11,9 +11,9 @@ import pytest
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError, ModelError
-from leitmotif.files import read_json, sha256_file, write_json
+from leitmotif.files import read_json, read_table, sha256_file, write_json
 from leitmotif.sae.encode import read_codes
-from leitmotif.sae.registry import FolderCheckpoint, load_registry, register
+from leitmotif.sae.registry import FolderCheckpoint, Hook, load_registry, register
 from leitmotif.stages import METRICS, PLOTS, SAE
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
@@ -115,9 +115,11 @@ def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: P
 
 def test_without_autoencoders_the_stage_says_so(changed: Changed) -> None:
     sae(changed(hooks=[]))
+    assert read_table(SAE / "hooks.jsonl", Hook) == []
+    assert (SAE / "hooks.jsonl").stat().st_size  # of a folder or file with nothing DVC warns
     found = metrics()
     assert (found["audits"], found["loss_recovered"]) == ([], {})
-    assert list(SAE.iterdir()) == []
+    assert list(SAE.iterdir()) == [SAE / "hooks.jsonl"]
     assert pd.read_csv(PLOTS / "sae.csv").empty
     with pytest.raises(ConfigError, match="no autoencoder 'planner-9'"):
         sae(changed(hooks=["planner-9"]))

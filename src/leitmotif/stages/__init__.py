@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leitmotif.config import Params, load_params
+from leitmotif.durations import announced
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import explained_full_disk
 from leitmotif.watched import check_watched
@@ -36,12 +37,16 @@ WORK_CACHE = Path(".leitmotif")
 
 
 def run(stage: Callable[[Params], None]) -> None:
-    """Run one stage with this folder's params; an expected error ends it without a traceback."""
+    """Run one stage with this folder's params; an expected error ends it without a traceback.
+
+    It says first how long it may take (``leitmotif.durations``).
+    """
     try:
         with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
             params = load_params()
             check_watched(params)
-            stage(params)
+            with announced(stage.__name__, params):
+                stage(params)
     except LeitmotifError as error:
         print(f"{stage.__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

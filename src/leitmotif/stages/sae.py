@@ -8,7 +8,7 @@ import pandas as pd
 from leitmotif.config import ModelParams, Params
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
-from leitmotif.files import atomic_folder, write_json, write_text
+from leitmotif.files import atomic_folder, write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.progress import progress
 from leitmotif.sae.alignment import BRAND
@@ -44,6 +44,8 @@ def sae(params: Params) -> None:
             )
             for one in used
         ]
+        # With no autoencoder in use the folder would be empty, of which DVC warns at every run.
+        write_table(out / "hooks.jsonl", [one.hook for one in used])
     fits = {
         one.hook.name: measure_sites(
             one.hook.name, one.sae, store, _alike(store, one.site), seed=settings.seed

@@ -1,0 +1,76 @@
+"""Numbers, intervals and lists as text that keeps within a width."""
+
+from collections.abc import Iterable, Sequence
+
+WIDTH = 100
+"""Of a line."""
+NOTHING = "-"
+"""Stands for what is not known."""
+
+
+def count(value: object) -> str:
+    """A whole number, with commas."""
+    known = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if known else NOTHING
+
+
+def yes(value: object) -> str:
+    """``yes`` or ``no``, for True and False."""
+    if not isinstance(value, bool):
+        return NOTHING
+    return "yes" if value else "no"
+
+
+def mean(value: object, form: str) -> str:
+    """A number, or the mean of an interval, in the format ``form``."""
+    if isinstance(value, dict):
+        value = value.get("mean")
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return format(value, form) if known else NOTHING
+
+
+def interval(value: object, form: str) -> str:
+    """``+87.5 (55.8 to 96.6)``; of a number without an interval, that number."""
+    middle = mean(value, form)
+    if not isinstance(value, dict) or middle == NOTHING:
+        return middle
+    low, high = (mean(value.get(key), form.replace("+", "")) for key in ("low", "high"))
+    return f"{middle} ({low} to {high})"
+
+
+def one_line(value: object) -> str:
+    """Text without line breaks and without two spaces in a row."""
+    return " ".join(str(value).split())
+
+
+def column(value: object, width: int) -> str:
+    """A column of ``width`` characters, the last of them a space."""
+    text = NOTHING if value is None else one_line(value)
+    return f"{cut(text, width - 1):<{width}}"
+
+
+def cut(text: str, width: int = WIDTH) -> str:
+    """Text of at most ``width`` characters, with … for what is cut off."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def listed(start: str, items: Sequence[str]) -> str:
+    """``start`` and as many items as fit in a line, then how many more there are."""
+    for shown in range(len(items), 0, -1):
+        more = f", and {len(items) - shown} more" if shown < len(items) else ""
+        line = start + ", ".join(items[:shown]) + more
+        if len(line) <= WIDTH:
+            return line
+    return f"{start}{len(items)}, of long names"
+
+
+def first_rows(rows: Iterable[list[str]], most: int, what: str) -> list[str]:
+    """The lines of the first rows, at most ``most``, with one that says how many are left out."""
+    rows = list(rows)
+    lines: list[str] = []
+    for number, row in enumerate(rows):
+        left = len(rows) - number - 1
+        if len(lines) + len(row) > most - (left > 0):
+            return [*lines, f"  and {left + 1} more {what}"]
+        lines += row
+    return lines
