@@ -11,7 +11,7 @@ from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.files import read_table, sha256_file, write_json, write_table
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.report.features.listening import Context, Track
 from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import FeatureHeader, write_codes

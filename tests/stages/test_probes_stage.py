@@ -12,7 +12,7 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.queue import write_proposals
 from leitmotif.review.labels import Coverage

@@ -14,7 +14,6 @@ import numpy as np
 import soundfile
 from pydantic import Field
 
-from leitmotif.causal.conditions import Kind
 from leitmotif.causal.measures import Measured, Metrics
 from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Continuing
@@ -23,6 +22,7 @@ from leitmotif.errors import StoreError
 from leitmotif.files import atomic, read_table, write_table
 from leitmotif.recurrence.continuation import Return
 from leitmotif.store.cache import explained_full_disk
+from leitmotif.tables.effects import Kind
 
 LOG = Path("data/interventions.jsonl")
 SCHEMA = Path(__file__).with_name("interventions.schema.json")

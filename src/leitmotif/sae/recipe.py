@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
 
-from leitmotif.corpus.tables import Table
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.files import read_json, sha256_file, write_json, write_text
 from leitmotif.sae.audit import measure
@@ -17,28 +14,15 @@ from leitmotif.sae.pool import RowPool
 from leitmotif.sae.registry import Hook
 from leitmotif.sae.train import Progress, Trainer, Training, finish
 from leitmotif.store import ActivationStore
+from leitmotif.tables.alignment import TrainedRow
 
 TRAINING, CURVE, CHECKPOINT = "training.json", "curve.csv", "checkpoint.safetensors"
 
 
-class Trained(Table):
-    """training.json: what training reached on tracks that it did not see."""
+class Trained(TrainedRow):
+    """training.json: what training reached, and with which settings."""
 
-    site: str
-    tracks: int
-    """Trained on."""
-    held_out: int
-    rows: int
-    """Rows of the tracks trained on."""
-    fvu: Annotated[float, Field(ge=0)]
-    cosine: float
-    l0: float
-    dead_fraction: float
     settings: Training
-
-    def as_metric(self) -> dict[str, object]:
-        """Return the entry of metrics/sae.json."""
-        return self.model_dump(mode="json", exclude={"settings"})
 
 
 @dataclass(frozen=True)

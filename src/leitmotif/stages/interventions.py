@@ -19,7 +19,7 @@ from leitmotif.causal.verdict import overall
 from leitmotif.config import Params
 from leitmotif.files import atomic, atomic_folder, read_json, read_table, write_json, write_text
 from leitmotif.judge import Clap
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.probe.intervals import Interval
 from leitmotif.sae.used import load_used
 from leitmotif.stages import (

@@ -12,7 +12,7 @@ from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.blocks import Block, raw_block
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.probe.encoded import encoded_blocks
 from leitmotif.probe.experiment import (
     Candidate,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.files import read_json, read_table, sha256_file, write_json
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.report.build import write_report
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 
 
 @dataclass(frozen=True, order=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
 from leitmotif.probe.targets import now
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
