@@ -67,7 +67,9 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
         ("planner-0", SITES[0], ""),
         ("planner-1", SITES[1], ""),
     ]
-    assert all(row.audit and row.audit.passed and row.audit.best == row.site for row in own.values())
+    assert all(
+        row.audit and row.audit.passed and row.audit.best == row.site for row in own.values()
+    )
     assert own["planner-1"].fvu.mean < 0.1
     # One neighbour of layer 0, two of layer 1; each as it is and falsified.
     tried = [(row.hook, row.site) for row in rows for trial in row.trials if trial.falsified]

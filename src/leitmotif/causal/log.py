@@ -66,6 +66,8 @@ class InterventionRow(Table):
     model_fingerprint: Sha256
     candidate: str
     """Whose condition it is; empty for a baseline and a counterfactual."""
+    name: str
+    """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
     condition: Kind
     site: str | None
     """Canonical name; null where nothing was changed."""
@@ -106,12 +108,13 @@ def row_of(
     measured: Measured,
     how: Continuing,
     *,
+    name: str,
     model: str,
     model_fingerprint: str,
     sample_rate: int,
     file: str | None = None,
 ) -> InterventionRow:
-    """The line of one clip."""
+    """The line of one clip; ``name`` is that of its condition."""
     clip, condition = measured.clip, measured.clip.condition
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
@@ -125,6 +128,7 @@ def row_of(
             "model": model,
             "model_fingerprint": model_fingerprint,
             "candidate": condition.candidate,
+            "name": name,
             "condition": condition.kind,
             "strength": None if target is None else condition.strength,
             "source": clip.prefix.tracks.get(condition.source or "", condition.source),

@@ -6,13 +6,15 @@ from typing import Literal
 from leitmotif.corpus.tables import Table
 from leitmotif.tables.interval import IntervalRow
 
+Kind = Literal["all", "null", "planted"]
+"""``null``: features without foresight from one generator; ``all``: those of all generators;
+``planted``: features that do foresee."""
+
 
 class CalibrationRow(Table):
     """A row of data/calibration.jsonl: features of which the truth is known, and what was found."""
 
-    kind: Literal["all", "null", "planted"]
-    """``null``: features without foresight from one generator; ``all``: those of all generators;
-    ``planted``: features that do foresee."""
+    kind: Kind
     generator: str | None
     """Of the null features; null for the others."""
     strength: float | None
@@ -28,6 +30,6 @@ class CalibrationRow(Table):
     """Share that the controlled test calls significant: errors of nulls, power of planted ones."""
 
 
-def of_kind(rows: Iterable[CalibrationRow], kind: str) -> list[CalibrationRow]:
+def of_kind(rows: Iterable[CalibrationRow], kind: Kind) -> list[CalibrationRow]:
     """The rows of one kind, in their order."""
     return [row for row in rows if row.kind == kind]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from leitmotif.corpus.tables import Table
 from leitmotif.tables.interval import IntervalRow
 
+
 class NaiveRow(Table):
     """What a pooled correlation without groups or controls would report."""
 
@@ -95,6 +96,12 @@ class HorizonRow(Table):
     """What the probe at ``site`` finds with each control left out."""
     constant_controls: list[str]
     """Controls that are the same in all rows, and control nothing."""
+
+
+def largest(rows: Sequence[ProbeRow], *, model: str, horizon: str) -> ProbeRow:
+    """The row of a model's site with the largest partial R² at a horizon."""
+    cells = [row for row in rows if (row.model, row.horizon) == (model, horizon)]
+    return max(cells, key=lambda row: row.partial_r2.mean)
 
 
 def foresight(rows: Sequence[ProbeRow], *, minimum_seconds: float, alpha: float) -> ProbeRow | None:
