@@ -1,5 +1,6 @@
 """Fixtures that several parts share."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
+
+from leitmotif.parallel import WORKERS
+
+# Tests change things in this process that another would not know of.
+os.environ[WORKERS] = "1"
 
 # No test measures time; how long an example takes depends on what else the machine does.
 settings.register_profile("house", deadline=None)

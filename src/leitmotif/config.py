@@ -112,8 +112,9 @@ class ModelParams(Settings):
     """What DVC watches for a change of the weights: the folder itself, or for a hub id, which its
     revision pins, any file of this repository, such as the preset."""
     device: Literal["auto", "cpu", "cuda", "mps"]
-    dtype: Literal["float32", "bfloat16", "float16"]
-    """Precision of the forward pass."""
+    dtype: Literal["float64", "float32", "bfloat16", "float16"]
+    """Precision of the forward pass. With ``float64`` all that is computed beside it (codec,
+    autoencoders, judges) is float64 too, and every output has the same bytes on any processor."""
     text_padding: Literal["auto", "masked", "attended"]
     """Whether cross-attention masks padding (`transformers`) or attends to zeros (audiocraft);
     ``auto`` follows the checkpoint's origin."""
@@ -139,6 +140,11 @@ class ModelParams(Settings):
                 "changed weights would not make the activations stale"
             )
         return watch
+
+    @property
+    def dtype_beside(self) -> Literal["float64", "float32"]:
+        """Precision of what is computed beside the model: codec, autoencoders and judges."""
+        return "float64" if self.dtype == "float64" else "float32"
 
 
 def _is_hub_id(name: str) -> bool:

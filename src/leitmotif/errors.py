@@ -1,5 +1,8 @@
 """Errors that say what was found, what was expected and what to do."""
 
+import pickle
+from typing import Any
+
 
 class LeitmotifError(Exception):
     """An error for the person at the keyboard; the command line prints it without a traceback.
@@ -25,6 +28,25 @@ class LeitmotifError(Exception):
         if fix is not None:
             parts.append(f"  to do:    {fix}")
         super().__init__("\n".join(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it travel from another process with its attributes, as text where they cannot."""
+        state = {name: _picklable(value) for name, value in self.__dict__.items()}
+        return _rebuilt, (type(self), self.args), state
+
+
+def _rebuilt(kind: type[LeitmotifError], args: tuple[Any, ...]) -> LeitmotifError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
+
+def _picklable(value: object) -> object:
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # noqa: BLE001  # objects of any kind are found, and fail in any way
+        return str(value)
+    return value
 
 
 class ConfigError(LeitmotifError):

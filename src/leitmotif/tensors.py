@@ -37,6 +37,22 @@ class TensorFile:
                     rest = rest[file.write(rest) :]
 
 
+def on_grid(values: NDArray[np.floating], *, bits: int = 16) -> NDArray[np.float32]:
+    """Round to the nearest multiple of 2^-bits and store as float32.
+
+    Computed in float64, a value that differs between processors by 1e-14 falls across the boundary
+    of such a step once in some 1e9 values; across one of float32's own, a thousand times as often.
+    """
+    step = 2.0**-bits
+    return np.ascontiguousarray(np.round(values / step) * step, dtype=np.float32)
+
+
+def with_digits(values: NDArray[np.floating], *, bits: int = 16) -> NDArray[np.float32]:
+    """Round to ``bits`` significant binary digits and store as float32; see ``on_grid``."""
+    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
+    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits).astype(np.float32)
+
+
 def serialise(
     tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
 ) -> TensorFile:

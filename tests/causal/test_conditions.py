@@ -8,25 +8,6 @@ from leitmotif.causal.targets import WholeSite
 from leitmotif.errors import ModelError
 
 SITE = WholeSite("layers.1.residual", torch.zeros(4))
-X = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
-
-
-def test_strengths_scale_the_activation() -> None:
-    for kind, strength in (("zero_effect", 1.0), ("ablate", 0.0), ("scale", -2.0)):
-        out = Condition(kind, "c", SITE, strength).edit()(X)
-        torch.testing.assert_close(out, strength * X)
-    assert torch.equal(Condition("zero_effect", "c", SITE).edit()(X), X)
-
-
-def test_a_patch_copies_each_rows_own_source_in_both_halves_of_the_guidance() -> None:
-    # Two halves of one source row and two rows that read from it.
-    out = Condition("patch", "c", SITE, source="twin").edit(1, [0, 0])(X)
-    for half in (0, 3):
-        assert torch.equal(out[half], X[half])
-        for row in (1, 2):
-            torch.testing.assert_close(out[half + row], X[half])
-    halfway = Condition("patch", "c", SITE, 0.5, source="twin").edit(2, [1])(X[:3])
-    torch.testing.assert_close(halfway[2], (X[2] + X[1]) / 2)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ import scipy.signal
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from leitmotif.audio.decode import Recording, Samples, rms_dbfs
+from leitmotif.audio.decode import Recording, rms_dbfs
+
+Mono = NDArray[np.floating]
+"""[n], full scale at 1; measured in float64 if given in float64."""
 
 CLIPPED = 0.999
 """Magnitude from which a sample counts as clipped; lossy decoding moves it a little off 1."""
@@ -62,10 +65,12 @@ def measure_artifacts(
 ) -> SourceArtifacts:
     """Measure a whole decoded file of at least one sample."""
     samples, rate = recording.samples, recording.sample_rate
+    # float64: sums in float32 depend on the processor's width.
+    wide = samples.astype(np.float64)
     seconds = len(samples) / rate
     magnitude = np.abs(samples)
-    means = samples.mean(axis=0, dtype=np.float64)
-    mono = samples.mean(axis=1)
+    means = wide.mean(axis=0)
+    mono = wide.mean(axis=1)
     return SourceArtifacts(
         track_id=track_id,
         sample_rate=rate,
@@ -73,14 +78,14 @@ def measure_artifacts(
         bit_rate=round(file_bytes * 8 / seconds / 1000, 2),
         cutoff_hz=round(cutoff_frequency(mono, rate), 1),
         peak=round(float(magnitude.max()), 5),
-        loudness=round(float(rms_dbfs(samples.reshape(-1))), 2),
+        loudness=round(float(rms_dbfs(wide.reshape(-1))), 2),
         clipped=round(float(np.mean(magnitude >= CLIPPED)), 7),
         silence=round(_silent_fraction(mono, rate, silence_dbfs), 5),
         dc_offset=round(float(means[np.abs(means).argmax()]), 6),
     )
 
 
-def cutoff_frequency(samples: Samples, sample_rate: int) -> float:
+def cutoff_frequency(samples: Mono, sample_rate: int) -> float:
     """Frequency in Hz where the long-term spectrum of mono audio [n] ends in a cliff.
 
     The spectrum, in dB, is smoothed by a running median over 500 Hz, which removes partials and
@@ -121,7 +126,7 @@ def _last_run(mask: NDArray[np.bool_]) -> slice | None:
     return slice(int(true[gaps[-1] + 1] if len(gaps) else true[0]), int(true[-1]) + 1)
 
 
-def _silent_fraction(mono: Samples, sample_rate: int, silence_dbfs: float) -> float:
+def _silent_fraction(mono: Mono, sample_rate: int, silence_dbfs: float) -> float:
     width = min(len(mono), round(_SILENCE_FRAME_SECONDS * sample_rate))
     frames = mono[: len(mono) // width * width].reshape(-1, width)
     return float(np.mean(rms_dbfs(frames) < silence_dbfs))

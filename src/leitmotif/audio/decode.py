@@ -184,7 +184,7 @@ def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: 
         )
 
 
-def rms_dbfs(frames: NDArray[np.float32], *, floor: float = -120.0) -> NDArray[np.float32]:
+def rms_dbfs(frames: NDArray[np.floating], *, floor: float = -120.0) -> NDArray[np.float64]:
     """RMS level of frames [..., samples] in dB relative to a full-scale square wave, [...].
 
     Nothing is reported below ``floor``, so digital silence stays finite.
@@ -192,8 +192,7 @@ def rms_dbfs(frames: NDArray[np.float32], *, floor: float = -120.0) -> NDArray[n
     # Sums in float64 without a copy of the audio in float64.
     energy = np.einsum("...n,...n->...", frames, frames, dtype=np.float64)
     power = energy / frames.shape[-1]
-    level = 10 * np.log10(np.maximum(power, 10 ** (floor / 10)))
-    return np.asarray(level, dtype=np.float32)
+    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (floor / 10))))
 
 
 def _loudest_dbfs(audio: Audio) -> float:

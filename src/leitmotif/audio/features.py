@@ -14,6 +14,9 @@ value depends on:
 
 Onset and chroma therefore see a little of the future. Code that may use only the past has to delay
 them by that much.
+
+All is computed in float64 and rounded to steps of 2^-16: what float32 leaves differs between
+processors in the last digits, and what is rounded does not.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from librosa.onset import onset_strength
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples, rms_dbfs
+from leitmotif.tensors import on_grid
 
 SAMPLE_RATE = 32_000
 HOP = 640
@@ -42,7 +46,7 @@ track's loudest one, to which librosa's default would tie them."""
 
 @dataclass(frozen=True)
 class Features:
-    """What is extracted of a track; all float32, one column or entry per frame."""
+    """What is extracted of a track; float32 in steps of 2^-16, one column or entry per frame."""
 
     chroma: NDArray[np.float32]
     """[12, frames], C to B, each frame's largest at 1 (librosa's ``chroma_cqt``, C1 to B7).
@@ -65,7 +69,7 @@ def extract_features(samples: Samples) -> Features:
 def frame_energy(samples: Samples) -> NDArray[np.float32]:
     """RMS level in dBFS of each frame's own samples: [n] -> [n // 640]."""
     frames = len(samples) // HOP
-    return rms_dbfs(samples[: frames * HOP].reshape(frames, HOP))
+    return on_grid(rms_dbfs(samples[: frames * HOP].reshape(frames, HOP)))
 
 
 def _chroma(samples: Samples, frames: int) -> tuple[NDArray[np.float32], float]:
@@ -83,7 +87,7 @@ def _chroma(samples: Samples, frames: int) -> tuple[NDArray[np.float32], float]:
         tuning=tuning,
     )
     cents = round(float(tuning) * 1200 / _BINS_PER_OCTAVE, 2)
-    return np.ascontiguousarray(chroma[:, :frames], dtype=np.float32), cents
+    return on_grid(chroma[:, :frames]), cents
 
 
 def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
@@ -97,15 +101,15 @@ def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
     level = librosa.power_to_db(mel, amin=_ONSET_FLOOR, top_db=None)[:, :frames]
     # center=True would shift the result by another frame: the spectra are centred already.
     onset = onset_strength(S=level, sr=SAMPLE_RATE, center=False)
-    return np.asarray(onset, dtype=np.float32)
+    return on_grid(onset)
 
 
-def _centred(samples: Samples, frames: int, *, at_least: int) -> Samples:
+def _centred(samples: Samples, frames: int, *, at_least: int) -> NDArray[np.float64]:
     """Drop half a frame, so that librosa's frame f, centred on sample 640 f, is ours.
 
     Zeros at the end, which librosa would add itself, make up for it and keep its windows shorter
     than the signal.
     """
-    shifted = samples[HOP // 2 : frames * HOP]
+    shifted = samples[HOP // 2 : frames * HOP].astype(np.float64)
     missing = max(at_least, frames * HOP) - len(shifted)
     return np.pad(shifted, (0, missing))

@@ -19,12 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-import torch
-from torch import Tensor
-
 from leitmotif.causal.targets import Target
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.hooks import Edit
 from leitmotif.tables.effects import Kind
 
 _UNTOUCHED = ("baseline", "counterfactual")
@@ -71,29 +67,6 @@ class Condition:
         return ModelError(
             f"{what} of a {self.kind} condition", found=repr(found), expected=expected
         )
-
-    def edit(self, sources: int = 0, source_of: Sequence[int] = ()) -> Edit:
-        """The function that changes a batch's rows, activations [B, n, d].
-
-        With a source it takes [halves * (sources + rows), n, d]: first the ``sources`` rows that
-        are read from, then those to change, row i by source ``source_of[i]``; the halves are those
-        of the guidance.
-        """
-        target, strength = self.target, self.strength
-        assert target is not None
-
-        def change(x: Tensor) -> Tensor:
-            before = target.read(x)
-            return target.moved(x, strength * before - before)
-
-        def patch(x: Tensor) -> Tensor:
-            by_half = x.view(-1, sources + len(source_of), *x.shape[1:])
-            read_from, treated = by_half[:, :sources], by_half[:, sources:]
-            given = target.read(read_from)[:, list(source_of)]
-            moved = target.moved(treated, strength * (given - target.read(treated)))
-            return torch.cat([read_from, moved], dim=1).flatten(0, 1)
-
-        return change if self.source is None else patch
 
     def describe(self) -> dict[str, object]:
         """What decides a clip besides its piece and its noise, as plain data."""

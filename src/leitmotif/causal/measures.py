@@ -201,11 +201,11 @@ class Measurer:
         return {
             key: Metrics(
                 recurrence=recurrence_rate(found[key]) if found[key] else None,
-                clap_similarity=float(like.similarity.mean()),
-                clap_prompt=told.get(key),
-                loudness_db=like.loudness_db,
-                spectral_db=like.spectral_db,
-                log_likelihood=of_key[key] - of_key[of_baseline],
+                clap_similarity=_stored(like.similarity.mean()),
+                clap_prompt=_stored(told[key]) if key in told else None,
+                loudness_db=_stored(like.loudness_db),
+                spectral_db=_stored(like.spectral_db),
+                log_likelihood=_stored(of_key[key] - of_key[of_baseline]),
             )
             for key, like in zip(keys, likeness, strict=True)
         }
@@ -231,6 +231,11 @@ class Measurer:
         )
 
 
+def _stored(value: float) -> float:
+    """A measure with the digits that it is kept with, which no processor changes."""
+    return round(float(value), 6)
+
+
 @torch.inference_mode()
 def log_likelihoods(
     model: HookedMusicGen, codes: Tensor, prefix_frames: int, prompt: str | None
@@ -243,8 +248,8 @@ def log_likelihoods(
     per_clip = codes.shape[1] * codes.shape[2] * model.config.codebook_size
     found = []
     for part in torch.split(codes, max(1, _LOGITS // per_clip)):
-        logits = model(part, prompt)[:, :, prefix_frames:].float()
-        chances = logits.log_softmax(-1)
+        logits = model(part, prompt)[:, :, prefix_frames:]
+        chances = (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
         tokens = part[:, :, prefix_frames:, None].to(logits.device)
         found.append(chances.gather(-1, tokens).double().mean((1, 2, 3)).cpu())
     return torch.cat(found)

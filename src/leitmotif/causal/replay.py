@@ -128,7 +128,7 @@ def _target(row: InterventionRow, model: HookedMusicGen, files: Files) -> Target
     if row.sae is not None:
         hook = load_registry()[row.sae]
         _same(f"the autoencoder {row.sae}", hook.checkpoint.sha256, str(row.sae_sha256))
-        sae = load_sae(fetch(hook.checkpoint)).to(model.device)
+        sae = load_sae(fetch(hook.checkpoint)).to(model.device, model.dtype_beside)
         return SaeFeatures(sae, indices, row.sae, hook.checkpoint.sha256, at=site)
     rest = _rest(row, model, files)
     return Coordinates(site, indices, rest[list(indices)]) if indices else WholeSite(site, rest)

@@ -5,9 +5,10 @@ a track share their prefix's keys and values. A patch reads from another row of 
 run on the other prefix with the same noise, step by step as both go on.
 
 Each finished clip is kept in a work cache under the hash of all that decides it, so a run that was
-killed goes on where it stopped, and its clips are those of an unbroken run. In float32 the batch's
-shape moves logits by about 1e-6, which decides a token once in some million draws; clips that are
-made again in another batch may differ there, those from the cache do not.
+killed goes on where it stopped, and its clips are those of an unbroken run. In float64 the batch's
+shape moves logits by 1e-14 and no token. In float32 it moves them by about 1e-6, which decides a
+token once in some million draws: clips that are made again in another batch may differ there, those
+from the cache do not.
 """
 
 import gc
@@ -23,6 +24,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from leitmotif.causal.conditions import Condition
+from leitmotif.causal.edits import Treated, interventions
 from leitmotif.causal.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError
 from leitmotif.files import sha256_json
@@ -34,6 +36,7 @@ from leitmotif.tensors import serialise
 
 CODE = (
     "causal/conditions.py",
+    "causal/edits.py",
     "causal/prefixes.py",
     "causal/runner.py",
     "causal/targets.py",
@@ -199,6 +202,10 @@ class Runner:
         rows = len(told)
         steps = held + round(self.how.seconds * self.model.frame_rate)
         steps += self.model.config.codebooks - 1
+        treated = [
+            Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
+            for number, job in enumerate(jobs)
+        ]
         watch = _Watch(rows, self.model.device)
         last = f"layers.{self.model.num_layers - 1}.residual"
         generation = self.model.generate(
@@ -212,7 +219,7 @@ class Runner:
             sampling=self.how.sampling,
             guidance_scale=self.how.guidance_scale,
             interventions=[
-                *_interventions(jobs, row_of, ahead, range(held + 1, steps)),
+                *interventions(treated, range(held + 1, steps)),
                 Intervention(last, watch, steps=range(held + 1, steps)),
             ],
         )
@@ -262,31 +269,6 @@ class _Watch:
         by_half = torch.isfinite(x).all(dim=2).all(dim=1).view(-1, len(self.finite))
         self.finite &= by_half.all(dim=0)
         return x
-
-
-def _interventions(
-    jobs: Sequence[_Job],
-    row_of: Mapping[tuple[str, int, str], int],
-    ahead: int,
-    continuation: range,
-) -> Iterator[Intervention]:
-    """One for each condition; ``ahead`` source rows come before those of the jobs."""
-    rows: dict[Condition, list[int]] = {}
-    for number, job in enumerate(jobs):
-        rows.setdefault(job.condition, []).append(number)
-    for condition, numbers in rows.items():
-        if condition.target is None:
-            continue
-        read = [jobs[number].source for number in numbers]
-        given = [row_of[source] for source in read if source is not None]
-        sources = list(dict.fromkeys(given))
-        edit = condition.edit(len(sources), [sources.index(row) for row in given])
-        yield Intervention(
-            condition.target.site,
-            edit,
-            rows=[*sources, *(ahead + number for number in numbers)],
-            steps=continuation if condition.steps is None else condition.steps,
-        )
 
 
 def _noise(track_id: str, seed: int) -> str:

@@ -10,7 +10,8 @@ So a change of nothing leaves x as it was, to the last bit.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,10 @@ class Target(Protocol):
     def describe(self) -> Described:
         """Site, feature, sae, sae_sha256 as the log has them; constants: a hash of the rest."""
 
+    @property
+    def family(self) -> Hashable:
+        """Equal for targets that can be read together; see ``join``."""
+
 
 @dataclass(frozen=True, eq=False)
 class SaeFeatures:
@@ -66,24 +71,18 @@ class SaeFeatures:
 
     def read(self, x: Tensor) -> Tensor:
         """See ``Target``; what is not finite reads as if it were 0."""
-        flat = torch.nan_to_num(x.reshape(-1, x.shape[-1]).float(), posinf=0.0, neginf=0.0)
-        codes = self.sae.encode(flat)
-        column = torch.full((self.sae.config.d_sae,), -1, device=x.device)
-        column[list(self.indices)] = torch.arange(len(self.indices), device=x.device)
-        rows = torch.repeat_interleave(torch.arange(codes.rows, device=x.device), codes.l0)
-        mine = column[codes.indices] >= 0
-        read = codes.values.new_zeros(codes.rows, len(self.indices))
-        read[rows[mine], column[codes.indices[mine]]] = codes.values[mine]
-        return read.view(*x.shape[:-1], -1)
+        flat = torch.nan_to_num(x.reshape(-1, x.shape[-1]), posinf=0.0, neginf=0.0)
+        return self.sae.read(flat, self.indices).view(*x.shape[:-1], -1)
 
     def moved(self, x: Tensor, change: Tensor) -> Tensor:
         """See ``Target``; undoes the scale of the autoencoder's normalisation."""
-        step = change @ self.sae.W_dec[list(self.indices)].detach()
+        decoder = self.sae.W_dec.detach()
+        step, wide = change @ decoder[list(self.indices)], x.to(decoder.dtype)
         match self.sae.config.normalize_activations:
             case "layer_norm":
-                step = step * x.float().std(-1, keepdim=True)
+                step = step * wide.std(-1, keepdim=True)
             case "constant_norm_rescale":
-                step = step * x.float().norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5
+                step = step * wide.norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5
         return x + step.to(x.dtype)
 
     def describe(self) -> Described:
@@ -95,6 +94,11 @@ class SaeFeatures:
             "sae_sha256": self.sha256,
             "constants": None,
         }
+
+    @property
+    def family(self) -> Hashable:
+        """See ``Target``: any features of one autoencoder at one site."""
+        return self.site, self.sha256, self.sae
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +139,11 @@ class Coordinates:
         """See ``Target``."""
         return _own(self.site, _one_or_all(self.indices), self.rest)
 
+    @property
+    def family(self) -> Hashable:
+        """See ``Target``: the same coordinates, resting at the same values."""
+        return self.site, self.indices, self.describe()["constants"]
+
 
 @dataclass(frozen=True, eq=False)
 class WholeSite:
@@ -158,6 +167,26 @@ class WholeSite:
     def describe(self) -> Described:
         """See ``Target``."""
         return _own(self.site, None, self.rest)
+
+    @property
+    def family(self) -> Hashable:
+        """See ``Target``: the same site, resting at the same value."""
+        return self.site, self.describe()["constants"]
+
+
+def join(targets: Sequence[Target]) -> tuple[Target, list[list[int]]]:
+    """One target that reads what several of a family read, and the columns of each in it.
+
+    Features of an autoencoder become the features of all of them, so that it encodes once. All
+    other targets of a family are alike, and their columns, all of them, are given as ``[]``.
+    """
+    first = targets[0]
+    if not isinstance(first, SaeFeatures):
+        return first, [[] for _ in targets]
+    given = [one.indices for one in targets if isinstance(one, SaeFeatures)]
+    every = sorted({index for indices in given for index in indices})
+    column = {index: number for number, index in enumerate(every)}
+    return replace(first, indices=tuple(every)), [[column[i] for i in one] for one in given]
 
 
 def resting(store: ActivationStore, site: str) -> Tensor:

@@ -2,25 +2,35 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
 from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.errors import ModelError
 
+Precision = Literal["float32", "float64"]
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
 
 class Loaded(NamedTuple):
-    """A model in float32 on its device, and what makes its inputs."""
+    """A model on its device, and what makes its inputs."""
 
     model: Any
     extractor: Any
     folder: Path
     device: torch.device
+    dtype: torch.dtype
 
 
 def load_judge(
-    name: str, *, revision: str | None, device: str, model_type: str, model_class: str
+    name: str,
+    *,
+    revision: str | None,
+    device: str,
+    dtype: Precision,
+    model_type: str,
+    model_class: str,
 ) -> Loaded:
     """Load a folder or hub id whose config says ``model_type`` into ``transformers.model_class``.
 
@@ -61,5 +71,6 @@ def load_judge(
             expected=f"all of {len(weights)}",
             fix="name a checkpoint that was saved from this class; missing weights would be random",
         )
-    place = usable_device(device)
-    return Loaded(model.eval().requires_grad_(False).to(place), extractor, folder, place)
+    place, kind = usable_device(device), DTYPES[dtype]
+    model = model.eval().requires_grad_(False).to(place, kind)
+    return Loaded(model, extractor, folder, place, kind)

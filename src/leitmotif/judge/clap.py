@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from leitmotif.audio.decode import Samples
 from leitmotif.checkpoints import reading_checkpoint
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, load_judge
+from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
-Embeddings = NDArray[np.float32]
-"""[n, width], each row of length 1, so that a dot product is a cosine."""
+Embeddings = NDArray[np.floating]
+"""[n, width] in the judge's precision, rows of length 1, so that a dot product is a cosine."""
 
 UNLIKE = ("heavy metal with distorted guitars", "a calm solo piano", "a dog barking", "rain")
 """Sentences that any working text tower tells apart."""
@@ -46,7 +46,8 @@ class Clap:
     """
 
     def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor, self._device = loaded.model, loaded.extractor, loaded.device
+        self._model, self._extractor = loaded.model, loaded.extractor
+        self._device, self._dtype = loaded.device, loaded.dtype
         self._tokenizer, self.name, self._batch_size = tokenizer, name, batch_size
         self.sample_rate: int = loaded.extractor.sampling_rate
         """Hz, to which clips are resampled."""
@@ -66,17 +67,24 @@ class Clap:
         *,
         revision: str | None = None,
         device: str = "auto",
+        dtype: Precision = "float32",
         batch_size: int = 16,
     ) -> Self:
-        """Load a CLAP checkpoint from a folder or the hub; it runs in float32.
+        """Load a CLAP checkpoint from a folder or the hub, to compute in ``dtype``.
 
-        ``batch_size`` windows are embedded at once. Raises ModelError when there is no such
+        In float64 an embedding does not depend on processor or batch. ``batch_size`` windows are
+        embedded at once. Raises ModelError when there is no such
         checkpoint, it is not CLAP, or weights or the tokenizer are missing.
         """
         from transformers import AutoTokenizer
 
         loaded = load_judge(
-            name, revision=revision, device=device, model_type="clap", model_class="ClapModel"
+            name,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            model_type="clap",
+            model_class="ClapModel",
         )
         with reading_checkpoint(
             name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
@@ -97,7 +105,7 @@ class Clap:
 
     def _embed(self, pieces: list[Samples]) -> torch.Tensor:
         inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
-        features = inputs["input_features"].to(self._device, torch.float32)
+        features = inputs["input_features"].to(self._device, self._dtype)
         # The extractor marks a random window as longer than the context where none is.
         longer = torch.zeros(len(pieces), 1, dtype=torch.bool, device=self._device)
         out = self._model.get_audio_features(input_features=features, is_longer=longer)
@@ -157,13 +165,13 @@ class Clap:
             told = self._embed_text(UNLIKE)
         return float(np.mean([told[a] @ told[b] for a, b in combinations(range(len(told)), 2)]))
 
-    def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.float32]:
+    def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.floating]:
         """Cosines times the model's own scale: [clips, sentences].
 
         Softmax over a row gives the chances of the sentences, as in zero-shot classification.
         """
         scale = float(self._model.logit_scale_a.exp())
-        return np.asarray(scale * audio @ text.T, dtype=np.float32)
+        return np.asarray(scale * audio @ text.T)
 
 
 def _check_tokenizer(tokenizer: Any, name: str) -> None:
@@ -184,5 +192,4 @@ def _pooled(out: Any) -> torch.Tensor:
 
 
 def _unit(rows: torch.Tensor) -> Embeddings:
-    scaled = torch.nn.functional.normalize(rows, dim=-1)
-    return np.asarray(scaled.cpu().numpy(), dtype=np.float32)
+    return np.asarray(torch.nn.functional.normalize(rows, dim=-1).cpu().numpy())

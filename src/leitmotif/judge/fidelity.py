@@ -20,7 +20,7 @@ _FLOOR_DBFS = -80.0
 class Fidelity:
     """A treated clip beside its baseline, which has the same length."""
 
-    similarity: NDArray[np.float32]
+    similarity: NDArray[np.floating]
     """[windows], CLAP cosine of each window with the baseline's at the same time; 1 is the same."""
     loudness_db: float
     """RMS level of the treated clip over the baseline's, in dB."""
@@ -76,9 +76,9 @@ def fidelities(
     ]
 
 
-def _mel_db(clip: Samples, sample_rate: int) -> NDArray[np.float32]:
+def _mel_db(clip: Samples, sample_rate: int) -> NDArray[np.float64]:
     mel = librosa.feature.melspectrogram(
-        y=clip, sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS
+        y=clip.astype(np.float64), sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS
     )
     floor = 10 ** (_FLOOR_DBFS / 10)
-    return np.asarray(librosa.power_to_db(mel, amin=floor, top_db=None), dtype=np.float32)
+    return np.asarray(librosa.power_to_db(mel, amin=floor, top_db=None))

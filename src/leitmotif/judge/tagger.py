@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, load_judge
+from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
-Logits = NDArray[np.float32]
-"""[clips, labels]. The labels are not exclusive: a sigmoid gives each one's probability."""
+Logits = NDArray[np.floating]
+"""[clips, labels] in the tagger's precision. The labels are not exclusive: a sigmoid gives each
+one's probability."""
 
 _FRAME, _HOP = 400, 160
 """Samples of a spectrum and from one to the next in the extractor: 25 and 10 ms at 16 kHz."""
@@ -36,7 +37,8 @@ class Tagger:
     """
 
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor, self._device = loaded.model, loaded.extractor, loaded.device
+        self._model, self._extractor = loaded.model, loaded.extractor
+        self._device, self._dtype = loaded.device, loaded.dtype
         self.name, self._batch_size = name, batch_size
         self.labels = _labels(loaded.model.config, name)
         """Names, in the order of the logits."""
@@ -54,9 +56,10 @@ class Tagger:
         *,
         revision: str | None = None,
         device: str = "auto",
+        dtype: Precision = "float32",
         batch_size: int = 16,
     ) -> Self:
-        """Load an AST checkpoint from a folder or the hub; it runs in float32.
+        """Load an AST checkpoint from a folder or the hub, to compute in ``dtype``.
 
         ``batch_size`` windows are tagged at once. Raises ModelError when there is no such
         checkpoint, it is not an AST, weights are missing, or its labels have no names.
@@ -65,6 +68,7 @@ class Tagger:
             name,
             revision=revision,
             device=device,
+            dtype=dtype,
             model_type="audio-spectrogram-transformer",
             model_class="ASTForAudioClassification",
         )
@@ -79,11 +83,13 @@ class Tagger:
         prepared = prepare(clips, sample_rate, self.sample_rate)
         size = self._batch_size
         scored = over_windows(prepared, self.context_samples, self._score, batch_size=size)
-        return np.asarray(scored.cpu().numpy(), dtype=np.float32)
+        return np.asarray(scored.cpu().numpy())
 
     def _score(self, pieces: list[Samples]) -> torch.Tensor:
         inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
-        scored: torch.Tensor = self._model(inputs["input_values"].to(self._device)).logits
+        scored: torch.Tensor = self._model(
+            inputs["input_values"].to(self._device, self._dtype)
+        ).logits
         return scored
 
     def probabilities(self, clips: Clips, sample_rate: int) -> Logits:

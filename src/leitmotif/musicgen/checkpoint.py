@@ -164,14 +164,26 @@ def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> di
 
 
 def fingerprint(parts: Iterable[nn.Module], config: DecoderConfig) -> str:
-    """SHA-256 of a model's sizes and of every weight's name, type, shape and bytes (64 hex)."""
+    """SHA-256 of a model's sizes and of every weight's name, type, shape and bytes (64 hex).
+
+    Weights of float32 that stand in float64 are the same weights, and have the same hash.
+    """
     digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
     for number, part in enumerate(parts):
-        for name, tensor in sorted(part.state_dict().items()):
+        for name, stored in sorted(part.state_dict().items()):
+            tensor = _narrowest(stored)
             digest.update(f"{number}.{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            digest.update(memoryview(flat.numpy()))
+            digest.update(flat.numpy().data)
     return digest.hexdigest()
+
+
+def _narrowest(tensor: Tensor) -> Tensor:
+    """Float64 that float32 holds without loss as float32; any other tensor as it is."""
+    if tensor.dtype != torch.float64:
+        return tensor
+    narrow = tensor.float()
+    return narrow if torch.equal(narrow.double(), tensor) else tensor
 
 
 def _check_config(model: Any, decoder: Any) -> None:

@@ -1,4 +1,4 @@
-"""From samples to codec tokens and back: `transformers`' EnCodec, in float32."""
+"""From samples to codec tokens and back: `transformers`' EnCodec."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ from leitmotif.errors import ModelError
 class Codec(nn.Module):
     """EnCodec with the shapes of this project: codes are [B, K, T], samples [B, n].
 
-    It stays in float32 whatever the decoder's precision, because tokens must not depend on it.
+    It computes in float64 beside a decoder in float64, which makes tokens and samples the same on
+    every processor, and in float32 beside any other. Samples are rounded to float32 either way.
     """
 
     def __init__(self, encodec: Any, codebooks: int) -> None:
@@ -29,7 +30,7 @@ class Codec(nn.Module):
 
         Raises ModelError for audio shorter than one frame, of a wrong shape, or not finite.
         """
-        audio = torch.as_tensor(samples, dtype=torch.float32, device=self._device)
+        audio = torch.as_tensor(samples, device=self._device).to(self._dtype)
         audio = audio[None] if audio.dim() == 1 else audio
         if audio.dim() != 2 or audio.shape[1] < self.hop or not torch.isfinite(audio).all():
             raise ModelError(
@@ -52,11 +53,15 @@ class Codec(nn.Module):
 
     @torch.inference_mode()
     def decode(self, codes: Tensor) -> Tensor:
-        """Decode codes [B, K, T] to samples [B, T * hop]."""
+        """Decode codes [B, K, T] to samples [B, T * hop], float32."""
         codes = codes.to(self._device)
         audio = self.encodec.decode(codes[None], [None] * codes.shape[0]).audio_values
-        return audio[:, 0, : codes.shape[2] * self.hop].clone()
+        return audio[:, 0, : codes.shape[2] * self.hop].to(torch.float32, copy=True)
 
     @property
     def _device(self) -> torch.device:
         return next(self.encodec.parameters()).device
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.encodec.parameters()).dtype

@@ -101,6 +101,7 @@ def generate(
         codebooks=config.codebooks,
         codebook_size=config.codebook_size,
         device=device,
+        dtype=model.dtype_beside,
     )
 
     held, frames = prefix.shape[2], prefix.shape[2] + new_frames

@@ -96,7 +96,7 @@ class HookedMusicGen:
         kind = _dtype(dtype) if dtype else None
         self.decoder.to(device=place, dtype=kind)
         self.text.to(device=place, dtype=kind)
-        self.codec.to(device=place)
+        self.codec.to(device=place, dtype=self.dtype_beside)
         self._positions = torch.empty(0)
         self.__dict__.pop("fingerprint", None)
         return self
@@ -110,6 +110,11 @@ class HookedMusicGen:
     def dtype(self) -> torch.dtype:
         """Precision of the decoder."""
         return self.decoder.heads.weight.dtype
+
+    @property
+    def dtype_beside(self) -> torch.dtype:
+        """Precision of what is computed beside the decoder: its codec, autoencoders."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     @property
     def num_layers(self) -> int:
@@ -219,9 +224,9 @@ class HookedMusicGen:
     def positions(self, steps: int) -> Tensor:
         """Position embeddings [S, d] of the first ``steps`` steps."""
         if self._positions.shape[0] < steps:
-            self._positions = sinusoidal_positions(max(steps, 2048), self.width).to(
-                device=self.device, dtype=self.dtype
-            )
+            self._positions = sinusoidal_positions(
+                max(steps, 2048), self.width, exact=self.dtype == torch.float64
+            ).to(device=self.device, dtype=self.dtype)
         return self._positions[:steps]
 
     def condition(self, prompts: str | Sequence[str] | None, rows: int) -> Conditioning | None:

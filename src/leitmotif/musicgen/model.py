@@ -181,11 +181,16 @@ class Decoder(nn.Module):
         return [cast(Block, block).text_keys(states) for block in self.blocks]
 
 
-def sinusoidal_positions(steps: int, width: int) -> Tensor:
-    """Position embeddings [S, d] in float32: cosines in the first half, sines in the second."""
+def sinusoidal_positions(steps: int, width: int, *, exact: bool = False) -> Tensor:
+    """Position embeddings [S, d]: cosines in the first half, sines in the second.
+
+    In float32 as `transformers` computes them, which errs by 1e-4 at step 2,000, or ``exact`` in
+    float64.
+    """
     half = width // 2
-    frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / (half - 1)))
-    angles = torch.arange(steps)[:, None] * frequencies
+    kind = torch.float64 if exact else torch.float32
+    frequencies = torch.exp(torch.arange(half, dtype=kind) * (-math.log(10_000) / (half - 1)))
+    angles = torch.arange(steps, dtype=kind)[:, None] * frequencies
     return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, width % 2))
 
 

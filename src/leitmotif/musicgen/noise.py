@@ -34,18 +34,19 @@ class RowNoise:
         codebooks: int,
         codebook_size: int,
         device: torch.device,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self._names = list(dict.fromkeys(tracks))
         self._keys = [_philox_key(seed, name) for name in self._names]
         rows = [self._names.index(track) for track in tracks]
         self._rows = torch.tensor(rows, device=device) if len(self._names) < len(rows) else None
         self._shape = (_BLOCK, codebooks, codebook_size)
-        self._device = device
+        self._device, self._dtype = device, dtype
         self._block = -1
         self._noise = torch.empty(0)
 
     def at(self, step: int) -> Tensor:
-        """Noise [B, K, V], float32, for one decoder step."""
+        """Noise [B, K, V] for one decoder step, in the type that was asked for."""
         block, offset = divmod(step, _BLOCK)
         if block != self._block:
             self._block, self._noise = block, self._draw(block)
@@ -58,8 +59,10 @@ class RowNoise:
             # Each block owns 2^64 values of the counter.
             bits = np.random.Philox(key=key, counter=block << 64)
             np.random.Generator(bits).random(dtype=np.float32, out=uniform[row])
-        exponential = torch.from_numpy(uniform).neg_().log1p_().neg_().clamp_(min=_SMALLEST)
-        return exponential.log_().neg_().to(self._device)
+        # Logarithms in float64: those of float32 differ between processors in the last digit.
+        exact = torch.from_numpy(uniform).double()
+        exponential = exact.neg_().log1p_().neg_().clamp_(min=_SMALLEST)
+        return exponential.log_().neg_().to(self._dtype).to(self._device)
 
 
 def _philox_key(seed: int, track: str) -> int:

@@ -51,7 +51,9 @@ def compare(hook: Hook, config: SaeConfig, header: Header, width: int) -> list[M
     unknown = {
         "revision": hook.model_revision is None,
         "model fingerprint": hook.model_fingerprint is None,
-        "forward dtype": hook.forward_dtype is None,
+        # float64 and float32 are the same activations to the digits that are stored.
+        "forward dtype": hook.forward_dtype is None
+        or {header.forward_dtype, hook.forward_dtype} <= {"float64", "float32"},
     }
     found = [
         Mismatch(what, str(theirs), str(ours))

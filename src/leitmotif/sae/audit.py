@@ -149,7 +149,7 @@ def measure(
     rows, errors, cosines, active = (np.zeros(len(tracks)) for _ in range(4))
     fired = torch.zeros(sae.config.d_sae, dtype=torch.bool, device=sae.W_enc.device)
     for i, track_id in enumerate(tracks):
-        x = torch.from_numpy(store.load(site, track_id)).to(fired.device).float()
+        x = torch.from_numpy(store.load(site, track_id)).to(fired.device, sae.W_enc.dtype)
         rebuilt, codes = sae.reconstruct(x)
         check_sparsity(name, sae.config, int(codes.l0.max()))
         fired[codes.indices] = True

@@ -20,7 +20,7 @@ from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_a
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
 from leitmotif.store import ActivationStore
-from leitmotif.tensors import write_tensors
+from leitmotif.tensors import with_digits, write_tensors
 
 FORMAT: Literal["leitmotif-features/1"] = "leitmotif-features/1"
 _TENSORS = ["indices", "offsets", "values"]
@@ -130,10 +130,13 @@ def encode_site(
 
 
 def write_codes(path: Path, codes: Codes, header: FeatureHeader) -> None:
-    """Write features as int32, activations as float32, offsets as int64; atomically."""
+    """Write features as int32, activations as float32, offsets as int64; atomically.
+
+    Activations keep 16 binary digits, which do not depend on the processor.
+    """
     tensors = {
         "indices": codes.indices.to(torch.int32).cpu().numpy(),
-        "values": codes.values.float().cpu().numpy(),
+        "values": with_digits(codes.values.cpu().numpy()),
         "offsets": codes.offsets.cpu().numpy(),
     }
     write_tensors(path, tensors, {key: str(value) for key, value in header})

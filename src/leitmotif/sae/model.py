@@ -8,7 +8,7 @@ sparse autoencoders" (top-k); Bussmann et al. 2024, "BatchTopK sparse autoencode
 et al. 2024, "Jumping ahead" (JumpReLU). Tensors have the names that SAELens gives them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import torch
@@ -138,6 +138,34 @@ class SparseAutoencoder(nn.Module):
         return _joined(parts, x.device)
 
     @torch.no_grad()
+    def read(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
+
+        Nothing is sorted or stored of the others. Of two features that are exactly equal, one of
+        which top-k cuts, both are read. Raises ModelError as ``encode`` does.
+        """
+        parts = [self._read(normal, features) for normal, _, _ in self._normal(x)]
+        return torch.cat(parts) if parts else x.new_zeros(0, len(features), dtype=self.W_dec.dtype)
+
+    def _read(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        wanted = torch.tensor(features, device=x.device)
+        if self.config.k is None:
+            pre = torch.addmm(self.b_enc[wanted], x, self.W_enc[:, wanted])
+            threshold = 0.0 if self.threshold is None else self.threshold[wanted]
+            return torch.where((pre > threshold) & (pre > 0), pre, 0.0)
+        pre, best = x.new_empty(len(x), len(features)), None
+        for first, block in self._blocks(x):
+            inside = (wanted >= first) & (wanted < first + block.shape[1])
+            pre[:, inside] = block[:, wanted[inside] - first]
+            if best is None:
+                best = RunningTopk(block, self.config.k)
+            else:
+                best.add(block)
+        assert best is not None
+        least = best.result()[0].amin(1, keepdim=True)
+        return torch.where((pre >= least) & (pre > 0), pre, 0.0)
+
+    @torch.no_grad()
     def decode(self, codes: Codes) -> Tensor:
         """Map features to [n, d], in the normalised space if the autoencoder has one."""
         values = codes.values.to(self.W_dec.dtype)
@@ -164,13 +192,24 @@ class SparseAutoencoder(nn.Module):
 
     def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
         """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
+        for normal, shift, scale in self._normal(x):
+            yield self._sparse(normal), shift, scale
+
+    def _normal(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Some rows at a time as the encoder takes them, in its precision; shift and scale."""
         x = self._check_input(x)
         rows = max(1, CHUNK_VALUES // self._block)
         for part in torch.split(x, rows):
-            normal, shift, scale = _normalised(part.float(), self.config.normalize_activations)
+            wide = part.to(self.W_enc.dtype)
+            normal, shift, scale = _normalised(wide, self.config.normalize_activations)
             if self.config.apply_b_dec_to_input:
                 normal = normal - self.b_dec
-            yield self._sparse(normal), shift, scale
+            yield normal, shift, scale
+
+    def _blocks(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Pre-activations of normalised rows, some features at a time, with the first's number."""
+        for first in range(0, self.config.d_sae, self._block):
+            yield first, self.preactivations(x, slice(first, first + self._block))
 
     @property
     def _block(self) -> int:
@@ -181,10 +220,10 @@ class SparseAutoencoder(nn.Module):
 
     def _sparse(self, x: Tensor) -> Codes:
         if self.config.k is not None:
-            pre = self.preactivations(x, slice(self._block))
-            best = RunningTopk(pre, self.config.k)
-            for first in range(self._block, self.config.d_sae, self._block):
-                best.add(self.preactivations(x, slice(first, first + self._block)))
+            blocks = self._blocks(x)
+            best = RunningTopk(next(blocks)[1], self.config.k)
+            for _, block in blocks:
+                best.add(block)
             return _rows_of(*best.result())
         pre = self.preactivations(x)
         threshold = 0.0 if self.threshold is None else self.threshold

@@ -126,4 +126,5 @@ def spliced_loss(
 def _cross_entropy(logits: Tensor, codes: Tensor) -> float:
     """Of logits [B, K, T, V]."""
     codes = codes.to(logits.device).long()
-    return float(F.cross_entropy(logits.flatten(0, 2).float(), codes.flatten()))
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return float(F.cross_entropy(wide.flatten(0, 2), codes.flatten()))

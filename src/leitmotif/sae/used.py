@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import torch
 
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
@@ -9,6 +12,8 @@ from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.sae.recipe import Trained, trained_of
 from leitmotif.sae.registry import Hook, load_registry
 from leitmotif.sites import canonical_site
+
+Precision = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,11 @@ class Used:
     """What training reached, for those that were trained here."""
 
 
-def load_used(names: Sequence[str]) -> list[Used]:
-    """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml; raises ConfigError and ModelError."""
+def load_used(names: Sequence[str], *, dtype: Precision = "float32") -> list[Used]:
+    """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml, to compute in ``dtype``.
+
+    Raises ConfigError and ModelError.
+    """
     if not names:
         return []
     registry = load_registry()
@@ -32,7 +40,6 @@ def load_used(names: Sequence[str]) -> list[Used]:
         name, _, site = text.partition("@")
         hook = registry[name]
         folder = fetch(hook.checkpoint)
-        used.append(
-            Used(hook, load_sae(folder), canonical_site(site or hook.site), trained_of(folder))
-        )
+        sae = load_sae(folder).to(getattr(torch, dtype))
+        used.append(Used(hook, sae, canonical_site(site or hook.site), trained_of(folder)))
     return used

@@ -53,7 +53,10 @@ from leitmotif.tables.probes import ProbeRow
 def interventions(params: Params) -> None:
     """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
     clap = Clap.from_pretrained(
-        params.judge.clap, revision=params.judge.clap_revision, device=params.judge.device
+        params.judge.clap,
+        revision=params.judge.clap_revision,
+        device=params.judge.device,
+        dtype=params.model.dtype_beside,
     )
     probed = read_table(PROBES, ProbeRow)
     effects: list[EffectRow] = []
@@ -110,7 +113,10 @@ def _features(params: Params, study: Study) -> list[Candidate]:
         if row.horizon == near != far and (row.site, row.feature) not in known
     ]
     makes = FeatureCandidates(
-        ActivationStore(ACTIVATIONS), load_used(params.sae.hooks), SAE, seed=settings.seed
+        ActivationStore(ACTIVATIONS),
+        load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        SAE,
+        seed=settings.seed,
     )
     groups = [[one] for one in chosen[: settings.candidates]]
     if settings.together and chosen:

@@ -72,7 +72,7 @@ def probes(params: Params) -> None:
     samples = [rows.sample(horizons, number) for number in range(len(horizons))]
     sites = params.activations.sites
     store = ActivationStore(ACTIVATIONS)
-    used = load_used(params.sae.hooks)
+    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     heard = _check_past(params, used, tracks, store)
     name = Path(params.model.name).name
     own = {site: rows.features(store, site) for site in sites}

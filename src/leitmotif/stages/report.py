@@ -78,7 +78,7 @@ def feature_sources(params: Params) -> Sources | None:
         read_table(COVERAGE, Coverage),
         exploratory=params.probes.exploratory,
     )
-    used = load_used(params.sae.hooks)
+    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     first = tracks[0].row.track_id
     headers = {
         hook: read_codes(SAE / hook / f"{first}.safetensors")[1]

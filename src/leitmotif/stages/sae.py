@@ -30,7 +30,7 @@ def sae(params: Params) -> None:
     """Write data/sae, data/alignment.jsonl, metrics/sae.json and plots/sae.csv."""
     settings = params.sae
     store = ActivationStore(ACTIVATIONS)
-    used = load_used(settings.hooks)
+    used = load_used(settings.hooks, dtype=params.model.dtype_beside)
     with atomic_folder(SAE) as out:
         encoded = [
             encode_site(

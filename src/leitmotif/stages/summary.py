@@ -45,7 +45,10 @@ BySite = Mapping[str, Candidate]
 def summary(params: Params) -> None:
     """Write data/approaches.jsonl, metrics/summary.json and plots/summary.csv."""
     clap = Clap.from_pretrained(
-        params.judge.clap, revision=params.judge.clap_revision, device=params.judge.device
+        params.judge.clap,
+        revision=params.judge.clap_revision,
+        device=params.judge.device,
+        dtype=params.model.dtype_beside,
     )
     store = ActivationStore(ACTIVATIONS)
     with TemporaryDirectory(prefix="leitmotif-") as folder:
@@ -92,7 +95,7 @@ def _searched(params: Params, store: ActivationStore, folder: Path) -> dict[Appr
         surest=probes.candidates,
         together=max(1, params.interventions.together),
     )
-    used = load_used(params.sae.hooks)
+    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     aligned, misaligned = Source(SAE, used), _misaligned(used, store, folder)
     return {
         approach: search(approach, misaligned if approach.misaligned else aligned)

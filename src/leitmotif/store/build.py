@@ -205,7 +205,10 @@ def in_background(jobs: Iterable[Callable[[], T]], *, workers: int, pending: int
 
 
 def library_versions() -> str:
-    """Name the versions that a tensor's bytes may depend on, such as ``numpy 2.4.6, …``."""
-    versions = {name: version(name) for name in _LIBRARIES}
+    """Name the versions that a tensor's bytes may depend on, such as ``numpy 2.4.6, …``.
+
+    Without the suffix of a build, such as ``+cpu``: the same version computes the same on a CPU.
+    """
+    versions = {name: version(name).split("+")[0] for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))

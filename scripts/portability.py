@@ -1,0 +1,183 @@
+"""Does the pipeline give the same bytes on another processor? Two runs on one machine say so.
+
+    python scripts/portability.py                     # the stages of dvc.yaml, on a small experiment
+    python scripts/portability.py --dtype float32     # what the promise does not cover: must differ
+
+One run is as usual. The other is kept from most of the processor's instructions, has one thread and
+one process, and puts other numbers of clips into a batch; that makes one machine compute like
+another. Every output is then compared by its SHA-256, stage by stage. Exit status 1: some differ.
+"""
+
+import argparse
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json")
+"""What stages read besides each other's outputs."""
+
+SMALL = (
+    "corpus.pieces=40",
+    "manifest.tracks=26",
+    "sae.spliced_tracks=2",
+    "probes.permutations=99",
+    "probes.shifts=99",
+    "probes.folds=3",
+    "calibration.each=40",
+    "calibration.permutations=99",
+    "interventions.tracks=4",
+    "interventions.candidates=1",
+    "interventions.together=4",
+    "interventions.random=1",
+    "interventions.kept_tracks=1",
+    "report.features=2",
+)
+"""The organism's preset, made small: every stage has something to do, and does it in seconds."""
+
+CAPPED = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+    "NUMBA_CPU_NAME": "generic",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-FMA,-FMA4",
+    "OMP_NUM_THREADS": "1",
+    "LEITMOTIF_WORKERS": "1",
+}
+"""Caps of the instruction sets for torch, oneDNN, MKL, OpenBLAS, numpy, numba and the C library."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of the two runs."""
+
+    name: str
+    environment: dict[str, str]
+    settings: tuple[str, ...]
+
+
+RUNS = (
+    Run("as usual", {}, ()),
+    Run("capped", CAPPED, ("interventions.rows=23",)),
+)
+
+
+def main() -> int:
+    """Run both, compare, print; returns the exit status."""
+    arguments = _arguments()
+    if arguments.stages_in is not None:
+        return run_stages(arguments.stages_in, arguments.stages)
+    started = time.monotonic()
+    with TemporaryDirectory(prefix="leitmotif-portability-") as folder:
+        children = [
+            start(Path(folder) / run.name.replace(" ", "_"), run, arguments) for run in RUNS
+        ]
+        failed = [child.args for child in children if child.wait() != 0]
+        if failed:
+            print("a run ended with an error; see above", file=sys.stderr)
+            return 2
+        roots = [Path(folder) / run.name.replace(" ", "_") for run in RUNS]
+        differing = report(roots, arguments.stages)
+    print(f"{time.monotonic() - started:.0f} s")
+    return 1 if differing else 0
+
+
+def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Popen[bytes]":
+    """Lay a folder for a run and start its stages in a process of their own."""
+    from leitmotif.presets import use
+
+    shutil.copytree(ROOT / "presets", root / "presets")
+    (root / "data" / "decisions").mkdir(parents=True)
+    for name in READ:
+        (root / name).symlink_to(ROOT / name)
+    settings = (*SMALL, f"model.dtype={arguments.dtype}", *arguments.set, *run.settings)
+    # Whether model.name is a folder is seen from the root, which is the working directory's.
+    here = Path.cwd()
+    os.chdir(root)
+    try:
+        use("organism", settings)
+    finally:
+        os.chdir(here)
+    command = [sys.executable, __file__, "--stages-in", str(root), "--stages", *arguments.stages]
+    environment = {**os.environ, **run.environment, "NUMBA_CACHE_DIR": str(root / ".numba")}
+    return subprocess.Popen(command, env=environment)
+
+
+def run_stages(root: Path, stages: Sequence[str]) -> int:
+    """Run stages in ``root``, one after the other in this process."""
+    from leitmotif.config import load_params
+
+    os.chdir(root)
+    params = load_params()
+    for name in stages:
+        started = time.monotonic()
+        getattr(importlib.import_module(f"leitmotif.stages.{name}"), name)(params)
+        print(f"{root.name}: {name} in {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return 0
+
+
+def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
+    """Print how many files of each stage are the same, and return the names of those that differ."""
+    outputs = _outputs()
+    differing: list[str] = []
+    for stage in stages:
+        names = sorted({name for root in roots for name in _files(root, outputs[stage])})
+        odd = [name for name in names if _differ([root / name for root in roots])]
+        differing += odd
+        shown = "".join(f"\n    {name}" for name in odd[:5])
+        more = f"\n    and {len(odd) - 5} more" if len(odd) > 5 else ""
+        print(f"{stage:>14}: {len(names) - len(odd)} of {len(names)} files equal{shown}{more}")
+    return differing
+
+
+def _outputs() -> dict[str, list[str]]:
+    """Outs, metrics and plots of each stage of dvc.yaml, in its order."""
+    from leitmotif.config import parse_yaml
+
+    stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return {
+        name: [
+            entry if isinstance(entry, str) else next(iter(entry))
+            for kind in ("outs", "metrics", "plots")
+            for entry in stage.get(kind, ())
+        ]
+        for name, stage in stages.items()
+    }
+
+
+def _files(root: Path, outputs: Sequence[str]) -> Iterator[str]:
+    for output in outputs:
+        path = root / output
+        found = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (file.relative_to(root).as_posix() for file in found if file.is_file())
+
+
+def _differ(paths: Sequence[Path]) -> bool:
+    from leitmotif.files import sha256_file
+
+    return len({sha256_file(path) if path.is_file() else None for path in paths}) > 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    every = list(_outputs())
+    parser.add_argument("--dtype", default="float64", help="precision of the model (float64)")
+    parser.add_argument("--stages", nargs="+", choices=every, default=every, metavar="STAGE")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--stages-in", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Work in several processes: the same results, errors and end as in one."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from leitmotif.errors import AudioError, ConfigError, LeitmotifError
+from leitmotif.parallel import WORKERS, in_processes, number_of_workers
+
+
+class Torn:
+    """What cannot travel between processes."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("torn")
+
+    def __str__(self) -> str:
+        return "what cannot travel"
+
+
+def late(number: int) -> tuple[int, int]:
+    time.sleep(0.2 if number == 0 else 0.0)
+    return number, os.getpid()
+
+
+def threads(number: int) -> int:
+    np.linalg.inv(np.eye(number + 200))
+    return max(library["num_threads"] for library in threadpool_info())
+
+
+def refuses(number: int) -> int:
+    if number == 1:
+        raise AudioError("no sound", reason="silent", found=Torn(), expected=[1, 2], fix="listen")
+    return number
+
+
+def nested(number: int) -> list[int]:
+    return [pid for _, pid in in_processes(late, range(number))]
+
+
+def summed(array: np.ndarray, number: int) -> float:
+    return float(array.sum() + number)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers: int) -> None:
+    results = list(in_processes(late, range(5), workers=workers))
+    assert [number for number, _ in results] == [0, 1, 2, 3, 4]
+    assert (os.getpid() in {pid for _, pid in results}) == (workers == 1)
+
+
+def test_processes_are_kept_for_the_next_call() -> None:
+    first, second = ({pid for _, pid in in_processes(late, range(6), workers=2)} for _ in "ab")
+    assert len(first | second) <= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_item_has_one_native_thread(workers: int) -> None:
+    assert set(in_processes(threads, range(4), workers=workers)) == {1}
+
+
+def test_the_threads_of_this_process_are_left_alone_between_results() -> None:
+    before = threads(0)
+    for _ in in_processes(threads, range(2), workers=1):
+        assert threads(0) == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_large_arguments_arrive_whole(workers: int) -> None:
+    array = np.arange(500_000.0)
+    found = list(in_processes(partial(summed, array), range(3), workers=workers))
+    assert found == [array.sum() + number for number in range(3)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_expected_error_keeps_its_attributes(
+    workers: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AudioError, match="no sound") as caught:
+        list(in_processes(refuses, range(3), workers=workers))
+    error = caught.value
+    assert (error.reason, error.what, error.fix) == ("silent", "no sound", "listen")
+    assert (str(error.found), error.expected) == ("what cannot travel", [1, 2])
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_every_kind_of_error_travels() -> None:
+    def kinds(kind: type[LeitmotifError]) -> Iterator[type[LeitmotifError]]:
+        yield kind
+        for below in kind.__subclasses__():
+            yield from kinds(below)
+
+    for kind in kinds(LeitmotifError):
+        more = {"reason": "silent"} if kind is AudioError else {}
+        error = kind("what", found=1, expected=2, fix="so", **more)
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is kind
+        assert (str(again), again.__dict__) == (str(error), error.__dict__)
+
+
+def test_within_a_process_no_more_are_started() -> None:
+    for pids in in_processes(nested, [3, 3], workers=2):
+        assert len(set(pids)) == 1
+
+
+def test_the_number_of_processes_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WORKERS, "3")
+    assert number_of_workers() == 3
+    monkeypatch.delenv(WORKERS)
+    assert 1 <= number_of_workers() <= (os.cpu_count() or 1)
+    for text in ("", "0", "two", "-1"):
+        monkeypatch.setenv(WORKERS, text)
+        with pytest.raises(ConfigError, match=WORKERS):
+            number_of_workers()
+
+
+SLEEPERS = """
+import os, sys, time
+from pathlib import Path
+from leitmotif.parallel import in_processes
+
+def sleep(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(in_processes(sleep, [sys.argv[1]] * 2, workers=2))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_the_one_that_began_them(tmp_path: Path, how: signal.Signals) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(SLEEPERS)
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(seen)], stderr=subprocess.PIPE)
+    _until(lambda: len(list(seen.iterdir())) == 2)
+    parent.send_signal(how)
+    parent.communicate(timeout=60)
+    pids = [int(path.name) for path in seen.iterdir()]
+    _until(lambda: not any(map(_runs, pids)))
+
+
+def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
