@@ -125,6 +125,7 @@ def rows(measured: list[Measured], planner: HookedMusicGen) -> list[Intervention
         row_of(
             one,
             HOW,
+            name=one.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,
@@ -160,6 +161,7 @@ def test_where_nothing_is_like_the_motif_the_line_has_no_place(
     row = row_of(
         replace(measured[0], returns=(nothing,)),
         HOW,
+        name="baseline",
         model=MODEL,
         model_fingerprint=planner.fingerprint,
         sample_rate=planner.sample_rate,
@@ -242,6 +244,7 @@ def test_a_patch_from_another_track_says_from_which(
         row_of(
             one,
             HOW,
+            name=one.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,

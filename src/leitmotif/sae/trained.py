@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from leitmotif.config import Settings
-from leitmotif.corpus.tables import Table
 from leitmotif.errors import ModelError
 from leitmotif.files import read_json
+from leitmotif.tables.alignment import TrainedRow
 
 TRAINING = "training.json"
 
@@ -44,24 +44,10 @@ class Training(Settings):
         return self.rate * rising * falling
 
 
-class Trained(Table):
-    """training.json: what training reached on tracks that it did not see."""
+class Trained(TrainedRow):
+    """training.json: what training reached, and with which settings."""
 
-    site: str
-    tracks: int
-    """Trained on."""
-    held_out: int
-    rows: int
-    """Rows of the tracks trained on."""
-    fvu: Annotated[float, Field(ge=0)]
-    cosine: float
-    l0: float
-    dead_fraction: float
     settings: Training
-
-    def as_metric(self) -> dict[str, object]:
-        """Return the entry of metrics/sae.json."""
-        return self.model_dump(mode="json", exclude={"settings"})
 
 
 def trained_of(folder: Path) -> Trained | None:
