@@ -63,6 +63,7 @@ class Study:
             self.names |= condition_names(candidate, self.pieces)
         conditions = [*self._untouched]
         conditions += [one for candidate in candidates for one in candidate.conditions]
+        conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
         sweep = Sweep(
             model=self.model_params,
             judge=self.params.judge,
