@@ -19,6 +19,7 @@ from leitmotif.probe.panel import Array, constant_columns
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
 from leitmotif.probe.selectivity import selectivity, sound_types
+from leitmotif.progress import progress
 
 LOCAL = ("local_chroma", "local_energy", "onset_density")
 """Controls that make up the local sound of the selectivity task."""
@@ -106,7 +107,8 @@ def probe_sites(
     expansions = [expanded(sample, settings) for sample in samples]
     fits = in_processes(partial(_probed, features, samples, expansions, how), cells)
     found: Fits = {site: {} for site in features}
-    for (site, number), fit in zip(cells, fits, strict=True):
+    shown = progress(fits, "sites and horizons", total=len(cells))
+    for (site, number), fit in zip(cells, shown, strict=True):
         found[site][samples[number].horizon.name] = fit
     return found
 
@@ -187,7 +189,8 @@ def worth_of_controls(
     names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
     inside = varying(X[sample.inside])[0]
     worth = in_processes(partial(_worth, inside, sample, settings, how), names)
-    return dict(zip(names, worth, strict=True))
+    shown = progress(worth, "controls left out", total=len(names))
+    return dict(zip(names, shown, strict=True))
 
 
 def _worth(
@@ -210,7 +213,7 @@ def selectivities(
     local = varying(sample.controls[:, columns])[0]
     types = sound_types((local - local.mean(axis=0)) / local.std(axis=0))
     found = {}
-    for site, X in features.items():
+    for site, X in progress([*features.items()], "selectivity", total=len(features)):
         one = selectivity(
             varying(X[sample.inside])[0],
             sample.y,
