@@ -1,42 +1,84 @@
+"""The version of code: of all files that decide a result, and of nothing else."""
+
+import shutil
 from pathlib import Path
 
 import pytest
 
-from leitmotif import provenance
+from leitmotif.imports import PACKAGE
 from leitmotif.provenance import code_version
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "a.py").write_text("x = 1\n")
-    (tmp_path / "store" / "b.py").write_text("y = 2\n")
-    (tmp_path / "files.py").write_text("z = 3\n")
-    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
-    return tmp_path
+def package(tmp_path: Path) -> Path:
+    """A copy of this package, to be edited."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(PACKAGE, tmp_path / "leitmotif", ignore=ignored)
 
 
-def test_any_edit_of_a_named_part_changes_the_version_and_no_other_does(package: Path) -> None:
-    before = code_version("store")
-    (package / "files.py").write_text("z = 4\n")
-    (package / "store" / "notes.txt").write_text("not code")
-    assert code_version("store") == before
-    assert code_version("store", "files.py") != before
+def edit(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + "# why\n", encoding="utf-8")
 
-    (package / "store" / "a.py").write_text("x = 1  # why\n")
-    edited = code_version("store")
-    assert edited != before
-    (package / "store" / "b.py").rename(package / "store" / "c.py")
-    assert code_version("store") not in (before, edited)
+
+def test_a_copy_has_the_same_version(package: Path) -> None:
+    module = "leitmotif.causal.runner"
+    assert code_version(module, package=package) == code_version(module)
+    assert code_version(module) != code_version("leitmotif.store.build")
+
+
+@pytest.mark.parametrize(
+    ("module", "edited"),
+    [
+        # What a clip's tokens depend on through the autoencoder, which a list by hand had left out.
+        ("causal.runner", "sae/topk.py"),
+        ("causal.runner", "sae/formats.py"),
+        ("causal.runner", "frames.py"),
+        ("causal.runner", "musicgen/noise.py"),
+        ("causal.runner", "sae/__init__.py"),
+        ("store.build", "frames.py"),
+        ("store.build", "audio/decode.py"),
+        ("store.build", "tensors.py"),
+        ("audio.analysis", "audio/artifacts.py"),
+        ("recurrence.engine", "audio/decode.py"),
+        ("review.serve", "review/page/main.js"),
+    ],
+)
+def test_an_edit_of_what_decides_the_bytes_changes_the_version(
+    package: Path, module: str, edited: str
+) -> None:
+    before = code_version(f"leitmotif.{module}", package=package)
+    edit(package / edited)
+    assert code_version(f"leitmotif.{module}", package=package) != before
+
+
+@pytest.mark.parametrize(
+    ("module", "edited"),
+    [
+        # Settings stand in an address by their values.
+        ("causal.runner", "config.py"),
+        ("causal.runner", "causal/verdict.py"),
+        ("store.build", "config.py"),
+        ("store.build", "sae/topk.py"),
+        ("recurrence.engine", "config.py"),
+    ],
+)
+def test_an_edit_of_what_decides_nothing_keeps_finished_work(
+    package: Path, module: str, edited: str
+) -> None:
+    before = code_version(f"leitmotif.{module}", package=package)
+    edit(package / edited)
+    assert code_version(f"leitmotif.{module}", package=package) == before
 
 
 def test_moving_a_line_between_files_changes_the_version(package: Path) -> None:
-    before = code_version("store")
-    (package / "store" / "a.py").write_text("x = 1\ny = 2\n")
-    (package / "store" / "b.py").write_text("")
-    assert code_version("store") != before
+    edit(package / "errors.py")
+    before = code_version("leitmotif.files", package=package)
+    for name in ("errors.py", "files.py"):
+        shutil.copy(PACKAGE / name, package / name)
+    edit(package / "files.py")
+    assert code_version("leitmotif.files", package=package) != before
 
 
-def test_a_part_that_does_not_exist_is_an_error(package: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        code_version("absent.py")
+def test_a_module_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        code_version("leitmotif.absent")

@@ -132,8 +132,3 @@ def test_a_bounded_interval_holds_its_mean_and_turns_with_its_values(
     assert [rate.low, rate.high] == pytest.approx(
         [(v + 100) / 200 for v in (found.low, found.high)]
     )
-
-
-def test_metrics_are_plain_rounded_numbers() -> None:
-    metric = Interval(0.123456789, -1.0, 1.0).as_metric()
-    assert metric == {"mean": 0.12346, "low": -1.0, "high": 1.0}

@@ -54,11 +54,19 @@ def use(
         bool, typer.Option("--force", help="Write over changes that are not in git.")
     ] = False,
 ) -> None:
-    """Write params.yaml from a preset, and show what changed."""
+    """Write params.yaml from a preset, let dvc.yaml watch its folders, and show what changed."""
     from leitmotif import presets
 
     diff = presets.use(preset, settings or [], force=force)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
+
+
+@app.command()
+def deps() -> None:
+    """Write into dvc.yaml what each stage imports and what its settings name; show what changed."""
+    from leitmotif.dependencies import write_dependencies
+
+    typer.echo(write_dependencies().rstrip() or "dvc.yaml says this already; nothing changed")
 
 
 @app.command(name="train-sae")
@@ -91,7 +99,8 @@ def train_sae(
     from leitmotif.errors import ConfigError
     from leitmotif.sae.recipe import entry_of, train_on_store
     from leitmotif.sae.registry import register
-    from leitmotif.sae.train import Progress, Training
+    from leitmotif.sae.train import Progress
+    from leitmotif.sae.trained import Training
     from leitmotif.store import ActivationStore
 
     def show(row: Progress) -> None:

@@ -26,8 +26,6 @@ from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
 
 PARAMS_FILE = Path("params.yaml")
-FRAME_RATE = 50
-"""Codec frames, and therefore decoder steps, per second of audio (MusicGen's 32 kHz EnCodec)."""
 
 
 class Settings(BaseModel):

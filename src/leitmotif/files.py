@@ -4,6 +4,8 @@ Every write goes to a temporary name in the target's folder, is flushed to the d
 renamed over the target, so a reader sees the old file or the new one and never half of one.
 """
 
+import difflib
+import errno
 import glob
 import hashlib
 import json
@@ -16,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, StoreError
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -68,6 +70,36 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
+
+
+@contextmanager
+def explained_full_disk(path: Path, what: str | None = None) -> Iterator[None]:
+    """Turn "no space left on device" into a StoreError that says how to go on.
+
+    It says ``what`` has happened: that ``path`` was not written, if not told otherwise.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise StoreError(
+            f"the disk is full: {what or f'{path} was not written'}",
+            found=f"{free / 1e6:.0f} MB free",
+            fix="free some space and run the stage again; what is finished will be reused",
+        ) from error
+
+
+def difference(name: str, old: str, new: str) -> str:
+    """Two texts of a file as a unified diff, ``NAME before`` and ``NAME now``; empty if equal."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        f"{name} before",
+        f"{name} now",
+    )
+    return "".join(lines)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """Estimates with intervals from resampling tracks, which are what is drawn at random."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,11 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval, as metrics files hold it."""
+    """An estimate with its 95 % interval."""
 
     mean: float
     low: float
     high: float
-
-    def as_metric(self, digits: int = 5) -> dict[str, float]:
-        """Return a dictionary of rounded numbers."""
-        return {key: round(value, digits) for key, value in asdict(self).items()}
 
 
 def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:

@@ -1,6 +1,5 @@
 """Switch params.yaml to one of the complete settings in presets/, keeping their comments."""
 
-import difflib
 import io
 import subprocess
 from collections.abc import Sequence
@@ -10,9 +9,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from leitmotif import files
 from leitmotif.config import PARAMS_FILE, parse_params, parse_yaml
+from leitmotif.dependencies import write_dependencies
 from leitmotif.errors import ConfigError
+from leitmotif.files import difference, write_text
 
 PRESETS = Path("presets")
 
@@ -31,8 +31,8 @@ def use(
 ) -> str:
     """Write params.yaml from preset ``name`` with ``settings`` (``key=value``) changed.
 
-    Returns what changed as a unified diff, empty if nothing did. Nothing is written unless the
-    result is valid.
+    The stages in dvc.yaml then depend on what these settings name. Returns what changed in both
+    files as unified diffs, empty if nothing did. Nothing is written unless the result is valid.
 
     Raises ConfigError for an unknown preset, a setting that cannot be used, and, unless ``force``,
     when params.yaml holds settings that neither git nor a preset has a copy of.
@@ -55,14 +55,8 @@ def use(
                 f"{target} has changes that are neither in git nor a preset",
                 fix=f"commit them (git commit {target}), or pass --force to write over them",
             )
-        files.write_text(target, new)
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True),
-        new.splitlines(keepends=True),
-        f"{PARAMS_FILE} before",
-        f"{PARAMS_FILE} now",
-    )
-    return "".join(lines)
+        write_text(target, new)
+    return difference(str(PARAMS_FILE), old, new) + write_dependencies(root)
 
 
 def _with_settings(text: str, settings: Sequence[str]) -> str:

@@ -1,24 +1,36 @@
-"""Which code made a file: a hash of the source that decided its contents."""
+"""Which code and which libraries made a file."""
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+import soundfile
+
+from leitmotif.imports import PACKAGE, import_closure
+
+_LIBRARIES = ("numpy", "safetensors", "soxr", "torch", "transformers")
 
 
-def code_version(*parts: str) -> str:
-    """SHA-256 (64 hex) of the Python sources of some modules or folders of this package.
+def code_version(*modules: str, package: Path = PACKAGE) -> str:
+    """SHA-256 (64 hex) of all files that decide what some modules of this package do.
 
-    ``parts`` are paths relative to the package, such as ``store`` or ``audio/decode.py``. Any edit
-    changes the version, so work done by other code is never taken for this code's. Raises
-    FileNotFoundError for a part that does not exist.
+    ``modules`` are dotted names, often the caller's ``__name__``; the files are those of
+    ``import_closure``. Any edit of one changes the version, so work done by other code is never
+    taken for this code's. Raises ModuleNotFoundError for a module that is not there.
     """
     digest = hashlib.sha256()
-    for part in sorted(parts):
-        path = PACKAGE / part
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        for file in files:
-            content = file.read_bytes()
-            digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0{len(content)}\0".encode())
-            digest.update(content)
+    for file in import_closure(*modules, package=package):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(package).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()
+
+
+def library_versions() -> str:
+    """Name the versions that a tensor's bytes may depend on, such as ``numpy 2.4.6, …``.
+
+    Without the suffix of a build, such as ``+cpu``: the same version computes the same on a CPU.
+    """
+    versions = {name: version(name).split("+")[0] for name in _LIBRARIES}
+    versions["libsndfile"] = soundfile.__libsndfile_version__
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))

@@ -9,11 +9,12 @@ import torch
 
 from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.twins import Twins
-from leitmotif.corpus.organism.composer import Truth, compose, render, sounds, truth
+from leitmotif.corpus.organism.composer import compose, render, sounds, truth
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.tables.truth import Truth
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 PIECES = 8

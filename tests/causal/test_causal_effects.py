@@ -35,7 +35,7 @@ def test_an_effect_in_every_track_is_sure() -> None:
     assert found.interval.mean == 54.5
     assert 50 < found.interval.low < 54.5 < found.interval.high < 59
     assert found.p == 2 / 2**10
-    assert found.as_metric()["n"] == 10
+    assert found.row().n == 10
     nothing = effect_of({str(i): 0.0 for i in range(10)})
     assert (nothing.interval.low, nothing.interval.high, nothing.p) == (0.0, 0.0, 1.0)
 

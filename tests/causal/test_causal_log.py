@@ -33,7 +33,7 @@ from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.twins import Twins, slot_of, source_name
-from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
+from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
@@ -44,11 +44,12 @@ from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.settings import Search
-from leitmotif.review.labels import Label
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.labels import Label
+from leitmotif.tables.truth import Truth
 
 MODEL = "models/organism/planner"
 SITE = "layers.1.residual"
@@ -124,6 +125,7 @@ def rows(measured: list[Measured], planner: HookedMusicGen) -> list[Intervention
         row_of(
             one,
             HOW,
+            name=one.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,
@@ -159,6 +161,7 @@ def test_where_nothing_is_like_the_motif_the_line_has_no_place(
     row = row_of(
         replace(measured[0], returns=(nothing,)),
         HOW,
+        name="baseline",
         model=MODEL,
         model_fingerprint=planner.fingerprint,
         sample_rate=planner.sample_rate,
@@ -241,6 +244,7 @@ def test_a_patch_from_another_track_says_from_which(
         row_of(
             one,
             HOW,
+            name=one.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,

@@ -1,4 +1,4 @@
-"""From measured clips to metrics: what could not be heard is counted and left out."""
+"""From measured clips to rows of effects: what could not be heard is counted and left out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -62,13 +62,18 @@ def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[Measured], pieces_of_four: Pieces
 ) -> None:
     found = Measures(pieces_of_four, with_rates(measured))
-    beyond = found.metric(BEYOND)
-    assert beyond["excluded"] == {"non_finite": 4}
-    assert beyond["delta_recurrence"] is beyond["clap_similarity"] is None
-    patch = found.metric(PATCH)
-    assert patch["excluded"] == {}
-    assert patch["delta_recurrence"]["mean"] == 100
-    assert patch["delta_recurrence"]["n"] == patch["clap_similarity"]["n"] == 4
+    beyond = found.row(BEYOND, model="planner", name="scale_gap_1e+38")
+    assert beyond.excluded == {"non_finite": 4}
+    assert beyond.delta_recurrence is beyond.clap_similarity is None
+    patch = found.row(PATCH, model="planner", name="patch_gap", tested=True)
+    assert (patch.model, patch.candidate, patch.name) == ("planner", "last", "patch_gap")
+    assert (patch.condition, patch.site, patch.steps) == ("patch", LAST.site, None)
+    assert patch.tested
+    assert patch.excluded == {}
+    assert patch.delta_recurrence
+    assert patch.clap_similarity
+    assert patch.delta_recurrence.mean == 100
+    assert patch.delta_recurrence.n == patch.clap_similarity.n == 4
 
 
 def test_silence_leaves_the_other_tracks_effect(
@@ -77,10 +82,12 @@ def test_silence_leaves_the_other_tracks_effect(
     given = with_rates(measured)
     first = next(i for i, one in enumerate(given) if one.clip.condition is PATCH)
     given[first] = replace(given[first], metrics=Metrics(), excluded="silent")
-    patch = Measures(pieces_of_four, given).metric(PATCH)
-    assert patch["excluded"] == {"silent": 1}
-    assert patch["delta_recurrence"]["mean"] == 100
-    assert patch["delta_recurrence"]["n"] == patch["loudness_db"]["n"] == 3
+    patch = Measures(pieces_of_four, given).row(PATCH, model="planner", name="patch_gap")
+    assert patch.excluded == {"silent": 1}
+    assert patch.delta_recurrence
+    assert patch.loudness_db
+    assert patch.delta_recurrence.mean == 100
+    assert patch.delta_recurrence.n == patch.loudness_db.n == 3
 
 
 def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
@@ -94,5 +101,23 @@ def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
         for one in with_rates(measured)
     ]
     found = Measures(pieces_of_four, given)
-    assert found.metric(BASELINE)["excluded"] == {"silent": 1}
-    assert found.metric(PATCH)["delta_recurrence"]["n"] == 3
+    baseline = found.row(BASELINE, model="planner", name="baseline")
+    assert baseline.excluded == {"silent": 1}
+    patch = found.row(PATCH, model="planner", name="patch_gap")
+    assert patch.delta_recurrence
+    assert patch.delta_recurrence.n == 3
+
+
+def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
+    measured: list[Measured], pieces_of_four: Pieces
+) -> None:
+    given = [
+        replace(one, clip=replace(one.clip, codes=one.clip.codes.roll(1, dims=-1)))
+        if one.clip.condition is PATCH
+        else one
+        for one in measured
+    ]
+    found = Measures(pieces_of_four, given)
+    assert found.changed(BASELINE) == 0
+    row = found.row(PATCH, model="planner", name="patch_gap")
+    assert (row.clips, row.changed) == (4, 4)

@@ -7,11 +7,11 @@ import torch
 
 from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.twins import Twins
-from leitmotif.corpus.organism.composer import Truth
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import CorpusError, LeitmotifError
 from leitmotif.files import write_table
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.tables.truth import Truth
 
 
 def test_only_the_cue_differs(pieces: list[Prefix], world: World) -> None:

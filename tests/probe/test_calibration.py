@@ -16,6 +16,7 @@ from leitmotif.probe.generators import (
     swapped,
 )
 from leitmotif.probe.panel import track_slices
+from leitmotif.tables.calibration import of_kind
 from tests.probe.made import made
 
 
@@ -39,9 +40,15 @@ def test_the_controlled_test_errs_as_often_as_it_says_and_the_naive_one_does_not
     assert found.fpr_controlled.low < 0.05
     assert found.fpr_controlled.mean < 0.09
     assert found.power[0.6].mean > 0.8 > found.power[0.1].mean
-    metrics = found.as_metrics()
-    assert metrics["by_generator"]["curved"]["n"] == 60
-    assert metrics["power"]["0.6"]["mean"] == found.power[0.6].mean
+    rows = found.rows(horizon="5-7s", site="layers.1.residual")
+    assert [row.generator for row in of_kind(rows, "null")] == [*WITHOUT_FORESIGHT]
+    assert {row.controlled.n for row in of_kind(rows, "null")} == {60}
+    (every,) = of_kind(rows, "all")
+    assert every.controlled.n == found.nulls
+    means = [row.controlled.mean for row in of_kind(rows, "null")]
+    assert every.controlled.mean == pytest.approx(np.mean(means), abs=1e-5)
+    power = {row.strength: row.controlled.interval for row in of_kind(rows, "planted")}
+    assert power[0.6].mean == pytest.approx(found.power[0.6].mean, abs=1e-5)
 
 
 def test_without_controls_the_same_features_pass_for_foresight() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from leitmotif.intervals import Interval
 from leitmotif.probe.blocks import Block
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import (
@@ -40,10 +41,10 @@ def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
 def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     features, sample = sampled(planted=STRONG)
     fits = probe_sites(features, [sample], SETTINGS, HOW)
-    here, there = (fits[site]["5-7s"].metric for site in ("layers.1.residual", "layers.0.residual"))
-    assert here["p"] <= 0.01
-    assert there["p"] > 0.05
-    assert here["partial_r2"]["low"] > 0 > there["partial_r2"]["low"]
+    here, there = (fits[site]["5-7s"] for site in ("layers.1.residual", "layers.0.residual"))
+    assert here.p <= 0.01
+    assert there.p > 0.05
+    assert here.partial_r2.low > 0 > there.partial_r2.low
     blocks = [
         Block(site, None, np.arange(values.shape[1]), values) for site, values in features.items()
     ]
@@ -65,20 +66,21 @@ def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
     same = {"layers.1.residual": fits["layers.1.residual"]}
     other = {"layers.1.residual": fits["layers.0.residual"]}
     over_baseline(same, other, seed=0)
-    metric = fits["layers.1.residual"]["5-7s"].metric
-    there = fits["layers.0.residual"]["5-7s"].metric
-    gained = metric["partial_r2"]["mean"] - there["partial_r2"]["mean"]
-    assert metric["over_random_weights"]["mean"] == pytest.approx(gained, abs=2e-4)
-    assert metric["over_random_weights"]["low"] > 0
+    fit, there = same["layers.1.residual"]["5-7s"], other["layers.1.residual"]["5-7s"]
+    assert fit.over_random_weights
+    assert fit.over_random_weights.mean == pytest.approx(
+        fit.partial_r2.mean - there.partial_r2.mean
+    )
+    assert fit.over_random_weights.low > 0
     over_baseline(same, same, seed=0)
-    assert metric["over_random_weights"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert same["layers.1.residual"]["5-7s"].over_random_weights == Interval(0, 0, 0)
 
 
 def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
     features, sample = sampled(planted=0.0)
     worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
-    assert set(worth) == {"none", "local_energy", "position"}
-    assert worth["none"]["r2_controls"] > min(worth[name]["r2_controls"] for name in worth)
+    assert [one.left_out for one in worth] == ["none", "local_energy", "position"]
+    assert worth[0].r2_controls > min(one.r2_controls for one in worth)
     wide, narrow = expanded(sample, SETTINGS), expanded(sample, SETTINGS, without="position")
     assert narrow.shape[1] < wide.shape[1]
 
@@ -86,6 +88,6 @@ def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
 def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     features, sample = sampled(planted=STRONG)
     pooled = naive(features, sample.y)
-    assert pooled["layers.1.residual"]["r2"] > pooled["layers.0.residual"]["r2"]
+    assert pooled["layers.1.residual"].r2 > pooled["layers.0.residual"].r2
     one = selectivities(features, sample, HOW)["layers.1.residual"]
-    assert one["selectivity"] == pytest.approx(one["r2"] - one["r2_control_task"], abs=2e-4)
+    assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)

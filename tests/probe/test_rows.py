@@ -13,7 +13,7 @@ from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
 from leitmotif.probe.targets import HEARING_SECONDS, Horizon
-from leitmotif.review.labels import Coverage, Label
+from leitmotif.tables.labels import Coverage, Label
 
 HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
 SETTINGS = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=4)

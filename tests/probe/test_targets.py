@@ -14,7 +14,7 @@ from leitmotif.probe.targets import (
     refuse_claim,
     target,
 )
-from leitmotif.review.labels import Coverage, Label
+from leitmotif.tables.labels import Coverage, Label
 
 MEDIUM = Horizon("medium", 5.0, 10.0)
 NOTHING = Events(np.array([]), np.array([]))

@@ -1,6 +1,5 @@
 """A tiny study, as the stages before the report leave it: two models, tones for clips."""
 
-import copy
 import hashlib
 import json
 from pathlib import Path
@@ -11,22 +10,29 @@ import soundfile
 
 from leitmotif.causal.log import InterventionRow, write_log
 from leitmotif.corpus.tables import Licence, ManifestTrack, Window
-from leitmotif.files import sha256_json, write_json, write_table
+from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import Files
+from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
+from tests.tables.made import (
+    SITE,
+    aligned,
+    approach,
+    calibrated,
+    effect,
+    interval,
+    nothing_found,
+    probe,
+    verdict,
+)
 
 RATE = 32_000
 BEFORE_HZ, AFTER_HZ = 440.0, 660.0
 MARKUP = "<img src=x onerror=alert(1)>"
-SITE = "layers.1.residual"
 GAP = (50, 100)
 TRACKS = ("piece_1", "piece_2")
 PREFIX_FRAMES, FRAMES = 50, 100
 MOTIF = {"start_sample": 0, "samples": 16_000}
 HORIZONS = ("1-3s", "5-7s")
-
-
-def interval(mean: float, reach: float = 0.05) -> dict[str, Any]:
-    return {"mean": mean, "low": mean - reach, "high": mean + reach, "p": 0.001, "n": 2}
 
 
 def tone(hertz: float, *, seed: int) -> np.ndarray:
@@ -36,53 +42,32 @@ def tone(hertz: float, *, seed: int) -> np.ndarray:
     return np.round(9000 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE)).astype(np.int16)
 
 
-def condition(kind: str, moved: float, *, steps: Any = GAP, strength: Any = 1.0) -> dict[str, Any]:
-    return {
-        "condition": kind,
-        "site": SITE,
-        "source": "twin.slot0" if kind == "patch" else None,
-        "strength": strength,
-        "steps": None if steps is None else list(steps),
-        "delta_recurrence": interval(-moved),
-        "towards_source": interval(moved),
-        "clap_similarity": interval(0.97, 0.01),
-        "excluded": {},
-    }
+def condition(kind: Kind, moved: float, **changed: Any) -> EffectRow:
+    """What a condition did: it moved the recurrence by so many points."""
+    return effect(
+        condition=kind,
+        name=f"{kind}_gap",
+        site=SITE,
+        source="twin.slot0" if kind == "patch" else None,
+        strength=1.0,
+        steps=GAP,
+        delta_recurrence=interval(-moved),
+        towards_source=interval(moved),
+        **changed,
+    )
 
 
-def candidate(verdict: str, moved: float, features: tuple[int, ...] = ()) -> dict[str, Any]:
-    return {
-        "site": SITE,
-        "hook": "planner-1" if features else None,
-        "features": list(features),
-        "verdict": verdict,
-        "effect": interval(moved),
-        "over_random": interval(moved),
-        "clap_similarity": interval(0.97, 0.01),
-        "conditions": {
-            "patch_gap": condition("patch", moved),
-            "zero_effect_gap": condition("zero_effect", 0.0),
-            "random_feature_gap_1": condition("random_feature", 0.0),
-            "random_feature_gap_2": condition("random_feature", 0.0),
-        },
-    }
+def untouched(kind: Kind, moved: float) -> EffectRow:
+    """Of a baseline or counterfactual, in which nothing is changed."""
+    row = condition(kind, moved)
+    return row.model_copy(update={"name": kind, "site": None, "strength": None, "steps": None})
 
 
-CANDIDATES = {
-    SITE: candidate("foresight", 80.0),
-    f"{MARKUP}:7": candidate("decodable, not causal", 0.0, (7,)),
-    "planner-1:9": candidate("entangled", 90.0, (9,)),
-}
-
-
-def study(candidates: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "verdict": "foresight",
-        "candidates": candidates,
-        "counterfactual": condition("counterfactual", 90.0, steps=None, strength=None),
-        "baseline": condition("baseline", 0.0, steps=None, strength=None),
-        "identity": {"clips": 4, "changed": 0},
-    }
+CANDIDATES: tuple[tuple[str, Verdict, float, tuple[int, ...]], ...] = (
+    (SITE, "foresight", 80.0, ()),
+    (f"{MARKUP}:7", "decodable, not causal", 0.0, (7,)),
+    ("planner-1:9", "entangled", 90.0, (9,)),
+)
 
 
 class Made:
@@ -90,123 +75,140 @@ class Made:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        data = root / "data"
         self.files = Files(
-            log=root / "data/interventions.jsonl",
-            manifest=root / "data/manifest.jsonl",
-            metrics=root / "metrics",
+            log=data / "interventions.jsonl",
+            manifest=data / "manifest.jsonl",
+            **{
+                name: data / f"{name}.jsonl"
+                for name in (
+                    "alignment",
+                    "probes",
+                    "calibration",
+                    "effects",
+                    "verdicts",
+                    "approaches",
+                )
+            },
         )
         self.kept = True
-        reader = {SITE: candidate("look-back", 0.0)}
-        self.interventions: dict[str, Any] = {
-            "exploratory": False,
-            "tracks": 2,
-            "models": {
-                "planner": study(copy.deepcopy(CANDIDATES)),
-                "reader": study(reader),
-            },
-        }
-        cell = {"partial_r2": interval(0.5)}
-        of_model = {
-            SITE: dict.fromkeys(HORIZONS, cell),
-            "layers.3.residual": dict.fromkeys(HORIZONS, cell),
-        }
-        self.probes: dict[str, Any] = {
-            "misaligned": [],
-            "models": dict.fromkeys(("planner", "reader", "random_weights"), of_model),
-        }
-        rates = {"fpr_naive": interval(0.3), "fpr_controlled": interval(0.05, 0.01)}
-        self.calibration: dict[str, Any] = {
-            **rates,
-            "alpha": 0.05,
-            "by_generator": {"linear": rates, "label": rates},
-            "power": {"0.1": interval(0.2), "0.4": interval(0.95, 0.02)},
-        }
-        row = {"site": SITE, "hook": "planner-1", "features": [9], "clap": 0.97}
+        self.verdicts: list[VerdictRow] = []
+        self.effects: list[EffectRow] = []
+        for name, judged, moved, features in CANDIDATES:
+            self._add("planner", name, judged, moved, features)
+        self._add("reader", SITE, "look-back", 0.0, ())
+        self.probes = [
+            probe(model=model, site=site, horizon=horizon)
+            for model in ("planner", "reader", "random_weights")
+            for site in (SITE, "layers.3.residual")
+            for horizon in HORIZONS
+        ]
+        self.calibration = calibrated(["linear", "label"], [0.1, 0.4])
+        self.alignment = [aligned()]
         here = {"site": SITE, "delta_recurrence": interval(87.5, 12.0)}
         elsewhere = {"site": "layers.3.residual", "delta_recurrence": interval(62.0, 10.0)}
-        self.summary: dict[str, Any] = {
-            "exploratory": False,
-            "model": "models/organism/planner",
-            "horizon": "5-7s",
-            "approaches": [
-                {
-                    **row,
-                    "name": "naive correlation",
-                    "r2": 0.58,
-                    "partial_r2": interval(0.5),
-                    "delta_recurrence": interval(0.0, 0.0),
-                    "screened": elsewhere,
-                    "verdict": "decodable, not causal",
-                },
-                {
-                    **row,
-                    "name": "aligned and causal",
-                    "r2": 0.71,
-                    "partial_r2": interval(0.7),
-                    "delta_recurrence": interval(87.5, 12.0),
-                    "screened": here,
-                    "verdict": "foresight",
-                },
-                {
-                    **dict.fromkeys(
-                        ("site", "hook", "r2", "partial_r2", "clap", "delta_recurrence")
-                    ),
-                    "name": "misaligned autoencoder",
-                    "features": [],
-                    "screened": None,
-                    "verdict": "none",
-                },
-            ],
-            **rates,
-            "verdicts": {"planner": "foresight", "reader": "look-back"},
-        }
+        self.approaches = [
+            approach(
+                name="naive correlation",
+                r2=0.58,
+                delta_recurrence=interval(0.0, 0.0),
+                screened=elsewhere,
+                verdict="decodable, not causal",
+            ),
+            approach(
+                name="aligned and causal",
+                r2=0.71,
+                delta_recurrence=interval(87.5, 12.0),
+                screened=here,
+                verdict="foresight",
+            ),
+            nothing_found("misaligned autoencoder"),
+        ]
+
+    def _add(
+        self, model: str, name: str, judged: Verdict, moved: float, features: tuple[int, ...]
+    ) -> None:
+        if model not in {row.model for row in self.effects}:
+            for row in (untouched("baseline", 0.0), untouched("counterfactual", 90.0)):
+                self.effects.append(row.model_copy(update={"model": model}))
+        hook = "planner-1" if features else None
+        whose = {"model": model, "candidate": name}
+        self.verdicts.append(
+            verdict(
+                **whose,
+                hook=hook,
+                features=[*features],
+                verdict=judged,
+                effect=interval(moved),
+                over_random=interval(moved),
+            )
+        )
+        tried = [
+            condition("patch", moved, tested=True),
+            condition("zero_effect", 0.0),
+            *(
+                condition("random_feature", 0.0).model_copy(
+                    update={"name": f"random_feature_gap_{number}"}
+                )
+                for number in (1, 2)
+            ),
+        ]
+        self.effects += [row.model_copy(update=whose) for row in tried]
 
     def record(self) -> None:
         """Make it a study of recordings: no truth is known, and another track is patched from."""
-        for model in self.interventions["models"].values():
-            model["counterfactual"] = None
-            for one in model["candidates"].values():
-                changed = {"patch_gap": condition("patch", 0.0, steps=None)}
-                if one["features"]:
-                    changed["ablate_gap"] = condition("ablate", 40.0, steps=None, strength=0.0)
-                    for number in (1, 2):
-                        control = condition("random_feature", 0.0, steps=None, strength=0.0)
-                        changed[f"random_feature_gap_{number}"] = control
-                one["conditions"] = changed
+        found = [row for row in self.effects if row.condition == "baseline"]
+        for judged in self.verdicts:
+            tried = [condition("patch", 0.0, tested=not judged.features)]
+            if judged.features:
+                taken = {"strength": 0.0}
+                tried.append(condition("ablate", 40.0, tested=True).model_copy(update=taken))
+                for number in (1, 2):
+                    name = {"name": f"random_feature_gap_{number}", **taken}
+                    tried.append(condition("random_feature", 0.0).model_copy(update=name))
+            whose = {"model": judged.model, "candidate": judged.candidate, "steps": None}
+            found += [row.model_copy(update=whose) for row in tried]
+        self.effects = found
+
+    def rejudge(self, candidate: str, judged: Verdict) -> None:
+        """Give the planner's candidate another verdict."""
+        self.verdicts = [
+            row.model_copy(update={"verdict": judged})
+            if (row.model, row.candidate) == ("planner", candidate)
+            else row
+            for row in self.verdicts
+        ]
 
     def write(self) -> Files:
-        for name in ("summary", "interventions", "probes", "calibration"):
-            write_json(self.files.metrics / f"{name}.json", getattr(self, name))
+        for name in ("alignment", "probes", "calibration", "effects", "verdicts", "approaches"):
+            write_table(getattr(self.files, name), getattr(self, name))
         write_table(self.files.manifest, map(track, TRACKS))
         write_log(self.files.log, self.rows())
         return self.files
 
     def rows(self) -> list[InterventionRow]:
+        moving = {
+            (row.model, row.candidate)
+            for row in self.verdicts
+            if row.verdict in ("foresight", "entangled")
+        }
         found = []
         for number, track_id in enumerate(TRACKS):
-            for model, one in self.interventions["models"].items():
-                seed = number if model == "planner" else number + 10
-                before = self.row(model, track_id, seed, "", condition("baseline", 0, steps=None))
-                found.append(before)
-                if one["counterfactual"] is not None:
-                    other = condition("counterfactual", 0, steps=None)
-                    found.append(self.row(model, track_id, seed, "", other, AFTER_HZ))
-                for name, tried in one["candidates"].items():
-                    moves = tried["verdict"] in ("foresight", "entangled")
-                    for feature, (key, what) in enumerate(tried["conditions"].items()):
-                        hertz = AFTER_HZ if key == "patch_gap" and moves else BEFORE_HZ
-                        found.append(self.row(model, track_id, seed, name, what, hertz, feature))
+            for feature, what in enumerate(self.effects):
+                seed = number if what.model == "planner" else number + 10
+                moves = what.name == "patch_gap" and (what.model, what.candidate) in moving
+                moves = moves or what.condition == "counterfactual"
+                hertz = AFTER_HZ if moves else BEFORE_HZ
+                found.append(self.row(track_id, seed, what, hertz, feature))
         return found
 
     def row(
         self,
-        model: str,
         track_id: str,
         seed: int,
-        name: str,
-        what: dict[str, Any],
-        hertz: float = BEFORE_HZ,
-        feature: int | None = None,
+        what: EffectRow,
+        hertz: float,
+        feature: int,
     ) -> InterventionRow:
         samples, untreated = tone(hertz, seed=seed), tone(BEFORE_HZ, seed=seed)
         digest = hashlib.sha256(samples.tobytes()).hexdigest()
@@ -215,8 +217,7 @@ class Made:
             path = self.files.log.parent / file
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, samples, RATE, subtype="PCM_16")
-        kind = what["condition"]
-        address = sha256_json([model, track_id, name, kind, feature])
+        address = sha256_json([what.model, track_id, what.candidate, what.condition, feature])
         returns = {
             "motif": MOTIF,
             "start_sample": 64_000,
@@ -229,17 +230,18 @@ class Made:
             {
                 "clip_id": address[:16],
                 "track_id": track_id,
-                "model": f"models/organism/{model}",
+                "model": f"models/organism/{what.model}",
                 "model_fingerprint": "a" * 64,
-                "candidate": name,
-                "condition": kind,
-                "site": what["site"],
+                "candidate": what.candidate,
+                "name": what.name,
+                "condition": what.condition,
+                "site": what.site,
                 "feature": feature,
                 "sae": None,
                 "sae_sha256": None,
-                "strength": what["strength"],
-                "source": what["source"] and f"source_of_{track_id}",
-                "steps": what["steps"],
+                "strength": what.strength,
+                "source": what.source and f"source_of_{track_id}",
+                "steps": what.steps,
                 "seed": 0,
                 "sampling": {
                     "temperature": 1.0,

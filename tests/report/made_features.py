@@ -8,16 +8,16 @@ import soundfile
 import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span, Window
-from leitmotif.files import read_table, sha256_file, write_json, write_table
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.files import read_table, sha256_file, write_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.report.features.listening import Context, Track
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
 from leitmotif.sae.registry import Hook
 from leitmotif.sae.used import Used
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from tests.sae.making import random_sae
 
@@ -104,7 +104,6 @@ def add_features(data: Path, hook: str, features: Sequence[int]) -> None:
         data / "candidates.jsonl",
         [candidate(rank, feature, hook=hook) for rank, feature in enumerate(features, start=1)],
     )
-    write_json(data.parent / "metrics" / "sae.json", {})
 
 
 def write_activity(folder: Path, track_id: str, activity: np.ndarray) -> None:

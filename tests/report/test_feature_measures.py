@@ -29,6 +29,7 @@ from tests.report.made_features import (
     write_activity,
     write_track,
 )
+from tests.tables.made import verdict
 
 HORIZON = Horizon("2-4s", 2.0, 4.0)
 
@@ -254,19 +255,14 @@ def test_neighbours_are_the_nearest_decoder_vectors() -> None:
 def test_the_surest_candidates_come_first_then_what_was_intervened_on() -> None:
     rows = [candidate(2, 8), candidate(1, 7), candidate(3, 9), candidate(1, 5, hook=None)]
     rows.append(candidate(1, 8, horizon="1-3s"))
-    tested = {
-        "layers.1.residual": {"hook": None, "features": [], "verdict": "none", "site": "x"},
-        "a:2 features": {
-            "hook": "a",
-            "features": [9, 30],
-            "verdict": "foresight",
-            "site": "layers.1.residual",
-        },
-    }
+    tested = [
+        verdict(verdict="none"),
+        verdict(candidate="a:2 features", hook="a", features=[9, 30]),
+    ]
     shown = choose(rows, tested, horizon="5-7s", limit=2)
     assert [one.ref.feature for one in shown] == [7, 8, 9, 30]
     assert shown[1].others[0].horizon == "1-3s"
-    assert shown[2].tested[0].together == 2
+    assert shown[2].tested == [tested[1]]
     assert shown[3].claimed is None
     assert shown[3].site == "layers.1.residual"
 

@@ -16,6 +16,7 @@ from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
+from leitmotif.tables.interval import IntervalRow
 from tests.accessibility import violations
 from tests.report.made_features import (
     FRAMES,
@@ -26,21 +27,21 @@ from tests.report.made_features import (
     write_activity,
     write_track,
 )
+from tests.tables.made import verdict
 
 STEP = 250
 """At which the feature fires most; in its track the sound begins with the frame of that number."""
 HORIZON = Horizon("2-4s", 2.0, 4.0)
-TESTED = {
-    "one:6": {
-        "hook": "one",
-        "features": [6],
-        "site": "layers.1.residual",
-        "verdict": "foresight",
-        "effect": {"mean": 12.5, "low": -1.0, "high": 25.0},
-        "over_random": None,
-        "clap_similarity": {"mean": 0.99, "low": 0.98, "high": 1.0},
-    }
-}
+TESTED = [
+    verdict(
+        candidate="one:6",
+        hook="one",
+        features=[6],
+        effect=IntervalRow(mean=12.5, low=-1.0, high=25.0),
+        over_random=None,
+        clap_similarity=IntervalRow(mean=0.99, low=0.98, high=1.0),
+    )
+]
 
 
 @pytest.fixture(scope="module")

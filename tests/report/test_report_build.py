@@ -14,13 +14,16 @@ from leitmotif.causal.measures import Metrics
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError
-from leitmotif.files import write_json
+from leitmotif.files import read_table, write_table
 from leitmotif.report.build import write_report
 from leitmotif.report.material import read_material
+from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
+from leitmotif.tables.effects import EffectRow, VerdictRow
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
+from tests.tables.made import aligned
 
 
 class Page(HTMLParser):
@@ -142,7 +145,7 @@ def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
 
 
 def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None:
-    made.interventions["models"]["planner"]["candidates"][SITE]["verdict"] = "none"
+    made.rejudge(SITE, "none")
     text = Page(built(made, tmp_path / "report") / "index.html").text
     assert "No finding: nothing that was tried is foresight." in text
     assert "Hear the findings" not in text
@@ -172,8 +175,8 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
 
 
 def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
-    made.summary["exploratory"] = True
-    made.probes["misaligned"] = ["misaligned: planner-1 reads layers.2.residual"]
+    made.approaches = [row.model_copy(update={"exploratory": True}) for row in made.approaches]
+    made.alignment = [aligned(misaligned="MISALIGNED: planner-1 reads layers.2.residual")]
     folder = built(made, tmp_path / "report")
     for path in folder.rglob("*.html"):
         text = Page(path).text
@@ -192,9 +195,8 @@ def test_a_clip_that_is_lost_stops_the_build_with_its_name(made: Made, tmp_path:
 
 def test_a_log_of_another_run_stops_the_build(made: Made, tmp_path: Path) -> None:
     files = made.write()
-    made.interventions["models"]["planner"]["candidates"][SITE]["conditions"].pop("patch_gap")
-    made.interventions["models"]["planner"]["counterfactual"] = None
-    write_json(files.metrics / "interventions.json", made.interventions)
+    others = [row for row in made.effects if (row.candidate, row.name) != (SITE, "patch_gap")]
+    write_table(files.effects, others)
     with pytest.raises(LeitmotifError, match="of no condition"):
         write_report(tmp_path / "report", read_material(files), ALL)
 
@@ -250,10 +252,12 @@ def test_the_stage_and_the_command_write_the_same_pages(
     monkeypatch.chdir(made.root)
     report(load_params())
     counts = json.loads(Path("metrics/report.json").read_text())
-    assert counts["findings"] == 1
-    assert counts["clips"] == len(list(Path("data/report/clips").glob("*.js")))
+    judged = read_table(VERDICTS, VerdictRow)
+    effects = [row for row in read_table(EFFECTS, EffectRow) if row.condition != "baseline"]
+    assert len(judged) == 4
+    assert counts == {"pairs": 2 * len(effects)}
     # Both candidates, and the other one that was changed.
-    assert counts["features"] == len(list(Path("data/report/features").glob("planner-1-*"))) == 3
+    assert len(list(Path("data/report/features").glob("planner-1-*"))) == 3
     pair = next(Path("data/report/pairs").glob("planner-planner-1-9*"))
     assert 'href="../features/planner-1-9.html"' in pair.read_text(encoding="utf-8")
     assert f'href="../pairs/{pair.name}"' in Path(
@@ -262,7 +266,6 @@ def test_the_stage_and_the_command_write_the_same_pages(
     assert 'href="../features/index.html">Features</a>' in Path(
         "data/report/features/planner-1-9.html"
     ).read_text(encoding="utf-8")
-    assert counts["bytes"] == sum(map(len, bytes_of(Path("data/report")).values()))
     done = CliRunner().invoke(app, ["report", "--out", "elsewhere"])
     assert done.exit_code == 0, done.output
     assert re.search(r"open elsewhere/index\.html", done.output)

@@ -360,7 +360,8 @@ def test_a_report_without_findings_or_clips_opens_without_errors(
     browser: Browser, made: Made, tmp_path: Path
 ) -> None:
     made.kept = False
-    made.interventions["models"]["planner"]["candidates"] = {}
+    made.verdicts = [row for row in made.verdicts if row.model != "planner"]
+    made.effects = [row for row in made.effects if row.model != "planner" or not row.candidate]
     tab = Tab(browser, built(made, tmp_path / "empty"))
     for path in ("index.html", "blind.html"):
         page = tab.open(path, clips=False)

@@ -10,9 +10,10 @@ from leitmotif.cli import app
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.sae import load_sae
 from leitmotif.sae import recipe as module
-from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store, trained_of
+from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store
 from leitmotif.sae.registry import load_registry
-from leitmotif.sae.train import Progress, Training
+from leitmotif.sae.train import Progress
+from leitmotif.sae.trained import Training, trained_of
 from leitmotif.store import ActivationStore
 
 SITE = "layers.1.residual"

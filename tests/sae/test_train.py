@@ -11,7 +11,8 @@ from leitmotif.errors import ModelError
 from leitmotif.sae import load_sae, save_sae
 from leitmotif.sae.audit import measure
 from leitmotif.sae.pool import RowPool
-from leitmotif.sae.train import Trainer, Training, finish
+from leitmotif.sae.train import Trainer, finish
+from leitmotif.sae.trained import Training
 from leitmotif.store import ActivationStore
 
 SITE = "layers.1.residual"

@@ -127,13 +127,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
     assert len(kept) == len(survived) - 1, "finished tensors were computed again"
     assert not list(workspace.glob("**/*.partial"))
     metrics = json.loads((workspace / "metrics/activations.json").read_text())
-    assert metrics == {
-        "tensors": TRACKS * len(SITES),
-        "tracks": TRACKS,
-        "sites": len(SITES),
-        "bytes": sum(path.stat().st_size for path in workspace.glob("data/activations/*/*")),
-        "failures": 0,
-    }
+    assert metrics == {"tensors": TRACKS * len(SITES), "failures": 0}
 
 
 def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Path) -> None:

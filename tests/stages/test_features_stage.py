@@ -74,12 +74,7 @@ def test_each_track_gets_tensors_on_the_codec_grid_and_a_row_of_artifacts(
     rows = [json.loads(line) for line in (FEATURES / "artifacts.jsonl").read_text().splitlines()]
     assert [row["track_id"] for row in rows] == ["one", "two"]
     assert rows[0]["bit_rate"] > rows[1]["bit_rate"]
-    assert json.loads(Path("metrics/features.json").read_text()) == {
-        "tracks": 2,
-        "failures": 0,
-        "frames": 200,
-        "seconds_of_audio": 4.0,
-    }
+    assert json.loads(Path("metrics/features.json").read_text()) == {"failures": 0}
 
 
 def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
@@ -115,8 +110,7 @@ def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
     }
     assert all(failure.detail and "\n" not in failure.detail for failure in failures)
     assert [path.name for path in FEATURES.glob("*.safetensors")] == ["good.safetensors"]
-    metrics = json.loads(Path("metrics/features.json").read_text())
-    assert (metrics["tracks"], metrics["failures"]) == (1, 7)
+    assert json.loads(Path("metrics/features.json").read_text()) == {"failures": 7}
 
 
 def test_more_failures_than_allowed_stop_the_stage_and_are_named(

@@ -15,13 +15,14 @@ from ruamel.yaml import YAML
 from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
-from leitmotif.files import sha256_file, write_json, write_table
-from leitmotif.stages import CANDIDATES, CLIPS, FAILURES, INTERVENTIONS, METRICS, PLOTS
+from leitmotif.files import sha256_file, write_table
+from leitmotif.stages import CANDIDATES, CLIPS, FAILURES, INTERVENTIONS, METRICS, PLOTS, PROBES
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.interventions import interventions
 from leitmotif.stages.manifest import manifest
 from tests.disk import enlarge, small_disk
+from tests.tables.made import interval, probe
 
 SITE = "layers.1.residual"
 CACHE = Path(".leitmotif/clips")
@@ -66,7 +67,6 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         root = tmp_path_factory.mktemp(name)
         (root / "models").symlink_to(repo_root / "models")
         shutil.copytree(inputs / "data", root / "data")
-        shutil.copytree(inputs / METRICS, root / METRICS)
         YAML().dump(chosen.model_dump(), root / "params.yaml")
         return root
 
@@ -78,9 +78,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         write_table(FAILURES, [])
         activations(chosen)
         write_table(CANDIDATES, [])
-        nothing = {"mean": 0.0, "low": -0.1, "high": 0.1}
-        cell = {"p": 1.0, "partial_r2": nothing, "over_random_weights": nothing}
-        write_json(METRICS / "probes.json", {"models": {"planner": {SITE: {"5-7s": cell}}}})
+        write_table(PROBES, [probe(site=SITE, p=1.0, partial_r2=interval(0.0))])
         made = fresh("unbroken")
         patch.chdir(made)
         interventions(chosen)

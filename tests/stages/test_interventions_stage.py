@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,17 @@ import pytest
 
 from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
+from leitmotif.files import read_table
 from leitmotif.recurrence.queue import write_proposals
-from leitmotif.stages import CLIPS, INTERVENTIONS, METRICS, PROPOSALS
+from leitmotif.stages import (
+    APPROACHES,
+    CLIPS,
+    EFFECTS,
+    INTERVENTIONS,
+    METRICS,
+    PROPOSALS,
+    VERDICTS,
+)
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus
@@ -22,6 +32,8 @@ from leitmotif.stages.manifest import manifest
 from leitmotif.stages.probes import probes
 from leitmotif.stages.sae import sae
 from leitmotif.stages.summary import summary
+from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.effects import EffectRow, VerdictRow, identity
 
 SITES = ["layers.1.residual", "layers.3.residual"]
 
@@ -65,17 +77,37 @@ def metrics(name: str) -> Any:
 def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     found = metrics("interventions")
     assert found["verdicts"] == {"planner": "foresight", "reader": "look-back"}
-    planner, reader = found["models"]["planner"], found["models"]["reader"]
-    assert planner["carriers"] == [SITES[0]]
-    assert planner["decodable_but_inert"] == [SITES[1]]
-    assert planner["candidates"][SITES[0]]["effect"]["mean"] > 50
-    assert planner["candidates"][SITES[1]]["effect"]["mean"] == 0
-    assert reader["carriers"] == []
-    assert all(one["effect"]["mean"] == 0 for one in reader["candidates"].values())
-    assert reader["counterfactual"]["towards_source"]["mean"] > 50
-    for model in (planner, reader):
-        assert model["identity"]["clips"] > 0
-        assert model["identity"]["changed"] == 0
+    verdicts = {(row.model, row.candidate): row for row in read_table(VERDICTS, VerdictRow)}
+    carrier, inert = (verdicts["planner", site] for site in SITES)
+    assert carrier.effect
+    assert inert.effect
+    assert (carrier.verdict, inert.verdict) == ("foresight", "decodable, not causal")
+    assert carrier.effect.mean > 50
+    assert inert.effect.mean == 0
+    of_reader = [row.effect for row in verdicts.values() if row.model == "reader"]
+    assert [effect and effect.mean for effect in of_reader] == [0, 0]
+    effects = read_table(EFFECTS, EffectRow)
+    other = next(row for row in effects if (row.model, row.name) == ("reader", "counterfactual"))
+    assert other.towards_source
+    assert other.towards_source.mean > 50
+    written_back, changed = identity(effects)
+    assert written_back > 0
+    assert changed == found["identity_changed"] == 0
+    assert found["strongest"]["planner"] == carrier.effect.model_dump(mode="json")
+    assert found["carriers"] == {"planner": {SITES[0]: found["strongest"]["planner"]}}
+    assert list(found["decodable_but_inert"]["planner"]) == [SITES[1]]
+
+
+def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Params) -> None:
+    effects = read_table(EFFECTS, EffectRow)
+    for row in read_table(VERDICTS, VerdictRow):
+        of_row = [e for e in effects if (e.model, e.candidate) == (row.model, row.candidate)]
+        (tested,) = (one for one in of_row if one.tested)
+        assert tested.name == "patch_gap"
+        assert tested.towards_source == row.effect
+        assert len({one.name for one in of_row}) == len(of_row)
+    logged = Counter((Path(r.model).name, r.candidate, r.name) for r in read_log(INTERVENTIONS))
+    assert logged == {(row.model, row.candidate, row.name): row.clips for row in effects}
 
 
 def test_every_clip_is_in_the_log_and_the_kept_ones_can_be_heard(params: Params) -> None:
@@ -89,30 +121,33 @@ def test_every_clip_is_in_the_log_and_the_kept_ones_can_be_heard(params: Params)
 
 
 def test_a_second_run_takes_its_clips_from_the_cache(params: Params) -> None:
-    before = INTERVENTIONS.read_bytes(), (METRICS / "interventions.json").read_bytes()
+    files = (INTERVENTIONS, EFFECTS, VERDICTS, METRICS / "interventions.json")
+    before = [path.read_bytes() for path in files]
     interventions(params)
-    assert (INTERVENTIONS.read_bytes(), (METRICS / "interventions.json").read_bytes()) == before
+    assert [path.read_bytes() for path in files] == before
 
 
 def test_the_approaches_differ_in_one_setting(params: Params) -> None:
     summary(params)
-    found = metrics("summary")
-    rows = {row["name"]: row for row in found["approaches"]}
+    rows = {row.name: row for row in read_table(APPROACHES, ApproachRow)}
     assert list(rows) == [
         "naive correlation",
         "local continuity",
         "misaligned autoencoder",
         "aligned and causal",
     ]
-    for row in rows.values():
-        if row["features"]:
-            assert 0 <= row["clap"] <= 1
-            assert row["delta_recurrence"]["n"] == 10
+    found = metrics("summary")["approaches"]
+    for name, row in rows.items():
+        if row.features:
+            assert row.clap_similarity
+            assert row.delta_recurrence
+            assert 0 <= row.clap_similarity.mean <= 1
+            assert row.delta_recurrence.n == 10
         else:
-            assert row["delta_recurrence"] is None
-        # What `dvc metrics diff` can show: numbers below names, no list.
-        assert found["table"][row["name"]]["r2"] == row["r2"]
-        assert found["table"][row["name"]]["delta_recurrence"] == row["delta_recurrence"]
-    assert found["fpr_naive"] == metrics("calibration")["fpr_naive"]
+            assert row.delta_recurrence is row.screened is None
+        written = row.model_dump(mode="json")
+        assert (found[name]["r2"], found[name]["verdict"]) == (row.r2, row.verdict)
+        assert found[name]["clap"] == written["clap_similarity"]
+        assert found[name]["delta_recurrence"] == written["delta_recurrence"]
     misaligned = rows["misaligned autoencoder"]
-    assert misaligned["features"] == [] or misaligned["site"] == SITES[1]
+    assert misaligned.features == [] or misaligned.site == SITES[1]

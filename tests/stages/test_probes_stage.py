@@ -12,22 +12,33 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.probe.candidates import CandidateRow
-from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.queue import write_proposals
-from leitmotif.review.labels import Coverage
-from leitmotif.stages import ACTIVATIONS, CANDIDATES, COVERAGE, METRICS, PLOTS, PROPOSALS
+from leitmotif.stages import (
+    ACTIVATIONS,
+    CALIBRATION,
+    CANDIDATES,
+    COVERAGE,
+    HORIZONS,
+    METRICS,
+    PLOTS,
+    PROBES,
+    PROPOSALS,
+)
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
-from leitmotif.stages.probes import foresight, probes
+from leitmotif.stages.probes import probes
 from leitmotif.stages.sae import sae
 from leitmotif.store import ActivationStore
 from leitmotif.store.header import TENSOR
 from leitmotif.store.index import file_of
+from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.labels import Coverage
+from leitmotif.tables.probes import HorizonRow, ProbeRow
 from leitmotif.tensors import write_tensors
 
 SITES = ["layers.0.residual", "layers.1.residual"]
@@ -78,43 +89,69 @@ def metrics(name: str) -> Any:
 
 
 def test_the_planner_foresees_and_the_reader_does_not(workspace: Params) -> None:
+    rows = read_table(PROBES, ProbeRow)
+    assert list(dict.fromkeys(row.model for row in rows)) == ["planner", "reader", "random_weights"]
+    cells = {row.model: row for row in rows if (row.site, row.horizon) == (SITES[1], "5-7s")}
+    planner, reader, nothing = cells.values()
+    assert planner.partial_r2.low > 0.2 > reader.partial_r2.high
+    assert planner.over_random_weights
+    assert planner.over_random_weights.low > 0.2
+    assert nothing.over_random_weights is None
+    assert planner.naive
+    assert planner.selectivity
+    assert reader.naive is reader.selectivity is None
+    assert not any(row.exploratory for row in rows)
     found = metrics("probes")
-    assert set(found["models"]) == {"planner", "reader", "random_weights"}
-    assert found["foresight"]["planner"]["found"]
-    assert not found["foresight"]["reader"]["found"]
-    assert not found["foresight"]["random_weights"]["found"]
-    cells = {name: of["layers.1.residual"]["5-7s"] for name, of in found["models"].items()}
-    assert cells["planner"]["partial_r2"]["low"] > 0.2 > cells["reader"]["partial_r2"]["high"]
-    assert cells["planner"]["over_random_weights"]["low"] > 0.2
-    assert "over_random_weights" not in cells["random_weights"]
-    assert found["tracks"] == 16
-    assert not found["exploratory"]
+    assert {name: one["foresight"] for name, one in found["models"].items()} == {
+        "planner": True,
+        "reader": False,
+        "random_weights": False,
+    }
+    claimed = [row for row in rows if (row.model, row.horizon) == ("planner", "5-7s")]
+    most = max(row.partial_r2.mean for row in claimed)
+    assert found["models"]["planner"]["partial_r2"]["mean"] == most
+    assert found["site"] == next(row.site for row in claimed if row.partial_r2.mean == most)
+
+
+def test_each_horizon_says_what_was_tested_on_how_many_rows(workspace: Params) -> None:
+    rows = read_table(HORIZONS, HorizonRow)
+    assert [(row.horizon, row.claimed) for row in rows] == [
+        ("1-3s", False),
+        ("3-5s", False),
+        ("5-7s", True),
+    ]
+    assert {row.tracks for row in rows} == {16}
+    assert [row.tested is None for row in rows] == [False, True, False]
+    assert all(0 < row.events < 1 for row in rows)
+    counts = {"tested": rows[-1].tested, "chosen": rows[-1].chosen}
+    assert metrics("probes")["candidates"] == counts
 
 
 def test_candidates_are_ranked_and_all_features_were_tested(workspace: Params) -> None:
     rows = read_table(CANDIDATES, CandidateRow)
-    counts = metrics("probes")["candidates"]
+    counts = {row.horizon: row for row in read_table(HORIZONS, HorizonRow) if row.tested}
     assert set(counts) == {"1-3s", "5-7s"}
     for horizon, count in counts.items():
         ranked = [row for row in rows if row.horizon == horizon]
         assert [row.rank for row in ranked] == list(range(1, len(ranked) + 1))
-        assert len(ranked) == min(count["chosen"], workspace.probes.candidates)
+        assert len(ranked) == min(count.chosen or 0, workspace.probes.candidates)
         assert all(row.q <= 0.05 and row.low <= row.effect <= row.high for row in ranked)
         assert [row.q for row in ranked] == sorted(row.q for row in ranked)
     # The residual's coordinates where there is no autoencoder, its features where there is one.
     plotted = pd.read_csv(PLOTS / "candidates.csv")
-    assert len(plotted) == counts["5-7s"]["tested"]
-    tested = plotted.groupby("site")["feature"]
-    assert tested.count()[SITES[0]] == 128
-    assert 16 < tested.count()[SITES[1]] < 1024
-    assert tested.max()[SITES[1]] >= 128
+    chosen = plotted[plotted["count"] == "chosen"]
+    assert chosen["features"].sum() == counts["5-7s"].chosen
+    tested = plotted[plotted["count"] == "tested"].groupby("site")["features"].sum()
+    assert tested.sum() == counts["5-7s"].tested
+    assert tested[SITES[0]] == 128
+    assert 16 < tested[SITES[1]] < 1024
     hooks = {(row.site, row.hook) for row in rows}
     assert hooks <= {(SITES[0], None), (SITES[1], "planner-1")}
 
 
 def test_features_that_have_heard_the_future_fail_the_run(workspace: Params) -> None:
     """The stored features of one track are those of half a second later."""
-    assert metrics("probes")["seconds_heard_ahead"] <= 0.074
+    assert {row.heard_ahead <= 0.074 for row in read_table(HORIZONS, HorizonRow)} == {True}
     store = ActivationStore(ACTIVATIONS)
     track_id = store.tracks(SITES[0])[0]
     path = ACTIVATIONS / file_of(SITES[0], track_id)
@@ -143,8 +180,11 @@ def test_each_control_is_left_out_once(workspace: Params) -> None:
 
 def test_calibration_counts_false_positives_and_power(workspace: Params) -> None:
     calibration(workspace)
+    rows = read_table(CALIBRATION, CalibrationRow)
+    assert [row.kind for row in rows] == ["all", *["null"] * 7, *["planted"] * 2]
+    assert rows[0].controlled.n == 20 * (5 + 2)
     found = metrics("calibration")
-    assert found["nulls"] == 20 * (5 + 2)
+    assert found["fpr_naive"] == rows[0].model_dump(mode="json")["naive"]
     assert found["fpr_controlled"]["mean"] < 0.2
     assert found["power"]["0.6"]["mean"] > found["power"]["0.05"]["mean"]
     table = pd.read_csv(PLOTS / "calibration.csv")
@@ -161,26 +201,3 @@ def test_tracks_with_undecided_proposals_stop_the_stage(workspace: Params) -> No
             probes(workspace)
     finally:
         write_table(COVERAGE, before)
-
-
-def cell(p: float, low: float, over: float | None = None) -> dict[str, object]:
-    values: dict[str, object] = {"p": p, "partial_r2": {"mean": 0.5, "low": low, "high": 0.9}}
-    if over is not None:
-        values["over_random_weights"] = {"mean": 0.3, "low": over, "high": 0.9}
-    return values
-
-
-@pytest.mark.parametrize(
-    ("made", "found"),
-    [
-        (cell(0.01, 0.1, 0.1), True),
-        (cell(0.01, 0.1), True),
-        (cell(0.03, 0.1, 0.1), False),
-        (cell(0.01, -0.1, 0.1), False),
-        (cell(0.01, 0.1, -0.1), False),
-    ],
-)
-def test_foresight_asks_for_all_three(made: dict[str, object], found: bool) -> None:
-    sites = {"a": {"5-7s": made}, "b": {"5-7s": cell(1.0, -1.0)}}
-    assert foresight(sites, [Horizon("5-7s", 5, 7)], alpha=0.05)["found"] is found
-    assert not foresight(sites, [], alpha=0.05)["found"]

@@ -14,12 +14,13 @@ from leitmotif.errors import ConfigError, ModelError
 from leitmotif.files import read_json, read_table, sha256_file, write_json
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.registry import FolderCheckpoint, Hook, load_registry, register
-from leitmotif.stages import METRICS, PLOTS, SAE
+from leitmotif.stages import ALIGNMENT, METRICS, PLOTS, SAE
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.manifest import manifest
 from leitmotif.stages.sae import sae
+from leitmotif.tables.alignment import AlignmentRow
 
 SITES = ["layers.0.residual", "layers.1.residual", "layers.2.residual"]
 Changed = Callable[..., Params]
@@ -50,24 +51,42 @@ def metrics() -> Any:
     return json.loads((METRICS / "sae.json").read_text())
 
 
+def given() -> dict[str, AlignmentRow]:
+    """Rows of the sites whose activations autoencoders are given, by autoencoder."""
+    return {row.hook: row for row in read_table(ALIGNMENT, AlignmentRow) if row.audit is not None}
+
+
 def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed) -> None:
     sae(changed())
-    found = metrics()
-    assert found["misaligned"] == []
-    assert [(one["checkpoint"], one["declared"], one["passed"]) for one in found["audits"]] == [
-        ("planner-0", SITES[0], True),
-        ("planner-1", SITES[1], True),
+    rows = read_table(ALIGNMENT, AlignmentRow)
+    assert [(row.hook, row.site) for row in rows] == [
+        (hook, site) for hook in ("planner-0", "planner-1") for site in SITES
     ]
-    assert set(found["audits"][0]["fvu"]) == set(SITES[:2])
-    assert set(found["audits"][1]["fvu"]) == set(SITES)
-    assert found["audits"][1]["fvu"][SITES[1]]["mean"] < 0.1
+    own = given()
+    assert [(name, row.site, row.misaligned) for name, row in own.items()] == [
+        ("planner-0", SITES[0], ""),
+        ("planner-1", SITES[1], ""),
+    ]
+    assert all(
+        row.audit and row.audit.passed and row.audit.best == row.site for row in own.values()
+    )
+    assert own["planner-1"].fvu.mean < 0.1
     # One neighbour of layer 0, two of layer 1; each as it is and falsified.
-    tried = found["misalignments"]
-    assert (tried["tried"], tried["caught"], tried["missed"]) == (6, 6, [])
-    assert tried["named_true_site"] == tried["falsified"] == 3
-    assert [one["site"] for one in found["training"]] == SITES[:2]
-    assert all(value["low"] > 0.8 for value in found["loss_recovered"].values())
-    assert found["encoded"]["planner-0"]["most"] <= 16
+    tried = [(row.hook, row.site) for row in rows for trial in row.trials if trial.falsified]
+    assert tried == [("planner-0", SITES[1]), ("planner-1", SITES[0]), ("planner-1", SITES[2])]
+    for row in rows:
+        assert all(trial.caught for trial in row.trials)
+        assert {trial.best for trial in row.trials} <= {None, own[row.hook].site}
+    assert all(row.trained and row.trained.site == row.site for row in own.values())
+    assert all(row.loss_recovered and row.loss_recovered.low > 0.8 for row in own.values())
+    assert own["planner-0"].encoded
+    assert own["planner-0"].encoded.most <= 16
+    found = metrics()
+    assert (found["audits_passed"], found["audits_failed"]) == (2, 0)
+    assert (found["misalignments_tried"], found["misalignments_caught"]) == (6, 6)
+    margins = [row.audit.margin.mean for row in own.values() if row.audit]
+    assert found["least_margin"]["mean"] == min(margins)
+    assert found["least_loss_recovered"]["high"] < 1
     files = sorted((SAE / "planner-1").iterdir())
     assert len(files) == 8
     codes, header = read_codes(files[0])
@@ -84,11 +103,12 @@ def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> No
         sae(changed(hooks=[pair]))
     assert before is None or (METRICS / "sae.json").read_bytes() == before
     sae(changed(hooks=[pair], allow_misaligned=True))
-    found = metrics()
-    assert any("site: activations layers.2.residual" in brand for brand in found["misaligned"])
-    assert any("unexplained at layers.2.residual" in brand for brand in found["misaligned"])
-    assert not found["audits"][0]["passed"]
-    assert found["audits"][0]["best"] == SITES[1]
+    row = given()["planner-1"]
+    assert row.site == SITES[2]
+    assert "site: activations layers.2.residual" in str(row.misaligned)
+    assert row.audit
+    assert (row.audit.passed, row.audit.best) == (False, SITES[1])
+    assert metrics()["audits_failed"] == 1
     for path in (SAE / "planner-1").iterdir():
         assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
 
@@ -117,9 +137,9 @@ def test_without_autoencoders_the_stage_says_so(changed: Changed) -> None:
     sae(changed(hooks=[]))
     assert read_table(SAE / "hooks.jsonl", Hook) == []
     assert (SAE / "hooks.jsonl").stat().st_size  # of a folder or file with nothing DVC warns
-    found = metrics()
-    assert (found["audits"], found["loss_recovered"]) == ([], {})
     assert list(SAE.iterdir()) == [SAE / "hooks.jsonl"]
+    assert read_table(ALIGNMENT, AlignmentRow) == []
+    assert (metrics()["audits_passed"], metrics()["least_margin"]) == (0, None)
     assert pd.read_csv(PLOTS / "sae.csv").empty
     with pytest.raises(ConfigError, match="no autoencoder 'planner-9'"):
         sae(changed(hooks=["planner-9"]))

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
-from leitmotif.config import FeaturesParams
+
+if TYPE_CHECKING:
+    from leitmotif.config import FeaturesParams
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class TrackAnalysis:
 
 
 def analyse_track(
-    path: Path, *, track_id: str, sha256: str, params: FeaturesParams
+    path: Path, *, track_id: str, sha256: str, params: "FeaturesParams"
 ) -> TrackAnalysis:
     """Measure the recording at ``path``, which must have this hash.
 

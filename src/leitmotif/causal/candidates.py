@@ -174,6 +174,21 @@ class FeatureCandidates:
         return self._rests[site]
 
 
+def condition_names(candidate: Candidate, pieces: Pieces) -> dict[Condition, str]:
+    """Such as ``patch_gap``, ``scale_gap_-2`` or ``random_feature_gap_1``, by condition."""
+    names = {}
+    among = candidate.conditions
+    for one in among:
+        name = f"{one.kind}_{pieces.named(one.steps)}"
+        alike = [other for other in among if (other.kind, other.steps) == (one.kind, one.steps)]
+        if one.kind == "scale":
+            name += f"_{one.strength:g}"
+        elif len(alike) > 1:
+            name += f"_{alike.index(one) + 1}"
+        names[one] = name
+    return names
+
+
 def by_site(chosen: Sequence[Chosen]) -> list[Chosen]:
     """The features of the site with the most of them, surest first; raises ProbeError of none."""
     if not chosen:

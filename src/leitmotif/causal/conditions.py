@@ -17,21 +17,12 @@ All are one formula: a' = strength * a, or with a source a' = a + strength * (a_
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from leitmotif.causal.targets import Target
 from leitmotif.errors import ModelError
+from leitmotif.tables.effects import Kind
 
-Kind = Literal[
-    "baseline",
-    "counterfactual",
-    "zero_effect",
-    "ablate",
-    "scale",
-    "patch",
-    "random_feature",
-    "local_feature",
-]
 _UNTOUCHED = ("baseline", "counterfactual")
 
 

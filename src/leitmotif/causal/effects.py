@@ -10,13 +10,13 @@ and their bootstrap knows it: sixteen tracks that all agree do not make an effec
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import Interval, bounded_mean, interval_of, track_weights
 from leitmotif.probe.panel import Array
+from leitmotif.tables.interval import IntervalRow
 
 Values = Mapping[tuple[str, int], float | None]
 """A measure of one condition's clips by track and seed; None where a clip was excluded."""
@@ -36,10 +36,9 @@ class Effect:
     """Two-sided, of flipping the tracks' signs."""
     tracks: int
 
-    def as_metric(self, digits: int = 4) -> dict[str, Any]:
-        """Return rounded numbers as metrics files hold them."""
-        p = float(f"{self.p:.3g}")
-        return {**self.interval.as_metric(digits), "p": p, "n": self.tracks}
+    def row(self, digits: int = 4) -> IntervalRow:
+        """Rounded numbers, as tables hold them."""
+        return IntervalRow.of(self.interval, digits, p=self.p, n=self.tracks)
 
 
 def differences(

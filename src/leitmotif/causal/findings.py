@@ -1,15 +1,13 @@
 """From measured clips to effects by condition, and to a verdict for each candidate."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from leitmotif.causal.candidates import Candidate
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.effects import (
     ByTrack,
-    Effect,
     Values,
     contrast,
     differences,
@@ -20,8 +18,10 @@ from leitmotif.causal.effects import (
 )
 from leitmotif.causal.measures import Measured, Metrics
 from leitmotif.causal.pieces import Pieces
-from leitmotif.causal.verdict import Evidence, Thresholds, Verdict, verdict
+from leitmotif.causal.verdict import Evidence, Thresholds, verdict
 from leitmotif.probe.intervals import Interval
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
+from leitmotif.tables.interval import IntervalRow, three_digits
 
 POINTS = 100.0
 """Rates are reported in percentage points."""
@@ -37,13 +37,66 @@ class Finding:
     """A candidate, judged."""
 
     candidate: Candidate
+    tested: Condition
+    """The condition on which the verdict rests."""
     evidence: Evidence
     verdict: Verdict
-    metric: dict[str, Any]
     towards: ByTrack
-    """What the condition that is judged does, in points towards the source."""
+    """What that condition does, in points towards the source."""
     over_random: ByTrack
     """By how much that exceeds random features; empty where none were tried."""
+    likeness: ByTrack
+    """CLAP similarity of its clips to the baseline."""
+    doses: Mapping[float, ByTrack]
+    """Change of the recurrence rate in points, by strength."""
+
+    @property
+    def effect(self) -> IntervalRow | None:
+        """Summary of ``towards``."""
+        return effect_row(self.towards, limits=MOST)
+
+    @property
+    def clap_similarity(self) -> IntervalRow | None:
+        """Summary of ``likeness``."""
+        return effect_row(self.likeness, 4)
+
+    def row(self, *, model: str, exploratory: bool) -> VerdictRow:
+        """The row of data/verdicts.jsonl."""
+        distance = self.candidate.match_distance
+        return VerdictRow(
+            model=model,
+            candidate=self.candidate.name,
+            site=self.candidate.site,
+            hook=self.candidate.hook,
+            features=list(self.candidate.features),
+            verdict=self.verdict,
+            effect=self.effect,
+            over_random=effect_row(self.over_random, limits=MOST),
+            clap_similarity=self.clap_similarity,
+            effect_per_fidelity_lost=self._specificity(),
+            dose_response=self._slope(),
+            match_distance=None if distance is None else round(distance, 3),
+            exploratory=exploratory,
+        )
+
+    def _specificity(self) -> IntervalRow | None:
+        """Where little is lost the ratio is large, and further digits are those of rounding."""
+        if not self.towards or not self.likeness:
+            return None
+        ratio = specificity(self.towards, self.likeness)
+        if ratio is None:
+            return None
+        return IntervalRow(
+            mean=three_digits(ratio.mean),
+            low=three_digits(ratio.low),
+            high=three_digits(ratio.high),
+        )
+
+    def _slope(self) -> IntervalRow | None:
+        if len(self.doses) < 2:
+            return None
+        most = steepest(self.doses, POINTS)
+        return effect_row(dose_response(self.doses), limits=(-most, most))
 
 
 class Measures:
@@ -65,25 +118,22 @@ class Measures:
 
     def excluded(self, condition: Condition) -> dict[str, int]:
         """Clips that were not measured, by reason."""
-        counts: dict[str, int] = {}
-        for one in self._by_condition[condition]:
-            if one.excluded is not None:
-                counts[one.excluded] = counts.get(one.excluded, 0) + 1
-        return counts
+        return dict(
+            Counter(
+                one.excluded for one in self._by_condition[condition] if one.excluded is not None
+            )
+        )
 
-    def identity(self) -> dict[str, int]:
-        """How many clips were read and written back, and how many of them came out differently."""
+    def changed(self, condition: Condition) -> int:
+        """How many of a condition's clips have other tokens than their baselines."""
         baseline = {
             (one.clip.prefix.track_id, one.clip.seed): one.tokens_sha256
             for one in self._by_condition[self.baseline]
         }
-        written_back = [
+        return sum(
             one.tokens_sha256 != baseline[one.clip.prefix.track_id, one.clip.seed]
-            for condition, clips in self._by_condition.items()
-            for one in clips
-            if condition.kind == "zero_effect"
-        ]
-        return {"clips": len(written_back), "changed": sum(written_back)}
+            for one in self._by_condition[condition]
+        )
 
     def moved(self, condition: Condition) -> ByTrack:
         """Change of the recurrence rate in points, by track, towards what the source would do."""
@@ -98,29 +148,37 @@ class Measures:
         values = self.values(condition, lambda metrics: metrics.clap_similarity)
         return differences(values, dict.fromkeys(values, 0.0))
 
-    def metric(self, condition: Condition) -> dict[str, Any]:
-        """The entry of a condition in metrics/interventions.json."""
-        towards, plain = self.moved(condition), self.plain(condition)
-        others: dict[str, Callable[[Metrics], float | None]] = {
-            "loudness_db": lambda metrics: metrics.loudness_db,
-            "spectral_db": lambda metrics: metrics.spectral_db,
-            "log_likelihood": lambda metrics: metrics.log_likelihood,
-        }
-        found = {
-            "condition": condition.kind,
-            "site": None if condition.target is None else condition.target.site,
-            "strength": None if condition.target is None else condition.strength,
-            "source": condition.source,
-            "steps": None if condition.steps is None else [*_ends(condition.steps)],
-            "delta_recurrence": effect_metric(plain, limits=MOST),
-            "towards_source": effect_metric(towards, limits=MOST),
-            "clap_similarity": effect_metric(self.similarity(condition), 4),
-            "excluded": self.excluded(condition),
-        }
-        for name, measure in others.items():
-            values = self.values(condition, measure)
-            found[name] = effect_metric(differences(values, dict.fromkeys(values, 0.0)), 3)
-        return found
+    def row(
+        self, condition: Condition, *, model: str, name: str, tested: bool = False
+    ) -> EffectRow:
+        """The row of data/effects.jsonl."""
+        target, steps = condition.target, condition.steps
+        return EffectRow(
+            model=model,
+            candidate=condition.candidate,
+            name=name,
+            condition=condition.kind,
+            tested=tested,
+            site=None if target is None else target.site,
+            strength=None if target is None else condition.strength,
+            source=condition.source,
+            steps=None if steps is None else (steps.start, steps.stop),
+            delta_recurrence=effect_row(self.plain(condition), limits=MOST),
+            towards_source=effect_row(self.moved(condition), limits=MOST),
+            clap_similarity=effect_row(self.similarity(condition), 4),
+            loudness_db=self._mean(condition, lambda metrics: metrics.loudness_db),
+            spectral_db=self._mean(condition, lambda metrics: metrics.spectral_db),
+            log_likelihood=self._mean(condition, lambda metrics: metrics.log_likelihood),
+            clips=len(self._by_condition[condition]),
+            changed=self.changed(condition),
+            excluded=self.excluded(condition),
+        )
+
+    def _mean(
+        self, condition: Condition, measure: Callable[[Metrics], float | None]
+    ) -> IntervalRow | None:
+        values = self.values(condition, measure)
+        return effect_row(differences(values, dict.fromkeys(values, 0.0)), 3)
 
     def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
         def recurrence(metrics: Metrics) -> float | None:
@@ -168,47 +226,16 @@ def judge(
         for one in candidate.conditions
         if one.kind in ("scale", "ablate")
     }
-    special = specificity(towards, likeness) if towards and likeness else None
-    metric = {
-        "site": candidate.site,
-        "hook": candidate.hook,
-        "features": list(candidate.features),
-        "verdict": verdict(evidence, thresholds),
-        "match_distance": _rounded(candidate.match_distance),
-        "effect": effect_metric(towards, limits=MOST),
-        "over_random": effect_metric(over, limits=MOST),
-        "clap_similarity": effect_metric(likeness, 4),
-        "effect_per_fidelity_lost": None if special is None else _to_three_digits(special),
-        "dose_response": _slope(doses) if len(doses) > 1 else None,
-        "conditions": {
-            _name(one, candidate.conditions, pieces): measures.metric(one)
-            for one in candidate.conditions
-        },
-    }
-    return Finding(candidate, evidence, verdict(evidence, thresholds), metric, towards, over)
-
-
-def _name(condition: Condition, among: Sequence[Condition], pieces: Pieces) -> str:
-    """Such as ``patch_gap``, ``scale_gap_-2`` or ``random_feature_gap_1``."""
-    name = f"{condition.kind}_{pieces.named(condition.steps)}"
-    if condition.kind == "scale":
-        return f"{name}_{condition.strength:g}"
-    alike = [one for one in among if (one.kind, one.steps) == (condition.kind, condition.steps)]
-    return f"{name}_{alike.index(condition) + 1}" if len(alike) > 1 else name
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
-
-
-def _to_three_digits(ratio: Interval) -> dict[str, float]:
-    """Where little is lost the ratio is large, and its further digits are those of rounding."""
-    return {key: float(f"{value:.3g}") for key, value in asdict(ratio).items()}
-
-
-def _slope(doses: Mapping[float, ByTrack]) -> dict[str, Any] | None:
-    most = steepest(doses, POINTS)
-    return effect_metric(dose_response(doses), limits=(-most, most))
+    return Finding(
+        candidate,
+        tested,
+        evidence,
+        verdict(evidence, thresholds),
+        towards,
+        over,
+        likeness,
+        doses,
+    )
 
 
 def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
@@ -223,13 +250,6 @@ def largest_p(*effects: ByTrack) -> float | None:
     return max(effect_of(by_track).p for by_track in effects)
 
 
-def effect_metric(
-    by_track: ByTrack, digits: int = 2, *, limits: Limits = None
-) -> dict[str, Any] | None:
-    """Summary of differences by track as metrics files hold it; None for fewer than two tracks."""
-    effect: Effect | None = effect_of(by_track, limits=limits) if len(by_track) > 1 else None
-    return None if effect is None else effect.as_metric(digits)
-
-
-def _ends(steps: range) -> tuple[int, int]:
-    return steps.start, steps.stop
+def effect_row(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> IntervalRow | None:
+    """Summary of differences by track as tables hold it; None for fewer than two tracks."""
+    return effect_of(by_track, limits=limits).row(digits) if len(by_track) > 1 else None

@@ -14,15 +14,14 @@ import numpy as np
 import soundfile
 from pydantic import Field
 
-from leitmotif.causal.conditions import Kind
 from leitmotif.causal.measures import Measured, Metrics
 from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Continuing
 from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
 from leitmotif.errors import StoreError
-from leitmotif.files import atomic, read_table, write_table
+from leitmotif.files import atomic, explained_full_disk, read_table, write_table
 from leitmotif.recurrence.continuation import Return
-from leitmotif.store.cache import explained_full_disk
+from leitmotif.tables.effects import Kind
 
 LOG = Path("data/interventions.jsonl")
 SCHEMA = Path(__file__).with_name("interventions.schema.json")
@@ -66,6 +65,8 @@ class InterventionRow(Table):
     model_fingerprint: Sha256
     candidate: str
     """Whose condition it is; empty for a baseline and a counterfactual."""
+    name: str
+    """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
     condition: Kind
     site: str | None
     """Canonical name; null where nothing was changed."""
@@ -106,12 +107,13 @@ def row_of(
     measured: Measured,
     how: Continuing,
     *,
+    name: str,
     model: str,
     model_fingerprint: str,
     sample_rate: int,
     file: str | None = None,
 ) -> InterventionRow:
-    """The line of one clip."""
+    """The line of one clip; ``name`` is that of its condition."""
     clip, condition = measured.clip, measured.clip.condition
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
@@ -125,6 +127,7 @@ def row_of(
             "model": model,
             "model_fingerprint": model_fingerprint,
             "candidate": condition.candidate,
+            "name": name,
             "condition": condition.kind,
             "strength": None if target is None else condition.strength,
             "source": clip.prefix.tracks.get(condition.source or "", condition.source),

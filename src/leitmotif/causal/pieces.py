@@ -12,11 +12,11 @@ from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.twins import Twins, source_name
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import ProbeError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.review.labels import Label
+from leitmotif.tables.labels import Label
 
 SLOT = 0
 """The slot that is listened to; the other one's twin is the control."""

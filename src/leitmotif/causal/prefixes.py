@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import AudioError, ModelError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.prompt import prompt_from_tags
 

@@ -14,10 +14,11 @@ from leitmotif.causal.prefixes import Prefix, prefix_of, sha256_codes
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.causal.twins import Twins, slot_of
-from leitmotif.config import FRAME_RATE, OrganismCorpus, Params
+from leitmotif.config import OrganismCorpus, Params
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae

@@ -29,22 +29,9 @@ from leitmotif.causal.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError
 from leitmotif.files import sha256_json
 from leitmotif.musicgen import HookedMusicGen, Intervention, Sampling
-from leitmotif.provenance import code_version
-from leitmotif.store.build import library_versions
+from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache
 from leitmotif.tensors import serialise
-
-CODE = (
-    "causal/conditions.py",
-    "causal/edits.py",
-    "causal/prefixes.py",
-    "causal/runner.py",
-    "causal/targets.py",
-    "musicgen",
-    "sae/model.py",
-    "sites.py",
-)
-"""Modules that decide a clip's tokens."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +242,7 @@ class Runner:
             "sampling": asdict(self.how.sampling),
             "guidance_scale": model.default_guidance_scale if scale is None else scale,
             "versions": library_versions(),
-            "code_version": code_version(*CODE),
+            "code_version": code_version(__name__),
         }
 
 

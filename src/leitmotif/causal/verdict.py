@@ -24,11 +24,11 @@ if the interval of its partial effect is clear of 0 on either side. The rules, i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from leitmotif.probe.intervals import Interval
+from leitmotif.tables.effects import Verdict
 
-Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
 _STRONGEST: tuple[Verdict, ...] = (
     "foresight",
     "look-back",

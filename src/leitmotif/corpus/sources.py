@@ -15,9 +15,9 @@ from leitmotif.corpus.shard import Shards, unpack_shards
 from leitmotif.corpus.tables import TRACKS, CorpusTrack, Failure
 from leitmotif.errors import CorpusError
 from leitmotif.files import atomic_folder, write_table
+from leitmotif.tables.truth import TRUTH
 
 FAILURES = "failures.jsonl"
-TRUTH = composed.TRUTH
 
 
 def build_corpus(
@@ -65,6 +65,6 @@ def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack
         ),
         corpus,
     )
-    (shard / composed.TRUTH).rename(corpus / TRUTH)
+    (shard / TRUTH).rename(corpus / TRUTH)
     shutil.rmtree(shard)
     return tracks

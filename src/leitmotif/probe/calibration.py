@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
@@ -14,6 +15,8 @@ from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, lin
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import Array, panel
 from leitmotif.progress import progress
+from leitmotif.tables.calibration import CalibrationRow, Kind
+from leitmotif.tables.interval import IntervalRow
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,27 @@ class Calibration:
         """Share of them that the controlled test calls significant."""
         return rate(np.concatenate([*self.p_controlled.values()]), self.alpha)
 
-    def as_metrics(self) -> dict[str, object]:
-        """Return what metrics/calibration.json holds."""
-        return {
-            "nulls": self.nulls,
-            "alpha": self.alpha,
-            "fpr_naive": self.fpr_naive.as_metric(),
-            "fpr_controlled": self.fpr_controlled.as_metric(),
-            "by_generator": {
-                name: {
-                    "n": len(p),
-                    "fpr_naive": rate(self.p_naive[name], self.alpha).as_metric(),
-                    "fpr_controlled": rate(p, self.alpha).as_metric(),
-                }
-                for name, p in self.p_controlled.items()
-            },
-            "power": {f"{strength:g}": found.as_metric() for strength, found in self.power.items()},
-        }
+    def rows(self, *, horizon: str, site: str) -> list[CalibrationRow]:
+        """All null features, those of each generator, and the planted ones, as a table has them."""
+
+        def row(kind: Kind, controlled: Interval, n: int, **more: Any) -> CalibrationRow:
+            return CalibrationRow(
+                kind=kind,
+                horizon=horizon,
+                site=site,
+                alpha=self.alpha,
+                controlled=IntervalRow.of(controlled, n=n),
+                **{"generator": None, "strength": None, "naive": None, **more},
+            )
+
+        naive = IntervalRow.of(self.fpr_naive, n=self.nulls)
+        found = [row("all", self.fpr_controlled, self.nulls, naive=naive)]
+        for name, p in self.p_controlled.items():
+            naive = IntervalRow.of(rate(self.p_naive[name], self.alpha), n=len(p))
+            found.append(row("null", rate(p, self.alpha), len(p), generator=name, naive=naive))
+        for strength, p in self.p_planted.items():
+            found.append(row("planted", rate(p, self.alpha), len(p), strength=strength))
+        return found
 
 
 def calibrate(

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.config import FRAME_RATE
 from leitmotif.errors import ProbeError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.panel import Array, constant_columns, refuse_collinear
 from leitmotif.probe.targets import Horizon
 

@@ -20,6 +20,7 @@ from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
 from leitmotif.probe.selectivity import selectivity, sound_types
 from leitmotif.progress import progress
+from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 
 LOCAL = ("local_chroma", "local_energy", "onset_density")
 """Controls that make up the local sound of the selectivity task."""
@@ -84,11 +85,18 @@ def expanded(sample: Sample, settings: ControlSettings, *, without: str | None =
 class Fit:
     """What the probe of one site and horizon found."""
 
-    metric: dict[str, object]
+    r2_controls: Interval
+    r2_full: Interval
+    partial_r2: Interval
+    auroc_controls: Interval | None
+    auroc: Interval | None
+    p: float
     by_controls: Array
     """[tracks], squared error of the controls alone."""
     by_all: Array
     """[tracks], squared error of controls and features."""
+    over_random_weights: Interval | None = None
+    """By how much the partial R² exceeds that of random weights; None where it was not compared."""
 
 
 Fits = dict[str, dict[str, Fit]]
@@ -140,74 +148,71 @@ def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
 
 def _fit(probe: NestedRidge, sample: Sample) -> Fit:
     by_controls, by_all = track_errors(probe, sample)
-    metric: dict[str, object] = {
-        "r2_controls": probe.r2_controls_[0].as_metric(4),
-        "r2_full": probe.r2_full_[0].as_metric(4),
-        "partial_r2": probe.partial_r2_[0].as_metric(4),
-        "auroc_controls": _metric(probe.auroc_controls_[0]),
-        "auroc": _metric(probe.auroc_[0]),
-        "p": float(f"{probe.p_[0]:.3g}"),
-    }
-    return Fit(metric, by_controls, by_all)
+    return Fit(
+        probe.r2_controls_[0],
+        probe.r2_full_[0],
+        probe.partial_r2_[0],
+        probe.auroc_controls_[0],
+        probe.auroc_[0],
+        float(probe.p_[0]),
+        by_controls,
+        by_all,
+    )
 
 
 def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
-    """Add to each fit's metric by how much its partial R² exceeds the baseline's at its site.
+    """Add to each fit by how much its partial R² exceeds the baseline's at its site.
 
     Differences are taken track by track and resampled together, so that what both models read off
     the same past cancels.
     """
     for site, by_horizon in fits.items():
-        for name, fit in by_horizon.items():
+        for name, fit in list(by_horizon.items()):
             other = baseline[site][name]
             gained = other.by_all - fit.by_all
             weights = track_weights(len(gained), seed=seed)
             total = fit.by_controls.sum()
             resampled = (weights @ gained) / (weights @ fit.by_controls)
-            fit.metric["over_random_weights"] = interval_of(
-                float(gained.sum() / total), resampled, tracks=len(gained)
-            ).as_metric(4)
+            over = interval_of(float(gained.sum() / total), resampled, tracks=len(gained))
+            by_horizon[name] = replace(fit, over_random_weights=over)
 
 
-def naive(features: Mapping[str, Array], y: Array) -> dict[str, dict[str, float]]:
-    """Pooled correlations, as they are often reported: site -> R² of the best and share "found"."""
+def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
+    """Pooled correlations, as they are often reported, by site."""
     found = {}
     for site, X in features.items():
         correlation = NaiveCorrelation().fit(varying(X)[0], y)
         share = float((correlation.q_ <= 0.05).mean())
-        found[site] = {"r2": round(correlation.r2_, 4), "significant_share": round(share, 4)}
+        found[site] = NaiveRow(r2=round(correlation.r2_, 4), significant_share=round(share, 4))
     return found
 
 
 def worth_of_controls(
     X: Array, sample: Sample, settings: ControlSettings, how: Probing
-) -> dict[str, dict[str, float]]:
-    """R² of the controls and partial R² of ``X`` with each control left out, and with none.
-
-    Control left out ("none": all are in) -> {r2_controls, partial_r2}.
-    """
+) -> list[LeftOutRow]:
+    """R² of the controls and partial R² of ``X`` with each control left out, and with none."""
     names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
     inside = varying(X[sample.inside])[0]
     worth = in_processes(partial(_worth, inside, sample, settings, how), names)
-    shown = progress(worth, "controls left out", total=len(names))
-    return dict(zip(names, shown, strict=True))
+    return list(progress(worth, "controls left out", total=len(names)))
 
 
 def _worth(
     X: Array, sample: Sample, settings: ControlSettings, how: Probing, left_out: str
-) -> dict[str, float]:
+) -> LeftOutRow:
     controls = expanded(sample, settings, without=left_out)
     probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
-    return {
-        "r2_controls": round(probe.r2_controls_[0].mean, 4),
-        "partial_r2": round(probe.partial_r2_[0].mean, 4),
-    }
+    return LeftOutRow(
+        left_out=left_out,
+        r2_controls=round(probe.r2_controls_[0].mean, 4),
+        partial_r2=round(probe.partial_r2_[0].mean, 4),
+    )
 
 
 def selectivities(
     features: Mapping[str, Array], sample: Sample, how: Probing
-) -> dict[str, dict[str, float]]:
+) -> dict[str, SelectivityRow]:
     """R² of each site's features alone on the target and on a control task (Hewitt & Liang)."""
     columns = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] in LOCAL]
     local = varying(sample.controls[:, columns])[0]
@@ -222,11 +227,11 @@ def selectivities(
             folds=how.folds,
             seed=how.seed,
         )
-        found[site] = {
-            "r2": round(one.r2, 4),
-            "r2_control_task": round(one.r2_control_task, 4),
-            "selectivity": round(one.selectivity, 4),
-        }
+        found[site] = SelectivityRow(
+            r2=round(one.r2, 4),
+            r2_control_task=round(one.r2_control_task, 4),
+            selectivity=round(one.selectivity, 4),
+        )
     return found
 
 
@@ -313,7 +318,3 @@ def _stability(
         )
     same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)
     return np.asarray(same.mean(axis=0))
-
-
-def _metric(interval: Interval | None) -> dict[str, float] | None:
-    return None if interval is None else interval.as_metric(4)

@@ -11,9 +11,9 @@ from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
 from leitmotif.files import write_table
-from leitmotif.musicgen.baseline import shuffle_weights
 from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.parallel import in_processes
+from leitmotif.probe.baseline import shuffle_weights
 from leitmotif.progress import progress
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache

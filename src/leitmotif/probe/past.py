@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.errors import ProbeError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.leak import look_ahead, refuse_leak
 from leitmotif.probe.targets import HEARING_SECONDS

@@ -15,16 +15,16 @@ from safetensors.numpy import load_file
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.targets import Horizon, events_of, known_tracks, now, target
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.labels import Coverage, Label
 
 
 @dataclass(frozen=True)

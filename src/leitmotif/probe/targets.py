@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leitmotif.config import FRAME_RATE
 from leitmotif.errors import ProbeError
-from leitmotif.review.labels import Coverage, Label
+from leitmotif.frames import FRAME_RATE
+from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
 

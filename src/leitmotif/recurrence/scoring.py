@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from leitmotif.corpus.organism.composer import Truth
 from leitmotif.corpus.tables import Span
 from leitmotif.recurrence.queue import Proposal
+from leitmotif.tables.truth import Truth
 
 MATCH = 0.5
 """Intersection over union from which a proposed window is a planted one (the threshold of

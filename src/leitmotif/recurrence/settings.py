@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from leitmotif.config import ProposalsParams
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.views import SPECTRUM_RATE
+
+if TYPE_CHECKING:
+    from leitmotif.config import ProposalsParams
 
 FRAMES_PER_WINDOW = 40
 """Grid frames in a window of the middle length: 10 a second for 4 s."""
@@ -113,7 +116,7 @@ class Search:
         return (1.0,) if self.tempo == 0 else (1 / (1 + self.tempo), 1.0, 1 + self.tempo)
 
 
-def search_of(params: ProposalsParams) -> Search:
+def search_of(params: "ProposalsParams") -> Search:
     """The search that the settings of the stage ``proposals`` describe."""
     return Search(
         lengths=tuple(params.lengths),

@@ -1,4 +1,4 @@
-"""The report's script and styles, made of small modules; some are the review page's own.
+"""The report's script and styles, made of small modules; some are shared with the review page.
 
 A browser loads no ES modules into a page that was opened as a file, so the modules are joined into
 one plain script: in the order of SCRIPTS, imports and the word ``export`` left out, one scope.
@@ -8,11 +8,11 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from leitmotif.review.assets import page_files
+from leitmotif.page import SHARED, shared_files
 
 SCRIPTS = (
-    "review/colours.js",
-    "review/settings.js",
+    "colours.js",
+    "settings.js",
     "clips.js",
     "player.js",
     "score.js",
@@ -24,8 +24,8 @@ SCRIPTS = (
     "features.js",
     "main.js",
 )
-"""Modules, each after those that it imports; ``review/`` are those of the review page."""
-STYLES = ("review/theme.css", "report.css", "features.css")
+"""Modules, each after those that it imports."""
+STYLES = ("theme.css", "report.css", "features.css")
 
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |const |let |class |function ))", re.MULTILINE)
@@ -38,13 +38,13 @@ def assets() -> dict[str, bytes]:
     return {
         "report.js": f'"use strict";\n(() => {{\n{script}}})();\n'.encode(),
         "report.css": "\n".join(map(_text, STYLES)).encode(),
-        "icon.svg": _text("review/icon.svg").encode(),
+        "icon.svg": _text("icon.svg").encode(),
     }
 
 
 def _text(name: str) -> str:
-    if name.startswith("review/"):
-        return page_files()[name.removeprefix("review/")].decode()
+    if name in SHARED:
+        return shared_files()[name].decode()
     return (files("leitmotif.report") / "page" / name).read_text(encoding="utf-8")
 
 

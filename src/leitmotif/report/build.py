@@ -17,7 +17,7 @@ from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
 from leitmotif.report.overview import bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
-from leitmotif.report.words import FINDING, VERDICTS, interval_words, number
+from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
 
 REPORT_ID_DIGITS = 12
 
@@ -61,7 +61,7 @@ def build_report(
 ) -> Counts:
     """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
 
-    Raises LeitmotifError for a clip that cannot be read or does not belong to the metrics.
+    Raises LeitmotifError for a clip that cannot be read or does not belong to the tables.
     """
     folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
@@ -92,7 +92,7 @@ def build_report(
 
 def _shell(material: Material, settings: ReportParams, features: Sources | None) -> Shell:
     brands = []
-    if material.summary["exploratory"] or material.interventions["exploratory"]:
+    if material.exploratory:
         brands.append(
             "Exploratory: tracks with undecided proposals were admitted. Nothing here is a claim."
         )
@@ -104,7 +104,7 @@ def _shell(material: Material, settings: ReportParams, features: Sources | None)
         tabs.append((INDEX, "Features"))
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
-        model=material.summary["model"],
+        model=material.approaches[0].model,
         brands=brands,
         tabs=tabs,
     )
@@ -141,10 +141,11 @@ def _of_findings(
 
 def _pages_of(subject: Subject, features: Sources | None) -> list[Ref]:
     """The subject's features that have a page."""
-    if features is None or subject.metric is None or subject.metric["hook"] is None:
+    judged = subject.judged
+    if features is None or judged is None or judged.hook is None:
         return []
     shown = {one.ref for one in features.shown}
-    refs = [Ref(subject.metric["hook"], number) for number in subject.metric["features"]]
+    refs = [Ref(judged.hook, number) for number in judged.features]
     return [ref for ref in refs if ref in shown]
 
 
@@ -164,15 +165,15 @@ def _subject_page(
         facts=_facts(subject),
         features=features,
         pairs=pairs,
-        tracks=material.interventions["tracks"],
+        tracks=material.pieces,
         conditions=[
             {
                 "words": one.words,
-                "tested": one.tested and subject.metric is not None,
+                "tested": one.tested and subject.judged is not None,
                 "control": one.control,
-                "effect": interval_words(one.metric["towards_source"]),
-                "bar": bar_of(one.metric["towards_source"]),
-                "clap": number((one.metric["clap_similarity"] or {}).get("mean"), 3),
+                "effect": interval_words(one.row.towards_source),
+                "bar": bar_of(one.row.towards_source),
+                "clap": mean_words(one.row.clap_similarity, 3),
                 "pairs": [
                     {
                         "id": pair.id,
@@ -189,18 +190,18 @@ def _subject_page(
 
 
 def _facts(subject: Subject) -> list[tuple[str, str]]:
-    metric = subject.metric
-    if metric is None:
+    judged = subject.judged
+    if judged is None:
         return []
     found = [
-        ("towards the source", f"{interval_words(metric['effect'])} points"),
-        ("beyond random controls", f"{interval_words(metric['over_random'])} points"),
-        ("CLAP similarity", interval_words(metric["clap_similarity"], 3, sign=False)),
-        ("site", metric["site"]),
+        ("towards the source", f"{interval_words(judged.effect)} points"),
+        ("beyond random controls", f"{interval_words(judged.over_random)} points"),
+        ("CLAP similarity", interval_words(judged.clap_similarity, 3, sign=False)),
+        ("site", judged.site),
     ]
-    if metric["features"]:
-        numbers = ", ".join(map(str, metric["features"]))
-        found.append((f"features of {metric['hook'] or 'the site'}", numbers))
+    if judged.features:
+        numbers = ", ".join(map(str, judged.features))
+        found.append((f"features of {judged.hook or 'the site'}", numbers))
     return found
 
 

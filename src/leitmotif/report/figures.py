@@ -1,4 +1,4 @@
-"""The report's figures, each of a metrics file."""
+"""The report's figures, each of a table."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from leitmotif.report.material import Material, Metric
+from leitmotif.report.material import Material
 from leitmotif.report.svg import (
     AMBIGUOUS,
     CHANGED,
@@ -19,6 +19,10 @@ from leitmotif.report.svg import (
     as_svg,
     house_style,
 )
+from leitmotif.tables.calibration import CalibrationRow, of_kind
+from leitmotif.tables.effects import VerdictRow, whole_sites
+from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.probes import ProbeRow
 
 WIDTH = 5.2
 """Inches of 72 points: a figure fills half a page's width, or a telephone's."""
@@ -27,15 +31,14 @@ HUES = (MOTIF, RECURRENCE, CHANGED, AMBIGUOUS)
 
 def layers_figure(material: Material) -> Markup:
     """Partial R² by site and horizon, a panel for each model."""
-    models = [
-        name for name in (*material.models, "random_weights") if name in material.probes["models"]
-    ]
+    probed = {row.model for row in material.probes}
+    models = [name for name in (*material.models, "random_weights") if name in probed]
     rows = (len(models) + 1) // 2
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.55 + 1.75 * rows), layout="constrained")
         axes = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat
         for ax, model in zip(axes, models, strict=False):
-            _layers(ax, material.probes["models"][model])
+            _layers(ax, [row for row in material.probes if row.model == model])
             ax.set_title(model.replace("_", " "))
         for ax in list(axes)[len(models) :]:
             ax.remove()
@@ -46,70 +49,63 @@ def layers_figure(material: Material) -> Markup:
         return as_svg(figure, "layers", "Partial R² by layer and horizon for each model")
 
 
-def _layers(ax: Axes, of_model: Mapping[str, Metric]) -> None:
-    sites = list(of_model)
-    horizons = list(next(iter(of_model.values())))
+def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
+    sites = list(dict.fromkeys(row.site for row in rows))
+    places = range(len(sites))
     # However many horizons there are, each has its line: hues come again, dashed.
     styles = product(("-", "--", ":"), HUES)
+    horizons = dict.fromkeys(row.horizon for row in rows)
     for (dashes, hue), horizon in zip(styles, horizons, strict=False):
-        cells = [of_model[site][horizon]["partial_r2"] for site in sites]
-        places = range(len(sites))
-        ax.fill_between(
-            places,
-            [cell["low"] for cell in cells],
-            [cell["high"] for cell in cells],
-            color=hue,
-            alpha=0.16,
-            linewidth=0,
-        )
-        means = [cell["mean"] for cell in cells]
+        cells = [row.partial_r2 for row in rows if row.horizon == horizon]
+        _band(ax, places, cells, hue)
+        means = [cell.mean for cell in cells]
         ax.plot(places, means, dashes, color=hue, marker="o", markersize=3.5, label=_ahead(horizon))
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    ax.set_xticks(range(len(sites)), [_site(site) for site in sites])
+    ax.set_xticks(places, [_site(site) for site in sites])
     ax.grid(axis="x", visible=False)
+
+
+def _band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: str) -> None:
+    lows, highs = [cell.low for cell in cells], [cell.high for cell in cells]
+    ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
 
 
 def calibration_figure(material: Material) -> Markup:
     """False-positive rates by kind of null feature, naive and controlled, and power."""
-    found = material.calibration
-    kinds = sorted(
-        found["by_generator"], key=lambda name: -found["by_generator"][name]["fpr_naive"]["mean"]
-    )
+    rates = [
+        (str(row.generator), row.naive, row.controlled)
+        for row in of_kind(material.calibration, "null")
+        if row.naive is not None
+    ]
+    rates.sort(key=lambda one: -one[1].mean)
+    (every,) = of_kind(material.calibration, "all")
     with house_style():
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(kinds) + 1.7), layout="constrained")
-        top, bottom = figure.subplots(2, 1, height_ratios=[0.3 * len(kinds) + 0.3, 1.5])
-        for offset, hue, key in ((-0.13, RECURRENCE, "fpr_naive"), (0.13, MOTIF, "fpr_controlled")):
-            _intervals(
-                top,
-                [found["by_generator"][name][key] for name in kinds],
-                [place + offset for place in range(len(kinds))],
-                hue,
-                label=key.removeprefix("fpr_"),
-            )
-        top.axvline(found["alpha"], color=INK, linewidth=0.9, linestyle=(0, (3, 3)))
-        top.set_yticks(range(len(kinds)), [name.replace("_", " ") for name in kinds])
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(rates) + 1.7), layout="constrained")
+        top, bottom = figure.subplots(2, 1, height_ratios=[0.3 * len(rates) + 0.3, 1.5])
+        places = range(len(rates))
+        naive, controlled = [one[1] for one in rates], [one[2] for one in rates]
+        _intervals(top, naive, [y - 0.13 for y in places], RECURRENCE, label="naive")
+        _intervals(top, controlled, [y + 0.13 for y in places], MOTIF, label="controlled")
+        top.axvline(every.alpha, color=INK, linewidth=0.9, linestyle=(0, (3, 3)))
+        top.set_yticks(places, [name.replace("_", " ") for name, _, _ in rates])
         top.invert_yaxis()
         top.set_xlim(0, None)
         top.grid(axis="y", visible=False)
         top.set_title("False positives: features that foresee nothing")
         top.legend(loc="lower right")
-        strengths = sorted(found["power"], key=float)
-        places = [float(one) for one in strengths]
-        power = [found["power"][one] for one in strengths]
-        bottom.fill_between(
-            places,
-            [one["low"] for one in power],
-            [one["high"] for one in power],
-            color=MOTIF,
-            alpha=0.16,
-            linewidth=0,
-        )
-        bottom.plot(places, [one["mean"] for one in power], color=MOTIF, marker="o", markersize=3.5)
-        bottom.set_ylim(0, 1.03)
-        bottom.set_xlim(0, None)
-        bottom.set_xlabel("planted partial correlation")
-        bottom.set_title("Power: planted features that are found")
+        _power(bottom, of_kind(material.calibration, "planted"))
         return as_svg(figure, "calibration", "False-positive rates of both tests, and power")
+
+
+def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
+    found = sorted(((row.strength or 0.0, row.controlled) for row in rows), key=lambda one: one[0])
+    places, power = [strength for strength, _ in found], [one for _, one in found]
+    _band(ax, places, power, MOTIF)
+    ax.plot(places, [one.mean for one in power], color=MOTIF, marker="o", markersize=3.5)
+    ax.set_ylim(0, 1.03)
+    ax.set_xlim(0, None)
+    ax.set_xlabel("planted partial correlation")
+    ax.set_title("Power: planted features that are found")
 
 
 def gap_figure(material: Material) -> Markup | None:
@@ -118,7 +114,7 @@ def gap_figure(material: Material) -> Markup | None:
     None if no whole site was patched.
     """
     models = material.models
-    maps = {name: _map(material.interventions["models"][name]) for name in models}
+    maps = {name: _map(material, name) for name in models}
     windows = list(dict.fromkeys(window for cells in maps.values() for _, window in cells))
     sites = list(dict.fromkeys(site for cells in maps.values() for site, _ in cells))
     if not sites:
@@ -134,13 +130,14 @@ def gap_figure(material: Material) -> Markup | None:
         return as_svg(figure, "gap", "Effect of a patch by site and window, for each model")
 
 
-def _map(study: Metric) -> dict[tuple[str, str], float | None]:
+def _map(material: Material, model: str) -> dict[tuple[str, str], float | None]:
     return {
-        (one["site"], name.removeprefix("patch_")): (condition["towards_source"] or {}).get("mean")
-        for one in study["candidates"].values()
-        if not one["features"]
-        for name, condition in one["conditions"].items()
-        if condition["condition"] == "patch"
+        (one.site, row.name.removeprefix("patch_")): row.towards_source.mean
+        if row.towards_source
+        else None
+        for one in whole_sites(material.verdicts, model)
+        for row in material.effects_of(model, one.candidate)
+        if row.condition == "patch"
     }
 
 
@@ -167,21 +164,28 @@ def _cells(
 
 def effects_figure(material: Material) -> Markup | None:
     """What each candidate of the model under study does, beside its controls: a forest."""
-    candidates = material.interventions["models"][material.models[0]]["candidates"]
-    rows = [(name, one) for name, one in candidates.items() if one["effect"] is not None]
+    rows = [
+        (one, one.effect, _control(material, one))
+        for one in material.verdicts_of(material.models[0])
+        if one.effect is not None
+    ]
     if not rows:
         return None
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.95 + 0.4 * len(rows)), layout="constrained")
         ax = figure.subplots()
-        for offset, hue, label, values in (
-            (-0.15, MOTIF, "candidate", [one["effect"] for _, one in rows]),
-            (0.15, MUTED, "its strongest random control", [_control(one) for _, one in rows]),
-        ):
-            places = [place + offset for place, value in enumerate(values) if value is not None]
-            _intervals(ax, [value for value in values if value], places, hue, label=label)
+        own = [effect for _, effect, _ in rows]
+        _intervals(ax, own, [y - 0.15 for y in range(len(rows))], MOTIF, label="candidate")
+        controls = [(y + 0.15, control) for y, (_, _, control) in enumerate(rows) if control]
+        _intervals(
+            ax,
+            [control for _, control in controls],
+            [y for y, _ in controls],
+            MUTED,
+            label="its strongest random control",
+        )
         ax.axvline(0, color=INK, linewidth=0.9)
-        ax.set_yticks(range(len(rows)), [_short(name, one) for name, one in rows])
+        ax.set_yticks(range(len(rows)), [_short(one) for one, _, _ in rows])
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
         ax.set_xlabel("points towards the source (95 % interval)")
@@ -189,34 +193,30 @@ def effects_figure(material: Material) -> Markup | None:
         return as_svg(figure, "effects", "Effect of each candidate, and of its controls")
 
 
-def _control(candidate: Metric) -> Metric | None:
+def _control(material: Material, candidate: VerdictRow) -> IntervalRow | None:
     """The strongest of the random controls."""
     found = [
-        one["towards_source"]
-        for one in candidate["conditions"].values()
-        if one["condition"] == "random_feature" and one["towards_source"] is not None
+        row.towards_source
+        for row in material.effects_of(candidate.model, candidate.candidate)
+        if row.condition == "random_feature" and row.towards_source is not None
     ]
-    return max(found, key=lambda one: abs(one["mean"]), default=None)
+    return max(found, key=lambda one: abs(one.mean), default=None)
 
 
 def _intervals(
-    ax: Axes, values: Sequence[Metric], places: Sequence[float], hue: str, *, label: str
+    ax: Axes, values: Sequence[IntervalRow], places: Sequence[float], hue: str, *, label: str
 ) -> None:
-    ax.hlines(
-        places,
-        [one["low"] for one in values],
-        [one["high"] for one in values],
-        color=hue,
-        linewidth=2,
-    )
-    means = [one["mean"] for one in values]
+    lows, highs = [one.low for one in values], [one.high for one in values]
+    ax.hlines(places, lows, highs, color=hue, linewidth=2)
+    means = [one.mean for one in values]
     ax.plot(means, places, linestyle="none", marker="o", markersize=5, color=hue, label=label)
 
 
-def _short(name: str, candidate: Metric) -> str:
-    if candidate["features"]:
+def _short(candidate: VerdictRow) -> str:
+    name = candidate.candidate
+    if candidate.features:
         return name if len(name) <= 24 else f"{name[:23]}…"
-    return f"all of {_site(candidate['site'])}"
+    return f"all of {_site(candidate.site)}"
 
 
 def _site(site: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import soundfile
 
 from leitmotif.causal.log import InterventionRow
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import Span
 from leitmotif.errors import StageError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.report.clips import Clip
 from leitmotif.report.folder import Folder
 from leitmotif.report.pairs import Pair, Subject, Tried

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from leitmotif.causal.verdict import overall
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.report.figures import (
     calibration_figure,
@@ -10,9 +11,13 @@ from leitmotif.report.figures import (
     gap_figure,
     layers_figure,
 )
-from leitmotif.report.material import Material, Metric
+from leitmotif.report.material import Material
 from leitmotif.report.pairs import Subject
-from leitmotif.report.words import FINDING, VERDICTS, interval_words, number
+from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words, number
+from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.calibration import of_kind
+from leitmotif.tables.effects import identity
+from leitmotif.tables.interval import IntervalRow
 
 OF_MODELS = {
     "foresight": "carries the return ahead of time, in a way that causes it",
@@ -26,35 +31,38 @@ OF_MODELS = {
 
 def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
     """Context of index.html."""
-    summary = material.summary
+    (nulls,) = of_kind(material.calibration, "all")
     return {
-        "horizon": summary["horizon"].removesuffix("s").replace("-", " to "),
-        "approaches": [_approach(row) for row in summary["approaches"]],
+        "horizon": material.approaches[0].horizon.removesuffix("s").replace("-", " to "),
+        "approaches": [_approach(row) for row in material.approaches],
         "rates": [
-            ("naive test", interval_words(summary["fpr_naive"], 3, sign=False)),
-            ("controlled test", interval_words(summary["fpr_controlled"], 3, sign=False)),
+            ("naive test", interval_words(nulls.naive, 3, sign=False)),
+            ("controlled test", interval_words(nulls.controlled, 3, sign=False)),
         ],
-        "alpha": f"{100 * material.calibration['alpha']:g}",
-        "models": [
-            {
-                "name": name,
-                "own": name == material.models[0],
-                "verdict": summary["verdicts"][name],
-                "words": OF_MODELS[summary["verdicts"][name]],
-                "identity": material.interventions["models"][name]["identity"],
-            }
-            for name in material.models
-        ],
+        "alpha": f"{100 * nulls.alpha:g}",
+        "models": [_model(material, name) for name in material.models],
         "figures": _figures(material),
         "groups": groups(found),
         "cues": [_entry(one) for one in found if one.verdict is None],
-        "known": material.interventions["models"][material.models[0]]["counterfactual"] is not None,
+        "known": material.counterfactual(material.models[0]) is not None,
         "findings": sum(one.verdict == FINDING for one in found),
-        "tracks": material.interventions["tracks"],
+        "tracks": material.pieces,
         "audio": bool(material.rows),
         "heard": _heard(material),
         "hashes": material.hashes,
         "fingerprints": material.fingerprints,
+    }
+
+
+def _model(material: Material, name: str) -> dict[str, Any]:
+    verdict = overall([row.verdict for row in material.verdicts_of(name)])
+    clips, changed = identity([row for row in material.effects if row.model == name])
+    return {
+        "name": name,
+        "own": name == material.models[0],
+        "verdict": verdict,
+        "words": OF_MODELS[verdict],
+        "identity": {"clips": clips, "changed": changed},
     }
 
 
@@ -73,43 +81,45 @@ def groups(found: Sequence[Subject]) -> list[dict[str, Any]]:
 
 
 def _entry(subject: Subject) -> dict[str, Any]:
-    metric = subject.metric or subject.tried[0].metric
-    effect = metric["effect"] if subject.metric else metric["towards_source"]
+    judged, first = subject.judged, subject.tried[0].row
+    effect = judged.effect if judged else first.towards_source
+    likeness = (judged or first).clap_similarity
     return {
         "path": subject.path,
         "model": subject.model,
         "name": subject.name,
         "effect": interval_words(effect),
         "bar": bar_of(effect),
-        "clap": number((metric["clap_similarity"] or {}).get("mean"), 3),
+        "clap": mean_words(likeness, 3),
         "pairs": len(subject.pairs),
     }
 
 
-def _approach(row: Metric) -> dict[str, Any]:
-    features, screened = len(row["features"]), row["screened"]
-    elsewhere = screened is not None and screened["site"] != row["site"]
+def _approach(row: ApproachRow) -> dict[str, Any]:
+    features, screened = len(row.features), row.screened
+    elsewhere = screened if screened is not None and screened.site != row.site else None
     return {
-        "name": row["name"],
-        "what": f"{features} feature{'s' if features != 1 else ''} of {row['hook'] or row['site']}"
+        "name": row.name,
+        "what": f"{features} feature{'s' if features != 1 else ''} of {row.hook or row.site}"
         if features
         else "finds no feature",
-        "r2": number(row["r2"]),
-        "partial": interval_words(row["partial_r2"], 2, sign=False),
-        "clap": number(row["clap"], 3),
-        "effect": interval_words(row["delta_recurrence"]),
-        "bar": bar_of(row["delta_recurrence"]),
-        "screened": interval_words(screened["delta_recurrence"]) if elsewhere else None,
-        "verdict": row["verdict"],
+        "r2": number(row.r2),
+        "partial": interval_words(row.partial_r2, 2, sign=False),
+        "clap": mean_words(row.clap_similarity, 3),
+        "effect": interval_words(row.delta_recurrence),
+        "bar": bar_of(row.delta_recurrence),
+        "screened": interval_words(elsewhere.delta_recurrence) if elsewhere else None,
+        "verdict": row.verdict,
     }
 
 
-def bar_of(effect: Metric | None) -> dict[str, float] | None:
+def bar_of(effect: IntervalRow | None) -> dict[str, float] | None:
     """An interval on the scale from −100 to 100 points, in per cent of its width."""
     if effect is None:
         return None
     low, mean, high = (
-        round(50 + max(-100.0, min(100.0, effect[key])) / 2, 2) for key in ("low", "mean", "high")
+        round(50 + max(-100.0, min(100.0, value)) / 2, 2)
+        for value in (effect.low, effect.mean, effect.high)
     )
     return {"low": low, "mean": mean, "width": round(high - low, 2)}
 

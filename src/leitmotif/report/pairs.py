@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.causal.log import InterventionRow
-from leitmotif.causal.verdict import Verdict
 from leitmotif.errors import StageError
 from leitmotif.files import sha256_json
-from leitmotif.report.material import Material, Metric
+from leitmotif.report.material import Material
 from leitmotif.report.words import condition_words
+from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 
 CUE = "the other cue"
 """Name of the subject that every model has: the whole piece under the other cue."""
@@ -46,13 +46,21 @@ class Pair:
 class Tried:
     """One condition: what it did on all tracks, and the pairs that can be heard."""
 
-    name: str
+    row: EffectRow
     words: str
     tested: bool
-    """Whether the verdict rests on it."""
-    control: bool
-    metric: Metric
+    """Whether the subject's number is this condition's: its verdict rests on it."""
     pairs: Sequence[Pair]
+
+    @property
+    def name(self) -> str:
+        """Of the condition, such as ``patch_gap``."""
+        return self.row.name
+
+    @property
+    def control(self) -> bool:
+        """Whether it is one of the conditions that should do nothing."""
+        return self.row.condition in ("random_feature", "local_feature", "zero_effect")
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,14 @@ class Subject:
 
     model: str
     name: str
-    metric: Metric | None
-    """Of the candidate; None for the cue, which is no candidate."""
+    judged: VerdictRow | None
+    """None for the cue, which is no candidate."""
     tried: Sequence[Tried]
 
     @property
     def verdict(self) -> Verdict | None:
         """None for the cue."""
-        return None if self.metric is None else self.metric["verdict"]
+        return None if self.judged is None else self.judged.verdict
 
     @property
     def pairs(self) -> list[Pair]:
@@ -83,13 +91,30 @@ class Subject:
         return f"pairs/{safe[:60]}-{digest}.html"
 
 
+ByCondition = Mapping[tuple[str, str, str], Sequence[Pair]]
+"""By model, candidate and name of the condition."""
+
+
 def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
     """Everything that was changed, model by model; ``conditions`` says which kinds are shown.
 
     Raises StageError for a clip whose baseline was not kept, or a line of no known condition.
     """
+    pairs = _paired(material, conditions)
+    known = {(row.model, row.candidate, row.name) for row in material.effects}
+    for key, of_key in pairs.items():
+        if key not in known:
+            raise StageError(
+                f"clip {of_key[0].after.clip_id} is of no condition that data/effects.jsonl has",
+                found=f"{key[2]} of {key[1] or 'no candidate'} in {key[0]}",
+                fix="run `dvc repro interventions`: the tables are of different runs",
+            )
+    return [subject for model in material.models for subject in _of_model(material, model, pairs)]
+
+
+def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
     baselines = {_piece(row): row for row in material.rows if row.condition == "baseline"}
-    by_candidate: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    pairs: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
     for row in material.rows:
         if row.condition == "baseline" or row.condition not in conditions:
             continue
@@ -99,89 +124,43 @@ def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
                 expected=f"a baseline of {row.track_id} with seed {row.seed} that was kept",
                 fix="run `dvc repro interventions`",
             )
-        pair = Pair(baselines[_piece(row)], row)
-        by_candidate[Path(row.model).name, row.candidate].append(pair)
-    return [
-        subject
-        for model in material.models
-        for subject in _of_model(model, material.interventions["models"][model], by_candidate)
-    ]
+        key = (Path(row.model).name, row.candidate, row.name)
+        pairs[key].append(Pair(baselines[_piece(row)], row))
+    return pairs
 
 
-def _of_model(
-    model: str, metric: Metric, by_candidate: Mapping[tuple[str, str], Sequence[Pair]]
-) -> Iterator[Subject]:
-    known = metric["counterfactual"] is not None
-    for name, candidate in metric["candidates"].items():
-        tried = list(_tried(candidate, by_candidate.get((model, name), ()), known=known))
-        yield Subject(model, name, candidate, tried)
-    other = metric["counterfactual"]
-    pairs = by_candidate.get((model, ""), ())
-    if other is not None and pairs:
-        words = condition_words(
-            "counterfactual", "counterfactual", None, whole_site=True, known=True
+def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Subject]:
+    other = material.counterfactual(model)
+    known = other is not None
+    for judged in material.verdicts_of(model):
+        rows = material.effects_of(model, judged.candidate)
+        ranked = sorted(
+            rows, key=lambda row: (not row.tested, _ORDER.index(row.condition), row.name)
         )
-        one = Tried("counterfactual", words, True, False, other, pairs)
-        yield Subject(model, CUE, None, [one])
-
-
-def _tried(candidate: Metric, pairs: Sequence[Pair], *, known: bool) -> Iterator[Tried]:
-    """Conditions of a candidate: what the verdict rests on, what else was done, the controls."""
-    kinds = {name: one["condition"] for name, one in candidate["conditions"].items()}
-    tested = _tested(candidate, known=known)
-    order = ["patch", "ablate", "scale", "random_feature", "local_feature", "zero_effect"]
-    ranked = sorted(kinds, key=lambda name: (name != tested, order.index(kinds[name]), name))
-    of_name = _by_name(candidate, pairs)
-    for name in ranked:
-        metric = candidate["conditions"][name]
-        yield Tried(
-            name,
-            condition_words(
-                name,
-                kinds[name],
-                metric["strength"],
-                whole_site=not candidate["features"],
-                known=known,
-            ),
-            name == tested,
-            kinds[name] in ("random_feature", "local_feature", "zero_effect"),
-            metric,
-            of_name.get(name, ()),
-        )
-
-
-def _tested(candidate: Metric, *, known: bool) -> str:
-    """Name of the condition that the verdict rests on, by the rule of ``causal.findings``."""
-    ablated = "ablate_gap" in candidate["conditions"]
-    return "patch_gap" if known or not ablated else "ablate_gap"
-
-
-def _by_name(candidate: Metric, pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """Pairs by the name that the metrics give their condition."""
-    found: dict[str, list[Pair]] = defaultdict(list)
-    order: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for pair in pairs:
-        row = pair.after
-        names = [
-            name
-            for name, one in candidate["conditions"].items()
-            if (one["condition"], one["strength"]) == (row.condition, row.strength)
-            and one["steps"] == (None if row.steps is None else list(row.steps))
-        ]
-        # Several of a kind are numbered in the order in which the log has them.
-        alike = order[row.condition, row.steps, row.strength]
-        key = str(row.feature)
-        if key not in alike:
-            alike.append(key)
-        place = alike.index(key)
-        if place >= len(names):
-            raise StageError(
-                f"clip {row.clip_id} is of no condition that metrics/interventions.json has",
-                found=f"{row.condition} at {row.site}, steps {row.steps}, strength {row.strength}",
-                fix="run `dvc repro interventions`: log and metrics are of different runs",
+        tried = [
+            Tried(
+                row,
+                condition_words(row, whole_site=not judged.features, known=known),
+                row.tested,
+                pairs.get((model, judged.candidate, row.name), ()),
             )
-        found[sorted(names, key=lambda name: (len(name), name))[place]].append(pair)
-    return found
+            for row in ranked
+        ]
+        yield Subject(model, judged.candidate, judged, tried)
+    of_other = pairs.get((model, "", "counterfactual"), ())
+    if other is not None and of_other:
+        words = condition_words(other, whole_site=True, known=True)
+        yield Subject(model, CUE, None, [Tried(other, words, True, of_other)])
+
+
+_ORDER: tuple[Kind, ...] = (
+    "patch",
+    "ablate",
+    "scale",
+    "random_feature",
+    "local_feature",
+    "zero_effect",
+)
 
 
 def _piece(row: InterventionRow) -> tuple[str, str, int]:

@@ -1,9 +1,7 @@
 """Numbers, conditions and verdicts in plain words."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from leitmotif.causal.verdict import Verdict
+from leitmotif.tables.effects import EffectRow, Verdict
+from leitmotif.tables.interval import IntervalRow
 
 FINDING: Verdict = "foresight"
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -40,20 +38,19 @@ WINDOWS = {
 }
 
 
-def condition_words(
-    name: str, kind: str, strength: float | None, *, whole_site: bool, known: bool
-) -> str:
+def condition_words(row: EffectRow, *, whole_site: bool, known: bool) -> str:
     """What was done, such as ``patched from the other cue's run at the cue``.
 
     ``known``: whether the truth is, so that a patch comes from a counterfactual.
     """
-    rest = name.removeprefix(f"{kind}_")
+    kind = row.condition
+    rest = row.name.removeprefix(f"{kind}_")
     window = WINDOWS.get(rest.split("_")[0], "") if known else "throughout the continuation"
     number = rest.rsplit("_", 1)[1] if kind in _CONTROLS and rest[-1:].isdigit() else ""
     done = {
         "patch": f"patched from {'the other cue' if known else 'another track'}'s run",
         "ablate": "taken to rest",
-        "scale": f"times {_signed(strength)}",
+        "scale": f"times {_signed(row.strength)}",
         "random_feature": "control: patched from a twin that differs elsewhere"
         if whole_site
         else f"control: random features like these{f' ({number})' if number else ''}",
@@ -67,14 +64,19 @@ def condition_words(
 _CONTROLS = ("random_feature", "local_feature")
 
 
-def interval_words(metric: Mapping[str, Any] | None, digits: int = 1, *, sign: bool = True) -> str:
+def interval_words(row: IntervalRow | None, digits: int = 1, *, sign: bool = True) -> str:
     """Such as ``+87.5 (68.8 to 100.0)``; a dash where nothing was measured."""
-    if metric is None:
+    if row is None:
         return DASH
-    plus = sign and round(metric["mean"], digits) > 0
-    mean = f"{metric['mean']:{'+' if plus else ''}.{digits}f}".replace("-", MINUS)
-    ends = f"{metric['low']:.{digits}f} to {metric['high']:.{digits}f}".replace("-", MINUS)
+    plus = sign and round(row.mean, digits) > 0
+    mean = f"{row.mean:{'+' if plus else ''}.{digits}f}".replace("-", MINUS)
+    ends = f"{row.low:.{digits}f} to {row.high:.{digits}f}".replace("-", MINUS)
     return f"{mean} ({ends})"
+
+
+def mean_words(row: IntervalRow | None, digits: int) -> str:
+    """The estimate alone; a dash where nothing was measured."""
+    return number(None if row is None else row.mean, digits)
 
 
 def number(value: float | None, digits: int = 2) -> str:

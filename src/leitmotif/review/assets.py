@@ -1,8 +1,10 @@
-"""The page's own files: plain HTML, CSS and JavaScript modules, read from the package."""
+"""The page's files: plain HTML, CSS and JavaScript modules, read from the package."""
 
 import hashlib
 from functools import cache
 from importlib.resources import files
+
+from leitmotif.page import shared_files
 
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -16,11 +18,12 @@ MEDIA_TYPES = {
 def page_files() -> dict[str, bytes]:
     """Return every file of the page by its name; nothing else is ever served as a static file."""
     folder = files("leitmotif.review") / "page"
-    return {
+    own = {
         entry.name: entry.read_bytes()
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        for entry in folder.iterdir()
         if any(entry.name.endswith(suffix) for suffix in MEDIA_TYPES)
     }
+    return dict(sorted({**own, **shared_files()}.items()))
 
 
 @cache

@@ -45,7 +45,7 @@ class ClipStore:
 
     def __init__(self, folder: Path, corpus: Path) -> None:
         self.folder, self.corpus = folder, corpus
-        self._code = code_version("audio/decode.py", "review/clips.py")
+        self._code = code_version(__name__)
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 

@@ -299,6 +299,6 @@ def versions() -> Versions:
     """Return the versions that decisions are recorded with."""
     return Versions(
         leitmotif=__version__,
-        review=code_version("audio/decode.py", "review"),
+        review=code_version("leitmotif.review.serve"),
         page=page_version(),
     )

@@ -7,8 +7,8 @@ true is measured by ``leitmotif.sae.audit``.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from leitmotif.config import FRAME_RATE
 from leitmotif.errors import ModelError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.sae.model import SaeConfig
 from leitmotif.sae.registry import Hook
 from leitmotif.sites import canonical_site

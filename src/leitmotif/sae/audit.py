@@ -60,22 +60,6 @@ class Audit:
     """The declared site is best, and the margin's interval lies above 0."""
     fits: Mapping[str, SiteFit]
 
-    def as_metric(self) -> dict[str, object]:
-        """Return the entry of metrics/sae.json."""
-        declared = self.fits[self.declared]
-        return {
-            "checkpoint": self.checkpoint,
-            "declared": self.declared,
-            "best": self.best,
-            "passed": self.passed,
-            "margin": self.margin.as_metric(),
-            "fvu": {site: fit.fvu.as_metric() for site, fit in self.fits.items()},
-            "cosine": {site: fit.cosine.as_metric() for site, fit in self.fits.items()},
-            "l0": declared.l0.as_metric(),
-            "dead_fraction": round(declared.dead_fraction, 5),
-            "n": declared.tracks,
-        }
-
 
 def audit(
     name: str,

@@ -31,16 +31,6 @@ class Trial:
     best: str | None
     """Where the measurement says that it belongs; None where the declaration was enough."""
 
-    def as_metric(self) -> dict[str, object]:
-        """Return the entry of metrics/sae.json."""
-        return {
-            "checkpoint": self.checkpoint,
-            "used": self.used,
-            "falsified": self.falsified,
-            "caught": self.caught,
-            "best": self.best,
-        }
-
 
 def misalign(
     hook: Hook,

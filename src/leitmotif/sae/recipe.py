@@ -3,42 +3,20 @@
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
 
-from leitmotif.corpus.tables import Table
-from leitmotif.errors import ModelError, StoreError
-from leitmotif.files import read_json, sha256_file, write_json, write_text
+from leitmotif.errors import StoreError
+from leitmotif.files import sha256_file, write_json, write_text
 from leitmotif.sae.audit import measure
 from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae, save_sae
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.train import Progress, Trainer, Training, finish
+from leitmotif.sae.train import Progress, Trainer, finish
+from leitmotif.sae.trained import TRAINING, Trained, Training
 from leitmotif.store import ActivationStore
 
-TRAINING, CURVE, CHECKPOINT = "training.json", "curve.csv", "checkpoint.safetensors"
-
-
-class Trained(Table):
-    """training.json: what training reached on tracks that it did not see."""
-
-    site: str
-    tracks: int
-    """Trained on."""
-    held_out: int
-    rows: int
-    """Rows of the tracks trained on."""
-    fvu: Annotated[float, Field(ge=0)]
-    cosine: float
-    l0: float
-    dead_fraction: float
-    settings: Training
-
-    def as_metric(self) -> dict[str, object]:
-        """Return the entry of metrics/sae.json."""
-        return self.model_dump(mode="json", exclude={"settings"})
+CURVE, CHECKPOINT = "curve.csv", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -150,14 +128,3 @@ def entry_of(name: str, folder: Path, store: ActivationStore) -> Hook:
             },
         }
     )
-
-
-def trained_of(folder: Path) -> Trained | None:
-    """What training.json says, where there is one; raises ModelError if it says something else."""
-    path = folder / TRAINING
-    if not path.exists():
-        return None
-    try:
-        return Trained.model_validate(read_json(path), strict=False)
-    except ValueError as error:
-        raise ModelError(f"{path} is not what `leitmotif train-sae` writes", found=error) from error

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.intervals import Interval, track_weights, with_estimate
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention

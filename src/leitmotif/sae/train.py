@@ -15,52 +15,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.config import Settings
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic
 from leitmotif.sae.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.topk import grouped_topk
-
-
-class Training(Settings):
-    """Everything but the activations that decides an autoencoder's weights."""
-
-    kind: Literal["topk", "batchtopk"] = "topk"
-    d_sae: Annotated[int, Field(ge=1)]
-    k: Annotated[int, Field(ge=1)]
-    """Active features a row; on average over a batch for batch top-k."""
-    steps: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=1)] = 2048
-    """Rows a step."""
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Adam's learning rate at its peak."""
-    warm_up: Annotated[int, Field(ge=0)] = 100
-    decay: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share of the steps over which the rate falls to 0, at the end."""
-    dead_after: Annotated[int, Field(ge=1)] = 100_000
-    """Rows without an activation after which a feature counts as dead."""
-    aux_k: Annotated[int, Field(ge=1)] = 64
-    """Dead features that the auxiliary loss lets speak in each row."""
-    aux_weight: Annotated[float, Field(ge=0)] = 1 / 32
-    threshold_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """How fast batch top-k's threshold follows the least activation kept."""
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    def rate_at(self, step: int) -> float:
-        """Learning rate in one step: a linear rise, a plateau, a linear fall."""
-        rising = min(1.0, (step + 1) / max(self.warm_up, 1))
-        falling = min(1.0, (1 - step / self.steps) / self.decay) if self.decay else 1.0
-        return self.rate * rising * falling
+from leitmotif.sae.trained import Training
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.model import SparseAutoencoder
-from leitmotif.sae.recipe import Trained, trained_of
 from leitmotif.sae.registry import Hook, load_registry
+from leitmotif.sae.trained import Trained, trained_of
 from leitmotif.sites import canonical_site
 
 Precision = Literal["float32", "float64"]

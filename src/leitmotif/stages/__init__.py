@@ -11,7 +11,8 @@ from pathlib import Path
 from leitmotif.config import Params, load_params
 from leitmotif.durations import announced
 from leitmotif.errors import LeitmotifError
-from leitmotif.store.cache import explained_full_disk
+from leitmotif.files import explained_full_disk
+from leitmotif.watched import check_watched
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"
@@ -24,10 +25,17 @@ PROPOSALS = Path("data/proposals.jsonl")
 LABELS = Path("data/labels.jsonl")
 COVERAGE = Path("data/coverage.jsonl")
 SAE = Path("data/sae")
+ALIGNMENT = Path("data/alignment.jsonl")
 CONTROLS = Path("controls.yaml")
+PROBES = Path("data/probes.jsonl")
+HORIZONS = Path("data/horizons.jsonl")
 CANDIDATES = Path("data/candidates.jsonl")
+CALIBRATION = Path("data/calibration.jsonl")
 INTERVENTIONS = Path("data/interventions.jsonl")
 CLIPS = Path("data/clips")
+EFFECTS = Path("data/effects.jsonl")
+VERDICTS = Path("data/verdicts.jsonl")
+APPROACHES = Path("data/approaches.jsonl")
 REPORT = Path("data/report")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
@@ -43,6 +51,7 @@ def run(stage: Callable[[Params], None]) -> None:
     try:
         with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
             params = load_params()
+            check_watched(params)
             with announced(stage.__name__, params):
                 stage(params)
     except LeitmotifError as error:

@@ -1,27 +1,39 @@
 """Stage ``calibration``: how often the probes' tests are wrong where the truth is known."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
-from leitmotif.files import write_json, write_text
+from leitmotif.files import write_json, write_table, write_text
 from leitmotif.probe.calibration import Calibration, calibrate
 from leitmotif.probe.experiment import expanded, varying
 from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, direction_of, scaled
 from leitmotif.probe.models import compared_models
 from leitmotif.probe.registry import load_controls
-from leitmotif.stages import ACTIVATIONS, CONTROLS, CORPUS, METRICS, PLOTS, WORK_CACHE, run
+from leitmotif.stages import (
+    ACTIVATIONS,
+    CALIBRATION,
+    CONTROLS,
+    CORPUS,
+    METRICS,
+    PLOTS,
+    WORK_CACHE,
+    run,
+)
 from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.calibration import CalibrationRow, of_kind
+from leitmotif.tables.interval import as_metric
 
 
 # Thousands of small products: two threads that wait for each other take five times as long.
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def calibration(params: Params) -> None:
-    """Write metrics/calibration.json and plots/calibration.csv."""
+    """Write data/calibration.jsonl, metrics/calibration.json and plots/calibration.csv."""
     probes, settings = params.probes, params.calibration
     horizons, horizon = horizons_of(probes), claimed_horizon(probes)
     tracks = readable_tracks()
@@ -60,11 +72,22 @@ def calibration(params: Params) -> None:
         generators=generators,
         seed=settings.seed,
     )
-    write_json(
-        METRICS / "calibration.json",
-        {"horizon": horizon.name, "site": settings.site, **found.as_metrics()},
-    )
+    table = found.rows(horizon=horizon.name, site=settings.site)
+    write_table(CALIBRATION, table)
+    write_json(METRICS / "calibration.json", metrics_of(table))
     write_text(PLOTS / "calibration.csv", _curves(found).to_csv(index=False))
+
+
+def metrics_of(rows: Sequence[CalibrationRow]) -> dict[str, object]:
+    """Both tests' false-positive rates over all null features, and the controlled one's power."""
+    (nulls,) = of_kind(rows, "all")
+    return {
+        "fpr_naive": as_metric(nulls.naive),
+        "fpr_controlled": as_metric(nulls.controlled),
+        "power": {
+            f"{row.strength:g}": as_metric(row.controlled) for row in of_kind(rows, "planted")
+        },
+    }
 
 
 def _curves(found: Calibration) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Stage ``features``: chroma, energy, onset strength and source artifacts of each track."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from leitmotif.audio.analysis import TrackAnalysis, analyse_track
@@ -20,7 +21,7 @@ def features(params: Params) -> None:
     tracks = read_table(MANIFEST, ManifestTrack)
     failures = read_table(CORPUS_FAILURES, Failure)
     candidates, artifacts = len(tracks) + len(failures), []
-    frames, seconds = 0, 0.0
+    code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
         for track in progress(tracks, "features", total=len(tracks)):
             try:
@@ -33,25 +34,20 @@ def features(params: Params) -> None:
             except AudioError as error:
                 failures.append(failed(track, error))
                 continue
-            _write(folder / f"{track.track_id}.safetensors", track, analysis)
+            _write(folder / f"{track.track_id}.safetensors", track, analysis, code)
             artifacts.append(analysis.artifacts)
-            frames += len(analysis.features.energy)
-            seconds += analysis.seconds
         write_table(folder / "artifacts.jsonl", artifacts)
         write_table(FAILURES, failures)
         limit_failures("features", failures, params.features.max_failures, of=candidates)
-    write_json(
-        METRICS / "features.json",
-        {
-            "tracks": len(artifacts),
-            "failures": len(failures),
-            "frames": frames,
-            "seconds_of_audio": round(seconds, 2),
-        },
-    )
+    write_json(METRICS / "features.json", metrics_of(failures))
 
 
-def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis) -> None:
+def metrics_of(failures: Sequence[Failure]) -> dict[str, object]:
+    """How many recordings cannot be used."""
+    return {"failures": len(failures)}
+
+
+def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis, code: str) -> None:
     extracted = analysis.features
     write_tensors(
         path,
@@ -63,7 +59,7 @@ def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis) -> None:
             "frame_rate": str(SAMPLE_RATE // HOP),
             "sample_rate": str(SAMPLE_RATE),
             "tuning_cents": str(extracted.tuning_cents),
-            "code_version": code_version("audio"),
+            "code_version": code,
         },
     )
 

@@ -1,8 +1,7 @@
 """Stage ``interventions``: continue pieces while one thing is changed, and hear what changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,36 +12,48 @@ from leitmotif.causal.candidates import (
     by_site,
     site_candidate,
 )
-from leitmotif.causal.findings import Finding, Measures, judge
+from leitmotif.causal.findings import judge
 from leitmotif.causal.log import InterventionRow, write_log
 from leitmotif.causal.verdict import overall
 from leitmotif.config import Params
-from leitmotif.files import atomic, atomic_folder, read_json, read_table, write_json, write_text
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.errors import StageError
+from leitmotif.files import (
+    atomic,
+    atomic_folder,
+    read_table,
+    write_json,
+    write_table,
+    write_text,
+)
 from leitmotif.probe.intervals import Interval
 from leitmotif.sae.used import load_used
 from leitmotif.stages import (
     ACTIVATIONS,
     CANDIDATES,
     CLIPS,
+    EFFECTS,
     INTERVENTIONS,
     METRICS,
     PLOTS,
+    PROBES,
     SAE,
+    VERDICTS,
     run,
 )
 from leitmotif.stages.rows import claimed_horizon, horizons_of
 from leitmotif.stages.study import Study
 from leitmotif.store.reader import ActivationStore
-
-Probed = Mapping[str, Mapping[str, Any]]
-"""Site -> horizon -> what metrics/probes.json says."""
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity, whole_sites
+from leitmotif.tables.interval import as_metric
+from leitmotif.tables.probes import ProbeRow
 
 
 def interventions(params: Params) -> None:
-    """Write data/interventions.jsonl, data/clips, metrics/interventions.json and the plot."""
-    probed = read_json(METRICS / "probes.json")["models"]
-    found: dict[str, dict[str, Any]] = {}
+    """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
+    probed = read_table(PROBES, ProbeRow)
+    effects: list[EffectRow] = []
+    verdicts: list[VerdictRow] = []
     rows: list[InterventionRow] = []
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
@@ -52,32 +63,27 @@ def interventions(params: Params) -> None:
             if name == params.model.name:
                 candidates += _features(params, study)
             measures = study.run(candidates)
-            of_model = probed[Path(name).name]
             judged = [
                 judge(
                     one,
                     measures,
-                    _decodable(params, one, of_model),
+                    _decodable(params, one, Path(name).name, probed),
                     study.counterfactual,
                     study.thresholds,
                 )
                 for one in candidates
             ]
-            found[Path(name).name] = _metric(study, measures, judged)
+            effects += study.effects(measures, judged)
+            verdicts += [
+                one.row(model=Path(name).name, exploratory=params.probes.exploratory)
+                for one in judged
+            ]
             rows += study.log(clips)
         write_log(log, rows, clips=clips)
-    write_json(
-        METRICS / "interventions.json",
-        {
-            "exploratory": params.probes.exploratory,
-            "tracks": params.interventions.tracks,
-            "seeds": params.interventions.seeds,
-            "clips": len({row.clip_id for row in rows}),
-            "verdicts": {name: one["verdict"] for name, one in found.items()},
-            "models": found,
-        },
-    )
-    write_text(PLOTS / "interventions.csv", _plot(found).to_csv(index=False))
+    write_table(EFFECTS, effects)
+    write_table(VERDICTS, verdicts)
+    write_json(METRICS / "interventions.json", metrics_of(effects, verdicts, rows))
+    write_text(PLOTS / "interventions.csv", _plot(effects, verdicts).to_csv(index=False))
 
 
 def _sites(params: Params, study: Study) -> list[Candidate]:
@@ -126,65 +132,81 @@ def _chosen(row: CandidateRow) -> Chosen:
 
 
 def _decodable(
-    params: Params, candidate: Candidate, probed: Probed
+    params: Params, candidate: Candidate, model: str, probed: Sequence[ProbeRow]
 ) -> list[tuple[float, Interval]]:
     """What the probes said of a candidate: a site's partial R², or its features' effects."""
     if candidate.features:
         after = claimed_horizon(params.probes).after
         return [(after, Interval(*effect)) for effect in candidate.effects]
-    horizons = {horizon.name: horizon.after for horizon in horizons_of(params.probes)}
-    cells = probed[candidate.site]
-    alpha = params.probes.alpha / (len(cells) * len(probed))
+    of_model = [row for row in probed if row.model == model]
+    if not of_model:
+        raise StageError(
+            f"{PROBES} has no row of {model}",
+            found=f"rows of {', '.join(sorted({row.model for row in probed})) or 'nothing'}",
+            fix="run `dvc repro probes`",
+        )
+    alpha = params.probes.alpha / len(of_model)
     return [
-        (horizons[name], Interval(**cell["partial_r2"]))
-        for name, cell in cells.items()
-        if _sure(cell, alpha)
+        (row.after, row.partial_r2.interval)
+        for row in of_model
+        if row.site == candidate.site and row.is_sure(alpha)
     ]
 
 
-def _sure(cell: Mapping[str, Any], alpha: float) -> bool:
-    """Whether a site's probe is significant, clear of zero, and beyond random weights."""
-    over = cell.get("over_random_weights")
-    return bool(
-        cell["p"] <= alpha and cell["partial_r2"]["low"] > 0 and (over is None or over["low"] > 0)
-    )
-
-
-def _metric(study: Study, measures: Measures, judged: Sequence[Finding]) -> dict[str, Any]:
-    sites = [one for one in judged if not one.candidate.features]
-    other = study.counterfactual
+def metrics_of(
+    effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow], rows: Sequence[InterventionRow]
+) -> dict[str, object]:
+    """The models' verdicts, with the sites that carry the return and those that only tell of it."""
+    models = list(dict.fromkeys(row.model for row in verdicts))
+    strongest = {
+        name: max(
+            (row.effect for row in whole_sites(verdicts, name) if row.effect is not None),
+            key=lambda effect: effect.mean,
+            default=None,
+        )
+        for name in models
+    }
     return {
-        "verdict": overall([one.verdict for one in judged]),
-        "carriers": [one.candidate.site for one in sites if one.verdict == "foresight"],
-        "decodable_but_inert": [
-            one.candidate.site for one in sites if one.verdict == "decodable, not causal"
-        ],
-        "identity": measures.identity(),
-        "baseline": measures.metric(study.baseline),
-        "counterfactual": None if other is None else measures.metric(other),
-        "candidates": {one.candidate.name: one.metric for one in judged},
+        "verdicts": {
+            name: overall([row.verdict for row in verdicts if row.model == name]) for name in models
+        },
+        "strongest": {name: as_metric(effect) for name, effect in strongest.items()},
+        "carriers": _sites_that_are("foresight", verdicts),
+        "decodable_but_inert": _sites_that_are("decodable, not causal", verdicts),
+        "clips": len({row.clip_id for row in rows}),
+        "excluded": len({row.clip_id for row in rows if row.excluded is not None}),
+        "identity_changed": identity(effects)[1],
     }
 
 
-def _plot(studies: Mapping[str, Any]) -> pd.DataFrame:
+def _sites_that_are(verdict: Verdict, rows: Sequence[VerdictRow]) -> dict[str, object]:
+    """Effects of such sites, by model; models without one are left out."""
+    found: dict[str, dict[str, object]] = {}
+    for row in rows:
+        if row.verdict == verdict and not row.features:
+            found.setdefault(row.model, {})[row.site] = as_metric(row.effect)
+    return dict(found)
+
+
+def _plot(effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow]) -> pd.DataFrame:
     """Effects towards the source, by model, candidate and condition."""
-    rows = [
-        {
-            "model": model,
-            "candidate": name,
-            "condition": condition,
-            "effect": values["towards_source"]["mean"],
-            "low": values["towards_source"]["low"],
-            "high": values["towards_source"]["high"],
-            "clap_similarity": values["clap_similarity"]["mean"],
-            "verdict": candidate["verdict"],
-        }
-        for model, study in studies.items()
-        for name, candidate in study["candidates"].items()
-        for condition, values in candidate["conditions"].items()
-        if values["towards_source"] is not None and values["clap_similarity"] is not None
-    ]
-    return pd.DataFrame(rows)
+    of_candidate = {(row.model, row.candidate): row.verdict for row in verdicts}
+    return pd.DataFrame(
+        [
+            {
+                "model": row.model,
+                "candidate": row.candidate,
+                "condition": row.name,
+                "effect": row.towards_source.mean,
+                "low": row.towards_source.low,
+                "high": row.towards_source.high,
+                "clap_similarity": row.clap_similarity.mean,
+                "verdict": of_candidate[row.model, row.candidate],
+            }
+            for row in effects
+            if row.candidate and row.towards_source and row.clap_similarity
+        ]
+    )
 
 
 if __name__ == "__main__":

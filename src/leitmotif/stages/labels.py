@@ -1,22 +1,21 @@
 """Stage ``labels``: the verified recurrences, from the organism's score or people's decisions."""
 
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.corpus.organism.composer import Truth
-from leitmotif.corpus.organism.shard import TRUTH
 from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
-from leitmotif.recurrence.queue import Proposal, read_proposals
-from leitmotif.review.agreement import Agreement, agreements
+from leitmotif.recurrence.queue import read_proposals
 from leitmotif.review.decisions import Decision
-from leitmotif.review.labels import Labels, from_decisions, from_score
+from leitmotif.review.labels import from_decisions, from_score
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.standing import standing
 from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.truth import TRUTH, Truth
 
 
 def labels(params: Params) -> None:
@@ -34,9 +33,11 @@ def labels(params: Params) -> None:
         found = from_score(_truths(), tracks, proposals)
     else:
         found = from_decisions(decisions, tracks, proposals, min_reviewers=settings.min_reviewers)
+        outcomes = [f"{n} {name.replace('_', ' ')}" for name, n in found.counts.items() if n]
+        print(f"labels: pairs by outcome: {', '.join(outcomes) or 'none'}")
     write_table(LABELS, found.labels)
     write_table(COVERAGE, found.coverage)
-    write_json(METRICS / "labels.json", _metrics(settings.source, found, proposals, decisions))
+    write_json(METRICS / "labels.json", metrics_of(found.labels, found.coverage, decisions))
 
 
 def _decisions(folder: Path) -> list[Decision]:
@@ -65,28 +66,14 @@ def _truths() -> list[Truth]:
     return read_table(path, Truth)
 
 
-def _metrics(
-    source: str, found: Labels, proposals: list[Proposal], decisions: list[Decision]
+def metrics_of(
+    found: Sequence[Label], coverage: Sequence[Coverage], decisions: Sequence[Decision]
 ) -> dict[str, object]:
+    """How much is known, and how much people had to say for it."""
     return {
-        "source": source,
-        "labels": len(found.labels),
-        "tracks": len(found.coverage),
-        "tracks_with_labels": len({label.track_id for label in found.labels}),
-        "tracks_complete": sum(row.complete for row in found.coverage),
-        "proposals": len(proposals),
+        "labels": len(found),
+        "tracks_complete": sum(row.complete for row in coverage),
         "decisions": len(decisions),
-        "reviewers": len({decision.reviewer for decision in decisions}),
-        "pairs": found.counts,
-        "agreement": {"_".join(one.reviewers): _agreed(one) for one in agreements(decisions)},
-    }
-
-
-def _agreed(agreement: Agreement) -> dict[str, object]:
-    return {
-        "n": agreement.n,
-        "kappa": asdict(agreement.kappa),
-        "kappa_positive": asdict(agreement.kappa_positive),
     }
 
 

@@ -1,10 +1,11 @@
 """Stage ``manifest``: the tracks that the experiment uses, and the reasons against the others."""
 
 import sys
+from collections.abc import Sequence
 
 from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
-from leitmotif.corpus.tables import TRACKS, CorpusTrack
+from leitmotif.corpus.tables import TRACKS, CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS, run
@@ -30,14 +31,12 @@ def manifest(params: Params) -> None:
         )
     write_table(MANIFEST, chosen.tracks)
     write_table(EXCLUDED, chosen.excluded)
-    write_json(
-        METRICS / "manifest.json",
-        {
-            "eligible": chosen.eligible,
-            "selected": len(chosen.tracks),
-            "excluded": chosen.counts(),
-        },
-    )
+    write_json(METRICS / "manifest.json", metrics_of(chosen.tracks, chosen.excluded))
+
+
+def metrics_of(tracks: Sequence[ManifestTrack], excluded: Sequence[Exclusion]) -> dict[str, object]:
+    """How many tracks are used, and how many were left out for a reason."""
+    return {"tracks": len(tracks), "excluded": len(excluded)}
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Stage ``probes``: what each model's features say of recurrences to come, beyond the controls."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from leitmotif.config import Params
+from leitmotif.config import Params, ProbesParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.probe.blocks import Block, raw_block
-from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
     Candidate,
@@ -24,12 +22,12 @@ from leitmotif.probe.experiment import (
     selectivities,
     worth_of_controls,
 )
+from leitmotif.probe.findings import beside, candidate_rows, counted, probe_rows
 from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
 from leitmotif.probe.panel import Array
 from leitmotif.probe.past import Reading, check_past
 from leitmotif.probe.registry import load_controls
 from leitmotif.probe.rows import Sample
-from leitmotif.probe.targets import Horizon
 from leitmotif.progress import progress
 from leitmotif.sae.used import Used, load_used
 from leitmotif.sites import split_site
@@ -38,8 +36,10 @@ from leitmotif.stages import (
     CANDIDATES,
     CONTROLS,
     CORPUS,
+    HORIZONS,
     METRICS,
     PLOTS,
+    PROBES,
     SAE,
     WORK_CACHE,
     run,
@@ -47,16 +47,18 @@ from leitmotif.stages import (
 from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.interval import as_metric
+from leitmotif.tables.probes import HorizonRow, LeftOutRow, ProbeRow, foresight, largest
 
 LISTENED = 2
 """Tracks on which the leak check listens."""
-Sites = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 
 # Thousands of small products: two threads that wait for each other take five times as long.
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def probes(params: Params) -> None:
-    """Write metrics/probes.json, data/candidates.jsonl and the plots."""
+    """Write data/probes, horizons and candidates.jsonl, metrics/probes.json and the plots."""
     settings = params.probes
     tracks = readable_tracks()
     controls = load_controls(CONTROLS)
@@ -91,20 +93,15 @@ def probes(params: Params) -> None:
     if RANDOM_WEIGHTS in fits:
         for model in fits.keys() - {RANDOM_WEIGHTS}:
             over_baseline(fits[model], fits[RANDOM_WEIGHTS], seed=settings.seed)
-    found: dict[str, Sites] = {
-        model: {
-            site: {horizon: fit.metric for horizon, fit in by_horizon.items()}
-            for site, by_horizon in sites_of_model.items()
-        }
-        for model, sites_of_model in fits.items()
-    }
-    far = [horizon for horizon in horizons if horizon.after >= settings.minimum_seconds]
     claimed = samples[horizons.index(claimed_horizon(settings))]
-    best = max(sites, key=lambda site: _mean(found[name][site][claimed.horizon.name]["partial_r2"]))
-    worth = {
-        sample.horizon.name: worth_of_controls(own[best], sample, controls, how)
-        for sample in samples
-    }
+    found = beside(
+        probe_rows(fits, horizons, exploratory=settings.exploratory),
+        model=name,
+        horizon=claimed.horizon.name,
+        naive=naive(own, rows.targets[:, horizons.index(claimed.horizon)]),
+        selectivity=selectivities(own, claimed, how),
+    )
+    best = largest(found, model=name, horizon=claimed.horizon.name).site
     encoded = {one.site: read_encoded(rows, SAE / one.hook.name) for one in used}
     # The nearest horizon is where the interventions take their local features from.
     tested = {
@@ -113,50 +110,71 @@ def probes(params: Params) -> None:
         )
         for sample in (claimed, samples[0])
     }
-    kept = {
-        horizon: [one for one in ranked if one.q <= settings.alpha]
-        for horizon, ranked in tested.items()
+    of_horizons = [
+        HorizonRow(
+            horizon=sample.horizon.name,
+            after=sample.horizon.after,
+            until=sample.horizon.until,
+            claimed=sample is claimed,
+            tracks=len(tracks),
+            rows=len(sample.y),
+            events=round(float((sample.y > 0).mean()), 4),
+            heard_ahead=round(heard, 3),
+            **_counts(tested.get(sample.horizon.name), settings.alpha),
+            site=best,
+            controls=worth_of_controls(own[best], sample, controls, how),
+            constant_controls=rows.controls.constant,
+        )
+        for sample in samples
+    ]
+    write_table(PROBES, found)
+    write_table(HORIZONS, of_horizons)
+    write_table(CANDIDATES, _chosen(tested, settings))
+    write_json(METRICS / "probes.json", metrics_of(found, of_horizons, settings))
+    _plot(found, of_horizons, tested[claimed.horizon.name], settings)
+
+
+def _counts(tested: Sequence[Candidate] | None, alpha: float) -> dict[str, int | None]:
+    if tested is None:
+        return {"tested": None, "chosen": None}
+    return {"tested": len(tested), "chosen": sum(one.q <= alpha for one in tested)}
+
+
+def _chosen(
+    tested: Mapping[str, Sequence[Candidate]], settings: ProbesParams
+) -> Iterator[CandidateRow]:
+    for ranked in tested.values():
+        kept = [one for one in ranked if one.q <= settings.alpha]
+        yield from candidate_rows(kept[: settings.candidates], exploratory=settings.exploratory)
+
+
+def metrics_of(
+    rows: Sequence[ProbeRow], horizons: Sequence[HorizonRow], settings: ProbesParams
+) -> dict[str, object]:
+    """Whether each model foresees, and the most that can be read from it where claims are made."""
+    models = list(dict.fromkeys(row.model for row in rows))
+    (claimed,) = (row for row in horizons if row.claimed)
+    where = {
+        model: foresight(
+            [row for row in rows if row.model == model],
+            minimum_seconds=settings.minimum_seconds,
+            alpha=settings.alpha,
+        )
+        for model in models
     }
-    write_table(
-        CANDIDATES,
-        [
-            row
-            for ranked in kept.values()
-            for row in _rows_of(ranked[: settings.candidates], exploratory=settings.exploratory)
-        ],
-    )
-    write_json(
-        METRICS / "probes.json",
-        {
-            "exploratory": settings.exploratory,
-            "misaligned": sorted({one.misaligned for one in tested[claimed.horizon.name]} - {""}),
-            "tracks": len(tracks),
-            "rows": {sample.horizon.name: len(sample.y) for sample in samples},
-            "events": {
-                sample.horizon.name: round(float((sample.y > 0).mean()), 4) for sample in samples
-            },
-            "minimum_seconds": settings.minimum_seconds,
-            "seconds_heard_ahead": round(heard, 3),
-            "models": found,
-            "foresight": {
-                model: foresight(of_model, far, settings.alpha) for model, of_model in found.items()
-            },
-            "naive": {
-                "horizon": claimed.horizon.name,
-                "sites": naive(own, rows.targets[:, horizons.index(claimed.horizon)]),
-            },
-            "selectivity": {
-                "horizon": claimed.horizon.name,
-                "sites": selectivities(own, claimed, how),
-            },
-            "controls": {"site": best, "left_out": worth, "constant": rows.controls.constant},
-            "candidates": {
-                horizon: {"tested": len(tested[horizon]), "chosen": len(kept[horizon])}
-                for horizon in tested
-            },
+    most = {model: largest(rows, model=model, horizon=claimed.horizon) for model in models}
+    own = where[models[0]]
+    return {
+        "models": {
+            model: {
+                "foresight": where[model] is not None,
+                "partial_r2": as_metric(most[model].partial_r2),
+            }
+            for model in models
         },
-    )
-    _plot(found, worth, tested[claimed.horizon.name], exploratory=settings.exploratory)
+        "site": None if own is None else own.site,
+        "candidates": {"tested": claimed.tested, "chosen": claimed.chosen},
+    }
 
 
 def _check_past(
@@ -194,101 +212,41 @@ def _blocks(
             yield raw_block(site, features)
 
 
-def foresight(sites: Sites, horizons: Sequence[Horizon], alpha: float) -> dict[str, object]:
-    """Whether a model foresees at horizons of which a claim is made, and where it shows most.
-
-    Asked for are a partial R² whose interval is clear of zero, a p-value below ``alpha`` after
-    Bonferroni's correction over sites and horizons, and more than what the same network says that
-    has learnt nothing: its states are sums over all that it has read, a trace of the past which no
-    control describes completely and which is no foresight.
-    """
-    cells = [(site, h.name, sites[site][h.name]) for site in sites for h in horizons]
-    sure = [
-        (site, name, cell)
-        for site, name, cell in cells
-        if _number(cell["p"]) * len(cells) <= alpha
-        and _low(cell["partial_r2"]) > 0
-        and ("over_random_weights" not in cell or _low(cell["over_random_weights"]) > 0)
-    ]
-    if not sure:
-        return {"found": False, "site": None, "horizon": None}
-    site, name, _ = max(sure, key=lambda one: _mean(one[2]["partial_r2"]))
-    return {"found": True, "site": site, "horizon": name}
-
-
-def _mean(interval: object) -> float:
-    assert isinstance(interval, dict)
-    return _number(interval["mean"])
-
-
-def _low(interval: object) -> float:
-    assert isinstance(interval, dict)
-    return _number(interval["low"])
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, float | int)
-    return float(value)
-
-
-def _rows_of(chosen: Sequence[Candidate], *, exploratory: bool) -> list[CandidateRow]:
-    return [
-        CandidateRow(
-            rank=rank,
-            exploratory=exploratory,
-            **{
-                key: float(f"{value:.4g}") if isinstance(value, float) else value
-                for key, value in asdict(one).items()
-            },
-        )
-        for rank, one in enumerate(chosen, start=1)
-    ]
-
-
 def _plot(
-    found: Mapping[str, Sites],
-    worth: Mapping[str, Mapping[str, Mapping[str, float]]],
-    chosen: Sequence[Candidate],
-    *,
-    exploratory: bool,
+    rows: Sequence[ProbeRow],
+    horizons: Sequence[HorizonRow],
+    tested: Sequence[Candidate],
+    settings: ProbesParams,
 ) -> None:
-    labels = "exploratory" if exploratory else "verified"
-    lines = [
-        {
-            "model": model,
-            "layer": split_site(site)[0],
-            "horizon": horizon,
-            "labels": labels,
-            **dict(zip(("partial_r2", "low", "high"), cell["partial_r2"].values(), strict=True)),
-        }
-        for model, sites in found.items()
-        for site, cells in sites.items()
-        for horizon, cell in cells.items()
-        if isinstance(cell["partial_r2"], dict)
-    ]
-    _write("probes", lines)
+    labels = {"labels": "exploratory" if settings.exploratory else "verified"}
+    _write(
+        "probes",
+        [
+            {
+                "model": row.model,
+                "layer": split_site(row.site)[0],
+                "horizon": row.horizon,
+                **labels,
+                "partial_r2": row.partial_r2.mean,
+                "low": row.partial_r2.low,
+                "high": row.partial_r2.high,
+            }
+            for row in rows
+        ],
+    )
     _write(
         "controls",
         [
-            {"horizon": horizon, "left_out": left_out, "labels": labels, **values}
-            for horizon, by_control in worth.items()
-            for left_out, values in by_control.items()
+            {"horizon": row.horizon, "left_out": one.left_out, **labels, **_worth(one)}
+            for row in horizons
+            for one in row.controls
         ],
     )
-    _write(
-        "candidates",
-        [
-            {
-                "site": one.site,
-                "feature": one.feature,
-                "labels": labels,
-                "effect": round(one.effect, 4),
-                "p": float(f"{one.p:.3g}"),
-                "q": float(f"{one.q:.3g}"),
-            }
-            for one in sorted(chosen, key=lambda one: (one.site, one.feature))
-        ],
-    )
+    _write("candidates", [{**line, **labels} for line in counted(tested, alpha=settings.alpha)])
+
+
+def _worth(one: LeftOutRow) -> dict[str, float]:
+    return {"r2_controls": one.r2_controls, "partial_r2": one.partial_r2}
 
 
 def _write(name: str, lines: list[dict[str, object]]) -> None:

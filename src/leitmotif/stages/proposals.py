@@ -1,8 +1,7 @@
 """Stage ``proposals``: the review queue of motif recurrences, each with a score and a p-value."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -10,10 +9,9 @@ from scipy.stats import binomtest
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import Params, ProposalsParams
-from leitmotif.corpus.organism.composer import Truth
-from leitmotif.corpus.organism.shard import TRUTH
 from leitmotif.corpus.tables import Failure, ManifestTrack, Span
 from leitmotif.files import read_table, sha256_json, write_json
+from leitmotif.intervals import Interval
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest
@@ -23,6 +21,8 @@ from leitmotif.recurrence.scoring import Counts, count, has_distractors
 from leitmotif.recurrence.settings import Search, search_of
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.stages import CORPUS, FAILURES, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.tables.interval import IntervalRow, as_metric
+from leitmotif.tables.truth import TRUTH, Truth
 
 
 def proposals(params: Params) -> None:
@@ -43,21 +43,42 @@ def proposals(params: Params) -> None:
             null_any += bool(_kept(surrogate(views, search, "shuffled", random), search, settings))
     queue = ranked(found, engine=engine)
     write_proposals(PROPOSALS, queue)
-    write_json(
-        METRICS / "proposals.json",
-        {
-            "tracks": len(tracks),
-            "proposals": len(queue),
-            "null_any_rate": _rate(null_any, null_tracks),
-            "organism": _organism(CORPUS / TRUTH, tracks, queue),
-        },
+    truths = read_table(CORPUS / TRUTH, Truth) if (CORPUS / TRUTH).exists() else []
+    known = {track.track_id for track in tracks}
+    metrics = metrics_of(
+        queue,
+        [row for row in truths if row.track_id in known],
+        null_any_rate=_rate(null_any, null_tracks),
     )
+    write_json(METRICS / "proposals.json", metrics)
+
+
+def metrics_of(
+    queue: Sequence[Proposal], truths: Sequence[Truth], *, null_any_rate: IntervalRow | None
+) -> dict[str, object]:
+    """False alarms on shuffled tracks, and how much of a score is found; null where none is known.
+
+    ``truths`` are the scores of the tracks that were searched.
+    """
+    by_track = defaultdict(list)
+    for proposal in queue:
+        by_track[proposal.track_id].append(proposal)
+    plain = count((row for row in truths if not has_distractors(row)), by_track)
+    distracted = count((row for row in truths if has_distractors(row)), by_track)
+    return {
+        "proposals": len(queue),
+        "null_any_rate": as_metric(null_any_rate),
+        "precision": _share(plain, "precision"),
+        "recall": _share(plain, "recall"),
+        "precision_distractors": _share(distracted, "precision"),
+        "recall_distractors": _share(distracted, "recall"),
+    }
 
 
 def engine_version(settings: ProposalsParams) -> str:
     """SHA-256 of the engine's code and settings."""
     return sha256_json(
-        {"code": code_version("audio/decode.py", "recurrence"), "settings": settings.model_dump()}
+        {"code": code_version("leitmotif.recurrence.engine"), "settings": settings.model_dump()}
     )
 
 
@@ -109,35 +130,12 @@ def _span(start: float, end: float) -> Span:
     return Span(start_sample=first, samples=max(1, round(end * SAMPLE_RATE) - first))
 
 
-def _rate(hits: int, n: int) -> dict[str, float | int] | None:
+def _rate(hits: int, n: int) -> IntervalRow | None:
     """Share with its 95 % Wilson interval; None of nothing."""
     if not n:
         return None
     interval = binomtest(hits, n).proportion_ci(method="wilson")
-    low, high = round(interval.low, 4), round(interval.high, 4)
-    return {"mean": round(hits / n, 4), "low": low, "high": high, "n": n}
-
-
-def _organism(
-    path: Path, tracks: list[ManifestTrack], queue: list[Proposal]
-) -> dict[str, float | int | None] | None:
-    if not path.exists():
-        return None
-    known = {track.track_id for track in tracks}
-    truths = [row for row in read_table(path, Truth) if row.track_id in known]
-    by_track = defaultdict(list)
-    for proposal in queue:
-        by_track[proposal.track_id].append(proposal)
-    plain = count((row for row in truths if not has_distractors(row)), by_track)
-    distracted = count((row for row in truths if has_distractors(row)), by_track)
-    return {
-        "precision": _share(plain, "precision"),
-        "recall": _share(plain, "recall"),
-        "precision_distractors": _share(distracted, "precision"),
-        "recall_distractors": _share(distracted, "recall"),
-        "proposals": plain.proposals,
-        "proposals_distractors": distracted.proposals,
-    }
+    return IntervalRow.of(Interval(hits / n, interval.low, interval.high), 4, n=n)
 
 
 def _share(counts: Counts, name: str) -> float | None:

@@ -1,51 +1,71 @@
 """Stage ``report``: the listening report, one folder of static pages with sound."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.files import read_json, read_table, sha256_file, write_json
-from leitmotif.probe.candidates import CandidateRow
-from leitmotif.report.build import write_report
+from leitmotif.files import read_table, sha256_file, write_json
+from leitmotif.report.build import Counts, write_report
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import Sources
 from leitmotif.report.material import Files, read_material
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.used import load_used
 from leitmotif.stages import (
+    ALIGNMENT,
+    APPROACHES,
+    CALIBRATION,
     CANDIDATES,
     CORPUS,
     COVERAGE,
+    EFFECTS,
     FEATURES,
     INTERVENTIONS,
     LABELS,
     MANIFEST,
     METRICS,
+    PROBES,
     REPORT,
     SAE,
+    VERDICTS,
     run,
 )
 from leitmotif.stages.rows import claimed_horizon, horizons_of
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.effects import VerdictRow
+from leitmotif.tables.labels import Coverage, Label
 
-FILES = Files(log=INTERVENTIONS, manifest=MANIFEST, metrics=METRICS)
+FILES = Files(
+    log=INTERVENTIONS,
+    manifest=MANIFEST,
+    alignment=ALIGNMENT,
+    probes=PROBES,
+    calibration=CALIBRATION,
+    effects=EFFECTS,
+    verdicts=VERDICTS,
+    approaches=APPROACHES,
+)
 
 
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
     counts = write_report(REPORT, read_material(FILES), params.report, feature_sources(params))
-    write_json(METRICS / "report.json", asdict(counts))
+    write_json(METRICS / "report.json", metrics_of(counts))
+
+
+def metrics_of(counts: Counts) -> dict[str, object]:
+    """What can be heard."""
+    return {"pairs": counts.pairs}
 
 
 def feature_sources(params: Params) -> Sources | None:
     """What the pages of features are made from; None where no autoencoder has one to show."""
-    tested = read_json(METRICS / "interventions.json")["models"][Path(params.model.name).name]
+    own = Path(params.model.name).name
     claimed = claimed_horizon(params.probes)
     shown = choose(
         read_table(CANDIDATES, CandidateRow),
-        tested["candidates"],
+        [row for row in read_table(VERDICTS, VerdictRow) if row.model == own],
         horizon=claimed.name,
         limit=params.report.features,
     )
@@ -64,7 +84,7 @@ def feature_sources(params: Params) -> Sources | None:
         hook: read_codes(SAE / hook / f"{first}.safetensors")[1]
         for hook in sorted({one.ref.hook for one in shown})
     }
-    tables = (CANDIDATES, LABELS, METRICS / "sae.json")
+    tables = (CANDIDATES, LABELS, ALIGNMENT)
     return Sources(
         shown=shown,
         corpus=CORPUS,

@@ -8,8 +8,8 @@ from leitmotif.files import read_table
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
 from leitmotif.probe.targets import Horizon
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.stages import COVERAGE, FEATURES, LABELS
+from leitmotif.tables.labels import Coverage, Label
 
 
 def horizons_of(settings: ProbesParams) -> list[Horizon]:

@@ -1,7 +1,8 @@
 """Stage ``sae``: encode the activations, and measure whether each autoencoder is on its site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,6 @@ from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, write_json, write_table, write_text
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.progress import progress
-from leitmotif.sae.alignment import BRAND
 from leitmotif.sae.audit import Audit, Interval, SiteFit, judge, measure_sites, neighbours
 from leitmotif.sae.encode import Encoded, encode_site
 from leitmotif.sae.misalignment import Trial, misalign
@@ -19,13 +19,15 @@ from leitmotif.sae.pool import RowPool
 from leitmotif.sae.splice import SplicedLoss, read_codes_of, recovered, track_loss
 from leitmotif.sae.used import Used, load_used
 from leitmotif.sites import split_site
-from leitmotif.stages import ACTIVATIONS, CORPUS, METRICS, PLOTS, SAE, run
+from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, PLOTS, SAE, run
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store import ActivationStore
+from leitmotif.tables.alignment import AlignmentRow, AuditRow, EncodedRow, TrainedRow, TrialRow
+from leitmotif.tables.interval import IntervalRow, as_metric
 
 
 def sae(params: Params) -> None:
-    """Write data/sae, metrics/sae.json and plots/sae.csv."""
+    """Write data/sae, data/alignment.jsonl, metrics/sae.json and plots/sae.csv."""
     settings = params.sae
     store = ActivationStore(ACTIVATIONS)
     used = load_used(settings.hooks, dtype=params.model.dtype_beside)
@@ -74,7 +76,9 @@ def sae(params: Params) -> None:
     tracks = readable_tracks()
     spread = tracks[:: max(1, len(tracks) // settings.spliced_tracks)][: settings.spliced_tracks]
     losses = _spliced(params.model, used, store, spread, settings.seed)
-    write_json(METRICS / "sae.json", _metrics(used, encoded, audits, trials, losses))
+    rows = _rows(used, encoded, fits, audits, trials, losses)
+    write_table(ALIGNMENT, rows)
+    write_json(METRICS / "sae.json", metrics_of(rows))
     write_text(PLOTS / "sae.csv", _heat_map(fits).to_csv(index=False))
 
 
@@ -124,38 +128,78 @@ def _spliced(
     return {site: recovered(values, seed=seed) for site, values in losses.items()}
 
 
-def _metrics(
+def _rows(
     used: Sequence[Used],
     encoded: Sequence[Encoded],
+    fits: Mapping[str, Mapping[str, SiteFit]],
     audits: Sequence[Audit],
     trials: Sequence[Trial],
     losses: Mapping[str, Interval],
-) -> dict[str, object]:
-    brands = [one.misaligned for one in encoded if one.misaligned]
-    brands += [f"{BRAND}: {_verdict(audit)}" for audit in audits if not audit.passed]
+) -> list[AlignmentRow]:
+    """Each autoencoder at each site that was measured, in the order of the settings."""
+    return [
+        AlignmentRow(
+            hook=one.hook.name,
+            site=site,
+            fvu=IntervalRow.of(fit.fvu, n=fit.tracks),
+            cosine=IntervalRow.of(fit.cosine, n=fit.tracks),
+            l0=IntervalRow.of(fit.l0, n=fit.tracks),
+            dead_fraction=round(fit.dead_fraction, 5),
+            trials=[
+                TrialRow(falsified=trial.falsified, caught=trial.caught, best=trial.best)
+                for trial in trials
+                if (trial.checkpoint, trial.used) == (one.hook.name, site)
+            ],
+            **(_given(one, its, audit, losses[site]) if site == one.site else _NOT_GIVEN),
+        )
+        for one, its, audit in zip(used, encoded, audits, strict=True)
+        for site, fit in fits[one.hook.name].items()
+    ]
+
+
+_NOT_GIVEN: dict[str, Any] = dict.fromkeys(
+    ("audit", "loss_recovered", "encoded", "misaligned", "trained")
+)
+
+
+def _given(one: Used, encoded: Encoded, audit: Audit, loss: Interval) -> dict[str, Any]:
+    """What is known only of the site whose activations an autoencoder is given."""
+    tracks = audit.fits[audit.declared].tracks
     return {
-        "misaligned": brands,
-        "audits": [audit.as_metric() for audit in audits],
-        "misalignments": {
-            "tried": len(trials),
-            "caught": sum(trial.caught for trial in trials),
-            "declared_wrongly": sum(not trial.falsified for trial in trials),
-            "falsified": sum(trial.falsified for trial in trials),
-            "named_true_site": sum(trial.best == trial.trained for trial in trials),
-            "missed": [trial.as_metric() for trial in trials if not trial.caught],
-        },
-        "training": [one.trained.as_metric() for one in used if one.trained is not None],
-        "loss_recovered": {site: value.as_metric(4) for site, value in losses.items()},
-        "encoded": {
-            one.hook: {
-                "frames": one.frames,
-                "l0": round(one.l0, 3),
-                "most": one.most,
-                "bytes_per_frame": round(one.bytes / max(one.frames, 1), 1),
-            }
-            for one in encoded
-        },
+        "audit": AuditRow(
+            best=audit.best, margin=IntervalRow.of(audit.margin, n=tracks), passed=audit.passed
+        ),
+        "loss_recovered": IntervalRow.of(loss, 4),
+        "encoded": EncodedRow(
+            frames=encoded.frames,
+            l0=round(encoded.l0, 3),
+            most=encoded.most,
+            bytes_per_frame=round(encoded.bytes / max(encoded.frames, 1), 1),
+        ),
+        "misaligned": encoded.misaligned or "",
+        "trained": None
+        if one.trained is None
+        else TrainedRow(**one.trained.model_dump(exclude={"settings"})),
     }
+
+
+def metrics_of(rows: Sequence[AlignmentRow]) -> dict[str, object]:
+    """Audits and trials counted, with the closest of the audits and the worst reconstruction."""
+    audits = [row.audit for row in rows if row.audit is not None]
+    losses = [row.loss_recovered for row in rows if row.loss_recovered is not None]
+    trials = [trial for row in rows for trial in row.trials]
+    return {
+        "audits_passed": sum(audit.passed for audit in audits),
+        "audits_failed": sum(not audit.passed for audit in audits),
+        "misalignments_tried": len(trials),
+        "misalignments_caught": sum(trial.caught for trial in trials),
+        "least_margin": as_metric(_least(audit.margin for audit in audits)),
+        "least_loss_recovered": as_metric(_least(losses)),
+    }
+
+
+def _least(intervals: Iterable[IntervalRow]) -> IntervalRow | None:
+    return min(intervals, key=lambda one: one.mean, default=None)
 
 
 def _heat_map(fits: Mapping[str, Mapping[str, SiteFit]]) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leitmotif.causal.candidates import Candidate
+from leitmotif.causal.candidates import Candidate, condition_names
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import Measures
+from leitmotif.causal.findings import Finding, Measures
 from leitmotif.causal.log import InterventionRow, row_of, write_audio
 from leitmotif.causal.measures import Listening, Measured
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
@@ -18,9 +18,10 @@ from leitmotif.files import read_table
 from leitmotif.musicgen import Sampling
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
-from leitmotif.review.labels import Label
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.tables.effects import EffectRow
+from leitmotif.tables.labels import Label
 
 
 class Study:
@@ -39,6 +40,8 @@ class Study:
             Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
         )
         self.measured: list[Measured] = []
+        self.names = {one: str(one.kind) for one in self._untouched}
+        """Of the conditions that were run."""
 
     @property
     def thresholds(self) -> Thresholds:
@@ -49,9 +52,15 @@ class Study:
             similarity=self.settings.min_similarity,
         )
 
+    @property
+    def _untouched(self) -> list[Condition]:
+        return [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
+
     def run(self, candidates: Sequence[Candidate]) -> Measures:
         """Make the clips of all conditions, or take them from the work cache, and measure them."""
-        conditions = [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
+        for candidate in candidates:
+            self.names |= condition_names(candidate, self.pieces)
+        conditions = [*self._untouched]
         conditions += [one for candidate in candidates for one in candidate.conditions]
         sweep = Sweep(
             model=self.model_params,
@@ -74,6 +83,17 @@ class Study:
         kept = self.pieces.pieces[: self.settings.kept_tracks]
         return frozenset(piece.prefix.track_id for piece in kept)
 
+    def effects(self, measures: Measures, judged: Sequence[Finding]) -> list[EffectRow]:
+        """What each condition did: baseline and counterfactual, then candidate by candidate."""
+        tested = {one.tested for one in judged}
+        conditions = [c for one in judged for c in one.candidate.conditions]
+        return [
+            measures.row(
+                one, model=Path(self.name).name, name=self.names[one], tested=one in tested
+            )
+            for one in (*self._untouched, *conditions)
+        ]
+
     def log(self, folder: Path) -> list[InterventionRow]:
         """Write the audio of the kept pieces below ``folder`` and return the lines of the log."""
         rows, written = [], set()
@@ -90,6 +110,7 @@ class Study:
                 row_of(
                     one,
                     self.how,
+                    name=self.names[one.clip.condition],
                     model=self.name,
                     model_fingerprint=self.model.fingerprint,
                     sample_rate=self.model.sample_rate,

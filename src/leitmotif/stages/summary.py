@@ -10,38 +10,41 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches import APPROACHES, Approach, Found, Source, screen
+from leitmotif.causal import approaches
+from leitmotif.causal.approaches import Approach, Found, Source, screen
 from leitmotif.causal.candidates import Candidate, FeatureCandidates
 from leitmotif.causal.findings import (
     MOST,
     Finding,
     Measures,
-    effect_metric,
+    effect_row,
     interval_by_track,
     judge,
     largest_p,
 )
 from leitmotif.causal.search import Search
-from leitmotif.causal.verdict import Thresholds, verdict
+from leitmotif.causal.verdict import verdict
 from leitmotif.config import Params
-from leitmotif.files import read_json, write_json, write_text
+from leitmotif.files import write_json, write_table, write_text
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import load_controls
 from leitmotif.progress import progress
 from leitmotif.sae.encode import encode_site
 from leitmotif.sae.used import Used, load_used
-from leitmotif.stages import ACTIVATIONS, CONTROLS, METRICS, PLOTS, SAE, run
+from leitmotif.stages import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, PLOTS, SAE, run
 from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.study import Study
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.approaches import ApproachRow, AtSiteRow, ScreenedRow
+from leitmotif.tables.interval import IntervalRow, as_metric
 
 BySite = Mapping[str, Candidate]
 """What an approach takes at each site, its own choice first."""
 
 
 def summary(params: Params) -> None:
-    """Write metrics/summary.json and plots/summary.csv."""
+    """Write data/approaches.jsonl, metrics/summary.json and plots/summary.csv."""
     store = ActivationStore(ACTIVATIONS)
     with TemporaryDirectory(prefix="leitmotif-") as folder:
         found = _searched(params, store, Path(folder))
@@ -53,26 +56,14 @@ def summary(params: Params) -> None:
         }
         measures = study.run([one for sites in tried.values() for one in sites.values()])
     rows = [
-        _empty(approach)
+        _empty(approach, params)
         if one is None
-        else _row(one, _judged(one, tried[approach], measures, study), study.thresholds)
+        else _row(one, _judged(one, tried[approach], measures, study), study)
         for approach, one in found.items()
     ]
-    calibration = read_json(METRICS / "calibration.json")
-    write_json(
-        METRICS / "summary.json",
-        {
-            "exploratory": params.probes.exploratory,
-            "model": params.model.name,
-            "horizon": claimed_horizon(params.probes).name,
-            "approaches": rows,
-            "table": _by_name(rows),
-            "fpr_naive": calibration["fpr_naive"],
-            "fpr_controlled": calibration["fpr_controlled"],
-            "verdicts": read_json(METRICS / "interventions.json")["verdicts"],
-        },
-    )
-    write_text(PLOTS / "summary.csv", _table(rows).to_csv(index=False))
+    write_table(APPROACHES, rows)
+    write_json(METRICS / "summary.json", metrics_of(rows))
+    write_text(PLOTS / "summary.csv", _plot(rows).to_csv(index=False))
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -103,7 +94,7 @@ def _searched(params: Params, store: ActivationStore, folder: Path) -> dict[Appr
     aligned, misaligned = Source(SAE, used), _misaligned(used, store, folder)
     compared = [
         approach
-        for approach in (APPROACHES[name] for name in params.summary.approaches)
+        for approach in (approaches.APPROACHES[name] for name in params.summary.approaches)
         if misaligned.used or not approach.misaligned
     ]
     return {
@@ -153,7 +144,7 @@ def _judged(found: Found, tried: BySite, measures: Measures, study: Study) -> di
     return judged
 
 
-def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) -> dict[str, Any]:
+def _row(found: Found, judged: Mapping[str, Finding], study: Study) -> ApproachRow:
     screened = screen(judged)
     if found.approach.screened:
         site, towards, over = screened.site, screened.towards, screened.over_random
@@ -166,71 +157,89 @@ def _row(found: Found, judged: Mapping[str, Finding], thresholds: Thresholds) ->
         over_random=interval_by_track(over, MOST),
         p=largest_p(towards, over),
     )
-    at, likeness = found.sites[site], judged[site].metric["clap_similarity"]
-    return {
-        "name": found.approach.name,
-        "site": site,
-        "hook": at.chosen[0].hook,
-        "features": [one.feature for one in at.chosen],
-        "r2": _rounded(at.r2),
-        "partial_r2": None if at.partial_r2 is None else at.partial_r2.as_metric(4),
-        "clap": likeness["mean"],
-        "clap_similarity": likeness,
-        "delta_recurrence": effect_metric(towards, limits=MOST),
-        "over_random": effect_metric(over, limits=MOST),
-        "verdict": verdict(evidence, thresholds),
-        "screened": {
-            "site": screened.site,
-            "delta_recurrence": effect_metric(screened.towards, limits=MOST),
-        },
-        "by_site": {
-            one: {
-                "features": len(found.sites[one].chosen),
-                "r2": _rounded(found.sites[one].r2),
-                "delta_recurrence": judged[one].metric["effect"],
-            }
+    at = found.sites[site]
+    return ApproachRow(
+        **_named(found.approach, study.params),
+        site=site,
+        hook=at.chosen[0].hook,
+        features=[one.feature for one in at.chosen],
+        r2=_rounded(at.r2),
+        partial_r2=None if at.partial_r2 is None else IntervalRow.of(at.partial_r2, 4),
+        clap_similarity=judged[site].clap_similarity,
+        delta_recurrence=effect_row(towards, limits=MOST),
+        over_random=effect_row(over, limits=MOST),
+        verdict=verdict(evidence, study.thresholds),
+        screened=ScreenedRow(
+            site=screened.site, delta_recurrence=effect_row(screened.towards, limits=MOST)
+        ),
+        by_site=[
+            AtSiteRow(
+                site=one,
+                features=len(found.sites[one].chosen),
+                r2=_rounded(found.sites[one].r2),
+                delta_recurrence=judged[one].effect,
+            )
             for one in sorted(judged)
-        },
+        ],
+    )
+
+
+def _empty(approach: Approach, params: Params) -> ApproachRow:
+    """Of an approach that finds nothing."""
+    nothing = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
+    return ApproachRow(
+        **_named(approach, params),
+        **dict.fromkeys((*nothing, "over_random", "screened")),
+        features=[],
+        verdict="none",
+        by_site=[],
+    )
+
+
+def _named(approach: Approach, params: Params) -> dict[str, Any]:
+    """What a row says of the experiment."""
+    return {
+        "name": approach.name,
+        "model": params.model.name,
+        "horizon": claimed_horizon(params.probes).name,
+        "exploratory": params.probes.exploratory,
     }
-
-
-def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The columns of the table by approach: of a list, `dvc metrics diff` shows nothing."""
-    columns = ("r2", "clap", "delta_recurrence", "verdict")
-    return {row["name"]: {column: row[column] for column in columns} for row in rows}
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _empty(approach: Approach) -> dict[str, Any]:
-    """Of an approach that finds nothing."""
-    nothing = ("site", "hook", "r2", "partial_r2", "clap", "clap_similarity", "delta_recurrence")
+def metrics_of(rows: Sequence[ApproachRow]) -> dict[str, object]:
+    """The columns of the table, by approach."""
     return {
-        "name": approach.name,
-        "features": [],
-        **dict.fromkeys((*nothing, "over_random")),
-        "verdict": "none",
-        "screened": None,
-        "by_site": {},
+        "approaches": {
+            row.name: {
+                "r2": row.r2,
+                "clap": as_metric(row.clap_similarity),
+                "delta_recurrence": as_metric(row.delta_recurrence),
+                "screened": as_metric(row.screened.delta_recurrence) if row.screened else None,
+                "verdict": row.verdict,
+            }
+            for row in rows
+        }
     }
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _plot(rows: Sequence[ApproachRow]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "approach": row["name"],
-                "effect": row["delta_recurrence"]["mean"],
-                "low": row["delta_recurrence"]["low"],
-                "high": row["delta_recurrence"]["high"],
-                "r2": row["r2"],
-                "clap_similarity": row["clap"],
-                "verdict": row["verdict"],
+                "approach": row.name,
+                "effect": row.delta_recurrence.mean,
+                "low": row.delta_recurrence.low,
+                "high": row.delta_recurrence.high,
+                "r2": row.r2,
+                "clap_similarity": row.clap_similarity.mean if row.clap_similarity else None,
+                "verdict": row.verdict,
             }
             for row in rows
-            if row["delta_recurrence"] is not None
+            if row.delta_recurrence
         ]
     )
 

@@ -5,23 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.config import FRAME_RATE, ActivationsParams, ModelParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import check_sites
-from leitmotif.provenance import code_version
+from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache, place
 from leitmotif.store.capture import capture, check_frame_rate, fit_windows
 from leitmotif.store.header import TENSOR, Header, Origin, address_of
@@ -30,12 +28,11 @@ from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reader import describe
 from leitmotif.tensors import serialise
 
+if TYPE_CHECKING:
+    from leitmotif.config import ActivationsParams, ModelParams
+
 T = TypeVar("T")
 
-CODE = ("audio/decode.py", "musicgen", "sites.py", "store", "tensors.py")
-"""Modules that decide a tensor's bytes."""
-
-_LIBRARIES = ("numpy", "safetensors", "soxr", "torch", "transformers")
 _WRITERS = 2
 
 
@@ -60,8 +57,8 @@ class StoreBuilder:
         self,
         model: HookedMusicGen,
         *,
-        params: ActivationsParams,
-        model_params: ModelParams,
+        params: "ActivationsParams",
+        model_params: "ModelParams",
         audio_root: Path,
         cache: WorkCache,
     ) -> None:
@@ -69,7 +66,7 @@ class StoreBuilder:
         self.sites = check_sites(params.sites, model.num_layers)
         self.model, self.params, self.model_params = model, params, model_params
         self.audio_root, self.cache = audio_root, cache
-        self._code_version = code_version(*CODE)
+        self._code_version = code_version(__name__)
         self._versions = library_versions()
 
     def build(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
@@ -202,13 +199,3 @@ def in_background(jobs: Iterable[Callable[[], T]], *, workers: int, pending: int
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def library_versions() -> str:
-    """Name the versions that a tensor's bytes may depend on, such as ``numpy 2.4.6, …``.
-
-    Without the suffix of a build, such as ``+cpu``: the same version computes the same on a CPU.
-    """
-    versions = {name: version(name).split("+")[0] for name in _LIBRARIES}
-    versions["libsndfile"] = soundfile.__libsndfile_version__
-    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))

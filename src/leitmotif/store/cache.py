@@ -11,13 +11,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.errors import StoreError
-from leitmotif.files import TEMPORARY_SUFFIX, atomic, sha256_file
+from leitmotif.files import TEMPORARY_SUFFIX, atomic, explained_full_disk, sha256_file
 from leitmotif.tensors import TensorFile
 
 _SECONDS_TO_WRITE = 600.0
@@ -111,22 +108,3 @@ def _copy_in_kernel(source: Path, target: Path, size: int) -> bool:
                 return False
             done += copied
     return True
-
-
-@contextmanager
-def explained_full_disk(path: Path, what: str | None = None) -> Iterator[None]:
-    """Turn "no space left on device" into a StoreError that says how to go on.
-
-    It says ``what`` has happened: that ``path`` was not written, if not told otherwise.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        free = shutil.disk_usage(path.parent).free
-        raise StoreError(
-            f"the disk is full: {what or f'{path} was not written'}",
-            found=f"{free / 1e6:.0f} MB free",
-            fix="free some space and run the stage again; what is finished will be reused",
-        ) from error

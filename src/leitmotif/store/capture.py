@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import Window
 from leitmotif.errors import AudioError, ModelError, StoreError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sites import split_site
 

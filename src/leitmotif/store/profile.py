@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leitmotif.config import FRAME_RATE
+from leitmotif.frames import FRAME_RATE
 from leitmotif.store.reader import ActivationStore
 
 

@@ -14,7 +14,8 @@ from leitmotif.corpus.organism.composer import (
     truth,
 )
 from leitmotif.corpus.organism.synthesis import SoundBank
-from leitmotif.corpus.organism.world import Variation, World
+from leitmotif.corpus.organism.world import World
+from leitmotif.tables.truth import Variation
 
 SEEDS, INDICES = st.integers(0, 2**31), st.integers(0, 10_000)
 

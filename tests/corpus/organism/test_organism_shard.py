@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from leitmotif.corpus.organism.composer import Truth, render, score_of, sounds
+from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import (
     DEFECTS,
     INSTRUMENTS,
@@ -20,7 +20,6 @@ from leitmotif.corpus.organism.shard import (
     TAR,
     TAR_SUMS,
     TRACK_SUMS,
-    TRUTH,
     TWINS,
     draw_piece,
     write_shard,
@@ -31,6 +30,7 @@ from leitmotif.corpus.organism.world import World
 from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.tables.truth import TRUTH, Truth
 
 
 @pytest.fixture(scope="session")

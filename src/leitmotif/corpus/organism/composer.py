@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from leitmotif.corpus.organism.synthesis import Sound, SoundBank
-from leitmotif.corpus.organism.world import Variation, World
-from leitmotif.corpus.tables import Span, Table, TrackId
+from leitmotif.corpus.organism.world import World
+from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
+from leitmotif.tables.truth import Slot, Truth, Variation
 
 Motif = tuple[int, ...]
 Part = Literal["training", "held_out"]
@@ -151,39 +151,6 @@ def _pitches(world: World, score: Score, degrees: Motif) -> list[int]:
 def render(bank: SoundBank, events: list[Sound]) -> NDArray[np.float32]:
     """Samples of a piece, mono in [-1, 1]: shape (len(events) * samples_per_note,)."""
     return np.concatenate([bank[event] for event in events])
-
-
-class Slot(Span):
-    """Where the motif returns or does not, and the part of the cue that decided it."""
-
-    returns: bool
-    variation: Variation | None
-    """How the motif returns; None where it does not."""
-    transposition: int
-    """Semitones by which the return lies higher than the motif; 0 where it does not return."""
-    cue: Span
-
-
-class Truth(Table):
-    """A row of truth.jsonl: what is known of one composed track."""
-
-    track_id: TrackId
-    seed: int
-    index: int
-    """``score_of`` draws the score again, and with it the twins."""
-    bars: int = Field(ge=1)
-    """How many of the world's bars sound."""
-    prompt: str
-    ostinato: bool
-    """Whether one bar of filler sounds over and over: repetition that is no motif."""
-    drums: bool
-    """Whether a drum pattern loops below the whole piece."""
-    motif: Span
-    """Where it is first heard."""
-    statements: list[Span]
-    """Where it is heard again whatever the cue says."""
-    cue: Span
-    slots: list[Slot]
 
 
 def truth(world: World, score: Score, *, track_id: str, seed: int, index: int, bars: int) -> Truth:

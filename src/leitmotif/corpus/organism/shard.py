@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from leitmotif.corpus.organism.composer import Score, Truth, compose, render, sounds, truth
+from leitmotif.corpus.organism.composer import Score, compose, render, sounds, truth
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.files import atomic, write_table, write_text
 from leitmotif.progress import progress
+from leitmotif.tables.truth import TRUTH, Truth
 
 TAR = "autotagging_moodtheme_audio-low-00.tar"
 TAR_SUMS = "autotagging_moodtheme_audio-low_sha256_tars.txt"
 TRACK_SUMS = "autotagging_moodtheme_audio-low_sha256_tracks.txt"
 INSTRUMENTS, MOODS = "autotagging_instrument.tsv", "autotagging_moodtheme.tsv"
 LICENCES = "audio_licenses.txt"
-TRUTH = "truth.jsonl"
 TWINS = "twins"
 
 DEFECT_EVERY = 6

@@ -10,12 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from leitmotif.config import Settings
 from leitmotif.errors import CorpusError
+from leitmotif.tables.truth import Variation
 
 Description = TypeVar("Description", bound=Settings)
 Melodic = Literal["guitar", "violin"]
 Drum = Literal["kick", "hat"]
-Variation = Literal["exact", "instrument", "transposed", "ornamented"]
-"""How a motif returns: as stated, on another instrument, higher, or with grace notes."""
 Count = Annotated[int, Field(ge=1)]
 Bar = Annotated[int, Field(ge=0)]
 Degree = Annotated[int, Field(ge=0)]

@@ -1,10 +1,10 @@
 """Which features get a page: the surest candidates, and those that were intervened on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from leitmotif.probe.candidates import CandidateRow
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.effects import VerdictRow
 
 
 @dataclass(frozen=True, order=True)
@@ -27,19 +27,6 @@ class Ref:
 
 
 @dataclass(frozen=True)
-class Tested:
-    """An intervention on a feature, alone or together with others of its site."""
-
-    name: str
-    """Entry of metrics/interventions.json."""
-    together: int
-    """Features that were moved at once."""
-    verdict: str
-    metric: Mapping[str, Any]
-    """``effect``, ``over_random``, ``clap_similarity``, ``dose_response``: intervals or null."""
-
-
-@dataclass(frozen=True)
 class Shown:
     """A feature that gets a page, and what the stages before say of it."""
 
@@ -49,19 +36,20 @@ class Shown:
     """Its row at the horizon of which claims are made."""
     others: Sequence[CandidateRow]
     """Its rows at other horizons."""
-    tested: Sequence[Tested]
+    tested: Sequence[VerdictRow]
+    """Interventions on it, alone or together with others of its site; fewest others first."""
 
 
 def choose(
     candidates: Iterable[CandidateRow],
-    interventions: Mapping[str, Mapping[str, Any]],
+    verdicts: Iterable[VerdictRow],
     *,
     horizon: str,
     limit: int,
 ) -> list[Shown]:
     """Choose the first ``limit`` candidates of a horizon by rank, then all intervened on.
 
-    ``interventions`` are the entries of one model in metrics/interventions.json, by name.
+    ``verdicts`` are those of one model.
     Coordinates of the residual stream are left out: they are no features of an autoencoder, and
     neither density nor neighbours mean anything of them. A feature intervened on that no candidate
     row names has no ``claimed`` row.
@@ -71,17 +59,15 @@ def choose(
         if row.hook is not None:
             rows.setdefault(Ref(row.hook, row.feature), []).append(row)
     claimed = {ref: row for ref, of_ref in rows.items() for row in of_ref if row.horizon == horizon}
-    tested: dict[Ref, list[Tested]] = {}
+    tested: dict[Ref, list[VerdictRow]] = {}
     sites = {ref: of_ref[0].site for ref, of_ref in rows.items()}
-    for name, metric in sorted(interventions.items()):
-        if metric["hook"] is None:
+    for judged in sorted(verdicts, key=lambda one: one.candidate):
+        if judged.hook is None:
             continue
-        for feature in metric["features"]:
-            ref = Ref(metric["hook"], feature)
-            sites.setdefault(ref, metric["site"])
-            tested.setdefault(ref, []).append(
-                Tested(name, len(metric["features"]), metric["verdict"], metric)
-            )
+        for feature in judged.features:
+            ref = Ref(judged.hook, feature)
+            sites.setdefault(ref, judged.site)
+            tested.setdefault(ref, []).append(judged)
     ranked = sorted(claimed, key=lambda ref: claimed[ref].rank)
     return [
         Shown(
@@ -89,7 +75,7 @@ def choose(
             sites[ref],
             claimed.get(ref),
             [row for row in rows.get(ref, []) if row.horizon != horizon],
-            sorted(tested.get(ref, []), key=lambda one: (one.together, one.name)),
+            sorted(tested.get(ref, []), key=lambda one: (len(one.features), one.candidate)),
         )
         for ref in dict.fromkeys([*ranked[:limit], *tested])
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.config import FRAME_RATE
+from leitmotif.frames import FRAME_RATE
 from leitmotif.progress import progress
 from leitmotif.report.clips import Clip
 from leitmotif.report.features.listening import Context, Track

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from leitmotif.config import FRAME_RATE
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import StoreError
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.encoded import dense
 from leitmotif.probe.targets import events_of
-from leitmotif.review.labels import Coverage, Label
 from leitmotif.sae.encode import read_codes
+from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
 

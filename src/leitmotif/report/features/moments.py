@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.config import FRAME_RATE
+from leitmotif.frames import FRAME_RATE
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import Track
 

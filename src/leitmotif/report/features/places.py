@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.config import FRAME_RATE
+from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.targets import Events, Horizon, now, target
 from leitmotif.report.features.listening import Context, Track
 

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.config import FRAME_RATE
+from leitmotif.frames import FRAME_RATE
 from leitmotif.report.clips import Clip
 from leitmotif.report.features import words
 from leitmotif.report.features.charts import Tick, trace

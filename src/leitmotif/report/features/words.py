@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leitmotif.probe.candidates import CandidateRow
 from leitmotif.probe.targets import now
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
@@ -12,6 +11,7 @@ from leitmotif.report.features.listening import Context, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
 from leitmotif.report.words import MINUS
+from leitmotif.tables.candidates import CandidateRow
 
 WEAK = 0.2
 """Correlations below it say next to nothing of what a feature hears."""

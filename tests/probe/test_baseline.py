@@ -1,8 +1,15 @@
+import pytest
 import torch
 
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.musicgen.baseline import shuffle_weights
+from leitmotif.probe.baseline import shuffle_weights
 from tests.tiny import tiny_musicgen, tiny_tokenizer
+
+
+@pytest.fixture
+def codes() -> torch.Tensor:
+    """Codes [2, 4, 20] of the tiny model."""
+    return torch.randint(64, (2, 4, 20), generator=torch.Generator().manual_seed(5))
 
 
 def fresh() -> HookedMusicGen:

@@ -1,0 +1,103 @@
+"""What the stages of dvc.yaml depend on, as far as it can be derived: ``leitmotif deps``.
+
+Of a stage's deps, those above the line MARK are written by hand: what other stages make, tables of
+the repository, and single settings (``${model.watch}``). Those below it are derived: folders that
+lists of settings name, and the sources that the stage's module imports, file by file, or by folder
+where all modules in it are imported.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from leitmotif.config import PARAMS_FILE, Params, load_params
+from leitmotif.errors import ConfigError
+from leitmotif.files import difference, write_text
+from leitmotif.imports import attributes_read, import_closure
+from leitmotif.watched import PIPELINE, listed_folders
+
+PACKAGE = Path("src/leitmotif")
+MARK = "# derived, written by `leitmotif deps`:"
+_ITEM = " " * 6
+
+
+def write_dependencies(root: Path = Path()) -> str:
+    """Write the derived deps of every stage into dvc.yaml; returns the change as a unified diff.
+
+    ``root`` is the repository's; without a dvc.yaml there nothing is done. Raises ConfigError if
+    params.yaml or dvc.yaml cannot be used.
+    """
+    path = root / PIPELINE
+    if not path.exists():
+        return ""
+    old = path.read_text(encoding="utf-8")
+    new = with_dependencies(old, load_params(root / PARAMS_FILE), root)
+    if new != old:
+        write_text(path, new)
+    return difference(str(PIPELINE), old, new)
+
+
+def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str:
+    """The text of dvc.yaml with the derived deps of every stage; all else stays as it is.
+
+    Raises ConfigError for a stage without deps.
+    """
+    lines = pipeline.splitlines(keepends=True)
+    stages = YAML().load(pipeline)["stages"]  # which knows the line of every key
+    for name, stage in reversed(list(stages.items())):
+        if "deps" not in stage:
+            raise ConfigError(f"{PIPELINE}: the stage {name} has no deps", expected="a list")
+        start = end = stage.lc.key("deps")[0] + 1
+        while end < len(lines) and lines[end].startswith(_ITEM):
+            end += 1
+        derived = derived_dependencies(name, stage["params"], params, root)
+        lines[start:end] = [
+            *_by_hand(lines[start:end], derived),
+            f"{_ITEM}{MARK}\n",
+            *(f"{_ITEM}- {path}\n" for path in derived),
+        ]
+    return "".join(lines)
+
+
+def derived_dependencies(
+    stage: str, sections: Sequence[str], params: Params, root: Path = Path()
+) -> list[str]:
+    """Paths relative to ``root`` that a stage depends on by its module and by lists of settings.
+
+    A list counts for a stage with its section among the params, ``sections``, if a module of the
+    stage's closure reads an attribute of that name.
+    """
+    package = root / PACKAGE
+    needed = import_closure(f"leitmotif.stages.{stage}", package=package)
+    read = attributes_read(needed)
+    listed = {
+        folder
+        for setting, folders in listed_folders(params, root).items()
+        if setting.partition(".")[0] in sections and setting.partition(".")[2] in read
+        for folder in folders
+    }
+    sources = {path.relative_to(root).as_posix() for path in _folders(set(needed), package)}
+    return [*sorted(listed), *sorted(sources)]
+
+
+def _folders(needed: set[Path], package: Path) -> set[Path]:
+    """``needed``, with folders in the place of their files where all modules in them are needed."""
+    broken = {
+        folder for path in package.rglob("*.py") if path not in needed for folder in path.parents
+    }
+    chosen = set()
+    for path in needed:
+        above = [folder for folder in path.parents if folder.is_relative_to(package)]
+        whole = [folder for folder in above if folder not in broken]
+        chosen.add(whole[-1] if whole else path)
+    return chosen
+
+
+def _by_hand(deps: Sequence[str], derived: Sequence[str]) -> list[str]:
+    """The lines above MARK; sources and what is derived do not belong there and are left out."""
+    above = takewhile(lambda line: line.strip() != MARK, deps)
+    items = [(line, line.strip().removeprefix("- ")) for line in above]
+    sources = f"{PACKAGE.as_posix()}/"
+    return [line for line, item in items if not item.startswith(sources) and item not in derived]

@@ -1,0 +1,35 @@
+"""data/calibration.jsonl: how often the probes' tests call features significant, by their kind."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from leitmotif.corpus.tables import Table
+from leitmotif.tables.interval import IntervalRow
+
+Kind = Literal["all", "null", "planted"]
+"""``null``: features without foresight from one generator; ``all``: those of all generators;
+``planted``: features that do foresee."""
+
+
+class CalibrationRow(Table):
+    """A row of data/calibration.jsonl: features of which the truth is known, and what was found."""
+
+    kind: Kind
+    generator: str | None
+    """Of the null features; null for the others."""
+    strength: float | None
+    """Partial correlation of the planted features; null for the others."""
+    horizon: str
+    site: str
+    """Whose activations real features are taken from."""
+    alpha: float
+    """Level of both tests."""
+    naive: IntervalRow | None
+    """Share that the naive test calls significant; null for planted features."""
+    controlled: IntervalRow
+    """Share that the controlled test calls significant: errors of nulls, power of planted ones."""
+
+
+def of_kind(rows: Iterable[CalibrationRow], kind: Kind) -> list[CalibrationRow]:
+    """The rows of one kind, in their order."""
+    return [row for row in rows if row.kind == kind]

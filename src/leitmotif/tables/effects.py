@@ -1,0 +1,95 @@
+"""data/effects.jsonl and data/verdicts.jsonl: what changing a model did, and what that means."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from leitmotif.corpus.tables import Table
+from leitmotif.tables.interval import IntervalRow
+
+Kind = Literal[
+    "baseline",
+    "counterfactual",
+    "zero_effect",
+    "ablate",
+    "scale",
+    "patch",
+    "random_feature",
+    "local_feature",
+]
+"""What is done to a model; ``leitmotif.causal.conditions`` says how."""
+
+Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
+"""What a candidate is; ``leitmotif.causal.verdict`` has the rules."""
+
+
+class EffectRow(Table):
+    """A row of data/effects.jsonl: one model under one condition, over all pieces."""
+
+    model: str
+    """Name of the model's folder; the one under study comes first."""
+    candidate: str
+    """Whose condition it is; empty for a baseline and a counterfactual."""
+    name: str
+    """Such as patch_gap: kind, window, and a dose or number where there are several."""
+    condition: Kind
+    tested: bool
+    """Whether the candidate's verdict rests on it."""
+    site: str | None
+    """Null where nothing was changed."""
+    strength: float | None
+    source: str | None
+    steps: tuple[int, int] | None
+    """Decoder steps [start, stop); null: all that have read a token of the continuation."""
+    delta_recurrence: IntervalRow | None
+    """Change of the recurrence rate in points; null for fewer than two pieces, as all measures."""
+    towards_source: IntervalRow | None
+    """The same, positive where a piece changes towards what the source would do."""
+    clap_similarity: IntervalRow | None
+    """To the baseline; so are the next two."""
+    loudness_db: IntervalRow | None
+    spectral_db: IntervalRow | None
+    log_likelihood: IntervalRow | None
+    clips: int
+    changed: int
+    """Clips whose tokens are not those of the baseline."""
+    excluded: dict[str, int]
+    """Clips that were not measured, by reason."""
+
+
+class VerdictRow(Table):
+    """A row of data/verdicts.jsonl: a candidate of one model, and what it was found to be."""
+
+    model: str
+    """As in data/effects.jsonl."""
+    candidate: str
+    site: str
+    hook: str | None
+    """Autoencoder of the features; null for coordinates of the residual stream and whole sites."""
+    features: list[int]
+    """None of them for a whole site."""
+    verdict: Verdict
+    effect: IntervalRow | None
+    """What the tested condition does, in points towards the source; null for fewer than two pieces,
+    as the others."""
+    over_random: IntervalRow | None
+    """By how much that exceeds matched random features."""
+    clap_similarity: IntervalRow | None
+    effect_per_fidelity_lost: IntervalRow | None
+    """Null where nothing was lost."""
+    dose_response: IntervalRow | None
+    """Points per unit of strength; null for fewer than two doses."""
+    match_distance: float | None
+    """Of the random feature that is least like the one it stands for."""
+    exploratory: bool
+    """Whether tracks with undecided proposals were admitted."""
+
+
+def whole_sites(rows: Iterable[VerdictRow], model: str) -> list[VerdictRow]:
+    """Of one model, the candidates that are whole sites."""
+    return [row for row in rows if row.model == model and not row.features]
+
+
+def identity(rows: Sequence[EffectRow]) -> tuple[int, int]:
+    """How many clips were read and written back, and how many of them came out differently."""
+    written_back = [row for row in rows if row.condition == "zero_effect"]
+    return sum(row.clips for row in written_back), sum(row.changed for row in written_back)

@@ -1,0 +1,52 @@
+"""An estimate with its interval, as tables and metrics hold it."""
+
+from typing import Any, Self
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from leitmotif.corpus.tables import Table
+from leitmotif.intervals import Interval
+
+
+class IntervalRow(Table):
+    """A rounded estimate with its 95 % interval; ``p`` and ``n`` are left out where unknown."""
+
+    mean: float
+    low: float
+    high: float
+    p: float | None = None
+    """Two-sided p-value of no effect, three significant digits."""
+    n: int | None = None
+    """Tracks, or draws, that the estimate rests on."""
+
+    @classmethod
+    def of(
+        cls, interval: Interval, digits: int = 5, *, p: float | None = None, n: int | None = None
+    ) -> Self:
+        """Round an interval to decimal places."""
+        return cls(
+            mean=round(interval.mean, digits),
+            low=round(interval.low, digits),
+            high=round(interval.high, digits),
+            p=None if p is None else three_digits(p),
+            n=n,
+        )
+
+    @property
+    def interval(self) -> Interval:
+        """The numbers, as computations take them."""
+        return Interval(self.mean, self.low, self.high)
+
+    @model_serializer(mode="wrap")
+    def _known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
+def three_digits(value: float) -> float:
+    """Rounded to three significant digits."""
+    return float(f"{value:.3g}")
+
+
+def as_metric(row: IntervalRow | None) -> dict[str, float] | None:
+    """An interval as metrics files hold it; None where nothing was measured."""
+    return None if row is None else row.model_dump(mode="json")

@@ -1,0 +1,40 @@
+"""Rows of data/labels.jsonl and data/coverage.jsonl: what is known of recurrences, and how much."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leitmotif.corpus.tables import Span, Table, TrackId
+
+Source = Literal["score", "decisions"]
+
+
+class Label(Table):
+    """A row of data/labels.jsonl: a motif and a verified return of it."""
+
+    track_id: TrackId
+    sample_rate: Annotated[int, Field(gt=0)]
+    motif: Span
+    recurrence: Span
+    transposition: int
+    """Semitones by which the recurrence lies higher."""
+    strength: float
+    """1 by the score; by decisions the proposal's score, which grows with likeness."""
+    source: Source
+    reviewers: list[str]
+    """Who decided it; empty by the score."""
+    pair: str | None
+    """Of the decisions; null by the score."""
+
+
+class Coverage(Table):
+    """A row of data/coverage.jsonl: how much of a track is known. One for each manifest track."""
+
+    track_id: TrackId
+    source: Source
+    labels: Annotated[int, Field(ge=0)]
+    proposals: Annotated[int, Field(ge=0)]
+    pending: Annotated[int, Field(ge=0)]
+    """Proposals without enough decisions, or on which the reviewers disagree."""
+    complete: bool
+    """Nothing is pending: where no label is, no recurrence is known to be missing."""

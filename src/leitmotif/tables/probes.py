@@ -1,0 +1,114 @@
+"""data/probes.jsonl and data/horizons.jsonl: what can be read from a model ahead of time."""
+
+from collections.abc import Sequence
+
+from leitmotif.corpus.tables import Table
+from leitmotif.tables.interval import IntervalRow
+
+
+class NaiveRow(Table):
+    """What a pooled correlation without groups or controls would report."""
+
+    r2: float
+    """Of the best feature."""
+    significant_share: float
+    """Of the features."""
+
+
+class SelectivityRow(Table):
+    """R² of the features alone on the target and on a control task (Hewitt & Liang 2019)."""
+
+    r2: float
+    r2_control_task: float
+    selectivity: float
+
+
+class ProbeRow(Table):
+    """A row of data/probes.jsonl: one model's features at one site, and one horizon."""
+
+    model: str
+    """Name of the model's folder, or random_weights; the one under study comes first."""
+    site: str
+    horizon: str
+    after: float
+    """Seconds ahead at which the horizon begins."""
+    r2_controls: IntervalRow
+    r2_full: IntervalRow
+    partial_r2: IntervalRow
+    """What the features add to the controls."""
+    auroc_controls: IntervalRow | None
+    """Null where a row has an event in too few tracks."""
+    auroc: IntervalRow | None
+    p: float
+    """Of the partial R², from exchanging tracks."""
+    over_random_weights: IntervalRow | None
+    """By how much partial R² exceeds that of the same network with shuffled weights; null for that
+    network, and where it was not probed."""
+    naive: NaiveRow | None
+    """Of the model under study at the horizon of the claim; null elsewhere."""
+    selectivity: SelectivityRow | None
+    """As ``naive``."""
+    exploratory: bool
+    """Whether tracks with undecided proposals were admitted."""
+
+    def is_sure(self, alpha: float) -> bool:
+        """Whether p is at most ``alpha``, and the partial R² clear of zero and of random weights.
+
+        A network that has learnt nothing still sums up what it has read: a trace of the past that
+        no control describes completely, and that is no foresight.
+        """
+        over = self.over_random_weights
+        clear = self.partial_r2.low > 0 and (over is None or over.low > 0)
+        return self.p <= alpha and clear
+
+
+class LeftOutRow(Table):
+    """The probe at one site with one control left out."""
+
+    left_out: str
+    """``none``: all are in."""
+    r2_controls: float
+    partial_r2: float
+
+
+class HorizonRow(Table):
+    """A row of data/horizons.jsonl: the rows of one horizon, and what was tested on them."""
+
+    horizon: str
+    after: float
+    until: float
+    """Seconds ahead at which it begins and ends."""
+    claimed: bool
+    """Whether it is the one of which claims are made: the nearest that is far enough."""
+    tracks: int
+    rows: int
+    events: float
+    """Share of the rows whose target is above 0."""
+    heard_ahead: float
+    """Seconds past their own frame that features of any horizon were seen to hear."""
+    tested: int | None
+    """Features tested one by one; null where none were."""
+    chosen: int | None
+    """Those whose q is at most probes.alpha."""
+    site: str
+    """Where the model under study shows most at the horizon of the claim."""
+    controls: list[LeftOutRow]
+    """What the probe at ``site`` finds with each control left out."""
+    constant_controls: list[str]
+    """Controls that are the same in all rows, and control nothing."""
+
+
+def largest(rows: Sequence[ProbeRow], *, model: str, horizon: str) -> ProbeRow:
+    """The row of a model's site with the largest partial R² at a horizon."""
+    cells = [row for row in rows if (row.model, row.horizon) == (model, horizon)]
+    return max(cells, key=lambda row: row.partial_r2.mean)
+
+
+def foresight(rows: Sequence[ProbeRow], *, minimum_seconds: float, alpha: float) -> ProbeRow | None:
+    """Where one model foresees most, at the horizons of which a claim may be made; None: nowhere.
+
+    ``alpha`` is corrected over all sites and horizons of a claim (Bonferroni).
+    """
+    far = [row for row in rows if row.after >= minimum_seconds]
+    sure = [row for row in far if row.is_sure(alpha / max(1, len(far)))]
+    return max(sure, key=lambda row: row.partial_r2.mean, default=None)

@@ -1,0 +1,177 @@
+"""Rows of the stages' tables, of which a test changes what it is about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from leitmotif.tables.alignment import AlignmentRow, AuditRow, TrialRow
+from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.probes import HorizonRow, ProbeRow
+
+SITE = "layers.1.residual"
+
+
+def interval(mean: float, reach: float = 0.05) -> IntervalRow:
+    """Of two tracks, as wide on either side."""
+    return IntervalRow(mean=mean, low=mean - reach, high=mean + reach, p=0.001, n=2)
+
+
+def aligned(**changed: Any) -> AlignmentRow:
+    """An autoencoder at its site, which passes the audit."""
+    values = {
+        "hook": "planner-1",
+        "site": SITE,
+        "fvu": interval(0.04),
+        "cosine": interval(0.98),
+        "l0": interval(16.0),
+        "dead_fraction": 0.0,
+        "audit": AuditRow(best=SITE, margin=interval(0.1), passed=True),
+        "loss_recovered": interval(0.99, 0.005),
+        "encoded": None,
+        "misaligned": "",
+        "trained": None,
+        "trials": [],
+    }
+    return AlignmentRow(**{**values, **changed})
+
+
+def tried(**changed: Any) -> AlignmentRow:
+    """An autoencoder at a neighbour of its site, caught as it is and with a false declaration."""
+    trials = [
+        TrialRow(falsified=False, caught=True, best=None),
+        TrialRow(falsified=True, caught=True, best=SITE),
+    ]
+    elsewhere = dict.fromkeys(("audit", "loss_recovered", "misaligned"))
+    return aligned(**elsewhere, trials=trials, **changed)
+
+
+def probe(**changed: Any) -> ProbeRow:
+    """A site at which the planner foresees."""
+    values = {
+        "model": "planner",
+        "site": SITE,
+        "horizon": "5-7s",
+        "after": 5.0,
+        "r2_controls": interval(0.3),
+        "r2_full": interval(0.7),
+        "partial_r2": interval(0.5),
+        "auroc_controls": None,
+        "auroc": None,
+        "p": 0.001,
+        "over_random_weights": None,
+        "naive": None,
+        "selectivity": None,
+        "exploratory": False,
+    }
+    return ProbeRow(**{**values, **changed})
+
+
+def horizon(**changed: Any) -> HorizonRow:
+    """The horizon of which claims are made."""
+    values = {
+        "horizon": "5-7s",
+        "after": 5.0,
+        "until": 7.0,
+        "claimed": True,
+        "tracks": 100,
+        "rows": 1000,
+        "events": 0.5,
+        "heard_ahead": 0.07,
+        "tested": 1400,
+        "chosen": 60,
+        "site": SITE,
+        "controls": [],
+        "constant_controls": [],
+    }
+    return HorizonRow(**{**values, **changed})
+
+
+def calibrated(generators: Sequence[str], strengths: Sequence[float]) -> list[CalibrationRow]:
+    """Null features that deceive the naive test only, and planted ones."""
+
+    def row(kind: str, **more: Any) -> CalibrationRow:
+        rates = {"naive": interval(0.3), "controlled": interval(0.05, 0.01)}
+        named = {"generator": None, "strength": None, "horizon": "5-7s", "site": SITE}
+        return CalibrationRow(**{"kind": kind, "alpha": 0.05, **named, **rates, **more})
+
+    return [
+        row("all"),
+        *(row("null", generator=name) for name in generators),
+        *(row("planted", strength=one, naive=None, controlled=interval(one)) for one in strengths),
+    ]
+
+
+def effect(**changed: Any) -> EffectRow:
+    """What a condition did."""
+    values = {
+        "model": "planner",
+        "candidate": "",
+        "name": "patch_gap",
+        "condition": "patch",
+        "tested": False,
+        "site": None,
+        "strength": None,
+        "source": None,
+        "steps": None,
+        "delta_recurrence": None,
+        "towards_source": None,
+        "clap_similarity": interval(0.97, 0.01),
+        "loudness_db": None,
+        "spectral_db": None,
+        "log_likelihood": None,
+        "clips": 1,
+        "changed": 0,
+        "excluded": {},
+    }
+    return EffectRow(**{**values, **changed})
+
+
+def verdict(**changed: Any) -> VerdictRow:
+    """A whole site that carries the return."""
+    values = {
+        "model": "planner",
+        "candidate": SITE,
+        "site": SITE,
+        "hook": None,
+        "features": [],
+        "verdict": "foresight",
+        "effect": interval(80.0),
+        "over_random": interval(80.0),
+        "clap_similarity": interval(0.97, 0.01),
+        "effect_per_fidelity_lost": None,
+        "dose_response": None,
+        "match_distance": None,
+        "exploratory": False,
+    }
+    return VerdictRow(**{**values, **changed})
+
+
+def approach(**changed: Any) -> ApproachRow:
+    """An approach that took one feature."""
+    values = {
+        "name": "aligned and causal",
+        "model": "models/organism/planner",
+        "horizon": "5-7s",
+        "site": SITE,
+        "hook": "planner-1",
+        "features": [9],
+        "r2": 0.7,
+        "partial_r2": interval(0.7),
+        "clap_similarity": interval(0.97, 0.01),
+        "delta_recurrence": interval(87.5),
+        "over_random": interval(87.5),
+        "verdict": "foresight",
+        "screened": {"site": SITE, "delta_recurrence": interval(87.5)},
+        "by_site": [],
+        "exploratory": False,
+    }
+    return ApproachRow(**{**values, **changed})
+
+
+def nothing_found(name: str) -> ApproachRow:
+    """An approach without a feature."""
+    empty = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
+    absent = dict.fromkeys((*empty, "over_random", "screened"))
+    return approach(name=name, **absent, features=[], verdict="none")

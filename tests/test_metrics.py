@@ -1,0 +1,138 @@
+"""Metrics are what a reviewer reads: few numbers, each below a name, from any run of the pipeline.
+
+A list shows nothing in `dvc metrics diff`, and thousands of numbers hide the ones that count.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitmotif.config import load_params
+from leitmotif.report.build import Counts
+from leitmotif.stages import (
+    activations,
+    calibration,
+    corpus,
+    features,
+    interventions,
+    labels,
+    manifest,
+    probes,
+    proposals,
+    report,
+    sae,
+    summary,
+)
+from leitmotif.tables.effects import Verdict, VerdictRow
+from tests.tables.made import (
+    aligned,
+    approach,
+    calibrated,
+    effect,
+    horizon,
+    interval,
+    probe,
+    tried,
+    verdict,
+)
+
+ROOT = Path(__file__).parents[1]
+MOST = 80
+SITES = [f"layers.{layer}.residual" for layer in range(5)]
+MODELS = ("planner", "reader", "blind")
+
+
+def leaves(value: Any, place: str) -> int:
+    """How many numbers and words there are; an interval, with what belongs to it, counts as one."""
+    assert not isinstance(value, list), f"{place} is a list"
+    if not isinstance(value, Mapping) or {"mean", "low", "high"} <= value.keys():
+        return 1
+    return sum(leaves(inner, f"{place}.{name}") for name, inner in value.items())
+
+
+def sites_of(model: str) -> list[VerdictRow]:
+    """In the planner two sites carry the return and three tell of it; the others do nothing."""
+    judged: list[Verdict] = ["foresight"] * 2 + ["decodable, not causal"] * 3
+    return [
+        verdict(
+            model=model, candidate=site, site=site, verdict=one if model == "planner" else "none"
+        )
+        for site, one in zip(SITES, judged, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, dict[str, object]]:
+    """What the stages' builders make of tables as large as the default run's."""
+    params = load_params(ROOT / "presets" / "organism.yaml")
+    verdicts = [row for model in MODELS for row in sites_of(model)]
+    verdicts.append(verdict(candidate="planner-1:9", hook="planner-1", features=[9]))
+    approaches = [approach(name=name) for name in params.summary.approaches]
+    cells = [probe(model=m, site=s) for m in (*MODELS, "random_weights") for s in SITES]
+    autoencoders = [row(hook=f"planner-{n}") for n in range(4) for row in (aligned, tried)]
+    return {
+        "corpus": corpus.metrics_of([], []),
+        "manifest": manifest.metrics_of([], []),
+        "features": features.metrics_of([]),
+        "activations": activations.metrics_of([], []),
+        "proposals": proposals.metrics_of([], [], null_any_rate=interval(0.0)),
+        "labels": labels.metrics_of([], [], []),
+        "sae": sae.metrics_of(autoencoders),
+        "probes": probes.metrics_of(cells, [horizon()], params.probes),
+        "calibration": calibration.metrics_of(
+            calibrated(["linear", "label"], params.calibration.strengths)
+        ),
+        "interventions": interventions.metrics_of([effect()], verdicts, []),
+        "summary": summary.metrics_of(approaches),
+        "report": report.metrics_of(Counts(1, 2, 3, 4, 5)),
+    }
+
+
+def test_what_the_stages_make_is_few_numbers_and_no_list(made: dict[str, object]) -> None:
+    assert sum(leaves(value, stage) for stage, value in made.items()) <= MOST
+
+
+def test_what_is_committed_is_few_numbers_and_no_list() -> None:
+    files = {path.stem: json.loads(path.read_text()) for path in (ROOT / "metrics").glob("*.json")}
+    assert sum(leaves(value, stage) for stage, value in files.items()) <= MOST
+
+
+def test_every_stage_has_its_metrics(made: dict[str, object]) -> None:
+    assert set(made) == {path.stem for path in (ROOT / "metrics").glob("*.json")}
+
+
+def test_lists_are_refused_and_intervals_count_once() -> None:
+    assert (
+        leaves({"a": {"mean": 1, "low": 0, "high": 2, "n": 5}, "b": {"c": None, "d": {}}}, "") == 2
+    )
+    with pytest.raises(AssertionError, match=r"sae\.missed is a list"):
+        leaves({"missed": []}, "sae")
+
+
+def test_the_least_and_the_most_are_named() -> None:
+    rows = [aligned(), tried(), aligned(hook="b", loss_recovered=interval(0.8))]
+    found = sae.metrics_of(rows)
+    assert found["least_loss_recovered"] == interval(0.8).model_dump()
+    assert (found["misalignments_tried"], found["misalignments_caught"]) == (2, 2)
+    assert sae.metrics_of([])["least_margin"] is None
+
+
+def test_sites_are_named_under_their_models() -> None:
+    rows = sites_of("planner")
+    strong = verdict(model="reader", effect=interval(10.0), verdict="none")
+    feature = verdict(candidate="a:1", hook="a", features=[1], effect=interval(99.0))
+    changed = effect(condition="zero_effect", clips=3, changed=2)
+    found = interventions.metrics_of([changed], [*rows, feature, strong], [])
+    assert found["verdicts"] == {"planner": "foresight", "reader": "none"}
+    assert found["strongest"] == {
+        "planner": interval(80.0).model_dump(),
+        "reader": interval(10.0).model_dump(),
+    }
+    assert found["carriers"] == {"planner": dict.fromkeys(SITES[:2], interval(80.0).model_dump())}
+    assert found["decodable_but_inert"] == {
+        "planner": dict.fromkeys(SITES[2:], interval(80.0).model_dump())
+    }
+    assert found["identity_changed"] == 2
