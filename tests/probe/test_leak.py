@@ -1,5 +1,8 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.leak import look_ahead, refuse_leak
@@ -33,6 +36,26 @@ def test_half_a_second_of_future_is_seen_and_fails_the_run() -> None:
     with pytest.raises(ProbeError, match=r"1 of 3; early hears 0.48 s ahead"):
         refuse_leak(ahead, allowed=0.08, names=["now", "early", "codec"])
     refuse_leak(ahead[[0, 2]], allowed=0.08)
+
+
+def test_sparse_features_are_never_made_dense() -> None:
+    """One dense copy of these would take 160 MB."""
+    features = 100_000
+
+    def wide(audio):
+        columns = [level(audio, 0), level(audio, 25)]
+        rows = np.tile(np.arange(len(columns[0])), 2)
+        at = np.repeat([7, features - 1], len(columns[0]))
+        shape = (len(columns[0]), features)
+        return sparse.csr_array(sparse.coo_array((np.concatenate(columns), (rows, at)), shape))
+
+    tracemalloc.start()
+    ahead = look_ahead(wide, AUDIO, sample_rate=RATE, instants=INSTANTS, cuts=[1.0, 2.5])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert np.flatnonzero(ahead).tolist() == [features - 1]
+    assert ahead[-1] == pytest.approx(0.48)
 
 
 def test_a_feature_that_only_foretells_passes() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
@@ -48,7 +49,7 @@ def heard(model: Any, encoders: Any) -> np.ndarray:
     audio = (0.3 * np.sin(2 * np.pi * np.cumsum(notes) / RATE)).astype(np.float32)
     frames = len(audio) // 640
     return look_ahead(
-        lambda samples: np.hstack([*reading(samples, None).values()]),
+        lambda samples: sparse.hstack([*reading(samples, None).values()]).tocsr(),
         audio,
         sample_rate=RATE,
         instants=np.arange(frames) / 50,

@@ -41,7 +41,7 @@ class EncodedRows:
 
     def columns(self, numbers: Sequence[int]) -> Array:
         """Some features on all rows: [rows, len(numbers)]."""
-        return np.asarray(self.values[:, list(numbers)].toarray(), dtype=np.float64)
+        return np.asarray(self.values[:, list(numbers)].toarray())
 
     def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[Block]:
         """Features that are active in at least a share of the tracks, on all rows.
@@ -63,7 +63,7 @@ class EncodedRows:
         by_column = self.values.tocsc()
         for at in range(0, len(chosen), BLOCK):
             numbers = chosen[at : at + BLOCK]
-            values = by_column[:, numbers].toarray().astype(np.float64)
+            values = by_column[:, numbers].toarray()
             active = counts[numbers]
             yield Block(self.site, self.hook, numbers, values, self.misaligned, active)
 
@@ -90,8 +90,9 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
 
 
 def sparse_matrix(codes: Codes, features: int) -> sparse.csr_array:
-    """Codes as a matrix [rows, features]."""
-    parts = (codes.values.numpy(), codes.indices.numpy(), codes.offsets.numpy())
+    """Codes as a matrix [rows, features], in float64."""
+    values = codes.values.detach().cpu().double().numpy()
+    parts = (values, codes.indices.cpu().numpy(), codes.offsets.cpu().numpy())
     return sparse.csr_array(parts, shape=(codes.rows, features))
 
 
@@ -99,4 +100,4 @@ def dense(codes: Codes, numbers: NDArray[np.int64]) -> Array:
     """Columns of chosen features: [rows, len(numbers)]."""
     features = 1 + max(int(numbers.max()), int(codes.indices.max()) if len(codes.indices) else 0)
     columns = sparse_matrix(codes, features)[:, numbers]
-    return np.asarray(columns.toarray(), dtype=np.float64)
+    return np.asarray(columns.toarray())

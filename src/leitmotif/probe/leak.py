@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.panel import Array
 
-Extract = Callable[[NDArray[np.float32]], NDArray[np.floating]]
-"""From audio [n] to features [rows, d]."""
+Extract = Callable[[NDArray[np.float32]], NDArray[np.floating] | sparse.csr_array]
+"""From audio [n] to features [rows, d], sparse where most are 0 most of the time."""
 
 
 def look_ahead(
@@ -42,20 +43,33 @@ def look_ahead(
             found=f"cuts at {list(cuts)} s",
             expected=f"between {instants[0]:g} s, the first row, and {seconds:g} s, the end",
         )
-    whole = np.asarray(extract(audio), dtype=np.float64)
-    allowed = tolerance * whole.std(axis=0) + 1e-12
+    whole = _sparse(extract(audio))
+    allowed = tolerance * spread(whole) + 1e-12
     noise = np.random.default_rng(seed).normal(size=len(audio)) * audio.std()
-    ahead = np.zeros(whole.shape[1])
+    ahead = np.zeros(len(allowed))
     for cut in cuts:
         sample = round(cut * sample_rate)
         before = np.flatnonzero(instants <= cut)
         for future in (np.zeros(len(audio)), noise):
             other = np.where(np.arange(len(audio)) < sample, audio, future).astype(audio.dtype)
-            changed = np.abs(np.asarray(extract(other))[before] - whole[before]) > allowed
-            first = np.where(changed.any(axis=0), changed.argmax(axis=0), -1)
-            heard = np.where(first >= 0, cut - instants[before[np.maximum(first, 0)]], 0.0)
-            ahead = np.maximum(ahead, heard)
+            change = (_sparse(extract(other))[before] - whole[before]).tocoo()
+            changed = np.abs(change.data) > allowed[change.col]
+            heard = cut - instants[before[change.row[changed]]]
+            np.maximum.at(ahead, change.col[changed], heard)
     return ahead
+
+
+def spread(features: sparse.csr_array) -> Array:
+    """Standard deviation of each column, [d]."""
+    mean = np.asarray(features.mean(axis=0)).ravel()
+    square = np.asarray(features.multiply(features).mean(axis=0)).ravel()
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)))
+
+
+def _sparse(features: NDArray[np.floating] | sparse.csr_array) -> sparse.csr_array:
+    if isinstance(features, sparse.csr_array):
+        return features
+    return sparse.csr_array(features.astype(np.float64))
 
 
 def refuse_leak(ahead: Array, *, allowed: float, names: Sequence[str] | None = None) -> None:

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import norm
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.encoded import sparse_matrix
+from leitmotif.probe.leak import look_ahead, refuse_leak, spread
 from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.model import SparseAutoencoder
@@ -27,7 +30,6 @@ from leitmotif.store.reader import ActivationStore
 
 TOLERANCE = 0.1
 """Share of a tensor's spread by which another machine's or precision's result may differ."""
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,17 @@ class Reading:
     encoders: Mapping[str, tuple[str, SparseAutoencoder]] = field(default_factory=dict)
     """By the name of the hook: its site, and the autoencoder."""
 
-    def __call__(self, samples: NDArray[np.float32], prompt: str | None) -> dict[str, Array]:
+    def __call__(
+        self, samples: NDArray[np.float32], prompt: str | None
+    ) -> dict[str, sparse.csr_array]:
         """Features [frames, d] by site or hook, from mono audio [n] that is one context."""
         frames = len(samples) * FRAME_RATE // self.model.sample_rate
         window = [Window(start_frame=0, frames=frames)]
         states = capture(self.model, samples, window, self.sites, prompt=prompt, dtype=self.dtype)
-        found = {site: x.astype(np.float64) for site, x in states.items()}
+        found = {site: sparse.csr_array(x.astype(np.float64)) for site, x in states.items()}
         for name, (site, sae) in self.encoders.items():
             x = torch.from_numpy(states[site]).to(sae.W_enc.device)
-            found[name] = sae.encode(x).dense(sae.config.d_sae).double().cpu().numpy()
+            found[name] = sparse_matrix(sae.encode(x), sae.config.d_sae)
         return found
 
 
@@ -83,8 +87,8 @@ def check_past(
             )
         names = [f"{name}, feature {i}" for name, x in fresh.items() for i in range(x.shape[1])]
 
-        def extract(changed: NDArray[np.float32], prompt: str | None = prompt) -> Array:
-            return np.hstack([*reading(changed, prompt).values()])
+        def extract(changed: NDArray[np.float32], prompt: str | None = prompt) -> sparse.csr_array:
+            return sparse.csr_array(sparse.hstack([*reading(changed, prompt).values()]))
 
         seconds = frames / FRAME_RATE
         ahead = look_ahead(
@@ -102,17 +106,19 @@ def check_past(
 
 def _stored(
     reading: Reading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
-) -> Array:
+) -> sparse.csr_array:
     if name in reading.encoders:
         codes, header = read_codes(encoded / name / f"{track.track_id}.safetensors")
-        return codes.dense(header.d_sae).double().numpy()
-    return store.load(name, track.track_id).astype(np.float64)
+        return sparse_matrix(codes, header.d_sae)
+    return sparse.csr_array(store.load(name, track.track_id).astype(np.float64))
 
 
-def _refuse_others(name: str, track_id: str, fresh: Array, stored: Array) -> None:
-    stored = stored[: len(fresh)]
-    spread = np.linalg.norm(fresh - fresh.mean(axis=0))
-    apart = np.linalg.norm(stored - fresh) / spread if stored.shape == fresh.shape else np.inf
+def _refuse_others(
+    name: str, track_id: str, fresh: sparse.csr_array, stored: sparse.csr_array
+) -> None:
+    stored = stored[: fresh.shape[0]]
+    spread_of_all = np.sqrt(fresh.shape[0]) * np.linalg.norm(spread(fresh))
+    apart = norm(stored - fresh) / spread_of_all if stored.shape == fresh.shape else np.inf
     if not apart <= TOLERANCE:
         raise ProbeError(
             f"the features stored of {name} are not what the model says of track {track_id}",
