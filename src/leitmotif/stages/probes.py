@@ -198,7 +198,8 @@ def _blocks(
     least_active: float,
 ) -> Iterator[Block]:
     """An autoencoder's features at each site that has one, the residual's coordinates elsewhere."""
-    for site, features in own.items():
+    shown = f"features at {sample.horizon.name}"
+    for site, features in progress([*own.items()], shown, total=len(own)):
         if site in encoded:
             yield from encoded[site].blocks(sample.inside, least_active=least_active)
         else:

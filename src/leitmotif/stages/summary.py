@@ -18,6 +18,7 @@ from leitmotif.config import Params
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import load_controls
+from leitmotif.progress import progress
 from leitmotif.sae.encode import encode_site
 from leitmotif.sae.used import Used, load_used
 from leitmotif.stages import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, PLOTS, SAE, run
@@ -80,10 +81,14 @@ def _searched(params: Params, store: ActivationStore, folder: Path) -> dict[Appr
     )
     used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     aligned, misaligned = Source(SAE, used), _misaligned(used, store, folder)
-    return {
-        approach: search(approach, misaligned if approach.misaligned else aligned)
+    compared = [
+        approach
         for approach in (approaches.APPROACHES[name] for name in params.summary.approaches)
         if misaligned.used or not approach.misaligned
+    ]
+    return {
+        approach: search(approach, misaligned if approach.misaligned else aligned)
+        for approach in progress(compared, "approaches", total=len(compared))
     }
 
 
