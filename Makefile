@@ -7,12 +7,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Threads that wait sleep: spinning ones take the cores from whatever else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env lint test repro bench constraints clean
+.PHONY: help env lint test repro portability bench constraints clean
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
 	@echo "make test         run the tests"
 	@echo "make lint         ruff and mypy"
+	@echo "make portability  run a small experiment with few processor instructions too: equal bytes?"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
 	@echo "make env          make .venv (the others do it when needed)"
 	@echo "make constraints  renew constraints.txt with the newest versions"
@@ -35,6 +36,9 @@ test: env
 repro: env
 	$(BIN)/dvc repro
 	$(BIN)/leitmotif results
+
+portability: env
+	$(BIN)/python scripts/portability.py
 
 bench: env
 	@set -e; for benchmark in benchmarks/[a-z]*.py; do \

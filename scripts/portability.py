@@ -1,7 +1,7 @@
 """Does the pipeline give the same bytes on another processor? Two runs on one machine say so.
 
-    python scripts/portability.py                     # the stages of dvc.yaml, on a small experiment
-    python scripts/portability.py --dtype float32     # what the promise does not cover: must differ
+    python scripts/portability.py                   # every stage of dvc.yaml, a small experiment
+    python scripts/portability.py --dtype float32   # what the promise does not cover: must differ
 
 One run is as usual. The other is kept from most of the processor's instructions, has one thread and
 one process, and puts other numbers of clips into a batch; that makes one machine compute like
@@ -128,7 +128,7 @@ def run_stages(root: Path, stages: Sequence[str]) -> int:
 
 
 def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
-    """Print how many files of each stage are the same, and return the names of those that differ."""
+    """Print how many files of each stage are the same; returns the names of those that differ."""
     outputs = _outputs()
     differing: list[str] = []
     for stage in stages:

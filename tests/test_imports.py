@@ -9,7 +9,7 @@ import pytest
 from leitmotif.imports import PACKAGE, import_closure
 
 SOURCES = {
-    "__init__.py": "",
+    "__init__.py": "VERSION = 1\n",
     "top.py": "import leitmotif.plain\nfrom leitmotif.sub.deep import thing\n",
     "plain.py": "",
     "lazy.py": "def f():\n    from leitmotif import plain\n",
@@ -26,6 +26,8 @@ SOURCES = {
     "round.py": "import leitmotif.circle\n",
     "sub/__init__.py": "from leitmotif.sub import first\n",
     "sub/first.py": "",
+    "said/__init__.py": '"""What the folder holds; nothing that decides."""\n',
+    "said/leaf.py": "",
     "sub/deep.py": "thing = 1\n",
     "sub/relative.py": "from ..plain import x\nfrom . import first\n",
     "reader.py": 'SCHEMA = "rows.schema.json"\nPAGES = "page"\n',
@@ -54,6 +56,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("typed", ["other.py"]),
         ("untyped", ["plain.py"]),
         ("circle", ["round.py"]),
+        ("said.leaf", []),
         ("sub.deep", ["sub/__init__.py", "sub/first.py"]),
         ("sub.relative", ["plain.py", "sub/__init__.py", "sub/first.py"]),
         ("reader", ["page/a.html", "page/icons/b.svg", "rows.schema.json"]),
@@ -99,4 +102,5 @@ def test_the_closure_has_all_that_python_loads() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = {Path(line) for line in done.stdout.splitlines()}
     assert PACKAGE / "store" / "build.py" in loaded
-    assert loaded <= set(import_closure("leitmotif.store.build"))
+    decides = {path for path in loaded if path.name != "__init__.py"}
+    assert decides <= set(import_closure("leitmotif.store.build"))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.config import Params, load_params
+from leitmotif.config import Params, load_params, parse_yaml
 from leitmotif.errors import LeitmotifError
 from leitmotif.results import STAGES, Results, as_lines, read_results
 
@@ -110,6 +110,11 @@ def repository(folder: Path, metrics: dict[str, Any], preset: str = "organism") 
 
 def text(results: Results) -> str:
     return "\n".join(as_lines(results))
+
+
+def test_it_knows_the_stages_of_the_pipeline() -> None:
+    pipeline = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert [*STAGES] == [*pipeline["stages"]]
 
 
 def test_what_counts_is_said(params: Params) -> None:

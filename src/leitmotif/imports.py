@@ -1,10 +1,10 @@
 """Which files of this package decide what a module does: all that it imports, and what they read.
 
 The imports are read from the source, nothing is run. One counts wherever it stands, at the top or
-inside a function, and brings the ``__init__`` of every package on the way; under ``if
-TYPE_CHECKING:`` none counts. A file that is not Python (a schema, a page) counts for the modules
-beside it that have its name, or that of the folder which holds it, as a string. Modules that are
-imported by a computed name are not seen.
+inside a function, and brings the ``__init__`` of every package on the way, unless that is no more
+than a docstring; under ``if TYPE_CHECKING:`` none counts. A file that is not Python (a schema, a
+page) counts for the modules beside it that have its name, or that of the folder which holds it, as
+a string. Modules that are imported by a computed name are not seen.
 """
 
 import ast
@@ -49,11 +49,18 @@ def attributes_read(files: Iterable[Path]) -> set[str]:
 
 
 def _on_the_way(module: str, package: Path) -> Iterator[Path]:
-    """The file of a module and the ``__init__`` of each package above; those that are there."""
+    """The file of a module and the ``__init__`` of each package above; those that say something."""
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
-        if file := _file_of(".".join(parts[:depth]), package):
+        file = _file_of(".".join(parts[:depth]), package)
+        if file and not (file.name == "__init__.py" and _is_only_a_docstring(file)):
             yield file
+
+
+def _is_only_a_docstring(path: Path) -> bool:
+    """Whether nothing in a file decides anything."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
 
 
 def _file_of(module: str, package: Path) -> Path | None:

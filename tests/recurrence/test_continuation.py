@@ -5,18 +5,19 @@ import pytest
 
 from leitmotif.corpus.tables import Span
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.continuation import recurrence_rate, returns
+from leitmotif.recurrence.continuation import Listener, recurrence_rate
 from tests.recurrence.melodies import RATE, SEARCH, tones, walk
 
 MOTIF = walk(8, 1)
 PREFIX = np.concatenate([tones(MOTIF), tones(walk(16, 3))])
 WINDOW = Span(start_sample=0, samples=2 * RATE)
+LISTENER = Listener(PREFIX, [WINDOW], sample_rate=RATE, search=SEARCH)
 
 
 def found(later: list[int], transposition: int = 0) -> list:
     middle = [pitch + transposition for pitch in later]
     continuation = np.concatenate([tones(walk(16, 4)), tones(middle), tones(walk(8, 5))])
-    return returns(PREFIX, continuation, [WINDOW], sample_rate=RATE, search=SEARCH)
+    return LISTENER.returns(continuation)
 
 
 @pytest.mark.parametrize("transposition", [0, 4])
@@ -35,23 +36,21 @@ def test_other_music_is_no_return() -> None:
 
 def test_the_prefix_is_not_searched() -> None:
     other = tones(walk(24, 9))
-    (one,) = returns(PREFIX, other, [WINDOW], sample_rate=RATE, search=SEARCH)
+    (one,) = LISTENER.returns(other)
     assert not one.recurs
 
 
 def test_without_room_nothing_recurs() -> None:
-    (one,) = returns(PREFIX, tones(walk(4, 2)), [WINDOW], sample_rate=RATE, search=SEARCH)
+    (one,) = LISTENER.returns(tones(walk(4, 2)))
     assert (one.recurs, one.start, one.p) == (False, None, 1.0)
 
 
 def test_a_window_outside_the_prefix_is_refused() -> None:
     beyond = Span(start_sample=len(PREFIX) - 10, samples=2 * RATE)
     with pytest.raises(LeitmotifError, match="beyond the prefix"):
-        returns(PREFIX, PREFIX, [beyond], sample_rate=RATE, search=SEARCH)
+        Listener(PREFIX, [beyond], sample_rate=RATE, search=SEARCH)
 
 
 def test_a_motif_of_a_moment_is_refused() -> None:
     with pytest.raises(LeitmotifError, match="too short"):
-        returns(
-            PREFIX, PREFIX, [Span(start_sample=0, samples=100)], sample_rate=RATE, search=SEARCH
-        )
+        Listener(PREFIX, [Span(start_sample=0, samples=100)], sample_rate=RATE, search=SEARCH)

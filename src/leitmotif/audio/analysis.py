@@ -1,15 +1,24 @@
 """One track of the manifest: verified, decoded, checked, and measured."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.errors import AudioError
+from leitmotif.parallel import in_processes
 
 if TYPE_CHECKING:
     from leitmotif.config import FeaturesParams
+
+
+_TRACKS = 5
+"""That a process measures before it is given others."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,38 @@ class TrackAnalysis:
     artifacts: SourceArtifacts
     seconds: float
     """Decoded duration."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording that is to be measured."""
+
+    path: Path
+    track_id: str
+    sha256: str
+    """That the file must have."""
+
+
+def analyse_tracks(
+    sources: Sequence[Source], params: "FeaturesParams"
+) -> Iterator[TrackAnalysis | AudioError]:
+    """What is measured of each recording, in their order, or why nothing can be."""
+    parts = [sources[first : first + _TRACKS] for first in range(0, len(sources), _TRACKS)]
+    return chain.from_iterable(in_processes(partial(_analyse, params), parts))
+
+
+def _analyse(
+    params: "FeaturesParams", sources: Sequence[Source]
+) -> list[TrackAnalysis | AudioError]:
+    found: list[TrackAnalysis | AudioError] = []
+    for one in sources:
+        try:
+            found.append(
+                analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
+            )
+        except AudioError as error:
+            found.append(error)
+    return found
 
 
 def analyse_track(

@@ -22,7 +22,7 @@ from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.recurrence.continuation import Return, recurrence_rate, returns
+from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
 from leitmotif.recurrence.settings import Search
 
 FULL_SCALE = 0.999
@@ -126,10 +126,15 @@ class Measurer:
                 for key, reason in reasons.items()
             }
         usable = [key for key, reason in reasons.items() if reason is None]
-        found = {
-            key: self._returns(distinct[key], samples[key][:start], samples[key][start:])
-            for key in usable
-        }
+        # One listener a prefix: what follows changes the last milliseconds of its sound alone.
+        listeners: dict[str, Listener] = {}
+        found = {}
+        for key in usable:
+            clip, heard_first, rest = distinct[key], samples[key][:start], samples[key][start:]
+            prefix = sha256_codes(clip.codes[:, : clip.prefix_frames])
+            if prefix not in listeners:
+                listeners[prefix] = self._listener(clip, heard_first)
+            found[key] = self._returns(clip, listeners[prefix], rest, start)
         metrics = self._metrics(
             {key: distinct[key] for key in usable}, samples, found, of_baseline, start
         )
@@ -210,24 +215,27 @@ class Measurer:
             for key, like in zip(keys, likeness, strict=True)
         }
 
-    def _returns(self, clip: Clip, prefix: Samples, continuation: Samples) -> tuple[Return, ...]:
-        track = clip.prefix.track_id
-        first = 0
-        if span := self.how.heard.get(track):
-            first = span.start_sample
-            continuation = continuation[first : first + span.samples]
-        found = returns(
+    def _listener(self, clip: Clip, prefix: Samples) -> Listener:
+        return Listener(
             prefix,
-            continuation,
-            self.how.motifs.get(track, ()),
+            self.how.motifs.get(clip.prefix.track_id, ()),
             sample_rate=self.model.sample_rate,
             search=self.how.search,
             p=self.how.p,
             min_score=self.how.min_score,
         )
-        before = (len(prefix) + first) / self.model.sample_rate
+
+    def _returns(
+        self, clip: Clip, listener: Listener, continuation: Samples, start: int
+    ) -> tuple[Return, ...]:
+        first = 0
+        if span := self.how.heard.get(clip.prefix.track_id):
+            first = span.start_sample
+            continuation = continuation[first : first + span.samples]
+        before = (start + first) / self.model.sample_rate
         return tuple(
-            one if one.start is None else replace(one, start=before + one.start) for one in found
+            one if one.start is None else replace(one, start=before + one.start)
+            for one in listener.returns(continuation)
         )
 
 

@@ -15,7 +15,7 @@ from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.judge import Clap
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.loading import shared_model
 from leitmotif.parallel import in_processes, number_of_workers
 from leitmotif.store.cache import WorkCache
 
@@ -43,7 +43,7 @@ class Sweep:
         On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
         GPU one process takes all. Raises what ``Runner`` and ``Measurer`` do.
         """
-        one_device = load(self.model).device.type != "cpu"
+        one_device = shared_model(self.model).device.type != "cpu"
         each = len(conditions) * len(self.how.seeds) + 2  # two rows that patches are taken from
         size = len(prefixes) if one_device else max(1, self.rows // each)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
@@ -57,18 +57,6 @@ class Sweep:
 
 
 @lru_cache(maxsize=1)
-def load(model: ModelParams) -> HookedMusicGen:
-    """The model of some settings; a process keeps the last one."""
-    return HookedMusicGen.from_pretrained(
-        model.name,
-        revision=model.revision,
-        device=model.device,
-        dtype=model.dtype,
-        text_padding=model.text_padding,
-    )
-
-
-@lru_cache(maxsize=1)
 def _clap(judge: JudgeParams, model: ModelParams) -> Clap:
     return Clap.from_pretrained(
         judge.clap, revision=judge.clap_revision, device=judge.device, dtype=model.dtype_beside
@@ -78,7 +66,7 @@ def _clap(judge: JudgeParams, model: ModelParams) -> Clap:
 def _run_part(
     sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
 ) -> list[Measured]:
-    model = load(sweep.model)
+    model = shared_model(sweep.model)
     runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
     measurer = Measurer(model, _clap(sweep.judge, sweep.model), sweep.listening)
     return [

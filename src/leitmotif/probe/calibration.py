@@ -14,6 +14,7 @@ from leitmotif.probe.effects import PartialEffects, residuals
 from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, link, planted
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import Array, panel
+from leitmotif.progress import progress
 from leitmotif.tables.calibration import CalibrationRow, Kind
 from leitmotif.tables.interval import IntervalRow
 
@@ -105,16 +106,19 @@ def calibrate(
     """
     test = partial(_tested, source, controls, folds, permutations, seed)
     both = partial(_both, source, each, seed, test)
-    nulls = dict(zip(generators, in_processes(both, generators.items()), strict=True))
+    tested = in_processes(both, generators.items())
+    shown = progress(tested, "features without foresight", total=len(generators))
+    nulls = dict(zip(generators, shown, strict=True))
     # The planted features of all strengths are the same but for the strength of the link.
     own = _own(source, controls, folds, seed)
     without = _drawn(source, each, seed, "planted", partial(planted, own=own, strength=0.0))
     linked = (without + link(own, strength)[:, np.newaxis] for strength in strengths)
+    found = progress(in_processes(test, linked), "planted features", total=len(strengths))
     return Calibration(
         alpha,
         p_naive={name: p for name, (p, _) in nulls.items()},
         p_controlled={name: p for name, (_, p) in nulls.items()},
-        p_planted=dict(zip(strengths, in_processes(test, linked), strict=True)),
+        p_planted=dict(zip(strengths, found, strict=True)),
     )
 
 

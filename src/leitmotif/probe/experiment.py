@@ -19,6 +19,7 @@ from leitmotif.probe.panel import Array, constant_columns
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
 from leitmotif.probe.selectivity import selectivity, sound_types
+from leitmotif.progress import progress
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 
 LOCAL = ("local_chroma", "local_energy", "onset_density")
@@ -114,7 +115,8 @@ def probe_sites(
     expansions = [expanded(sample, settings) for sample in samples]
     fits = in_processes(partial(_probed, features, samples, expansions, how), cells)
     found: Fits = {site: {} for site in features}
-    for (site, number), fit in zip(cells, fits, strict=True):
+    shown = progress(fits, "sites and horizons", total=len(cells))
+    for (site, number), fit in zip(cells, shown, strict=True):
         found[site][samples[number].horizon.name] = fit
     return found
 
@@ -191,7 +193,8 @@ def worth_of_controls(
     """R² of the controls and partial R² of ``X`` with each control left out, and with none."""
     names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
     inside = varying(X[sample.inside])[0]
-    return list(in_processes(partial(_worth, inside, sample, settings, how), names))
+    worth = in_processes(partial(_worth, inside, sample, settings, how), names)
+    return list(progress(worth, "controls left out", total=len(names)))
 
 
 def _worth(
@@ -215,7 +218,7 @@ def selectivities(
     local = varying(sample.controls[:, columns])[0]
     types = sound_types((local - local.mean(axis=0)) / local.std(axis=0))
     found = {}
-    for site, X in features.items():
+    for site, X in progress([*features.items()], "selectivity", total=len(features)):
         one = selectivity(
             varying(X[sample.inside])[0],
             sample.y,

@@ -36,32 +36,36 @@ class Return:
     """How often a surrogate of the continuation fits as well somewhere."""
 
 
-def returns(
-    prefix: Samples,
-    continuation: Samples,
-    motifs: Sequence[Span],
-    *,
-    sample_rate: int,
-    search: Search,
-    p: float = 0.05,
-    min_score: float = 0.5,
-) -> list[Return]:
-    """Find each motif of ``prefix`` [n] in ``continuation`` [m], mono and without the prefix.
+class Listener:
+    """Listens for the motifs of one prefix in any number of continuations.
 
-    A motif is compared at its own length, whatever the search's lengths, in every key and tempo
-    that the search allows, and only with windows that lie wholly in the continuation. Raises
-    LeitmotifError for a motif that is not in the prefix or shorter than 0.2 s, and AudioError for
-    audio that cannot be compared.
+    ``prefix`` [n] is mono and without what follows. A motif is compared at its own length, whatever
+    the search's lengths, in every key and tempo that the search allows, and only with windows that
+    lie wholly in the continuation. Raises LeitmotifError for a motif that is not in the prefix or
+    shorter than 0.2 s, and AudioError for audio that cannot be compared.
     """
-    found = []
-    for length in sorted({motif.samples for motif in motifs}):
-        _check(length, sample_rate)
-        seconds = length / sample_rate
-        texture = min(search.texture_seconds, seconds / 2)
-        own = replace(search, lengths=(seconds,), min_lag=0.0, texture_seconds=texture)
-        # Apart from each other: nothing of the prefix sounds in the continuation's views.
-        views = [make_views(part, sample_rate, rate=own.rate) for part in (prefix, continuation)]
-        for motif in (motif for motif in motifs if motif.samples == length):
+
+    def __init__(
+        self,
+        prefix: Samples,
+        motifs: Sequence[Span],
+        *,
+        sample_rate: int,
+        search: Search,
+        p: float = 0.05,
+        min_score: float = 0.5,
+    ) -> None:
+        self.motifs, self.p, self.min_score = motifs, p, min_score
+        self._sample_rate = sample_rate
+        self._searches: dict[int, Search] = {}
+        for length in sorted({motif.samples for motif in motifs}):
+            _check(length, sample_rate)
+            seconds = length / sample_rate
+            texture = min(search.texture_seconds, seconds / 2)
+            self._searches[length] = replace(
+                search, lengths=(seconds,), min_lag=0.0, texture_seconds=texture
+            )
+        for motif in motifs:
             if motif.start_sample + motif.samples > len(prefix):
                 raise LeitmotifError(
                     "a motif window reaches beyond the prefix",
@@ -69,9 +73,23 @@ def returns(
                     expected=f"at most {len(prefix)}",
                     fix="give the windows in samples of the prefix",
                 )
-            one = _return(views[0], views[1], motif, sample_rate, own)
-            found.append(replace(one, recurs=one.p <= p and one.score >= min_score))
-    return [next(one for one in found if one.motif == motif) for motif in motifs]
+        # Apart from each other: nothing of the prefix sounds in a continuation's views.
+        self._views = self._at_each_rate(prefix)
+
+    def returns(self, continuation: Samples) -> list[Return]:
+        """Find each motif in ``continuation`` [m], in the order given."""
+        later = self._at_each_rate(continuation)
+        found = []
+        for motif in self.motifs:
+            search = self._searches[motif.samples]
+            stated, heard = self._views[search.rate], later[search.rate]
+            one = _return(stated, heard, motif, self._sample_rate, search)
+            found.append(replace(one, recurs=one.p <= self.p and one.score >= self.min_score))
+        return found
+
+    def _at_each_rate(self, samples: Samples) -> dict[float, Views]:
+        rates = {search.rate for search in self._searches.values()}
+        return {rate: make_views(samples, self._sample_rate, rate=rate) for rate in rates}
 
 
 def recurrence_rate(found: Sequence[Return]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from leitmotif.config import ReportParams
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, sha256_json
+from leitmotif.progress import progress
 from leitmotif.report.clips import Clip
 from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
@@ -65,7 +66,7 @@ def build_report(
     folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
     clips: dict[str, Clip] = {}
-    for subject in found:
+    for subject in progress(found, "pairs of clips", total=len(found)):
         for pair in subject.pairs:
             for row in (pair.before, pair.after):
                 if row.audio_sha256 not in clips:

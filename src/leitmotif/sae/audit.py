@@ -6,8 +6,9 @@ more of the variance unexplained, whatever its metadata say. The residual stream
 site and the stored ones next to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from leitmotif.intervals import (
     track_weights,
     with_estimate,
 )
+from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import check_sparsity
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.sites import canonical_site, split_site
@@ -95,6 +97,25 @@ def measure_sites(
     chosen = list(tracks) if tracks is not None else store.tracks(sites[0])
     weights = with_estimate(track_weights(len(chosen), seed=seed))
     return {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+
+
+def measure_each(
+    saes: Mapping[str, tuple[SparseAutoencoder, Sequence[str]]],
+    store: ActivationStore,
+    *,
+    seed: int = 0,
+) -> Iterator[tuple[str, dict[str, SiteFit]]]:
+    """Fit of several autoencoders, by name, each at its sites; see ``measure_sites``."""
+
+    fits = in_processes(partial(_measured, store, seed), [(k, *v) for k, v in saes.items()])
+    return zip(saes, fits, strict=True)
+
+
+def _measured(
+    store: ActivationStore, seed: int, item: tuple[str, SparseAutoencoder, Sequence[str]]
+) -> dict[str, SiteFit]:
+    name, sae, sites = item
+    return measure_sites(name, sae, store, sites, seed=seed)
 
 
 def judge(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import pandas as pd
 
@@ -9,8 +10,7 @@ from leitmotif.config import Params
 from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table, write_text
-from leitmotif.musicgen import HookedMusicGen
-from leitmotif.progress import progress
+from leitmotif.musicgen.loading import shared_model
 from leitmotif.stages import (
     ACTIVATIONS,
     CORPUS,
@@ -23,10 +23,9 @@ from leitmotif.stages import (
 )
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.store import ActivationStore
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.cache import WorkCache
 from leitmotif.store.index import FAILURES as FAILED_HERE
-from leitmotif.store.index import IndexRow
+from leitmotif.store.index import INDEX, IndexRow
+from leitmotif.store.parts import Reading, built
 from leitmotif.store.profile import context_profile
 
 
@@ -36,26 +35,23 @@ def activations(params: Params) -> None:
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
     if not tracks:
         raise StageError("no track is left to read", found=f"{len(excluded)} in {FAILURES}")
-    model = HookedMusicGen.from_pretrained(
-        params.model.name,
-        revision=params.model.revision,
-        device=params.model.device,
-        dtype=params.model.dtype,
-        text_padding=params.model.text_padding,
-    )
-    builder = StoreBuilder(
-        model,
-        params=params.activations,
-        model_params=params.model,
+    reading = Reading(
+        partial(shared_model, params.model),
+        params.model,
+        params.activations,
         audio_root=CORPUS,
-        cache=WorkCache(WORK_CACHE / "activations"),
+        cache=WORK_CACHE / "activations",
     )
+    rows: list[IndexRow] = []
+    failures: list[Failure] = []
     with atomic_folder(ACTIVATIONS) as folder:
-        result = builder.build(folder, progress(tracks, "activations", total=len(tracks)))
-        failures = [failed(track, error) for track, error in result.failures]
+        for part in built(reading, folder, tracks, shown="activations"):
+            rows += part.rows
+            failures += [failed(track, error) for track, error in part.failures]
+        write_table(folder / INDEX, rows)
         write_table(folder / FAILED_HERE, failures)
         limit_failures("activations", failures, params.activations.max_failures, of=len(tracks))
-    write_json(METRICS / "activations.json", metrics_of(result.rows, failures))
+    write_json(METRICS / "activations.json", metrics_of(rows, failures))
     levels = pd.DataFrame(map(asdict, context_profile(ActivationStore(ACTIVATIONS))))
     write_text(PLOTS / "activations.csv", levels.to_csv(index=False, float_format="%.4g"))
 

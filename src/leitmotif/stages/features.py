@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leitmotif.audio.analysis import TrackAnalysis, analyse_track
+from leitmotif.audio.analysis import Source, TrackAnalysis, analyse_tracks
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import Params
 from leitmotif.corpus.tables import Failure, ManifestTrack
@@ -23,16 +23,12 @@ def features(params: Params) -> None:
     candidates, artifacts = len(tracks) + len(failures), []
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
-        for track in progress(tracks, "features", total=len(tracks)):
-            try:
-                analysis = analyse_track(
-                    CORPUS / track.path,
-                    track_id=track.track_id,
-                    sha256=track.sha256,
-                    params=params.features,
-                )
-            except AudioError as error:
-                failures.append(failed(track, error))
+        sources = [Source(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
+        measured = analyse_tracks(sources, params.features)
+        shown = progress(measured, "features", total=len(tracks))
+        for track, analysis in zip(tracks, shown, strict=True):
+            if isinstance(analysis, AudioError):
+                failures.append(failed(track, analysis))
                 continue
             _write(folder / f"{track.track_id}.safetensors", track, analysis, code)
             artifacts.append(analysis.artifacts)

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from leitmotif.config import Params, ProbesParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import write_json, write_table, write_text
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.loading import load_model
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
@@ -181,13 +181,7 @@ def _check_past(
     params: Params, used: Sequence[Used], tracks: Sequence[ManifestTrack], store: ActivationStore
 ) -> float:
     """Refuse features that have heard the future; see ``leitmotif.probe.past``."""
-    model = HookedMusicGen.from_pretrained(
-        params.model.name,
-        revision=params.model.revision,
-        device=params.model.device,
-        dtype=params.model.dtype,
-        text_padding=params.model.text_padding,
-    )
+    model = load_model(params.model)
     reading = Reading(
         model,
         params.activations.sites,
@@ -204,7 +198,8 @@ def _blocks(
     least_active: float,
 ) -> Iterator[Block]:
     """An autoencoder's features at each site that has one, the residual's coordinates elsewhere."""
-    for site, features in own.items():
+    shown = f"features at {sample.horizon.name}"
+    for site, features in progress([*own.items()], shown, total=len(own)):
         if site in encoded:
             yield from encoded[site].blocks(sample.inside, least_active=least_active)
         else:

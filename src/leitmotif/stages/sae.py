@@ -10,9 +10,9 @@ from leitmotif.config import ModelParams, Params
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, write_json, write_table, write_text
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.loading import load_model
 from leitmotif.progress import progress
-from leitmotif.sae.audit import Audit, Interval, SiteFit, judge, measure_sites, neighbours
+from leitmotif.sae.audit import Audit, Interval, SiteFit, judge, measure_each, neighbours
 from leitmotif.sae.encode import Encoded, encode_site
 from leitmotif.sae.misalignment import Trial, misalign
 from leitmotif.sae.pool import RowPool
@@ -48,12 +48,9 @@ def sae(params: Params) -> None:
         ]
         # With no autoencoder in use the folder would be empty, of which DVC warns at every run.
         write_table(out / "hooks.jsonl", [one.hook for one in used])
-    fits = {
-        one.hook.name: measure_sites(
-            one.hook.name, one.sae, store, _alike(store, one.site), seed=settings.seed
-        )
-        for one in progress(used, "alignment", total=len(used))
-    }
+    saes = {one.hook.name: (one.sae, _alike(store, one.site)) for one in used}
+    measured = measure_each(saes, store, seed=settings.seed)
+    fits = dict(progress(measured, "alignment", total=len(used)))
     audits = [_audit(one, fits[one.hook.name], settings.reach) for one in used]
     failing = [one for one in audits if not one.passed]
     if failing and not settings.allow_misaligned:
@@ -110,13 +107,7 @@ def _spliced(
     """Share of the loss recovered at each site."""
     if not used:
         return {}
-    model = HookedMusicGen.from_pretrained(
-        model_params.name,
-        revision=model_params.revision,
-        device=model_params.device,
-        dtype=model_params.dtype,
-        text_padding=model_params.text_padding,
-    )
+    model = load_model(model_params)
     means = {one.site: RowPool(store, one.site).centre()[0] for one in used}
     losses: dict[str, list[SplicedLoss]] = {one.site: [] for one in used}
     for track in progress(tracks, "spliced loss", total=len(tracks)):

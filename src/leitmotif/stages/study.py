@@ -10,12 +10,13 @@ from leitmotif.causal.log import InterventionRow, row_of, write_audio
 from leitmotif.causal.measures import Listening, Measured
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
 from leitmotif.causal.runner import Continuing
-from leitmotif.causal.sweep import Sweep, load
+from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.twins import Twins
 from leitmotif.causal.verdict import Thresholds
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.files import read_table
 from leitmotif.musicgen import Sampling
+from leitmotif.musicgen.loading import shared_model
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
@@ -32,7 +33,7 @@ class Study:
         own = name == params.model.name
         other = params.model.model_copy(update={"name": name, "revision": None, "watch": name})
         self.model_params = params.model if own else other
-        self.model = load(self.model_params)
+        self.model = shared_model(self.model_params)
         self.pieces = self._pieces()
         self.how = _continuing(self.settings)
         self.baseline = Condition("baseline")
@@ -62,6 +63,7 @@ class Study:
             self.names |= condition_names(candidate, self.pieces)
         conditions = [*self._untouched]
         conditions += [one for candidate in candidates for one in candidate.conditions]
+        conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
         sweep = Sweep(
             model=self.model_params,
             judge=self.params.judge,

@@ -1,7 +1,6 @@
 """Stage ``summary``: four ways to look for foresight, by the same code with one setting changed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,23 +10,15 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from leitmotif.causal import approaches
-from leitmotif.causal.approaches import Approach, Found, Source, screen
-from leitmotif.causal.candidates import Candidate, FeatureCandidates
-from leitmotif.causal.findings import (
-    MOST,
-    Finding,
-    Measures,
-    effect_row,
-    interval_by_track,
-    judge,
-    largest_p,
-)
+from leitmotif.causal.approaches import Approach, Found, Source
+from leitmotif.causal.candidates import FeatureCandidates
+from leitmotif.causal.comparison import Comparison, Judging
 from leitmotif.causal.search import Search
-from leitmotif.causal.verdict import verdict
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import load_controls
+from leitmotif.progress import progress
 from leitmotif.sae.encode import encode_site
 from leitmotif.sae.used import Used, load_used
 from leitmotif.stages import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, PLOTS, SAE, run
@@ -35,11 +26,8 @@ from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.study import Study
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
-from leitmotif.tables.approaches import ApproachRow, AtSiteRow, ScreenedRow
-from leitmotif.tables.interval import IntervalRow, as_metric
-
-BySite = Mapping[str, Candidate]
-"""What an approach takes at each site, its own choice first."""
+from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.interval import as_metric
 
 
 def summary(params: Params) -> None:
@@ -48,17 +36,19 @@ def summary(params: Params) -> None:
     with TemporaryDirectory(prefix="leitmotif-") as folder:
         found = _searched(params, store, Path(folder))
         study = Study(params, params.model.name)
-        tried = {
-            approach: _candidates(one, study, store)
+        compared = {
+            approach: _compared(one, study, store)
             for approach, one in found.items()
             if one is not None
         }
-        measures = study.run([one for sites in tried.values() for one in sites.values()])
+        measures = study.run([c for one in compared.values() for c in one.candidates])
+    after = claimed_horizon(params.probes).after
+    judging = Judging(measures, study.counterfactual, study.thresholds, after)
     rows = [
-        _empty(approach, params)
-        if one is None
-        else _row(one, _judged(one, tried[approach], measures, study), study)
-        for approach, one in found.items()
+        compared[approach].row(judging, _named(approach, params))
+        if approach in compared
+        else _empty(approach, params)
+        for approach in found
     ]
     write_table(APPROACHES, rows)
     write_json(METRICS / "summary.json", metrics_of(rows))
@@ -91,10 +81,14 @@ def _searched(params: Params, store: ActivationStore, folder: Path) -> dict[Appr
     )
     used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     aligned, misaligned = Source(SAE, used), _misaligned(used, store, folder)
-    return {
-        approach: search(approach, misaligned if approach.misaligned else aligned)
+    compared = [
+        approach
         for approach in (approaches.APPROACHES[name] for name in params.summary.approaches)
         if misaligned.used or not approach.misaligned
+    ]
+    return {
+        approach: search(approach, misaligned if approach.misaligned else aligned)
+        for approach in progress(compared, "approaches", total=len(compared))
     }
 
 
@@ -108,75 +102,11 @@ def _misaligned(used: Sequence[Used], store: ActivationStore, out: Path) -> Sour
     return Source(out, pairs)
 
 
-def _candidates(found: Found, study: Study, store: ActivationStore) -> BySite:
-    """The features of each site, under the one condition that is judged.
-
-    Beside those that may become the approach's choice, random ones; the others show what the
-    approach would have found, had it looked there.
-    """
+def _compared(found: Found, study: Study, store: ActivationStore) -> Comparison:
     makes = FeatureCandidates(
         store, found.source.used, found.source.encoded, seed=study.settings.seed
     )
-    kept = ("patch" if study.pieces.known else "ablate", "random_feature")
-    candidates = {}
-    for site, at in found.sites.items():
-        eligible = found.approach.screened or site == found.site
-        one = makes.candidate(
-            at.chosen, study.pieces, doses=[], random=study.settings.random if eligible else 0
-        )
-        candidates[site] = replace(one, conditions=[c for c in one.conditions if c.kind in kept])
-    return candidates
-
-
-def _judged(found: Found, tried: BySite, measures: Measures, study: Study) -> dict[str, Finding]:
-    """What became of each site's features."""
-    after = claimed_horizon(study.params.probes).after
-    judged = {}
-    for site, candidate in tried.items():
-        partial = found.sites[site].partial_r2
-        decodable = [(after, partial)] if partial is not None and partial.low > 0 else []
-        judged[site] = judge(candidate, measures, decodable, study.counterfactual, study.thresholds)
-    return judged
-
-
-def _row(found: Found, judged: Mapping[str, Finding], study: Study) -> ApproachRow:
-    screened = screen(judged)
-    if found.approach.screened:
-        site, towards, over = screened.site, screened.towards, screened.over_random
-    else:
-        site = found.site
-        towards, over = judged[site].towards, judged[site].over_random
-    evidence = replace(
-        judged[site].evidence,
-        gap=interval_by_track(towards, MOST),
-        over_random=interval_by_track(over, MOST),
-        p=largest_p(towards, over),
-    )
-    at = found.sites[site]
-    return ApproachRow(
-        **_named(found.approach, study.params),
-        site=site,
-        hook=at.chosen[0].hook,
-        features=[one.feature for one in at.chosen],
-        r2=_rounded(at.r2),
-        partial_r2=None if at.partial_r2 is None else IntervalRow.of(at.partial_r2, 4),
-        clap_similarity=judged[site].clap_similarity,
-        delta_recurrence=effect_row(towards, limits=MOST),
-        over_random=effect_row(over, limits=MOST),
-        verdict=verdict(evidence, study.thresholds),
-        screened=ScreenedRow(
-            site=screened.site, delta_recurrence=effect_row(screened.towards, limits=MOST)
-        ),
-        by_site=[
-            AtSiteRow(
-                site=one,
-                features=len(found.sites[one].chosen),
-                r2=_rounded(found.sites[one].r2),
-                delta_recurrence=judged[one].effect,
-            )
-            for one in sorted(judged)
-        ],
-    )
+    return Comparison(found, makes, study.pieces, random=study.settings.random)
 
 
 def _empty(approach: Approach, params: Params) -> ApproachRow:
@@ -184,7 +114,7 @@ def _empty(approach: Approach, params: Params) -> ApproachRow:
     nothing = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
     return ApproachRow(
         **_named(approach, params),
-        **dict.fromkeys((*nothing, "over_random", "screened")),
+        **dict.fromkeys((*nothing, "over_random", "screened", "lead", "otherwise")),
         features=[],
         verdict="none",
         by_site=[],
@@ -201,10 +131,6 @@ def _named(approach: Approach, params: Params) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
 def metrics_of(rows: Sequence[ApproachRow]) -> dict[str, object]:
     """The columns of the table, by approach."""
     return {
@@ -215,6 +141,7 @@ def metrics_of(rows: Sequence[ApproachRow]) -> dict[str, object]:
                 "delta_recurrence": as_metric(row.delta_recurrence),
                 "screened": as_metric(row.screened.delta_recurrence) if row.screened else None,
                 "verdict": row.verdict,
+                "stable": row.otherwise is None or row.otherwise.stable,
             }
             for row in rows
         }

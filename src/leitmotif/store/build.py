@@ -75,11 +75,16 @@ class StoreBuilder:
         A track whose audio cannot be used is a failure and is left out. Raises ModelError and
         StoreError.
         """
+        result = self.add(out, tracks)
+        write_table(out / INDEX, result.rows)
+        return result
+
+    def add(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
+        """Write the tensors of some tracks into ``out``, and leave its index to others."""
         result = Build()
         jobs = self._jobs(out, tracks, result)
         rows = in_background(jobs, workers=_WRITERS, pending=len(self.sites))
         result.rows.extend(rows)
-        write_table(out / INDEX, result.rows)
         return result
 
     def origins(self, track: ManifestTrack) -> dict[str, Origin]:

@@ -22,6 +22,22 @@ class AtSiteRow(Table):
     delta_recurrence: IntervalRow | None
 
 
+class OtherwiseRow(Table):
+    """What an approach would have found if the nearest feature had changed sides.
+
+    Features are taken at thresholds; the nearest is the one closest to any of them.
+    """
+
+    near: float
+    """Share by which the number would have to change that decides of that feature, at most 1."""
+    site: str | None
+    """Null where no feature would be left."""
+    delta_recurrence: IntervalRow | None
+    verdict: Verdict
+    stable: bool
+    """Whether site and verdict would stay."""
+
+
 class ApproachRow(Table):
     """A row of data/approaches.jsonl."""
 
@@ -47,5 +63,9 @@ class ApproachRow(Table):
     verdict: Verdict
     screened: ScreenedRow | None
     by_site: list[AtSiteRow]
+    lead: int | None
+    """By how many of the surest features the first site leads the next; null without a next."""
+    otherwise: OtherwiseRow | None
+    """Null where nothing was found."""
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""

@@ -7,8 +7,10 @@ six is made for the manifest to leave out: sung, untagged, too short, or without
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from leitmotif.corpus.organism.composer import Score, compose, render, sounds, t
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.files import atomic, write_table, write_text
+from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.tables.truth import TRUTH, Truth
 
@@ -28,6 +31,8 @@ INSTRUMENTS, MOODS = "autotagging_instrument.tsv", "autotagging_moodtheme.tsv"
 LICENCES = "audio_licenses.txt"
 TWINS = "twins"
 
+_PIECES = 16
+"""That a process renders before it is given others."""
 DEFECT_EVERY = 6
 DEFECTS = ("voice", "untagged", "short", "unlicensed")
 SHORT_BARS = 5
@@ -87,11 +92,9 @@ def write_shard(world: World, out: Path, *, pieces: int, seed: int) -> None:
     truth.jsonl with what the score says of each track. The same arguments give the same bytes.
     """
     drawn = [draw_piece(world, seed, index) for index in range(pieces)]
-    bank = SoundBank(world)
-    audio = (
-        encode_mp3(_samples(world, bank, piece), world.sample_rate)
-        for piece in progress(drawn, "composing", total=pieces)
-    )
+    parts = [drawn[first : first + _PIECES] for first in range(0, pieces, _PIECES)]
+    made = in_processes(partial(_encoded, world), parts)
+    audio = chain.from_iterable(progress(made, "composing", total=len(parts)))
     with atomic(out / TAR) as temporary:
         sums = [
             f"{hashlib.sha256(mp3).hexdigest()} {piece.member}\n"
@@ -140,6 +143,11 @@ def encode_mp3(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rat
         compression_level=(SLOWEST - KILOBITS) / (SLOWEST - FASTEST),
     )
     return buffer.getvalue()
+
+
+def _encoded(world: World, pieces: Sequence[Piece]) -> list[bytes]:
+    bank = SoundBank(world)
+    return [encode_mp3(_samples(world, bank, piece), world.sample_rate) for piece in pieces]
 
 
 def _samples(

@@ -7,6 +7,7 @@ from pathlib import Path
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.frames import FRAME_RATE
+from leitmotif.progress import progress
 from leitmotif.report.clips import Clip
 from leitmotif.report.features.listening import Context, Track
 from leitmotif.report.features.moments import Moment
@@ -56,7 +57,7 @@ def write_clips(
     for excerpt in sorted(set(excerpts)):
         wanted.setdefault(excerpt.track, []).append(excerpt)
     written = {}
-    for number, of_track in wanted.items():
+    for number, of_track in progress([*wanted.items()], "moments", total=len(wanted)):
         row = tracks[number].row
         verify_audio(corpus / row.path, row.sha256)
         samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)

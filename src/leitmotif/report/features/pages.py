@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from leitmotif.probe.targets import Horizon
@@ -113,6 +114,7 @@ def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
             horizon=sources.claimed,
             ahead_seconds=ahead,
             seed=sources.seed,
+            shown=partial(progress, description=f"features of {hook}", total=len(sources.tracks)),
         ).items()
     }
 

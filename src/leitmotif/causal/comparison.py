@@ -1,0 +1,173 @@
+"""From what an approach chose to its row in the table: features patched, heard, and judged.
+
+No row should hang on a coin. So beside the features that an approach took at each site, those are
+patched that it would have taken if the nearest feature had changed sides (``selection``), and the
+row says whether it would then be another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from leitmotif.causal.approaches import Found, screen
+from leitmotif.causal.candidates import Candidate, FeatureCandidates
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.effects import ByTrack
+from leitmotif.causal.findings import (
+    MOST,
+    Finding,
+    Measures,
+    effect_row,
+    interval_by_track,
+    judge,
+    largest_p,
+)
+from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.verdict import Thresholds, verdict
+from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
+from leitmotif.tables.effects import Verdict
+from leitmotif.tables.interval import IntervalRow
+
+BySite = Mapping[str, Candidate]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What findings are judged by."""
+
+    measures: Measures
+    counterfactual: Condition | None
+    thresholds: Thresholds
+    after: float
+    """Seconds ahead at which the claimed horizon begins."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What an approach comes to with some features at each site."""
+
+    site: str
+    towards: ByTrack
+    """Each piece's effect in points towards the source."""
+    over_random: ByTrack
+    verdict: Verdict
+
+
+class Comparison:
+    """An approach's features at each site, under the one condition that is judged.
+
+    Beside those that may become the approach's choice are random ones; the others show what the
+    approach would have found, had it looked there. Raises ModelError where too few features are
+    alike.
+    """
+
+    def __init__(
+        self, found: Found, makes: FeatureCandidates, pieces: Pieces, *, random: int
+    ) -> None:
+        self.found = found
+        self._kept = ("patch" if pieces.known else "ablate", "random_feature")
+        eligible = {found.site, found.site_otherwise}
+        self.taken: dict[str, Candidate] = {}
+        self.otherwise: dict[str, Candidate] = {}
+        for site, at in found.sites.items():
+            count = random if found.approach.screened or site in eligible else 0
+            taken = makes.candidate(at.chosen, pieces, doses=[], random=count)
+            self.taken[site] = self._judged_alone(taken)
+            same = {one.feature for one in at.otherwise} == {one.feature for one in at.chosen}
+            if at.otherwise and not same:
+                other = makes.candidate(at.otherwise, pieces, doses=[], random=0)
+                self.otherwise[site] = self._judged_alone(other, beside=self.taken[site])
+            elif at.otherwise:
+                self.otherwise[site] = self.taken[site]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All that is intervened on."""
+        return [*self.taken.values(), *self.otherwise.values()]
+
+    def row(self, judging: Judging, named: Mapping[str, object]) -> ApproachRow:
+        """The row of the table; ``named`` says of which experiment."""
+        found, judged = self.found, self._judged(self.taken, judging)
+        mine = self._concluded(found.site, judged, judging)
+        screened, at = screen(judged), found.sites[mine.site]
+        return ApproachRow.model_validate(
+            {
+                **named,
+                "site": mine.site,
+                "hook": at.chosen[0].hook,
+                "features": [one.feature for one in at.chosen],
+                "r2": _rounded(at.r2),
+                "partial_r2": at.partial_r2 and IntervalRow.of(at.partial_r2, 4),
+                "clap_similarity": judged[mine.site].clap_similarity,
+                "delta_recurrence": effect_row(mine.towards, limits=MOST),
+                "over_random": effect_row(mine.over_random, limits=MOST),
+                "verdict": mine.verdict,
+                "screened": ScreenedRow(
+                    site=screened.site, delta_recurrence=effect_row(screened.towards, limits=MOST)
+                ),
+                "by_site": [
+                    AtSiteRow(
+                        site=site,
+                        features=len(found.sites[site].chosen),
+                        r2=_rounded(found.sites[site].r2),
+                        delta_recurrence=judged[site].effect,
+                    )
+                    for site in sorted(judged)
+                ],
+                "lead": found.lead,
+                "otherwise": self._otherwise(mine, judging),
+            }
+        )
+
+    def _otherwise(self, mine: Conclusion, judging: Judging) -> OtherwiseRow:
+        near = _rounded(min(self.found.sites[mine.site].near, 1.0))
+        site = self.found.site_otherwise
+        judged = self._judged(self.otherwise, judging)
+        if not judged or (site not in judged and not self.found.approach.screened):
+            return OtherwiseRow(
+                near=near, site=None, delta_recurrence=None, verdict="none", stable=False
+            )
+        other = self._concluded(site or self.found.site, judged, judging)
+        return OtherwiseRow(
+            near=near,
+            site=other.site,
+            delta_recurrence=effect_row(other.towards, limits=MOST),
+            verdict=other.verdict,
+            stable=(other.site, other.verdict) == (mine.site, mine.verdict),
+        )
+
+    def _judged_alone(self, candidate: Candidate, beside: Candidate | None = None) -> Candidate:
+        """With the condition that is judged alone, and random features, its own or another's."""
+        kept = [one for one in candidate.conditions if one.kind in self._kept]
+        others: Sequence[Condition] = [] if beside is None else beside.conditions
+        kept += [one for one in others if one.kind == "random_feature"]
+        return replace(candidate, conditions=kept)
+
+    def _judged(self, tried: BySite, judging: Judging) -> dict[str, Finding]:
+        judged = {}
+        for site, candidate in tried.items():
+            partial = self.found.sites[site].partial_r2
+            sure = partial is not None and partial.low > 0
+            decodable = [(judging.after, partial)] if sure and partial is not None else []
+            judged[site] = judge(
+                candidate, judging.measures, decodable, judging.counterfactual, judging.thresholds
+            )
+        return judged
+
+    def _concluded(self, site: str, judged: Mapping[str, Finding], judging: Judging) -> Conclusion:
+        """At ``site``, or where interventions choose it, at the site that they choose."""
+        if self.found.approach.screened:
+            chosen = screen(judged)
+            site, towards, over = chosen.site, chosen.towards, chosen.over_random
+        else:
+            towards, over = judged[site].towards, judged[site].over_random
+        evidence = replace(
+            judged[site].evidence,
+            gap=interval_by_track(towards, MOST),
+            over_random=interval_by_track(over, MOST),
+            p=largest_p(towards, over),
+        )
+        return Conclusion(site, towards, over, verdict(evidence, judging.thresholds))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,26 @@
+"""The model that settings name."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from leitmotif.musicgen.hooked import HookedMusicGen
+
+if TYPE_CHECKING:
+    from leitmotif.config import ModelParams
+
+
+def load_model(model: "ModelParams") -> HookedMusicGen:
+    """Load a model of one's own; raises ModelError."""
+    return HookedMusicGen.from_pretrained(
+        model.name,
+        revision=model.revision,
+        device=model.device,
+        dtype=model.dtype,
+        text_padding=model.text_padding,
+    )
+
+
+@lru_cache(maxsize=1)
+def shared_model(model: "ModelParams") -> HookedMusicGen:
+    """Load a model once in this process, which keeps the last; nobody may change it."""
+    return load_model(model)
