@@ -48,7 +48,7 @@ def test_a_recurrence_may_be_faster_or_slower(tempo: float) -> None:
 
 
 def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
-    one = np.ones(1, np.float32)
+    one = np.ones(1)
     steady, faster, slower = (
         float(total_score(one, one, 1.0, one * tempo, 0.25)[0]) for tempo in (1.0, 0.96, 1.04)
     )

@@ -124,7 +124,7 @@ def _return(
         changed = [surrogate(continuation, search, kind, random) for _ in range(_SURROGATES)]
         nulls.append(fitted(np.array([_best(stated, one, search)[0] for one in changed]), 1.0))
     location = max(null.location for null in nulls)
-    level = max(float(null.p(np.array([score], np.float32))[0]) for null in nulls)
+    level = max(float(null.p(np.array([score]))[0]) for null in nulls)
     return Return(
         motif,
         False,

@@ -107,7 +107,7 @@ def accepted(
 def preferred(candidates: Candidates, search: Search) -> Array:
     """How much each is worth to be shown early, [n]: its score, and more for long windows."""
     length = candidates.pairs.frames / search.windows[0]
-    return np.asarray(candidates.score + LENGTH_PREFERENCE * np.log2(length), dtype=np.float32)
+    return np.asarray(np.round(candidates.score + LENGTH_PREFERENCE * np.log2(length), 12))
 
 
 def _order(candidates: Candidates, preference: Array) -> NDArray[np.intp]:
@@ -129,7 +129,7 @@ def _described(
     expected = np.max([null.expected(candidates.score) for null in nulls], axis=0) / (length / 60)
     p = np.max([null.p(candidates.score) for null in nulls], axis=0)
     span = highest_score(search) - location
-    likeness = (candidates.score.astype(np.float64) - location) / span
+    likeness = (candidates.score - location) / span
     score = isotonic_regression(likeness, increasing=False).x - _TIE * np.arange(len(likeness))
     starts, ends = candidates.pairs.starts / views.rate, candidates.pairs.ends / views.rate
     return [

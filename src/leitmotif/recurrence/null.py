@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from leitmotif.recurrence.refine import refine
 from leitmotif.recurrence.search import best_distinct, peaks
 from leitmotif.recurrence.settings import Search
-from leitmotif.recurrence.views import Array, Views, transposed
+from leitmotif.recurrence.views import Array, Views
 
 Surrogate = Literal["shuffled", "transposed"]
 SURROGATES: tuple[Surrogate, ...] = ("shuffled", "transposed")
@@ -60,7 +60,7 @@ class Null:
 
     def expected(self, scores: Array) -> NDArray[np.float64]:
         """Number of stretches that are expected to score as high or higher."""
-        standard = (np.asarray(scores, np.float64) - self.location) / self.scale
+        standard = (scores - self.location) / self.scale
         return np.asarray(self.stretches * np.exp(-np.clip(standard, -50, 700)))
 
 
@@ -92,9 +92,10 @@ def surrogate(views: Views, search: Search, kind: Surrogate, random: np.random.G
     if kind == "shuffled":
         order = np.concatenate([pieces[n] for n in random.permutation(len(pieces))])
         return views.taken(order)
+    shifts = np.repeat([random.integers(-6, 6) for _ in pieces], [*map(len, pieces)])
     pitch = np.empty_like(views.pitch)
-    for piece in pieces:
-        pitch[:, piece] = transposed(views.pitch[:, piece], int(random.integers(-6, 6)))
+    for shift in np.unique(shifts):
+        pitch[:, shifts == shift] = views.raised(int(shift))[:, shifts == shift]
     return Views(pitch, views.rhythm, views.rate)
 
 

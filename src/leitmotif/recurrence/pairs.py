@@ -56,7 +56,7 @@ class Pairs:
     def joined(parts: "list[Pairs]") -> "Pairs":
         """Concatenate pairs."""
         if not parts:
-            none, nothing = np.zeros(0, np.intp), np.zeros(0, np.float32)
+            none, nothing = np.zeros(0, np.intp), np.zeros(0, np.float64)
             return Pairs(none, none, none, none, nothing, nothing)
         return Pairs(
             np.concatenate([part.motif for part in parts]),

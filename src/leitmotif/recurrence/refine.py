@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from leitmotif.recurrence.pairs import Indices, Pairs
 from leitmotif.recurrence.settings import Search
-from leitmotif.recurrence.views import Array, Views, transposed
+from leitmotif.recurrence.views import Array, Views
 
 LENGTH_WEIGHT = 0.2
 TEMPO_COST = 0.25
@@ -42,7 +42,7 @@ class Candidates:
     @staticmethod
     def joined(parts: "list[Candidates]") -> "Candidates":
         """Concatenate candidates."""
-        none = np.zeros(0, np.float32)
+        none = np.zeros(0)
         return Candidates(
             Pairs.joined([part.pairs for part in parts]),
             np.concatenate([none, *(part.rhythm for part in parts)]),
@@ -92,9 +92,7 @@ def _variants(
         rhythm = _correlation(*onsets, first, frames)
         length = frames / search.windows[0]
         # From the first to the last frame, however the path bends between.
-        tempo = (seeds.tempo[:, None] + (bend[:, last] - bend[:, first]) / frames).astype(
-            np.float32
-        )
+        tempo = seeds.tempo[:, None] + (bend[:, last] - bend[:, first]) / frames
         score = total_score(similarity, rhythm, length, tempo, search.rhythm)
         seed = np.nonzero(whole)[0]
         pairs = Pairs(
@@ -115,12 +113,13 @@ def total_score(
     """Weigh pitch, rhythm, the window's length in multiples of the shortest one's, and the seconds
     of recurrence per second of motif."""
     weighed = similarity + rhythm_weight * rhythm + LENGTH_WEIGHT * np.log2(length)
-    return np.asarray(weighed - TEMPO_COST * np.abs(tempo - 1), dtype=np.float32)
+    # Logarithms differ between processors in their last digit.
+    return np.asarray(np.round(weighed - TEMPO_COST * np.abs(tempo - 1), 12))
 
 
 def highest_score(search: Search) -> float:
     """The score of an exact repetition of the longest window."""
-    one = np.ones(1, np.float32)
+    one = np.ones(1)
     length = search.windows[-1] / search.windows[0]
     return float(total_score(one, one, length, one, search.rhythm)[0])
 
@@ -129,7 +128,7 @@ def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tupl
     """Turn each seed about its middle to the tempo that fits best, less what it costs; returns also
     by how many frames that moves its recurrence's start."""
     if search.tempo == 0 or not len(seeds):
-        return seeds, np.zeros(len(seeds), np.float32)
+        return seeds, np.zeros(len(seeds))
     path = np.arange(window)
     slowest, fastest = (
         round(search.tempo / _TEMPO_STEP),
@@ -143,8 +142,8 @@ def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tupl
     alike = _frame_similarity(views, seeds.motif[:, None] + path, recurrence, seeds.transposition)
     fit = alike.mean(-1) - TEMPO_COST * np.abs(tempi - 1)[:, None]
     best = fit.argmax(0)
-    turned = replace(seeds, tempo=tempi[best].astype(np.float32))
-    return turned, offset[best, np.arange(len(seeds))].astype(np.float32)
+    turned = replace(seeds, tempo=tempi[best])
+    return turned, offset[best, np.arange(len(seeds))]
 
 
 def _bend(views: Views, motif: Indices, recurrence: Indices, transposition: Indices) -> Indices:
@@ -188,11 +187,11 @@ def _frame_similarity(
     ``motif`` [seeds, path], ``recurrence`` [..., seeds, path]; returns the latter's shape.
     Outside of the recording it is 0.
     """
-    alike = np.zeros(recurrence.shape, np.float32)
+    alike = np.zeros(recurrence.shape)
     inside = _inside(views, motif) & _inside(views, recurrence)
     motif, recurrence = (np.clip(frames, 0, views.frames - 1) for frames in (motif, recurrence))
     for seed, shift in enumerate(transposition):
-        raised = transposed(views.pitch[:, motif[seed]], int(shift))
+        raised = views.raised(int(shift))[:, motif[seed]]
         later = views.pitch[:, recurrence[..., seed, :]]
         alike[..., seed, :] = np.einsum("dn,d...n->...n", raised, later)
     return alike * inside
@@ -200,13 +199,13 @@ def _frame_similarity(
 
 def _window_sums(values: NDArray[np.floating], first: Indices, frames: int) -> NDArray[np.float64]:
     """Sums over ``frames`` entries of the last axis from each of ``first``."""
-    total = np.cumsum(values, axis=-1, dtype=np.float64)
+    total = np.cumsum(values, axis=-1)
     total = np.concatenate([np.zeros((*values.shape[:-1], 1)), total], axis=-1)
     return np.asarray(total[..., first + frames] - total[..., first])
 
 
 def _window_means(values: Array, first: Indices, frames: int) -> Array:
-    return (_window_sums(values, first, frames) / frames).astype(np.float32)
+    return _window_sums(values, first, frames) / frames
 
 
 def _correlation(one: Array, other: Array, first: Indices, frames: int) -> Array:
@@ -216,11 +215,11 @@ def _correlation(one: Array, other: Array, first: Indices, frames: int) -> Array
     """
 
     def centred(a: Array, b: Array) -> NDArray[np.float64]:
-        products = _window_sums(a.astype(np.float64) * b, first, frames)
+        products = _window_sums(a * b, first, frames)
         return np.asarray(
             products - _window_sums(a, first, frames) * _window_sums(b, first, frames) / frames
         )
 
     scale = np.sqrt(np.maximum(centred(one, one), 0) * np.maximum(centred(other, other), 0))
     correlation = np.where(scale > 1e-6, centred(one, other) / np.maximum(scale, 1e-6), 0.0)
-    return np.asarray(correlation.mean(0), dtype=np.float32)
+    return np.asarray(correlation.mean(0))

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from leitmotif.recurrence.pairs import Indices, Pairs, distinct
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.texture import texture_share
-from leitmotif.recurrence.views import Array, Views, transposed
+from leitmotif.recurrence.views import Array, Views
 
 _BLOCK = 64
 """Rows that are compared at a time."""
@@ -63,8 +64,7 @@ def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
     each length that is searched."""
     found = []
     for window, similarity, shift, tempo in _compare(views, search, start, stop):
-        padded = np.pad(similarity, ((0, 0), (_PEAK, _PEAK)), constant_values=-np.inf)
-        nearby = np.lib.stride_tricks.sliding_window_view(padded, 2 * _PEAK + 1, axis=1).max(-1)
+        nearby = maximum_filter1d(similarity, 2 * _PEAK + 1, axis=1, mode="constant", cval=-np.inf)
         rows, columns = np.nonzero((similarity >= nearby) & (similarity > 0))
         found.append(
             Pairs(
@@ -72,7 +72,7 @@ def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
                 (columns + start + search.least_lag).astype(np.intp),
                 np.full(len(rows), window, np.intp),
                 np.asarray(search.shifts, np.intp)[shift[rows, columns]],
-                np.asarray(search.tempi, np.float32)[tempo[rows, columns]],
+                np.asarray(search.tempi)[tempo[rows, columns]],
                 similarity[rows, columns],
             )
         )
@@ -95,8 +95,8 @@ def _compare(
     if not fitting:
         return
     # Raised motifs: [keys, dims, rows and the rest of the longest window].
-    block = views.pitch[:, start : stop + fitting[-1] - 1]
-    raised = np.stack([transposed(block, shift) for shift in search.shifts])
+    block = slice(start, stop + fitting[-1] - 1)
+    raised = np.stack([views.raised(shift)[:, block] for shift in search.shifts])
     totals = []
     for ratio in search.tempi:
         later = views.pitch[:, _stretched(first, views.frames, ratio)]
@@ -104,7 +104,7 @@ def _compare(
     lag = np.arange(columns)[None] + search.least_lag - np.arange(stop - start)[:, None]
     for window in fitting:
         rows = min(stop, views.frames - window + 1) - start
-        best = np.full((rows, columns), -np.inf, np.float32)
+        best = np.full((rows, columns), -np.inf)
         shift = np.zeros((rows, columns), np.int8)
         tempo = np.zeros((rows, columns), np.int8)
         for index, (ratio, total) in enumerate(zip(search.tempi, totals, strict=True)):
@@ -140,7 +140,7 @@ def _diagonal_totals(raised: Array, later: Array) -> Array:
     """
     keys, _, height = raised.shape
     frames = np.matmul(raised.transpose(0, 2, 1), later)  # [keys, height, columns]
-    total = np.zeros((keys, height + 1, later.shape[1] + 1), np.float32)
+    total = np.zeros((keys, height + 1, later.shape[1] + 1))
     for row in range(height):
         np.add(total[:, row, :-1], frames[:, row], out=total[:, row + 1, 1:])
     return total

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.recurrence.pairs import Indices, Pairs
-from leitmotif.recurrence.views import Array, Views, transposed
+from leitmotif.recurrence.views import Array, Views
 
 _OFFSETS = np.array([eighth / 8 for eighth in range(-8, 9) if eighth])
 """Shares of the window: a loop whose period is at most a window meets itself again among them."""
@@ -22,38 +22,62 @@ def texture_share(views: Views, pairs: Pairs) -> NDArray[np.float64]:
     twice in a row is no loop, one that is stated over and over is. Places where the two windows
     overlap are not looked at.
     """
-    share = np.zeros(len(pairs))
-    for shift in np.unique(pairs.transposition):
-        raised = transposed(views.pitch, int(shift))
-        for n in np.flatnonzero(pairs.transposition == shift):
-            share[n] = _share(views, raised, pairs, int(n))
+    share = np.array([_share(views, pairs, n) for n in range(len(pairs))], np.float64)
     return np.clip(share, 0.0, 1.0)
 
 
-def _share(views: Views, raised: Array, pairs: Pairs, n: int) -> float:
+def _share(views: Views, pairs: Pairs, n: int) -> float:
     frames, tempo = int(pairs.frames[n]), float(pairs.tempo[n])
     motif, recurrence = int(pairs.motif[n]), int(pairs.recurrence[n])
-    path = np.arange(frames)
-    moves = np.round(_OFFSETS * frames).astype(np.intp)
-
-    def similarity(motif: Indices, recurrence: Indices) -> NDArray[np.float64]:
-        """Of the windows starting at each of [m]; 0 where they overlap or leave the recording."""
-        later = np.round(recurrence[:, None] + path * tempo).astype(np.intp)
-        room = (motif >= 0) & (later[:, -1] < views.frames) & (recurrence >= motif + frames)
-        earlier, later = motif[room, None] + path, later[room]
-        found = np.zeros(len(motif))
-        found[room] = np.einsum("dmn,dmn->m", raised[:, earlier], views.pitch[:, later]) / frames
-        return found
-
-    here = np.array([motif]), np.array([recurrence])
-    aligned = float(similarity(*here)[0])
+    raised = views.raised(int(pairs.transposition[n]))
+    aligned, *by_motif = _motif_moved(raised, views.pitch, motif, recurrence, frames, tempo)
     if aligned <= 0:
         return 1.0
-    by_motif = float(similarity(motif + moves, recurrence + 0 * moves).max())
-    by_recurrence = float(similarity(motif + 0 * moves, recurrence + moves).max())
+    _, *by_recurrence = _recurrence_moved(raised, views.pitch, motif, recurrence, frames, tempo)
+    motif_apart, recurrence_apart = max(by_motif) / aligned, max(by_recurrence) / aligned
     # At the recording's edge a window has nowhere to go that would show a loop.
     if motif < frames and recurrence < motif + 2 * frames:
-        return by_recurrence / aligned
+        return float(recurrence_apart)
     if recurrence + frames * (1 + tempo) > views.frames and recurrence < motif + 2 * frames:
-        return by_motif / aligned
-    return min(by_motif, by_recurrence) / aligned
+        return float(motif_apart)
+    return float(min(motif_apart, recurrence_apart))
+
+
+def _motif_moved(
+    raised: Array, pitch: Array, motif: int, recurrence: int, frames: int, tempo: float
+) -> NDArray[np.float64]:
+    """Similarity where the windows are, and with the motif's moved by each of the offsets.
+
+    0 where they overlap or one leaves the recording.
+    """
+    path = np.arange(frames)
+    later = np.round(recurrence + path * tempo).astype(np.intp)
+    starts = motif + _moves(frames)
+    room = (starts >= 0) & (starts + frames <= recurrence) & (later[-1] < pitch.shape[1])
+    found = np.zeros(len(starts))
+    if room.any():
+        first, last = starts[room].min(), starts[room].max() + frames
+        alike = raised[:, first:last].T @ pitch[:, later]
+        found[room] = alike[starts[room, np.newaxis] - first + path, path].sum(axis=1)
+    return found
+
+
+def _recurrence_moved(
+    raised: Array, pitch: Array, motif: int, recurrence: int, frames: int, tempo: float
+) -> NDArray[np.float64]:
+    """``_motif_moved`` with the recurrence's window moved."""
+    path = np.arange(frames)
+    starts = recurrence + _moves(frames)
+    later = np.round(starts[:, np.newaxis] + path * tempo).astype(np.intp)
+    room = (starts >= motif + frames) & (later[:, -1] < pitch.shape[1])
+    found = np.zeros(len(starts))
+    if room.any():
+        later = later[room]
+        first, last = later.min(), later.max() + 1
+        alike = raised[:, motif : motif + frames].T @ pitch[:, first:last]
+        found[room] = alike[path, later - first].sum(axis=1)
+    return found
+
+
+def _moves(frames: int) -> Indices:
+    return np.r_[0, np.round(_OFFSETS * frames)].astype(np.intp)

@@ -20,7 +20,7 @@ this recording are is not known, so each length gets its turn."""
 def varied(
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
-    preference: NDArray[np.float32],
+    preference: NDArray[np.float64],
     length: NDArray[np.intp],
     *,
     most: int,

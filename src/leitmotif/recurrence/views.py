@@ -5,9 +5,13 @@ templates with the Kullback-Leibler divergence (Smaragdis & Brown 2003; Vincent,
 2010), which suppresses partials: two motifs are compared by the notes they consist of. One view
 alone errs in its own way (chroma forgets the octave, held notes drown the melody, onsets forget how
 long a note is held); their mean errs less.
+
+Views are computed in float64 and rounded to multiples of 2**-20. Products of two of them and sums
+of such products over up to 4096 frames are then exact, in whatever order they are added: two pairs
+of windows that are equally alike are so on every processor.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import librosa
@@ -19,7 +23,10 @@ from scipy.ndimage import gaussian_filter1d
 from leitmotif.audio.decode import Samples
 from leitmotif.errors import AudioError
 
-Array = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+_GRID = 2.0**20
+"""Steps from 0 to 1 in a view."""
 
 PITCHES = 84
 """C1 to B7, a semitone each."""
@@ -60,11 +67,18 @@ class Views:
     the recording's mean; the registers' are logarithms."""
     rate: float
     """Frames per second."""
+    _raised: dict[int, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def frames(self) -> int:
         """Length of the grid."""
         return int(self.pitch.shape[1])
+
+    def raised(self, semitones: int) -> Array:
+        """The pitch of the same music, so many semitones higher; kept, as it is asked for often."""
+        if semitones not in self._raised:
+            self._raised[semitones] = transposed(self.pitch, semitones)
+        return self._raised[semitones]
 
     def taken(self, order: NDArray[np.intp]) -> "Views":
         """Return the frames ``order``, in that order."""
@@ -119,8 +133,8 @@ def make_views(samples: Samples, sample_rate: int, *, rate: float) -> Views:
         on_grid(flux[part].sum(0, keepdims=True), 0.6)[0] for part in (slice(None), SOPRANO, BASS)
     ]
     relative = [values / max(float(values.mean()), 1e-9) for values in strength]
-    rhythm = np.stack([relative[0], *map(np.log1p, relative[1:])]).astype(np.float32)
-    return Views(np.concatenate(pitch).astype(np.float32) / np.float32(2), rhythm, float(rate))
+    rhythm = np.stack([relative[0], *map(np.log1p, relative[1:])])
+    return Views(_rounded(np.concatenate(pitch) / 2), _rounded(rhythm), float(rate))
 
 
 def transposed(pitch: Array, semitones: int) -> Array:
@@ -144,7 +158,7 @@ def _shifted(roll: Array, semitones: int) -> Array:
 
 def _spectrum(samples: Samples, sample_rate: int, filter_scale: float) -> Array:
     """Constant-Q magnitudes [252, frames at 50 a second], three bins a semitone from C1."""
-    halved = soxr.resample(samples, sample_rate, _RATE, quality="HQ")
+    halved = soxr.resample(samples.astype(np.float64), sample_rate, _RATE, quality="HQ")
     bins = 12 * _BINS_PER_PITCH
     tuning = librosa.estimate_tuning(y=halved, sr=_RATE, bins_per_octave=bins, resolution=0.01)
     # Zeros up to 3 s keep librosa's longest window shorter than the signal.
@@ -161,22 +175,20 @@ def _spectrum(samples: Samples, sample_rate: int, filter_scale: float) -> Array:
             filter_scale=filter_scale,
         )
     )
-    return np.asarray(spectrum[:, : max(1, len(halved) // _HOP)], dtype=np.float32)
+    return np.asarray(spectrum[:, : max(1, len(halved) // _HOP)])
 
 
 def _averaged(frames: Array, rate: float, target: float) -> Array:
     """Average frames [d, n] within the frames of a coarser rate: [d, n target / rate]."""
     if rate == target:
         return frames
-    total = np.concatenate(
-        [np.zeros((len(frames), 1)), np.cumsum(frames, axis=1, dtype=np.float64)], 1
-    )
+    total = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(frames, axis=1)], 1)
     count = max(1, int(frames.shape[1] * target / rate + 1e-6))
     edges = np.minimum(np.arange(count + 1) * rate / target, frames.shape[1])
     whole = np.minimum(edges.astype(int), frames.shape[1] - 1)
     part = edges - whole
     at_edges = total[:, whole] * (1 - part) + total[:, whole + 1] * part
-    return (np.diff(at_edges, axis=1) * target / rate).astype(np.float32)
+    return np.diff(at_edges, axis=1) * target / rate
 
 
 def _fitted(frames: Array, count: int) -> Array:
@@ -195,17 +207,17 @@ def _templates() -> Array:
         centre = lowest + 12 * _BINS_PER_PITCH * np.log2(partial)
         shape = np.exp(-0.5 * ((bins - centre) / _PARTIAL_WIDTH) ** 2)
         spectra += _PARTIAL_DECAY ** (partial - 1) * shape
-    return np.asarray(spectra / np.linalg.norm(spectra, axis=0), dtype=np.float32)
+    return np.asarray(spectra / np.linalg.norm(spectra, axis=0))
 
 
 def _salience(spectrum: Array) -> Array:
     """Strength of each pitch, [252, n] -> [84, n], by multiplicative updates."""
     templates = _templates()
-    target = np.sqrt(spectrum) + np.float32(1e-9)
-    salience = np.maximum(templates.T @ target, np.float32(1e-6))
+    target = np.sqrt(spectrum) + 1e-9
+    salience = np.maximum(templates.T @ target, 1e-6)
     total = templates.sum(0)[:, None]
     for _ in range(_ITERATIONS):
-        salience *= templates.T @ (target / (templates @ salience + np.float32(1e-9))) / total
+        salience *= templates.T @ (target / (templates @ salience + 1e-9)) / total
     return salience
 
 
@@ -220,10 +232,7 @@ def _highest(onsets: Array) -> Array:
     """Weaken each onset [84, n] by how strong those above it are: what is left is the melody."""
     relative = onsets / np.maximum(onsets.max(0), 1e-6)
     nothing_above = np.cumprod(1 - relative[::-1], axis=0)[::-1]
-    return np.asarray(
-        onsets * np.vstack([nothing_above[1:], np.ones((1, onsets.shape[1]), np.float32)]),
-        dtype=np.float32,
-    )
+    return np.asarray(onsets * np.vstack([nothing_above[1:], np.ones((1, onsets.shape[1]))]))
 
 
 def _directions(view: Array, *, centred: bool) -> Array:
@@ -232,4 +241,8 @@ def _directions(view: Array, *, centred: bool) -> Array:
         view = view - view.mean(0)
     length = np.linalg.norm(view, axis=0)
     floor = max(_FLOOR * float(np.quantile(length, 0.95)), 1e-9)
-    return np.asarray(view / np.maximum(length, floor), dtype=np.float32)
+    return np.asarray(view / np.maximum(length, floor))
+
+
+def _rounded(view: Array) -> Array:
+    return np.asarray(np.rint(view * _GRID) / _GRID)

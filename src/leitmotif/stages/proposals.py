@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.stats import binomtest
@@ -12,6 +13,7 @@ from leitmotif.config import Params, ProposalsParams
 from leitmotif.corpus.tables import Failure, ManifestTrack, Span
 from leitmotif.files import read_table, sha256_json, write_json
 from leitmotif.intervals import Interval
+from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest
@@ -32,15 +34,14 @@ def proposals(params: Params) -> None:
     engine = engine_version(settings)
     failed = {row.track_id for row in read_table(FAILURES, Failure)}
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in failed]
-    random = np.random.default_rng(search.seed)
+    searched = in_processes(partial(_searched, search, settings), tracks)
     found: list[tuple[str, Suggestion]] = []
-    null_tracks = null_any = 0
-    for track in progress(tracks, "proposals", total=len(tracks)):
-        views = _views(track, search)
-        found += [(track.track_id, one) for one in _kept(views, search, settings)]
-        for _ in range(settings.null_rounds):
-            null_tracks += 1
-            null_any += bool(_kept(surrogate(views, search, "shuffled", random), search, settings))
+    null_any = 0
+    for track, (kept, passed) in zip(
+        tracks, progress(searched, "proposals", total=len(tracks)), strict=True
+    ):
+        found += [(track.track_id, one) for one in kept]
+        null_any += passed
     queue = ranked(found, engine=engine)
     write_proposals(PROPOSALS, queue)
     truths = read_table(CORPUS / TRUTH, Truth) if (CORPUS / TRUTH).exists() else []
@@ -48,7 +49,7 @@ def proposals(params: Params) -> None:
     metrics = metrics_of(
         queue,
         [row for row in truths if row.track_id in known],
-        null_any_rate=_rate(null_any, null_tracks),
+        null_any_rate=_rate(null_any, len(tracks) * settings.null_rounds),
     )
     write_json(METRICS / "proposals.json", metrics)
 
@@ -107,6 +108,19 @@ def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Prop
             )
         )
     return queue
+
+
+def _searched(
+    search: Search, settings: ProposalsParams, track: ManifestTrack
+) -> tuple[list[Suggestion], int]:
+    """What a track's suggestions are, and of how many of its surrogates any is kept."""
+    views = _views(track, search)
+    random = np.random.default_rng([search.seed, *track.track_id.encode()])
+    passed = sum(
+        bool(_kept(surrogate(views, search, "shuffled", random), search, settings))
+        for _ in range(settings.null_rounds)
+    )
+    return _kept(views, search, settings), passed
 
 
 def _views(track: ManifestTrack, search: Search) -> Views:
