@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leitmotif.files import write_json
+from leitmotif.provenance import processor
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -66,7 +67,7 @@ def report(name: str, rows: list[Row]) -> None:
 def machine() -> dict[str, str | int]:
     """Describe the hardware and versions that the numbers depend on."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor(),
         "cores": os.cpu_count() or 1,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "system": f"{platform.system()} {platform.machine()}",
@@ -74,12 +75,3 @@ def machine() -> dict[str, str | int]:
         "torch": torch.__version__.split("+")[0],
         "torch_threads": torch.get_num_threads(),
     }
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"

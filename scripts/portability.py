@@ -26,15 +26,18 @@ READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json")
 """What stages read besides each other's outputs."""
 
 SMALL = (
-    "corpus.pieces=40",
-    "manifest.tracks=26",
+    "corpus.pieces=48",
+    "manifest.tracks=36",
+    "activations.sites=[layers.0.residual,layers.1.residual,layers.2.residual]",
+    "sae.hooks=[planner-0,planner-1]",
     "sae.spliced_tracks=2",
+    "probes.comparisons=[models/organism/reader]",
     "probes.permutations=99",
     "probes.shifts=99",
     "probes.folds=3",
     "calibration.each=40",
     "calibration.permutations=99",
-    "interventions.tracks=4",
+    "interventions.tracks=3",
     "interventions.candidates=1",
     "interventions.together=4",
     "interventions.random=1",
@@ -83,8 +86,7 @@ def main() -> int:
         children = [
             start(Path(folder) / run.name.replace(" ", "_"), run, arguments) for run in RUNS
         ]
-        failed = [child.args for child in children if child.wait() != 0]
-        if failed:
+        if not all_well(children):
             print("a run ended with an error; see above", file=sys.stderr)
             return 2
         roots = [Path(folder) / run.name.replace(" ", "_") for run in RUNS]
@@ -110,8 +112,21 @@ def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Po
     finally:
         os.chdir(here)
     command = [sys.executable, __file__, "--stages-in", str(root), "--stages", *arguments.stages]
-    environment = {**os.environ, **run.environment, "NUMBA_CACHE_DIR": str(root / ".numba")}
+    environment = {**os.environ, **run.environment}
+    if run.environment:  # what numba has compiled for the whole processor must not be found
+        environment["NUMBA_CACHE_DIR"] = str(root / ".numba")
     return subprocess.Popen(command, env=environment)
+
+
+def all_well(children: Sequence["subprocess.Popen[bytes]"]) -> bool:
+    """Wait for all; the first that fails ends the others."""
+    while any(child.poll() is None for child in children):
+        if any(child.poll() for child in children):
+            for child in children:
+                child.terminate()
+                child.wait()
+        time.sleep(0.2)
+    return not any(child.returncode for child in children)
 
 
 def run_stages(root: Path, stages: Sequence[str]) -> int:

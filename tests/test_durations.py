@@ -79,13 +79,13 @@ def test_only_what_ends_well_is_kept(
     with announced("report", params):
         pass
     assert capsys.readouterr().err.count("report: about 25 s (as on Example with 2 cores)\n") == 2
-    assert json.loads((tmp_path / ".leitmotif/seconds/report.json").read_text())["seconds"] >= 0
+    assert json.loads((tmp_path / ".leitmotif/runs/report.json").read_text())["seconds"] >= 0
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[1]", '{"seconds": "x", "settings": ""}'])
 def test_a_damaged_record_is_as_none(params: Params, tmp_path: Path, torn: str) -> None:
-    (tmp_path / ".leitmotif/seconds").mkdir(parents=True)
-    (tmp_path / ".leitmotif/seconds/report.json").write_text(torn)
+    (tmp_path / ".leitmotif/runs").mkdir(parents=True)
+    (tmp_path / ".leitmotif/runs/report.json").write_text(torn)
     (tmp_path / "benchmarks/results/pipeline.json").write_text(torn)
     assert line("report", params) == "report: how long it takes is not known here yet"
 

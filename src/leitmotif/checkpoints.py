@@ -29,6 +29,18 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
     return folder
 
 
+def files_of(name: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change (ns) of a folder's files; empty for a hub id.
+
+    What is kept in memory of a folder is kept under these, so that a change of it is noticed.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return ()
+    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats)
+
+
 @contextmanager
 def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
     """Keep `transformers` quiet, and turn what it or the hub's client raises into ModelError."""

@@ -17,11 +17,12 @@ from typing import Any
 
 from leitmotif.config import Params, load_params, parse_yaml
 from leitmotif.files import sha256_json, write_json
+from leitmotif.provenance import machine
 
 PIPELINE = Path("dvc.yaml")
 SHIPPED = Path("presets/organism.yaml")
 BENCHMARK = Path("benchmarks/results/pipeline.json")
-RECORDS = Path(".leitmotif/seconds")
+RECORDS = Path(".leitmotif/runs")
 _HERE, _OTHERWISE = "as last time", "as last time with other settings"
 
 
@@ -78,8 +79,8 @@ class Durations:
         return self._benchmark.get(stage)
 
     def record(self, stage: str, seconds: float) -> None:
-        """Keep what a run of ``stage`` took."""
-        values = {"seconds": round(seconds, 1), "settings": self._settings(stage)}
+        """Keep what a run of ``stage`` took, and on what machine: no output says."""
+        values = {"seconds": round(seconds, 1), "settings": self._settings(stage), **machine()}
         write_json(self.root / RECORDS / f"{stage}.json", values)
 
     def _settings(self, stage: str) -> str:

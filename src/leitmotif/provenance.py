@@ -1,6 +1,8 @@
-"""Which code and which libraries made a file."""
+"""Which code, which libraries and which machine made a file."""
 
 import hashlib
+import os
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,3 +36,28 @@ def library_versions() -> str:
     versions = {name: version(name).split("+")[0] for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+
+
+def machine() -> dict[str, str | int]:
+    """Processor, cores, system, and the full versions of Python and torch, builds included.
+
+    What must not decide an output, and is therefore in none.
+    """
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count() or 1,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+    }
+
+
+def processor() -> str:
+    """Name of the processor, as the system has it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -13,6 +13,7 @@ from leitmotif.causal.conditions import Condition
 from leitmotif.causal.measures import Listening, Measured, Measurer
 from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.checkpoints import files_of
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.judge import Clap
 from leitmotif.musicgen.loading import shared_model
@@ -57,7 +58,7 @@ class Sweep:
 
 
 @lru_cache(maxsize=1)
-def _clap(judge: JudgeParams, model: ModelParams) -> Clap:
+def _clap(judge: JudgeParams, files: object, model: ModelParams) -> Clap:
     return Clap.from_pretrained(
         judge.clap, revision=judge.clap_revision, device=judge.device, dtype=model.dtype_beside
     )
@@ -68,7 +69,9 @@ def _run_part(
 ) -> list[Measured]:
     model = shared_model(sweep.model)
     runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
-    measurer = Measurer(model, _clap(sweep.judge, sweep.model), sweep.listening)
+    measurer = Measurer(
+        model, _clap(sweep.judge, files_of(sweep.judge.clap), sweep.model), sweep.listening
+    )
     return [
         one if one.clip.prefix.track_id in sweep.kept else replace(one, samples=None)
         for one in measurer.measure(runner.run(prefixes, conditions))

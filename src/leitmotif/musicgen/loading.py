@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from leitmotif.checkpoints import files_of
 from leitmotif.musicgen.hooked import HookedMusicGen
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def load_model(model: "ModelParams") -> HookedMusicGen:
     )
 
 
-@lru_cache(maxsize=1)
 def shared_model(model: "ModelParams") -> HookedMusicGen:
     """Load a model once in this process, which keeps the last; nobody may change it."""
+    return _shared(model, files_of(model.name))
+
+
+@lru_cache(maxsize=1)
+def _shared(model: "ModelParams", files: object) -> HookedMusicGen:
     return load_model(model)

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from leitmotif.checkpoints import files_of
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
@@ -43,7 +44,7 @@ def compared_models(
         other = model.model_copy(update={"name": folder, "revision": None})
         models[Path(folder).name] = other, partial(shared_model, other)
     if random_weights:
-        models[RANDOM_WEIGHTS] = model, partial(_shuffled, model, seed)
+        models[RANDOM_WEIGHTS] = model, partial(_shuffled, model, files_of(model.name), seed)
     with ExitStack() as stack:
         stores = {}
         for name, (settings, load) in models.items():
@@ -68,6 +69,6 @@ def _read(
 
 
 @lru_cache(maxsize=1)
-def _shuffled(model: ModelParams, seed: int) -> HookedMusicGen:
+def _shuffled(model: ModelParams, files: object, seed: int) -> HookedMusicGen:
     """The model with its weights shuffled; a process keeps the last."""
     return shuffle_weights(load_model(model), seed=seed)

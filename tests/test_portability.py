@@ -1,0 +1,38 @@
+"""The check that bytes are equal everywhere must be able to fail: in float32 they are not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = ("corpus.pieces=8", "manifest.tracks=4")
+STAGES = ("corpus", "manifest", "features", "activations")
+
+
+def run(repo_root: Path, dtype: str) -> "subprocess.CompletedProcess[str]":
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    command = [sys.executable, "scripts/portability.py", "--dtype", dtype, *settings]
+    return subprocess.run(
+        [*command, "--stages", *STAGES], cwd=repo_root, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.timeout(600)
+def test_float32_follows_the_processor(repo_root: Path) -> None:
+    done = run(repo_root, "float32")
+    assert done.returncode == 1, done.stderr
+    by_stage = dict(zip(STAGES, done.stdout.split("equal"), strict=False))
+    assert "data/activations/" in done.stdout
+    # What no model computes is the same all the same, so the two runs did the same work.
+    assert "corpus: " in by_stage["corpus"]
+    for line in done.stdout.splitlines():
+        if line.strip().startswith(("corpus:", "manifest:", "features:")):
+            equal, _, of = line.split(":")[1].split()[:3]
+            assert equal == of != "0"
+
+
+@pytest.mark.timeout(600)
+def test_float64_does_not(repo_root: Path) -> None:
+    done = run(repo_root, "float64")
+    assert done.returncode == 0, done.stdout + done.stderr
