@@ -133,3 +133,12 @@ def test_the_choice_for_a_track_does_not_depend_on_its_own_effect() -> None:
 def test_of_equal_candidates_the_first_is_the_strongest() -> None:
     same = {"a": 1.0, "b": 3.0}
     assert strongest({"one": same, "two": same, "three": {"c": 9.0}}, ["a", "b"]) == "one"
+
+
+def test_means_that_differ_by_rounding_are_equal() -> None:
+    tracks = ["a", "b", "c"]
+    one = dict(zip(tracks, (0.1, 0.2, 0.3), strict=True))
+    other = dict(zip(tracks, (0.3, 0.2, 0.1 + 1e-15), strict=True))
+    assert sum(other.values()) != sum(one.values())
+    assert strongest({"one": one, "other": other}, tracks) == "one"
+    assert strongest({"other": other, "one": one}, tracks) == "other"

@@ -1,14 +1,17 @@
 """The measures of an experiment, on made rows of which the truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from leitmotif.intervals import Interval
+from leitmotif.parallel import WORKERS
 from leitmotif.probe.blocks import Block
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import (
     Probing,
-    candidates,
     expanded,
     naive,
     over_baseline,
@@ -16,6 +19,7 @@ from leitmotif.probe.experiment import (
     selectivities,
     worth_of_controls,
 )
+from leitmotif.probe.ranking import candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
 from leitmotif.probe.targets import Horizon
@@ -91,3 +95,45 @@ def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     assert pooled["layers.1.residual"].r2 > pooled["layers.0.residual"].r2
     one = selectivities(features, sample, HOW)["layers.1.residual"]
     assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)
+
+
+def blocks(features: dict[str, np.ndarray]) -> list[Block]:
+    return [
+        Block(site, None, np.arange(6), X[:, :6], "", np.arange(6)) for site, X in features.items()
+    ]
+
+
+def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
+    features, sample = sampled(planted=0.8)
+    found = candidates(blocks(features), sample, SETTINGS, replace(HOW, alpha=0.3))
+    p = np.array([one.p for one in found])
+    chosen = np.array([one.q <= 0.3 for one in found])
+    assert 0 < chosen.sum() < len(chosen)
+
+    def still(number: int, arrangements: int) -> bool:
+        changed = p.copy()
+        changed[number] += arrangements / found[number].arrangements
+        return bool(false_discovery_control(changed)[number] <= 0.3 * (1 + 1e-9))
+
+    for number, one in enumerate(found):
+        assert (one.margin >= 0) == chosen[number]
+        assert one.active == one.feature
+        assert still(number, one.margin)
+        if chosen[number] and p[number] + (one.margin + 1) / one.arrangements <= 1:
+            assert not still(number, one.margin + 1)
+
+
+def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, sample = sampled(planted=STRONG)
+
+    def measured() -> list[object]:
+        fits = probe_sites(features, [sample, sample], SETTINGS, HOW)
+        errors = [
+            fit.by_all.tolist() for by_horizon in fits.values() for fit in by_horizon.values()
+        ]
+        worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
+        return [errors, worth, candidates(blocks(features), sample, SETTINGS, HOW)]
+
+    alone = measured()
+    monkeypatch.setenv(WORKERS, "2")
+    assert measured() == alone

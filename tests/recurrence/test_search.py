@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.pairs import distinct
+from leitmotif.recurrence.pairs import Pairs, distinct
+from leitmotif.recurrence.refine import refine
 from leitmotif.recurrence.search import peaks, seeds
 from leitmotif.recurrence.settings import Search
-from leitmotif.recurrence.views import Views, transposed
+from leitmotif.recurrence.texture import texture_share
+from leitmotif.recurrence.views import Views, make_views, transposed
 
 
 def random_views(frames: int, seed: int = 0) -> Views:
-    pitch = np.random.default_rng(seed).random((264, frames)).astype(np.float32)
+    pitch = np.random.default_rng(seed).random((264, frames))
     pitch /= np.linalg.norm(pitch, axis=0)
-    return Views(pitch, np.ones((3, frames), np.float32), 10.0)
+    return Views(pitch, np.ones((3, frames)), 10.0)
 
 
 def test_similarities_are_the_means_along_the_diagonals_in_the_best_key() -> None:
@@ -106,3 +108,71 @@ def test_transposing_moves_every_view(shift: int) -> None:
         pitch[start + (4 if view == 0 else 40)] = 1
     expected = [(4 + shift) % 12, *(start + 40 + shift for start in (12, 96, 180))]
     assert list(np.flatnonzero(transposed(pitch, shift)[:, 0])) == expected
+
+
+GRID = 2**20
+
+
+def heard(seconds: float = 16.0) -> Views:
+    """Views of noise under a few tones that swell and decay, at 10 frames a second."""
+    random = np.random.default_rng(0)
+    t = np.arange(round(seconds * 32_000)) / 32_000
+    tones = sum(
+        np.sin(2 * np.pi * random.uniform(100, 1500) * t) * np.exp(-3 * np.abs(t - start))
+        for start in np.arange(0.2, seconds, 0.4)
+    )
+    audio = 0.05 * tones + 0.01 * random.normal(size=len(t))
+    return make_views(audio.astype(np.float32), 32_000, rate=10.0)
+
+
+def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
+    """Summed as whole numbers, and so in any order, the similarities are the same to the bit."""
+    views, search = heard(), Search(lengths=(4.0, 6.0), tempo=0.08)
+    for view in (views.pitch, views.rhythm):
+        assert (np.rint(view * GRID) == view * GRID).all()
+    whole = {
+        shift: (transposed(views.pitch, shift) * GRID).astype(np.int64) for shift in search.shifts
+    }
+    pitch = (views.pitch * GRID).astype(np.int64)
+
+    def similarity(pairs: Pairs, n: int) -> float:
+        path = np.arange(int(pairs.frames[n]))
+        later = pairs.recurrence[n] + np.round(path * pairs.tempo[n]).astype(int)
+        raised = whole[int(pairs.transposition[n])][:, pairs.motif[n] + path]
+        return int((raised * pitch[:, later]).sum()) / GRID**2 / len(path)
+
+    found = peaks(views, search, 0, views.frames)
+    exact = found.taken(found.tempo == 1)
+    assert len(exact) > 20
+    for n in range(len(exact)):
+        assert exact.similarity[n] == similarity(exact, n)
+    steady = Search(lengths=(4.0, 6.0), tempo=0.0)
+    refined = refine(views, exact, steady).pairs
+    for n in range(0, len(refined), 50):
+        assert refined.similarity[n] == similarity(refined, n)
+
+
+def test_texture_is_the_best_similarity_of_the_windows_apart_over_theirs_together() -> None:
+    views = heard()
+    search = Search(lengths=(4.0,), tempo=0.08, min_lag=0.0)
+    found = peaks(views, search, 0, views.frames)
+    # Windows at an edge are judged by one side alone unless they are far apart.
+    some = found.taken(np.flatnonzero(found.recurrence - found.motif >= 80)[::7])
+    assert len(some) > 10
+    assert len(np.unique(some.tempo)) > 1
+    path = np.arange(40)
+    moves = np.round(np.array([k for k in range(-8, 9) if k]) / 8 * 40).astype(int)
+    for n, share in enumerate(texture_share(views, some)):
+        tempo, raised = float(some.tempo[n]), transposed(views.pitch, int(some.transposition[n]))
+
+        def alike(motif: int, recurrence: int, tempo: float = tempo, raised=raised) -> float:
+            later = np.round(recurrence + path * tempo).astype(int)
+            if motif < 0 or later[-1] >= views.frames or recurrence < motif + 40:
+                return 0.0
+            return float((raised[:, motif + path] * views.pitch[:, later]).sum())
+
+        motif, recurrence = int(some.motif[n]), int(some.recurrence[n])
+        by_motif = max(alike(motif + move, recurrence) for move in moves)
+        by_recurrence = max(alike(motif, recurrence + move) for move in moves)
+        expected = min(by_motif, by_recurrence) / alike(motif, recurrence)
+        assert share == np.clip(expected, 0, 1)

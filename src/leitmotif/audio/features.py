@@ -24,7 +24,6 @@ from dataclasses import dataclass
 import librosa
 import numpy as np
 import soxr
-from librosa.onset import onset_strength
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples, rms_dbfs
@@ -100,6 +99,8 @@ def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
     )
     level = librosa.power_to_db(mel, amin=_ONSET_FLOOR, top_db=None)[:, :frames]
     # center=True would shift the result by another frame: the spectra are centred already.
+    from librosa.onset import onset_strength  # here, as it takes a second
+
     onset = onset_strength(S=level, sr=SAMPLE_RATE, center=False)
     return on_grid(onset)
 

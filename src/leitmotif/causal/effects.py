@@ -7,6 +7,7 @@ intervention does nothing are as likely either way. Differences of rates cannot 
 and their bootstrap knows it: sixteen tracks that all agree do not make an effect certain.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -97,11 +98,12 @@ def strongest(effects: Mapping[str, Mapping[str, float]], tracks: Collection[str
     """Which of several candidates has the largest mean effect on some tracks; the first of equals.
 
     ``effects`` are differences by track, by candidate. One without any of the tracks counts least.
+    Means that differ in their last digits, as sums in another order do, are equal.
     """
 
     def mean(name: str) -> float:
         found = [value for track, value in effects[name].items() if track in tracks]
-        return float(np.mean(found)) if found else -np.inf
+        return round(math.fsum(found) / len(found), 9) if found else -math.inf
 
     return max(effects, key=mean)
 

@@ -1,8 +1,7 @@
 """The search for features that foresee: what an approach chooses, and how far that holds."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,13 @@ from leitmotif.causal.approaches import Approach, AtSite, Found, Source
 from leitmotif.causal.candidates import Chosen
 from leitmotif.causal.selection import Selection
 from leitmotif.intervals import track_weights
-from leitmotif.parallel import in_processes
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
-from leitmotif.probe.experiment import Candidate as Ranked
-from leitmotif.probe.experiment import (
-    Probing,
-    candidates,
-    expanded,
-    track_errors,
-    varying,
-)
+from leitmotif.probe.experiment import Probing, errors_of, varying
 from leitmotif.probe.intervals import Interval, explained
 from leitmotif.probe.naive import NaiveCorrelation
-from leitmotif.probe.nested import NestedRidge
 from leitmotif.probe.panel import TRACKS_PER_FOLD, Array
+from leitmotif.probe.ranking import Ranked, candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
 from leitmotif.probe.targets import Horizon
@@ -216,18 +207,7 @@ class Search:
         of several sites."""
         sample = self._sample(self.claimed, tracks)
         folds = max(_LEAST_FOLDS, min(self.how.folds, len(tracks) // TRACKS_PER_FOLD))
-        controls = expanded(sample, self.controls)
-        inside = [varying(X[sample.inside])[0] for X in columns]
-        one = partial(_errors, sample, controls, folds, self.how.seed)
-        return [*in_processes(one, inside)]
-
-
-def _errors(
-    sample: Sample, controls: Array, folds: int, seed: int, X: Array
-) -> tuple[Array, Array]:
-    probe = NestedRidge(folds=folds, permutations=0, random_state=seed)
-    probe.fit(X, sample.y, controls=controls, groups=sample.groups)
-    return track_errors(probe, sample)
+        return errors_of(columns, sample, self.controls, replace(self.how, folds=folds))
 
 
 def _chosen(ranked: Sequence[Ranked]) -> list[Chosen]:

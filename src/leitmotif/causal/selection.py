@@ -8,7 +8,7 @@ first one left out, and a conclusion should not hang on which is which.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leitmotif.probe.experiment import Candidate as Ranked
+from leitmotif.probe.ranking import Ranked
 
 Taken = dict[str, list[Ranked]]
 """By site, first the site with most of the surest features; the surest first."""

@@ -1,17 +1,14 @@
 """What is measured of a model on the rows of an experiment, horizon by horizon."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from leitmotif.intervals import Interval, interval_of, track_weights
 from leitmotif.parallel import in_processes
-from leitmotif.probe.blocks import Block
-from leitmotif.probe.effects import PartialEffects, effects_by_fold
 from leitmotif.probe.expansion import expand
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.nested import NestedRidge
@@ -37,35 +34,6 @@ class Probing:
     seeds: int
     """Splits into folds over which a candidate's stability is counted."""
     seed: int
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One feature at one site and horizon, with its partial effect."""
-
-    site: str
-    hook: str | None
-    """Autoencoder whose feature it is; None for a coordinate of the residual stream."""
-    feature: int
-    horizon: str
-    effect: float
-    low: float
-    high: float
-    p: float
-    q: float
-    """After Benjamini & Hochberg over all sites of the horizon."""
-    p_shift: float
-    stability: float
-    """Share of folds, over all splits, in which the effect has the sign it has overall."""
-    misaligned: str = ""
-    """What does not match between the autoencoder and the activations."""
-    active: int | None = None
-    """Tracks in which it is active on the rows tested; None for a coordinate."""
-    arrangements: int | None = None
-    """Over which ``p`` is counted, the observed one included; None where it is computed."""
-    margin: int | None = None
-    """How many more of them might reach the observed statistic before it is no longer chosen; of
-    one that is not chosen, below 0: by how many too many do."""
 
 
 def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -144,6 +112,20 @@ def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
         for predicted in (probe.predictions_controls_, probe.predictions_)
     )
     return by_controls, by_all
+
+
+def errors_of(
+    features: Sequence[Array], sample: Sample, settings: ControlSettings, how: Probing
+) -> list[tuple[Array, Array]]:
+    """``track_errors`` with each of several sets of features [rows, n] of the experiment."""
+    inside = [varying(X[sample.inside])[0] for X in features]
+    return [*in_processes(partial(_errors, sample, expanded(sample, settings), how), inside)]
+
+
+def _errors(sample: Sample, controls: Array, how: Probing, X: Array) -> tuple[Array, Array]:
+    probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
+    probe.fit(X, sample.y, controls=controls, groups=sample.groups)
+    return track_errors(probe, sample)
 
 
 def _fit(probe: NestedRidge, sample: Sample) -> Fit:
@@ -233,88 +215,3 @@ def selectivities(
             selectivity=round(one.selectivity, 4),
         )
     return found
-
-
-def candidates(
-    blocks: Iterable[Block], sample: Sample, settings: ControlSettings, how: Probing
-) -> list[Candidate]:
-    """Test features at one horizon, a block at a time; the surest first.
-
-    ``blocks`` hold all rows of the experiment. The correction runs over all features of all of
-    them.
-    """
-    # Only these rows travel to the process that tests them.
-    inside = (replace(block, values=block.values[sample.inside]) for block in blocks)
-    tested = in_processes(partial(_tested, sample, expanded(sample, settings), how), inside)
-    found = [one for block in tested for one in block]
-    q = false_discovery_control([one.p for one in found], method="bh")
-    corrected = [
-        replace(one, q=float(value), margin=margin)
-        for one, value, margin in zip(found, q, _margins(found, q, how.alpha), strict=True)
-    ]
-    return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))
-
-
-def _margins(found: Sequence[Candidate], q: Array, alpha: float) -> list[int]:
-    """How far each feature is from the level at which it would change sides, in arrangements.
-
-    Benjamini & Hochberg choose those with p up to alpha × chosen / tested; one more would be chosen
-    at alpha × (chosen + 1) / tested.
-    """
-    chosen = int((q <= alpha).sum())
-    margins = []
-    for one, value in zip(found, q, strict=True):
-        assert one.arrangements is not None
-        level = alpha * (chosen if value <= alpha else chosen + 1) / len(found)
-        allowed = int(level * one.arrangements * (1 + 1e-9))
-        margins.append(allowed - round(one.p * one.arrangements))
-    return margins
-
-
-def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list[Candidate]:
-    """Test the features of a block that holds the rows of the sample."""
-    values, kept = varying(block.values)
-    test = PartialEffects(
-        folds=how.folds, shifts=how.shifts, alpha=how.alpha, random_state=how.seed
-    )
-    test.fit(values, sample.y, controls=controls, groups=sample.groups)
-    stable = _stability(test, values, sample, controls, how)
-    return [
-        Candidate(
-            site=block.site,
-            hook=block.hook,
-            feature=int(feature),
-            horizon=sample.horizon.name,
-            effect=float(test.effect_[i]),
-            low=float(test.low_[i]),
-            high=float(test.high_[i]),
-            p=float(test.p_[i]),
-            q=float("nan"),
-            p_shift=float(test.p_shift_[i]),
-            stability=float(stable[i]),
-            misaligned=block.misaligned,
-            active=None if block.active is None else int(block.active[kept[i]]),
-            arrangements=test.permutations_ + 1,
-        )
-        for i, feature in enumerate(block.numbers[kept])
-    ]
-
-
-def _stability(
-    test: PartialEffects, X: Array, sample: Sample, controls: Array, how: Probing
-) -> Array:
-    """Share of folds over all splits in which each effect has its sign: [d]."""
-    signs = [test.effect_by_fold_]
-    for seed in range(how.seed + 1, how.seed + how.seeds):
-        signs.append(
-            effects_by_fold(
-                X,
-                sample.y,
-                controls=controls,
-                groups=sample.groups,
-                folds=how.folds,
-                seed=seed,
-            )
-        )
-    same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)
-    return np.asarray(same.mean(axis=0))

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 
 from leitmotif.intervals import Interval
-from leitmotif.probe.experiment import Candidate, Fit, Fits
+from leitmotif.probe.experiment import Fit, Fits
+from leitmotif.probe.ranking import Ranked
 from leitmotif.probe.targets import Horizon
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.interval import IntervalRow, three_digits
@@ -74,7 +75,7 @@ def beside(
     ]
 
 
-def candidate_rows(chosen: Iterable[Candidate], *, exploratory: bool) -> list[CandidateRow]:
+def candidate_rows(chosen: Iterable[Ranked], *, exploratory: bool) -> list[CandidateRow]:
     """Chosen features of one horizon, the surest first, with their ranks."""
     return [
         CandidateRow(
@@ -89,7 +90,7 @@ def candidate_rows(chosen: Iterable[Candidate], *, exploratory: bool) -> list[Ca
     ]
 
 
-def counted(tested: Sequence[Candidate], *, alpha: float) -> list[dict[str, object]]:
+def counted(tested: Sequence[Ranked], *, alpha: float) -> list[dict[str, object]]:
     """How many features of each site have which partial correlation: all, and those chosen.
 
     A line for each site, count and bin that holds a feature, for a plot.

@@ -13,9 +13,7 @@ from leitmotif.musicgen.loading import load_model
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
-    Candidate,
     Probing,
-    candidates,
     naive,
     over_baseline,
     probe_sites,
@@ -26,6 +24,7 @@ from leitmotif.probe.findings import beside, candidate_rows, counted, probe_rows
 from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
 from leitmotif.probe.panel import Array
 from leitmotif.probe.past import Reading, check_past
+from leitmotif.probe.ranking import Ranked, candidates
 from leitmotif.probe.registry import load_controls
 from leitmotif.probe.rows import Sample
 from leitmotif.progress import progress
@@ -134,14 +133,14 @@ def probes(params: Params) -> None:
     _plot(found, of_horizons, tested[claimed.horizon.name], settings)
 
 
-def _counts(tested: Sequence[Candidate] | None, alpha: float) -> dict[str, int | None]:
+def _counts(tested: Sequence[Ranked] | None, alpha: float) -> dict[str, int | None]:
     if tested is None:
         return {"tested": None, "chosen": None}
     return {"tested": len(tested), "chosen": sum(one.q <= alpha for one in tested)}
 
 
 def _chosen(
-    tested: Mapping[str, Sequence[Candidate]], settings: ProbesParams
+    tested: Mapping[str, Sequence[Ranked]], settings: ProbesParams
 ) -> Iterator[CandidateRow]:
     for ranked in tested.values():
         kept = [one for one in ranked if one.q <= settings.alpha]
@@ -209,7 +208,7 @@ def _blocks(
 def _plot(
     rows: Sequence[ProbeRow],
     horizons: Sequence[HorizonRow],
-    tested: Sequence[Candidate],
+    tested: Sequence[Ranked],
     settings: ProbesParams,
 ) -> None:
     labels = {"labels": "exploratory" if settings.exploratory else "verified"}
