@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors import safe_open
 from safetensors.numpy import load
 
-from leitmotif.tensors import serialise, write_tensors
+from leitmotif.tensors import on_grid, serialise, with_digits, write_tensors
 
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name != "__metadata__")
 ARRAYS = st.sampled_from([np.float16, np.float32, np.int64]).flatmap(
@@ -63,3 +63,34 @@ def test_every_process_writes_the_same_bytes() -> None:
         for _ in range(2)
     }
     assert len(hashes) == 1
+
+
+VALUES = st.floats(-1e4, 1e4, allow_subnormal=False)
+
+
+@given(VALUES)
+def test_a_grid_moves_a_value_by_half_a_step_at_most(value: float) -> None:
+    (rounded,) = on_grid(np.array([value]))
+    assert abs(float(rounded) - value) <= 2**-17 + abs(value) * 2**-24
+    assert on_grid(np.array([rounded]))[0] == rounded
+
+
+@given(VALUES.filter(lambda value: abs(value) > 1e-30))
+def test_digits_are_significant_ones(value: float) -> None:
+    (rounded,) = with_digits(np.array([value]))
+    assert abs(float(rounded) - value) <= abs(value) * 2**-16
+    assert with_digits(np.array([rounded]))[0] == rounded
+    assert (rounded > 0) == (value > 0)
+
+
+@given(arrays.arrays(np.float64, 50, elements=VALUES), st.integers(0, 2**32 - 1))
+def test_what_processors_differ_by_is_rounded_away(values: np.ndarray, seed: int) -> None:
+    """Values that are no halves of a step, moved by some 1e-14 of their size."""
+    step = 2.0**-16
+    values = (np.floor(values / step) + 0.25) * step
+    noise = 1 + 1e-14 * np.random.default_rng(seed).uniform(-1, 1, len(values))
+    assert np.array_equal(on_grid(values), on_grid(values * noise))
+    exact = np.where(values == 0, 1.0, values)
+    mantissa, exponent = np.frexp(exact)
+    exact = np.ldexp(np.floor(mantissa * 2**16) + 0.25, exponent - 16)
+    assert np.array_equal(with_digits(exact), with_digits(exact * noise))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
+from tests.tiny import tiny_musicgen
 
 
 @settings(max_examples=10)
@@ -27,6 +28,19 @@ def test_codes_agree_with_transformers(theirs, model: HookedMusicGen) -> None:
     assert torch.equal(model.encode_audio(audio[0].numpy()), expected)
     sound = theirs.audio_encoder.decode(expected[None], [None]).audio_values[:, 0]
     torch.testing.assert_close(model.decode_audio(expected), sound)
+
+
+def test_beside_a_decoder_in_float64_it_computes_in_float64(model: HookedMusicGen) -> None:
+    exact = HookedMusicGen.from_transformers(tiny_musicgen()).to(dtype="float64")
+    assert {weight.dtype for weight in exact.codec.parameters()} == {torch.float64}
+    audio = torch.randn(1, 640 * 40, generator=torch.Generator().manual_seed(1))
+    codes = exact.encode_audio(audio)
+    assert (codes == model.encode_audio(audio)).double().mean() > 0.99
+    sound = exact.decode_audio(codes)
+    assert sound.dtype == torch.float32
+    torch.testing.assert_close(sound, model.decode_audio(codes), atol=1e-5, rtol=1e-5)
+    exact.to(dtype="bfloat16")
+    assert {weight.dtype for weight in exact.codec.parameters()} == {torch.float32}
 
 
 def test_frames_a_second(model: HookedMusicGen) -> None:

@@ -138,6 +138,19 @@ def test_every_field_is_compared(
     assert what in [mismatch.what for mismatch in found]
 
 
+def test_float64_and_float32_are_the_same_activations_and_bfloat16_is_not(
+    store: ActivationStore,
+    true_sae: Callable[..., SparseAutoencoder],
+    make_hook: Callable[..., Hook],
+) -> None:
+    sae = true_sae(1)
+    header = store.header("layers.1.residual", "t0")
+    exact = header.model_copy(update={"forward_dtype": "float64"})
+    assert compare(make_hook(sae), sae.config, exact, 16) == []
+    half = header.model_copy(update={"forward_dtype": "bfloat16"})
+    assert [one.what for one in compare(make_hook(sae), sae.config, half, 16)] == ["forward dtype"]
+
+
 def test_the_article_s_pitfall_stops_with_both_sides(
     store: ActivationStore,
     true_sae: Callable[..., SparseAutoencoder],

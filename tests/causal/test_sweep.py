@@ -1,0 +1,97 @@
+"""Pieces side by side: the clips and measures of one process, whatever the number of processes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from leitmotif.causal.conditions import Condition
+from leitmotif.causal.measures import Listening, Measured
+from leitmotif.causal.prefixes import Prefix
+from leitmotif.causal.runner import Continuing
+from leitmotif.causal.sweep import Sweep
+from leitmotif.causal.targets import WholeSite
+from leitmotif.config import JudgeParams, ModelParams
+from leitmotif.errors import ModelError
+from leitmotif.parallel import WORKERS
+from leitmotif.recurrence.settings import Search
+from tests.judge.tiny_judges import save_tiny_clap
+from tests.tiny import save_tiny_checkpoint
+
+SITE = WholeSite("layers.1.residual", torch.zeros(32))
+BASELINE = Condition("baseline")
+CONDITIONS = [
+    BASELINE,
+    Condition("zero_effect", "site", SITE),
+    Condition("patch", "site", SITE, source="other"),
+]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    root = tmp_path_factory.mktemp("sweep")
+    model, clap = str(root / "tiny"), str(save_tiny_clap(root / "clap"))
+    save_tiny_checkpoint(root / "tiny", layers=3)
+    return Sweep(
+        model=ModelParams(
+            name=model,
+            revision=None,
+            watch=model,
+            device="cpu",
+            dtype="float64",
+            text_padding="auto",
+        ),
+        judge=JudgeParams(
+            clap=clap,
+            clap_revision=None,
+            tagger=clap,
+            tagger_revision=None,
+            watch=clap,
+            device="cpu",
+        ),
+        how=Continuing(seconds=2.0, seeds=(1, 2)),
+        listening=Listening(search=Search(), motifs={}),
+        cache=root / "cache",
+        rows=8,
+        kept=frozenset({"track_1"}),
+    )
+
+
+def told(measured: list[Measured]) -> list[object]:
+    return [
+        (one.clip.id, one.tokens_sha256, one.audio_sha256, one.metrics, one.excluded)
+        for one in measured
+    ]
+
+
+def test_processes_batches_and_threads_do_not_show(
+    sweep: Sweep,
+    prefixes: list[Prefix],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+    for workers, rows in (("1", 64), ("2", 3)):
+        monkeypatch.setenv(WORKERS, workers)
+        own = replace(sweep, cache=tmp_path / workers, rows=rows)
+        found.append(list(own.run(prefixes, CONDITIONS)))
+    assert told(found[0]) == told(found[1])
+    for measured in found:
+        order = [(one.clip.prefix, one.clip.seed, one.clip.condition) for one in measured]
+        assert order == [(p, seed, c) for p in prefixes for seed in (1, 2) for c in CONDITIONS]
+        kept = {one.clip.prefix.track_id for one in measured if one.samples is not None}
+        assert kept == {"track_1"}
+    ours, theirs = (next(m.samples for m in one if m.samples is not None) for one in found)
+    assert ours is not None
+    assert np.array_equal(ours, theirs)
+
+
+def test_what_fails_in_a_process_is_said_here(
+    sweep: Sweep, prefixes: list[Prefix], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WORKERS, "2")
+    unknown = Condition("patch", "site", SITE, source="twin")
+    with pytest.raises(ModelError, match="cannot be patched from twin"):
+        list(sweep.run(prefixes, [BASELINE, unknown]))
