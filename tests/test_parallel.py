@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -41,6 +43,16 @@ def slow(number: int) -> int:
 def threads(number: int) -> int:
     np.linalg.inv(np.eye(number + 200))
     return max(library["num_threads"] for library in threadpool_info())
+
+
+def new_pages(number: int) -> int:
+    """Memory pages that ten arrays of 20 MB take, one after the other, once there was one."""
+    arrays = [np.ones(2_500_000) for _ in range(2)]
+    del arrays
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(2_500_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def refuses(number: int) -> int:
@@ -139,6 +151,12 @@ def test_every_kind_of_error_travels() -> None:
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is kind
         assert (str(again), again.__dict__) == (str(error), error.__dict__)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the GNU C library")
+def test_a_process_keeps_its_memory_for_the_next_array() -> None:
+    """Given back and asked for again, each array would take 4,883 pages."""
+    assert max(in_processes(new_pages, range(4), workers=2)) < 1000
 
 
 def test_within_a_process_no_more_are_started() -> None:
