@@ -20,7 +20,7 @@ from leitmotif.store.cache import WorkCache
 
 BASELINE = Condition("baseline")
 LAST = WholeSite("layers.5.residual", torch.zeros(128))
-BEYOND = Condition("scale", "beyond", LAST, 1e38)
+BEYOND = Condition("scale", "beyond", LAST, 1e308)
 PATCH = Condition("patch", "last", LAST, source="twin")
 
 
@@ -62,7 +62,7 @@ def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[Measured], pieces_of_four: Pieces
 ) -> None:
     found = Measures(pieces_of_four, with_rates(measured))
-    beyond = found.row(BEYOND, model="planner", name="scale_gap_1e+38")
+    beyond = found.row(BEYOND, model="planner", name="scale_gap_1e+308")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
     patch = found.row(PATCH, model="planner", name="patch_gap", tested=True)
