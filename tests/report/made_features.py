@@ -152,5 +152,8 @@ def candidate(
         p_shift=0.01,
         stability=1.0,
         misaligned="",
+        active=20,
+        arrangements=1000,
+        margin=3,
         exploratory=False,
     )

@@ -165,6 +165,14 @@ def approach(**changed: Any) -> ApproachRow:
         "verdict": "foresight",
         "screened": {"site": SITE, "delta_recurrence": interval(87.5)},
         "by_site": [],
+        "lead": 2,
+        "otherwise": {
+            "near": 0.01,
+            "site": SITE,
+            "delta_recurrence": interval(87.5),
+            "verdict": "foresight",
+            "stable": True,
+        },
         "exploratory": False,
     }
     return ApproachRow(**{**values, **changed})
@@ -173,5 +181,5 @@ def approach(**changed: Any) -> ApproachRow:
 def nothing_found(name: str) -> ApproachRow:
     """An approach without a feature."""
     empty = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
-    absent = dict.fromkeys((*empty, "over_random", "screened"))
+    absent = dict.fromkeys((*empty, "over_random", "screened", "lead", "otherwise"))
     return approach(name=name, **absent, features=[], verdict="none")
