@@ -71,7 +71,11 @@ def test_the_five_presets_exist() -> None:
         ("features.silence_dbfs", float("nan"), "silence_dbfs: found nan; expected"),
         ("features.silence_dbfs", 3.0, "silence_dbfs: found 3.0; expected less than or equal to 0"),
         ("manifest.windows", "last", "manifest.windows: found 'last'; expected 'first' or 'all'"),
-        ("model.dtype", "int8", "model.dtype: found 'int8'; expected 'float32', 'bfloat16' or"),
+        (
+            "model.dtype",
+            "int8",
+            "model.dtype: found 'int8'; expected 'float64', 'float32', 'bfloat16' or",
+        ),
         ("model.revision", "main", "model.revision: found 'main'; string should match pattern"),
         ("model.name", "facebook/musicgen-small", "model.revision: found None; model.name"),
         ("model.watch", "README.md", "model.watch: found 'README.md'; model.name is the folder"),

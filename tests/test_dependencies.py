@@ -113,8 +113,10 @@ def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: P
     write_dependencies()
     found = deps(repository, "features")
     assert "src/leitmotif/audio" not in found
-    assert {"src/leitmotif/audio/__init__.py", "src/leitmotif/audio/decode.py"} <= set(found)
+    assert "src/leitmotif/audio/decode.py" in found
     assert "src/leitmotif/audio/unused.py" not in found
+    # The package's own file is no more than a docstring.
+    assert "src/leitmotif/audio/__init__.py" not in found
 
 
 def test_a_comparison_of_ones_own_is_watched(repository: Path) -> None:

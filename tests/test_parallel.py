@@ -198,7 +198,7 @@ def test_processes_end_with_the_one_that_began_them(tmp_path: Path, how: signal.
     parent = subprocess.Popen([sys.executable, str(script), str(seen)], stderr=subprocess.PIPE)
     _until(lambda: len(list(seen.iterdir())) == 2)
     parent.send_signal(how)
-    parent.communicate(timeout=60)
+    parent.communicate(timeout=200)
     pids = [int(path.name) for path in seen.iterdir()]
     _until(lambda: not any(map(_runs, pids)))
 

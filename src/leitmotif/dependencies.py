@@ -83,16 +83,25 @@ def derived_dependencies(
 
 
 def _folders(needed: set[Path], package: Path) -> set[Path]:
-    """``needed``, with folders in the place of their files where all modules in them are needed."""
-    broken = {
-        folder for path in package.rglob("*.py") if path not in needed for folder in path.parents
-    }
+    """``needed``, with folders in the place of their files where all modules in them are needed.
+
+    An ``__init__`` that decides nothing stands in no closure, and breaks no folder.
+    """
+    unneeded = (path for path in package.rglob("*.py") if path not in needed)
+    broken = {folder for path in unneeded if _decides(path, package) for folder in path.parents}
     chosen = set()
     for path in needed:
         above = [folder for folder in path.parents if folder.is_relative_to(package)]
         whole = [folder for folder in above if folder not in broken]
         chosen.add(whole[-1] if whole else path)
     return chosen
+
+
+def _decides(path: Path, package: Path) -> bool:
+    if path.name != "__init__.py":
+        return True
+    module = ".".join(path.parent.relative_to(package.parent).parts)
+    return path in import_closure(module, package=package)
 
 
 def _by_hand(deps: Sequence[str], derived: Sequence[str]) -> list[str]:
