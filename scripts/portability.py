@@ -150,10 +150,14 @@ def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
     for stage in stages:
         names = sorted({name for root in roots for name in _files(root, outputs[stage])})
         odd = [name for name in names if _differ([root / name for root in roots])]
+        if not names:  # equal nothings would prove nothing
+            odd = [f"{stage} wrote nothing"]
         differing += odd
         shown = "".join(f"\n    {name}" for name in odd[:5])
         more = f"\n    and {len(odd) - 5} more" if len(odd) > 5 else ""
-        print(f"{stage:>14}: {len(names) - len(odd)} of {len(names)} files equal{shown}{more}")
+        print(
+            f"{stage:>14}: {max(len(names) - len(odd), 0)} of {len(names)} files equal{shown}{more}"
+        )
     return differing
 
 
