@@ -18,7 +18,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -152,13 +152,14 @@ def session(leader: int) -> dict[int, float]:
     return found
 
 
-def held(processes: Iterable[int]) -> tuple[float, float]:
-    """Megabytes of processes: their proportional sum now, and the most that one had at a time."""
-    shares, most = [0.0], [0.0]
-    for process in processes:
-        shares.append(field(process, "smaps_rollup", "Pss:"))
-        most.append(field(process, "status", "VmHWM:"))
-    return sum(shares), max(most)
+def held(processes: Collection[int]) -> tuple[float, float]:
+    """Megabytes of processes: their proportional sum now, and the most that one had at a time.
+
+    A process that ends during a look leaves its part of the shared pages to the others, so that
+    these pages count more than once in this look. The smaller of two looks counts.
+    """
+    looks = [sum(field(process, "smaps_rollup", "Pss:") for process in processes) for _ in range(2)]
+    return min(looks), max((field(process, "status", "VmHWM:") for process in processes), default=0)
 
 
 def field(process: int, file: str, name: str) -> float:
