@@ -57,7 +57,10 @@ class Failure(Table):
 
 
 class Window(Table):
-    """Audio that the model reads in one context, in frames (1/50 s) from the track's start."""
+    """Audio that a model reads in one context, in frames from the track's start.
+
+    In a manifest a frame is 1/50 s; in the header of a stored tensor it is the model's own.
+    """
 
     start_frame: Annotated[int, Field(ge=0)]
     frames: Annotated[int, Field(ge=1)]
