@@ -6,16 +6,23 @@ energy and onsets in theirs.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, PlainSerializer
+
+FrameRate = Annotated[
+    float, Field(gt=0), PlainSerializer(lambda rate: int(rate) if rate.is_integer() else rate)
+]
+"""Frames a second in a file's header, where a whole number has no decimal point."""
 
 _TOLERANCE = 1e-6
 """Share of a frame that rounding of seconds may take: 8.32 s at 50 frames a second are 416."""
 
 
 @dataclass(frozen=True)
-class Clock:
+class Timing:
     """Where the decoder steps of a model lie in its audio.
 
     Step t has read codes of the frames before frame t only. So it knows audio up to t /

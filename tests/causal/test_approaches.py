@@ -7,6 +7,7 @@ import pytest
 
 from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Source
 from leitmotif.causal.search import Search
+from leitmotif.frames import Timing
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import ControlSettings
@@ -21,11 +22,18 @@ SITES = ["layers.0.residual", "layers.1.residual"]
 LENGTH = 20
 
 
+TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
+
+
 class Store:
     """Holds each track's features at a site in memory."""
 
     def __init__(self, features: dict[str, np.ndarray]) -> None:
         self.features = features
+        self.timing = TIMING
+
+    def header(self, site: str, track_id: str) -> "Store":
+        return self
 
     def load(self, site: str, track_id: str) -> np.ndarray:
         at = int(track_id) * LENGTH
@@ -43,7 +51,7 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
     contexts = [Context(f"{track:03d}", 0, LENGTH, 0, np.arange(LENGTH)) for track in range(tracks)]
     table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
     return Search(
-        rows=Rows(contexts, groups, np.column_stack([near, data.y]), table),
+        rows=Rows(contexts, groups, np.column_stack([near, data.y]), table, TIMING),
         horizons=HORIZONS,
         claimed=1,
         controls=SETTINGS,

@@ -33,9 +33,11 @@ def clap(repo_root: Path) -> Clap:
 
 
 @pytest.fixture(scope="module")
-def listening(repo_root: Path, pieces: list[Prefix], twins: Twins) -> Listening:
+def listening(
+    repo_root: Path, pieces: list[Prefix], twins: Twins, planner: HookedMusicGen
+) -> Listening:
     proposals = load_params(repo_root / "presets/organism.yaml").proposals
-    planted = {piece.track_id: twins.planted(piece.track_id) for piece in pieces}
+    planted = {piece.track_id: twins.planted(piece.track_id, planner) for piece in pieces}
     known = {track: one for track, one in planted.items() if one is not None}
     end = next(iter(known.values())).slots[0]
     heard = Span(start_sample=AFTER, samples=end.start_sample + end.samples - AFTER)
@@ -57,7 +59,7 @@ def found(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[Measured]:
     """Baseline, identity and the gap patched from the twin, of six pieces."""
-    known = twins.planted(pieces[0].track_id)
+    known = twins.planted(pieces[0].track_id, planner)
     assert known is not None
     site = WholeSite("layers.1.residual", torch.zeros(128))
     given = [
@@ -71,10 +73,10 @@ def found(
 
 
 def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
-    found: list[Measured], twins: Twins
+    found: list[Measured], twins: Twins, planner: HookedMusicGen
 ) -> None:
     for one in found:
-        known = twins.planted(one.clip.prefix.track_id)
+        known = twins.planted(one.clip.prefix.track_id, planner)
         assert known is not None
         says = known.returns[0] != (one.clip.condition.kind == "patch")
         assert one.excluded is None

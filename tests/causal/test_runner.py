@@ -298,7 +298,7 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     tmp_path: Path,
 ) -> None:
     """Patched from the twin, the planner does what the twin's cue says, the reader what its own."""
-    known = [twins.planted(piece.track_id) for piece in pieces]
+    known = [twins.planted(piece.track_id, planner) for piece in pieces]
     planted = {one.truth.track_id: one for one in known if one is not None}
     any_of = next(iter(planted.values()))
     said = {track_id: one.returns[0] for track_id, one in planted.items()}

@@ -1,6 +1,7 @@
 """Pieces side by side: the clips and measures of one process, whatever the number of processes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.targets import WholeSite
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.loading import shared_model
 from leitmotif.parallel import WORKERS
 from leitmotif.recurrence.settings import Search
 from tests.judge.tiny_judges import save_tiny_clap
@@ -35,13 +37,16 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     model, clap = str(root / "tiny"), str(save_tiny_clap(root / "clap"))
     save_tiny_checkpoint(root / "tiny", layers=3)
     return Sweep(
-        model=ModelParams(
-            name=model,
-            revision=None,
-            watch=model,
-            device="cpu",
-            dtype="float64",
-            text_padding="auto",
+        load=partial(
+            shared_model,
+            ModelParams(
+                name=model,
+                revision=None,
+                watch=model,
+                device="cpu",
+                dtype="float64",
+                text_padding="auto",
+            ),
         ),
         judge=JudgeParams(
             clap=clap,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
+from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
 from leitmotif.parallel import WORKERS
 from leitmotif.probe.blocks import Block
@@ -38,7 +39,7 @@ def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
         "layers.1.residual": data.X,
     }
     table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
-    rows = Rows([], data.groups, np.asarray(data.y).reshape(-1, 1), table)
+    rows = Rows([], data.groups, np.asarray(data.y).reshape(-1, 1), table, Timing(50, 0.074))
     return features, rows.sample([Horizon("5-7s", 5, 7)], 0)
 
 

@@ -10,10 +10,10 @@ from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.codec import HEARING_SECONDS
 from leitmotif.musicgen.hooks import ActivationCache
 from leitmotif.probe.leak import look_ahead, refuse_leak
 from leitmotif.probe.past import Reading
-from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.sae.used import load_used
 
 SITE = "layers.1.residual"

@@ -20,6 +20,7 @@ from leitmotif.tables.interval import IntervalRow
 from tests.accessibility import violations
 from tests.report.made_features import (
     FRAMES,
+    TIMING,
     candidate,
     coverage,
     label,
@@ -62,6 +63,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         root / "features",
         [label("track_1", 6.0)],
         [coverage(row.track_id) for row in written],
+        timing=TIMING,
         exploratory=False,
     )
     rows = [candidate(1, 5, "2-4s", "one"), candidate(2, 7, "2-4s", "one")]

@@ -131,6 +131,7 @@ def write_track(root: Path, site: str, track_id: str, rows: np.ndarray) -> Index
         windows=origin.windows,
         frames=len(rows),
         frame_rate=50,
+        hearing_seconds=0.074,
         sample_rate=32_000,
         address=address_of(origin),
     )

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.corpus.tables import Window
+from leitmotif.corpus.windows import fit_windows
 from leitmotif.errors import AudioError, StoreError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.capture import capture, fit_windows
+from leitmotif.store.capture import capture
 
 SITES = ["layers.0.residual", "layers.2.residual", "layers.2.mlp"]
 HOP = 640
@@ -117,11 +118,11 @@ def test_a_window_is_cut_by_a_second_at_most(start: int, frames: int, available:
     window = Window(start_frame=start, frames=frames)
     missing = start + frames - available
     if missing <= 0:
-        assert fit_windows([window], available) == [window]
+        assert fit_windows([window], available, 50) == [window]
     elif missing <= 50 and available > start:
-        fitted = fit_windows([window], available)
+        fitted = fit_windows([window], available, 50)
         assert fitted == [Window(start_frame=start, frames=available - start)]
     else:
         with pytest.raises(AudioError) as caught:
-            fit_windows([window], available)
+            fit_windows([window], available, 50)
         assert caught.value.reason == "too_short"

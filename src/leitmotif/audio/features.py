@@ -1,8 +1,9 @@
-"""Chroma, energy and onset strength on the codec's frame grid: 50 frames a second.
+"""Chroma, energy and onset strength, on frames of their own: 50 a second.
 
-Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, as a codec frame does, and all
-arrays have n // 640 frames, so they line up with codes and activations one to one. What a frame's
-value depends on:
+Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, and all arrays have n // 640
+frames. A model whose codec has the same frames, as MusicGen's, sees them line up with codes and
+activations one to one; with any other, they are matched by seconds (``leitmotif.frames``). What a
+frame's value depends on:
 
 ==========  =====================================================================================
 ``energy``  those 640 samples and nothing else
@@ -31,7 +32,7 @@ from leitmotif.tensors import on_grid
 
 SAMPLE_RATE = 32_000
 HOP = 640
-"""Samples per frame: 32 kHz / 50 Hz."""
+"""Samples per frame."""
 
 _CHROMA_RATE = 16_000
 """Chroma ends at B7 (3951 Hz), and at half the rate it takes half the time."""

@@ -21,7 +21,7 @@ from leitmotif.corpus.tables import Span, Table
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
 from leitmotif.recurrence.settings import Search
 
@@ -93,7 +93,7 @@ class Measured:
 class Measurer:
     """Measures clips; ``model`` is the untreated one, ``clap`` the judge of likeness."""
 
-    def __init__(self, model: HookedMusicGen, clap: Clap, how: Listening) -> None:
+    def __init__(self, model: MusicModel, clap: Clap, how: Listening) -> None:
         self.model, self.clap, self.how = model, clap, how
 
     def measure(self, clips: Iterable[Clip]) -> Iterator[Measured]:
@@ -115,7 +115,7 @@ class Measurer:
         # Where an intervention moved no token, the clip is the baseline.
         distinct = {(sha256_codes(clip.codes), clip.finite): clip for clip in [*clips, baseline]}
         samples = {key: self._decoded(clip) for key, clip in distinct.items()}
-        start = baseline.prefix_frames * self.model.codec.hop
+        start = baseline.prefix_frames * self.model.samples_per_frame
         reasons = {
             key: self._unusable(samples[key][start:], clip) for key, clip in distinct.items()
         }
@@ -246,14 +246,14 @@ def _stored(value: float) -> float:
 
 @torch.inference_mode()
 def log_likelihoods(
-    model: HookedMusicGen, codes: Tensor, prefix_frames: int, prompt: str | None
+    model: MusicModel, codes: Tensor, prefix_frames: int, prompt: str | None
 ) -> Tensor:
     """Mean log-probability per new token, in nats, of clips [B, K, P + T]: [B], float64.
 
     The clips are read with the prompt if there is one, without guidance or interventions. Raises
     ModelError for codes that are not the model's.
     """
-    per_clip = codes.shape[1] * codes.shape[2] * model.config.codebook_size
+    per_clip = codes.shape[1] * codes.shape[2] * model.codebook_size
     found = []
     for part in torch.split(codes, max(1, _LOGITS // per_clip)):
         logits = model(part, prompt)[:, :, prefix_frames:]

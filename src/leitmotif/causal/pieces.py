@@ -13,9 +13,9 @@ from pathlib import Path
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.twins import Twins, source_name
 from leitmotif.corpus.tables import ManifestTrack, Span
+from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.tables.labels import Label
 
 SLOT = 0
@@ -82,7 +82,7 @@ class Pieces:
 
 
 def composed_pieces(
-    model: HookedMusicGen, tracks: Sequence[ManifestTrack], audio_root: Path, twins: Twins
+    model: MusicModel, tracks: Sequence[ManifestTrack], audio_root: Path, twins: Twins
 ) -> Pieces:
     """Pieces of composed music, up to the end of the cue.
 
@@ -90,7 +90,7 @@ def composed_pieces(
     """
     pieces = []
     for track in tracks:
-        known = twins.planted(track.track_id)
+        known = twins.planted(track.track_id, model)
         if known is None:
             raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
         sources = {}
@@ -124,7 +124,7 @@ def composed_pieces(
 
 
 def recorded_pieces(
-    model: HookedMusicGen,
+    model: MusicModel,
     tracks: Sequence[ManifestTrack],
     audio_root: Path,
     labels: Sequence[Label],
@@ -170,7 +170,7 @@ def _motifs(
     track: ManifestTrack, labels: Sequence[Label], seconds: float, sample_rate: int
 ) -> list[Span]:
     """Distinct verified motifs within the first seconds of a track's window, at ``sample_rate``."""
-    start, spans = track.windows[0].start_frame / FRAME_RATE, set()
+    start, spans = start_seconds(track.windows[0]), set()
     for label in labels:
         at = label.motif.start_sample / label.sample_rate - start
         length = label.motif.samples / label.sample_rate

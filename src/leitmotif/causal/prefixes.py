@@ -11,9 +11,9 @@ from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import AudioError, ModelError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.prompt import prompt_from_tags
 
 
@@ -42,7 +42,7 @@ class Prefix:
 
 
 def prefix_of(
-    model: HookedMusicGen,
+    model: MusicModel,
     track: ManifestTrack,
     audio_root: Path,
     *,
@@ -57,10 +57,9 @@ def prefix_of(
     """
     path = audio_root / track.path
     verify_audio(path, track.sha256)
-    start = track.windows[0].start_frame / FRAME_RATE
+    start = start_seconds(track.windows[0])
     audio = load_audio(path, sample_rate=model.sample_rate, start_seconds=start, seconds=seconds)
-    wanted = round(seconds * FRAME_RATE)
-    hop = model.sample_rate // FRAME_RATE
+    wanted, hop = round(seconds * model.frame_rate), model.samples_per_frame
     if len(audio.samples) // hop < wanted:
         raise AudioError(
             f"{track.track_id} is shorter than its prefix",

@@ -18,7 +18,6 @@ from leitmotif.config import OrganismCorpus, Params
 from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
-from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
@@ -68,7 +67,7 @@ def replay(row: InterventionRow, params: Params, files: Files) -> Replayed:
     )
     drawn = row.sampling
     how = Continuing(
-        seconds=row.frames / FRAME_RATE,
+        seconds=row.frames / model.frame_rate,
         seeds=(row.seed,),
         sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
         guidance_scale=drawn.guidance_scale,
@@ -101,7 +100,7 @@ def _prefix(track_id: str, row: InterventionRow, model: HookedMusicGen, files: F
     tracks = {track.track_id: track for track in read_table(files.manifest, ManifestTrack)}
     if track_id not in tracks:
         raise StoreError(f"{track_id} is not in {files.manifest}", fix="use the line's corpus")
-    seconds = row.prefix_frames / FRAME_RATE
+    seconds = row.prefix_frames / model.frame_rate
     return prefix_of(model, tracks[track_id], files.corpus, seconds=seconds)
 
 

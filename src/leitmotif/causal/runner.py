@@ -28,7 +28,8 @@ from leitmotif.causal.edits import Treated, interventions
 from leitmotif.causal.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError
 from leitmotif.files import sha256_json
-from leitmotif.musicgen import HookedMusicGen, Intervention, Sampling
+from leitmotif.musicgen import Intervention, Sampling
+from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache
 from leitmotif.tensors import serialise
@@ -96,7 +97,7 @@ class Runner:
     """
 
     def __init__(
-        self, model: HookedMusicGen, cache: WorkCache, how: Continuing, *, rows: int = 64
+        self, model: MusicModel, cache: WorkCache, how: Continuing, *, rows: int = 64
     ) -> None:
         if rows < 2:
             raise ModelError("rows of a batch", found=rows, expected="2 or more: a clip, a source")
@@ -187,8 +188,8 @@ class Runner:
         told = [given[origin].prefix.prompt for origin in origins]
         told += [job.prefix.prompt for job in jobs]
         rows = len(told)
-        steps = held + round(self.how.seconds * self.model.frame_rate)
-        steps += self.model.config.codebooks - 1
+        new = round(self.how.seconds * self.model.frame_rate)
+        steps = decoder_steps(self.model, held + new)
         treated = [
             Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
             for number, job in enumerate(jobs)

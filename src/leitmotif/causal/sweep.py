@@ -4,19 +4,22 @@ A piece has noise, prefixes and a baseline of its own, so that nothing of one de
 another.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+
+import torch
 
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.measures import Listening, Measured, Measurer
 from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.checkpoints import files_of
-from leitmotif.config import JudgeParams, ModelParams
+from leitmotif.config import JudgeParams
 from leitmotif.judge import Clap
-from leitmotif.musicgen.loading import shared_model
+from leitmotif.judge.checkpoint import Precision
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes, number_of_workers
 from leitmotif.store.cache import WorkCache
 
@@ -25,7 +28,8 @@ from leitmotif.store.cache import WorkCache
 class Sweep:
     """What is done to every piece; small enough to travel to another process."""
 
-    model: ModelParams
+    load: Callable[[], MusicModel]
+    """Gives the model, the same one each time in a process; it must pickle."""
     judge: JudgeParams
     how: Continuing
     listening: Listening
@@ -44,7 +48,7 @@ class Sweep:
         On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
         GPU one process takes all. Raises what ``Runner`` and ``Measurer`` do.
         """
-        one_device = shared_model(self.model).device.type != "cpu"
+        one_device = self.load().device.type != "cpu"
         each = len(conditions) * len(self.how.seeds) + 2  # two rows that patches are taken from
         size = len(prefixes) if one_device else max(1, self.rows // each)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
@@ -58,20 +62,20 @@ class Sweep:
 
 
 @lru_cache(maxsize=1)
-def _clap(judge: JudgeParams, files: object, model: ModelParams) -> Clap:
+def _clap(judge: JudgeParams, files: object, dtype: Precision) -> Clap:
     return Clap.from_pretrained(
-        judge.clap, revision=judge.clap_revision, device=judge.device, dtype=model.dtype_beside
+        judge.clap, revision=judge.clap_revision, device=judge.device, dtype=dtype
     )
 
 
 def _run_part(
     sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
 ) -> list[Measured]:
-    model = shared_model(sweep.model)
+    model = sweep.load()
+    dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
     runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
-    measurer = Measurer(
-        model, _clap(sweep.judge, files_of(sweep.judge.clap), sweep.model), sweep.listening
-    )
+    clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
+    measurer = Measurer(model, clap, sweep.listening)
     return [
         one if one.clip.prefix.track_id in sweep.kept else replace(one, samples=None)
         for one in measurer.measure(runner.run(prefixes, conditions))

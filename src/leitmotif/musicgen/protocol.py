@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.frames import Clock
+from leitmotif.frames import Timing
 from leitmotif.musicgen.generate import Generation, Sampling
 from leitmotif.musicgen.hooks import ActivationCache, Intervention
 
@@ -165,9 +165,9 @@ class MusicModel(Protocol):
         """
 
 
-def clock_of(model: MusicModel) -> Clock:
+def timing_of(model: MusicModel) -> Timing:
     """Where the model's steps lie in its audio."""
-    return Clock(model.frame_rate, model.hearing_seconds)
+    return Timing(model.frame_rate, model.hearing_seconds)
 
 
 def decoder_steps(model: MusicModel, frames: int) -> int:

@@ -72,7 +72,7 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
     """Read an autoencoder's features on the rows of an experiment.
 
     ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them. Raises
-    StoreError.
+    StoreError, and ProbeError for features whose rows lie elsewhere in the audio.
     """
     parts, tracks = [], []
     numbers: dict[str, int] = {}
@@ -81,6 +81,7 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
         if context.track_id not in numbers:
             numbers[context.track_id] = len(numbers)
             codes, header = read_codes(folder / f"{context.track_id}.safetensors")
+            rows.refuse_other_timing(header.timing, context)
             whole = sparse_matrix(codes, header.d_sae)
             site, misaligned = header.site, header.misaligned
         parts.append(whole[context.first_row + context.steps])

@@ -9,7 +9,6 @@ import soundfile
 from leitmotif.causal.log import InterventionRow
 from leitmotif.corpus.tables import Span
 from leitmotif.errors import StageError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.report.clips import Clip
 from leitmotif.report.folder import Folder
 from leitmotif.report.pairs import Pair, Subject, Tried
@@ -39,7 +38,7 @@ def pair_data(
     before, after = pair.before, pair.after
     rate = clips[before.audio_sha256].sample_rate
     seconds = clips[before.audio_sha256].seconds
-    boundary = before.prefix_frames / FRAME_RATE
+    boundary = _seconds(before.prefix_frames, before, clips[before.audio_sha256])
     due = None if before.heard is None else before.heard.start_sample / rate
     return {
         "id": pair.id,
@@ -62,7 +61,9 @@ def pair_data(
         ],
         "facts": _facts(pair),
         "before": _side(before, clips, "before", "untreated", []),
-        "after": _side(after, clips, "after", tried.words, _changed(after, seconds)),
+        "after": _side(
+            after, clips, "after", tried.words, _changed(after, clips[after.audio_sha256], seconds)
+        ),
     }
 
 
@@ -128,7 +129,13 @@ def _slot(heard: Span | None, rate: int, seconds: float) -> list[dict[str, Any]]
     return [{"kind": "slot", "from": heard.start_sample / rate, "to": end, "label": ""}]
 
 
-def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
+def _seconds(frames: int, row: InterventionRow, clip: Clip) -> float:
+    """Seconds of some of a clip's frames, all of which are its samples."""
+    samples = clip.samples // (row.prefix_frames + row.frames)
+    return frames * samples / clip.sample_rate
+
+
+def _changed(row: InterventionRow, clip: Clip, seconds: float) -> list[dict[str, Any]]:
     """Frames whose prediction was changed. A step predicts the frame of its own number first."""
     if row.condition == "counterfactual":
         return []
@@ -136,8 +143,8 @@ def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
     return [
         {
             "kind": "changed",
-            "from": start / FRAME_RATE,
-            "to": min(seconds, stop / FRAME_RATE),
+            "from": _seconds(start, row, clip),
+            "to": min(seconds, _seconds(stop, row, clip)),
             "label": "",
         }
     ]

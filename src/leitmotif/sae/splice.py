@@ -16,14 +16,13 @@ from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.corpus.windows import fit_windows, windows_at
 from leitmotif.errors import ModelError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.intervals import Interval, track_weights, with_estimate
-from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sae.audit import interval, ratios
 from leitmotif.sae.model import SparseAutoencoder
-from leitmotif.store.capture import fit_windows
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class SplicedLoss:
 
 
 def track_loss(
-    model: HookedMusicGen,
+    model: MusicModel,
     sae: SparseAutoencoder,
     site: str,
     windows: Sequence[Tensor],
@@ -72,9 +71,7 @@ def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
     return interval(ratios(weights, repaired, harm), len(losses))
 
 
-def read_codes_of(
-    model: HookedMusicGen, track: ManifestTrack, audio_root: Path
-) -> Iterator[Tensor]:
+def read_codes_of(model: MusicModel, track: ManifestTrack, audio_root: Path) -> Iterator[Tensor]:
     """Codes [1, K, T] of each of a track's windows, as the activations stage reads them.
 
     Raises AudioError.
@@ -82,8 +79,8 @@ def read_codes_of(
     path = audio_root / track.path
     verify_audio(path, track.sha256)
     audio = load_audio(path, sample_rate=model.sample_rate)
-    hop = model.sample_rate // FRAME_RATE
-    for window in fit_windows(track.windows, len(audio.samples) // hop):
+    hop, rate = model.samples_per_frame, model.frame_rate
+    for window in fit_windows(windows_at(track.windows, rate), len(audio.samples) // hop, rate):
         end = window.start_frame + window.frames
         yield model.encode_audio(audio.samples[window.start_frame * hop : end * hop])
 
@@ -99,7 +96,7 @@ def splice(sae: SparseAutoencoder, site: str) -> Intervention:
 
 
 def spliced_loss(
-    model: HookedMusicGen,
+    model: MusicModel,
     sae: SparseAutoencoder,
     site: str,
     codes: Tensor,

@@ -11,6 +11,7 @@ from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import Params, ProposalsParams
 from leitmotif.corpus.tables import Failure, ManifestTrack, Span
+from leitmotif.corpus.windows import end_seconds
 from leitmotif.files import read_table, sha256_json, write_json
 from leitmotif.intervals import Interval
 from leitmotif.parallel import in_processes
@@ -125,8 +126,8 @@ def _searched(
 
 def _views(track: ManifestTrack, search: Search) -> Views:
     """Views of what the model reads: nothing outside its windows can be foreseen."""
-    end = max(window.start_frame + window.frames for window in track.windows)
-    audio = load_audio(CORPUS / track.path, sample_rate=SAMPLE_RATE, seconds=end / 50)
+    end = end_seconds(track.windows)
+    audio = load_audio(CORPUS / track.path, sample_rate=SAMPLE_RATE, seconds=end)
     return make_views(audio.samples, SAMPLE_RATE, rate=search.rate)
 
 

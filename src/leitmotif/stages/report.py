@@ -71,19 +71,21 @@ def feature_sources(params: Params) -> Sources | None:
     )
     if not shown:
         return None
-    tracks = tracks_of(
-        readable_tracks(),
-        FEATURES,
-        read_table(LABELS, Label),
-        read_table(COVERAGE, Coverage),
-        exploratory=params.probes.exploratory,
-    )
+    rows = readable_tracks()
     used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
-    first = tracks[0].row.track_id
+    first = rows[0].track_id
     headers = {
         hook: read_codes(SAE / hook / f"{first}.safetensors")[1]
         for hook in sorted({one.ref.hook for one in shown})
     }
+    tracks = tracks_of(
+        rows,
+        FEATURES,
+        read_table(LABELS, Label),
+        read_table(COVERAGE, Coverage),
+        timing=headers[shown[0].ref.hook].timing,
+        exploratory=params.probes.exploratory,
+    )
     tables = (CANDIDATES, LABELS, ALIGNMENT)
     return Sources(
         shown=shown,

@@ -1,6 +1,7 @@
 """One model's pieces and conditions, as the stages that intervene share them."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from leitmotif.causal.candidates import Candidate, condition_names
@@ -65,7 +66,7 @@ class Study:
         conditions += [one for candidate in candidates for one in candidate.conditions]
         conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
         sweep = Sweep(
-            model=self.model_params,
+            load=partial(shared_model, self.model_params),
             judge=self.params.judge,
             how=self.how,
             listening=self._listening(),

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from leitmotif.corpus.tables import Sha256, Table, TrackId, Window
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_json
+from leitmotif.frames import FrameRate, Timing
 
 FORMAT: Final = "leitmotif-activations/1"
 TENSOR = "activations"
@@ -54,18 +55,25 @@ def address_of(origin: Origin) -> str:
 class Header(Origin):
     """The metadata of a tensor's file.
 
-    ``windows`` are here those that were read: the last frames of a window are missing where the
-    audio ends a little before its stated duration.
+    ``windows`` are here those that were read, in the model's frames: the last frames of a window
+    are missing where the audio ends a little before its stated duration.
     """
 
     frames: Annotated[int, Field(ge=1)]
     """Rows of the tensor: the frames of all windows."""
-    frame_rate: int
-    """Rows per second of audio."""
+    frame_rate: FrameRate
+    """Rows per second of audio: the model's."""
+    hearing_seconds: Annotated[float, Field(ge=0)]
+    """How far past a frame's end the model's codec hears."""
     sample_rate: int
     """Hz, of the audio that the model read."""
     address: Sha256
     """``address_of`` the origin."""
+
+    @property
+    def timing(self) -> Timing:
+        """Where the tensor's rows lie in each window's audio."""
+        return Timing(self.frame_rate, self.hearing_seconds)
 
     def to_metadata(self) -> dict[str, str]:
         """Return safetensors metadata: text as it is, other values as JSON."""
@@ -97,4 +105,4 @@ class Header(Origin):
             ) from error
 
 
-_JSON_FIELDS = ("windows", "frames", "frame_rate", "sample_rate")
+_JSON_FIELDS = ("windows", "frames", "frame_rate", "hearing_seconds", "sample_rate")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.corpus.tables import ManifestTrack
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.store.build import Build, StoreBuilder
@@ -24,7 +24,7 @@ _TRACKS = 10
 class Reading:
     """A model, and how it reads."""
 
-    load: Callable[[], HookedMusicGen]
+    load: Callable[[], MusicModel]
     """Gives the model, the same one each time in a process; it must pickle."""
     model: "ModelParams"
     activations: "ActivationsParams"

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from leitmotif.probe.targets import now
 from leitmotif.report.features.listening import Context, Track
 
 Array = NDArray[np.float64]
@@ -137,7 +136,7 @@ class Curves:
 
     def _events(self, context: Context) -> tuple[Array, Array]:
         """[rows, lags]: whether an onset lies in each bin, and whether none is known to."""
-        instants = now(np.arange(context.frames))
+        instants = context.timing.now(np.arange(context.frames))
         ahead = context.onsets[np.newaxis] - instants[:, np.newaxis]
         event = np.zeros((len(instants), len(self.edges) - 1))
         rows, onsets = np.nonzero((ahead > self.edges[0]) & (ahead <= self.edges[-1]))

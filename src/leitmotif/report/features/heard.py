@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.frames import FRAME_RATE
+from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.progress import progress
 from leitmotif.report.clips import Clip
 from leitmotif.report.features.listening import Context, Track
@@ -28,16 +27,16 @@ class Excerpt:
     first: int
     end: int
 
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return (self.end - self.first) / FRAME_RATE
+    def seconds(self, context: Context) -> float:
+        """Duration; ``context`` is the one that it is a stretch of."""
+        return (self.end - self.first) / context.timing.frame_rate
 
 
 def around(moment: Moment, context: Context) -> Excerpt:
     """Return the stretch that is played of a moment."""
-    first = max(0, moment.step - round(BEFORE_SECONDS * FRAME_RATE))
-    end = min(context.frames, moment.step + round(AFTER_SECONDS * FRAME_RATE))
+    rate = context.timing.frame_rate
+    first = max(0, moment.step - round(BEFORE_SECONDS * rate))
+    end = min(context.frames, moment.step + round(AFTER_SECONDS * rate))
     return Excerpt(moment.track, moment.context, first, end)
 
 
@@ -62,7 +61,11 @@ def write_clips(
         verify_audio(corpus / row.path, row.sha256)
         samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
         for excerpt in of_track:
-            start = tracks[number].contexts[excerpt.context].start_frame
-            part = samples[HOP * (start + excerpt.first) : HOP * (start + excerpt.end)]
+            context = tracks[number].contexts[excerpt.context]
+            first, end = (
+                round((context.start_frame + frame) * SAMPLE_RATE / context.timing.frame_rate)
+                for frame in (excerpt.first, excerpt.end)
+            )
+            part = samples[first:end]
             written[excerpt] = folder.clip(part, SAMPLE_RATE)
     return written

@@ -1,9 +1,9 @@
 """One track after another as its features, its sound and its recurrences: what the pages are of.
 
-**Timing.** Row t of a context has read codebook k of the frames up to t - 1 - k (the delay
-pattern): all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
-So the mark of a moment stands at t / 50 s, where the last frame that the row has read ends. The
-codec's encoder hears up to 74 ms past it (``probe.targets``); nothing else does.
+**Timing.** Row t of a context has read codebook k of the frames up to t - 1 - its delay: of
+MusicGen's, all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
+So the mark of a moment stands at t / frame rate, where the last frame that the row has read ends.
+The codec's encoder hears a little past it (``leitmotif.frames.Timing``); nothing else does.
 
 The first row of a context has read nothing and is the same in every track; it counts nowhere.
 """
@@ -15,22 +15,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import StoreError
-from leitmotif.frames import FRAME_RATE
+from leitmotif.frames import Timing, frames_ended
 from leitmotif.probe.encoded import dense
 from leitmotif.probe.targets import events_of
 from leitmotif.sae.encode import read_codes
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tensors import read_tensors
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Context:
-    """A window of a track, as the model read it."""
+    """A window of a track, as the model read it; frames are the model's."""
 
     start_frame: int
     frames: int
@@ -40,6 +41,8 @@ class Context:
     """Where verified recurrences begin, in seconds from the context's start, ascending."""
     searched: float | None
     """Seconds of the context in which all recurrences are known; None: nothing follows it."""
+    timing: Timing
+    """Where its rows lie in the audio."""
 
     @property
     def rows(self) -> slice:
@@ -57,6 +60,8 @@ class Sound:
     """[frames], dBFS"""
     onset: NDArray[np.float32]
     """[frames]"""
+    frame_rate: float
+    """Frames a second, which need not be the model's."""
 
 
 @dataclass(frozen=True)
@@ -85,30 +90,36 @@ def tracks_of(
     labels: Iterable[Label],
     coverage: Iterable[Coverage],
     *,
+    timing: Timing,
     exploratory: bool,
 ) -> list[Track]:
     """Describe the tracks, in the manifest's order; raises StoreError where one has no features.
 
-    ``exploratory`` takes tracks with undecided proposals for complete, as the probes then do.
+    ``timing`` is that of the encoded features. ``exploratory`` takes tracks with undecided
+    proposals for complete, as the probes then do.
     """
     covered = {row.track_id: row for row in coverage}
     by_track: dict[str, list[Label]] = {}
     for label in labels:
         by_track.setdefault(label.track_id, []).append(label)
-    tracks = []
+    tracks, rate = [], timing.frame_rate
     for number, row in enumerate(rows):
-        frames = len(read_sound(features, row.track_id).energy)
+        sound = read_sound(features, row.track_id)
+        frames = int(frames_ended(len(sound.energy), sound.frame_rate, rate))
         found = by_track.get(row.track_id, [])
         cover = covered.get(row.track_id)
         scored = cover is not None and cover.source == "score"
         contexts, first_row = [], 0
-        last = max(window.start_frame + window.frames for window in row.windows)
-        for window in row.windows:
+        windows = windows_at(row.windows, rate)
+        last = max(window.start_frame + window.frames for window in windows)
+        for window in windows:
             length = min(window.frames, frames - window.start_frame)
-            start = window.start_frame / FRAME_RATE
+            start = window.start_frame / rate
             onsets = np.sort(events_of(found, row.track_id, start_seconds=start).onsets)
-            searched = None if scored else min(last, frames) / FRAME_RATE - start
-            contexts.append(Context(window.start_frame, length, first_row, onsets, searched))
+            searched = None if scored else min(last, frames) / rate - start
+            contexts.append(
+                Context(window.start_frame, length, first_row, onsets, searched, timing)
+            )
             first_row += length
         complete = cover is not None and (cover.complete or exploratory)
         tracks.append(Track(number, row, contexts, found, complete))
@@ -119,13 +130,14 @@ def read_sound(folder: Path, track_id: str) -> Sound:
     """Read a track's chroma, energy and onset strength; raises StoreError."""
     path = folder / f"{track_id}.safetensors"
     try:
-        arrays = load_file(path)
-        return Sound(arrays["chroma"], arrays["energy"], arrays["onset"])
+        arrays, header = read_tensors(path)
+        rate = float(header["frame_rate"])
+        return Sound(arrays["chroma"], arrays["energy"], arrays["onset"], rate)
     except (OSError, SafetensorError, KeyError) as error:
         raise StoreError(
             f"{path} cannot be read",
             found=error,
-            expected="chroma, energy and onset",
+            expected="chroma, energy and onset, and their frame_rate",
             fix="run `dvc repro features`, or `dvc pull features`",
         ) from error
 

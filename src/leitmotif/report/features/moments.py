@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import FRAME_RATE
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import Track
 
@@ -40,11 +39,6 @@ class Moment:
     """Row of the context: it has read the frames before it."""
     band: int | None = None
     """Of BANDS; None for one of the highest."""
-
-    @property
-    def seconds(self) -> float:
-        """From the context's start: where the last frame that the row has read ends."""
-        return self.step / FRAME_RATE
 
 
 def highest(values: Array, apart: int, most: int) -> list[int]:
@@ -115,7 +109,8 @@ class Moments:
         found = []
         for number, context in enumerate(track.contexts):
             part = values[context.rows]
-            for step in highest(part, round(APART_SECONDS * FRAME_RATE), PER_TRACK):
+            apart = round(APART_SECONDS * context.timing.frame_rate)
+            for step in highest(part, apart, PER_TRACK):
                 found.append(Moment(float(part[step]), track.number, number, step))
         found.sort(key=lambda moment: (-moment.value, moment.context))
         heap = self._top[feature]

@@ -1,13 +1,11 @@
 """Where in a context a feature fires: in every track at once, and on average."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import FRAME_RATE
-from leitmotif.probe.targets import Events, Horizon, now, target
+from leitmotif.probe.targets import Events, Horizon, target
 from leitmotif.report.features.listening import Context, Track
 
 Array = NDArray[np.float64]
@@ -47,12 +45,19 @@ class Places:
     """Activity of n features by place, in constant memory."""
 
     def __init__(
-        self, features: int, tracks: int, *, horizon: Horizon, context_frames: int
+        self,
+        features: int,
+        tracks: int,
+        *,
+        horizon: Horizon,
+        context_frames: int,
+        frame_rate: float,
     ) -> None:
         self.rows_a_column = -(-context_frames // RASTER_COLUMNS)
         self._every = -(-tracks // RASTER_TRACKS)
         self._horizon = horizon
-        self._frames = round(PLACE_SECONDS * FRAME_RATE)
+        self._frames = max(1, round(PLACE_SECONDS * frame_rate))
+        self._seconds = self._frames / frame_rate
         places = -(-context_frames // self._frames)
         self._sums = np.zeros((2, places, features))
         self._counts = np.zeros((2, places))
@@ -83,7 +88,7 @@ class Places:
         means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
         total = counts.sum(axis=0)
         return ByPlace(
-            PLACE_SECONDS * np.arange(counts.shape[1], dtype=np.float64),
+            self._seconds * np.arange(counts.shape[1], dtype=np.float64),
             means[1],
             means[0],
             np.divide(counts[1], total, out=np.zeros_like(total), where=total > 0),
@@ -91,19 +96,10 @@ class Places:
 
     def _add_means(self, context: Context, values: Array) -> None:
         events = Events(context.onsets, np.ones(len(context.onsets)))
-        y, known = target(
-            now(np.arange(context.frames)), events, self._horizon, end=context.searched
-        )
+        instants = context.timing.now(np.arange(context.frames))
+        y, known = target(instants, events, self._horizon, end=context.searched)
         place = np.arange(context.frames) // self._frames
         for ahead in (0, 1):
             rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])
             np.add.at(self._counts[ahead], place[rows], 1)
             np.add.at(self._sums[ahead], place[rows], values[rows])
-
-
-def onset_columns(lines: Sequence[Line], rows_a_column: int) -> list[list[float]]:
-    """Where recurrences begin in each line, in columns."""
-    return [
-        [float(onset * FRAME_RATE / rows_a_column) for onset in line.context.onsets]
-        for line in lines
-    ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.report.features.listening import Sound, Track
+from leitmotif.frames import first_frame_from, frames_ended
+from leitmotif.report.features.listening import Context, Sound, Track
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Links:
     def add(self, track: Track, sound: Sound, activity: Array) -> None:
         """Add a track; ``activity`` [rows, n]."""
         for context in track.contexts:
-            last = slice(context.start_frame, context.start_frame + context.frames - 1)
+            last = _last_frames(context, sound)
             heard = np.vstack([sound.chroma[:, last], sound.energy[last], sound.onset[last]]).T
             place = np.arange(1, context.frames, dtype=np.float64)[:, np.newaxis]
             values = np.hstack([heard, place, activity[context.rows][1:]])
@@ -58,6 +59,13 @@ class Links:
             [Link(name, float(value)) for name, value in zip(PROPERTIES, row, strict=True)]
             for row in r
         ]
+
+
+def _last_frames(context: Context, sound: Sound) -> NDArray[np.int64]:
+    """The sound's frame that ended last before each row but the first: [frames - 1]."""
+    rates = context.timing.frame_rate, sound.frame_rate
+    start = first_frame_from(context.start_frame, *rates)
+    return start + np.maximum(frames_ended(np.arange(1, context.frames), *rates) - 1, 0)
 
 
 class Clock:

@@ -47,11 +47,18 @@ def survey(
     Raises StoreError.
     """
     count = len(numbers)
+    timing = tracks[0].contexts[0].timing
     longest = max(context.frames for track in tracks for context in track.contexts)
     densities, links = Densities(count), Links(count)
     curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
     clock = Clock(count, context_frames=longest)
-    places = Places(count, len(tracks), horizon=horizon, context_frames=longest)
+    places = Places(
+        count,
+        len(tracks),
+        horizon=horizon,
+        context_frames=longest,
+        frame_rate=timing.frame_rate,
+    )
     for track in shown(tracks):
         values = activity(encoded, track, numbers)
         densities.add(values[track.begun])

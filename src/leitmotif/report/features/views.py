@@ -7,7 +7,6 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import FRAME_RATE
 from leitmotif.report.clips import Clip
 from leitmotif.report.features import words
 from leitmotif.report.features.charts import Tick, trace
@@ -70,9 +69,10 @@ def firing(
 ) -> Firing:
     """Show a moment in an excerpt; ``activity`` [rows] is the feature's in the whole track."""
     context = track.contexts[moment.context]
+    rate, seconds = context.timing.frame_rate, excerpt.seconds(context)
     part = activity[context.rows][excerpt.first : excerpt.end]
-    at = (moment.step - excerpt.first) / FRAME_RATE
-    where = moment.seconds + context.start_frame / FRAME_RATE
+    at = (moment.step - excerpt.first) / rate
+    where = moment.step / rate + context.start_frame / rate
     share = words.percent(moment.value / largest) if largest else "0 %"
     full = BEFORE_SECONDS + AFTER_SECONDS
     strength = f"{words.number(moment.value)}, {share} of its maximum"
@@ -80,8 +80,8 @@ def firing(
         clip=clip,
         marks=_recurrences(track, excerpt),
         trace=trace(part, largest),
-        moment=round(at / excerpt.seconds, 4),
-        length=round(excerpt.seconds / full, 4),
+        moment=round(at / seconds, 4),
+        length=round(seconds / full, 4),
         late=round(max(BEFORE_SECONDS - at, 0) / full, 4),
         highest=moment.band is None,
         label=f"{track.row.track_id} around {where:.1f} seconds",
@@ -96,21 +96,21 @@ def firing(
 def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
     """Draw the raster's lines below each other; onsets stand where they are heard."""
     columns = max(len(line.values) for line in lines)
-    count = len(lines)
+    count, rate = len(lines), lines[0].context.timing.frame_rate
     marks, groups, borders = [], [], []
     at = 0
     for onsets, members in groupby(lines, key=lambda line: tuple(line.context.onsets)):
         size = len(list(members))
         top, bottom = 100 * at / count, 100 * (at + size) / count
         for onset in onsets:
-            x = 100 * onset * FRAME_RATE / rows_a_column / columns
+            x = 100 * onset * rate / rows_a_column / columns
             if x < 100:
                 marks.append(f"M{x:.2f} {top:.2f}V{bottom:.2f}")
         names = " ".join(f"{onset:.1f}" for onset in onsets)
         groups.append(Tick(round((top + bottom) / 2, 2), f"{names or 'none'} ({size})"))
         borders.append(round(bottom, 2))
         at += size
-    seconds = columns * rows_a_column / FRAME_RATE
+    seconds = columns * rows_a_column / rate
     step = next(s for s in (1, 2, 5, 10, 20, 60) if seconds / s <= 10 or s == 60)
     named = len(groups) <= MOST_GROUPS
     return Raster(
@@ -126,7 +126,7 @@ def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
 def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
     """Motifs and their verified returns within an excerpt, each stretch once."""
     context = track.contexts[excerpt.context]
-    start = (context.start_frame + excerpt.first) / FRAME_RATE
+    start = (context.start_frame + excerpt.first) / context.timing.frame_rate
     spans = {
         (kind, span.start_sample / label.sample_rate, span.samples / label.sample_rate)
         for label in track.labels
@@ -134,7 +134,7 @@ def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
     }
     marks: list[Mapping[str, object]] = []
     for kind, first, length in sorted(spans, key=lambda one: (one[1], one[0], one[2])):
-        low, high = max(first - start, 0.0), min(first + length - start, excerpt.seconds)
+        low, high = max(first - start, 0.0), min(first + length - start, excerpt.seconds(context))
         if high > low:
             marks.append({"kind": kind, "from": round(low, 3), "to": round(high, 3), "label": kind})
     return marks

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leitmotif.probe.targets import now
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import Context, Track
@@ -119,7 +118,7 @@ def band(moment: Moment) -> str:
 
 def to_come(moment: Moment, track: Track, context: Context) -> str:
     """When the next recurrence begins after a moment."""
-    ahead = context.onsets - now(moment.step)
+    ahead = context.onsets - context.timing.now(moment.step)
     later = ahead[ahead > 0]
     if len(later):
         unsure = "" if track.complete else " known"
