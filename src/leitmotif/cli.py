@@ -397,11 +397,11 @@ def replay(
     ),
 ) -> None:
     """Make a logged clip again and compare it with its line (status 1 if the tokens differ)."""
-    from leitmotif.causal.log import read_log
     from leitmotif.causal.replay import Files
     from leitmotif.causal.replay import replay as again
     from leitmotif.config import load_params
     from leitmotif.stages import ACTIVATIONS, CORPUS, MANIFEST
+    from leitmotif.tables.interventions import read_log
 
     rows = read_log(log)
     if line > len(rows):

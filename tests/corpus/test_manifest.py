@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from leitmotif.config import ManifestParams
 from leitmotif.corpus.manifest import REASONS, judge, select, whole_frames, windows
 from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
-from leitmotif.corpus.tables import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
+from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
 
 RULES = ManifestParams(
     tracks=100,

@@ -7,12 +7,13 @@ import pytest
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.errors import ProbeError
 from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
 from leitmotif.probe.targets import HEARING_SECONDS, Horizon
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 
 HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]

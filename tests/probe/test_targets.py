@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import ProbeError
 from leitmotif.probe.targets import (
     Events,
@@ -14,6 +13,7 @@ from leitmotif.probe.targets import (
     refuse_claim,
     target,
 )
+from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Coverage, Label
 
 MEDIUM = Horizon("medium", 5.0, 10.0)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import ReviewError
 from leitmotif.review import index as index_module
-from leitmotif.review.decisions import Decision
 from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
 from leitmotif.review.index import Index
 from leitmotif.review.log import append, encode, log_files, read_log, read_logs
 from leitmotif.review.standing import standing
+from leitmotif.tables.decisions import Decision
 from tests.review.made import decision, undo
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import httpx
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import read_table
-from leitmotif.recurrence.queue import read_proposals
-from leitmotif.review.decisions import Decision
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.queue import Item, items
 from leitmotif.review.session import Sources
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import Decision
+from leitmotif.tables.proposals import read_proposals
 from tests.review.conftest import Build
 from tests.review.made import key
 from tests.review.serving import start

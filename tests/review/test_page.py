@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from leitmotif.review.decisions import Decision
 from leitmotif.review.log import read_log
 from leitmotif.review.session import Session, Sources
+from leitmotif.tables.decisions import Decision
 from tests.accessibility import violations
 from tests.review.conftest import Build
 from tests.review.serving import running, start, threaded

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from leitmotif.config import load_params, parse_yaml
-from leitmotif.corpus.tables import Failure, ManifestTrack, Window
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import sha256_file, write_json, write_table
 from leitmotif.stages.activations import activations
 from leitmotif.store import ActivationStore, verify
+from leitmotif.tables.corpus import Failure, ManifestTrack, Window
 from tests.tiny import save_tiny_checkpoint
 
 TRACKS = 12

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_table
@@ -21,6 +20,7 @@ from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.interventions import interventions
 from leitmotif.stages.manifest import manifest
+from leitmotif.tables.interventions import read_log
 from tests.disk import enlarge, small_disk
 from tests.tables.made import interval, probe
 

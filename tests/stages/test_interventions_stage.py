@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
-from leitmotif.recurrence.queue import write_proposals
 from leitmotif.stages import (
     APPROACHES,
     CLIPS,
@@ -34,6 +32,8 @@ from leitmotif.stages.sae import sae
 from leitmotif.stages.summary import summary
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.effects import EffectRow, VerdictRow, identity
+from leitmotif.tables.interventions import read_log
+from leitmotif.tables.proposals import write_proposals
 
 SITES = ["layers.1.residual", "layers.3.residual"]
 

@@ -12,7 +12,6 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.recurrence.queue import write_proposals
 from leitmotif.stages import (
     ACTIVATIONS,
     CALIBRATION,
@@ -39,6 +38,7 @@ from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.labels import Coverage
 from leitmotif.tables.probes import HorizonRow, ProbeRow
+from leitmotif.tables.proposals import write_proposals
 from leitmotif.tensors import write_tensors
 
 SITES = ["layers.0.residual", "layers.1.residual"]

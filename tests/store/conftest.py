@@ -9,11 +9,11 @@ import soundfile
 import torch
 
 from leitmotif.config import ActivationsParams, ModelParams
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITES = ["layers.0.residual", "layers.1.mlp", "layers.2.residual"]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.store import ActivationStore, verify
 from leitmotif.store.build import StoreBuilder
+from leitmotif.tables.corpus import ManifestTrack
 
 
 @pytest.fixture

@@ -16,12 +16,13 @@ from leitmotif.causal.effects import (
     specificity,
     steepest,
 )
-from leitmotif.causal.measures import Measured, Metrics
+from leitmotif.causal.measures import Measured
 from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.verdict import Evidence, Thresholds, verdict
 from leitmotif.probe.intervals import Interval
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
 from leitmotif.tables.interval import IntervalRow, three_digits
+from leitmotif.tables.interventions import Metrics
 
 POINTS = 100.0
 """Rates are reported in percentage points."""

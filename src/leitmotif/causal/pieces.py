@@ -12,10 +12,11 @@ from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.twins import Twins, source_name
-from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
 
 SLOT = 0

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.prompt import prompt_from_tags
+from leitmotif.tables.corpus import ManifestTrack
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 
 CODEBOOKS = 4

@@ -16,7 +16,6 @@ from scipy import sparse
 from scipy.sparse.linalg import norm
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
@@ -27,6 +26,7 @@ from leitmotif.sae.encode import read_codes
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import capture
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack, Window
 
 TOLERANCE = 0.1
 """Share of a tensor's spread by which another machine's or precision's result may differ."""

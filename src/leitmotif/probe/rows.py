@@ -15,7 +15,6 @@ from safetensors.numpy import load_file
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
 from leitmotif.frames import FRAME_RATE
@@ -24,6 +23,7 @@ from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.targets import Horizon, events_of, known_tracks, now, target
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 
 

@@ -7,27 +7,21 @@ from functools import cache
 from pathlib import Path
 
 from leitmotif import __version__
-from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table
 from leitmotif.provenance import code_version
-from leitmotif.recurrence.queue import read_proposals
 from leitmotif.review.assets import page_version
 from leitmotif.review.clips import CONTEXT_SECONDS, Clip, ClipStore
-from leitmotif.review.decisions import (
-    QUEUES,
-    Decision,
-    JudgedSpan,
-    Queue,
-    Undo,
-    Versions,
-)
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
 from leitmotif.review.index import Index, Standing
 from leitmotif.review.pictures import TrackFeatures
 from leitmotif.review.queue import Item, Progress, items, order, progress, waiting
 from leitmotif.review.requests import Press, Skip, TakeBack
 from leitmotif.review.standing import Pair, by_pair
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import QUEUES, Decision, JudgedSpan, Queue, Undo, Versions
+from leitmotif.tables.proposals import read_proposals
 
 SHORTEST_WINDOW_SECONDS = 0.1
 

@@ -14,12 +14,12 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from leitmotif.corpus.tables import Sha256, Table, TrackId
 from leitmotif.errors import StoreError
 from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_alignment
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
 from leitmotif.store import ActivationStore
+from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
 
 FORMAT: Literal["leitmotif-features/1"] = "leitmotif-features/1"

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.intervals import Interval, track_weights, with_estimate
@@ -24,6 +23,7 @@ from leitmotif.musicgen.hooks import Intervention
 from leitmotif.sae.audit import interval, ratios
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import fit_windows
+from leitmotif.tables.corpus import ManifestTrack
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from leitmotif.causal.candidates import (
     site_candidate,
 )
 from leitmotif.causal.findings import judge
-from leitmotif.causal.log import InterventionRow, write_log
+from leitmotif.causal.log import write_log
 from leitmotif.causal.verdict import overall
 from leitmotif.config import Params
 from leitmotif.errors import StageError
@@ -46,6 +46,7 @@ from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity, whole_sites
 from leitmotif.tables.interval import as_metric
+from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import ProbeRow
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params, ProbesParams
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import write_json, write_table, write_text
 from leitmotif.musicgen.loading import load_model
 from leitmotif.probe.blocks import Block, raw_block
@@ -47,6 +46,7 @@ from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.interval import as_metric
 from leitmotif.tables.probes import HorizonRow, LeftOutRow, ProbeRow, foresight, largest
 

@@ -10,7 +10,6 @@ from scipy.stats import binomtest
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import Params, ProposalsParams
-from leitmotif.corpus.tables import Failure, ManifestTrack, Span
 from leitmotif.files import read_table, sha256_json, write_json
 from leitmotif.intervals import Interval
 from leitmotif.parallel import in_processes
@@ -18,12 +17,14 @@ from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest
 from leitmotif.recurrence.null import surrogate
-from leitmotif.recurrence.queue import Proposal, proposal_address, write_proposals
 from leitmotif.recurrence.scoring import Counts, count, has_distractors
 from leitmotif.recurrence.settings import Search, search_of
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.stages import CORPUS, FAILURES, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.interval import IntervalRow, as_metric
+from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from leitmotif.tables.truth import TRUTH, Truth
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from leitmotif.config import ProbesParams
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import read_table
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
 from leitmotif.probe.targets import Horizon
 from leitmotif.stages import COVERAGE, FEATURES, LABELS
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 
 

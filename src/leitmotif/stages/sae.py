@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from leitmotif.config import ModelParams, Params
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, write_json, write_table, write_text
 from leitmotif.musicgen.loading import load_model
@@ -23,6 +22,7 @@ from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, PLOTS, SAE
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store import ActivationStore
 from leitmotif.tables.alignment import AlignmentRow, AuditRow, EncodedRow, TrainedRow, TrialRow
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.interval import IntervalRow, as_metric
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from leitmotif.causal.candidates import Candidate, condition_names
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.findings import Finding, Measures
-from leitmotif.causal.log import InterventionRow, row_of, write_audio
+from leitmotif.causal.log import row_of, write_audio
 from leitmotif.causal.measures import Listening, Measured
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
 from leitmotif.causal.runner import Continuing
@@ -22,6 +22,7 @@ from leitmotif.recurrence.settings import search_of
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.tables.effects import EffectRow
+from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.labels import Label
 
 

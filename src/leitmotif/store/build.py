@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
 from leitmotif.frames import FRAME_RATE
@@ -26,6 +25,7 @@ from leitmotif.store.header import TENSOR, Header, Origin, address_of
 from leitmotif.store.index import INDEX, IndexRow, file_of
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reader import describe
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import serialise
 
 if TYPE_CHECKING:

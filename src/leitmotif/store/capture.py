@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
-from leitmotif.corpus.tables import Window
 from leitmotif.errors import AudioError, ModelError, StoreError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sites import split_site
+from leitmotif.tables.corpus import Window
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 

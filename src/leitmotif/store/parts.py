@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.store.build import Build, StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.corpus import ManifestTrack
 
 if TYPE_CHECKING:
     from leitmotif.config import ActivationsParams, ModelParams

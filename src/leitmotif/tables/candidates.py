@@ -1,6 +1,6 @@
 """data/candidates.jsonl: features that may foresee."""
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 
 
 class CandidateRow(Table):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
 

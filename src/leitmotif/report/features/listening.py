@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import StoreError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.encoded import dense
 from leitmotif.probe.targets import events_of
 from leitmotif.sae.encode import read_codes
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
