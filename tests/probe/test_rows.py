@@ -7,11 +7,12 @@ import pytest
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.probe.targets import HEARING_SECONDS, Horizon
+from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label

@@ -20,6 +20,9 @@ from leitmotif.files import atomic, explained_full_disk, write_table
 from leitmotif.recurrence.continuation import Return
 from leitmotif.tables.interventions import InterventionRow, ReturnRow, SamplingRow
 
+CLIPS = "clips"
+"""Folder of the clips, beside the log."""
+
 
 def row_of(
     measured: Measured,
@@ -29,9 +32,12 @@ def row_of(
     model: str,
     model_fingerprint: str,
     sample_rate: int,
-    file: str | None = None,
+    audio: str | None = None,
 ) -> InterventionRow:
-    """The line of one clip; ``name`` is that of its condition."""
+    """The line of one clip.
+
+    ``name`` is that of its condition, ``audio`` that of its file in data/clips if it was kept.
+    """
     clip, condition = measured.clip, measured.clip.condition
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
@@ -64,7 +70,7 @@ def row_of(
             "tokens_sha256": measured.tokens_sha256,
             "baseline_audio_sha256": measured.baseline_audio_sha256,
             "audio_sha256": measured.audio_sha256,
-            "file": file,
+            "file": audio and f"{CLIPS}/{audio}",
             "metrics": measured.metrics,
             "heard": measured.heard,
             "returns": [_return_row(one, sample_rate) for one in measured.returns],

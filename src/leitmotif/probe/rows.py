@@ -15,13 +15,14 @@ from safetensors.numpy import load_file
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
 from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.targets import Horizon, events_of, known_tracks, now, target
+from leitmotif.probe.targets import events_of, known_tracks, now, target
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.tables.labels import Coverage, Label
@@ -22,42 +23,11 @@ HEARING_SECONDS = 0.074
 
 
 @dataclass(frozen=True)
-class Horizon:
-    """A stretch of the future, in seconds after now: (after, until]."""
-
-    name: str
-    after: float
-    until: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.after < self.until:
-            raise ProbeError(
-                f"horizon {self.name} is empty or lies in the past",
-                found=f"({self.after:g}, {self.until:g}] s",
-                expected="0 <= after < until",
-            )
-
-
-@dataclass(frozen=True)
 class Events:
     """The verified recurrences of one track, in seconds from the start of the model's context."""
 
     onsets: Array
     strengths: Array
-
-
-def refuse_claim(horizon: Horizon, minimum: float) -> None:
-    """Raise ProbeError if a claim of foresight at this horizon would be one of continuity.
-
-    ``minimum`` is the shortest distance, in seconds, at which a claim is made.
-    """
-    if horizon.after < minimum:
-        raise ProbeError(
-            f"no claim of foresight is made at horizon {horizon.name}",
-            found=f"it begins {horizon.after:g} s ahead",
-            expected=f"at least {minimum:g} s",
-            fix="report it beside the claim, as continuity, or choose a later horizon",
-        )
 
 
 def now(rows: ArrayLike) -> Array:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.files import read_table, sha256_file, write_json
 from leitmotif.report.build import Counts, write_report
@@ -30,7 +31,6 @@ from leitmotif.stages import (
     VERDICTS,
     run,
 )
-from leitmotif.stages.rows import claimed_horizon, horizons_of
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import VerdictRow
@@ -62,11 +62,11 @@ def metrics_of(counts: Counts) -> dict[str, object]:
 def feature_sources(params: Params) -> Sources | None:
     """What the pages of features are made from; None where no autoencoder has one to show."""
     own = Path(params.model.name).name
-    claimed = claimed_horizon(params.probes)
+    claims = Claims.of(params.probes)
     shown = choose(
         read_table(CANDIDATES, CandidateRow),
         [row for row in read_table(VERDICTS, VerdictRow) if row.model == own],
-        horizon=claimed.name,
+        horizon=claims.claimed.name,
         limit=params.report.features,
     )
     if not shown:
@@ -92,8 +92,8 @@ def feature_sources(params: Params) -> Sources | None:
         encoded=SAE,
         tracks=tracks,
         used=used,
-        horizons=horizons_of(params.probes),
-        claimed=claimed,
+        horizons=claims.horizons,
+        claimed=claims.claimed,
         misaligned={name: header.misaligned for name, header in headers.items()},
         seed=params.probes.seed,
         hashes={path.as_posix(): sha256_file(path) for path in tables},

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.claims import Horizon
 from leitmotif.frames import FRAME_RATE
-from leitmotif.probe.targets import Events, Horizon, now, target
+from leitmotif.probe.targets import Events, now, target
 from leitmotif.report.features.listening import Context, Track
 
 Array = NDArray[np.float64]
