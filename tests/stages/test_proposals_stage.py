@@ -11,11 +11,12 @@ import soundfile
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
 from leitmotif.recurrence.listing import Listed
+from leitmotif.recurrence.proposing import engine_version
 from leitmotif.stages import MANIFEST, METRICS, PROPOSALS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.manifest import manifest
-from leitmotif.stages.proposals import engine_version, proposals
+from leitmotif.stages.proposals import proposals
 from leitmotif.tables.proposals import read_proposals
 from tests.recurrence.melodies import RATE, piece
 from tests.test_cli import run

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-from leitmotif import __version__
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table
 from leitmotif.provenance import code_version
@@ -292,7 +292,7 @@ def _check_window(name: str, window: Span, proposed: Span, sample_rate: int) -> 
 def versions() -> Versions:
     """Return the versions that decisions are recorded with."""
     return Versions(
-        leitmotif=__version__,
+        leitmotif=version("leitmotif"),
         review=code_version("leitmotif.review.serve"),
         page=page_version(),
     )
