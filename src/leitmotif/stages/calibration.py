@@ -54,7 +54,7 @@ def calibration(params: Params) -> None:
         activations=params.activations.model_copy(update={"sites": [settings.site]}),
         tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
         audio_root=CORPUS,
-        cache=WORK_CACHE / "activations",
+        cache=WORK_CACHE,
         random_weights=probes.random_weights,
         seed=probes.seed,
     ) as stores:

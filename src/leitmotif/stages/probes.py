@@ -45,6 +45,7 @@ from leitmotif.stages import (
 )
 from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.store.codes import CachedCodec
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.interval import as_metric
@@ -82,7 +83,7 @@ def probes(params: Params) -> None:
         activations=params.activations,
         tracks=tracks,
         audio_root=CORPUS,
-        cache=WORK_CACHE / "activations",
+        cache=WORK_CACHE,
         random_weights=settings.random_weights,
         seed=settings.seed,
     ) as stores:
@@ -186,6 +187,7 @@ def _check_past(
         params.activations.sites,
         params.activations.dtype,
         {one.hook.name: (one.site, one.sae) for one in used},
+        CachedCodec(model, WORK_CACHE),
     )
     return check_past(reading, tracks[:LISTENED], store, audio_root=CORPUS, encoded=SAE)
 

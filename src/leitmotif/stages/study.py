@@ -21,6 +21,7 @@ from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
 from leitmotif.stages import CLIPS, CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
+from leitmotif.store.codes import CachedCodec
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Label
 
@@ -123,14 +124,15 @@ class Study:
 
     def _pieces(self) -> Pieces:
         params, settings = self.params, self.settings
+        codec = CachedCodec(self.model, WORK_CACHE)
         tracks = readable_tracks()
         if isinstance(params.corpus, OrganismCorpus):
             twins = Twins.of_corpus(CORPUS, Path(params.corpus.path))
-            return composed_pieces(self.model, tracks[: settings.tracks], CORPUS, twins)
+            return composed_pieces(codec, tracks[: settings.tracks], CORPUS, twins)
         labels = read_table(LABELS, Label)
         labelled = {label.track_id for label in labels}
         return recorded_pieces(
-            self.model,
+            codec,
             [track for track in tracks if track.track_id in labelled][: settings.tracks],
             CORPUS,
             labels,
