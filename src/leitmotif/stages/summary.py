@@ -19,7 +19,7 @@ from leitmotif.files import write_json, write_table, write_text
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import load_controls
 from leitmotif.progress import progress
-from leitmotif.sae.encode import encode_site
+from leitmotif.sae.encode import encode_each
 from leitmotif.sae.used import Used, load_used
 from leitmotif.stages import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, PLOTS, SAE, run
 from leitmotif.stages.rows import claimed_horizon, gather_rows, horizons_of
@@ -97,8 +97,7 @@ def _misaligned(used: Sequence[Used], store: ActivationStore, out: Path) -> Sour
     pairs = [
         Used(one.hook, one.sae, following.site, one.trained) for one, following in pairwise(used)
     ]
-    for one in pairs:
-        encode_site(one.sae, one.hook, store, out, site=one.site, allow_misaligned=True)
+    list(encode_each(pairs, store, out, allow_misaligned=True))
     return Source(out, pairs)
 
 
