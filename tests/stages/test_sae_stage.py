@@ -113,6 +113,14 @@ def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> No
         assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
 
 
+def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed) -> None:
+    sae(changed(hooks=["planner-1", "planner-0@layers.1.residual"], allow_misaligned=True))
+    own, other = (row.loss_recovered for row in given().values())
+    assert own
+    assert other
+    assert own.mean != other.mean
+
+
 def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: Path) -> None:
     """Everything that is declared says layer 1; the weights are those of layer 0."""
     truth = load_registry(repo_root / "hooks.yaml")["planner-0"]

@@ -13,6 +13,7 @@ from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
@@ -69,6 +70,7 @@ def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable
     def make(
         changed_model: HookedMusicGen | None = None,
         model_params: ModelParams = MODEL,
+        codec: AudioEncoder | None = None,
         **settings: object,
     ) -> StoreBuilder:
         values = {"sites": SITES, "prompt": "none", "dtype": "float16", "max_failures": 0}
@@ -78,6 +80,7 @@ def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable
             model_params=model_params,
             audio_root=audio,
             cache=WorkCache(tmp_path / "work"),
+            codec=codec,
         )
 
     return make

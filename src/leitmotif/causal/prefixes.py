@@ -12,7 +12,7 @@ from torch import Tensor
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.tables.corpus import ManifestTrack
 
@@ -42,7 +42,7 @@ class Prefix:
 
 
 def prefix_of(
-    model: HookedMusicGen,
+    codec: AudioEncoder,
     track: ManifestTrack,
     audio_root: Path,
     *,
@@ -58,9 +58,9 @@ def prefix_of(
     path = audio_root / track.path
     verify_audio(path, track.sha256)
     start = track.windows[0].start_frame / FRAME_RATE
-    audio = load_audio(path, sample_rate=model.sample_rate, start_seconds=start, seconds=seconds)
+    audio = load_audio(path, sample_rate=codec.sample_rate, start_seconds=start, seconds=seconds)
     wanted = round(seconds * FRAME_RATE)
-    hop = model.sample_rate // FRAME_RATE
+    hop = codec.sample_rate // FRAME_RATE
     if len(audio.samples) // hop < wanted:
         raise AudioError(
             f"{track.track_id} is shorter than its prefix",
@@ -69,7 +69,7 @@ def prefix_of(
             expected=f"{seconds:g} s",
             fix="ask for a shorter prefix",
         )
-    codes = model.encode_audio(audio.samples[: wanted * hop])[0]
+    codes = codec.encode_audio(audio.samples[: wanted * hop])[0]
     told = prompt_from_tags(track.tags) if prompt else None
     return Prefix(track.track_id, codes, told, dict(sources or {}))
 

@@ -17,10 +17,11 @@ from leitmotif.causal.twins import Twins
 from leitmotif.causal.verdict import Thresholds
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
-from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.musicgen import Sampling
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
+from leitmotif.store.codes import AudioEncoder, CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
@@ -57,7 +58,8 @@ class Study:
         other = params.model.model_copy(update={"name": name, "revision": None, "watch": name})
         self.model_params = params.model if own else other
         self.model = shared_model(self.model_params)
-        self.pieces = _pieces(params, self.model, tracks, labels, audio_root)
+        codec = CachedCodec(self.model, cache)
+        self.pieces = _pieces(params, codec, tracks, labels, audio_root)
         self.how = _continuing(self.settings)
         self.cache = cache
         self.claims = Claims.of(params.probes)
@@ -199,7 +201,7 @@ class Heard:
 
 def _pieces(
     params: Params,
-    model: HookedMusicGen,
+    codec: AudioEncoder,
     tracks: Sequence[ManifestTrack],
     labels: Sequence[Label],
     audio_root: Path,
@@ -207,10 +209,10 @@ def _pieces(
     settings = params.interventions
     if isinstance(params.corpus, OrganismCorpus):
         twins = Twins.of_corpus(audio_root, Path(params.corpus.path))
-        return composed_pieces(model, tracks[: settings.tracks], audio_root, twins)
+        return composed_pieces(codec, tracks[: settings.tracks], audio_root, twins)
     labelled = {label.track_id for label in labels}
     return recorded_pieces(
-        model,
+        codec,
         [track for track in tracks if track.track_id in labelled][: settings.tracks],
         audio_root,
         labels,

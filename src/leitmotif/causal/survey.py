@@ -19,7 +19,7 @@ from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows
 from leitmotif.progress import progress
-from leitmotif.sae.encode import encode_site
+from leitmotif.sae.encode import encode_each
 from leitmotif.sae.used import Used
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.approaches import ApproachRow
@@ -107,10 +107,7 @@ class Survey:
             Used(this.hook, this.sae, following.site, this.trained)
             for this, following in pairwise(self.used)
         ]
-        for used in pairs:
-            encode_site(
-                used.sae, used.hook, self.store, folder, site=used.site, allow_misaligned=True
-            )
+        list(encode_each(pairs, self.store, folder, allow_misaligned=True))
         return Source(folder, pairs)
 
     def _compared(self, found: Found, study: Study) -> Comparison:

@@ -15,7 +15,7 @@ from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 
@@ -109,7 +109,7 @@ class Twins:
             ],
         )
 
-    def counterfactual(self, model: HookedMusicGen, track_id: str, slot: int) -> Tensor | None:
+    def counterfactual(self, codec: AudioEncoder, track_id: str, slot: int) -> Tensor | None:
         """Codes [K, P] of the track's prefix, had its cue said the opposite of ``slot``.
 
         The twin is rendered and passes the same MP3 encoder as the track did, so that the cue is
@@ -129,4 +129,4 @@ class Twins:
         notes = sounds(self._world, twin)[: known.truth.bars * self._world.notes_per_bar]
         mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
         samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        return model.encode_audio(samples[: known.prefix_samples])[0]
+        return codec.encode_audio(samples[: known.prefix_samples])[0]

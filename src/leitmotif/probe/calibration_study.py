@@ -58,7 +58,7 @@ def calibrate_experiment(
         activations=params.activations.model_copy(update={"sites": [settings.site]}),
         tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
         audio_root=audio_root,
-        cache=cache / "activations",
+        cache=cache,
         random_weights=probes.random_weights,
         seed=probes.seed,
     ) as stores:

@@ -25,6 +25,7 @@ from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import capture
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack, Window
 
@@ -42,6 +43,8 @@ class Reading:
     """Precision of the stored tensors."""
     encoders: Mapping[str, tuple[str, SparseAutoencoder]] = field(default_factory=dict)
     """By the name of the hook: its site, and the autoencoder."""
+    codec: AudioEncoder | None = None
+    """Gives the codes, the model itself by default."""
 
     def __call__(
         self, samples: NDArray[np.float32], prompt: str | None
@@ -49,7 +52,15 @@ class Reading:
         """Features [frames, d] by site or hook, from mono audio [n] that is one context."""
         frames = len(samples) * FRAME_RATE // self.model.sample_rate
         window = [Window(start_frame=0, frames=frames)]
-        states = capture(self.model, samples, window, self.sites, prompt=prompt, dtype=self.dtype)
+        states = capture(
+            self.model,
+            samples,
+            window,
+            self.sites,
+            prompt=prompt,
+            dtype=self.dtype,
+            codec=self.codec,
+        )
         found = {site: sparse.csr_array(x.astype(np.float64)) for site, x in states.items()}
         for name, (site, sae) in self.encoders.items():
             x = torch.from_numpy(states[site]).to(sae.W_enc.device)

@@ -28,6 +28,7 @@ from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
 from leitmotif.progress import progress
 from leitmotif.sae.used import Used
+from leitmotif.store.codes import CachedCodec
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow, Ranked, candidate_rows
 from leitmotif.tables.corpus import ManifestTrack
@@ -126,12 +127,13 @@ class ProbeStudy:
 
     def _check_past(self) -> float:
         """Refuse features that have heard the future; see ``leitmotif.probe.past``."""
-        activations = self.params.activations
+        activations, model = self.params.activations, load_model(self.params.model)
         reading = Reading(
-            load_model(self.params.model),
+            model,
             activations.sites,
             activations.dtype,
             {used.hook.name: (used.site, used.sae) for used in self.used},
+            CachedCodec(model, self.cache),
         )
         tracks = self.tracks[:LISTENED]
         return check_past(
@@ -149,7 +151,7 @@ class ProbeStudy:
             activations=params.activations,
             tracks=self.tracks,
             audio_root=self.audio_root,
-            cache=self.cache / "activations",
+            cache=self.cache,
             random_weights=settings.random_weights,
             seed=settings.seed,
         ) as stores:

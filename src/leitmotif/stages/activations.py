@@ -40,7 +40,7 @@ def activations(params: Params) -> None:
         params.model,
         params.activations,
         audio_root=CORPUS,
-        cache=WORK_CACHE / "activations",
+        cache=WORK_CACHE,
     )
     rows: list[IndexRow] = []
     failures: list[Failure] = []

@@ -1,7 +1,6 @@
 """Stage ``sae``: encode the activations, and measure whether each autoencoder is on its site."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -9,16 +8,15 @@ import pandas as pd
 from leitmotif.config import ModelParams, Params
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, write_json, write_table, write_text
-from leitmotif.musicgen.loading import load_model
 from leitmotif.progress import progress
 from leitmotif.sae.audit import Audit, Interval, SiteFit, judge, measure_each, neighbours
-from leitmotif.sae.encode import Encoded, encode_site
+from leitmotif.sae.encode import Encoded, encode_each
 from leitmotif.sae.misalignment import Trial, misalign
 from leitmotif.sae.pool import RowPool
-from leitmotif.sae.splice import SplicedLoss, read_codes_of, recovered, track_loss
+from leitmotif.sae.splice import Replacement, Splicing, recovered
 from leitmotif.sae.used import Used, load_used
 from leitmotif.sites import split_site
-from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, PLOTS, SAE, run
+from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, PLOTS, SAE, WORK_CACHE, run
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store import ActivationStore
 from leitmotif.tables.alignment import AlignmentRow, AuditRow, EncodedRow, TrainedRow, TrialRow
@@ -32,20 +30,8 @@ def sae(params: Params) -> None:
     store = ActivationStore(ACTIVATIONS)
     used = load_used(settings.hooks, dtype=params.model.dtype_beside)
     with atomic_folder(SAE) as out:
-        encoded = [
-            encode_site(
-                one.sae,
-                one.hook,
-                store,
-                out,
-                site=one.site,
-                allow_misaligned=settings.allow_misaligned,
-                shown=partial(
-                    progress, description=one.hook.name, total=len(store.tracks(one.site))
-                ),
-            )
-            for one in used
-        ]
+        each = encode_each(used, store, out, allow_misaligned=settings.allow_misaligned)
+        encoded = list(progress(each, "autoencoders", total=len(used)))
         # With no autoencoder in use the folder would be empty, of which DVC warns at every run.
         write_table(out / "hooks.jsonl", [one.hook for one in used])
     saes = {one.hook.name: (one.sae, _alike(store, one.site)) for one in used}
@@ -104,19 +90,16 @@ def _spliced(
     tracks: Sequence[ManifestTrack],
     seed: int,
 ) -> dict[str, Interval]:
-    """Share of the loss recovered at each site."""
+    """Share of the loss recovered by each autoencoder, by the name of its hook."""
     if not used:
         return {}
-    model = load_model(model_params)
-    means = {one.site: RowPool(store, one.site).centre()[0] for one in used}
-    losses: dict[str, list[SplicedLoss]] = {one.site: [] for one in used}
-    for track in progress(tracks, "spliced loss", total=len(tracks)):
-        windows = list(read_codes_of(model, track, CORPUS))
-        for one in used:
-            autoencoder = one.sae.to(model.device)
-            loss = track_loss(model, autoencoder, one.site, windows, mean=means[one.site])
-            losses[one.site].append(loss)
-    return {site: recovered(values, seed=seed) for site, values in losses.items()}
+    replacements = [
+        Replacement(one.site, one.sae, RowPool(store, one.site).centre()[0]) for one in used
+    ]
+    splicing = Splicing(model_params, replacements, CORPUS, WORK_CACHE)
+    measured = progress(splicing.run(tracks), "spliced loss", total=len(tracks))
+    by_hook = zip(used, zip(*measured, strict=True), strict=True)
+    return {one.hook.name: recovered(losses, seed=seed) for one, losses in by_hook}
 
 
 def _rows(
@@ -141,7 +124,7 @@ def _rows(
                 for trial in trials
                 if (trial.checkpoint, trial.used) == (one.hook.name, site)
             ],
-            **(_given(one, its, audit, losses[site]) if site == one.site else _NOT_GIVEN),
+            **(_given(one, its, audit, losses[one.hook.name]) if site == one.site else _NOT_GIVEN),
         )
         for one, its, audit in zip(used, encoded, audits, strict=True)
         for site, fit in fits[one.hook.name].items()

@@ -21,6 +21,7 @@ from leitmotif.musicgen.hooks import check_sites
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache, place
 from leitmotif.store.capture import capture, check_frame_rate, fit_windows
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.header import TENSOR, Header, Origin, address_of
 from leitmotif.store.index import INDEX, IndexRow, file_of
 from leitmotif.store.prompt import prompt_from_tags
@@ -50,7 +51,8 @@ class StoreBuilder:
     """Captures tracks one by one and writes the store.
 
     ``audio_root`` is where the manifest's paths begin. Tracks are never batched together, so a
-    tensor does not depend on which others are made with it.
+    tensor does not depend on which others are made with it. ``codec`` gives the codes, the model
+    itself by default.
     """
 
     def __init__(
@@ -61,11 +63,12 @@ class StoreBuilder:
         model_params: "ModelParams",
         audio_root: Path,
         cache: WorkCache,
+        codec: AudioEncoder | None = None,
     ) -> None:
         check_frame_rate(model)
         self.sites = check_sites(params.sites, model.num_layers)
         self.model, self.params, self.model_params = model, params, model_params
-        self.audio_root, self.cache = audio_root, cache
+        self.audio_root, self.cache, self.codec = audio_root, cache, codec
         self._code_version = code_version(__name__)
         self._versions = library_versions()
 
@@ -146,6 +149,7 @@ class StoreBuilder:
             sites,
             prompt=self._prompt(track),
             dtype=self.params.dtype,
+            codec=self.codec,
         )
         origins = self.origins(track)
         return {

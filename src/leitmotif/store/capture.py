@@ -11,6 +11,7 @@ from leitmotif.errors import AudioError, ModelError, StoreError
 from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sites import split_site
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.corpus import Window
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -27,13 +28,15 @@ def capture(
     *,
     prompt: str | None,
     dtype: str,
+    codec: AudioEncoder | None = None,
 ) -> dict[str, NDArray[np.floating]]:
     """Read windows of mono audio [n] and return an array [frames of all windows, d] per site.
 
     Each window is a context of its own, teacher-forced, alone in its batch. Of its frames + K - 1
     steps the first ``frames`` are kept: step t has read codebook k of frames up to t - 1 - k, and
     the steps after the last frame begin no frame. Windows must lie within the audio
-    (``fit_windows``). Raises ModelError, and StoreError when a value does not fit ``dtype``.
+    (``fit_windows``). ``codec`` gives the codes, the model itself by default. Raises ModelError,
+    and StoreError when a value does not fit ``dtype``.
     """
     stop = 1 + max(split_site(site)[0] for site in sites)
     hop = model.sample_rate // FRAME_RATE
@@ -43,7 +46,7 @@ def capture(
     for window in windows:
         last = first + window.frames
         audio = samples[window.start_frame * hop : (window.start_frame + window.frames) * hop]
-        codes = model.encode_audio(audio)
+        codes = (codec or model).encode_audio(audio)
         prompts = None if prompt is None else [prompt]
         with torch.inference_mode():
             _, cache = model.run_with_cache(codes, prompts, sites=sites, stop_at_layer=stop)
