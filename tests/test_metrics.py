@@ -20,10 +20,9 @@ from leitmotif.stages import (
     labels,
     manifest,
     report,
-    sae,
 )
 from leitmotif.tables.effects import Verdict, VerdictRow
-from leitmotif.views import calibration, interventions, probes, proposals, summary
+from leitmotif.views import calibration, interventions, probes, proposals, sae, summary
 from tests.tables.made import (
     aligned,
     approach,
