@@ -297,10 +297,12 @@ def test_an_empty_queue_is_said(browser: Browser, build: Build) -> None:
 
 
 def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
+    item = session.next("ana", "review")
+    assert item is not None
     with threaded(session) as address:
         for reviewer, key in (("ana", "p"), ("ben", "n")):
             tab = Tab(browser, address, reviewer)
-            tab.open(f"/{next(iter(session._items))}")
+            tab.open(f"/{item.pair}")
             tab.press(key)
         page = tab.page
         expect(page.locator("[data-count=disagreements]")).to_have_text("")
