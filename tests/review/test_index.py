@@ -243,8 +243,9 @@ def test_an_unreadable_log_names_its_line(tmp_path: Path) -> None:
         index.record(decision("ana"))
 
 
-def test_two_programs_share_one_log(tmp_path: Path) -> None:
+def test_two_programs_share_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four writers with two indexes, as two servers in one checkout have them."""
+    monkeypatch.setattr(index_module, "LOCK_SECONDS", 200.0)  # however slow the disk
     indexes = [opened(tmp_path), opened(tmp_path)]
     made = [[decision("ana", 100 * writer + number) for number in range(20)] for writer in range(4)]
 

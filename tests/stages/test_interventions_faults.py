@@ -60,7 +60,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     whole["activations"]["sites"] = [SITE]
     whole["sae"]["hooks"] = []
     whole["probes"]["comparisons"] = []
-    whole["interventions"] |= {"tracks": 2, "candidates": 0, "kept_tracks": 2, "rows": 4}
+    whole["interventions"] |= {
+        "tracks": 2,
+        "seconds": 2.0,
+        "candidates": 0,
+        "kept_tracks": 2,
+        "rows": 4,
+    }
     chosen = Params.model_validate(whole)
 
     def fresh(name: str) -> Path:
@@ -99,6 +105,19 @@ def test_a_killed_stage_goes_on_and_ends_as_an_unbroken_one(workplace: Workplace
     assert not (root / INTERVENTIONS).exists()
     assert dying("interventions", root, flush=0) == 0
     assert {name: (root / CACHE / name).stat().st_mtime_ns for name in kept} == kept
+    assert outputs(root) == workplace.outputs()
+
+
+def test_a_second_run_takes_its_clips_from_the_cache(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workplace.fresh("again")
+    shutil.copytree(workplace.made / CACHE, root / CACHE)
+    kept = {path.name: path.stat().st_mtime_ns for path in (root / CACHE).iterdir()}
+    assert kept
+    monkeypatch.chdir(root)
+    interventions(load_params())
+    assert {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()} == kept
     assert outputs(root) == workplace.outputs()
 
 
