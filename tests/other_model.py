@@ -82,6 +82,10 @@ class OtherModel:
         weights = [self._embedding, self._values, self._heads]
         return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
 
+    @property
+    def codec_fingerprint(self) -> str:
+        return hashlib.sha256(b"levels").hexdigest()
+
     def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
         audio = torch.as_tensor(samples, dtype=torch.float64)
         audio = audio[None] if audio.dim() == 1 else audio

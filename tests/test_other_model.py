@@ -28,7 +28,6 @@ from leitmotif.corpus.organism.composer import compose, render, sounds, truth
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.frames import Timing
@@ -45,7 +44,10 @@ from leitmotif.recurrence.settings import Search
 from leitmotif.store import ActivationStore, verify
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.store.codes import CachedCodec
 from leitmotif.store.profile import context_profile
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from tests.judge.tiny_judges import save_tiny_clap
@@ -101,6 +103,7 @@ def store(corpus: Path, tracks: list[ManifestTrack], tmp_path_factory) -> Activa
         model_params=MODEL,
         audio_root=corpus,
         cache=WorkCache(root / "work"),
+        codec=CachedCodec(other_model(), root / "codes"),
     )
     builder.build(root / "activations", tracks)
     return ActivationStore(root / "activations")

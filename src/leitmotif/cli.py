@@ -357,11 +357,14 @@ def report(
     """Write the listening report of the current outputs: one folder, to be opened at index.html."""
     from leitmotif.config import load_params
     from leitmotif.report.build import write_report
+    from leitmotif.report.features.sources import feature_sources
     from leitmotif.report.material import read_material
-    from leitmotif.stages.report import FILES, feature_sources
+    from leitmotif.stages.report import FILES, PLACES
+    from leitmotif.stages.tracks import readable_tracks
 
     params = load_params()
-    counts = write_report(out, read_material(FILES), params.report, feature_sources(params))
+    sources = feature_sources(params, readable_tracks(), PLACES)
+    counts = write_report(out, read_material(FILES), params.report, sources)
     typer.echo(
         f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"
@@ -397,11 +400,11 @@ def replay(
     ),
 ) -> None:
     """Make a logged clip again and compare it with its line (status 1 if the tokens differ)."""
-    from leitmotif.causal.log import read_log
     from leitmotif.causal.replay import Files
     from leitmotif.causal.replay import replay as again
     from leitmotif.config import load_params
     from leitmotif.stages import ACTIVATIONS, CORPUS, MANIFEST
+    from leitmotif.tables.interventions import read_log
 
     rows = read_log(log)
     if line > len(rows):

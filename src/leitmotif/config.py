@@ -22,6 +22,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from leitmotif.claims import Claims
 from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
 
@@ -255,7 +256,8 @@ class ProbesParams(Settings):
     folds: Annotated[int, Field(ge=3)]
     """Parts of the tracks; at least 4 tracks in each."""
     permutations: Annotated[int, Field(ge=99)]
-    """Exchanges of tracks behind each site's p-value."""
+    """Exchanges of tracks behind each site's p-value; ``leitmotif.claims`` says how many a claim
+    needs."""
     shifts: Annotated[int, Field(ge=99)]
     """Circular shifts behind each feature's ``p_shift``."""
     alpha: Annotated[float, Field(gt=0, lt=1)]
@@ -448,7 +450,7 @@ def parse_yaml(text: str) -> Any:
 def parse_params(values: Any, *, origin: str = "params") -> Params:
     """Validate params given as plain data; see ``load_params``."""
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
@@ -456,6 +458,27 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
             fix="mend the keys named, or start again from `leitmotif use PRESET`",
         ) from error
+    _check_that_claims_are_possible(params, origin)
+    return params
+
+
+def _check_that_claims_are_possible(params: Params, origin: str) -> None:
+    """Refuse settings with which no site could ever be decodable, whatever the data say."""
+    claims, sites = Claims.of(params.probes), len(params.activations.sites)
+    permutations, needed = (
+        params.probes.permutations,
+        claims.permutations_needed(sites=sites),
+    )
+    if permutations < needed:
+        raise ConfigError(
+            f"{origin}: probes.permutations is too small for any claim of foresight",
+            found=f"{permutations}, with which no p-value is below {1 / (permutations + 1):.3g}",
+            expected=f"at least {needed}: a site is decodable at p of at most "
+            f"{claims.level(claims.family(sites=sites)):.3g}, which is probes.alpha "
+            f"{claims.alpha:g} over {claims.family(sites=sites)} tests (activations.sites times "
+            "the horizons of a claim)",
+            fix=f"set probes.permutations to {needed} or more",
+        )
 
 
 def _describe(problem: Any) -> str:

@@ -7,15 +7,14 @@ import pytest
 
 from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Source
 from leitmotif.causal.search import Search
+from leitmotif.claims import Claims
 from leitmotif.frames import Timing
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import Probing
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Context, Rows
-from leitmotif.probe.targets import Horizon
 from tests.probe.made import made
 
-HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
 NOWHERE = Source(Path("nowhere"), [])
 SITES = ["layers.0.residual", "layers.1.residual"]
@@ -52,8 +51,7 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
     table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
     return Search(
         rows=Rows(contexts, groups, np.column_stack([near, data.y]), table, TIMING),
-        horizons=HORIZONS,
-        claimed=1,
+        claims=Claims.of_horizons([[1, 2], [5, 7]], minimum_seconds=5, alpha=alpha),
         controls=SETTINGS,
         store=Store(dict(zip(SITES, (other, data.X), strict=True))),  # type: ignore[arg-type]
         sites=SITES,

@@ -17,16 +17,7 @@ import torch
 
 from leitmotif import files
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import (
-    LOG,
-    SCHEMA,
-    InterventionRow,
-    json_schema,
-    read_log,
-    row_of,
-    write_audio,
-    write_log,
-)
+from leitmotif.causal.log import row_of, write_audio, write_log
 from leitmotif.causal.measures import Listening, Measured, Measurer
 from leitmotif.causal.pieces import recorded_pieces
 from leitmotif.causal.prefixes import Prefix, prefix_of
@@ -37,7 +28,6 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.errors import AudioError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge import Clap
@@ -48,6 +38,9 @@ from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.interventions import LOG, SCHEMA, InterventionRow, json_schema, read_log
 from leitmotif.tables.labels import Label
 from leitmotif.tables.truth import Truth
 

@@ -15,12 +15,12 @@ from leitmotif.causal.runner import Clip, Continuing, Runner
 from leitmotif.causal.targets import WholeSite
 from leitmotif.causal.twins import Twins
 from leitmotif.config import load_params
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import ModelError
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.settings import search_of
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.base import Span
 
 ORGANISM = Path("models/organism")
 AFTER = 5 * 32_000

@@ -8,7 +8,7 @@ import torch
 
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.findings import Measures
-from leitmotif.causal.measures import Listening, Measured, Measurer, Metrics
+from leitmotif.causal.measures import Listening, Measured, Measurer
 from leitmotif.causal.pieces import Piece, Pieces
 from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.runner import Continuing, Runner
@@ -17,6 +17,7 @@ from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.settings import Search
 from leitmotif.store.cache import WorkCache
+from leitmotif.tables.interventions import Metrics
 
 BASELINE = Condition("baseline")
 LAST = WholeSite("layers.5.residual", torch.zeros(128))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from leitmotif.config import ManifestParams
 from leitmotif.corpus.manifest import REASONS, judge, select, windows
 from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
-from leitmotif.corpus.tables import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
 from leitmotif.frames import whole_frames
+from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
 
 RULES = ManifestParams(
     tracks=100,

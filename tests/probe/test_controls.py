@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.probe.controls import (
     REGISTRY,
@@ -21,7 +22,6 @@ from leitmotif.probe.controls import (
     refuse_reach,
 )
 from leitmotif.probe.leak import look_ahead, refuse_leak
-from leitmotif.probe.targets import Horizon
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 201)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
+from leitmotif.claims import Horizon
 from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
 from leitmotif.parallel import WORKERS
@@ -23,7 +24,6 @@ from leitmotif.probe.experiment import (
 from leitmotif.probe.ranking import candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
-from leitmotif.probe.targets import Horizon
 from tests.probe.made import made
 
 STRONG = 3.0

@@ -7,13 +7,14 @@ import pytest
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.frames import Timing
 from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.probe.targets import Horizon
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from leitmotif.causal.log import InterventionRow, write_log
-from leitmotif.corpus.tables import Licence, ManifestTrack, Window
+from leitmotif.causal.log import write_log
 from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import Files
+from leitmotif.tables.corpus import Licence, ManifestTrack, Window
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
+from leitmotif.tables.interventions import InterventionRow
 from tests.tables.made import (
     SITE,
     aligned,

@@ -8,7 +8,6 @@ import soundfile
 import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.frames import Timing
 from leitmotif.report.features.listening import Context, Track
@@ -16,7 +15,9 @@ from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
 from leitmotif.sae.registry import Hook
 from leitmotif.sae.used import Used
+from leitmotif.tables.base import Span
 from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from tests.sae.making import random_sae

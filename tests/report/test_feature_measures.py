@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from leitmotif.claims import Horizon
 from leitmotif.errors import StoreError
-from leitmotif.probe.targets import Horizon
 from leitmotif.report.features import words
 from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose

@@ -11,7 +11,7 @@ import soundfile
 from playwright.sync_api import Browser, Page, expect
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.probe.targets import Horizon
+from leitmotif.claims import Horizon
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages

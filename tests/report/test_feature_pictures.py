@@ -10,7 +10,6 @@ import soundfile
 from PIL import Image
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.corpus.tables import Window
 from leitmotif.report.features import heard
 from leitmotif.report.features.charts import around_chart, histogram, trace
 from leitmotif.report.features.density import Densities
@@ -21,6 +20,7 @@ from leitmotif.report.features.raster import raster_png
 from leitmotif.report.features.survey import survey
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
+from leitmotif.tables.corpus import Window
 from tests.report.made_features import TIMING, coverage, label, track, write_activity, write_track
 from tests.report.test_feature_measures import HORIZON
 

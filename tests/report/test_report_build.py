@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from leitmotif.causal.log import read_log, write_log
-from leitmotif.causal.measures import Metrics
+from leitmotif.causal.log import write_log
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError
@@ -20,6 +19,7 @@ from leitmotif.report.material import read_material
 from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interventions import Metrics, read_log
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features

@@ -9,10 +9,11 @@ import soundfile
 from starlette.testclient import TestClient
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.files import sha256_file, write_table
-from leitmotif.recurrence.queue import Proposal, proposal_address, write_proposals
 from leitmotif.review.session import Session, Sources
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from leitmotif.tensors import write_tensors
 from tests.review.paged import client_of
 

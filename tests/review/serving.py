@@ -1,5 +1,7 @@
 """The review page in a process of its own, as people run it."""
 
+import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -50,6 +52,19 @@ class Server:
         """Kill it as `kill -9` does, and wait until it is gone."""
         self.process.kill()
         self.process.wait()
+
+
+def lasting_port() -> int:
+    """Return a free port that stays free when the server on it is killed, for the next one.
+
+    It is none of those that the system gives to whoever asks for any (from 32768 on Linux), and
+    each process of tests begins to look at another one.
+    """
+    for number in range(1000):
+        port = 10_000 + (97 * os.getpid() + number) % 20_000
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 def start(sources: Sources, *, reviewers: str = "ana,ben", port: int = 0) -> Server:

@@ -4,19 +4,19 @@ import errno
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from leitmotif.review.decisions import Decision
 from leitmotif.review.log import read_log
 from leitmotif.review.session import Session, Sources
+from leitmotif.tables.decisions import Decision
 from tests.accessibility import violations
 from tests.review.conftest import Build
-from tests.review.serving import running, start, threaded
+from tests.review.serving import lasting_port, running, start, threaded
+from tests.waiting import wait_until
 
 KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
 LOUDEST = """() => {
@@ -33,6 +33,7 @@ class Tab:
         self, browser: Browser, address: str, reviewer: str = "ana", **options: Any
     ) -> None:
         self.page: Page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(120_000)
         self.address = f"{address}/as/{reviewer}/review"
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -57,7 +58,7 @@ class Tab:
         """Press a verdict's key, and wait until the next item, or the end, is shown."""
         before = self.pair()
         self.page.keyboard.press(key)
-        until(lambda: self.page.evaluate("review.current?.pair") != before)
+        wait_until(lambda: self.page.evaluate("review.current?.pair") != before)
 
 
 @pytest.fixture
@@ -67,14 +68,6 @@ def tab(browser: Browser, session: Session) -> Iterator[Tab]:
         yield tab
         tab.page.context.close()
     assert tab.errors == []
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so in a page, which forbids the `eval` that playwright waits with."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def decisions(sources: Sources, reviewer: str = "ana") -> list[Decision]:
@@ -117,8 +110,8 @@ def test_ten_items_are_labelled_by_keyboard_with_sound(browser: Browser, build: 
 def heard_playing(page: Page) -> None:
     """Wait until the clock runs and what goes to the loudspeakers is not silent."""
     start = page.evaluate("review.player.context.currentTime")
-    until(lambda: page.evaluate("review.player.context.currentTime") > start + 0.05)
-    until(lambda: page.evaluate(LOUDEST) > 0.05)
+    wait_until(lambda: page.evaluate("review.player.context.currentTime") > start + 0.05)
+    wait_until(lambda: page.evaluate(LOUDEST) > 0.05)
 
 
 @pytest.mark.parametrize(("key", "mode"), [("1", "motif"), ("2", "recurrence"), ("3", "both")])
@@ -130,7 +123,7 @@ def test_each_way_of_playing(tab: Tab, key: str, mode: str) -> None:
     assert page.evaluate("review.player.mode") == mode
     names = {"both": {"motif", "recurrence"}}.get(mode, {mode})
     # Positions lag behind the sound by the latency of the loudspeakers.
-    until(lambda: set(page.evaluate("review.player.positions()")) == names)
+    wait_until(lambda: set(page.evaluate("review.player.positions()")) == names)
     expect(page.locator(f"[data-play={mode}]")).to_have_class(re.compile("on"))
     page.keyboard.press("Space")
     expect(page.locator("body")).not_to_have_attribute("data-playing", "")
@@ -141,7 +134,9 @@ def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
     page = tab.open()
     page.keyboard.press("l")
     page.keyboard.press("2")
-    page.wait_for_timeout(2200)  # the window lasts a second
+    start = page.evaluate("review.player.context.currentTime")
+    # The window lasts a second.
+    wait_until(lambda: page.evaluate("review.player.context.currentTime") > start + 2.2)
     assert page.evaluate("review.player.mode") == "recurrence"
     page.keyboard.press("l")
     page.keyboard.press("Space")
@@ -149,7 +144,7 @@ def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
     page.keyboard.press("c")
     expect(page.locator("[data-toggle=context]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("2")
-    until(lambda: "recurrence" in page.evaluate("review.player.positions()"))
+    wait_until(lambda: "recurrence" in page.evaluate("review.player.positions()"))
     # The recurrence's window starts 4 s into its clip; with context it plays from the beginning.
     assert page.evaluate("review.player.positions().recurrence") < 3
     assert page.locator("#motif-times").inner_text() == before
@@ -178,7 +173,7 @@ def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> Non
 
     page.keyboard.press("u")
     expect(page.locator("#toast")).to_contain_text("Taken back")
-    until(lambda: tab.pair() == first)
+    wait_until(lambda: tab.pair() == first)
     assert session.index.standing() == []
     tab.press("s")
     assert tab.pair() != first
@@ -218,7 +213,7 @@ def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> No
     expect(other.locator("#toast")).to_contain_text("decided this item already")
     assert len(decisions(session.sources)) == 1
     second = tab.pair()
-    until(lambda: other.evaluate("review.current.pair") == second)  # and goes on
+    wait_until(lambda: other.evaluate("review.current.pair") == second)  # and goes on
 
     page.reload()
     expect(page.locator("#item")).to_be_visible()
@@ -235,7 +230,7 @@ def test_a_server_that_dies_is_said_and_the_verdict_saved_once(
     browser: Browser, build: Build
 ) -> None:
     sources = build(tracks=1, proposals=3)
-    server = start(sources)
+    server = start(sources, port=lasting_port())
     tab = Tab(browser, server.address)
     page = tab.open()
     first = tab.pair()
@@ -297,10 +292,12 @@ def test_an_empty_queue_is_said(browser: Browser, build: Build) -> None:
 
 
 def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
+    item = session.next("ana", "review")
+    assert item is not None
     with threaded(session) as address:
         for reviewer, key in (("ana", "p"), ("ben", "n")):
             tab = Tab(browser, address, reviewer)
-            tab.open(f"/{next(iter(session._items))}")
+            tab.open(f"/{item.pair}")
             tab.press(key)
         page = tab.page
         expect(page.locator("[data-count=disagreements]")).to_have_text("")

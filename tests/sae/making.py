@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from leitmotif.corpus.tables import Window
 from leitmotif.files import sha256_json
 from leitmotif.sae import SaeConfig, SparseAutoencoder
 from leitmotif.sae.model import Activation
 from leitmotif.store.header import TENSOR, Header, Origin, address_of
 from leitmotif.store.index import IndexRow, file_of
+from leitmotif.tables.corpus import Window
 from leitmotif.tensors import serialise
 
 

@@ -8,12 +8,12 @@ import soundfile
 import yaml
 
 from leitmotif.config import Params, parse_params
-from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.manifest import manifest
+from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.tables.truth import Truth
 
 Preset = Callable[..., Params]

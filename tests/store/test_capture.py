@@ -4,11 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.tables import Window
 from leitmotif.corpus.windows import fit_windows
 from leitmotif.errors import AudioError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.capture import capture
+from leitmotif.tables.corpus import Window
 
 SITES = ["layers.0.residual", "layers.2.residual", "layers.2.mlp"]
 HOP = 640

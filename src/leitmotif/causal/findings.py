@@ -16,12 +16,13 @@ from leitmotif.causal.effects import (
     specificity,
     steepest,
 )
-from leitmotif.causal.measures import Measured, Metrics
+from leitmotif.causal.measures import Measured
 from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.verdict import Evidence, Thresholds, verdict
-from leitmotif.probe.intervals import Interval
+from leitmotif.intervals import Interval
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
 from leitmotif.tables.interval import IntervalRow, three_digits
+from leitmotif.tables.interventions import Metrics
 
 POINTS = 100.0
 """Rates are reported in percentage points."""
@@ -195,11 +196,14 @@ class Measures:
 def judge(
     candidate: Candidate,
     measures: Measures,
-    decodable: Sequence[tuple[float, Interval]],
+    decodable: Sequence[float],
     counterfactual: Condition | None,
     thresholds: Thresholds,
 ) -> Finding:
-    """Bring a candidate's conditions together; see ``verdict`` for the rules."""
+    """Bring a candidate's conditions together; see ``verdict`` for the rules.
+
+    ``decodable`` has the seconds ahead at which the horizons begin at which it is decodable.
+    """
     pieces = measures.pieces
     patches = {pieces.named(c.steps): c for c in candidate.conditions if c.kind == "patch"}
     slot = patches.get("slot")

@@ -17,36 +17,20 @@ from torch import Tensor
 from leitmotif.audio.decode import Audio, Samples, check_audio
 from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Clip
-from leitmotif.corpus.tables import Span, Table
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
 from leitmotif.recurrence.settings import Search
+from leitmotif.tables.base import Span
+from leitmotif.tables.interventions import Metrics
 
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.01
 """A clip with more samples than this at full scale or beyond counts as clipped."""
 _LOGITS = 1 << 25
 """Logits in memory at a time (128 MB of float32)."""
-
-
-class Metrics(Table):
-    """Of one clip; null where it was excluded or there is nothing to measure."""
-
-    recurrence: float | None = None
-    """Share of the prefix's motifs that return in the continuation."""
-    clap_similarity: float | None = None
-    """Mean CLAP cosine with the baseline in short windows; 1 is the same."""
-    clap_prompt: float | None = None
-    """CLAP cosine of the continuation with the prompt; null without one."""
-    loudness_db: float | None = None
-    """RMS level over the baseline's."""
-    spectral_db: float | None = None
-    """Log-spectral distance from the baseline; 0 is the same."""
-    log_likelihood: float | None = None
-    """Nats a token by which the untreated model finds the clip likelier than the baseline."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import AudioError, ModelError
-from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
+from leitmotif.tables.corpus import ManifestTrack
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Prefix:
 
 
 def prefix_of(
-    model: MusicModel,
+    codec: AudioEncoder,
     track: ManifestTrack,
     audio_root: Path,
     *,
@@ -58,8 +58,8 @@ def prefix_of(
     path = audio_root / track.path
     verify_audio(path, track.sha256)
     start = start_seconds(track.windows[0])
-    audio = load_audio(path, sample_rate=model.sample_rate, start_seconds=start, seconds=seconds)
-    wanted, hop = round(seconds * model.frame_rate), model.samples_per_frame
+    audio = load_audio(path, sample_rate=codec.sample_rate, start_seconds=start, seconds=seconds)
+    wanted, hop = round(seconds * codec.frame_rate), codec.samples_per_frame
     if len(audio.samples) // hop < wanted:
         raise AudioError(
             f"{track.track_id} is shorter than its prefix",
@@ -68,7 +68,7 @@ def prefix_of(
             expected=f"{seconds:g} s",
             fix="ask for a shorter prefix",
         )
-    codes = model.encode_audio(audio.samples[: wanted * hop])[0]
+    codes = codec.encode_audio(audio.samples[: wanted * hop])[0]
     told = prompt_from_tags(track.tags) if prompt else None
     return Prefix(track.track_id, codes, told, dict(sources or {}))
 

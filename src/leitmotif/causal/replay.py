@@ -8,14 +8,12 @@ import torch
 from torch import Tensor
 
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import InterventionRow
 from leitmotif.causal.measures import sha256_audio
 from leitmotif.causal.prefixes import Prefix, prefix_of, sha256_codes
 from leitmotif.causal.runner import Continuing, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.causal.twins import Twins, slot_of
 from leitmotif.config import OrganismCorpus, Params
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
 from leitmotif.musicgen import HookedMusicGen, Sampling
@@ -24,6 +22,8 @@ from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
 from leitmotif.store.cache import WorkCache
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.interventions import InterventionRow
 
 
 @dataclass(frozen=True)

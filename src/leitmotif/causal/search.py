@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.causal.approaches import Approach, AtSite, Found, Source
-from leitmotif.causal.candidates import Chosen
 from leitmotif.causal.selection import Selection
+from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import track_weights
 from leitmotif.probe.blocks import Block, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
@@ -17,11 +17,11 @@ from leitmotif.probe.experiment import Probing, errors_of, varying
 from leitmotif.probe.intervals import Interval, explained
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import TRACKS_PER_FOLD, Array
-from leitmotif.probe.ranking import Ranked, candidates
+from leitmotif.probe.ranking import candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
-from leitmotif.probe.targets import Horizon
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.candidates import Ranked
 
 _LEAST_FOLDS = 3
 _LEAST_TRACKS = 2 * _LEAST_FOLDS * TRACKS_PER_FOLD
@@ -33,10 +33,8 @@ class Search:
     """Runs approaches on the rows of one experiment."""
 
     rows: Rows
-    horizons: Sequence[Horizon]
-    """The nearest first."""
-    claimed: int
-    """Which of them the claim is made of."""
+    claims: Claims
+    """Its horizons are those that the rows' targets were made for."""
     controls: ControlSettings
     store: ActivationStore
     sites: Sequence[str]
@@ -67,32 +65,31 @@ class Search:
                 r2 = None if partial_r2 is None else partial_r2.mean
             else:
                 r2 = _pooled_r2(self._columns(source, ranked), self._pooled)
-            last, following = selection.border(site)
             near, otherwise = selection.otherwise(site)
             sites[site] = AtSite(
-                chosen=_chosen(ranked),
+                chosen=ranked,
                 r2=r2,
                 partial_r2=partial_r2,
-                last=last.effect,
-                following=following.effect if following else None,
                 near=near,
-                otherwise=_chosen(otherwise.get(site, [])),
+                otherwise=otherwise.get(site, []),
             )
         _, otherwise = selection.otherwise(next(iter(taken)))
         return Found(approach, source, sites, selection.lead(), next(iter(otherwise), None))
 
     @property
     def _pooled(self) -> Array:
-        return self.rows.targets[:, self.claimed]
+        return self.rows.targets[:, self.claims.horizons.index(self.claims.claimed)]
 
-    def _sample(self, horizon: int, tracks: Sequence[str] | None) -> Sample:
-        return self.rows.sample(self.horizons, horizon, tracks=tracks)
+    def _sample(self, horizon: Horizon, tracks: Sequence[str] | None) -> Sample:
+        horizons = self.claims.horizons
+        return self.rows.sample(horizons, horizons.index(horizon), tracks=tracks)
 
     def _selection(
         self, approach: Approach, source: Source, tracks: Sequence[str] | None
     ) -> Selection:
         """The features that an approach ranks on some tracks, or on all."""
-        sample = self._sample(0 if approach.local else self.claimed, tracks)
+        claims = self.claims
+        sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
         blocks = self._blocks(sample, source)
         ranked = (
             candidates(blocks, sample, self.controls, self.how)
@@ -101,7 +98,7 @@ class Search:
         )
         return Selection(
             ranked,
-            alpha=self.how.alpha,
+            alpha=self.claims.alpha,
             surest=self.surest,
             together=self.together,
             by_effect=not approach.controlled,
@@ -151,7 +148,7 @@ class Search:
                     site=block.site,
                     hook=block.hook,
                     feature=int(number),
-                    horizon=self.horizons[self.claimed].name,
+                    horizon=self.claims.claimed.name,
                     effect=float(r),
                     low=float(r),
                     high=float(r),
@@ -198,22 +195,16 @@ class Search:
 
     def _any(self, source: Source, tracks: Sequence[str]) -> Iterator[Array]:
         """Some feature that varies in these tracks, on all rows."""
-        sample = self._sample(self.claimed, tracks)
+        sample = self._sample(self.claims.claimed, tracks)
         for block in self._blocks(sample, source):
             yield block.values[:, varying(block.values[sample.inside])[1][:1]]
 
     def _errors(self, columns: Sequence[Array], tracks: Sequence[str]) -> list[tuple[Array, Array]]:
         """Squared errors of each track, by the controls alone and with features [rows, n], of each
         of several sites."""
-        sample = self._sample(self.claimed, tracks)
+        sample = self._sample(self.claims.claimed, tracks)
         folds = max(_LEAST_FOLDS, min(self.how.folds, len(tracks) // TRACKS_PER_FOLD))
         return errors_of(columns, sample, self.controls, replace(self.how, folds=folds))
-
-
-def _chosen(ranked: Sequence[Ranked]) -> list[Chosen]:
-    return [
-        Chosen(one.site, one.hook, one.feature, (one.effect, one.low, one.high)) for one in ranked
-    ]
 
 
 def _pooled_r2(X: Array, y: NDArray[np.float64]) -> float:

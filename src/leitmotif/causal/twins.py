@@ -14,10 +14,11 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
+from leitmotif.store.codes import AudioEncoder
+from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 
 _TWIN = "twin.slot"
@@ -117,29 +118,30 @@ class Twins:
             ],
         )
 
-    def counterfactual(self, model: MusicModel, track_id: str, slot: int) -> Tensor | None:
+    def counterfactual(self, codec: AudioEncoder, track_id: str, slot: int) -> Tensor | None:
         """Codes [K, P] of the track's prefix, had its cue said the opposite of ``slot``.
 
         The twin is rendered and passes the same MP3 encoder as the track did, so that the cue is
         all that differs. None where no truth is known. Raises CorpusError for a slot that the
         track lacks, or a truth of another world.
         """
-        known = self.planted(track_id, model)
-        if known is None or self._world is None or self._bank is None:
+        truth = self._truths.get(track_id)
+        if truth is None or self._world is None or self._bank is None:
             return None
-        if not 0 <= slot < len(known.slots):
+        if not 0 <= slot < len(truth.slots):
             raise CorpusError(
                 f"{track_id} has no slot {slot}",
-                found=f"{len(known.slots)} slots",
+                found=f"{len(truth.slots)} slots",
                 expected="a number from 0",
             )
-        twin = score_of(self._world, known.truth).twin(slot)
-        notes = sounds(self._world, twin)[: known.truth.bars * self._world.notes_per_bar]
+        twin = score_of(self._world, truth).twin(slot)
+        notes = sounds(self._world, twin)[: truth.bars * self._world.notes_per_bar]
         mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
         samples, rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        if rate != model.sample_rate:
-            samples = soxr.resample(samples, rate, model.sample_rate)
-        return model.encode_audio(samples[: known.prefix_samples])[0]
+        if rate != codec.sample_rate:
+            samples = soxr.resample(samples, rate, codec.sample_rate)
+        end = truth.cue.start_sample + truth.cue.samples
+        return codec.encode_audio(samples[: _at_rate(end, rate, codec.sample_rate)])[0]
 
 
 def _at_rate(samples: int, rate: int, other: int) -> int:

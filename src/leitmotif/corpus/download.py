@@ -18,10 +18,10 @@ from pathlib import Path
 
 import httpx
 
-from leitmotif.corpus.tables import Sha256, Table
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.progress import byte_progress
+from leitmotif.tables.base import Sha256, Table
 
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 TIMEOUT = httpx.Timeout(60, connect=15)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leitmotif.corpus.header import header_seconds
-from leitmotif.corpus.tables import CorpusTrack, Failure
 from leitmotif.errors import CorpusError
 from leitmotif.progress import progress
+from leitmotif.tables.corpus import CorpusTrack, Failure
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 CHUNK = 1 << 20

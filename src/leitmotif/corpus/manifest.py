@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leitmotif.config import ManifestParams
-from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack, Window
 from leitmotif.corpus.windows import WINDOW_RATE
 from leitmotif.frames import whole_frames
+from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
 
 REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
 """In the order in which they are looked for; a track is counted under the first that applies."""

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from leitmotif.corpus.tables import Licence
 from leitmotif.errors import CorpusError
+from leitmotif.tables.corpus import Licence
 
 TSV_HEADER = ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]
 

@@ -19,8 +19,9 @@ from leitmotif.corpus.shard import (
     archive_sha256,
     unpack_shards,
 )
-from leitmotif.corpus.tables import CorpusTrack, Sha256, Table
 from leitmotif.errors import CorpusError
+from leitmotif.tables.base import Sha256, Table
+from leitmotif.tables.corpus import CorpusTrack
 
 MAX_METADATA_BYTES = 64 << 20
 

@@ -17,9 +17,9 @@ from leitmotif.corpus.metadata import (
     read_tags,
     track_id,
 )
-from leitmotif.corpus.tables import CorpusTrack, Licence
 from leitmotif.errors import CorpusError
 from leitmotif.files import sha256_file
+from leitmotif.tables.corpus import CorpusTrack, Licence
 
 MAX_ARCHIVE_BYTES = 4 << 30
 MAX_TRACK_BYTES = 256 << 20

@@ -12,9 +12,9 @@ from leitmotif.corpus.mtg_jamendo import fetch_mtg_jamendo
 from leitmotif.corpus.organism import shard as composed
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.corpus.shard import Shards, unpack_shards
-from leitmotif.corpus.tables import TRACKS, CorpusTrack, Failure
 from leitmotif.errors import CorpusError
 from leitmotif.files import atomic_folder, write_table
+from leitmotif.tables.corpus import TRACKS, CorpusTrack, Failure
 from leitmotif.tables.truth import TRUTH
 
 FAILURES = "failures.jsonl"

@@ -6,9 +6,9 @@ with another frame rate reads the whole frames of its own that lie within a wind
 
 from collections.abc import Sequence
 
-from leitmotif.corpus.tables import Window
 from leitmotif.errors import AudioError
 from leitmotif.frames import first_frame_from, frames_ended
+from leitmotif.tables.corpus import Window
 
 WINDOW_RATE = 50
 """Units a second in which a manifest counts its windows."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leitmotif.checkpoints import usable_device
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.checkpoint import Parts, fingerprint
+from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
 from leitmotif.sites import sites_of
 
@@ -48,7 +48,8 @@ class Core:
         self.text.to(device=place, dtype=kind)
         self.codec.to(device=place, dtype=self.dtype_beside)
         self._positions = torch.empty(0)
-        self.__dict__.pop("fingerprint", None)
+        for name in ("fingerprint", "codec_fingerprint"):
+            self.__dict__.pop(name, None)
         return self
 
     @property
@@ -125,6 +126,11 @@ class Core:
     def fingerprint(self) -> str:
         """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
         return fingerprint([self.decoder, self.text, self.codec], self.config)
+
+    @cached_property
+    def codec_fingerprint(self) -> str:
+        """SHA-256 of the codec's settings and weights (64 hex), the same beside any decoder."""
+        return codec_fingerprint(self.codec)
 
     def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
         """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""

@@ -103,6 +103,10 @@ class MusicModel(Protocol):
         """
 
     @property
+    def codec_fingerprint(self) -> str:
+        """SHA-256 (64 hex) of the codec's weights and settings; stored codes are found by it."""
+
+    @property
     def default_guidance_scale(self) -> float:
         """Weight of a prompt where none is asked for; 1 is no guidance."""
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.probe.panel import Array, constant_columns, refuse_collinear
-from leitmotif.probe.targets import Horizon
 
 CHROMA_REACH = 0.95
 """Seconds that chroma hears past a frame's end: half a window at C1, and the filters between

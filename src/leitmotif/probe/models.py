@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 from leitmotif.checkpoints import files_of
 from leitmotif.config import ActivationsParams, ModelParams
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ProbeError
 from leitmotif.files import write_table
 from leitmotif.musicgen.hooked import HookedMusicGen
@@ -17,6 +16,7 @@ from leitmotif.probe.baseline import shuffle_weights
 from leitmotif.store.index import INDEX, IndexRow
 from leitmotif.store.parts import Reading, built
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack
 
 RANDOM_WEIGHTS = "random_weights"
 

@@ -16,7 +16,6 @@ from scipy import sparse
 from scipy.sparse.linalg import norm
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen.protocol import MusicModel, timing_of
@@ -25,7 +24,9 @@ from leitmotif.probe.leak import look_ahead, refuse_leak, spread
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import capture
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack, Window
 
 TOLERANCE = 0.1
 """Share of a tensor's spread by which another machine's or precision's result may differ."""
@@ -41,6 +42,8 @@ class Reading:
     """Precision of the stored tensors."""
     encoders: Mapping[str, tuple[str, SparseAutoencoder]] = field(default_factory=dict)
     """By the name of the hook: its site, and the autoencoder."""
+    codec: AudioEncoder | None = None
+    """Gives the codes, the model itself by default."""
 
     def __call__(
         self, samples: NDArray[np.float32], prompt: str | None
@@ -48,7 +51,15 @@ class Reading:
         """Features [frames, d] by site or hook, from mono audio [n] that is one context."""
         frames = len(samples) // self.model.samples_per_frame
         window = [Window(start_frame=0, frames=frames)]
-        states = capture(self.model, samples, window, self.sites, prompt=prompt, dtype=self.dtype)
+        states = capture(
+            self.model,
+            samples,
+            window,
+            self.sites,
+            prompt=prompt,
+            dtype=self.dtype,
+            codec=self.codec,
+        )
         found = {site: sparse.csr_array(x.astype(np.float64)) for site, x in states.items()}
         for name, (site, sae) in self.encoders.items():
             x = torch.from_numpy(states[site]).to(sae.W_enc.device)

@@ -1,7 +1,7 @@
 """Features one by one: which of them may foresee, the surest first."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,35 +14,7 @@ from leitmotif.probe.experiment import Probing, expanded, varying
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One feature at one site and horizon, with its partial effect."""
-
-    site: str
-    hook: str | None
-    """Autoencoder whose feature it is; None for a coordinate of the residual stream."""
-    feature: int
-    horizon: str
-    effect: float
-    low: float
-    high: float
-    p: float
-    q: float
-    """After Benjamini & Hochberg over all sites of the horizon."""
-    p_shift: float
-    stability: float
-    """Share of folds, over all splits, in which the effect has the sign it has overall."""
-    misaligned: str = ""
-    """What does not match between the autoencoder and the activations."""
-    active: int | None = None
-    """Tracks in which it is active on the rows tested; None for a coordinate."""
-    arrangements: int | None = None
-    """Over which ``p`` is counted, the observed one included; None where it is computed."""
-    margin: int | None = None
-    """How many more of them might reach the observed statistic before it is no longer chosen; of
-    one that is not chosen, below 0: by how many too many do."""
+from leitmotif.tables.candidates import Ranked
 
 
 def candidates(
@@ -59,7 +31,7 @@ def candidates(
     found = [one for block in tested for one in block]
     q = false_discovery_control([one.p for one in found], method="bh")
     corrected = [
-        replace(one, q=float(value), margin=margin)
+        one.model_copy(update={"q": float(value), "margin": margin})
         for one, value, margin in zip(found, q, _margins(found, q, how.alpha), strict=True)
     ]
     return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
-from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.claims import Horizon
 from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
@@ -23,8 +23,9 @@ from leitmotif.frames import Timing, first_frame_from, frames_ended
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.targets import Horizon, events_of, known_tracks, target
+from leitmotif.probe.targets import events_of, known_tracks, target
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import read_tensors
 

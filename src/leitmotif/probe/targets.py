@@ -12,27 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
 from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """A stretch of the future, in seconds after now: (after, until]."""
-
-    name: str
-    after: float
-    until: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.after < self.until:
-            raise ProbeError(
-                f"horizon {self.name} is empty or lies in the past",
-                found=f"({self.after:g}, {self.until:g}] s",
-                expected="0 <= after < until",
-            )
 
 
 @dataclass(frozen=True)
@@ -41,20 +25,6 @@ class Events:
 
     onsets: Array
     strengths: Array
-
-
-def refuse_claim(horizon: Horizon, minimum: float) -> None:
-    """Raise ProbeError if a claim of foresight at this horizon would be one of continuity.
-
-    ``minimum`` is the shortest distance, in seconds, at which a claim is made.
-    """
-    if horizon.after < minimum:
-        raise ProbeError(
-            f"no claim of foresight is made at horizon {horizon.name}",
-            found=f"it begins {horizon.after:g} s ahead",
-            expected=f"at least {minimum:g} s",
-            fix="report it beside the claim, as continuity, or choose a later horizon",
-        )
 
 
 def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 0.0) -> Events:

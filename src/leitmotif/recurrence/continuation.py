@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leitmotif.audio.decode import Samples
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
 from leitmotif.recurrence.refine import highest_score, refine
 from leitmotif.recurrence.search import peaks
 from leitmotif.recurrence.settings import Search
 from leitmotif.recurrence.views import Views, make_views
+from leitmotif.tables.base import Span
 
 _SURROGATES = 16
 """Of the continuation, per kind."""

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.corpus.tables import Table
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.settings import Search
+from leitmotif.tables.base import Table
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 P = 0.01

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from leitmotif.corpus.tables import Span
-from leitmotif.recurrence.queue import Proposal
+from leitmotif.tables.base import Span
+from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Truth
 
 MATCH = 0.5

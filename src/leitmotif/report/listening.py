@@ -6,13 +6,13 @@ from typing import Any
 
 import soundfile
 
-from leitmotif.causal.log import InterventionRow
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import StageError
 from leitmotif.report.clips import Clip
 from leitmotif.report.folder import Folder
 from leitmotif.report.pairs import Pair, Subject, Tried
 from leitmotif.report.words import number
+from leitmotif.tables.base import Span
+from leitmotif.tables.interventions import InterventionRow
 
 STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
 

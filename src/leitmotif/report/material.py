@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.causal.log import InterventionRow, read_log
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import read_table, sha256_file
 from leitmotif.tables.alignment import AlignmentRow, brands
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interventions import InterventionRow, read_log
 from leitmotif.tables.probes import ProbeRow
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from leitmotif.causal.verdict import overall
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.report.figures import (
     calibration_figure,
     effects_figure,
@@ -16,6 +15,7 @@ from leitmotif.report.pairs import Subject
 from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words, number
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import of_kind
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import identity
 from leitmotif.tables.interval import IntervalRow
 

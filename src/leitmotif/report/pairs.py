@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.causal.log import InterventionRow
 from leitmotif.errors import StageError
 from leitmotif.files import sha256_json
 from leitmotif.report.material import Material
 from leitmotif.report.words import condition_words
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
+from leitmotif.tables.interventions import InterventionRow
 
 CUE = "the other cue"
 """Name of the subject that every model has: the whole piece under the other cue."""

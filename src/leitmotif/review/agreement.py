@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.review.decisions import VERDICTS, Decision
+from leitmotif.tables.decisions import VERDICTS, Decision
 
 RESAMPLES = 2000
 _SEED = 0

@@ -17,11 +17,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic, sha256_json
 from leitmotif.provenance import code_version
 from leitmotif.review.failures import RefusedError
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
 
 Pcm = NDArray[np.int16]
 CONTEXT_SECONDS = 4.0

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import ReviewError
-from leitmotif.review.decisions import ENTRY, Decision, Entry, Queue, Undo, Verdict
 from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
 from leitmotif.review.log import append, encode, log_files, log_path, mend, read_log
 from leitmotif.review.standing import standing
+from leitmotif.tables.decisions import ENTRY, Decision, Entry, Queue, Undo, Verdict
 
 LOCK_SECONDS = 5.0
 """How long a write waits for another program that holds the index."""

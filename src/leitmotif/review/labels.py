@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import StageError
-from leitmotif.recurrence.queue import Proposal
-from leitmotif.review.decisions import VERDICTS, Decision, pair_id
 from leitmotif.review.standing import Pair, by_pair
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import VERDICTS, Decision, pair_id
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Truth
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from leitmotif.errors import ReviewError
 from leitmotif.files import atomic
-from leitmotif.review.decisions import ENTRY, Entry
+from leitmotif.tables.decisions import ENTRY, Entry
 
 SUFFIX = ".jsonl"
 

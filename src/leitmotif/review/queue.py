@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from leitmotif.corpus.tables import ManifestTrack
-from leitmotif.recurrence.queue import Proposal
-from leitmotif.review.decisions import Queue, pair_id
 from leitmotif.review.index import Standing
 from leitmotif.review.standing import Pair
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import Queue, pair_id
+from leitmotif.tables.proposals import Proposal
 
 BATCH = 20
 """Items of similar rank that are shuffled together: the best come early, and yet the place of an

@@ -14,10 +14,10 @@ import uvicorn
 from pydantic import TypeAdapter, ValidationError
 
 from leitmotif.errors import ReviewError
-from leitmotif.review.decisions import Reviewer
 from leitmotif.review.guard import LOOPBACK, Access
 from leitmotif.review.server import application
 from leitmotif.review.session import Session
+from leitmotif.tables.decisions import Reviewer
 
 _TOKEN_BYTES = 24
 _ANY = {"0.0.0.0", "::"}

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 from leitmotif.errors import AudioError, LeitmotifError
 from leitmotif.review import view
 from leitmotif.review.assets import MEDIA_TYPES, page_files, page_version
-from leitmotif.review.decisions import QUEUES, Queue
 from leitmotif.review.failures import (
     ConflictError,
     LockedError,
@@ -26,6 +25,7 @@ from leitmotif.review.guard import REVIEWER, Access, Guard
 from leitmotif.review.pictures import self_similarity
 from leitmotif.review.requests import Press, Skip, TakeBack
 from leitmotif.review.session import Session
+from leitmotif.tables.decisions import QUEUES, Queue
 
 _STATUS: dict[type[LeitmotifError], int] = {
     NotFoundError: 404,

@@ -4,30 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-from leitmotif import __version__
-from leitmotif.corpus.tables import ManifestTrack, Span
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table
 from leitmotif.provenance import code_version
-from leitmotif.recurrence.queue import read_proposals
 from leitmotif.review.assets import page_version
 from leitmotif.review.clips import CONTEXT_SECONDS, Clip, ClipStore
-from leitmotif.review.decisions import (
-    QUEUES,
-    Decision,
-    JudgedSpan,
-    Queue,
-    Undo,
-    Versions,
-)
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
 from leitmotif.review.index import Index, Standing
 from leitmotif.review.pictures import TrackFeatures
 from leitmotif.review.queue import Item, Progress, items, order, progress, waiting
 from leitmotif.review.requests import Press, Skip, TakeBack
 from leitmotif.review.standing import Pair, by_pair
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import QUEUES, Decision, JudgedSpan, Queue, Undo, Versions
+from leitmotif.tables.proposals import read_proposals
 
 SHORTEST_WINDOW_SECONDS = 0.1
 
@@ -298,7 +292,7 @@ def _check_window(name: str, window: Span, proposed: Span, sample_rate: int) -> 
 def versions() -> Versions:
     """Return the versions that decisions are recorded with."""
     return Versions(
-        leitmotif=__version__,
+        leitmotif=version("leitmotif"),
         review=code_version("leitmotif.review.serve"),
         page=page_version(),
     )

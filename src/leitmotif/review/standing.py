@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from leitmotif.review.decisions import Decision, Entry, Queue, Undo, Verdict
+from leitmotif.tables.decisions import Decision, Entry, Queue, Undo, Verdict
 
 
 class Said(Protocol):

@@ -5,8 +5,9 @@ active take 1.2 MB. Only some rows are dense at a time (``model.CHUNK_VALUES``),
 is in memory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,13 +15,15 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from leitmotif.corpus.tables import Sha256, Table, TrackId
 from leitmotif.errors import StoreError
 from leitmotif.frames import FrameRate, Timing
+from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_alignment
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
+from leitmotif.sae.used import Used
 from leitmotif.store import ActivationStore
+from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
 
 FORMAT: Literal["leitmotif-features/1"] = "leitmotif-features/1"
@@ -91,6 +94,20 @@ class Encoded:
         return self.active / max(self.frames, 1)
 
 
+def encode_each(
+    used: Sequence[Used], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
+) -> Iterator[Encoded]:
+    """Encode the site that each autoencoder is given, on all processors; see ``encode_site``."""
+    encode = partial(_encode, store, out, allow_misaligned)
+    return in_processes(encode, used)
+
+
+def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: Used) -> Encoded:
+    return encode_site(
+        one.sae, one.hook, store, out, site=one.site, allow_misaligned=allow_misaligned
+    )
+
+
 def encode_site(
     sae: SparseAutoencoder,
     hook: Hook,
@@ -99,18 +116,16 @@ def encode_site(
     *,
     site: str | None = None,
     allow_misaligned: bool = False,
-    shown: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> Encoded:
     """Encode all tracks of a site (default: the one the registry declares) into ``out``.
 
     Writes ``out/{hook}/{track_id}.safetensors``. Every track's header is compared with the
-    autoencoder before its tensor is used. ``shown`` wraps the tracks, for a progress bar. Raises
-    ModelError for a mismatch (both sides shown) or a top-k autoencoder that is not sparse, and
-    StoreError.
+    autoencoder before its tensor is used. Raises ModelError for a mismatch (both sides shown) or a
+    top-k autoencoder that is not sparse, and StoreError.
     """
     site = site or hook.site
     result = Encoded(hook.name, None)
-    for track_id in shown(store.tracks(site)):
+    for track_id in store.tracks(site):
         header = store.header(site, track_id)
         array = store.load(site, track_id)
         mismatches: list[Mismatch] = compare(hook, sae.config, header, array.shape[1])

@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from leitmotif.config import Settings, Site, parse_yaml
-from leitmotif.corpus.tables import Sha256
 from leitmotif.errors import ConfigError
 from leitmotif.files import write_text
 from leitmotif.sae.model import Normalisation
+from leitmotif.tables.base import Sha256
 
 REGISTRY = Path("hooks.yaml")
 SCHEMA = Path("hooks.schema.json")

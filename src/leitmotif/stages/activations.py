@@ -7,7 +7,6 @@ from functools import partial
 import pandas as pd
 
 from leitmotif.config import Params
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table, write_text
 from leitmotif.musicgen.loading import shared_model
@@ -27,6 +26,7 @@ from leitmotif.store.index import FAILURES as FAILED_HERE
 from leitmotif.store.index import INDEX, IndexRow
 from leitmotif.store.parts import Reading, built
 from leitmotif.store.profile import context_profile
+from leitmotif.tables.corpus import Failure, ManifestTrack
 
 
 def activations(params: Params) -> None:
@@ -40,7 +40,7 @@ def activations(params: Params) -> None:
         params.model,
         params.activations,
         audio_root=CORPUS,
-        cache=WORK_CACHE / "activations",
+        cache=WORK_CACHE,
     )
     rows: list[IndexRow] = []
     failures: list[Failure] = []

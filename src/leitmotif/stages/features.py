@@ -6,13 +6,13 @@ from pathlib import Path
 from leitmotif.audio.analysis import Source, TrackAnalysis, analyse_tracks
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import Params
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.stages import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
+from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tensors import write_tensors
 
 

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.corpus.windows import end_seconds, fit_windows, windows_at
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
@@ -22,10 +21,12 @@ from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache, place
 from leitmotif.store.capture import capture
+from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.header import TENSOR, Header, Origin, address_of
 from leitmotif.store.index import INDEX, IndexRow, file_of
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reader import describe
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import serialise
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class StoreBuilder:
     """Captures tracks one by one and writes the store.
 
     ``audio_root`` is where the manifest's paths begin. Tracks are never batched together, so a
-    tensor does not depend on which others are made with it.
+    tensor does not depend on which others are made with it. ``codec`` gives the codes, the model
+    itself by default.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class StoreBuilder:
         model_params: "ModelParams",
         audio_root: Path,
         cache: WorkCache,
+        codec: AudioEncoder | None = None,
     ) -> None:
         self.sites = require_sites(params.sites, model.sites)
         self.model, self.params, self.model_params = model, params, model_params
-        self.audio_root, self.cache = audio_root, cache
+        self.audio_root, self.cache, self.codec = audio_root, cache, codec
         self._code_version = code_version(__name__)
         self._versions = library_versions()
 
@@ -149,6 +152,7 @@ class StoreBuilder:
             sites,
             prompt=self._prompt(track),
             dtype=self.params.dtype,
+            codec=self.codec,
         )
         origins = self.origins(track)
         return {

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
-from leitmotif.corpus.tables import Window
 from leitmotif.errors import StoreError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
+from leitmotif.store.codes import AudioEncoder
+from leitmotif.tables.corpus import Window
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -23,14 +24,15 @@ def capture(
     *,
     prompt: str | None,
     dtype: str,
+    codec: AudioEncoder | None = None,
 ) -> dict[str, NDArray[np.floating]]:
     """Read windows of mono audio [n] and return an array [frames of all windows, d] per site.
 
-    Each window is a context of its own, teacher-forced, alone in its batch. Of its steps
-    the first ``frames`` are kept: step t has read codebook k of frames up to t - 1 - its delay, and
-    the steps after the last frame begin no frame. Windows are in the model's frames and must lie
-    within the audio (``fit_windows``). Raises ModelError, and StoreError when a value does not fit
-    ``dtype``.
+    Each window is a context of its own, teacher-forced, alone in its batch. Of its steps the first
+    ``frames`` are kept: step t has read codebook k of frames up to t - 1 - its delay, and the steps
+    after the last frame begin no frame. Windows are in the model's frames and must lie within the
+    audio (``fit_windows``). ``codec`` gives the codes, the model itself by default. Raises
+    ModelError, and StoreError when a value does not fit ``dtype``.
     """
     stop = 1 + max(split_site(site)[0] for site in sites)
     hop = model.samples_per_frame
@@ -40,7 +42,7 @@ def capture(
     for window in windows:
         last = first + window.frames
         audio = samples[window.start_frame * hop : (window.start_frame + window.frames) * hop]
-        codes = model.encode_audio(audio)
+        codes = (codec or model).encode_audio(audio)
         prompts = None if prompt is None else [prompt]
         with torch.inference_mode():
             _, cache = model.run_with_cache(codes, prompts, sites=sites, stop_at_layer=stop)

@@ -5,10 +5,11 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from leitmotif.corpus.tables import Sha256, Table, TrackId, Window
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_json
 from leitmotif.frames import FrameRate, Timing
+from leitmotif.tables.base import Sha256, Table, TrackId
+from leitmotif.tables.corpus import Window
 
 FORMAT: Final = "leitmotif-activations/1"
 TENSOR = "activations"

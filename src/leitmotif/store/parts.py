@@ -6,16 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.store.build import Build, StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.store.codes import CachedCodec
+from leitmotif.tables.corpus import ManifestTrack
 
 if TYPE_CHECKING:
     from leitmotif.config import ActivationsParams, ModelParams
 
+FOLDER = "activations"
+"""Name of the tensors' folder in the work cache."""
 _TRACKS = 10
 """That a process reads before it is given others."""
 
@@ -31,7 +34,7 @@ class Reading:
     audio_root: Path
     """Where the manifest's paths begin."""
     cache: Path
-    """Folder of the work cache."""
+    """Root of the work cache."""
 
 
 def built(
@@ -49,11 +52,13 @@ def built(
 
 
 def _build(reading: Reading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+    model = reading.load()
     builder = StoreBuilder(
-        reading.load(),
+        model,
         params=reading.activations,
         model_params=reading.model,
         audio_root=reading.audio_root,
-        cache=WorkCache(reading.cache),
+        cache=WorkCache(reading.cache / FOLDER),
+        codec=CachedCodec(model, reading.cache),
     )
     return builder.add(out, tracks)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import StoreError
 from leitmotif.frames import Timing, frames_ended
 from leitmotif.probe.encoded import dense
 from leitmotif.probe.targets import events_of
 from leitmotif.sae.encode import read_codes
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import read_tensors
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from leitmotif.probe.targets import Horizon
+from leitmotif.claims import Horizon
 from leitmotif.progress import progress
 from leitmotif.report.clips import Clip
 from leitmotif.report.features import charts, heard, views, words

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.probe.targets import Events, Horizon, target
+from leitmotif.claims import Horizon
+from leitmotif.probe.targets import Events, target
 from leitmotif.report.features.listening import Context, Track
 
 Array = NDArray[np.float64]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.probe.targets import Horizon
+from leitmotif.claims import Horizon
 from leitmotif.report.features.around import Around, Curves
 from leitmotif.report.features.density import Densities, Density
 from leitmotif.report.features.listening import Track, activity, read_sound

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_json, write_table
+from leitmotif.tables.base import Sha256, Span, Table, TrackId
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
