@@ -19,12 +19,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from leitmotif.claims import Claims
 from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
+from leitmotif.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -429,22 +428,8 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 
     Raises ConfigError naming every bad key: what was found and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist",
-            fix="run this in the repository's root, or `leitmotif use PRESET` to write one",
-        ) from None
-    try:
-        return parse_params(parse_yaml(text), origin=str(path))
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
-
-
-def parse_yaml(text: str) -> Any:
-    """Parse YAML 1.2 as DVC does: 1e-3 is a number, ``no`` a word, and a repeated key an error."""
-    return YAML(typ="safe", pure=True).load(text)
+    fix = "run this in the repository's root, or `leitmotif use PRESET` to write one"
+    return parse_params(read_yaml(path, fix=fix), origin=str(path))
 
 
 def parse_params(values: Any, *, origin: str = "params") -> Params:

@@ -1,6 +1,5 @@
 """Where in a context a feature fires: in every track at once, and on average."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +99,3 @@ class Places:
             rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])
             np.add.at(self._counts[ahead], place[rows], 1)
             np.add.at(self._sums[ahead], place[rows], values[rows])
-
-
-def onset_columns(lines: Sequence[Line], rows_a_column: int) -> list[list[float]]:
-    """Where recurrences begin in each line, in columns."""
-    return [
-        [float(onset * FRAME_RATE / rows_a_column) for onset in line.context.onsets]
-        for line in lines
-    ]
