@@ -26,6 +26,14 @@ def main() -> None:
     except LeitmotifError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        from leitmotif.extras import missing_extra
+
+        explained = missing_extra(error)
+        if explained is None:
+            raise
+        typer.echo(f"error: {explained}", err=True)
+        raise SystemExit(1) from None
 
 
 def _print_version(wanted: bool) -> None:
