@@ -59,7 +59,10 @@ def use(
         bool, typer.Option("--force", help="Overwrite changes that are not in git.")
     ] = False,
 ) -> None:
-    """Write params.yaml from a preset, add its folders to dvc.yaml, and show what changed."""
+    """Write params.yaml from a preset.
+
+    Its folders are added to dvc.yaml. The command shows what changed.
+    """
     from leitmotif import presets
 
     diff = presets.use(preset, settings or [], force=force)
@@ -68,7 +71,11 @@ def use(
 
 @app.command()
 def deps() -> None:
-    """Write each stage's imports and the folders of its settings into dvc.yaml; show changes."""
+    """Update the dependencies in dvc.yaml.
+
+    They are the modules that each stage imports and the folders that its settings name. The
+    command shows what changed.
+    """
     from leitmotif.dependencies import write_dependencies
 
     typer.echo(write_dependencies().rstrip() or "dvc.yaml says this already; nothing changed")
@@ -100,7 +107,10 @@ def train_sae(
     ] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
 ) -> None:
-    """Train a sparse autoencoder on cached activations; resume an interrupted run."""
+    """Train a sparse autoencoder on cached activations.
+
+    An interrupted run is resumed.
+    """
     from pydantic import ValidationError
 
     from leitmotif.errors import ConfigError
@@ -172,7 +182,9 @@ def pin_sae(
     sample_rate: Annotated[int, typer.Option(help="Sample rate of the audio in Hz.")] = 32_000,
     write: Annotated[bool, typer.Option("--write", help="Add it to hooks.yaml.")] = False,
 ) -> None:
-    """Download a published autoencoder and print its entry for hooks.yaml, with hashes.
+    """Print the hooks.yaml entry of a published autoencoder.
+
+    The autoencoder is downloaded; the entry holds its hashes.
 
     The folders published for facebook/musicgen-small (Singh, Cherep & Maes, arXiv 2505.18186)
     are sae-32_k_100_N/facebook/musicgen-small with N of 1, 5, 11, 17 and 21:
@@ -210,7 +222,10 @@ def verify(
         "data/activations"
     ),
 ) -> None:
-    """Check the stored activations; exit with status 1 if there is a problem."""
+    """Check the stored activations.
+
+    The status is 1 if there is a problem.
+    """
     from leitmotif import store
 
     problems = store.verify(root, full=full)
@@ -233,7 +248,10 @@ def compose(
         bool, typer.Option("--twins", help="Also write each piece with the opposite cue.")
     ] = False,
 ) -> None:
-    """Compose a shard of the organism's music, with its ground truth."""
+    """Compose a shard of the organism's music.
+
+    The shard includes its ground truth.
+    """
     from leitmotif.corpus.organism.shard import write_shard, write_twins
     from leitmotif.corpus.organism.world import load_world
 
@@ -258,7 +276,10 @@ def propose(
         bool, typer.Option("--all", help="Also write proposals that are not significant, marked.")
     ] = False,
 ) -> None:
-    """Propose where motifs recur in recordings; the best proposals of each file come first."""
+    """Propose where motifs recur in recordings.
+
+    The best proposals of each file come first.
+    """
     from leitmotif.files import write_table
     from leitmotif.progress import progress
     from leitmotif.recurrence.listing import Listed, audio_files, listed, track_names
@@ -310,7 +331,7 @@ def review(
     ] = False,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open a local web page on which people decide by ear which proposals are motifs."""
+    """Label proposals by ear on a local web page."""
     from leitmotif.config import load_params
     from leitmotif.review import serve
     from leitmotif.review.session import Session, Sources
@@ -347,7 +368,10 @@ def review(
 
 @app.command()
 def agreement() -> None:
-    """Print Cohen's kappa and the confusion matrix for each pair of reviewers."""
+    """Print how well reviewers agree.
+
+    This is Cohen's kappa and the confusion matrix of each pair of reviewers.
+    """
     from leitmotif.config import load_params
     from leitmotif.review.agreement import agreements, as_text
     from leitmotif.review.log import log_files, read_logs
@@ -363,7 +387,10 @@ def report(
         "report"
     ),
 ) -> None:
-    """Write the listening report of the current outputs into a folder; open index.html there."""
+    """Write the listening report of the current outputs.
+
+    Open index.html in the folder.
+    """
     from leitmotif.config import load_params
     from leitmotif.report.build import write_report
     from leitmotif.report.material import read_material
@@ -379,7 +406,10 @@ def report(
 
 @app.command()
 def results() -> None:
-    """Print the results of the last run in 40 lines, and what to open and to run next."""
+    """Print the results of the last run in 40 lines.
+
+    The last lines say what to open and what to run next.
+    """
     import sys
 
     from leitmotif.results import as_lines, read_results
@@ -405,7 +435,10 @@ def replay(
         "data/interventions.jsonl"
     ),
 ) -> None:
-    """Make a logged clip again and compare; exit with status 1 if the tokens differ."""
+    """Make a logged clip again and compare it.
+
+    The status is 1 if the tokens differ from the log.
+    """
     from leitmotif.causal.log import read_log
     from leitmotif.causal.replay import Files
     from leitmotif.causal.replay import replay as again
