@@ -1,6 +1,6 @@
 """HookedMusicGen: a MusicGen whose sites can be read and written."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self
 
@@ -17,11 +17,12 @@ from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
 )
+from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
 from leitmotif.musicgen.generate import Generation, Sampling, generate
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
 from leitmotif.musicgen.model import TextKeys, delay, sinusoidal_positions, undelay
 from leitmotif.musicgen.text import Padding
-from leitmotif.sites import KINDS
+from leitmotif.sites import sites_of
 
 DTYPES = {
     "float64": torch.float64,
@@ -141,7 +142,7 @@ class HookedMusicGen:
     @property
     def sites(self) -> list[str]:
         """All sites, in the order in which a pass reaches them."""
-        return [f"layers.{i}.{kind}" for i in range(self.num_layers) for kind in KINDS]
+        return sites_of(self.num_layers)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -180,21 +181,40 @@ class HookedMusicGen:
         codes: Tensor,
         prompts: str | Sequence[str] | None = None,
         *,
-        sites: Iterable[str] | Callable[[str], bool] | None = None,
+        sites: Sites = None,
         stop_at_layer: int | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> tuple[Tensor | None, ActivationCache]:
         """Return logits [B, K, T, V] and the activations [B, S, d] at ``sites``.
 
-        ``sites`` is a list, a predicate on names, or None for all. ``stop_at_layer=n`` runs blocks
-        0..n-1 only; the logits are then None. Captures come after interventions. Raises ModelError,
-        also for a site that the shortened pass would not reach.
+        ``sites`` is a name, a list of names, a function of the canonical name that says whether to
+        capture, or None for all. ``stop_at_layer=n`` runs blocks 0..n-1 only; the logits are then
+        None. Captures come after interventions. Raises ModelError, also for a site that the
+        shortened pass would not reach.
         """
         chosen = self._choose_sites(sites, stop_at_layer)
         hidden, tap = self._run(codes, prompts, interventions, chosen, stop_at_layer)
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
         logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
         return logits, cache
+
+    def run_with_hooks(
+        self,
+        codes: Tensor,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        fwd_hooks: Iterable[tuple[Sites, HookFunction]],
+    ) -> Tensor:
+        """Return logits [B, K, T, V] of a pass in which functions run at sites.
+
+        As in TransformerLens, ``fwd_hooks`` are pairs of sites (as for ``run_with_cache``) and a
+        function, which is called as ``function(activations, hook=hook)`` with activations
+        [B, S, d]; ``hook.name`` is the site and ``hook.layer()`` its block. It returns activations
+        of that shape to go on with, or None to go on with the same tensor, which it may have
+        changed in place. An ``Intervention`` does the same for chosen rows, steps or frames, and
+        during generation. Raises ModelError.
+        """
+        return self(codes, prompts, interventions=as_interventions(fwd_hooks, self.num_layers))
 
     def generate(
         self,
@@ -207,7 +227,7 @@ class HookedMusicGen:
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
-        capture: Iterable[str] = (),
+        capture: Sites = (),
     ) -> Generation:
         """Sample ``seconds`` of new audio, after ``prefix`` codes [B, K, P] if they are given.
 
@@ -276,9 +296,7 @@ class HookedMusicGen:
             )
         return codes.to(self.device, torch.long)
 
-    def _choose_sites(
-        self, sites: Iterable[str] | Callable[[str], bool] | None, stop_at_layer: int | None
-    ) -> list[str]:
+    def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         if not 0 < layers <= self.num_layers:
             raise ModelError(
@@ -287,9 +305,8 @@ class HookedMusicGen:
                 expected=f"1..{self.num_layers}",
             )
         if sites is None or callable(sites):
-            reached = [f"layers.{i}.{kind}" for i in range(layers) for kind in KINDS]
-            return reached if sites is None else [site for site in reached if sites(site)]
-        chosen = check_sites(sites, self.num_layers)
+            return choose_sites(sites, layers)
+        chosen = choose_sites(sites, self.num_layers)
         if stop_at_layer is not None:
             try:
                 check_sites(chosen, layers)
@@ -297,7 +314,7 @@ class HookedMusicGen:
                 raise ModelError(
                     f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.found
                 ) from error
-        return list(dict.fromkeys(chosen))
+        return chosen
 
     def _run(
         self,
@@ -312,6 +329,7 @@ class HookedMusicGen:
         conditioning = self.condition(prompts, rows)
         halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
         like = self.decoder.final_norm.weight
+        interventions = [item.in_steps(self.config.codebooks) for item in interventions]
         bound = bind(interventions, rows=rows, halves=halves, layers=self.num_layers, like=like)
         tap = Tap(bound, sites)
         tokens = delay(codes, self.config.pad)[:, :, :-1]
