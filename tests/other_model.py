@@ -12,7 +12,7 @@ All codebooks but the first lag behind by one step. Weights are random and in fl
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation, Sampling, draw
 from leitmotif.musicgen.hooks import ActivationCache, Intervention, Tap, bind, require_sites
 from leitmotif.musicgen.noise import RowNoise
@@ -116,14 +117,12 @@ class OtherModel:
         codes: Tensor,
         prompts: str | Sequence[str] | None = None,
         *,
-        sites: Iterable[str] | Callable[[str], bool] | None = None,
+        sites: Sites = None,
         stop_at_layer: int | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> tuple[Tensor | None, ActivationCache]:
         _unconditional(prompts)
-        if sites is None or callable(sites):
-            sites = [site for site in self.sites if sites is None or sites(site)]
-        chosen = require_sites(sites, self.sites)
+        chosen = self._chosen(sites)
         tokens = self._delayed(codes)[:, :, :-1]
         hidden, tap = self._run(tokens, interventions, chosen, stop_at_layer)
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
@@ -142,7 +141,7 @@ class OtherModel:
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
-        capture: Iterable[str] = (),
+        capture: Sites = (),
     ) -> Generation:
         """All steps are computed anew for each one: slow, and plain."""
         _unconditional(prompts)
@@ -161,7 +160,7 @@ class OtherModel:
             dtype=self.dtype,
         )
         codes = F.pad(prefix, (0, frames - held))
-        chosen = require_sites(capture, self.sites)
+        chosen = self._chosen(capture)
         tap = Tap(None, chosen)
         for step in range(held, frames + max(self.delays)):
             tokens = self._delayed(codes)[:, :, : step + 1]
@@ -172,6 +171,13 @@ class OtherModel:
                     codes[:, k, step - delay] = drawn[:, k]
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
         return Generation(codes, held, cache, ActivationCache({}))
+
+    def _chosen(self, sites: Sites) -> list[str]:
+        if isinstance(sites, str):
+            sites = [sites]
+        if sites is None or callable(sites):
+            sites = [site for site in self.sites if sites is None or sites(site)]
+        return require_sites(sites, self.sites)
 
     def _delayed(self, codes: Tensor) -> Tensor:
         """Codes [B, K, T] as inputs [B, K, S + 1]: step s reads frame s - 1 - delay."""
@@ -198,7 +204,7 @@ class OtherModel:
         stop_at_layer: int | None,
     ) -> tuple[Tensor, Tap]:
         bound = bind(
-            interventions,
+            [item.in_steps(max(self.delays)) for item in interventions],
             rows=len(tokens),
             halves=["unconditional"],
             sites=self.sites,

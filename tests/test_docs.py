@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from leitmotif.results import as_lines, read_results
+from leitmotif.sites import TRANSFORMER_LENS, canonical_site
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -33,20 +34,26 @@ def test_every_page_is_linked_from_the_index() -> None:
     assert missing == []
 
 
-def test_every_dependency_is_explained() -> None:
+def requirements() -> list[str]:
+    """What `make env` installs beside this package: the library's requirements and all extras'."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = [item for items in project["optional-dependencies"].values() for item in items]
+    left_out = ("leitmotif", "sae-lens")
+    return [item for item in project["dependencies"] + extras if not item.startswith(left_out)]
+
+
+def test_every_dependency_is_explained() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    names = [re.split(r"[<>=~!\[ ]", requirement)[0] for requirement in wanted]
+    names = [re.split(r"[<>=~!\[ ]", requirement)[0] for requirement in requirements()]
     assert [name for name in names if name not in page] == []
 
 
 def test_every_dependency_is_pinned() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {normal(line.split("==")[0]) for line in lines if not line.startswith("#")}
-    missing = [name for name in wanted if normal(re.split(r"[<>=\[]", name)[0]) not in pinned]
+    missing = [
+        name for name in requirements() if normal(re.split(r"[<>=\[]", name)[0]) not in pinned
+    ]
     assert missing == []
     assert not any("+" in line or "@" in line for line in lines if not line.startswith("#"))
 
@@ -61,8 +68,45 @@ def test_the_examples_of_the_page_on_probes_run() -> None:
     assert names["probe"].score(X, y, controls=Z, groups=track) > 0.3
 
 
-@pytest.mark.parametrize("module", ["probe.nested", "probe.effects", "causal.verdict"])
-def test_examples_in_docstrings_run(module: str) -> None:
+def test_the_code_for_users_of_other_tools_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "from-other-tools.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "docs/from-other-tools.md", "exec"), names)
+    assert names["audio"].shape == (1, 128_000)  # 2 s of prefix and 2 s of new audio
+    assert names["before"] - names["after"] > 3
+
+
+def test_the_table_of_names_is_that_of_the_code() -> None:
+    page = (ROOT / "docs" / "from-other-tools.md").read_text(encoding="utf-8")
+    rows = site_rows(page)
+    assert [name for name, _, _, _ in rows] == [
+        f"blocks.3.hook_{name}" for name in TRANSFORMER_LENS
+    ]
+    for name, short, canonical, _ in rows:
+        assert canonical_site(name) == canonical_site(short) == canonical
+
+
+def site_rows(page: str) -> list[list[str]]:
+    """The table of names, for block 3: TransformerLens's name, short form, ours, what it holds."""
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if "`blocks.N." in line]
+    names = [[cell.split(";")[0].strip("`") for cell in row] for row in rows]
+    return [[cell.replace("{N-1}", "2").replace("N", "3") for cell in row] for row in names]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "causal.verdict",
+        "corpus.organism.pieces",
+        "probe.effects",
+        "probe.nested",
+        "recurrence.propose",
+    ],
+)
+def test_examples_in_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     found = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
     assert found.attempted > 0
     assert found.failed == 0

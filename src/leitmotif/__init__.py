@@ -1,3 +1,76 @@
-"""Leitmotif: do autoregressive music models foresee long-horizon structure?"""
+"""Leitmotif: do autoregressive music models foresee long-horizon structure?
+
+``import leitmotif`` is enough for a notebook. Each name in ``__all__`` is imported when it is first
+used, so the import itself takes milliseconds and loads neither torch nor a model:
+
+>>> import leitmotif
+>>> model = leitmotif.HookedMusicGen.from_pretrained("models/organism/planner")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leitmotif.audio.decode import load_audio
+    from leitmotif.corpus.organism.pieces import compose
+    from leitmotif.judge import Clap, Tagger
+    from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
+    from leitmotif.probe.effects import PartialEffects
+    from leitmotif.probe.expansion import expand
+    from leitmotif.probe.naive import NaiveCorrelation
+    from leitmotif.probe.nested import NestedRidge
+    from leitmotif.recurrence.propose import propose
+    from leitmotif.sae import SparseAutoencoder, load_sae
+    from leitmotif.store import ActivationStore
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "GREEDY",
+    "ActivationCache",
+    "ActivationStore",
+    "Clap",
+    "HookedMusicGen",
+    "Intervention",
+    "NaiveCorrelation",
+    "NestedRidge",
+    "PartialEffects",
+    "Sampling",
+    "SparseAutoencoder",
+    "Tagger",
+    "compose",
+    "expand",
+    "load_audio",
+    "load_sae",
+    "propose",
+]
+
+_MODULES = {
+    "audio.decode": ("load_audio",),
+    "corpus.organism.pieces": ("compose",),
+    "judge": ("Clap", "Tagger"),
+    "musicgen": ("GREEDY", "ActivationCache", "HookedMusicGen", "Intervention", "Sampling"),
+    "probe.effects": ("PartialEffects",),
+    "probe.expansion": ("expand",),
+    "probe.naive": ("NaiveCorrelation",),
+    "probe.nested": ("NestedRidge",),
+    "recurrence.propose": ("propose",),
+    "sae": ("SparseAutoencoder", "load_sae"),
+    "store": ("ActivationStore",),
+}
+"""Where the names are, below this package."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of ``__all__`` at its first use; raises AttributeError for any other."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, those that are not imported yet included."""
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""``leitmotif …``: the commands for people. The pipeline itself is run by ``dvc repro``."""
+"""The command line ``leitmotif``. The pipeline itself is run by ``dvc repro``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +26,14 @@ def main() -> None:
     except LeitmotifError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        from leitmotif.extras import missing_extra
+
+        explained = missing_extra(error)
+        if explained is None:
+            raise
+        typer.echo(f"error: {explained}", err=True)
+        raise SystemExit(1) from None
 
 
 def _print_version(wanted: bool) -> None:
@@ -37,7 +45,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
@@ -45,16 +56,21 @@ def _options(
 
 @app.command()
 def use(
-    preset: Annotated[str, typer.Argument(help="A file in presets/, without .yaml.")],
+    preset: Annotated[str, typer.Argument(help="Name of a file in presets/, without .yaml.")],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of it; may be repeated."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of the preset; may be repeated."
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write over changes that are not in git.")
+        bool, typer.Option("--force", help="Overwrite changes that are not in git.")
     ] = False,
 ) -> None:
-    """Write params.yaml from a preset, let dvc.yaml watch its folders, and show what changed."""
+    """Write params.yaml from a preset.
+
+    Its folders are added to dvc.yaml. The command shows what changed.
+    """
     from leitmotif import presets
 
     diff = presets.use(preset, settings or [], force=force)
@@ -63,7 +79,11 @@ def use(
 
 @app.command()
 def deps() -> None:
-    """Write into dvc.yaml what each stage imports and what its settings name; show what changed."""
+    """Update the dependencies in dvc.yaml.
+
+    They are the modules that each stage imports and the folders that its settings name. The
+    command shows what changed.
+    """
     from leitmotif.dependencies import write_dependencies
 
     typer.echo(write_dependencies().rstrip() or "dvc.yaml says this already; nothing changed")
@@ -71,29 +91,34 @@ def deps() -> None:
 
 @app.command(name="train-sae")
 def train_sae(
-    site: Annotated[str, typer.Argument(help="Stored site, such as layers.2.residual.")],
+    site: Annotated[
+        str, typer.Argument(help="Site in the activation store, such as layers.2.residual.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to write, within this repository.")],
-    name: Annotated[
-        str | None, typer.Option(help="Enter it into hooks.yaml under this name.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Add it to hooks.yaml under this name.")] = None,
     store: Annotated[Path, typer.Option(help="Activation store to train on.")] = Path(
         "data/activations"
     ),
-    kind: Annotated[str, typer.Option(help="topk or batchtopk.")] = "topk",
-    expansion: Annotated[int, typer.Option(min=1, help="Features per activation.")] = 8,
-    k: Annotated[int, typer.Option(min=1, help="Active features a step.")] = 32,
-    steps: Annotated[int, typer.Option(min=1)] = 10_000,
-    batch: Annotated[int, typer.Option(min=1, help="Rows a step.")] = 2048,
+    kind: Annotated[str, typer.Option(help="Architecture: topk or batchtopk.")] = "topk",
+    expansion: Annotated[
+        int, typer.Option(min=1, help="Features per dimension of the activations.")
+    ] = 8,
+    k: Annotated[int, typer.Option(min=1, help="Active features per step.")] = 32,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 10_000,
+    batch: Annotated[int, typer.Option(min=1, help="Rows per training step.")] = 2048,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     held_out: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of the tracks to measure on.")
+        float, typer.Option(min=0.0, max=0.9, help="Share of the tracks held out for evaluation.")
     ] = 0.1,
     pool_tracks: Annotated[
         int, typer.Option(min=1, help="Tracks in memory at a time (3 MB each for 30 s at d 1024).")
     ] = 600,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
 ) -> None:
-    """Train a sparse autoencoder on cached activations; goes on where it was broken off."""
+    """Train a sparse autoencoder on cached activations.
+
+    An interrupted run is resumed.
+    """
     from pydantic import ValidationError
 
     from leitmotif.errors import ConfigError
@@ -142,30 +167,32 @@ def train_sae(
 @app.command(name="pin-sae")
 def pin_sae(
     repository: Annotated[str, typer.Argument(help="Hub repository, such as someone/saes.")],
-    path: Annotated[str, typer.Argument(help="Folder in it that holds cfg.json.")],
-    name: Annotated[str, typer.Option(help="Of the entry.")],
+    path: Annotated[str, typer.Argument(help="Folder in the repository that holds cfg.json.")],
+    name: Annotated[str, typer.Option(help="Name of the entry in hooks.yaml.")],
     prompt: Annotated[
-        str, typer.Option(help="What the model was told in training: none, tags or other.")
+        str, typer.Option(help="Prompts of the model when the SAE was trained: none, tags, other.")
     ],
     revision: Annotated[
-        str, typer.Option(help="Commit; a branch or tag is replaced by its commit of now.")
+        str, typer.Option(help="Commit; a branch or tag is replaced by its current commit.")
     ] = "main",
     model: Annotated[
-        str | None, typer.Option(help="Trained on; only where cfg.json does not say.")
+        str | None, typer.Option(help="Model it was trained on; only if cfg.json does not say.")
     ] = None,
     model_revision: Annotated[
         str | None, typer.Option(help="Commit of that model, if its authors say.")
     ] = None,
     forward_dtype: Annotated[
-        str | None, typer.Option(help="Precision of that model then, if its authors say.")
+        str | None, typer.Option(help="Precision of that model in training, if known.")
     ] = None,
     context_frames: Annotated[
-        int | None, typer.Option(help="Steps of a context; only where cfg.json does not say.")
+        int | None, typer.Option(help="Steps per context; only if cfg.json does not say.")
     ] = None,
-    sample_rate: Annotated[int, typer.Option(help="Of the audio, in Hz.")] = 32_000,
-    write: Annotated[bool, typer.Option("--write", help="Enter it into hooks.yaml.")] = False,
+    sample_rate: Annotated[int, typer.Option(help="Sample rate of the audio in Hz.")] = 32_000,
+    write: Annotated[bool, typer.Option("--write", help="Add it to hooks.yaml.")] = False,
 ) -> None:
-    """Download a published autoencoder and print its entry of hooks.yaml, hashes included.
+    """Print the hooks.yaml entry of a published autoencoder.
+
+    The autoencoder is downloaded; the entry holds its hashes.
 
     The folders published for facebook/musicgen-small (Singh, Cherep & Maes, arXiv 2505.18186)
     are sae-32_k_100_N/facebook/musicgen-small with N of 1, 5, 11, 17 and 21:
@@ -197,13 +224,16 @@ def pin_sae(
 @app.command()
 def verify(
     full: Annotated[
-        bool, typer.Option("--full", help="Hash every tensor again: finds any flipped bit.")
+        bool, typer.Option("--full", help="Hash every tensor again; detects any flipped bit.")
     ] = False,
     root: Annotated[Path, typer.Argument(help="Folder of the activation store.")] = Path(
         "data/activations"
     ),
 ) -> None:
-    """Check the stored activations (status 1 on a problem)."""
+    """Check the stored activations.
+
+    The status is 1 if there is a problem.
+    """
     from leitmotif import store
 
     problems = store.verify(root, full=full)
@@ -216,17 +246,20 @@ def verify(
 
 @app.command()
 def compose(
-    out: Annotated[Path, typer.Argument(help="Folder for the shard; must not exist.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the shard; it must not exist.")],
     pieces: Annotated[int, typer.Option(min=1, help="Number of pieces.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
-    world: Annotated[Path, typer.Option(help="Description of the music.")] = Path(
+    world: Annotated[Path, typer.Option(help="JSON file that describes the music.")] = Path(
         "models/organism/world.json"
     ),
     twins: Annotated[
-        bool, typer.Option("--twins", help="Also each piece as the opposite cue would have it.")
+        bool, typer.Option("--twins", help="Also write each piece with the opposite cue.")
     ] = False,
 ) -> None:
-    """Compose a shard of the organism's music, with its truth."""
+    """Compose a shard of the organism's music.
+
+    The shard includes its ground truth.
+    """
     from leitmotif.corpus.organism.shard import write_shard, write_twins
     from leitmotif.corpus.organism.world import load_world
 
@@ -239,19 +272,22 @@ def compose(
 
 @app.command()
 def propose(
-    audio: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="JSON lines; times in seconds.")],
-    p: Annotated[float, typer.Option(min=0, max=1, help="Of a file's best proposal, at most.")] = (
-        0.01
-    ),
+    audio: Annotated[list[Path], typer.Argument(help="Audio files, or folders of audio files.")],
+    out: Annotated[Path, typer.Option(help="File to write: JSON lines, times in seconds.")],
+    p: Annotated[
+        float, typer.Option(min=0, max=1, help="Maximum p-value of the best proposal.")
+    ] = (0.01),
     false_per_minute: Annotated[
-        float, typer.Option(min=0, help="False proposals a minute that the others may include.")
+        float, typer.Option(min=0, help="False proposals per minute that are tolerated.")
     ] = 0.2,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also what is not significant, marked so.")
+        bool, typer.Option("--all", help="Also write proposals that are not significant, marked.")
     ] = False,
 ) -> None:
-    """Propose where motifs recur in recordings, best first for each file."""
+    """Propose where motifs recur in recordings.
+
+    The best proposals of each file come first.
+    """
     from leitmotif.files import write_table
     from leitmotif.progress import progress
     from leitmotif.recurrence.listing import Listed, audio_files, listed, track_names
@@ -285,23 +321,25 @@ def propose(
 def review(
     reviewer: Annotated[
         list[str] | None,
-        typer.Option(help="Who decides; may be repeated. Otherwise git's user.name."),
+        typer.Option(help="Name of a reviewer; may be repeated. Default: git's user.name."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but loopback demands a token.")
+        str, typer.Option(help="Address to listen on; others than loopback require a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8321,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects a free one.")] = 8321,
     host_name: Annotated[
         list[str] | None,
-        typer.Option(help="A further name by which the page may be opened; may be repeated."),
+        typer.Option(help="Additional host name of the page; may be repeated."),
     ] = None,
-    token: Annotated[bool, typer.Option("--token", help="Demand one on loopback too.")] = False,
+    token: Annotated[
+        bool, typer.Option("--token", help="Require a token on loopback too.")
+    ] = False,
     show_scores: Annotated[
         bool, typer.Option("--show-scores", help="Show each score before the decision.")
     ] = False,
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Decide by ear which proposals are motifs, on a local web page."""
+    """Label proposals by ear on a local web page."""
     from leitmotif.config import load_params
     from leitmotif.review import serve
     from leitmotif.review.session import Session, Sources
@@ -338,7 +376,10 @@ def review(
 
 @app.command()
 def agreement() -> None:
-    """Say how far the reviewers agree: Cohen's kappa and the confusion of every two."""
+    """Print how well reviewers agree.
+
+    This is Cohen's kappa and the confusion matrix of each pair of reviewers.
+    """
     from leitmotif.config import load_params
     from leitmotif.review.agreement import agreements, as_text
     from leitmotif.review.log import log_files, read_logs
@@ -350,11 +391,14 @@ def agreement() -> None:
 
 @app.command()
 def report(
-    out: Annotated[
-        Path, typer.Option(help="Folder to write; an older report there is replaced.")
-    ] = Path("report"),
+    out: Annotated[Path, typer.Option(help="Folder to write; it replaces an older report.")] = Path(
+        "report"
+    ),
 ) -> None:
-    """Write the listening report of the current outputs: one folder, to be opened at index.html."""
+    """Write the listening report of the current outputs.
+
+    Open index.html in the folder.
+    """
     from leitmotif.config import load_params
     from leitmotif.report.build import write_report
     from leitmotif.report.features.sources import feature_sources
@@ -373,7 +417,10 @@ def report(
 
 @app.command()
 def results() -> None:
-    """Say in 40 lines what the last run found, what to open and what to run next."""
+    """Print the results of the last run in 40 lines.
+
+    The last lines say what to open and what to run next.
+    """
     import sys
 
     from leitmotif.results import as_lines, read_results
@@ -394,12 +441,15 @@ def results() -> None:
 
 @app.command()
 def replay(
-    line: Annotated[int, typer.Argument(min=1, help="Line of the log, counted from 1.")],
-    log: Annotated[Path, typer.Option(help="The log of interventions.")] = Path(
+    line: Annotated[int, typer.Argument(min=1, help="Line number in the log, from 1.")],
+    log: Annotated[Path, typer.Option(help="Log of interventions.")] = Path(
         "data/interventions.jsonl"
     ),
 ) -> None:
-    """Make a logged clip again and compare it with its line (status 1 if the tokens differ)."""
+    """Make a logged clip again and compare it.
+
+    The status is 1 if the tokens differ from the log.
+    """
     from leitmotif.causal.replay import Files
     from leitmotif.causal.replay import replay as again
     from leitmotif.config import load_params

@@ -1,8 +1,8 @@
 """params.yaml as typed, validated settings: one class per stage, one field per key.
 
-Every key must be present (DVC can then change any of them with ``dvc exp run -S key=value``) and no
-other key may be. ``load_params`` refuses anything else with the key's name, what was found and what
-is allowed.
+Every key must be present, so that DVC can change any of them with ``dvc exp run -S key=value``. No
+other key is allowed. ``load_params`` refuses anything else; the error names the key, what was found
+and what is allowed.
 """
 
 import difflib
@@ -19,12 +19,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from leitmotif.claims import Claims
 from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
+from leitmotif.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -40,14 +39,14 @@ class OrganismCorpus(Settings):
 
     source: Literal["organism"]
     path: str
-    """World description that the composer reads; also what DVC watches for changes."""
+    """World description that the composer reads. DVC watches this file for changes."""
     pieces: Annotated[int, Field(ge=1, le=10_000)]
-    """Pieces composed, the ineligible ones (short, sung, unlicensed) included."""
+    """Number of pieces to compose, including ineligible ones (short, sung, unlicensed)."""
     seed: Annotated[int, Field(ge=0)]
 
 
 class FolderCorpus(Settings):
-    """Every wav, flac, ogg and mp3 below a folder of one's own."""
+    """Every wav, flac, ogg and mp3 file below a folder of your own."""
 
     source: Literal["folder"]
     path: str
@@ -67,26 +66,27 @@ class MtgJamendoCorpus(Settings):
     metadata_url: str
     """Base address; ``<revision>/<file>`` is appended."""
     retries: Annotated[int, Field(ge=0, le=100)]
-    """Attempts after the first, per file; each resumes where the last one stopped."""
+    """Further attempts after the first, per file. Each resumes where the last attempt stopped."""
 
 
 class ManifestParams(Settings):
     """Which tracks of the verified corpus are used, in metadata order."""
 
     tracks: Annotated[int, Field(ge=1)]
-    """The first so many eligible tracks."""
+    """Maximum number of tracks; the first eligible tracks are used."""
     min_seconds: Annotated[float, Field(gt=0)]
-    """Shortest track that is eligible."""
+    """Minimum duration of an eligible track."""
     required_tag_prefixes: list[str]
-    """A track needs a tag starting with each, such as ``instrument---``; empty demands none."""
+    """A track needs a tag that starts with each prefix, such as ``instrument---``; an empty list
+    requires no tags."""
     excluded_tag_words: list[str]
-    """A track with a tag containing one of these is left out (``voice``, ``vocal``)."""
+    """A track is left out if a tag contains one of these words, such as ``voice``."""
     require_licence: bool
     """Leave out tracks whose licence is unknown."""
     window_seconds: Annotated[float, Field(ge=1, le=30)]
-    """Audio read in the model's context; MusicGen was trained on 30 s."""
+    """Maximum length of the audio in one context. MusicGen was trained on 30 s."""
     windows: Literal["first", "all"]
-    """One window from the track's start, or the whole track in adjacent windows."""
+    """``first``: one window from the track's start. ``all``: adjacent windows over the track."""
 
 
 class FeaturesParams(Settings):
@@ -97,7 +97,7 @@ class FeaturesParams(Settings):
     silence_dbfs: Annotated[float, Field(le=0)]
     """A track whose loudest 100 ms lie below this RMS level is a failure (``silent``)."""
     max_failures: Annotated[int, Field(ge=0)]
-    """More failed tracks than this stop the stage."""
+    """Maximum number of failed tracks; the stage stops if there are more."""
 
 
 class ModelParams(Settings):
@@ -108,15 +108,15 @@ class ModelParams(Settings):
     revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
     """Commit of the hub repository; null for a folder, required for a hub id."""
     watch: str
-    """What DVC watches for a change of the weights: the folder itself, or for a hub id, which its
+    """Path that DVC watches for a change of the weights: the folder itself. For a hub id, which its
     revision pins, any file of this repository, such as the preset."""
     device: Literal["auto", "cpu", "cuda", "mps"]
     dtype: Literal["float64", "float32", "bfloat16", "float16"]
-    """Precision of the forward pass. With ``float64`` all that is computed beside it (codec,
-    autoencoders, judges) is float64 too, and every output has the same bytes on any processor."""
+    """Precision of the forward pass. With ``float64`` codec, autoencoders and judges compute in
+    float64 too, and every output has the same bytes on any processor."""
     text_padding: Literal["auto", "masked", "attended"]
-    """Whether cross-attention masks padding (`transformers`) or attends to zeros (audiocraft);
-    ``auto`` follows the checkpoint's origin."""
+    """``masked``: cross-attention masks padding, as in `transformers`. ``attended``: it attends to
+    zeros, as in audiocraft. ``auto`` follows the checkpoint's origin."""
 
     @field_validator("revision")
     @classmethod
@@ -142,7 +142,7 @@ class ModelParams(Settings):
 
     @property
     def dtype_beside(self) -> Literal["float64", "float32"]:
-        """Precision of what is computed beside the model: codec, autoencoders and judges."""
+        """Precision of the codec, the autoencoders and the judges."""
         return "float64" if self.dtype == "float64" else "float32"
 
 
@@ -154,15 +154,15 @@ Site = Annotated[str, AfterValidator(canonical_site)]
 
 
 class ActivationsParams(Settings):
-    """What is cached of the model while it reads each track, teacher-forced."""
+    """Which activations are cached while the model reads each track, teacher-forced."""
 
     sites: Annotated[list[Site], Field(min_length=1)]
     prompt: Literal["none", "tags"]
-    """Unconditional, or conditioned on a sentence made from the track's tags."""
+    """``none``: unconditional. ``tags``: conditioned on a sentence made from the track's tags."""
     dtype: Literal["float16", "float32"]
     """Precision of the stored tensors."""
     max_failures: Annotated[int, Field(ge=0)]
-    """More failed tracks than this stop the stage."""
+    """Maximum number of failed tracks; the stage stops if there are more."""
 
     @field_validator("sites")
     @classmethod
@@ -174,63 +174,65 @@ class ActivationsParams(Settings):
 
 
 class ProposalsParams(Settings):
-    """Where motifs may recur: what is searched for, and what becomes a proposal."""
+    """How recurrences are searched for, and which of them become proposals."""
 
     lengths: Annotated[list[Annotated[float, Field(ge=0.2)]], Field(min_length=1)]
-    """Seconds: lengths of motif windows, ascending."""
+    """Lengths of motif windows in seconds, ascending."""
     min_lag: Annotated[float, Field(ge=0)]
-    """Seconds from a motif's start to its recurrence's, at least; they never overlap."""
+    """Minimum time in seconds from the start of a motif to the start of its recurrence. The two
+    windows never overlap."""
     tempo: Annotated[float, Field(ge=0, le=0.2)]
-    """Share by which a recurrence may be faster or slower."""
+    """Maximum relative tempo difference of a recurrence: 0.08 allows 8 % faster or slower."""
     transpositions: Annotated[int, Field(ge=0, le=6)]
-    """Semitones by which a recurrence may lie higher or lower."""
+    """Maximum transposition of a recurrence in semitones, up or down."""
     rhythm: Annotated[float, Field(ge=0, le=2)]
-    """What a rhythm correlation of 1 counts, beside a similarity of pitch of 1."""
+    """Weight of the rhythm correlation in the likeness; pitch similarity has weight 1."""
     overlap: Annotated[float, Field(gt=0, le=1)]
     """Proposals are merged if both their windows have this intersection over union."""
     texture_seconds: Annotated[float, Field(gt=0)]
-    """What is shorter counts as texture: the null keeps blocks of this length."""
+    """Anything shorter counts as texture. The null keeps blocks of this length."""
     max_texture: Annotated[float, Field(gt=0, le=1)]
-    """Pairs of whose similarity texture explains a larger share are left out."""
+    """Maximum share of a pair's similarity that texture may explain; other pairs are left out."""
     per_minute: Annotated[float, Field(gt=0)]
-    """Most proposals a minute of audio; a short track may have 20."""
+    """Maximum number of proposals per minute of audio; a short track may have 20."""
     p: Annotated[float, Field(gt=0, lt=1)]
-    """A track has proposals only if its best one has at most this family-wise p-value."""
+    """Maximum family-wise p-value of a track's best proposal. Otherwise the track has none."""
     false_per_minute: Annotated[float, Field(ge=0)]
-    """From such a track, proposals are kept down to the score that this many false ones a minute
-    would reach if nothing returned."""
+    """Proposals of such a track are kept down to the score that this many false proposals per
+    minute would reach if nothing returned."""
     min_score: Annotated[float, Field(ge=0, le=1)]
-    """Least likeness of a proposal: 0 is what texture alone reaches, 1 an exact repetition."""
+    """Minimum likeness of a proposal: texture alone reaches 0, an exact repetition 1."""
     null_rounds: Annotated[int, Field(ge=0)]
-    """Surrogates of each track in which nothing returns, to measure how many have proposals."""
+    """Number of surrogates of each track in which nothing returns. They measure how many null
+    tracks have proposals."""
     seed: Annotated[int, Field(ge=0)]
-    """Of the surrogates."""
+    """Seed of the surrogates."""
 
 
 class LabelsParams(Settings):
     """Which recurrences count as verified."""
 
     source: Literal["score", "decisions"]
-    """The organism's score, or what people decided on the review page."""
+    """``score``: the organism's score. ``decisions``: decisions made on the review page."""
     decisions: str
-    """Folder of the decision logs, one JSON-lines file a reviewer, kept in git."""
+    """Folder of the decision logs, one JSON-lines file per reviewer, kept in git."""
     min_reviewers: Annotated[int, Field(ge=1)]
-    """First decisions that a pair needs before it can become a label."""
+    """Number of first decisions that a pair needs before it can become a label."""
 
 
 class SaeParams(Settings):
-    """Sparse autoencoders: which are used, and how their alignment is measured."""
+    """Which sparse autoencoders are used, and how their alignment is measured."""
 
     hooks: list[str]
-    """Entries of hooks.yaml; ``NAME@SITE`` reads another site than its own, which is a mismatch."""
+    """Entries of hooks.yaml. ``NAME@SITE`` reads another site than its own, which is a mismatch."""
     allow_misaligned: bool
-    """Go on after a mismatch, with every file and metric that comes of it branded."""
+    """Continue after a mismatch, and mark every resulting file and metric."""
     reach: Annotated[int, Field(ge=1)]
-    """Neighbouring sites on either side at which an autoencoder must do worse."""
+    """Number of neighbouring sites on either side at which an autoencoder must do worse."""
     spliced_tracks: Annotated[int, Field(ge=2)]
-    """Tracks on which the model is run with reconstructions in the place of a site."""
+    """Number of tracks on which the model runs with reconstructions instead of a site."""
     seed: Annotated[int, Field(ge=0)]
-    """Of the resamples."""
+    """Seed of the bootstrap resamples."""
 
     @field_validator("hooks")
     @classmethod
@@ -243,37 +245,37 @@ class SaeParams(Settings):
 
 
 class ProbesParams(Settings):
-    """Whether features say something about recurrences to come that the controls do not."""
+    """How features are tested for information about future recurrences beyond the controls."""
 
     horizons: Annotated[list[list[float]], Field(min_length=1)]
-    """Pairs [after, until]: a recurrence counts if its onset is so many seconds ahead."""
+    """Pairs [after, until] in seconds: a recurrence counts if its onset lies that far ahead."""
     minimum_seconds: Annotated[float, Field(ge=0)]
-    """Horizons that begin nearer than this are reported as continuity; no claim is made of them."""
+    """Horizons that begin nearer than this are reported as continuity, without a claim."""
     start_seconds: Annotated[float, Field(ge=0)]
-    """Where a context's first row is. On the organism: after the cue has been read."""
+    """Time of the first row in a context. On the organism it is after the cue."""
     stride: Annotated[int, Field(ge=1)]
-    """Every so many decoder steps are a row."""
+    """Decoder steps from one row to the next."""
     folds: Annotated[int, Field(ge=3)]
-    """Parts of the tracks; at least 4 tracks in each."""
+    """Number of folds; each needs at least 4 tracks."""
     permutations: Annotated[int, Field(ge=99)]
-    """Exchanges of tracks behind each site's p-value; ``leitmotif.claims`` says how many a claim
-    needs."""
+    """Number of exchanges of tracks for each site's p-value; ``leitmotif.claims`` states how many
+    a claim needs."""
     shifts: Annotated[int, Field(ge=99)]
-    """Circular shifts behind each feature's ``p_shift``."""
+    """Number of circular shifts for each feature's ``p_shift``."""
     alpha: Annotated[float, Field(gt=0, lt=1)]
     """Error rate of the tests, and false discovery rate of the candidates."""
     seeds: Annotated[int, Field(ge=1)]
-    """Splits into folds over which a candidate's stability is counted."""
+    """Number of splits into folds over which a candidate's stability is measured."""
     least_active: Annotated[float, Field(ge=0, le=1)]
-    """Share of the tracks in which an autoencoder's feature must be active to be tested."""
+    """Minimum share of tracks in which an autoencoder's feature must be active to be tested."""
     candidates: Annotated[int, Field(ge=1)]
-    """Most candidates that are kept, at each of the two horizons."""
+    """Maximum number of candidates at each of the two horizons."""
     comparisons: list[str]
-    """Folders of other models with the same codec, probed in the same way."""
+    """Folders of other models with the same codec, which are probed in the same way."""
     random_weights: bool
-    """Probe the model under study with its weights shuffled, too."""
+    """Also probe the model under study with its weights shuffled."""
     exploratory: bool
-    """Admit tracks with undecided proposals; every result then says so."""
+    """Use tracks with undecided proposals; every result then says so."""
     seed: Annotated[int, Field(ge=0)]
 
     @field_validator("horizons")
@@ -294,12 +296,12 @@ class ProbesParams(Settings):
 
 
 class CalibrationParams(Settings):
-    """How often the probes' tests are wrong, and how small an effect they find."""
+    """How the error rates and the power of the probes' tests are measured."""
 
     site: Site
-    """Whose activations the features without foresight are made from."""
+    """Site whose activations the features without foresight are made from."""
     each: Annotated[int, Field(ge=10)]
-    """Features of every kind, and of every planted strength."""
+    """Number of features of every kind, and of every planted strength."""
     strengths: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
     """Partial correlations of the planted features."""
     permutations: Annotated[int, Field(ge=99)]
@@ -307,7 +309,7 @@ class CalibrationParams(Settings):
 
 
 class JudgeParams(Settings):
-    """Models by whose ears generated audio is measured: hub ids, or folders."""
+    """Models that evaluate generated audio: hub ids or folders."""
 
     clap: str
     clap_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -315,7 +317,7 @@ class JudgeParams(Settings):
     tagger: str
     tagger_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
     watch: str
-    """What DVC watches for a change of their weights, as ``model.watch``."""
+    """Path that DVC watches for a change of their weights; see ``model.watch``."""
     device: Literal["auto", "cpu", "cuda", "mps"]
 
     @field_validator("clap_revision", "tagger_revision")
@@ -332,37 +334,39 @@ class JudgeParams(Settings):
 
 
 class InterventionsParams(Settings):
-    """Pieces continued while one thing in the model is changed, and what then changes."""
+    """How pieces are continued under interventions, and how the effects are measured."""
 
     tracks: Annotated[int, Field(ge=2)]
-    """Pieces that are continued; the first of the manifest that can be."""
+    """Number of pieces to continue; the first suitable tracks of the manifest are used."""
     seeds: Annotated[int, Field(ge=1)]
-    """Continuations of each piece under each condition."""
+    """Number of continuations of each piece under each condition."""
     prefix_seconds: Annotated[float, Field(gt=0)]
-    """Of a recording; a composed piece is continued from the end of its cue."""
+    """Length of a recording's prefix. A composed piece is continued from the end of its cue."""
     seconds: Annotated[float, Field(gt=0)]
-    """Of the continuation."""
+    """Length of the continuation."""
     temperature: Annotated[float, Field(ge=0)]
     top_k: Annotated[int | None, Field(ge=1)]
     guidance_scale: float | None
-    """Weight of the prompt; null: the checkpoint's own."""
+    """Weight of the prompt (classifier-free guidance); null uses the checkpoint's value."""
     candidates: Annotated[int, Field(ge=0)]
-    """Features of data/candidates.jsonl that are tried one by one."""
+    """Number of features in data/candidates.jsonl that are tried one by one."""
     together: Annotated[int, Field(ge=0)]
-    """Features of one site that are tried at once, the surest of it; 0 for none."""
+    """Number of highest-ranked features of one site that are tried at once; 0 for none."""
     doses: list[float]
-    """Strengths of ``scale``, 1 being the feature as it is."""
+    """Factors of ``scale``; 1 leaves the feature unchanged."""
     random: Annotated[int, Field(ge=1)]
-    """Matched random features, or groups of them, beside each candidate."""
+    """Number of matched random features, or groups of them, for each candidate."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)]
-    """An effect that costs more CLAP similarity to the baseline is entangled, not a finding."""
+    """Minimum mean CLAP similarity to the baseline. Below it an effect is entangled, not a
+    finding."""
     p: Annotated[float, Field(gt=0, lt=1)]
+    """Maximum p-value at which a motif counts as returned."""
     min_score: Annotated[float, Field(ge=0, le=1)]
-    """A motif is said to return at this p-value and score."""
+    """Minimum score at which a motif counts as returned."""
     rows: Annotated[int, Field(ge=2)]
-    """Clips in a batch."""
+    """Number of clips in a batch."""
     kept_tracks: Annotated[int, Field(ge=0)]
-    """Pieces whose clips are kept as audio, for the report."""
+    """Number of pieces whose clips are kept as audio for the report."""
     seed: Annotated[int, Field(ge=0)]
 
     @field_validator("doses")
@@ -374,7 +378,7 @@ class InterventionsParams(Settings):
 
 
 class SummaryParams(Settings):
-    """Ways to look for foresight that are compared."""
+    """Which ways to look for foresight are compared."""
 
     approaches: Annotated[
         list[Literal["naive", "local", "misaligned", "aligned"]], Field(min_length=1)
@@ -398,9 +402,10 @@ class ReportParams(Settings):
         ],
         Field(min_length=1),
     ]
-    """Of which pairs are shown; each pair brings up to two clips of audio into the report."""
+    """Conditions whose pairs are shown. Each pair adds up to two clips of audio to the report."""
     features: Annotated[int, Field(ge=0)]
-    """Surest candidates that get a page; those intervened on have one anyway."""
+    """Number of highest-ranked candidates that get a page. Features with interventions always
+    have one."""
 
 
 class Params(Settings):
@@ -427,24 +432,10 @@ class Params(Settings):
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and validate a params file.
 
-    Raises ConfigError naming every bad key: what was found and what is allowed.
+    Raises ConfigError, which names every bad key, what was found and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist",
-            fix="run this in the repository's root, or `leitmotif use PRESET` to write one",
-        ) from None
-    try:
-        return parse_params(parse_yaml(text), origin=str(path))
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
-
-
-def parse_yaml(text: str) -> Any:
-    """Parse YAML 1.2 as DVC does: 1e-3 is a number, ``no`` a word, and a repeated key an error."""
-    return YAML(typ="safe", pure=True).load(text)
+    fix = "run this in the repository's root, or `leitmotif use PRESET` to write one"
+    return parse_params(read_yaml(path, fix=fix), origin=str(path))
 
 
 def parse_params(values: Any, *, origin: str = "params") -> Params:

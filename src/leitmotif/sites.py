@@ -1,14 +1,29 @@
 """Names of the places where a tensor of the model is read or written.
 
-========================  =======================================================================
-``layers.N.residual``     the residual stream after block N (the input of block N + 1)
-``layers.N.self_attention``   what block N's self-attention adds to the stream
-``layers.N.cross_attention``  what its cross-attention adds
-``layers.N.mlp``              what its MLP adds
-``hook_layers.N``             alias of ``layers.N.residual``, used by published SAE checkpoints
-========================  =======================================================================
+==============================  ==================================================================
+``layers.0.input``              the input of block 0: embeddings of the tokens plus the position
+``layers.N.self_attention``     what block N's self-attention adds to the residual stream
+``layers.N.residual_mid``       the residual stream after that addition
+``layers.N.cross_attention``    what block N's cross-attention adds
+``layers.N.residual_mid_cross`` the residual stream after that addition
+``layers.N.mlp``                what block N's MLP adds
+``layers.N.residual``           the residual stream after block N
+==============================  ==================================================================
 
 Layers count from 0. Literature that counts from 1 writes ``layers.N.residual`` as layer N + 1.
+
+``layers.N.A.head.H``       what head H of A adds to the stream; heads count from 0
+``layers.N.A.q``, ``.k``    queries and keys, [B, S, d], the heads one after the other
+``layers.N.A.v``            values, as above
+``layers.N.A.pattern``      attention weights, [B, heads, S, S]
+==========================  =====================================================================
+=======
+Each of these tensors has one canonical name, given above. Other names are resolved to it:
+
+- ``layers.N.input`` with N > 0 is the same tensor as ``layers.{N-1}.residual``;
+- ``hook_layers.N``, the name in published SAE checkpoints, is ``layers.N.residual``;
+- names of TransformerLens, such as ``blocks.3.hook_resid_post``, and their short form
+  ``resid_post3`` (see ``TRANSFORMER_LENS``).
 
 Parts of attention have names too, with A for ``self_attention`` or ``cross_attention``. A model
 that does not offer them refuses them by name:
@@ -25,10 +40,37 @@ import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-Kind = Literal["self_attention", "cross_attention", "mlp", "residual"]
+Kind = Literal[
+    "input",
+    "self_attention",
+    "residual_mid",
+    "cross_attention",
+    "residual_mid_cross",
+    "mlp",
+    "residual",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order in which a pass reaches them; ``input`` is a site of block 0 only."""
 
-_PATTERN = re.compile(rf"layers\.(\d+)\.({'|'.join(KINDS)})|hook_layers\.(\d+)", re.ASCII)
+TRANSFORMER_LENS: dict[str, Kind] = {
+    "resid_pre": "input",
+    "attn_out": "self_attention",
+    "resid_mid": "residual_mid",
+    "cross_attn_out": "cross_attention",
+    "resid_mid_cross": "residual_mid_cross",
+    "mlp_out": "mlp",
+    "resid_post": "residual",
+}
+"""Names of TransformerLens (those of its encoder-decoder models), and what they are here."""
+
+_LENS = "|".join(TRANSFORMER_LENS)
+_PATTERN = re.compile(
+    rf"layers\.(?P<layer>\d+)\.(?P<kind>{'|'.join(KINDS)})"
+    r"|hook_layers\.(?P<published>\d+)"
+    rf"|blocks\.(?P<block>\d+)\.hook_(?P<lens>{_LENS})"
+    rf"|(?P<short>{_LENS})(?P<short_block>\d+)",
+    re.ASCII,
+)
 
 _ATTENTION_PART = re.compile(
     r"layers\.(?:0|[1-9]\d*)\.(?:self|cross)_attention\.(?:head\.(?:0|[1-9]\d*)|q|k|v|pattern)",
@@ -39,7 +81,7 @@ _ATTENTION_PART = re.compile(
 def canonical_site(name: str) -> str:
     """Return the canonical name: ``hook_layers.5`` becomes ``layers.5.residual``.
 
-    Raises ValueError for a name of neither form. Whether a model has the layer is its own check.
+    Raises ValueError for a name of no known form. Whether a model has the layer is its own check.
     """
     if _ATTENTION_PART.fullmatch(name):
         return name
@@ -52,18 +94,23 @@ def split_site(name: str) -> tuple[int, Kind]:
     match = _PATTERN.fullmatch(name)
     if not match:
         raise ValueError(
-            f"{name!r} is not a site; expected layers.N.residual, layers.N.self_attention, "
-            "layers.N.cross_attention, layers.N.mlp or hook_layers.N, counting layers from 0"
+            f"{name!r} is not a site; expected layers.N.KIND with KIND one of {', '.join(KINDS)}, "
+            "or hook_layers.N, or a name of TransformerLens such as blocks.N.hook_resid_post, "
+            "counting layers from 0"
         )
-    layer, kind, alias = match.groups()
-    if alias is not None:
-        return int(alias), "residual"
-    return int(layer), kind  # type: ignore[return-value]  # the pattern admits only KINDS
+    part = match.groupdict()
+    layer = int(part["layer"] or part["published"] or part["block"] or part["short_block"])
+    lens = part["lens"] or part["short"]
+    kind = TRANSFORMER_LENS[lens] if lens else part["kind"] or "residual"
+    if kind == "input" and layer > 0:
+        return layer - 1, "residual"
+    return layer, kind  # type: ignore[return-value]  # the pattern admits only KINDS
 
 
 def sites_of(layers: int) -> list[str]:
     """Canonical names of all sites of a model with so many blocks, as a pass reaches them."""
-    return [f"layers.{layer}.{kind}" for layer in range(layers) for kind in KINDS]
+    blocks = [f"layers.{layer}.{kind}" for layer in range(layers) for kind in KINDS[1:]]
+    return ["layers.0.input", *blocks]
 
 
 def summarised(sites: Iterable[str]) -> str:

@@ -147,7 +147,7 @@ def test_stopping_early_gives_the_same_activations_and_no_logits(
     assert logits is None
     assert torch.equal(cache["hook_layers.1"], full[SITE])
     _, all_sites = model.run_with_cache(codes, stop_at_layer=1)
-    assert list(all_sites) == model.sites[:4]
+    assert list(all_sites) == model.sites[:7]
     _, chosen = model.run_with_cache(codes, sites=lambda name: name.endswith("mlp"))
     assert list(chosen) == [f"layers.{i}.mlp" for i in range(3)]
 

@@ -94,8 +94,20 @@ def test_captures_are_what_forward_hooks_on_transformers_see(
 
         return hook
 
-    handles = []
-    for i, layer in enumerate(theirs.decoder.model.decoder.layers):
+    def listen_before(site: str):
+        def hook(module: torch.nn.Module, args: tuple[Tensor, ...]) -> None:
+            seen[site] = args[0]
+
+        return hook
+
+    layers = theirs.decoder.model.decoder.layers
+    handles = [layers[0].register_forward_pre_hook(listen_before("layers.0.input"))]
+    for i, layer in enumerate(layers):
+        for kind, module in [
+            ("residual_mid", layer.encoder_attn_layer_norm),
+            ("residual_mid_cross", layer.final_layer_norm),
+        ]:
+            handles.append(module.register_forward_pre_hook(listen_before(f"layers.{i}.{kind}")))
         for kind, module in [
             ("residual", layer),
             ("self_attention", layer.self_attn),

@@ -12,7 +12,7 @@ from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae import SparseAutoencoder
 from leitmotif.sae import model as module
-from leitmotif.sae.audit import audit, measure, measure_sites, neighbours
+from leitmotif.sae.audit import Audit, judge, measure, measure_sites, neighbours
 from leitmotif.sae.encode import encode_site, read_codes
 from leitmotif.sae.misalignment import misalign
 from leitmotif.sae.registry import Hook
@@ -84,8 +84,13 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
     assert sum(seen) == 1000 * 512
 
 
+def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> Audit:
+    sites = neighbours(store.sites, declared, reach=1)
+    return judge("one", measure_sites("one", sae, store, sites), declared)
+
+
 def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae) -> None:
-    result = audit("one", true_sae(1), store, declared="hook_layers.1")
+    result = audited(true_sae(1), store, "layers.1.residual")
     assert result.passed
     assert result.best == result.declared == "layers.1.residual"
     assert set(result.fits) == {f"layers.{i}.residual" for i in range(3)}
@@ -100,7 +105,7 @@ def test_off_by_one_is_caught_though_the_metadata_agree(
     trained: int, read: int, store: ActivationStore, true_sae: TrueSae
 ) -> None:
     liar = true_sae(trained, claims=read)
-    result = audit("one", liar, store, declared=liar.config.site)
+    result = audited(liar, store, liar.config.site)
     assert not result.passed
     assert result.best == f"layers.{trained}.residual"
     assert result.margin.mean < 0
@@ -122,7 +127,7 @@ def test_fvu_and_dead_features_by_hand(store: ActivationStore, true_sae: TrueSae
 
 def test_an_audit_needs_a_neighbour(store: ActivationStore, true_sae: TrueSae) -> None:
     with pytest.raises(StoreError, match=r"layers\.4"):
-        audit("one", true_sae(1), store, declared="layers.5.residual")
+        audited(true_sae(1), store, "layers.5.residual")
     with pytest.raises(StoreError, match="cannot be measured"):
         neighbours(["layers.1.residual", "layers.2.mlp"], "layers.1.residual", reach=1)
 

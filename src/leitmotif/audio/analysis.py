@@ -27,8 +27,6 @@ class TrackAnalysis:
 
     features: Features
     artifacts: SourceArtifacts
-    seconds: float
-    """Decoded duration."""
 
 
 @dataclass(frozen=True)
@@ -86,4 +84,4 @@ def analyse_track(
         file_bytes=path.stat().st_size,
         silence_dbfs=params.silence_dbfs,
     )
-    return TrackAnalysis(extract_features(audio.samples), artifacts, audio.seconds)
+    return TrackAnalysis(extract_features(audio.samples), artifacts)

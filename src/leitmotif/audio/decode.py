@@ -77,7 +77,7 @@ def verify_audio(path: Path, sha256: str) -> None:
 
 
 def read_recording(
-    path: Path, *, start_seconds: float = 0.0, seconds: float | None = None
+    path: Path | str, *, start_seconds: float = 0.0, seconds: float | None = None
 ) -> Recording:
     """Decode a file, or the whole seconds that cover a section of it.
 
@@ -130,7 +130,11 @@ def to_mono(recording: Recording, sample_rate: int) -> Audio:
 
 
 def load_audio(
-    path: Path, *, sample_rate: int, start_seconds: float = 0.0, seconds: float | None = None
+    path: Path | str,
+    *,
+    sample_rate: int,
+    start_seconds: float = 0.0,
+    seconds: float | None = None,
 ) -> Audio:
     """Load a file, or a section of it, as mono at ``sample_rate``.
 

@@ -1,5 +1,6 @@
 """MusicGen with hook points: the model that this project reads and changes."""
 
+from leitmotif.musicgen.choice import Hook
 from leitmotif.musicgen.generate import GREEDY, Generation, Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.musicgen.hooks import ActivationCache, Intervention
@@ -8,6 +9,7 @@ __all__ = [
     "GREEDY",
     "ActivationCache",
     "Generation",
+    "Hook",
     "HookedMusicGen",
     "Intervention",
     "Sampling",

@@ -1,7 +1,7 @@
 """Sampling from a HookedMusicGen, step by step, with a preallocated key/value cache."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
-from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
+from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.model import TextKeys, delay, undelay
 from leitmotif.musicgen.noise import RowNoise
@@ -71,7 +72,7 @@ def generate(
     sampling: Sampling,
     guidance_scale: float | None,
     interventions: Sequence[Intervention],
-    capture: Iterable[str],
+    capture: Sites,
 ) -> Generation:
     """See ``HookedMusicGen.generate``."""
     config, device = model.config, model.device
@@ -87,7 +88,8 @@ def generate(
         prefix = torch.empty(rows, config.codebooks, 0, dtype=torch.long, device=device)
     else:
         prefix = model.check_codes(prefix)
-    sites = list(dict.fromkeys(check_sites(capture, config.layers)))
+    sites = choose_sites(capture, config.layers)
+    interventions = [item.in_steps(max(model.delays)) for item in interventions]
     conditioning = model.condition(prompts, rows)
     scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
     guided = conditioning is not None and scale != 1.0

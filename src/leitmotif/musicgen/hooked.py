@@ -1,6 +1,6 @@
 """HookedMusicGen: a MusicGen whose sites can be read and written."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
 from torch import Tensor
@@ -10,12 +10,12 @@ from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
 )
+from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
 from leitmotif.musicgen.core import Core, dtype_of
 from leitmotif.musicgen.generate import Generation, Sampling, generate
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.text import Padding
-from leitmotif.sites import sites_of
 
 
 class HookedMusicGen(Core):
@@ -82,21 +82,40 @@ class HookedMusicGen(Core):
         codes: Tensor,
         prompts: str | Sequence[str] | None = None,
         *,
-        sites: Iterable[str] | Callable[[str], bool] | None = None,
+        sites: Sites = None,
         stop_at_layer: int | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> tuple[Tensor | None, ActivationCache]:
         """Return logits [B, K, T, V] and the activations [B, S, d] at ``sites``.
 
-        ``sites`` is a list, a predicate on names, or None for all. ``stop_at_layer=n`` runs blocks
-        0..n-1 only; the logits are then None. Captures come after interventions. Raises ModelError,
-        also for a site that the shortened pass would not reach.
+        ``sites`` is a name, a list of names, a function of the canonical name that says whether to
+        capture, or None for all. ``stop_at_layer=n`` runs blocks 0..n-1 only; the logits are then
+        None. Captures come after interventions. Raises ModelError, also for a site that the
+        shortened pass would not reach.
         """
         chosen = self._choose_sites(sites, stop_at_layer)
         hidden, tap = self._run(codes, prompts, interventions, chosen, stop_at_layer)
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
         logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
         return logits, cache
+
+    def run_with_hooks(
+        self,
+        codes: Tensor,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        fwd_hooks: Iterable[tuple[Sites, HookFunction]],
+    ) -> Tensor:
+        """Return logits [B, K, T, V] of a pass in which functions run at sites.
+
+        As in TransformerLens, ``fwd_hooks`` are pairs of sites (as for ``run_with_cache``) and a
+        function, which is called as ``function(activations, hook=hook)`` with activations
+        [B, S, d]; ``hook.name`` is the site and ``hook.layer()`` its block. It returns activations
+        of that shape to go on with, or None to go on with the same tensor, which it may have
+        changed in place. An ``Intervention`` does the same for chosen rows, steps or frames, and
+        during generation. Raises ModelError.
+        """
+        return self(codes, prompts, interventions=as_interventions(fwd_hooks, self.num_layers))
 
     def generate(
         self,
@@ -109,7 +128,7 @@ class HookedMusicGen(Core):
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
-        capture: Iterable[str] = (),
+        capture: Sites = (),
     ) -> Generation:
         """Sample ``seconds`` of new audio, after ``prefix`` codes [B, K, P] if they are given.
 
@@ -130,9 +149,7 @@ class HookedMusicGen(Core):
             capture=capture,
         )
 
-    def _choose_sites(
-        self, sites: Iterable[str] | Callable[[str], bool] | None, stop_at_layer: int | None
-    ) -> list[str]:
+    def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         if not 0 < layers <= self.num_layers:
             raise ModelError(
@@ -141,9 +158,8 @@ class HookedMusicGen(Core):
                 expected=f"1..{self.num_layers}",
             )
         if sites is None or callable(sites):
-            reached = sites_of(layers)
-            return reached if sites is None else [site for site in reached if sites(site)]
-        chosen = check_sites(sites, self.num_layers)
+            return choose_sites(sites, layers)
+        chosen = choose_sites(sites, self.num_layers)
         if stop_at_layer is not None:
             try:
                 check_sites(chosen, layers)
@@ -151,7 +167,7 @@ class HookedMusicGen(Core):
                 raise ModelError(
                     f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.what
                 ) from error
-        return list(dict.fromkeys(chosen))
+        return chosen
 
     def _run(
         self,
@@ -166,6 +182,7 @@ class HookedMusicGen(Core):
         conditioning = self.condition(prompts, rows)
         halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
         like = self.decoder.final_norm.weight
+        interventions = [item.in_steps(max(self.delays)) for item in interventions]
         bound = bind(interventions, rows=rows, halves=halves, sites=self.sites, like=like)
         tap = Tap(bound, sites)
         tokens = delay(codes, self.config.pad)[:, :, :-1]

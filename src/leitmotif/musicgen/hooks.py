@@ -1,11 +1,12 @@
 """What happens at a site during a pass: interventions first, then capture.
 
 Steps and frames: with the delay pattern, frame f of codebook 0 is predicted at step f, and that
-step has read tokens of earlier frames only. Interventions and captures speak of steps.
+step has read tokens of earlier frames only. Interventions and captures speak of steps; where frames
+are named, these are turned into steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -47,6 +48,9 @@ class Intervention:
     """Rows of the batch; None means all."""
     steps: range | None = None
     """Contiguous decoder steps; None means all."""
+    frames: range | None = None
+    """Contiguous codec frames, in place of ``steps``: all steps at which a token of one of them is
+    predicted, which are ``range(start, stop + max(delays))`` of the model."""
     half: Half = "both"
     """With guidance each row runs with and without its prompt; the ISMIR 2024 experiments change
     the conditional half only."""
@@ -58,6 +62,8 @@ class Intervention:
             raise ModelError(str(error)) from None
         if self.steps is not None and (self.steps.step != 1 or self.steps.start < 0):
             raise self._error(self.steps, "steps as range(start, stop) with 0 <= start")
+        if self.frames is not None:
+            self._check_frames(self.frames)
         if self.half not in get_args(Half):
             raise self._error(f"half={self.half!r}", f"one of {get_args(Half)}")
         if callable(self.change):
@@ -71,6 +77,12 @@ class Intervention:
                 raise self._error("no tensor", f"a tensor for {self.change!r}")
             return
         self._check_tensor(self.tensor)
+
+    def _check_frames(self, frames: range) -> None:
+        if self.steps is not None:
+            raise self._error("both steps and frames", "one of them")
+        if frames.step != 1 or frames.start < 0:
+            raise self._error(frames, "frames as range(start, stop) with 0 <= start")
 
     def _check_tensor(self, tensor: Tensor) -> None:
         if not torch.isfinite(tensor).all():
@@ -99,6 +111,16 @@ class Intervention:
         return ModelError(
             f"the intervention at {self.site} cannot be carried out", found=found, expected=expected
         )
+
+    def in_steps(self, delay: int) -> "Intervention":
+        """Return the intervention with its frames as steps; itself where it names no frames.
+
+        ``delay`` is the number of steps by which the model's last codebook lags behind.
+        """
+        if self.frames is None:
+            return self
+        steps = range(self.frames.start, self.frames.stop + (delay if self.frames else 0))
+        return replace(self, frames=None, steps=steps)
 
     def touches(self, row: int, before: int) -> bool:
         """Whether it changes ``row`` at any step below ``before``."""
@@ -291,17 +313,37 @@ def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
 
 
 class ActivationCache(Mapping[str, Tensor]):
-    """Captured activations [B, S, d] by site; a site's alias finds it too."""
+    """Captured activations [B, S, d] by site; a site's alias finds it too.
+
+    So does a pair of a TransformerLens name and a layer: ``cache["resid_post", 3]``.
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = dict(tensors)
 
-    def __getitem__(self, site: str) -> Tensor:
+    def __getitem__(self, site: str | tuple[str, int]) -> Tensor:
         """Activations [B, S, d]; raises KeyError naming what was captured."""
+        name = site if isinstance(site, str) else f"{site[0]}{site[1]}"
         try:
-            return self._tensors[canonical_site(site)]
+            return self._tensors[canonical_site(name)]
         except (KeyError, ValueError):
-            raise KeyError(f"{site} was not captured; captured: {list(self._tensors)}") from None
+            raise KeyError(f"{name} was not captured; captured: {list(self._tensors)}") from None
+
+    def at_frames(self, site: str | tuple[str, int], frames: range) -> Tensor:
+        """Activations [B, len(frames), d]: for frame f the first step at which it is predicted.
+
+        That row has read tokens of frames before f only, so it is a summary of what precedes f.
+        Raises KeyError as ``cache[site]`` does, and ModelError for frames that were not read.
+        """
+        activations = self[site]
+        steps = activations.shape[1]
+        if frames.step != 1 or not 0 <= frames.start <= frames.stop <= steps:
+            raise ModelError(
+                "these frames were not captured",
+                found=frames,
+                expected=f"range(start, stop) within 0..{steps}",
+            )
+        return activations[:, frames.start : frames.stop]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over canonical site names."""

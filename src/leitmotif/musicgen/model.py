@@ -50,7 +50,7 @@ class TextKeys(NamedTuple):
 
 
 class Block(nn.Module):
-    """One decoder layer, with its four sites."""
+    """One decoder layer, with its six sites."""
 
     def __init__(self, config: DecoderConfig, index: int) -> None:
         super().__init__()
@@ -67,7 +67,9 @@ class Block(nn.Module):
         self.mlp_in = Linear(d, config.mlp_width, activation=config.activation)
         self.mlp_out = Linear(config.mlp_width, d)
         self.site_self_attention = f"layers.{index}.self_attention"
+        self.site_residual_mid = f"layers.{index}.residual_mid"
         self.site_cross_attention = f"layers.{index}.cross_attention"
+        self.site_residual_mid_cross = f"layers.{index}.residual_mid_cross"
         self.site_mlp = f"layers.{index}.mlp"
         self.site_residual = f"layers.{index}.residual"
 
@@ -82,6 +84,7 @@ class Block(nn.Module):
         """Map the residual stream [B, S, d] before the block to the one after it."""
         # Additions make new tensors: what the tap keeps must not change afterwards.
         x = x + tap(self.site_self_attention, self._self_attention(self.self_norm(x), past))
+        x = tap(self.site_residual_mid, x)
         if text is not None:
             x = x + tap(
                 self.site_cross_attention,
@@ -89,6 +92,7 @@ class Block(nn.Module):
             )
         elif tap.wants(self.site_cross_attention):
             x = x + tap(self.site_cross_attention, torch.zeros_like(x))
+        x = tap(self.site_residual_mid_cross, x)
         x = x + tap(self.site_mlp, self.mlp_out(self.mlp_in(self.mlp_norm(x))))
         return tap(self.site_residual, x)
 
@@ -165,7 +169,7 @@ class Decoder(nn.Module):
         x = self.embedding(tokens + self.codebook_offsets).sum(1)
         if self.config.embedding_scale != 1.0:
             x = x * self.config.embedding_scale
-        x = x + positions
+        x = tap("layers.0.input", x + positions)
         for i, block in enumerate(self.blocks[:stop_at_layer]):
             x = block(x, text[i] if text else None, text_mask, past, tap)
         if past is not None:

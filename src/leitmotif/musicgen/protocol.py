@@ -13,7 +13,7 @@ of codebook j the frames before f + ``delays[k]`` - ``delays[j]``. At least one 
 steps.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.frames import Timing
+from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation, Sampling
 from leitmotif.musicgen.hooks import ActivationCache, Intervention
 
@@ -76,7 +77,7 @@ class MusicModel(Protocol):
 
         The residual stream after each block, ``layers.N.residual``, is among them. A name that is
         not (``leitmotif.sites`` has more of them than a model need offer) is refused with a
-        ModelError that says what is offered; see ``hooks.check_sites``.
+        ModelError that says what is offered; see ``hooks.require_sites``.
         """
 
     @property
@@ -138,7 +139,7 @@ class MusicModel(Protocol):
         codes: Tensor,
         prompts: str | Sequence[str] | None = None,
         *,
-        sites: Iterable[str] | Callable[[str], bool] | None = None,
+        sites: Sites = None,
         stop_at_layer: int | None = None,
         interventions: Sequence[Intervention] = (),
     ) -> tuple[Tensor | None, ActivationCache]:
@@ -159,7 +160,7 @@ class MusicModel(Protocol):
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
-        capture: Iterable[str] = (),
+        capture: Sites = (),
     ) -> Generation:
         """Sample round(seconds * frame_rate) frames after ``prefix`` codes [B, K, P].
 

@@ -14,14 +14,16 @@ used: the tuning that chroma is corrected for.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
+from leitmotif.config import Settings
 from leitmotif.errors import ProbeError
 from leitmotif.probe.panel import Array, constant_columns, refuse_collinear
 
@@ -59,8 +61,17 @@ class TrackSound:
         return past_mean(values, steps, width)
 
 
-class Control(ABC):
-    """Columns of one kind for the steps of a track."""
+Seconds = Annotated[float, Field(gt=0, le=60)]
+
+
+def _distinct(lags: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(lags)) < len(lags):
+        raise ValueError("named twice")
+    return lags
+
+
+class Control(Settings, ABC):
+    """Columns of one kind for the steps of a track; its fields can be set in controls.yaml."""
 
     name: ClassVar[str]
     reach: ClassVar[float] = 0.0
@@ -81,7 +92,6 @@ def register(control: type[Control]) -> type[Control]:
 
 
 @register
-@dataclass(frozen=True)
 class Position(Control):
     """Seconds since the context began. The probes also give each place a mean of its own."""
 
@@ -93,7 +103,6 @@ class Position(Control):
 
 
 @register
-@dataclass(frozen=True)
 class TrackIdentity(Control):
     """What the track has sounded like so far: means and spreads over all frames read.
 
@@ -116,11 +125,10 @@ class TrackIdentity(Control):
 
 
 @register
-@dataclass(frozen=True)
 class LocalChroma(Control):
     """Mean chroma over the last ``seconds``."""
 
-    seconds: float = 0.5
+    seconds: Seconds = 0.5
     name = "local_chroma"
     reach = CHROMA_REACH
 
@@ -130,11 +138,10 @@ class LocalChroma(Control):
 
 
 @register
-@dataclass(frozen=True)
 class LocalEnergy(Control):
     """Level in dBFS: of the last frame, and its mean over the last ``seconds``."""
 
-    seconds: float = 0.5
+    seconds: Seconds = 0.5
     name = "local_energy"
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
@@ -147,11 +154,10 @@ class LocalEnergy(Control):
 
 
 @register
-@dataclass(frozen=True)
 class OnsetDensity(Control):
     """Mean onset strength over the last ``seconds``, and over the last frame."""
 
-    seconds: float = 2.0
+    seconds: Seconds = 2.0
     name = "onset_density"
     reach = ONSET_REACH
 
@@ -165,7 +171,6 @@ class OnsetDensity(Control):
 
 
 @register
-@dataclass(frozen=True)
 class SourceArtifact(Control):
     """What the file gives away: cut-off, bit rate, sample rate, channels, clipping, silence.
 
@@ -174,7 +179,8 @@ class SourceArtifact(Control):
     where there is none (a collider). Silence is counted over the frames read.
     """
 
-    silence_dbfs: float = -60.0
+    silence_dbfs: Annotated[float, Field(le=0)] = -60.0
+    """Frames below this level count as silent."""
     name = "source_artifacts"
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
@@ -193,15 +199,17 @@ class SourceArtifact(Control):
 
 
 @register
-@dataclass(frozen=True)
 class Continuity(Control):
     """How the last ``seconds`` resemble what was heard shortly before, at each of ``lags``.
 
     A loop or a held texture resembles itself at short lags, and whatever is local to it goes on.
     """
 
-    seconds: float = 0.5
-    lags: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    seconds: Seconds = 0.5
+    lags: Annotated[
+        tuple[Seconds, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
+    ] = (0.5, 1.0, 2.0, 4.0)
+    """Seconds back to what the sound is compared with."""
     name = "continuity"
     reach = CHROMA_REACH
 

@@ -47,8 +47,6 @@ _PARTIAL_DECAY = 0.6
 _PARTIAL_WIDTH = 0.9
 """Bins (1/36 octave): half width of a partial in the templates."""
 _ITERATIONS = 25
-_SILENCE = 1e-4
-"""Peak (-80 dBFS) below which a recording holds nothing that could be compared."""
 _FLOOR = 0.02
 """Share of a view's 95th percentile of magnitude below which frames fade out, so that the noise in
 a rest is not compared as if it were notes."""

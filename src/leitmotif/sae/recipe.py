@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-import pandas as pd
-
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_json, write_text
 from leitmotif.sae.audit import measure
@@ -87,8 +85,9 @@ def train_on_store(
     save_sae(sae, out)
     write_json(out / TRAINING, trained.model_dump(mode="json"))
     # A run that went on from its checkpoint took some steps twice, with the same result.
-    rows = pd.read_csv(curve).drop_duplicates("step", keep="last")
-    write_text(out / CURVE, rows.to_csv(index=False))
+    header_line, *lines = curve.read_text(encoding="utf-8").splitlines()
+    by_step = {line.partition(",")[0]: line for line in lines}
+    write_text(out / CURVE, "\n".join([header_line, *by_step.values()]) + "\n")
     checkpoint.unlink()
     curve.unlink()
     return trained

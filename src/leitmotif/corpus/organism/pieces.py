@@ -1,0 +1,79 @@
+"""Composed pieces in memory, with what is true of them, for notebooks and examples."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.corpus.organism.composer import Score, render, sounds, truth
+from leitmotif.corpus.organism.composer import compose as compose_score
+from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.world import World, load_world
+from leitmotif.errors import CorpusError
+from leitmotif.tables.truth import Truth
+
+
+@dataclass(frozen=True, eq=False)
+class ComposedPiece:
+    """A piece of the model organisms' music."""
+
+    samples: NDArray[np.float32]
+    """[n], mono, in [-1, 1]."""
+    sample_rate: int
+    """Hz."""
+    truth: Truth
+    """Where the motif, its cue and its slots are, in samples, and in which slots it returns."""
+    score: Score
+    world: World
+
+    def twin(self, slot: int) -> "ComposedPiece":
+        """Return the same piece, had the cue said the opposite of ``slot`` (counted from 0).
+
+        Raises CorpusError for a slot that the piece lacks.
+        """
+        if not 0 <= slot < len(self.truth.slots):
+            raise CorpusError(
+                f"{self.truth.track_id} has no slot {slot}",
+                found=f"{len(self.truth.slots)} slots",
+                expected="a number from 0",
+            )
+        bank = SoundBank(self.world)
+        return _piece(self.world, bank, self.score.twin(slot), self.truth.seed, self.truth.index)
+
+
+def compose(
+    pieces: int, *, seed: int = 7, world: Path | str = "models/organism/world.json"
+) -> list[ComposedPiece]:
+    """Compose pieces on which the model organisms can be tried.
+
+    Parameters
+    ----------
+    pieces: how many.
+    seed: names a series of pieces; the same seed gives the same bytes. The motifs are not among
+        those that the organisms were trained on.
+    world: file that describes the music; relative to the working directory.
+
+    Raises CorpusError for a world that cannot be used.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> piece.samples.shape, piece.sample_rate, [slot.returns for slot in piece.truth.slots]
+    ((266240,), 32000, [True, False])
+    """
+    described = load_world(Path(world))
+    bank = SoundBank(described)
+    return [
+        _piece(described, bank, compose_score(described, seed, n, part="held_out"), seed, n)
+        for n in range(pieces)
+    ]
+
+
+def _piece(world: World, bank: SoundBank, score: Score, seed: int, index: int) -> ComposedPiece:
+    known = truth(
+        world, score, track_id=f"piece_{index:04d}", seed=seed, index=index, bars=world.bars
+    )
+    samples = render(bank, sounds(world, score))
+    return ComposedPiece(samples, world.sample_rate, known, score, world)

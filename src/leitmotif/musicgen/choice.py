@@ -1,0 +1,73 @@
+"""Sites chosen by name, by a list of names or by a function, and functions to run at them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from leitmotif.errors import ModelError
+from leitmotif.musicgen.hooks import Intervention, check_sites
+from leitmotif.sites import sites_of, split_site
+
+Sites = str | Iterable[str] | Callable[[str], bool] | None
+"""A site's name, several names, a function of the canonical name, or None for all sites."""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What a hook function is told of the place where it runs."""
+
+    name: str
+    """Canonical name of the site."""
+
+    def layer(self) -> int:
+        """Number of the block, from 0."""
+        return split_site(self.name)[0]
+
+
+HookFunction = Callable[..., Tensor | None]
+"""Called as ``function(activations, hook=Hook)`` with activations [rows, S, d]; returns those to go
+on with, or None to go on with the same tensor, which the function may have changed in place."""
+
+
+def choose_sites(sites: Sites, layers: int) -> list[str]:
+    """Return the canonical names of the sites that ``sites`` chooses, each once.
+
+    ``layers`` is the number of the model's blocks. Raises ModelError for a bad name, for a layer
+    that the model lacks, and for a function that chooses nothing.
+    """
+    if isinstance(sites, str):
+        sites = [sites]
+    if sites is not None and not callable(sites):
+        return list(dict.fromkeys(check_sites(sites, layers)))
+    names = sites_of(layers)
+    chosen = names if sites is None else [name for name in names if sites(name)]
+    if not chosen:
+        raise ModelError(
+            "the function chooses no site",
+            found="it returned False for every name",
+            expected=f"True for one of {', '.join(names[:7])}, …",
+            fix="functions are given canonical names (leitmotif.sites)",
+        )
+    return chosen
+
+
+def as_interventions(
+    fwd_hooks: Iterable[tuple[Sites, HookFunction]], layers: int
+) -> list[Intervention]:
+    """Return an intervention for each site of each pair (sites, function); see ``HookFunction``."""
+    return [
+        Intervention(site, _edit(function, Hook(site)))
+        for sites, function in fwd_hooks
+        for site in choose_sites(sites, layers)
+    ]
+
+
+def _edit(function: HookFunction, hook: Hook) -> Callable[[Tensor], Tensor]:
+    def edit(activations: Tensor) -> Tensor:
+        # A copy, since the function may write into what it is given.
+        activations = activations.clone()
+        changed = function(activations, hook=hook)
+        return activations if changed is None else changed
+
+    return edit
