@@ -23,6 +23,7 @@ from leitmotif.causal.runner import Continuing
 from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.targets import Coordinates, WholeSite
 from leitmotif.causal.twins import Twins
+from leitmotif.claims import Horizon
 from leitmotif.config import ActivationsParams, JudgeParams, ModelParams
 from leitmotif.corpus.organism.composer import compose, render, sounds, truth
 from leitmotif.corpus.organism.shard import encode_mp3
@@ -39,7 +40,6 @@ from leitmotif.probe.experiment import Probing, probe_sites
 from leitmotif.probe.past import Reading, check_past
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.probe.targets import Horizon
 from leitmotif.recurrence.settings import Search
 from leitmotif.store import ActivationStore, verify
 from leitmotif.store.build import StoreBuilder
