@@ -16,10 +16,10 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.log import row_of
-from leitmotif.causal.measures import Listening
+from leitmotif.causal.measures import ListeningSettings
 from leitmotif.causal.pieces import Pieces, composed_pieces
 from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.targets import Coordinates, WholeSite
 from leitmotif.causal.twins import Twins
@@ -36,11 +36,11 @@ from leitmotif.intervals import Interval
 from leitmotif.musicgen.hooks import Intervention
 from leitmotif.parallel import WORKERS
 from leitmotif.probe.controls import LocalEnergy, Position
-from leitmotif.probe.experiment import Probing, probe_sites
-from leitmotif.probe.past import Reading, check_past
+from leitmotif.probe.experiment import ProbeSettings, probe_sites
+from leitmotif.probe.past import FeatureReading, check_past
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.store import ActivationStore, verify
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
@@ -217,7 +217,7 @@ def test_a_probe_finds_what_the_model_carries(rows: Rows, store: ActivationStore
     """The burst is 1 s to 3 s past when a return lies 3 s to 5 s ahead, and still remembered."""
     sample = rows.sample([HORIZON], 0)
     settings = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=0)
-    how = Probing(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
+    how = ProbeSettings(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
     carried = rows.features(store, "layers.0.residual")[:, 1:2]
     found = probe_sites({"burst": carried}, [sample], settings, how)["burst"]["3-5s"]
     assert isinstance(found.partial_r2, Interval)
@@ -234,7 +234,7 @@ def test_the_leak_check_reads_at_the_models_rate(
     corpus: Path, tracks: list[ManifestTrack], store: ActivationStore
 ) -> None:
     """The codec codes each frame alone, so that no row hears past its last frame."""
-    reading = Reading(other_model(), SITES, "float16")
+    reading = FeatureReading(other_model(), SITES, "float16")
     heard = check_past(reading, tracks[:2], store, audio_root=corpus, encoded=corpus)
     assert heard <= 0
 
@@ -317,9 +317,9 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
             watch=clap,
             device="cpu",
         ),
-        how=Continuing(seconds=2.0),
-        listening=Listening(
-            search=Search(lengths=(0.64,), min_lag=1.0, tempo=0.0, texture_seconds=0.16),
+        how=ContinuationSettings(seconds=2.0),
+        listening=ListeningSettings(
+            search=SearchSettings(lengths=(0.64,), min_lag=1.0, tempo=0.0, texture_seconds=0.16),
             motifs={"p0": [Span(start_sample=0, samples=15_360)]},
         ),
         cache=tmp_path / "clips",

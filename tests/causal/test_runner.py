@@ -8,7 +8,7 @@ import torch
 
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, Continuing, Runner
+from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.twins import Planted, Twins
 from leitmotif.errors import ModelError, StoreError
@@ -20,7 +20,7 @@ SITE = "layers.1.residual"
 WHOLE = WholeSite(SITE, torch.zeros(32))
 BASELINE = Condition("baseline")
 TWIN = Condition("counterfactual", source="other")
-SHORT = Continuing(seconds=0.3, seeds=(1, 2))
+SHORT = ContinuationSettings(seconds=0.3, seeds=(1, 2))
 
 
 def sae_features() -> SaeFeatures:
@@ -48,7 +48,7 @@ def clips(
     cache: Path,
     prefixes: list[Prefix],
     of: list[Condition],
-    how: Continuing = SHORT,
+    how: ContinuationSettings = SHORT,
     rows: int = 64,
 ) -> list[Clip]:
     return list(Runner(model, WorkCache(cache), how, rows=rows).run(prefixes, of))
@@ -175,8 +175,8 @@ def test_other_settings_are_other_clips(
     moved = Condition("ablate", "x", Coordinates(SITE, (4,), torch.tensor([0.5])), 0.0)
     for how, condition in [
         (SHORT, moved),
-        (Continuing(0.4, (1, 2)), moved),
-        (Continuing(0.3, (1, 2), Sampling(top_k=5)), moved),
+        (ContinuationSettings(0.4, (1, 2)), moved),
+        (ContinuationSettings(0.3, (1, 2), Sampling(top_k=5)), moved),
         (SHORT, Condition("ablate", "x", Coordinates(SITE, (4,), torch.tensor([0.6])), 0.0)),
         (SHORT, Condition("ablate", "x", moved.target, 0.0, steps=range(21, 30))),
     ]:
@@ -309,7 +309,7 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     twin = Condition("counterfactual", source="twin")
     same_site = Condition("zero_effect", "gap", site)
     given = [BASELINE, same_site, gap, slot, twin]
-    how = Continuing(seconds=9 * 0.64, sampling=Sampling(top_k=50))
+    how = ContinuationSettings(seconds=9 * 0.64, sampling=Sampling(top_k=50))
     share = {}
     for name, model in (("planner", planner), ("reader", reader)):
         made = clips(model, tmp_path, pieces, given, how)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.config import ManifestParams
-from leitmotif.corpus.manifest import REASONS, judge, select, windows
+from leitmotif.corpus.manifest import REASONS, judge_track, select, windows
 from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
 from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
@@ -57,7 +57,7 @@ def track(
     ],
 )
 def test_each_rule(candidate: CorpusTrack, reason: str | None) -> None:
-    verdict = judge(candidate, RULES)
+    verdict = judge_track(candidate, RULES)
     if reason is None:
         assert isinstance(verdict, ManifestTrack)
     else:
@@ -75,8 +75,10 @@ def test_rules_that_ask_for_nothing_leave_out_nothing() -> None:
         window_seconds=30.0,
         windows="first",
     )
-    assert isinstance(judge(track(tags=(), licence=None, seconds=0.5), lenient), ManifestTrack)
-    assert isinstance(judge(track(seconds=0.019), lenient), Exclusion)
+    assert isinstance(
+        judge_track(track(tags=(), licence=None, seconds=0.5), lenient), ManifestTrack
+    )
+    assert isinstance(judge_track(track(seconds=0.019), lenient), Exclusion)
 
 
 CORPORA = st.lists(

@@ -10,11 +10,11 @@ import torch
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.frames import Timing
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.tables.base import Span
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.corpus import ManifestTrack, Window
@@ -37,7 +37,7 @@ def track(number: int, onsets: Sequence[float] = (), frames: int = FRAMES) -> Tr
         licence=None,
         windows=[Window(start_frame=0, frames=frames)],
     )
-    context = Context(0, frames, 0, np.array(onsets, float), None, TIMING)
+    context = ListenedContext(0, frames, 0, np.array(onsets, float), None, TIMING)
     return Track(number, row, [context], [], complete=True)
 
 
@@ -132,10 +132,10 @@ def write_activity(folder: Path, track_id: str, activity: np.ndarray) -> None:
     write_codes(folder / f"{track_id}.safetensors", codes, header)
 
 
-def used(name: str, *, seed: int) -> Used:
+def used(name: str, *, seed: int) -> UsedSae:
     """An autoencoder of 64 features with random weights, of which no folder exists."""
     sae = random_sae(width=8, features=64, seed=seed)
-    return Used(Hook.model_construct(name=name), sae, "layers.1.residual", None)
+    return UsedSae(Hook.model_construct(name=name), sae, "layers.1.residual", None)
 
 
 def candidate(

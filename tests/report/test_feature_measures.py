@@ -13,7 +13,7 @@ from leitmotif.report.features import words
 from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
-from leitmotif.report.features.listening import Sound, activity, tracks_of
+from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
@@ -205,7 +205,9 @@ def test_links_are_with_the_frame_that_was_heard_last() -> None:
     links = Links(2)
     for number in range(3):
         chroma = random.random((12, FRAMES)).astype(np.float32)
-        sound = Sound(chroma, np.zeros(FRAMES, np.float32), np.zeros(FRAMES, np.float32), 50)
+        sound = ListenedSound(
+            chroma, np.zeros(FRAMES, np.float32), np.zeros(FRAMES, np.float32), 50
+        )
         heard = np.r_[0, chroma[3, :-1]]
         links.add(track(number), sound, np.column_stack([heard, chroma[3]]))
     past, present = links.result()

@@ -19,7 +19,7 @@ from leitmotif.report.material import read_material
 from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
-from leitmotif.tables.interventions import Metrics, read_log
+from leitmotif.tables.interventions import ClipMetrics, read_log
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
@@ -163,7 +163,7 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
     files = made.write()
     rows = read_log(files.log)
     at = next(n for n, row in enumerate(rows) if row.candidate == SITE and row.condition == "patch")
-    nothing = {"excluded": "silent", "returns": [], "metrics": Metrics()}
+    nothing = {"excluded": "silent", "returns": [], "metrics": ClipMetrics()}
     rows[at] = rows[at].model_copy(update=nothing)
     write_log(files.log, rows)
     write_report(tmp_path / "report", read_material(files), ALL)

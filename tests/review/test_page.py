@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from leitmotif.review.log import read_log
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 from leitmotif.tables.decisions import Decision
 from tests.accessibility import violations
 from tests.review.conftest import Build
@@ -70,7 +70,7 @@ def tab(browser: Browser, session: Session) -> Iterator[Tab]:
     assert tab.errors == []
 
 
-def decisions(sources: Sources, reviewer: str = "ana") -> list[Decision]:
+def decisions(sources: ReviewSources, reviewer: str = "ana") -> list[Decision]:
     entries = read_log(sources.decisions / f"{reviewer}.jsonl").entries
     return [entry for entry in entries if isinstance(entry, Decision)]
 

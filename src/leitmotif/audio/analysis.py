@@ -30,7 +30,7 @@ class TrackAnalysis:
 
 
 @dataclass(frozen=True)
-class Source:
+class Recording:
     """A recording that is to be measured."""
 
     path: Path
@@ -40,7 +40,7 @@ class Source:
 
 
 def analyse_tracks(
-    sources: Sequence[Source], params: "FeaturesParams"
+    sources: Sequence[Recording], params: "FeaturesParams"
 ) -> Iterator[TrackAnalysis | AudioError]:
     """What is measured of each recording, in their order, or why nothing can be."""
     parts = [sources[first : first + _TRACKS] for first in range(0, len(sources), _TRACKS)]
@@ -48,7 +48,7 @@ def analyse_tracks(
 
 
 def _analyse(
-    params: "FeaturesParams", sources: Sequence[Source]
+    params: "FeaturesParams", sources: Sequence[Recording]
 ) -> list[TrackAnalysis | AudioError]:
     found: list[TrackAnalysis | AudioError] = []
     for one in sources:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from leitmotif.causal.measures import Measured
+from leitmotif.causal.measures import MeasuredClip
 from leitmotif.causal.prefixes import sha256_codes
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.errors import StoreError
 from leitmotif.files import atomic, explained_full_disk, write_table
 from leitmotif.recurrence.continuation import Return
@@ -25,8 +25,8 @@ CLIPS = "clips"
 
 
 def row_of(
-    measured: Measured,
-    how: Continuing,
+    measured: MeasuredClip,
+    how: ContinuationSettings,
     *,
     name: str,
     model: str,
@@ -91,7 +91,7 @@ def _return_row(found: Return, sample_rate: int) -> ReturnRow:
     )
 
 
-def write_audio(path: Path, measured: Measured, sample_rate: int) -> None:
+def write_audio(path: Path, measured: MeasuredClip, sample_rate: int) -> None:
     """Write a clip that kept its samples as 16-bit WAV.
 
     Raises StoreError on a full disk, which leaves no half file.

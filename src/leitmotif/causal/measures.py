@@ -22,9 +22,9 @@ from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Span
-from leitmotif.tables.interventions import Metrics
+from leitmotif.tables.interventions import ClipMetrics
 
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.01
@@ -34,10 +34,10 @@ _LOGITS = 1 << 25
 
 
 @dataclass(frozen=True)
-class Listening:
+class ListeningSettings:
     """How clips are heard."""
 
-    search: Search
+    search: SearchSettings
     """Of the engine that looks for returns."""
     motifs: Mapping[str, Sequence[Span]]
     """Windows in samples of each track's prefix."""
@@ -52,11 +52,11 @@ class Listening:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredClip:
     """A clip, heard."""
 
     clip: Clip
-    metrics: Metrics
+    metrics: ClipMetrics
     excluded: str | None
     """Why it was not measured: non_finite, silent, clipped, or the baseline's reason."""
     samples: Samples | None
@@ -74,13 +74,13 @@ class Measured:
         return sha256_codes(self.clip.codes)
 
 
-class Measurer:
+class ClipMeasurer:
     """Measures clips; ``model`` is the untreated one, ``clap`` the judge of likeness."""
 
-    def __init__(self, model: MusicModel, clap: Clap, how: Listening) -> None:
+    def __init__(self, model: MusicModel, clap: Clap, how: ListeningSettings) -> None:
         self.model, self.clap, self.how = model, clap, how
 
-    def measure(self, clips: Iterable[Clip]) -> Iterator[Measured]:
+    def measure(self, clips: Iterable[Clip]) -> Iterator[MeasuredClip]:
         """Measure the clips of each track and seed, which follow each other, baseline included.
 
         Raises ModelError for a track and seed without a baseline, LeitmotifError for a motif
@@ -89,7 +89,7 @@ class Measurer:
         for _, group in groupby(clips, key=lambda clip: (clip.prefix.track_id, clip.seed)):
             yield from self._group(list(group))
 
-    def _group(self, clips: Sequence[Clip]) -> Iterator[Measured]:
+    def _group(self, clips: Sequence[Clip]) -> Iterator[MeasuredClip]:
         baseline = next((clip for clip in clips if clip.condition.kind == "baseline"), None)
         if baseline is None:
             raise ModelError(
@@ -127,9 +127,9 @@ class Measurer:
         hashes = {key: sha256_audio(values) for key, values in samples.items()}
         for clip in clips:
             key = (sha256_codes(clip.codes), clip.finite)
-            yield Measured(
+            yield MeasuredClip(
                 clip=clip,
-                metrics=metrics.get(key, Metrics()),
+                metrics=metrics.get(key, ClipMetrics()),
                 excluded=reasons[key],
                 samples=samples[key],
                 audio_sha256=hashes[key],
@@ -165,7 +165,7 @@ class Measurer:
         found: Mapping[tuple[str, bool], Sequence[Return]],
         of_baseline: tuple[str, bool],
         start: int,
-    ) -> dict[tuple[str, bool], Metrics]:
+    ) -> dict[tuple[str, bool], ClipMetrics]:
         if not clips:
             return {}
         rate, keys = self.model.sample_rate, list(clips)
@@ -188,7 +188,7 @@ class Measurer:
         likelihood = log_likelihoods(self.model, codes, first.prefix_frames, prompt)
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
         return {
-            key: Metrics(
+            key: ClipMetrics(
                 recurrence=recurrence_rate(found[key]) if found[key] else None,
                 clap_similarity=_stored(like.similarity.mean()),
                 clap_prompt=_stored(told[key]) if key in told else None,

@@ -36,7 +36,7 @@ from leitmotif.tensors import serialise
 
 
 @dataclass(frozen=True)
-class Continuing:
+class ContinuationSettings:
     """How pieces are continued."""
 
     seconds: float
@@ -97,7 +97,7 @@ class Runner:
     """
 
     def __init__(
-        self, model: MusicModel, cache: WorkCache, how: Continuing, *, rows: int = 64
+        self, model: MusicModel, cache: WorkCache, how: ContinuationSettings, *, rows: int = 64
     ) -> None:
         if rows < 2:
             raise ModelError("rows of a batch", found=rows, expected="2 or more: a clip, a source")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from leitmotif.causal.candidates import Candidate, condition_names
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import Finding, Measures, judge
+from leitmotif.causal.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.log import row_of, write_audio
-from leitmotif.causal.measures import Listening, Measured
+from leitmotif.causal.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.twins import Twins
-from leitmotif.causal.verdict import Thresholds
+from leitmotif.causal.verdict import VerdictRules
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.musicgen import Sampling
@@ -69,9 +69,9 @@ class Study:
             Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
         )
 
-    def thresholds(self, *, tried: int) -> Thresholds:
+    def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
-        return Thresholds(self.claims, tried=tried, similarity=self.settings.min_similarity)
+        return VerdictRules(self.claims, tried=tried, similarity=self.settings.min_similarity)
 
     @property
     def untouched(self) -> list[Condition]:
@@ -106,8 +106,8 @@ class Study:
         kept = self.pieces.pieces[: self.settings.kept_tracks]
         return frozenset(piece.prefix.track_id for piece in kept)
 
-    def _listening(self) -> Listening:
-        return Listening(
+    def _listening(self) -> ListeningSettings:
+        return ListeningSettings(
             search=search_of(self.params.proposals),
             motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
             heard={
@@ -127,12 +127,12 @@ class Heard:
     study: Study
     names: Mapping[Condition, str]
     """Of the conditions that were run."""
-    clips: Sequence[Measured]
+    clips: Sequence[MeasuredClip]
 
     @cached_property
-    def measures(self) -> Measures:
+    def measures(self) -> MeasuresByCondition:
         """By condition."""
-        return Measures(self.study.pieces, self.clips)
+        return MeasuresByCondition(self.study.pieces, self.clips)
 
     def judged(
         self, candidates: Sequence[Candidate], decodable: Mapping[str, Sequence[float]]
@@ -144,7 +144,9 @@ class Heard:
         measures, study = self.measures, self.study
         thresholds = study.thresholds(tried=len(candidates))
         return [
-            judge(candidate, measures, decodable[candidate.name], study.counterfactual, thresholds)
+            judge_candidate(
+                candidate, measures, decodable[candidate.name], study.counterfactual, thresholds
+            )
             for candidate in candidates
         ]
 
@@ -225,8 +227,8 @@ def _pieces(
     )
 
 
-def _continuing(settings: InterventionsParams) -> Continuing:
-    return Continuing(
+def _continuing(settings: InterventionsParams) -> ContinuationSettings:
+    return ContinuationSettings(
         seconds=settings.seconds,
         seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
         sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.runner import ContinuationSettings, Runner
 from leitmotif.checkpoints import files_of
 from leitmotif.config import JudgeParams
 from leitmotif.judge import Clap
@@ -31,8 +31,8 @@ class Sweep:
     load: Callable[[], MusicModel]
     """Gives the model, the same one each time in a process; it must pickle."""
     judge: JudgeParams
-    how: Continuing
-    listening: Listening
+    how: ContinuationSettings
+    listening: ListeningSettings
     cache: Path
     """Folder of the work cache that keeps finished clips."""
     rows: int
@@ -42,11 +42,11 @@ class Sweep:
 
     def run(
         self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
-    ) -> Iterator[Measured]:
+    ) -> Iterator[MeasuredClip]:
         """Yield the measured clips of every track, seed and condition, in that order.
 
         On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
-        GPU one process takes all. Raises what ``Runner`` and ``Measurer`` do.
+        GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
         """
         one_device = self.load().device.type != "cpu"
         each = len(conditions) * len(self.how.seeds) + 2  # two rows that patches are taken from
@@ -70,12 +70,12 @@ def _clap(judge: JudgeParams, files: object, dtype: Precision) -> Clap:
 
 def _run_part(
     sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
-) -> list[Measured]:
+) -> list[MeasuredClip]:
     model = sweep.load()
     dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
     runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
     clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
-    measurer = Measurer(model, clap, sweep.listening)
+    measurer = ClipMeasurer(model, clap, sweep.listening)
     return [
         one if one.clip.prefix.track_id in sweep.kept else replace(one, samples=None)
         for one in measurer.measure(runner.run(prefixes, conditions))

@@ -37,7 +37,7 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
     eligible: list[ManifestTrack] = []
     excluded: list[Exclusion] = []
     for track in corpus:
-        verdict = judge(track, rules)
+        verdict = judge_track(track, rules)
         if isinstance(verdict, Exclusion):
             excluded.append(verdict)
         else:
@@ -45,7 +45,7 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
     return Manifest(eligible[: rules.tracks], excluded, len(eligible))
 
 
-def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
+def judge_track(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
     """The track's row in the manifest, or the first reason against it."""
 
     def exclude(reason: str, detail: str) -> Exclusion:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.blocks import Block
+from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.panel import Array
 from leitmotif.probe.rows import Rows
 from leitmotif.sae.encode import read_codes
@@ -43,7 +43,7 @@ class EncodedRows:
         """Some features on all rows: [rows, len(numbers)]."""
         return np.asarray(self.values[:, list(numbers)].toarray())
 
-    def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[Block]:
+    def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[FeatureBlock]:
         """Features that are active in at least a share of the tracks, on all rows.
 
         Activity is counted on the rows ``inside`` [rows] of the horizon that is tested. What is
@@ -65,7 +65,7 @@ class EncodedRows:
             numbers = chosen[at : at + BLOCK]
             values = by_column[:, numbers].toarray()
             active = counts[numbers]
-            yield Block(self.site, self.hook, numbers, values, self.misaligned, active)
+            yield FeatureBlock(self.site, self.hook, numbers, values, self.misaligned, active)
 
 
 def read_encoded(rows: Rows, folder: Path) -> EncodedRows:

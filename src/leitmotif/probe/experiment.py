@@ -24,7 +24,7 @@ LOCAL = ("local_chroma", "local_energy", "onset_density")
 
 
 @dataclass(frozen=True)
-class Probing:
+class ProbeSettings:
     """How the probes are fitted."""
 
     folds: int
@@ -75,7 +75,7 @@ def probe_sites(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
     settings: ControlSettings,
-    how: Probing,
+    how: ProbeSettings,
 ) -> Fits:
     """Fit ``NestedRidge`` at each site and horizon."""
     # One horizon after the other: its sites have the same controls, see ``algebra.Design``.
@@ -93,7 +93,7 @@ def _probed(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
     controls: Sequence[Array],
-    how: Probing,
+    how: ProbeSettings,
     cell: tuple[str, int],
 ) -> Fit:
     site, number = cell
@@ -115,14 +115,14 @@ def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
 
 
 def errors_of(
-    features: Sequence[Array], sample: Sample, settings: ControlSettings, how: Probing
+    features: Sequence[Array], sample: Sample, settings: ControlSettings, how: ProbeSettings
 ) -> list[tuple[Array, Array]]:
     """``track_errors`` with each of several sets of features [rows, n] of the experiment."""
     inside = [varying(X[sample.inside])[0] for X in features]
     return [*in_processes(partial(_errors, sample, expanded(sample, settings), how), inside)]
 
 
-def _errors(sample: Sample, controls: Array, how: Probing, X: Array) -> tuple[Array, Array]:
+def _errors(sample: Sample, controls: Array, how: ProbeSettings, X: Array) -> tuple[Array, Array]:
     probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
     return track_errors(probe, sample)
@@ -170,7 +170,7 @@ def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
 
 
 def worth_of_controls(
-    X: Array, sample: Sample, settings: ControlSettings, how: Probing
+    X: Array, sample: Sample, settings: ControlSettings, how: ProbeSettings
 ) -> list[LeftOutRow]:
     """R² of the controls and partial R² of ``X`` with each control left out, and with none."""
     names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
@@ -180,7 +180,7 @@ def worth_of_controls(
 
 
 def _worth(
-    X: Array, sample: Sample, settings: ControlSettings, how: Probing, left_out: str
+    X: Array, sample: Sample, settings: ControlSettings, how: ProbeSettings, left_out: str
 ) -> LeftOutRow:
     controls = expanded(sample, settings, without=left_out)
     probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
@@ -193,7 +193,7 @@ def _worth(
 
 
 def selectivities(
-    features: Mapping[str, Array], sample: Sample, how: Probing
+    features: Mapping[str, Array], sample: Sample, how: ProbeSettings
 ) -> dict[str, SelectivityRow]:
     """R² of each site's features alone on the target and on a control task (Hewitt & Liang)."""
     columns = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] in LOCAL]

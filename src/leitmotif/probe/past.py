@@ -33,7 +33,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeatureReading:
     """How features come from audio: the model, the sites, and autoencoders on some of them."""
 
     model: MusicModel
@@ -68,7 +68,7 @@ class Reading:
 
 
 def check_past(
-    reading: Reading,
+    reading: FeatureReading,
     tracks: Sequence[ManifestTrack],
     store: ActivationStore,
     *,
@@ -115,7 +115,7 @@ def check_past(
 
 
 def _stored(
-    reading: Reading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
+    reading: FeatureReading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
 ) -> sparse.csr_array:
     if name in reading.encoders:
         codes, header = read_codes(encoded / name / f"{track.track_id}.safetensors")

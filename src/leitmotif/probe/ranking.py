@@ -8,9 +8,9 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from leitmotif.parallel import in_processes
-from leitmotif.probe.blocks import Block
+from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.effects import PartialEffects, effects_by_fold
-from leitmotif.probe.experiment import Probing, expanded, varying
+from leitmotif.probe.experiment import ProbeSettings, expanded, varying
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
@@ -18,7 +18,7 @@ from leitmotif.tables.candidates import Ranked
 
 
 def candidates(
-    blocks: Iterable[Block], sample: Sample, settings: ControlSettings, how: Probing
+    blocks: Iterable[FeatureBlock], sample: Sample, settings: ControlSettings, how: ProbeSettings
 ) -> list[Ranked]:
     """Test features at one horizon, a block at a time; the surest first.
 
@@ -53,7 +53,9 @@ def _margins(found: Sequence[Ranked], q: Array, alpha: float) -> list[int]:
     return margins
 
 
-def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list[Ranked]:
+def _tested(
+    sample: Sample, controls: Array, how: ProbeSettings, block: FeatureBlock
+) -> list[Ranked]:
     """Test the features of a block that holds the rows of the sample."""
     values, kept = varying(block.values)
     test = PartialEffects(
@@ -83,7 +85,7 @@ def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list
 
 
 def _stability(
-    test: PartialEffects, X: Array, sample: Sample, controls: Array, how: Probing
+    test: PartialEffects, X: Array, sample: Sample, controls: Array, how: ProbeSettings
 ) -> Array:
     """Share of folds over all splits in which each effect has its sign: [d]."""
     signs = [test.effect_by_fold_]

@@ -8,11 +8,11 @@ from pathlib import Path
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import Params
 from leitmotif.musicgen.loading import load_model
-from leitmotif.probe.blocks import Block, raw_block
+from leitmotif.probe.blocks import FeatureBlock, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
     Fits,
-    Probing,
+    ProbeSettings,
     naive,
     over_baseline,
     probe_sites,
@@ -22,12 +22,12 @@ from leitmotif.probe.experiment import (
 from leitmotif.probe.findings import beside, probe_rows
 from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
 from leitmotif.probe.panel import Array
-from leitmotif.probe.past import Reading, check_past
+from leitmotif.probe.past import FeatureReading, check_past
 from leitmotif.probe.ranking import candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
 from leitmotif.progress import progress
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store.codes import CachedCodec
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow, Ranked, candidate_rows
@@ -70,7 +70,7 @@ class ProbeStudy:
     rows: Rows
     tracks: Sequence[ManifestTrack]
     controls: ControlSettings
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     store: ActivationStore
     encoded: Path
     audio_root: Path
@@ -105,10 +105,10 @@ class ProbeStudy:
         return Path(self.params.model.name).name
 
     @cached_property
-    def how(self) -> Probing:
+    def how(self) -> ProbeSettings:
         """How the probes are fitted."""
         fields = {"folds", "permutations", "shifts", "alpha", "seeds", "seed"}
-        return Probing(**self.params.probes.model_dump(include=fields))
+        return ProbeSettings(**self.params.probes.model_dump(include=fields))
 
     @cached_property
     def _samples(self) -> Mapping[Horizon, Sample]:
@@ -128,7 +128,7 @@ class ProbeStudy:
     def _check_past(self) -> float:
         """Refuse features that have heard the future; see ``leitmotif.probe.past``."""
         activations, model = self.params.activations, load_model(self.params.model)
-        reading = Reading(
+        reading = FeatureReading(
             model,
             activations.sites,
             activations.dtype,
@@ -185,7 +185,7 @@ class ProbeStudy:
             used.site: read_encoded(self.rows, self.encoded / used.hook.name) for used in self.used
         }
 
-    def _blocks(self, sample: Sample) -> Iterator[Block]:
+    def _blocks(self, sample: Sample) -> Iterator[FeatureBlock]:
         """An autoencoder's features at each site that has one, else the residual's coordinates."""
         shown = f"features at {sample.horizon.name}"
         least_active = self.params.probes.least_active

@@ -10,7 +10,7 @@ from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
 from leitmotif.recurrence.refine import highest_score, refine
 from leitmotif.recurrence.search import peaks
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.tables.base import Span
 
@@ -51,13 +51,13 @@ class Listener:
         motifs: Sequence[Span],
         *,
         sample_rate: int,
-        search: Search,
+        search: SearchSettings,
         p: float = 0.05,
         min_score: float = 0.5,
     ) -> None:
         self.motifs, self.p, self.min_score = motifs, p, min_score
         self._sample_rate = sample_rate
-        self._searches: dict[int, Search] = {}
+        self._searches: dict[int, SearchSettings] = {}
         for length in sorted({motif.samples for motif in motifs}):
             _check(length, sample_rate)
             seconds = length / sample_rate
@@ -108,7 +108,7 @@ def _check(samples: int, sample_rate: int) -> None:
 
 
 def _return(
-    prefix: Views, continuation: Views, motif: Span, sample_rate: int, search: Search
+    prefix: Views, continuation: Views, motif: Span, sample_rate: int, search: SearchSettings
 ) -> Return:
     frame = min(round(motif.start_sample / sample_rate * prefix.rate), prefix.frames)
     window = np.arange(frame, min(frame + search.window, prefix.frames))
@@ -135,7 +135,7 @@ def _return(
     )
 
 
-def _best(stated: Views, later: Views, search: Search) -> tuple[float, int, int]:
+def _best(stated: Views, later: Views, search: SearchSettings) -> tuple[float, int, int]:
     """Highest score of the motif anywhere in ``later``, the frame, and the transposition."""
     joined = Views(
         np.concatenate([stated.pitch, later.pitch], axis=1),

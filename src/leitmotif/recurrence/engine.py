@@ -12,7 +12,7 @@ from leitmotif.recurrence.null import Null, estimate
 from leitmotif.recurrence.pairs import distinct
 from leitmotif.recurrence.refine import Candidates, highest_score, refine
 from leitmotif.recurrence.search import seeds
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.variety import varied
 from leitmotif.recurrence.views import Array, Views, make_views
@@ -50,7 +50,7 @@ class Suggestion:
     """Share of the similarity that remains when the windows are shifted against each other."""
 
 
-def suggest(views: Views, search: Search) -> list[Suggestion]:
+def suggest(views: Views, search: SearchSettings) -> list[Suggestion]:
     """Rank the recurrences of a recording, best first, significant or not.
 
     ``views`` must be on the search's grid. At most ``search.per_minute`` a minute, and at least 20,
@@ -80,7 +80,9 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     return _described(candidates.taken(chosen), texture[chosen], views, search, nulls)
 
 
-def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list[Suggestion]:
+def suggest_in_audio(
+    samples: Samples, sample_rate: int, search: SearchSettings
+) -> list[Suggestion]:
     """Rank the recurrences of mono audio; see ``suggest``."""
     return suggest(make_views(samples, sample_rate, rate=search.rate), search)
 
@@ -104,7 +106,7 @@ def accepted(
     ]
 
 
-def preferred(candidates: Candidates, search: Search) -> Array:
+def preferred(candidates: Candidates, search: SearchSettings) -> Array:
     """How much each is worth to be shown early, [n]: its score, and more for long windows."""
     length = candidates.pairs.frames / search.windows[0]
     return np.asarray(np.round(candidates.score + LENGTH_PREFERENCE * np.log2(length), 12))
@@ -119,7 +121,7 @@ def _described(
     candidates: Candidates,
     texture: NDArray[np.float64],
     views: Views,
-    search: Search,
+    search: SearchSettings,
     nulls: list[Null],
 ) -> list[Suggestion]:
     if not len(candidates):

@@ -11,7 +11,7 @@ from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -68,7 +68,7 @@ def track_names(files: Sequence[Path]) -> list[str]:
 def listed(
     path: Path,
     track: str,
-    search: Search,
+    search: SearchSettings,
     *,
     p: float = P,
     false_per_minute: float = FALSE_PER_MINUTE,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from leitmotif.recurrence.refine import refine
 from leitmotif.recurrence.search import best_distinct, peaks
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Array, Views
 
 Surrogate = Literal["shuffled", "transposed"]
@@ -64,7 +64,7 @@ class Null:
         return np.asarray(self.stretches * np.exp(-np.clip(standard, -50, 700)))
 
 
-def estimate(views: Views, search: Search) -> list[Null]:
+def estimate(views: Views, search: SearchSettings) -> list[Null]:
     """Estimate the null of each surrogate; without room for a single pair, an empty list."""
     random = np.random.default_rng([search.seed, views.frames])
     if views.frames < search.searched[0] + search.least_lag:
@@ -82,7 +82,9 @@ def estimate(views: Views, search: Search) -> list[Null]:
     return nulls
 
 
-def surrogate(views: Views, search: Search, kind: Surrogate, random: np.random.Generator) -> Views:
+def surrogate(
+    views: Views, search: SearchSettings, kind: Surrogate, random: np.random.Generator
+) -> Views:
     """Destroy what returns in a recording, and keep its texture or its rhythm."""
     block = max(2, round(search.texture_seconds * search.rate * _BLOCKS[kind]))
     # Blocks differ in length, so that they do not line up in a loop's period.
@@ -99,7 +101,7 @@ def surrogate(views: Views, search: Search, kind: Surrogate, random: np.random.G
     return Views(pitch, views.rhythm, views.rate)
 
 
-def _best_score(views: Views, search: Search, start: int) -> float:
+def _best_score(views: Views, search: SearchSettings, start: int) -> float:
     found = peaks(views, search, start, start + search.window)
     if not len(found):
         return -math.inf

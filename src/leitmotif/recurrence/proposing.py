@@ -17,7 +17,7 @@ from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest
 from leitmotif.recurrence.null import surrogate
-from leitmotif.recurrence.settings import Search, search_of
+from leitmotif.recurrence.settings import SearchSettings, search_of
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -91,7 +91,7 @@ def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Prop
 
 
 def _searched(
-    search: Search, settings: ProposalsParams, audio_root: Path, track: ManifestTrack
+    search: SearchSettings, settings: ProposalsParams, audio_root: Path, track: ManifestTrack
 ) -> tuple[list[Suggestion], int]:
     """What a track's suggestions are, and of how many of its surrogates any is kept."""
     views = _views(track, search, audio_root)
@@ -103,14 +103,14 @@ def _searched(
     return _kept(views, search, settings), passed
 
 
-def _views(track: ManifestTrack, search: Search, audio_root: Path) -> Views:
+def _views(track: ManifestTrack, search: SearchSettings, audio_root: Path) -> Views:
     """Views of what the model reads: nothing outside its windows can be foreseen."""
     path, end = audio_root / track.path, end_seconds(track.windows)
     audio = load_audio(path, sample_rate=SAMPLE_RATE, seconds=end)
     return make_views(audio.samples, SAMPLE_RATE, rate=search.rate)
 
 
-def _kept(views: Views, search: Search, settings: ProposalsParams) -> list[Suggestion]:
+def _kept(views: Views, search: SearchSettings, settings: ProposalsParams) -> list[Suggestion]:
     return accepted(
         suggest(views, search),
         p=settings.p,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.recurrence.pairs import Indices, Pairs
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Array, Views
 
 LENGTH_WEIGHT = 0.2
@@ -50,7 +50,9 @@ class Candidates:
         )
 
 
-def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = None) -> Candidates:
+def refine(
+    views: Views, seeds: Pairs, search: SearchSettings, *, reach: int | None = None
+) -> Candidates:
     """Try starts up to ``reach`` frames earlier and later and every length, in the best tempo.
 
     ``reach`` is half the seed's window unless given. Start and length move both windows alike.
@@ -64,7 +66,7 @@ def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = No
 
 
 def _variants(
-    views: Views, seeds: Pairs, search: Search, window: int, reach: int
+    views: Views, seeds: Pairs, search: SearchSettings, window: int, reach: int
 ) -> list[Candidates]:
     """``refine`` for seeds of one length; a part for each length of the search."""
     before = reach + (search.windows[-1] - window + 1) // 2
@@ -117,14 +119,16 @@ def total_score(
     return np.asarray(np.round(weighed - TEMPO_COST * np.abs(tempo - 1), 12))
 
 
-def highest_score(search: Search) -> float:
+def highest_score(search: SearchSettings) -> float:
     """The score of an exact repetition of the longest window."""
     one = np.ones(1)
     length = search.windows[-1] / search.windows[0]
     return float(total_score(one, one, length, one, search.rhythm)[0])
 
 
-def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tuple[Pairs, Array]:
+def _best_tempo(
+    views: Views, seeds: Pairs, search: SearchSettings, window: int
+) -> tuple[Pairs, Array]:
     """Turn each seed about its middle to the tempo that fits best, less what it costs; returns also
     by how many frames that moves its recurrence's start."""
     if search.tempo == 0 or not len(seeds):

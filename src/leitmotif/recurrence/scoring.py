@@ -13,7 +13,7 @@ mir_eval's segment and pattern measures)."""
 
 
 @dataclass(frozen=True)
-class Counts:
+class Matches:
     """Proposals and planted recurrences of some tracks."""
 
     proposals: int = 0
@@ -33,8 +33,8 @@ class Counts:
         """None where nothing was planted."""
         return self.found / self.recurrences if self.recurrences else None
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "Matches") -> "Matches":
+        return Matches(
             self.proposals + other.proposals,
             self.correct + other.correct,
             self.recurrences + other.recurrences,
@@ -48,9 +48,9 @@ def has_distractors(truth: Truth) -> bool:
     return truth.ostinato or truth.drums or not guises <= {"exact"}
 
 
-def count(truths: Iterable[Truth], proposals: Mapping[str, list[Proposal]]) -> Counts:
+def count(truths: Iterable[Truth], proposals: Mapping[str, list[Proposal]]) -> Matches:
     """Count over the tracks of ``truths``; tracks without proposals count as such."""
-    total = Counts()
+    total = Matches()
     for truth in truths:
         total += _count(planted(truth), proposals.get(truth.track_id, []))
     return total
@@ -66,14 +66,14 @@ def planted(truth: Truth) -> list[Span]:
     return [truth.motif, *truth.statements, *slots]
 
 
-def _count(windows: list[Span], proposals: list[Proposal]) -> Counts:
+def _count(windows: list[Span], proposals: list[Proposal]) -> Matches:
     found, correct = set(), 0
     for proposal in proposals:
         motif, recurrence = (_planted_at(span, windows) for span in _spans(proposal))
         if motif is not None and recurrence is not None and motif != recurrence:
             correct += 1
             found.add(recurrence)
-    return Counts(len(proposals), correct, len(windows) - 1, len(found))
+    return Matches(len(proposals), correct, len(windows) - 1, len(found))
 
 
 def _spans(proposal: Proposal) -> tuple[Span, Span]:

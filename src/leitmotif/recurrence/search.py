@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from leitmotif.recurrence.pairs import Indices, Pairs, distinct
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.views import Array, Views
 
@@ -30,7 +30,7 @@ _SEED_OVERLAP = 0.4
 """Intersection over union of both windows from which two pairs are one seed."""
 
 
-def seeds(views: Views, search: Search) -> Pairs:
+def seeds(views: Views, search: SearchSettings) -> Pairs:
     """Find the most similar pairs of a recording for each length that is searched, overlapping ones
     merged.
 
@@ -59,7 +59,7 @@ def _by_length(pairs: Pairs) -> list[Pairs]:
     return [pairs.taken(pairs.frames == frames) for frames in np.unique(pairs.frames)]
 
 
-def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
+def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
     """Pairs whose motif starts in rows [start, stop) and that are the best nearby in their row, of
     each length that is searched."""
     found = []
@@ -80,7 +80,7 @@ def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
 
 
 def _compare(
-    views: Views, search: Search, start: int, stop: int
+    views: Views, search: SearchSettings, start: int, stop: int
 ) -> Iterator[tuple[int, Array, NDArray[np.int8], NDArray[np.int8]]]:
     """Best similarity over keys and tempi of each row's window with each later one.
 

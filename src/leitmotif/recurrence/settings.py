@@ -15,7 +15,7 @@ FRAMES_PER_WINDOW = 40
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSettings:
     """Settings of the engine. Raises LeitmotifError for values that cannot work."""
 
     lengths: tuple[float, ...] = (3.0, 4.0, 6.0)
@@ -116,9 +116,9 @@ class Search:
         return (1.0,) if self.tempo == 0 else (1 / (1 + self.tempo), 1.0, 1 + self.tempo)
 
 
-def search_of(params: "ProposalsParams") -> Search:
+def search_of(params: "ProposalsParams") -> SearchSettings:
     """The search that the settings of the stage ``proposals`` describe."""
-    return Search(
+    return SearchSettings(
         lengths=tuple(params.lengths),
         min_lag=params.min_lag,
         tempo=params.tempo,

@@ -9,9 +9,9 @@ from leitmotif.config import ReportParams
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, sha256_json
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
-from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
+from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
@@ -23,7 +23,7 @@ REPORT_ID_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Counts:
+class ReportCounts:
     """What a report holds."""
 
     findings: int
@@ -35,8 +35,8 @@ class Counts:
 
 
 def write_report(
-    out: Path, material: Material, settings: ReportParams, features: Sources | None = None
-) -> Counts:
+    out: Path, material: Material, settings: ReportParams, features: PageSources | None = None
+) -> ReportCounts:
     """Build a report in the place of ``out``, whole or not at all; None: no pages of features.
 
     Raises StageError if ``out`` is something else than a report or an empty folder.
@@ -57,15 +57,15 @@ def _is_report(folder: Path) -> bool:
 
 
 def build_report(
-    root: Path, material: Material, settings: ReportParams, features: Sources | None = None
-) -> Counts:
+    root: Path, material: Material, settings: ReportParams, features: PageSources | None = None
+) -> ReportCounts:
     """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
 
     Raises LeitmotifError for a clip that cannot be read or does not belong to the tables.
     """
     folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
-    clips: dict[str, Clip] = {}
+    clips: dict[str, ReportClip] = {}
     for subject in progress(found, "pairs of clips", total=len(found)):
         for pair in subject.pairs:
             for row in (pair.before, pair.after):
@@ -81,7 +81,7 @@ def build_report(
     if features is not None:
         own = {one.name: one.path for one in found if one.model == material.models[0]}
         write_feature_pages(folder, features, own)
-    return Counts(
+    return ReportCounts(
         findings=sum(subject.verdict == FINDING for subject in found),
         pairs=sum(map(len, data.values())),
         clips=len(folder.clips),
@@ -90,7 +90,7 @@ def build_report(
     )
 
 
-def _shell(material: Material, settings: ReportParams, features: Sources | None) -> Shell:
+def _shell(material: Material, settings: ReportParams, features: PageSources | None) -> Shell:
     brands = []
     if material.exploratory:
         brands.append(
@@ -110,7 +110,7 @@ def _shell(material: Material, settings: ReportParams, features: Sources | None)
     )
 
 
-def _pairs_of(subject: Subject, clips: Mapping[str, Clip]) -> list[dict[str, Any]]:
+def _pairs_of(subject: Subject, clips: Mapping[str, ReportClip]) -> list[dict[str, Any]]:
     return [
         pair_data(subject, tried, pair, clips) for tried in subject.tried for pair in tried.pairs
     ]
@@ -139,7 +139,7 @@ def _of_findings(
     ]
 
 
-def _pages_of(subject: Subject, features: Sources | None) -> list[Ref]:
+def _pages_of(subject: Subject, features: PageSources | None) -> list[Ref]:
     """The subject's features that have a page."""
     judged = subject.judged
     if features is None or judged is None or judged.hook is None:

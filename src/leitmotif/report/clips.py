@@ -30,7 +30,7 @@ ID_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Clip:
+class ReportClip:
     """A sound of the report."""
 
     id: str
@@ -43,7 +43,9 @@ class Clip:
         return self.samples / self.sample_rate
 
 
-def encode_clip(samples: NDArray[np.int16], sample_rate: int) -> tuple[Clip, dict[str, bytes]]:
+def encode_clip(
+    samples: NDArray[np.int16], sample_rate: int
+) -> tuple[ReportClip, dict[str, bytes]]:
     """Return a clip [n] and its files by name; equal samples give equal bytes.
 
     Raises StageError for another rate than 32 kHz, which all MusicGens have.
@@ -55,7 +57,7 @@ def encode_clip(samples: NDArray[np.int16], sample_rate: int) -> tuple[Clip, dic
             expected=f"mono, {SAMPLE_RATE} Hz, at least {HOP} samples",
         )
     digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
-    clip = Clip(digest[:ID_DIGITS], sample_rate, len(samples))
+    clip = ReportClip(digest[:ID_DIGITS], sample_rate, len(samples))
     file = io.BytesIO()
     soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
     features = extract_features(samples.astype(np.float32) / np.float32(32768))

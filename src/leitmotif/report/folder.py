@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from leitmotif.report.assets import assets
-from leitmotif.report.clips import Clip, encode_clip
+from leitmotif.report.clips import ReportClip, encode_clip
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Folder:
 
     def __init__(self, root: Path, shell: Shell) -> None:
         self.root, self.shell = root, shell
-        self.clips: dict[str, Clip] = {}
+        self.clips: dict[str, ReportClip] = {}
         self._templates = Environment(
             loader=PackageLoader("leitmotif.report", "page"),
             autoescape=True,
@@ -56,7 +56,7 @@ class Folder:
         )
         self._write(path, text.encode())
 
-    def clip(self, samples: NDArray[np.int16], sample_rate: int) -> Clip:
+    def clip(self, samples: NDArray[np.int16], sample_rate: int) -> ReportClip:
         """Write the clip of mono samples [n], unless it is there; see ``clips``."""
         clip, files = encode_clip(samples, sample_rate)
         if clip.id not in self.clips:

@@ -7,9 +7,9 @@ from typing import Any
 import soundfile
 
 from leitmotif.errors import StageError
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.folder import Folder
-from leitmotif.report.pairs import Pair, Subject, Tried
+from leitmotif.report.pairs import ClipPair, Subject, Tried
 from leitmotif.report.words import number
 from leitmotif.tables.base import Span
 from leitmotif.tables.interventions import InterventionRow
@@ -17,7 +17,7 @@ from leitmotif.tables.interventions import InterventionRow
 STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
 
 
-def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
+def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> ReportClip:
     """Add the audio of a line of the log; raises StageError if its file is no sound."""
     path = clips / str(row.file)
     try:
@@ -32,7 +32,7 @@ def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
 
 
 def pair_data(
-    subject: Subject, tried: Tried, pair: Pair, clips: Mapping[str, Clip]
+    subject: Subject, tried: Tried, pair: ClipPair, clips: Mapping[str, ReportClip]
 ) -> dict[str, Any]:
     """Data of one pair; ``clips`` by SHA-256 of their audio. Times are in seconds of the clip."""
     before, after = pair.before, pair.after
@@ -69,7 +69,7 @@ def pair_data(
 
 def _side(
     row: InterventionRow,
-    clips: Mapping[str, Clip],
+    clips: Mapping[str, ReportClip],
     which: str,
     words: str,
     marks: list[dict[str, Any]],
@@ -105,7 +105,7 @@ def _side(
     }
 
 
-def _facts(pair: Pair) -> list[tuple[str, str]]:
+def _facts(pair: ClipPair) -> list[tuple[str, str]]:
     """What was measured of the treated clip, beside the untreated one."""
     metrics = pair.after.metrics
     if pair.before.audio_sha256 == pair.after.audio_sha256:
@@ -129,13 +129,13 @@ def _slot(heard: Span | None, rate: int, seconds: float) -> list[dict[str, Any]]
     return [{"kind": "slot", "from": heard.start_sample / rate, "to": end, "label": ""}]
 
 
-def _seconds(frames: int, row: InterventionRow, clip: Clip) -> float:
+def _seconds(frames: int, row: InterventionRow, clip: ReportClip) -> float:
     """Seconds of some of a clip's frames, all of which are its samples."""
     samples = clip.samples // (row.prefix_frames + row.frames)
     return frames * samples / clip.sample_rate
 
 
-def _changed(row: InterventionRow, clip: Clip, seconds: float) -> list[dict[str, Any]]:
+def _changed(row: InterventionRow, clip: ReportClip, seconds: float) -> list[dict[str, Any]]:
     """Frames whose prediction was changed. A step predicts the frame of its own number first."""
     if row.condition == "counterfactual":
         return []

@@ -15,7 +15,7 @@ from leitmotif.tables.probes import ProbeRow
 
 
 @dataclass(frozen=True)
-class Files:
+class ReportFiles:
     """Where the outputs lie."""
 
     log: Path
@@ -90,7 +90,7 @@ class Material:
         return brands(self.alignment)
 
 
-def read_material(files: Files) -> Material:
+def read_material(files: ReportFiles) -> Material:
     """Read the outputs; raises LeitmotifError for one that is missing or torn."""
     rows = read_log(files.log)
     tracks = read_table(files.manifest, ManifestTrack)

@@ -17,7 +17,7 @@ CUE = "the other cue"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ClipPair:
     """One piece continued untreated, and with one thing changed; same noise."""
 
     before: InterventionRow
@@ -50,7 +50,7 @@ class Tried:
     words: str
     tested: bool
     """Whether the subject's number is this condition's: its verdict rests on it."""
-    pairs: Sequence[Pair]
+    pairs: Sequence[ClipPair]
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ class Subject:
         return None if self.judged is None else self.judged.verdict
 
     @property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[ClipPair]:
         """Of all conditions."""
         return [pair for one in self.tried for pair in one.pairs]
 
@@ -91,7 +91,7 @@ class Subject:
         return f"pairs/{safe[:60]}-{digest}.html"
 
 
-ByCondition = Mapping[tuple[str, str, str], Sequence[Pair]]
+ByCondition = Mapping[tuple[str, str, str], Sequence[ClipPair]]
 """By model, candidate and name of the condition."""
 
 
@@ -114,7 +114,7 @@ def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
 
 def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
     baselines = {_piece(row): row for row in material.rows if row.condition == "baseline"}
-    pairs: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
+    pairs: dict[tuple[str, str, str], list[ClipPair]] = defaultdict(list)
     for row in material.rows:
         if row.condition == "baseline" or row.condition not in conditions:
             continue
@@ -125,7 +125,7 @@ def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
                 fix="run `dvc repro interventions`",
             )
         key = (Path(row.model).name, row.candidate, row.name)
-        pairs[key].append(Pair(baselines[_piece(row)], row))
+        pairs[key].append(ClipPair(baselines[_piece(row)], row))
     return pairs
 
 

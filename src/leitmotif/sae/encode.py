@@ -21,7 +21,7 @@ from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_alignment
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store import ActivationStore
 from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
@@ -95,14 +95,14 @@ class Encoded:
 
 
 def encode_each(
-    used: Sequence[Used], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
+    used: Sequence[UsedSae], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
 ) -> Iterator[Encoded]:
     """Encode the site that each autoencoder is given, on all processors; see ``encode_site``."""
     encode = partial(_encode, store, out, allow_misaligned)
     return in_processes(encode, used)
 
 
-def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: Used) -> Encoded:
+def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: UsedSae) -> Encoded:
     return encode_site(
         one.sae, one.hook, store, out, site=one.site, allow_misaligned=allow_misaligned
     )

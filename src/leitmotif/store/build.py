@@ -22,7 +22,7 @@ from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache, place
 from leitmotif.store.capture import capture
 from leitmotif.store.codes import AudioEncoder
-from leitmotif.store.header import TENSOR, Header, Origin, address_of
+from leitmotif.store.header import TENSOR, Header, TensorOrigin, address_of
 from leitmotif.store.index import INDEX, IndexRow, file_of
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reader import describe
@@ -89,7 +89,7 @@ class StoreBuilder:
         result.rows.extend(rows)
         return result
 
-    def origins(self, track: ManifestTrack) -> dict[str, Origin]:
+    def origins(self, track: ManifestTrack) -> dict[str, TensorOrigin]:
         """Return, for each site, everything that decides the bytes of this track's tensor.
 
         Raises AudioError for a window that is shorter than a frame of the model.
@@ -97,7 +97,7 @@ class StoreBuilder:
         device = self.model.device
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
         return {
-            site: Origin(
+            site: TensorOrigin(
                 model=self.model_params.name,
                 revision=self.model_params.revision or "",
                 model_fingerprint=self.model.fingerprint,

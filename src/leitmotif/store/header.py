@@ -16,7 +16,7 @@ TENSOR = "activations"
 """Name of the one tensor in a file."""
 
 
-class Origin(Table):
+class TensorOrigin(Table):
     """Everything that decides a tensor's bytes: equal origins, equal bytes."""
 
     format: Literal["leitmotif-activations/1"] = FORMAT
@@ -48,12 +48,12 @@ class Origin(Table):
     """Of this package's modules that decode, compute and write."""
 
 
-def address_of(origin: Origin) -> str:
+def address_of(origin: TensorOrigin) -> str:
     """SHA-256 of all fields (64 hex): where the work cache keeps the finished tensor."""
     return sha256_json(origin.model_dump(mode="json"))
 
 
-class Header(Origin):
+class Header(TensorOrigin):
     """The metadata of a tensor's file.
 
     ``windows`` are here those that were read, in the model's frames: the last frames of a window

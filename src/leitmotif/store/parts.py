@@ -24,7 +24,7 @@ _TRACKS = 10
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoreReading:
     """A model, and how it reads."""
 
     load: Callable[[], MusicModel]
@@ -38,7 +38,7 @@ class Reading:
 
 
 def built(
-    reading: Reading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
+    reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
 ) -> Iterator[Build]:
     """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
 
@@ -51,7 +51,7 @@ def built(
     return progress(made, shown, total=len(parts))
 
 
-def _build(reading: Reading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
     model = reading.load()
     builder = StoreBuilder(
         model,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
 
@@ -134,7 +134,7 @@ class Curves:
         for context in track.contexts:
             yield *self._events(context), activity[context.rows]
 
-    def _events(self, context: Context) -> tuple[Array, Array]:
+    def _events(self, context: ListenedContext) -> tuple[Array, Array]:
         """[rows, lags]: whether an onset lies in each bin, and whether none is known to."""
         instants = context.timing.now(np.arange(context.frames))
         ahead = context.onsets[np.newaxis] - instants[:, np.newaxis]

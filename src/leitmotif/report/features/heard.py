@@ -7,8 +7,8 @@ from pathlib import Path
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.clips import ReportClip
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.folder import Folder
 from leitmotif.review.clips import to_pcm
@@ -27,12 +27,12 @@ class Excerpt:
     first: int
     end: int
 
-    def seconds(self, context: Context) -> float:
+    def seconds(self, context: ListenedContext) -> float:
         """Duration; ``context`` is the one that it is a stretch of."""
         return (self.end - self.first) / context.timing.frame_rate
 
 
-def around(moment: Moment, context: Context) -> Excerpt:
+def around(moment: Moment, context: ListenedContext) -> Excerpt:
     """Return the stretch that is played of a moment."""
     rate = context.timing.frame_rate
     first = max(0, moment.step - round(BEFORE_SECONDS * rate))
@@ -40,14 +40,14 @@ def around(moment: Moment, context: Context) -> Excerpt:
     return Excerpt(moment.track, moment.context, first, end)
 
 
-def whole(moment: Moment, context: Context) -> Excerpt:
+def whole(moment: Moment, context: ListenedContext) -> Excerpt:
     """Return the context of a moment."""
     return Excerpt(moment.track, moment.context, 0, context.frames)
 
 
 def write_clips(
     folder: Folder, corpus: Path, tracks: Sequence[Track], excerpts: Iterable[Excerpt]
-) -> Mapping[Excerpt, Clip]:
+) -> Mapping[Excerpt, ReportClip]:
     """Write the clip of each excerpt once, decoding one track at a time; raises AudioError.
 
     ``tracks`` are all of the manifest, so that numbers are places.

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Context:
+class ListenedContext:
     """A window of a track, as the model read it; frames are the model's."""
 
     start_frame: int
@@ -51,7 +51,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Sound:
+class ListenedSound:
     """What the features stage wrote of a track: arrays of one column a frame."""
 
     chroma: NDArray[np.float32]
@@ -71,7 +71,7 @@ class Track:
     number: int
     """Place in the manifest."""
     row: ManifestTrack
-    contexts: Sequence[Context]
+    contexts: Sequence[ListenedContext]
     labels: Sequence[Label]
     complete: bool
     """Whether all its recurrences are known."""
@@ -118,7 +118,7 @@ def tracks_of(
             onsets = np.sort(events_of(found, row.track_id, start_seconds=start).onsets)
             searched = None if scored else min(last, frames) / rate - start
             contexts.append(
-                Context(window.start_frame, length, first_row, onsets, searched, timing)
+                ListenedContext(window.start_frame, length, first_row, onsets, searched, timing)
             )
             first_row += length
         complete = cover is not None and (cover.complete or exploratory)
@@ -126,13 +126,13 @@ def tracks_of(
     return tracks
 
 
-def read_sound(folder: Path, track_id: str) -> Sound:
+def read_sound(folder: Path, track_id: str) -> ListenedSound:
     """Read a track's chroma, energy and onset strength; raises StoreError."""
     path = folder / f"{track_id}.safetensors"
     try:
         arrays, header = read_tensors(path)
         rate = float(header["frame_rate"])
-        return Sound(arrays["chroma"], arrays["energy"], arrays["onset"], rate)
+        return ListenedSound(arrays["chroma"], arrays["energy"], arrays["onset"], rate)
     except (OSError, SafetensorError, KeyError) as error:
         raise StoreError(
             f"{path} cannot be read",

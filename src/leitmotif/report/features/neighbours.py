@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.report.features.chosen import Ref
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Vectors:
 
 
 @torch.no_grad()
-def vectors(used: Sequence[Used], hook: str, feature: int, *, nearest: int) -> Vectors:
+def vectors(used: Sequence[UsedSae], hook: str, feature: int, *, nearest: int) -> Vectors:
     """Compare a feature's decoder vector with all others; of equal cosines the lower number first.
 
     The residual stream has the same coordinates after every block, so a direction of one site can
@@ -68,10 +68,10 @@ def _cosines(rows: Tensor, direction: Tensor) -> Tensor:
     return F.cosine_similarity(rows.double(), direction.double()[None], dim=1)
 
 
-def _top(one: Used, cosines: Tensor, count: int) -> list[Neighbour]:
+def _top(one: UsedSae, cosines: Tensor, count: int) -> list[Neighbour]:
     order = torch.sort(cosines, descending=True, stable=True).indices[:count].tolist()
     return [_at(one, cosines, number) for number in order]
 
 
-def _at(one: Used, cosines: Tensor, number: int) -> Neighbour:
+def _at(one: UsedSae, cosines: Tensor, number: int) -> Neighbour:
     return Neighbour(Ref(one.hook.name, number), one.site, float(cosines[number]))

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from leitmotif.claims import Horizon
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import charts, heard, views, words
 from leitmotif.report.features.chosen import Ref, Shown
 from leitmotif.report.features.heard import Excerpt
-from leitmotif.report.features.listening import Context, Track, activity
+from leitmotif.report.features.listening import ListenedContext, Track, activity
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
-from leitmotif.report.features.survey import Survey, survey
+from leitmotif.report.features.survey import FeatureSurvey, survey
 from leitmotif.report.folder import Folder
 from leitmotif.report.words import interval_words
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 
 INDEX = "features/index.html"
 NEAREST = 6
@@ -27,7 +27,7 @@ BEYOND_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Sources:
+class PageSources:
     """What the pages are made from."""
 
     shown: Sequence[Shown]
@@ -38,7 +38,7 @@ class Sources:
     encoded: Path
     """Autoencoders' features, a folder for each."""
     tracks: Sequence[Track]
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     horizons: Sequence[Horizon]
     claimed: Horizon
     """The horizon of which claims are made."""
@@ -49,7 +49,7 @@ class Sources:
     """SHA-256 of what the pages are made of, by name."""
 
 
-def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str, str]) -> None:
+def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[str, str]) -> None:
     """Write a page for each feature shown, and their index.
 
     ``heard_at`` has the pages, by the names of interventions, on which these can be heard. Raises
@@ -98,7 +98,7 @@ def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str,
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
 
 
-def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
+def _surveys(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureSurvey]:
     by_hook: dict[str, set[int]] = {}
     for one in shown:
         by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
@@ -119,12 +119,12 @@ def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
     }
 
 
-def _context(sources: Sources, moment: Moment) -> Context:
+def _context(sources: PageSources, moment: Moment) -> ListenedContext:
     return sources.tracks[moment.track].contexts[moment.context]
 
 
 def _firings(
-    one: Shown, found: Survey, sources: Sources, clips: Mapping[Excerpt, Clip]
+    one: Shown, found: FeatureSurvey, sources: PageSources, clips: Mapping[Excerpt, ReportClip]
 ) -> tuple[list[views.Firing], views.Firing | None]:
     """The moments, and the whole context of the highest."""
     firings: list[views.Firing] = []

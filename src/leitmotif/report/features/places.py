@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
 from leitmotif.probe.targets import Events, target
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Line:
     """A track in the raster."""
 
     track: Track
-    context: Context
+    context: ListenedContext
     values: Array
     """[columns], largest activation in each; short contexts end early."""
 
@@ -62,7 +62,7 @@ class Places:
         places = -(-context_frames // self._frames)
         self._sums = np.zeros((2, places, features))
         self._counts = np.zeros((2, places))
-        self._lines: list[tuple[Track, Context, Array]] = []
+        self._lines: list[tuple[Track, ListenedContext, Array]] = []
 
     def add(self, track: Track, activity: Array) -> None:
         """Add a track; ``activity`` [rows, n]."""
@@ -95,7 +95,7 @@ class Places:
             np.divide(counts[1], total, out=np.zeros_like(total), where=total > 0),
         )
 
-    def _add_means(self, context: Context, values: Array) -> None:
+    def _add_means(self, context: ListenedContext, values: Array) -> None:
         events = Events(context.onsets, np.ones(len(context.onsets)))
         instants = context.timing.now(np.arange(context.frames))
         y, known = target(instants, events, self._horizon, end=context.searched)

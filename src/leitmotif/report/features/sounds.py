@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.frames import first_frame_from, frames_ended
-from leitmotif.report.features.listening import Context, Sound, Track
+from leitmotif.report.features.listening import ListenedContext, ListenedSound, Track
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Links:
         self._mean = np.zeros(columns)
         self._products = np.zeros((columns, columns))
 
-    def add(self, track: Track, sound: Sound, activity: Array) -> None:
+    def add(self, track: Track, sound: ListenedSound, activity: Array) -> None:
         """Add a track; ``activity`` [rows, n]."""
         for context in track.contexts:
             last = _last_frames(context, sound)
@@ -61,7 +61,7 @@ class Links:
         ]
 
 
-def _last_frames(context: Context, sound: Sound) -> NDArray[np.int64]:
+def _last_frames(context: ListenedContext, sound: ListenedSound) -> NDArray[np.int64]:
     """The sound's frame that ended last before each row but the first: [frames - 1]."""
     rates = context.timing.frame_rate, sound.frame_rate
     start = first_frame_from(context.start_frame, *rates)

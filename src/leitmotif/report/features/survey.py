@@ -14,7 +14,7 @@ from leitmotif.report.features.sounds import Clock, Link, Links
 
 
 @dataclass(frozen=True)
-class Survey:
+class FeatureSurvey:
     """What was measured of one feature."""
 
     density: Density
@@ -39,7 +39,7 @@ def survey(
     ahead_seconds: float,
     seed: int,
     shown: Callable[[Iterable[Track]], Iterable[Track]] = iter,
-) -> dict[int, Survey]:
+) -> dict[int, FeatureSurvey]:
     """Measure features (``numbers``, ascending) of the autoencoder encoded in ``encoded``.
 
     ``features`` holds chroma, energy and onsets; ``horizon`` is the one by which places are split,
@@ -75,7 +75,7 @@ def survey(
     found, curve = moments.result(), curves.result()
     linked, ticking = links.result(), clock.result()
     return {
-        number: Survey(
+        number: FeatureSurvey(
             known[i],
             found[i],
             curve[i],

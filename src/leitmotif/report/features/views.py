@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import words
 from leitmotif.report.features.charts import Tick, trace
 from leitmotif.report.features.heard import AFTER_SECONDS, BEFORE_SECONDS, Excerpt
@@ -26,7 +26,7 @@ MOST_GROUPS = 8
 class Firing:
     """A stretch of sound with the feature's activity over it."""
 
-    clip: Clip
+    clip: ReportClip
     marks: Sequence[Mapping[str, object]]
     """As score.js draws them, in seconds of the clip."""
     trace: str
@@ -62,7 +62,7 @@ class Raster:
 def firing(
     moment: Moment,
     excerpt: Excerpt,
-    clip: Clip,
+    clip: ReportClip,
     track: Track,
     activity: Array,
     largest: float,
@@ -75,7 +75,7 @@ def firing(
     where = moment.step / rate + context.start_frame / rate
     share = words.percent(moment.value / largest) if largest else "0 %"
     full = BEFORE_SECONDS + AFTER_SECONDS
-    strength = f"{words.number(moment.value)}, {share} of its maximum"
+    strength = f"{words.short_number(moment.value)}, {share} of its maximum"
     return Firing(
         clip=clip,
         marks=_recurrences(track, excerpt),

@@ -6,7 +6,7 @@ import numpy as np
 
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
 from leitmotif.report.words import MINUS
@@ -25,7 +25,7 @@ def percent(share: float) -> str:
     return f"{value:.{digits}f} %"
 
 
-def number(value: float) -> str:
+def short_number(value: float) -> str:
     """Three digits that count, with a true minus sign."""
     return signed(f"{value:.3g}")
 
@@ -83,8 +83,8 @@ def onsets(around: Around) -> str:
 def _difference(around: Around, lag: int) -> str:
     with_one, without = float(around.before[lag]), float(around.elsewhere[lag])
     return (
-        f"{around.seconds[lag]:.1f} s before an onset, with {number(with_one)} against "
-        f"{number(without)} at the same places of tracks without one "
+        f"{around.seconds[lag]:.1f} s before an onset, with {short_number(with_one)} against "
+        f"{short_number(without)} at the same places of tracks without one "
         f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
     )
 
@@ -116,7 +116,7 @@ def band(moment: Moment) -> str:
     return f"from {100 * low:.0f} to {100 * high:.0f} %"
 
 
-def to_come(moment: Moment, track: Track, context: Context) -> str:
+def to_come(moment: Moment, track: Track, context: ListenedContext) -> str:
     """When the next recurrence begins after a moment."""
     ahead = context.onsets - context.timing.now(moment.step)
     later = ahead[ahead > 0]
