@@ -217,9 +217,9 @@ def test_a_probe_finds_what_the_model_carries(rows: Rows, store: ActivationStore
     """The burst is 1 s to 3 s past when a return lies 3 s to 5 s ahead, and still remembered."""
     sample = rows.sample([HORIZON], 0)
     settings = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=0)
-    how = ProbeSettings(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
+    probing = ProbeSettings(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
     carried = rows.features(store, "layers.0.residual")[:, 1:2]
-    found = probe_sites({"burst": carried}, [sample], settings, how)["burst"]["3-5s"]
+    found = probe_sites({"burst": carried}, [sample], settings, probing)["burst"]["3-5s"]
     assert isinstance(found.partial_r2, Interval)
     assert found.partial_r2.low > 0.2
     assert found.p <= 0.05
@@ -317,7 +317,7 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
             watch=clap,
             device="cpu",
         ),
-        how=ContinuationSettings(seconds=2.0),
+        continuation=ContinuationSettings(seconds=2.0),
         listening=ListeningSettings(
             search=SearchSettings(lengths=(0.64,), min_lag=1.0, tempo=0.0, texture_seconds=0.16),
             motifs={"p0": [Span(start_sample=0, samples=15_360)]},
@@ -349,7 +349,7 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     assert motif.start is None or 2.0 <= motif.start <= 4.0
     row = row_of(
         scaled,
-        sweep.how,
+        sweep.continuation,
         name="scale_late_-4",
         model="other",
         model_fingerprint=other_model().fingerprint,

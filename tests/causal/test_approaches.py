@@ -55,15 +55,15 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
         controls=SETTINGS,
         store=Store(dict(zip(SITES, (other, data.X), strict=True))),  # type: ignore[arg-type]
         sites=SITES,
-        how=ProbeSettings(folds=4, permutations=0, shifts=0, alpha=alpha, seeds=1, seed=0),
+        probing=ProbeSettings(folds=4, permutations=0, shifts=0, alpha=alpha, seeds=1, seed=0),
         least_active=0.1,
         surest=50,
         together=3,
     )
 
 
-def found(name: str, how: FeatureSearch) -> Found:
-    result = how(APPROACHES[name], NOWHERE)
+def found(name: str, search: FeatureSearch) -> Found:
+    result = search(APPROACHES[name], NOWHERE)
     assert result is not None
     return result
 
@@ -93,8 +93,8 @@ def test_the_local_approach_chooses_by_the_nearest_horizon() -> None:
 
 def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one() -> None:
     """With a rate of 1 everything passes, and the best of 60 features of noise are taken."""
-    how = search(0.0, d=60, alpha=1.0)
-    naive, aligned = found("naive", how), found("aligned", how)
+    flattering = search(0.0, d=60, alpha=1.0)
+    naive, aligned = found("naive", flattering), found("aligned", flattering)
     assert own(naive).r2 is not None
     assert own(naive).r2 > 0.02
     for one in (naive, aligned):

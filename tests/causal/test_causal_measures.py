@@ -73,8 +73,8 @@ def found(
         Condition("zero_effect", "gap", site, steps=known.gap_steps(0)),
         Condition("patch", "gap", site, source="twin", steps=known.gap_steps(0)),
     ]
-    how = ContinuationSettings(seconds=9 * 0.64, sampling=Sampling(top_k=50))
-    runner = Runner(planner, WorkCache(tmp_path_factory.mktemp("clips")), how)
+    continuation = ContinuationSettings(seconds=9 * 0.64, sampling=Sampling(top_k=50))
+    runner = Runner(planner, WorkCache(tmp_path_factory.mktemp("clips")), continuation)
     return list(ClipMeasurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
 
 

@@ -38,8 +38,10 @@ def measured(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[MeasuredClip]:
     cache = WorkCache(tmp_path_factory.mktemp("clips"))
-    how = ContinuationSettings(seconds=2.0, sampling=Sampling(top_k=50))
-    clips = Runner(planner, cache, how).run(pieces_of_four.prefixes, [BASELINE, BEYOND, PATCH])
+    continuation = ContinuationSettings(seconds=2.0, sampling=Sampling(top_k=50))
+    clips = Runner(planner, cache, continuation).run(
+        pieces_of_four.prefixes, [BASELINE, BEYOND, PATCH]
+    )
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     return list(ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips))
 

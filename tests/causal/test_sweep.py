@@ -56,7 +56,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
             watch=clap,
             device="cpu",
         ),
-        how=ContinuationSettings(seconds=2.0, seeds=(1, 2)),
+        continuation=ContinuationSettings(seconds=2.0, seeds=(1, 2)),
         listening=ListeningSettings(search=SearchSettings(), motifs={}),
         cache=root / "cache",
         rows=8,

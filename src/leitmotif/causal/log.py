@@ -26,7 +26,7 @@ CLIPS = "clips"
 
 def row_of(
     measured: MeasuredClip,
-    how: ContinuationSettings,
+    continuation: ContinuationSettings,
     *,
     name: str,
     model: str,
@@ -41,7 +41,7 @@ def row_of(
     clip, condition = measured.clip, measured.clip.condition
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
-    held, sampling = clip.prefix_frames, how.sampling
+    held, sampling = clip.prefix_frames, continuation.sampling
     steps = condition.steps
     return InterventionRow.model_validate(
         {
@@ -61,7 +61,7 @@ def row_of(
                 temperature=sampling.temperature,
                 top_k=sampling.top_k,
                 top_p=sampling.top_p,
-                guidance_scale=how.guidance_scale,
+                guidance_scale=continuation.guidance_scale,
                 prompt=clip.prefix.prompt,
             ),
             "prefix_sha256": sha256_codes(clip.codes[:, :held]),

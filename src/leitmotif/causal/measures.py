@@ -77,8 +77,8 @@ class MeasuredClip:
 class ClipMeasurer:
     """Measures clips; ``model`` is the untreated one, ``clap`` the judge of likeness."""
 
-    def __init__(self, model: MusicModel, clap: Clap, how: ListeningSettings) -> None:
-        self.model, self.clap, self.how = model, clap, how
+    def __init__(self, model: MusicModel, clap: Clap, listening: ListeningSettings) -> None:
+        self.model, self.clap, self.listening = model, clap, listening
 
     def measure(self, clips: Iterable[Clip]) -> Iterator[MeasuredClip]:
         """Measure the clips of each track and seed, which follow each other, baseline included.
@@ -122,7 +122,7 @@ class ClipMeasurer:
         metrics = self._metrics(
             {key: distinct[key] for key in usable}, samples, found, of_baseline, start
         )
-        span = self.how.heard.get(baseline.prefix.track_id)
+        span = self.listening.heard.get(baseline.prefix.track_id)
         heard = span and Span(start_sample=start + span.start_sample, samples=span.samples)
         hashes = {key: sha256_audio(values) for key, values in samples.items()}
         for clip in clips:
@@ -150,7 +150,7 @@ class ClipMeasurer:
             check_audio(
                 Audio(continuation, rate, rate, 1),
                 min_seconds=0.0,
-                silence_dbfs=self.how.silence_dbfs,
+                silence_dbfs=self.listening.silence_dbfs,
                 name=f"clip {clip.id}",
             )
         except AudioError as error:
@@ -176,7 +176,7 @@ class ClipMeasurer:
             [new[key] for key in keys],
             new[of_baseline],
             rate,
-            window_seconds=self.how.window_seconds,
+            window_seconds=self.listening.window_seconds,
         )
         prompt = first.prefix.prompt
         told = {}
@@ -202,18 +202,18 @@ class ClipMeasurer:
     def _listener(self, clip: Clip, prefix: Samples) -> Listener:
         return Listener(
             prefix,
-            self.how.motifs.get(clip.prefix.track_id, ()),
+            self.listening.motifs.get(clip.prefix.track_id, ()),
             sample_rate=self.model.sample_rate,
-            search=self.how.search,
-            p=self.how.p,
-            min_score=self.how.min_score,
+            search=self.listening.search,
+            p=self.listening.p,
+            min_score=self.listening.min_score,
         )
 
     def _returns(
         self, clip: Clip, listener: Listener, continuation: Samples, start: int
     ) -> tuple[Return, ...]:
         first = 0
-        if span := self.how.heard.get(clip.prefix.track_id):
+        if span := self.listening.heard.get(clip.prefix.track_id):
             first = span.start_sample
             continuation = continuation[first : first + span.samples]
         before = (start + first) / self.model.sample_rate

@@ -66,7 +66,7 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
         None if row.steps is None else range(*row.steps),
     )
     drawn = row.sampling
-    how = ContinuationSettings(
+    continuation = ContinuationSettings(
         seconds=row.frames / model.frame_rate,
         seeds=(row.seed,),
         sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
@@ -74,7 +74,7 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
     )
     prefix = replace(prefix, prompt=drawn.prompt, sources=given)
     with TemporaryDirectory(prefix="leitmotif-") as folder:
-        runner = Runner(model, WorkCache(Path(folder)), how, rows=2)
+        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=2)
         (clip,) = runner.run([prefix], [condition])
     samples = model.decode_audio(clip.codes[None])[0].cpu().numpy()
     return Replayed(

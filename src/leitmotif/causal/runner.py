@@ -97,11 +97,16 @@ class Runner:
     """
 
     def __init__(
-        self, model: MusicModel, cache: WorkCache, how: ContinuationSettings, *, rows: int = 64
+        self,
+        model: MusicModel,
+        cache: WorkCache,
+        continuation: ContinuationSettings,
+        *,
+        rows: int = 64,
     ) -> None:
         if rows < 2:
             raise ModelError("rows of a batch", found=rows, expected="2 or more: a clip, a source")
-        self.model, self.cache, self.how, self.rows = model, cache, how, rows
+        self.model, self.cache, self.continuation, self.rows = model, cache, continuation, rows
         self.generated = 0
         """Clips made so far; the others came from the cache."""
 
@@ -116,7 +121,7 @@ class Runner:
         jobs = deque(
             _Job(prefix, seed, condition, self._address(prefix, seed, condition))
             for prefix in prefixes
-            for seed in self.how.seeds
+            for seed in self.continuation.seeds
             for condition in conditions
         )
         while jobs:
@@ -169,7 +174,7 @@ class Runner:
         if len(batch) == 1:
             raise ModelError(
                 f"memory does not suffice to continue {batch[0].prefix.track_id}",
-                found=f"one clip of {self.how.seconds:g} s",
+                found=f"one clip of {self.continuation.seconds:g} s",
                 fix="shorten prefix or continuation, or use a device with more memory",
             )
         rows = len(batch) + len({job.source for job in batch if job.source})
@@ -188,7 +193,7 @@ class Runner:
         told = [given[origin].prefix.prompt for origin in origins]
         told += [job.prefix.prompt for job in jobs]
         rows = len(told)
-        new = round(self.how.seconds * self.model.frame_rate)
+        new = round(self.continuation.seconds * self.model.frame_rate)
         steps = decoder_steps(self.model, held + new)
         treated = [
             Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
@@ -198,14 +203,14 @@ class Runner:
         last = f"layers.{self.model.num_layers - 1}.residual"
         generation = self.model.generate(
             None if told[0] is None else [str(prompt) for prompt in told],
-            seconds=self.how.seconds,
+            seconds=self.continuation.seconds,
             prefix=prefix,
             tracks=[
                 *(_noise(track_id, seed) for track_id, seed, _ in origins),
                 *(_noise(job.prefix.track_id, job.seed) for job in jobs),
             ],
-            sampling=self.how.sampling,
-            guidance_scale=self.how.guidance_scale,
+            sampling=self.continuation.sampling,
+            guidance_scale=self.continuation.guidance_scale,
             interventions=[
                 *interventions(treated, range(held + 1, steps)),
                 Intervention(last, watch, steps=range(held + 1, steps)),
@@ -233,14 +238,14 @@ class Runner:
     def _setup(self) -> Mapping[str, object]:
         model, device = self.model, self.model.device
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-        scale = self.how.guidance_scale
+        scale = self.continuation.guidance_scale
         return {
             "format": "leitmotif-clip/1",
             "model_fingerprint": model.fingerprint,
             "dtype": str(model.dtype),
             "device": gpu or device.type,
-            "seconds": self.how.seconds,
-            "sampling": asdict(self.how.sampling),
+            "seconds": self.continuation.seconds,
+            "sampling": asdict(self.continuation.sampling),
             "guidance_scale": model.default_guidance_scale if scale is None else scale,
             "versions": library_versions(),
             "code_version": code_version(__name__),

@@ -38,7 +38,7 @@ class FeatureSearch:
     controls: ControlSettings
     store: ActivationStore
     sites: Sequence[str]
-    how: ProbeSettings
+    probing: ProbeSettings
     least_active: float
     """Share of the tracks in which a feature must be active."""
     surest: int
@@ -92,7 +92,7 @@ class FeatureSearch:
         sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
         blocks = self._blocks(sample, source)
         ranked = (
-            candidates(blocks, sample, self.controls, self.how)
+            candidates(blocks, sample, self.controls, self.probing)
             if approach.controlled
             else self._by_correlation(blocks, tracks)
         )
@@ -173,7 +173,7 @@ class FeatureSearch:
         names = np.unique(self.rows.groups)
         if len(names) < _LEAST_TRACKS:
             return {}
-        order = np.random.default_rng(self.how.seed).permutation(names)
+        order = np.random.default_rng(self.probing.seed).permutation(names)
         halves = [part.tolist() for part in np.array_split(order, 2)]
         controls: list[Array] = []
         both: dict[str, list[Array]] = {site: [] for site in sites}
@@ -188,7 +188,7 @@ class FeatureSearch:
                 both[site].append(next(by_all) if site in taken else by_controls)
             controls.append(by_controls)
         total = np.concatenate(controls)
-        weights = track_weights(len(total), seed=self.how.seed)
+        weights = track_weights(len(total), seed=self.probing.seed)
         return {
             site: explained(total, np.concatenate(left), weights) for site, left in both.items()
         }
@@ -203,8 +203,8 @@ class FeatureSearch:
         """Squared errors of each track, by the controls alone and with features [rows, n], of each
         of several sites."""
         sample = self._sample(self.claims.claimed, tracks)
-        folds = max(_LEAST_FOLDS, min(self.how.folds, len(tracks) // TRACKS_PER_FOLD))
-        return errors_of(columns, sample, self.controls, replace(self.how, folds=folds))
+        folds = max(_LEAST_FOLDS, min(self.probing.folds, len(tracks) // TRACKS_PER_FOLD))
+        return errors_of(columns, sample, self.controls, replace(self.probing, folds=folds))
 
 
 def _pooled_r2(X: Array, y: NDArray[np.float64]) -> float:

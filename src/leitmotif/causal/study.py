@@ -61,7 +61,7 @@ class Study:
         self.model = shared_model(self.model_params)
         codec = CachedCodec(self.model, cache)
         self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)
-        self.how = _continuing(self.settings)
+        self.continuation = _continuing(self.settings)
         self.cache = cache
         self.claims = Claims.of(params.probes)
         self.baseline = Condition("baseline")
@@ -89,7 +89,7 @@ class Study:
         sweep = Sweep(
             load=partial(shared_model, self.model_params),
             judge=self.params.judge,
-            how=self.how,
+            continuation=self.continuation,
             listening=self._listening(),
             cache=self.cache / "clips",
             rows=self.settings.rows,
@@ -191,7 +191,7 @@ class Heard:
             rows.append(
                 row_of(
                     clip,
-                    study.how,
+                    study.continuation,
                     name=self.names[clip.clip.condition],
                     model=study.name,
                     model_fingerprint=study.model.fingerprint,

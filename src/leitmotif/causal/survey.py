@@ -78,7 +78,7 @@ class ApproachSurvey:
             controls=self.controls,
             store=self.store,
             sites=self.params.activations.sites,
-            how=ProbeSettings(
+            probing=ProbeSettings(
                 folds=probes.folds,
                 permutations=0,
                 shifts=0,

@@ -31,7 +31,7 @@ class Sweep:
     load: Callable[[], MusicModel]
     """Gives the model, the same one each time in a process; it must pickle."""
     judge: JudgeParams
-    how: ContinuationSettings
+    continuation: ContinuationSettings
     listening: ListeningSettings
     cache: Path
     """Folder of the work cache that keeps finished clips."""
@@ -49,14 +49,16 @@ class Sweep:
         GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
         """
         one_device = self.load().device.type != "cpu"
-        each = len(conditions) * len(self.how.seeds) + 2  # two rows that patches are taken from
+        each = (
+            len(conditions) * len(self.continuation.seeds) + 2
+        )  # two rows that patches are taken from
         size = len(prefixes) if one_device else max(1, self.rows // each)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
         workers = 1 if one_device else number_of_workers()
         made = in_processes(partial(_run_part, self, conditions), parts, workers=workers)
         for part, measured in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.
-            order = ((p, c) for p in part for _ in self.how.seeds for c in conditions)
+            order = ((p, c) for p in part for _ in self.continuation.seeds for c in conditions)
             for one, (prefix, condition) in zip(measured, order, strict=True):
                 yield replace(one, clip=replace(one.clip, prefix=prefix, condition=condition))
 
@@ -73,7 +75,7 @@ def _run_part(
 ) -> list[MeasuredClip]:
     model = sweep.load()
     dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
-    runner = Runner(model, WorkCache(sweep.cache), sweep.how, rows=sweep.rows)
+    runner = Runner(model, WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
     clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
     measurer = ClipMeasurer(model, clap, sweep.listening)
     return [

@@ -105,7 +105,7 @@ class ProbeStudy:
         return Path(self.params.model.name).name
 
     @cached_property
-    def how(self) -> ProbeSettings:
+    def probing(self) -> ProbeSettings:
         """How the probes are fitted."""
         fields = {"folds", "permutations", "shifts", "alpha", "seeds", "seed"}
         return ProbeSettings(**self.params.probes.model_dump(include=fields))
@@ -144,7 +144,7 @@ class ProbeStudy:
         """The probes of every model, the one under study first."""
         params, settings = self.params, self.params.probes
         samples = [*self._samples.values()]
-        fits = {self.name: probe_sites(self._features, samples, self.controls, self.how)}
+        fits = {self.name: probe_sites(self._features, samples, self.controls, self.probing)}
         with compared_models(
             settings.comparisons,
             model=params.model,
@@ -157,7 +157,7 @@ class ProbeStudy:
         ) as stores:
             for name, store in progress([*stores.items()], "probes", total=len(stores)):
                 features = self._features_of(store)
-                fits[name] = probe_sites(features, samples, self.controls, self.how)
+                fits[name] = probe_sites(features, samples, self.controls, self.probing)
         if RANDOM_WEIGHTS in fits:
             for model in fits.keys() - {RANDOM_WEIGHTS}:
                 over_baseline(fits[model], fits[RANDOM_WEIGHTS], seed=settings.seed)
@@ -173,11 +173,11 @@ class ProbeStudy:
             model=self.name,
             horizon=claimed.name,
             naive=naive(self._features, self.rows.targets[:, self.claims.horizons.index(claimed)]),
-            selectivity=selectivities(self._features, sample, self.how),
+            selectivity=selectivities(self._features, sample, self.probing),
         )
 
     def _ranked(self, sample: Sample) -> list[Ranked]:
-        return candidates(self._blocks(sample), sample, self.controls, self.how)
+        return candidates(self._blocks(sample), sample, self.controls, self.probing)
 
     @cached_property
     def _encoded_rows(self) -> Mapping[str, EncodedRows]:
@@ -213,7 +213,9 @@ class ProbeStudy:
                 tested=len(tested[horizon.name]) if horizon.name in tested else None,
                 chosen=len(self._chosen(tested[horizon.name])) if horizon.name in tested else None,
                 site=best,
-                controls=worth_of_controls(self._features[best], sample, self.controls, self.how),
+                controls=worth_of_controls(
+                    self._features[best], sample, self.controls, self.probing
+                ),
                 constant_controls=self.rows.controls.constant,
             )
             for horizon, sample in self._samples.items()
