@@ -179,11 +179,11 @@ class ClipMeasurer:
             window_seconds=self.listening.window_seconds,
         )
         prompt = first.prefix.prompt
-        told = {}
+        prompt_cosines = {}
         if prompt is not None:
             text = self.clap.embed_text([prompt])[0]
             heard = self.clap.embed_audio([new[key] for key in keys], rate)
-            told = dict(zip(keys, (heard @ text).tolist(), strict=True))
+            prompt_cosines = dict(zip(keys, (heard @ text).tolist(), strict=True))
         codes = torch.stack([clips[key].codes for key in keys])
         likelihood = log_likelihoods(self.model, codes, first.prefix_frames, prompt)
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
@@ -191,7 +191,7 @@ class ClipMeasurer:
             key: ClipMetrics(
                 recurrence=recurrence_rate(found[key]) if found[key] else None,
                 clap_similarity=_stored(like.similarity.mean()),
-                clap_prompt=_stored(told[key]) if key in told else None,
+                clap_prompt=_stored(prompt_cosines[key]) if key in prompt_cosines else None,
                 loudness_db=_stored(like.loudness_db),
                 spectral_db=_stored(like.spectral_db),
                 log_likelihood=_stored(of_key[key] - of_key[of_baseline]),

@@ -69,8 +69,8 @@ def prefix_of(
             fix="ask for a shorter prefix",
         )
     codes = codec.encode_audio(audio.samples[: wanted * hop])[0]
-    told = prompt_from_tags(track.tags) if prompt else None
-    return Prefix(track.track_id, codes, told, dict(sources or {}))
+    text = prompt_from_tags(track.tags) if prompt else None
+    return Prefix(track.track_id, codes, text, dict(sources or {}))
 
 
 def sha256_codes(codes: Tensor) -> str:

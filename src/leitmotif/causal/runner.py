@@ -190,9 +190,9 @@ class Runner:
         ahead = len(origins)
         prefix = torch.stack([*sources, *(job.codes for job in jobs)])
         held = prefix.shape[2]
-        told = [given[origin].prefix.prompt for origin in origins]
-        told += [job.prefix.prompt for job in jobs]
-        rows = len(told)
+        prompts = [given[origin].prefix.prompt for origin in origins]
+        prompts += [job.prefix.prompt for job in jobs]
+        rows = len(prompts)
         new = round(self.continuation.seconds * self.model.frame_rate)
         steps = decoder_steps(self.model, held + new)
         treated = [
@@ -202,7 +202,7 @@ class Runner:
         watch = _Watch(rows, self.model.device)
         last = f"layers.{self.model.num_layers - 1}.residual"
         generation = self.model.generate(
-            None if told[0] is None else [str(prompt) for prompt in told],
+            None if prompts[0] is None else [str(prompt) for prompt in prompts],
             seconds=self.continuation.seconds,
             prefix=prefix,
             tracks=[
@@ -280,13 +280,13 @@ def _source_of(prefix: Prefix, name: str) -> Tensor:
 
 
 def _check(prefixes: Sequence[Prefix]) -> None:
-    told = {prefix.track_id: prefix.prompt is not None for prefix in prefixes}
-    if len(told) < len(prefixes):
+    has_prompt = {prefix.track_id: prefix.prompt is not None for prefix in prefixes}
+    if len(has_prompt) < len(prefixes):
         raise ModelError("a track is given twice", found=[prefix.track_id for prefix in prefixes])
-    if len(set(told.values())) > 1:
+    if len(set(has_prompt.values())) > 1:
         raise ModelError(
             "some tracks have a prompt and others none",
-            found=f"{sum(told.values())} of {len(told)}",
+            found=f"{sum(has_prompt.values())} of {len(has_prompt)}",
             expected="all or none: guidance is one setting of a batch",
         )
 

@@ -41,8 +41,8 @@ class Clap:
 
     >>> clap = Clap.from_pretrained("models/organism/judges/clap")
     >>> heard = clap.embed_audio(clips, 32_000)
-    >>> told = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> heard @ told.T  # cosines [clips, sentences]
+    >>> texts = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> heard @ texts.T  # cosines [clips, sentences]
     """
 
     def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
@@ -162,8 +162,9 @@ class Clap:
         That of `laion/larger_clap_music`, as converted for `transformers`, is broken.
         """
         with torch.inference_mode():
-            told = self._embed_text(UNLIKE)
-        return float(np.mean([told[a] @ told[b] for a, b in combinations(range(len(told)), 2)]))
+            texts = self._embed_text(UNLIKE)
+        pairs = combinations(range(len(texts)), 2)
+        return float(np.mean([texts[a] @ texts[b] for a, b in pairs]))
 
     def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.floating]:
         """Cosines times the model's own scale: [clips, sentences].

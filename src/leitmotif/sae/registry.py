@@ -54,7 +54,7 @@ class HookAudio(Settings):
     """Hz."""
     channels: Literal["mono"]
     prompt: Literal["none", "tags", "other"]
-    """Whether the model was told anything; ``other``: texts of the training set."""
+    """What conditioned the model; ``other``: texts of the training set."""
 
 
 class Hook(Settings):

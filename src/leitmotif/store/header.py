@@ -34,7 +34,7 @@ class TensorOrigin(Table):
     windows: Annotated[list[Window], Field(min_length=1)]
     """Stretches of audio, each read in a context of its own."""
     prompt: str
-    """What the model was told; empty when it was unconditional."""
+    """Text that conditioned the model; empty for an unconditional pass."""
     text_padding: str
     forward_dtype: str
     """Precision of the forward pass."""

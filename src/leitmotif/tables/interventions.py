@@ -39,7 +39,7 @@ class SamplingRow(Table):
     guidance_scale: float | None
     """Weight of the prompt; null: the checkpoint's own."""
     prompt: str | None
-    """What the model was told; null when it was unconditional."""
+    """Text that conditioned the model; null for unconditional generation."""
 
 
 class ReturnRow(Table):
