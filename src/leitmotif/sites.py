@@ -73,7 +73,8 @@ _PATTERN = re.compile(
 )
 
 _ATTENTION_PART = re.compile(
-    r"layers\.(?:0|[1-9]\d*)\.(?:self|cross)_attention\.(?:head\.(?:0|[1-9]\d*)|q|k|v|pattern)",
+    r"layers\.(?P<layer>\d+)\.(?P<attention>self|cross)_attention\."
+    r"(?:head\.(?P<head>\d+)|(?P<part>q|k|v|pattern))",
     re.ASCII,
 )
 
@@ -83,20 +84,25 @@ def canonical_site(name: str) -> str:
 
     Raises ValueError for a name of no known form. Whether a model has the layer is its own check.
     """
-    if _ATTENTION_PART.fullmatch(name):
-        return name
     layer, kind = split_site(name)
     return f"layers.{layer}.{kind}"
 
 
-def split_site(name: str) -> tuple[int, Kind]:
-    """Return a site's layer and kind: ``(5, "residual")`` for ``hook_layers.5``; see above."""
+def split_site(name: str) -> tuple[int, str]:
+    """Return a site's layer and kind: ``(5, "residual")`` for ``hook_layers.5``; see above.
+
+    The kind is one of ``KINDS``, or a part of attention such as ``self_attention.head.5``. Raises
+    ValueError for a name of no known form.
+    """
+    if of := _ATTENTION_PART.fullmatch(name):
+        what = of["part"] or f"head.{int(of['head'])}"
+        return int(of["layer"]), f"{of['attention']}_attention.{what}"
     match = _PATTERN.fullmatch(name)
     if not match:
         raise ValueError(
             f"{name!r} is not a site; expected layers.N.KIND with KIND one of {', '.join(KINDS)}, "
-            "or hook_layers.N, or a name of TransformerLens such as blocks.N.hook_resid_post, "
-            "counting layers from 0"
+            "or a part of attention such as layers.N.self_attention.head.H, or hook_layers.N, or a "
+            "name of TransformerLens such as blocks.N.hook_resid_post, counting layers from 0"
         )
     part = match.groupdict()
     layer = int(part["layer"] or part["published"] or part["block"] or part["short_block"])
@@ -104,7 +110,7 @@ def split_site(name: str) -> tuple[int, Kind]:
     kind = TRANSFORMER_LENS[lens] if lens else part["kind"] or "residual"
     if kind == "input" and layer > 0:
         return layer - 1, "residual"
-    return layer, kind  # type: ignore[return-value]  # the pattern admits only KINDS
+    return layer, kind
 
 
 def sites_of(layers: int) -> list[str]:
