@@ -1,4 +1,4 @@
-"""The manifest: which tracks an experiment uses, and why it leaves out the others."""
+"""The manifest: the tracks of an experiment, and the reasons for leaving out the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
 
 REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
-"""In the order in which they are looked for; a track is counted under the first that applies."""
+"""In the order in which they are checked; the first one that applies is a track's reason."""
 
 SHORTEST_REMAINDER = WINDOW_RATE
 """Frames: audio left after the last whole window becomes a window of its own from 1 s on."""
@@ -24,10 +24,10 @@ class Manifest:
     """The first eligible tracks, in the corpus's order."""
     excluded: list[Exclusion]
     eligible: int
-    """Those beyond the number asked for included."""
+    """Number of eligible tracks, including those beyond the requested number."""
 
     def counts(self) -> dict[str, int]:
-        """Tracks excluded, by reason; every reason is there, so that two runs compare."""
+        """Number of excluded tracks for every reason, including reasons that do not occur."""
         found = Counter(row.reason for row in self.excluded)
         return {reason: found[reason] for reason in REASONS}
 
@@ -46,7 +46,7 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
 
 
 def judge_track(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
-    """The track's row in the manifest, or the first reason against it."""
+    """Return the track's row in the manifest, or the first reason against it."""
 
     def exclude(reason: str, detail: str) -> Exclusion:
         return Exclusion(track_id=track.track_id, reason=reason, detail=detail)
