@@ -443,7 +443,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return parse_params(parse_yaml(text), origin=str(path))
     except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+        raise ConfigError(f"{path} is not YAML", found=error, fix="correct that line") from error
 
 
 def parse_yaml(text: str) -> Any:
@@ -460,7 +460,7 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         raise ConfigError(
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
-            fix="mend the keys named, or start again from `leitmotif use PRESET`",
+            fix="correct the keys named, or start again from `leitmotif use PRESET`",
         ) from error
 
 

@@ -129,7 +129,7 @@ def test_names_are_escaped_and_features_without_moments_say_so(report: SimpleNam
     assert "MISALIGNED: &lt;made&gt; &amp; tested" in text
     assert "never active in these tracks" in (report.root / "features" / "one-7.html").read_text()
     other = (report.root / "features" / "one-6.html").read_text()
-    assert "The probes did not choose" in other
+    assert "The probes did not select" in other
     assert 'href="../pairs/six.html">hear it</a>' in other
 
 

@@ -100,8 +100,13 @@ def test_findings_come_first_and_what_is_entangled_last_and_never_as_a_finding(
     report_folder: Path,
 ) -> None:
     text = Page(report_folder / "index.html").text
-    tried = text[text.index("All that was tried") :]
-    order = ["Findings: foresight", "Decodable, not causal", "Look-back", "Apart: entangled"]
+    tried = text[text.index("Everything that was tried") :]
+    order = [
+        "Findings: foresight",
+        "Decodable, not causal",
+        "Look-back",
+        "Entangled (not findings)",
+    ]
     places = [tried.index(title) for title in order]
     assert places == sorted(places)
     findings, apart = tried[: places[1]], tried[places[3] :]
@@ -215,15 +220,15 @@ def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_p
     pairs = page_data(path)
     assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
     assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
-    assert pairs[0]["title"] == "Taken to rest throughout the continuation"
+    assert pairs[0]["title"] == "Ablated throughout the continuation"
     assert {(pair["condition"], pair["track"]) for pair in pairs} == {
         (name, track)
         for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
         for track in ("piece_1", "piece_2")
     }
     text = Page(path).text + Page(folder / "index.html").text
-    assert "patched from another track's run throughout the continuation" in text
-    assert "the other cue's run" not in text
+    assert "patched from the run on another track throughout the continuation" in text
+    assert "under the other cue" not in text
 
 
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:

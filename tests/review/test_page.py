@@ -177,7 +177,7 @@ def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> Non
     assert one.proposed_recurrence.samples - one.recurrence.samples == 6 * 640 + 5 * 640
 
     page.keyboard.press("u")
-    expect(page.locator("#toast")).to_contain_text("Taken back")
+    expect(page.locator("#toast")).to_contain_text("Undone")
     until(lambda: tab.pair() == first)
     assert session.index.standing() == []
     tab.press("s")
@@ -227,7 +227,7 @@ def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> No
     expect(page.locator("#own")).to_contain_text("You decided: positive")
     assert tab.pair() == first
     page.keyboard.press("n")
-    expect(page.locator("#toast")).to_contain_text("You said positive already")
+    expect(page.locator("#toast")).to_contain_text("You already decided: positive")
     assert len(decisions(session.sources)) == 1
 
 
@@ -306,8 +306,8 @@ def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
         expect(page.locator("[data-count=disagreements]")).to_have_text("")
         page.get_by_role("link", name="Disagreements").click()
         expect(page.locator("[data-count=disagreements]")).to_have_text("1")
-        expect(page.locator("#others")).to_contain_text("ana said positive")
-        expect(page.locator("#others")).to_contain_text("ben said negative")
+        expect(page.locator("#others")).to_contain_text("ana: positive")
+        expect(page.locator("#others")).to_contain_text("ben: negative")
         page.keyboard.press("p")
         expect(page.locator("#message-title")).to_have_text("No disagreements")
         assert [one.queue for one in decisions(session.sources, "ben")] == [

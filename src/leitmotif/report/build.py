@@ -1,4 +1,4 @@
-"""Builds a report from what the pipeline has written."""
+"""Builds a report from the outputs of the pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,26 +24,40 @@ REPORT_ID_DIGITS = 12
 
 @dataclass(frozen=True)
 class Counts:
-    """What a report holds."""
+    """Counts of a report's contents."""
 
     findings: int
     pairs: int
     clips: int
     features: int
-    """That have a page."""
+    """Features that have a page."""
     bytes: int
 
 
 def write_report(
     out: Path, material: Material, settings: ReportParams, features: Sources | None = None
 ) -> Counts:
-    """Build a report in the place of ``out``, whole or not at all; None: no pages of features.
+    """Build a report at ``out``, completely or not at all.
 
-    Raises StageError if ``out`` is something else than a report or an empty folder.
+    Parameters
+    ----------
+    out
+        Folder to write: missing, empty, or an older report, which is replaced.
+    material
+        The tables that the report shows.
+    settings
+        Section ``report`` of params.yaml.
+    features
+        Sources of the feature pages; None for a report without them.
+
+    Raises
+    ------
+    StageError
+        If ``out`` is neither a report nor an empty folder.
     """
     if out.exists() and not (out.is_dir() and (_is_report(out) or not any(out.iterdir()))):
         raise StageError(
-            f"{out} is there, and is no report",
+            f"{out} exists and is no report",
             found="a file" if out.is_file() else "a folder with other files",
             expected="nothing, an empty folder, or an older report",
             fix="name another folder",
@@ -59,9 +73,14 @@ def _is_report(folder: Path) -> bool:
 def build_report(
     root: Path, material: Material, settings: ReportParams, features: Sources | None = None
 ) -> Counts:
-    """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
+    """Write all pages below ``root``, an empty folder; the same inputs give the same bytes.
 
-    Raises LeitmotifError for a clip that cannot be read or does not belong to the tables.
+    The other parameters are those of ``write_report``.
+
+    Raises
+    ------
+    LeitmotifError
+        If a clip cannot be read or does not belong to the tables.
     """
     folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
@@ -94,7 +113,7 @@ def _shell(material: Material, settings: ReportParams, features: Sources | None)
     brands = []
     if material.exploratory:
         brands.append(
-            "Exploratory: tracks with undecided proposals were admitted. Nothing here is a claim."
+            "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
     hashes = {**material.hashes, **({} if features is None else features.hashes)}
@@ -117,7 +136,7 @@ def _pairs_of(subject: Subject, clips: Mapping[str, Clip]) -> list[dict[str, Any
 
 
 def _distinct(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Pairs that sound different from each other, each with the first page that has it."""
+    """Pairs whose sounds differ from all others, each with the first page that shows it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for path, pairs in data.items():
         for pair in pairs:

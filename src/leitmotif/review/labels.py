@@ -40,7 +40,7 @@ def from_score(
     if missing:
         raise StageError(
             "the score says nothing of some tracks of the manifest",
-            found=f"{len(missing)} of {len(tracks)}, {missing[0]} among them",
+            found=f"{len(missing)} of {len(tracks)} tracks, for example {missing[0]}",
             fix="run `dvc repro corpus`, or set labels.source to decisions",
         )
     labels = [label for track in tracks for label in _scored(known[track.track_id])]

@@ -101,7 +101,7 @@ class Session:
             raise NotFoundError(
                 "this item is not in the queue",
                 found=pair,
-                fix="the proposals were made anew meanwhile: go on to the next item",
+                fix="the proposals have changed: continue with the next item",
             ) from None
 
     def decided(self, reviewer: str, queue: Queue, pair: str) -> Decision | None:
@@ -221,8 +221,8 @@ class Session:
             )
         if queue == "review" and any(one.reviewer == reviewer for one in said.second):
             raise RefusedError(
-                "you have settled a disagreement on this item, and know what the others said",
-                fix="go on to the next item",
+                "you have settled a disagreement on this item, so you know what the others said",
+                fix="continue with the next item",
             )
 
     def _clips(self, item: Item) -> tuple[Clip, Clip]:
