@@ -149,7 +149,7 @@ def test_a_feature_that_fires_before_onsets_shows_where_and_a_clock_does_not() -
     assert fires.seconds[1] - fires.seconds[0] == BIN_SECONDS
     assert (fires.sure == inside).all()
     assert not ticks.sure.any()
-    assert "3.4 s before an onset, with 2 against 0 at the same" in words.onsets(fires)
+    assert "3.4 s before an onset: 2 against 0 at the same" in words.onsets(fires)
     assert "(6 and 6 tracks)" in words.onsets(fires)
     assert "nowhere differs significantly" in words.onsets(ticks)
 

@@ -87,8 +87,8 @@ def test_names_with_markup_stay_text(report_folder: Path) -> None:
 def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     text = Page(report_folder / "index.html").text
     assert "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0)" in text
-    assert text.count("had interventions chosen its site") == 1
-    assert "had interventions chosen its site: +62.0 (52.0 to 72.0)" in text
+    assert text.count("at the site that interventions select") == 1
+    assert "at the site that interventions select: +62.0 (52.0 to 72.0)" in text
     assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
     assert "misaligned autoencoder finds no feature" in text
     assert (

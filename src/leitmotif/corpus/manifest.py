@@ -1,4 +1,4 @@
-"""The manifest: which tracks an experiment uses, and why it leaves out the others."""
+"""The manifest: the tracks of an experiment, and the reasons for leaving out the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack, Windo
 from leitmotif.frames import FRAME_RATE
 
 REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
-"""In the order in which they are looked for; a track is counted under the first that applies."""
+"""In the order in which they are checked; the first one that applies is a track's reason."""
 
 SHORTEST_REMAINDER = FRAME_RATE
-"""Frames: audio left after the last whole window becomes a window of its own from 1 s on."""
+"""Minimum number of frames (1 s) after the last whole window that become a further window."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Manifest:
     """The first eligible tracks, in the corpus's order."""
     excluded: list[Exclusion]
     eligible: int
-    """Those beyond the number asked for included."""
+    """Number of eligible tracks, including those beyond the requested number."""
 
     def counts(self) -> dict[str, int]:
-        """Tracks excluded, by reason; every reason is there, so that two runs compare."""
+        """Number of excluded tracks for every reason, including reasons that do not occur."""
         found = Counter(row.reason for row in self.excluded)
         return {reason: found[reason] for reason in REASONS}
 
@@ -45,7 +45,7 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
 
 
 def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
-    """The track's row in the manifest, or the first reason against it."""
+    """Return the track's row in the manifest, or the first reason against it."""
 
     def exclude(reason: str, detail: str) -> Exclusion:
         return Exclusion(track_id=track.track_id, reason=reason, detail=detail)
@@ -76,12 +76,14 @@ def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusio
 
 
 def whole_frames(seconds: float) -> int:
-    """Codec frames (1/50 s) that fit into ``seconds``; 8.32 s are 416 in spite of rounding."""
+    """Number of codec frames (1/50 s) in ``seconds``; robust to rounding, so that 8.32 s are
+    416."""
     return int(seconds * FRAME_RATE + 1e-6)
 
 
 def windows(frames: int, rules: ManifestParams) -> list[Window]:
-    """What the model reads of a track of ``frames`` frames: its start, or all of it in a row."""
+    """Windows that the model reads of a track: one at its start, or all of it in adjacent
+    windows."""
     length = whole_frames(rules.window_seconds)
     if rules.windows == "first" or frames <= length:
         return [Window(start_frame=0, frames=min(length, frames))]

@@ -1,4 +1,4 @@
-"""Rows of the tables that describe a corpus, from verified files to the tracks that are used."""
+"""Rows of the tables that describe a corpus, from verified files to selected tracks."""
 
 from typing import Annotated
 
@@ -18,14 +18,14 @@ class Table(BaseModel):
 
 
 class Span(Table):
-    """A stretch of audio, in samples from the track's start."""
+    """A section of audio, in samples from the track's start."""
 
     start_sample: Annotated[int, Field(ge=0)]
     samples: Annotated[int, Field(ge=1)]
 
 
 class Licence(Table):
-    """How a recording may be used, and whom to credit."""
+    """Licence of a recording, and whom to credit."""
 
     name: str
     url: str | None
@@ -41,7 +41,7 @@ class CorpusTrack(Table):
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)] | None
-    """Duration that the metadata or the file's header states; null where neither does."""
+    """Duration according to the file's header or the metadata; null if neither states it."""
     tags: list[str]
     licence: Licence | None
 
@@ -52,7 +52,7 @@ class Failure(Table):
     track_id: str
     path: str
     reason: str
-    """A short word: undecodable, silent, too_short, non_finite, checksum, missing, …"""
+    """One of undecodable, silent, too_short, non_finite, checksum, missing, …"""
     detail: str
 
 
@@ -64,7 +64,7 @@ class Window(Table):
 
 
 class ManifestTrack(Table):
-    """A row of data/manifest.jsonl: a track that the experiment uses."""
+    """A row of data/manifest.jsonl: a track of the experiment."""
 
     track_id: TrackId
     path: str

@@ -1,4 +1,4 @@
-"""Pairs as the listening desk reads them: plain data, all words and places ready to show."""
+"""Converts pairs into plain data for the listening desk, with all texts and times ready to show."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ STATES = {None: "not measured", True: "the motif returns", False: "the motif doe
 
 
 def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
-    """Add the audio of a line of the log; raises StageError if its file is no sound."""
+    """Add the audio of a line of the log. Raises StageError if its file cannot be decoded."""
     path = clips / str(row.file)
     try:
         samples, rate = soundfile.read(path, dtype="int16")
@@ -35,7 +35,15 @@ def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
 def pair_data(
     subject: Subject, tried: Tried, pair: Pair, clips: Mapping[str, Clip]
 ) -> dict[str, Any]:
-    """Data of one pair; ``clips`` by SHA-256 of their audio. Times are in seconds of the clip."""
+    """Data of one pair, with times in seconds of the clip.
+
+    Parameters
+    ----------
+    subject, tried, pair
+        The pair, its condition, and what was changed.
+    clips
+        Clips by SHA-256 of their audio.
+    """
     before, after = pair.before, pair.after
     rate = clips[before.audio_sha256].sample_rate
     seconds = clips[before.audio_sha256].seconds
@@ -105,7 +113,7 @@ def _side(
 
 
 def _facts(pair: Pair) -> list[tuple[str, str]]:
-    """What was measured of the treated clip, beside the untreated one."""
+    """Measurements of the treated clip relative to the untreated clip."""
     metrics = pair.after.metrics
     if pair.before.audio_sha256 == pair.after.audio_sha256:
         return [("difference", "none: the clips are equal, sample by sample")]
@@ -129,7 +137,7 @@ def _slot(heard: Span | None, rate: int, seconds: float) -> list[dict[str, Any]]
 
 
 def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
-    """Frames whose prediction was changed. A step predicts the frame of its own number first."""
+    """Frames whose prediction was changed. A step first predicts the frame with its own number."""
     if row.condition == "counterfactual":
         return []
     start, stop = row.steps or (row.prefix_frames, row.prefix_frames + row.frames)

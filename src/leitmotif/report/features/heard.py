@@ -15,12 +15,12 @@ from leitmotif.report.folder import Folder
 from leitmotif.review.clips import to_pcm
 
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 1.0
-"""What a clip holds of the sound before and after the moment, as far as the context reaches."""
+"""Length of a clip before and after the moment, within the context."""
 
 
 @dataclass(frozen=True, order=True)
 class Excerpt:
-    """A stretch of a context, in its frames."""
+    """A section of a context, in its frames."""
 
     track: int
     """Number of the track."""
@@ -35,23 +35,37 @@ class Excerpt:
 
 
 def around(moment: Moment, context: Context) -> Excerpt:
-    """Return the stretch that is played of a moment."""
+    """Return the section that is played for a moment."""
     first = max(0, moment.step - round(BEFORE_SECONDS * FRAME_RATE))
     end = min(context.frames, moment.step + round(AFTER_SECONDS * FRAME_RATE))
     return Excerpt(moment.track, moment.context, first, end)
 
 
 def whole(moment: Moment, context: Context) -> Excerpt:
-    """Return the context of a moment."""
+    """Return the whole context of a moment."""
     return Excerpt(moment.track, moment.context, 0, context.frames)
 
 
 def write_clips(
     folder: Folder, corpus: Path, tracks: Sequence[Track], excerpts: Iterable[Excerpt]
 ) -> Mapping[Excerpt, Clip]:
-    """Write the clip of each excerpt once, decoding one track at a time; raises AudioError.
+    """Write the clip of each excerpt once, and decode one track at a time.
 
-    ``tracks`` are all of the manifest, so that numbers are places.
+    Parameters
+    ----------
+    folder
+        The report.
+    corpus
+        Folder of the recordings.
+    tracks
+        All tracks of the manifest, so that a track's number is its index.
+    excerpts
+        Sections to write.
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be used.
     """
     wanted: dict[int, list[Excerpt]] = {}
     for excerpt in sorted(set(excerpts)):

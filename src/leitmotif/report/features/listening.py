@@ -1,11 +1,11 @@
-"""One track after another as its features, its sound and its recurrences: what the pages are of.
+"""Reads features, sound and recurrences track by track for the pages.
 
 **Timing.** Row t of a context has read codebook k of the frames up to t - 1 - k (the delay
-pattern): all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
-So the mark of a moment stands at t / 50 s, where the last frame that the row has read ends. The
-codec's encoder hears up to 74 ms past it (``probe.targets``); nothing else does.
+pattern): all four codebooks up to frame t - 4, and only the coarser ones of the three frames after
+it. So the mark of a moment is at t / 50 s, the end of the last frame that the row has read. Only
+the codec's encoder hears past it, by up to 74 ms (``probe.targets``).
 
-The first row of a context has read nothing and is the same in every track; it counts nowhere.
+The first row of a context has read nothing and is the same in every track, so it is excluded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,11 +35,11 @@ class Context:
     start_frame: int
     frames: int
     first_row: int
-    """In the track's encoded file."""
+    """First row in the track's encoded file."""
     onsets: Array
-    """Where verified recurrences begin, in seconds from the context's start, ascending."""
+    """Onsets of verified recurrences in seconds from the context's start, ascending."""
     searched: float | None
-    """Seconds of the context in which all recurrences are known; None: nothing follows it."""
+    """Seconds of the context in which all recurrences are known; None if no audio follows it."""
 
     @property
     def rows(self) -> slice:
@@ -49,7 +49,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Sound:
-    """What the features stage wrote of a track: arrays of one column a frame."""
+    """Features of a track from the stage ``features``: arrays with one column per frame."""
 
     chroma: NDArray[np.float32]
     """[12, frames]"""
@@ -64,7 +64,7 @@ class Track:
     """A track whose features are shown."""
 
     number: int
-    """Place in the manifest."""
+    """Index in the manifest."""
     row: ManifestTrack
     contexts: Sequence[Context]
     labels: Sequence[Label]
@@ -87,9 +87,23 @@ def tracks_of(
     *,
     exploratory: bool,
 ) -> list[Track]:
-    """Describe the tracks, in the manifest's order; raises StoreError where one has no features.
+    """Describe the tracks, in the manifest's order.
 
-    ``exploratory`` takes tracks with undecided proposals for complete, as the probes then do.
+    Parameters
+    ----------
+    rows
+        The manifest.
+    features
+        Folder of the stage ``features``.
+    labels, coverage
+        Rows of the stage ``labels``.
+    exploratory
+        Treat tracks with undecided proposals as complete, as the probes do.
+
+    Raises
+    ------
+    StoreError
+        If a track has no features.
     """
     covered = {row.track_id: row for row in coverage}
     by_track: dict[str, list[Label]] = {}
@@ -133,9 +147,21 @@ def read_sound(folder: Path, track_id: str) -> Sound:
 def activity(folder: Path, track: Track, numbers: Sequence[int]) -> Array:
     """Activations of features of one autoencoder in a track: [rows, len(numbers)].
 
-    They are 0 in rows that have read nothing.
-    ``folder`` holds its encoded tracks; ``numbers`` ascend. Raises StoreError if the file has
-    another number of rows than the track's contexts.
+    Rows that have read nothing are 0.
+
+    Parameters
+    ----------
+    folder
+        Encoded tracks of the autoencoder.
+    track
+        The track.
+    numbers
+        Features, ascending.
+
+    Raises
+    ------
+    StoreError
+        If the file and the track's contexts differ in the number of rows.
     """
     path = folder / f"{track.row.track_id}.safetensors"
     codes, _ = read_codes(path)

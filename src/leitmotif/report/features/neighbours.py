@@ -1,4 +1,5 @@
-"""Which features write nearly the same: cosines of decoder vectors, within a site and across."""
+"""Cosines of decoder vectors, within a site and between sites: features that write nearly the
+same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,26 +23,26 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a feature's two vectors say."""
+    """Comparison of a feature's encoder and decoder vectors."""
 
     own_site: Sequence[Neighbour]
-    """The nearest of the same autoencoder, descending."""
+    """Nearest features of the same autoencoder, descending."""
     other_sites: Sequence[Neighbour]
-    """The nearest one of each other autoencoder of the same width, in the registry's order."""
+    """Nearest feature of each other autoencoder of the same width, in the registry's order."""
     opposite: Neighbour
-    """Of the same autoencoder, the one of the least cosine."""
+    """Feature of the same autoencoder with the smallest cosine."""
     encoder_decoder: float
-    """Cosine of its encoder and decoder vectors: 1 where it reads what it writes."""
+    """Cosine of its encoder and decoder vectors; 1 if it reads what it writes."""
     norm: float
-    """Of its decoder vector."""
+    """Norm of its decoder vector."""
 
 
 @torch.no_grad()
 def vectors(used: Sequence[Used], hook: str, feature: int, *, nearest: int) -> Vectors:
-    """Compare a feature's decoder vector with all others; of equal cosines the lower number first.
+    """Compare a feature's decoder vector with all others; ties are ordered by number.
 
-    The residual stream has the same coordinates after every block, so a direction of one site can
-    be looked for at the others.
+    The residual stream has the same coordinates after every block, so directions of different sites
+    can be compared.
     """
     own = next(one for one in used if one.hook.name == hook)
     direction = own.sae.W_dec[feature]

@@ -1,4 +1,4 @@
-"""Where in a context a feature fires: in every track at once, and on average."""
+"""Activity of a feature by place in the context, in every track and on average."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from leitmotif.report.features.listening import Context, Track
 Array = NDArray[np.float64]
 
 RASTER_TRACKS = 100
-"""Most tracks in the raster, taken at even distances."""
+"""Maximum number of tracks in the raster, sampled evenly."""
 RASTER_COLUMNS = 416
-"""Most columns; a column holds the largest activation of its rows."""
+"""Maximum number of columns; a column holds the largest activation of its rows."""
 PLACE_SECONDS = 0.2
 
 
@@ -26,7 +26,7 @@ class Line:
     track: Track
     context: Context
     values: Array
-    """[columns], largest activation in each; short contexts end early."""
+    """[columns], largest activation in each column; short contexts end early."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class ByPlace:
     """Mean activity at each place, by whether a recurrence begins at the horizon."""
 
     seconds: Array
-    """[places], where each begins."""
+    """[places], start of each place in seconds."""
     ahead: Array
-    """[places], mean over rows with a recurrence at the horizon; NaN where there are none."""
+    """[places], mean over rows with a recurrence at the horizon; NaN if there are none."""
     none: Array
-    """[places], mean over rows without."""
+    """[places], mean over rows without a recurrence at the horizon."""
     share: Array
-    """[places], of rows with one."""
+    """[places], share of rows with a recurrence at the horizon."""
 
 
 class Places:
@@ -72,7 +72,8 @@ class Places:
             self._lines.append((track, context, pooled.astype(np.float32)))
 
     def raster(self, feature: int) -> list[Line]:
-        """The tracks' first contexts, those of the same recurrences together, late ones last."""
+        """First contexts of the tracks, grouped by their recurrences, with late recurrences
+        last."""
         ordered = sorted(self._lines, key=lambda one: (tuple(one[1].onsets), one[0].number))
         return [Line(track, context, values[:, feature]) for track, context, values in ordered]
 
@@ -102,7 +103,7 @@ class Places:
 
 
 def onset_columns(lines: Sequence[Line], rows_a_column: int) -> list[list[float]]:
-    """Where recurrences begin in each line, in columns."""
+    """Onsets of recurrences in each line, in columns."""
     return [
         [float(onset * FRAME_RATE / rows_a_column) for onset in line.context.onsets]
         for line in lines

@@ -1,4 +1,4 @@
-"""What a feature may hear: how its activity goes along with simple properties of the sound."""
+"""Correlations of a feature's activity with simple properties of the sound."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,17 @@ Array = NDArray[np.float64]
 
 PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 PROPERTIES = (*PITCHES, "energy", "onset", "place")
-"""``place``: rows since the context began; the rest are of the last frame that a row has read."""
+"""``place`` counts rows from the context's start; the others belong to the last frame that a row
+has read."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """How activity and one property of the sound go together."""
+    """Correlation of activity with one property of the sound."""
 
     name: str
     r: float
-    """Pearson's, over all rows of all tracks."""
+    """Pearson correlation over all rows of all tracks."""
 
 
 class Links:
@@ -39,7 +40,7 @@ class Links:
             heard = np.vstack([sound.chroma[:, last], sound.energy[last], sound.onset[last]]).T
             place = np.arange(1, context.frames, dtype=np.float64)[:, np.newaxis]
             values = np.hstack([heard, place, activity[context.rows][1:]])
-            # Joined as groups (Chan et al. 1983), so that large means cost no precision.
+            # Combined as groups (Chan et al. 1983), so that large means do not reduce precision.
             n, mean = len(values), values.mean(axis=0)
             centred, step = values - mean, mean - self._mean
             total = self._rows + n
@@ -48,7 +49,8 @@ class Links:
             self._rows = total
 
     def result(self) -> list[list[Link]]:
-        """For each feature its links in the order of PROPERTIES; 0 where something is constant."""
+        """Links of each feature in the order of PROPERTIES; 0 if activity or property is
+        constant."""
         spread = np.sqrt(np.diag(self._products))
         count = len(PROPERTIES)
         scale = np.outer(spread[count:], spread[:count])
@@ -61,10 +63,10 @@ class Links:
 
 
 class Clock:
-    """How much of n features' activity is the place in the context, in constant memory.
+    """Share of n features' activity that the place in the context explains, in constant memory.
 
-    A mean for each step is fitted over all tracks; the share of the variance that it explains is
-    adjusted for the number of steps, so that it is 0 on average where there is nothing.
+    A mean for each step is fitted over all tracks. The share of the variance that it explains is
+    adjusted for the number of steps, so that it is 0 on average if there is no relation.
     """
 
     def __init__(self, features: int, *, context_frames: int) -> None:
@@ -81,7 +83,7 @@ class Clock:
             self._squares += (values**2).sum(axis=0)
 
     def result(self) -> list[float]:
-        """Share for each feature, at least 0; 0 where it never changes."""
+        """Share for each feature, at least 0; 0 if the feature is constant."""
         reached = self._counts > 0
         counts, sums = self._counts[reached][:, np.newaxis], self._sums[reached]
         rows, steps = float(counts.sum()), len(counts)

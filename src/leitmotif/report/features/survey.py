@@ -1,4 +1,4 @@
-"""Everything that is measured of the features of one autoencoder, in two passes over the tracks."""
+"""Measures the features of one autoencoder in two passes over the tracks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from leitmotif.report.features.sounds import Clock, Link, Links
 
 @dataclass(frozen=True)
 class Survey:
-    """What was measured of one feature."""
+    """Measurements of one feature."""
 
     density: Density
     moments: Sequence[Moment]
@@ -23,7 +23,7 @@ class Survey:
     by_place: ByPlace
     raster: Sequence[Line]
     rows_a_column: int
-    """Rows of a context in a column of the raster."""
+    """Number of rows of a context in a column of the raster."""
     links: Sequence[Link]
     clock: float
     """Share of the activity's variance that the place in the context explains."""
@@ -40,11 +40,31 @@ def survey(
     seed: int,
     shown: Callable[[Iterable[Track]], Iterable[Track]] = iter,
 ) -> dict[int, Survey]:
-    """Measure features (``numbers``, ascending) of the autoencoder encoded in ``encoded``.
+    """Measure features of one autoencoder.
 
-    ``features`` holds chroma, energy and onsets; ``horizon`` is the one by which places are split,
-    and the curve around onsets begins ``ahead_seconds`` before them. ``shown`` wraps each pass.
-    Raises StoreError.
+    Parameters
+    ----------
+    numbers
+        The features, ascending.
+    tracks
+        All tracks.
+    encoded
+        Folder with the encoded tracks of the autoencoder.
+    features
+        Folder with chroma, energy and onsets.
+    horizon
+        Horizon by which the activity by place is split.
+    ahead_seconds
+        Length of the curve before onsets.
+    seed
+        Of the random moments.
+    shown
+        Wraps the tracks in each pass, for example to show progress.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be used.
     """
     count = len(numbers)
     longest = max(context.frames for track in tracks for context in track.contexts)

@@ -1,4 +1,4 @@
-"""What the templates of the feature pages draw, made from what was measured."""
+"""Converts measurements into the data that the templates of the feature pages draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,27 +20,27 @@ from leitmotif.report.features.raster import raster_png
 Array = NDArray[np.float64]
 
 MOST_GROUPS = 8
-"""Groups of tracks with the same onsets that are named beside the raster."""
+"""Maximum number of groups of tracks with the same onsets that are labelled at the raster."""
 
 
 @dataclass(frozen=True)
 class Firing:
-    """A stretch of sound with the feature's activity over it."""
+    """A section of sound with the feature's activity above it."""
 
     clip: Clip
     marks: Sequence[Mapping[str, object]]
-    """As score.js draws them, in seconds of the clip."""
+    """Marks for score.js, in seconds of the clip."""
     trace: str
     """Path in a box of 100 by 100."""
     moment: float
-    """Place of the moment, as a share of the clip."""
+    """Position of the moment as a share of the clip."""
     length: float
-    """Of the clip, as a share of a whole one."""
+    """Length of the clip as a share of a full clip."""
     late: float
-    """What a whole clip has before this one's start, as a share of it: lines stand below lines."""
+    """Missing part at the start as a share of a full clip, so that the lines of all clips align."""
     highest: bool
     label: str
-    """Names it for a screen reader."""
+    """Text for screen readers."""
     title: str
     facts: Sequence[str]
 
@@ -54,9 +54,9 @@ class Raster:
     """Path of the recurrences' onsets in a box of 100 by 100."""
     x: Sequence[Tick]
     groups: Sequence[Tick]
-    """Names of groups of tracks, at their middle."""
+    """Labels of groups of tracks, at their middle."""
     borders: Sequence[float]
-    """Per cent from the top, where a group ends."""
+    """Ends of the groups, in per cent from the top."""
     rows: int
 
 
@@ -68,7 +68,7 @@ def firing(
     activity: Array,
     largest: float,
 ) -> Firing:
-    """Show a moment in an excerpt; ``activity`` [rows] is the feature's in the whole track."""
+    """Data of a moment in an excerpt; ``activity`` [rows] covers the whole track."""
     context = track.contexts[moment.context]
     part = activity[context.rows][excerpt.first : excerpt.end]
     at = (moment.step - excerpt.first) / FRAME_RATE
@@ -94,7 +94,8 @@ def firing(
 
 
 def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
-    """Draw the raster's lines below each other; onsets stand where they are heard."""
+    """Data of the raster, with lines below each other and onsets at the times at which they
+    sound."""
     columns = max(len(line.values) for line in lines)
     count = len(lines)
     marks, groups, borders = [], [], []
@@ -124,7 +125,7 @@ def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
 
 
 def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
-    """Motifs and their verified returns within an excerpt, each stretch once."""
+    """Motifs and their verified returns within an excerpt, without repetitions."""
     context = track.contexts[excerpt.context]
     start = (context.start_frame + excerpt.first) / FRAME_RATE
     spans = {
