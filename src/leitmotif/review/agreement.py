@@ -1,7 +1,7 @@
-"""How far two reviewers agree beyond chance: Cohen's kappa, and where they differ.
+"""Agreement of two reviewers beyond chance: Cohen's kappa and the confusion matrix.
 
-Only first decisions count, each made without knowledge of the other's; what is decided a second
-time because of a disagreement would raise any measure of agreement.
+Only first decisions count, which each reviewer makes without knowledge of the other's. Second
+decisions, which settle a disagreement, would raise any measure of agreement.
 
 Cohen, J. (1960). A coefficient of agreement for nominal scales. Educational and Psychological
 Measurement 20(1), 37-46.
@@ -22,7 +22,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval; None where one is not defined."""
+    """An estimate with its 95 % interval; None if it is not defined."""
 
     mean: float | None
     low: float | None
@@ -31,39 +31,41 @@ class Interval:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two reviewers on the pairs that both decided first and blindly."""
+    """Agreement of two reviewers on the pairs for which both made a first decision."""
 
     reviewers: tuple[str, str]
     confusion: NDArray[np.int64]
-    """[4, 4]: the first reviewer's verdicts down, the second's across, in VERDICTS's order."""
+    """[4, 4]: rows are verdicts of the first reviewer, columns of the second, in the order of
+    VERDICTS."""
     kappa: Interval
-    """Over the four verdicts. The interval is a bootstrap over tracks: verdicts on one track are
-    not independent."""
+    """Kappa over the four verdicts. The interval is a bootstrap over tracks, because verdicts on
+    one track are not independent."""
     kappa_positive: Interval
-    """Positive against everything else, which is what becomes a label."""
+    """Kappa of positive against the rest; only positive pairs become labels."""
 
     @property
     def n(self) -> int:
-        """Pairs that both decided."""
+        """Number of pairs that both decided."""
         return int(self.confusion.sum())
 
     @property
     def observed(self) -> float | None:
-        """Share of the pairs on which they say the same."""
+        """Share of these pairs with the same verdict."""
         return float(np.trace(self.confusion) / self.n) if self.n else None
 
 
 def agreements(decisions: Iterable[Decision]) -> list[Agreement]:
-    """Compare every two reviewers of standing decisions, with or without a common pair."""
+    """Compare each pair of reviewers, whether they have decided common items or not."""
     first = [decision for decision in decisions if decision.queue == "review"]
     reviewers = sorted({decision.reviewer for decision in first})
     return [_compare(first, pair) for pair in combinations(reviewers, 2)]
 
 
 def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Cohen's kappa of confusion counts [..., k, k]: [...].
+    """Cohen's kappa [...] of confusion counts [..., k, k].
 
-    NaN where it is not defined: without a decision, or when both always say the same one thing.
+    It is NaN if it is not defined: without a decision, or if both always give the same single
+    verdict.
     """
     n = confusion.sum(axis=(-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -92,7 +94,7 @@ def _compare(decisions: list[Decision], reviewers: tuple[str, str]) -> Agreement
 
 
 def _positive_or_not(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[..., 4, 4] -> [..., 2, 2]: the first verdict against the others together."""
+    """[..., 4, 4] -> [..., 2, 2]: the first verdict against the others combined."""
     rows = np.stack([confusion[..., 0, :], confusion[..., 1:, :].sum(axis=-2)], axis=-2)
     return np.stack([rows[..., 0], rows[..., 1:].sum(axis=-1)], axis=-1)
 
@@ -113,7 +115,7 @@ def _interval(by_track: NDArray[np.int64]) -> Interval:
 
 
 def as_text(found: Sequence[Agreement]) -> str:
-    """Return kappa and confusion of every two reviewers as a text of several lines."""
+    """Return kappa and confusion matrix of each pair of reviewers as text."""
     if not found:
         return "fewer than two reviewers have decided anything"
     return "\n\n".join(_described(agreement) for agreement in found)

@@ -16,7 +16,7 @@ MEDIA_TYPES = {
 
 @cache
 def page_files() -> dict[str, bytes]:
-    """Return every file of the page by its name; nothing else is ever served as a static file."""
+    """Return the files of the page by name; the server delivers no other static file."""
     folder = files("leitmotif.review") / "page"
     own = {
         entry.name: entry.read_bytes()

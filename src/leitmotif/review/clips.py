@@ -1,8 +1,9 @@
-"""Short clips for the page: cut exactly to the sample, kept as WAV files, made once per track.
+"""Short clips for the page: WAV files, cut exactly to the sample, made once per track.
 
 A clip holds a window with some context on either side, so that the page can play the context and
-move the window's edges without asking again. Samples are rounded to 16 bits, as the composer's are,
-so that a last-digit difference between decoders does not change a clip's hash.
+move the edges of the window without another request. Samples are rounded to 16 bits, as the
+composer's samples are, so that rounding differences between decoders do not change the hash of a
+clip.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from leitmotif.review.failures import RefusedError
 
 Pcm = NDArray[np.int16]
 CONTEXT_SECONDS = 4.0
-"""Audio on either side of a window; also how far an edge can be moved."""
+"""Length of the audio on either side of a window, and maximum movement of an edge."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Clip:
     """A window of a track and the file that holds it."""
 
     name: str
-    """64 hex digits: the file is NAME.wav."""
+    """64 hex digits; the file is NAME.wav."""
     start_sample: int
-    """Where in the track the clip begins."""
+    """Start of the clip in the track."""
     window: Span
-    """What is asked about, in samples of the track."""
+    """The window in question, in samples of the track."""
 
 
 class ClipStore:
@@ -50,7 +51,7 @@ class ClipStore:
         self._guard = threading.Lock()
 
     def clip(self, track: ManifestTrack, window: Span, sample_rate: int) -> Clip:
-        """Name the clip of a window; ``cut`` makes its file."""
+        """Return the clip of a window; ``cut`` makes its file."""
         margin = round(CONTEXT_SECONDS * sample_rate)
         start = max(0, window.start_sample - margin)
         end = window.start_sample + window.samples + margin
@@ -58,14 +59,14 @@ class ClipStore:
         return Clip(name, start, window)
 
     def path(self, name: str) -> Path:
-        """Where a clip's file is, if it was cut."""
+        """Path of a clip's file, which exists if the clip was cut."""
         return self.folder / f"{name}.wav"
 
     def cut(self, track: ManifestTrack, clips: Iterable[Clip], sample_rate: int) -> None:
-        """Make the files of clips of one track that are not there yet; decodes it at most once.
+        """Make missing files of clips of one track, which is decoded at most once.
 
-        Raises AudioError as ``load_audio`` and ``verify_audio`` do, and OSError when a file cannot
-        be written.
+        Raises AudioError for the same reasons as ``load_audio`` and ``verify_audio``, and OSError
+        if a file cannot be written.
         """
         with self._lock_of(track.sha256):
             missing = [clip for clip in clips if not self.path(clip.name).exists()]
@@ -94,9 +95,9 @@ class ClipStore:
         return np.asarray(samples, np.int16)
 
     def sha256(self, clip: Clip, window: Span, sample_rate: int) -> str:
-        """Hash the WAV file of ``window``, a part of ``clip``: what was judged.
+        """Hash the WAV file of ``window``, the judged part of ``clip``.
 
-        Raises RefusedError if it is not a part of it.
+        Raises RefusedError if the window is not within the clip.
         """
         first = window.start_sample - clip.start_sample
         samples = self.read(clip, sample_rate)[max(0, first) : first + window.samples]
@@ -121,12 +122,12 @@ class ClipStore:
 
 
 def to_pcm(samples: NDArray[np.float32]) -> Pcm:
-    """Round samples in [-1, 1] to 16 bits, clipping what a decoder lets overshoot: [n] -> [n]."""
+    """Round samples [n] in [-1, 1] to 16 bits, and clip overshoots of the decoder."""
     return np.clip(np.round(samples * 32767), -32768, 32767).astype(np.int16)
 
 
 def wav(samples: Pcm, sample_rate: int) -> bytes:
-    """Lay 16-bit mono samples [n] out as a WAV file; the same samples give the same bytes."""
+    """Encode 16-bit mono samples [n] as a WAV file; the same samples give the same bytes."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Lines of a decision log: what one person said of one proposal, and what was taken back."""
+"""Lines of a decision log: a reviewer's verdict on a proposal, or an undo."""
 
 from typing import Annotated, Literal
 
@@ -9,40 +9,43 @@ from leitmotif.files import sha256_json
 
 Verdict = Literal["positive", "negative", "ambiguous", "rejected"]
 VERDICTS: tuple[Verdict, ...] = ("positive", "negative", "ambiguous", "rejected")
-"""The motif returns; it sounds alike but is no return; cannot be told; cannot be judged at all."""
+"""The motif returns; similar sound without a return; the reviewer cannot tell; cannot be judged."""
 
 Queue = Literal["review", "disagreements"]
 QUEUES: tuple[Queue, ...] = ("review", "disagreements")
-"""First decisions, each blind to the others'; and second ones, where the first disagree."""
+"""First decisions, which are blind to those of others; second decisions, which settle
+disagreements."""
 
 Reviewer = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-"""Also the name of the log's file."""
+"""Name of a reviewer, and of the log file."""
 
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-"""Made by the client, once for each press of a key: a request that is sent again is known by it."""
+"""Made by the client for each key press; it identifies a request that is sent again."""
 
 PairId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 LONGEST_NOTE = 2000
 
 
 class JudgedSpan(Span):
-    """A window as it was judged, after nudging."""
+    """A window as judged, after its edges were moved."""
 
     sha256: Sha256 | None
-    """Of its clip, a WAV file; null where no clip could be cut (such an item can be rejected)."""
+    """SHA-256 of its clip, a WAV file; null if no clip could be cut (such an item can be
+    rejected)."""
 
 
 class Versions(Table):
-    """What the reviewer worked with."""
+    """Versions of the software that the reviewer used."""
 
     leitmotif: str
     review: Sha256
-    """Of the code that cut the clips and recorded the decision."""
+    """Version of the code that cut the clips and recorded the decision."""
     page: Sha256
 
 
 class Decision(Table):
-    """One verdict on one pair of windows. It says all that a label needs, without the proposal."""
+    """A verdict on a pair of windows. It holds everything that a label needs, without the
+    proposal."""
 
     action: Literal["decide"]
     key: Key
@@ -61,16 +64,16 @@ class Decision(Table):
     proposed_motif: Span
     proposed_recurrence: Span
     transposition: int
-    """Semitones, as proposed."""
+    """Proposed transposition in semitones."""
     score: float
-    """The proposal's, which the reviewer did not see unless told to."""
+    """Score of the proposal, which is hidden from the reviewer by default."""
     p: float
     texture: float
     versions: Versions
 
 
 class Undo(Table):
-    """Takes back an earlier line of the same log."""
+    """Undoes an earlier line of the same log."""
 
     action: Literal["undo"]
     key: Key
@@ -87,10 +90,10 @@ ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="ac
 
 
 def pair_id(audio_sha256: str, sample_rate: int, motif: Span, recurrence: Span) -> str:
-    """Name the question "does this window return in that one?", 16 hex digits.
+    """Id of the question whether one window returns in the other, 16 hex digits.
 
-    It depends on the audio and the two windows only. A decision therefore stays valid when a later
-    version of the engine proposes the same windows, whatever it scores them.
+    It depends only on the audio and the two windows. A decision therefore stays valid if a later
+    version of the engine proposes the same windows, whatever their score.
     """
     windows = [[span.start_sample, span.samples] for span in (motif, recurrence)]
     return sha256_json([audio_sha256, sample_rate, windows])[:16]

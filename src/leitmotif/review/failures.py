@@ -1,4 +1,4 @@
-"""What a review refuses or cannot do; the server answers each kind with a status of its own."""
+"""Errors of a review; the server answers each kind with its own status."""
 
 from leitmotif.errors import ReviewError
 
@@ -12,7 +12,7 @@ class RefusedError(ReviewError):
 
 
 class ConflictError(ReviewError):
-    """The decision contradicts one that stands, or undoes one that does not."""
+    """The decision contradicts a current decision, or undoes a decision that is not current."""
 
 
 class LockedError(ReviewError):

@@ -1,11 +1,12 @@
-"""Who may talk to the review page: checks that stand before every request.
+"""Access control of the review page: checks before every request.
 
-- ``Host`` has to name this server. A web page that rebinds its own name to this machine's address
-  (DNS rebinding) sends its own name there.
-- What changes something has to come from the page itself: ``Origin`` equals ``Host``, and the body
-  is JSON, which no form of another site can send.
-- Where tokens are in use, each request carries one, in a cookie that the first link sets or as
-  ``Authorization: Bearer``. A token belongs to one reviewer, and nobody can decide as another.
+- ``Host`` must name this server. A web page that rebinds its own name to this machine's address
+(DNS
+  rebinding) sends its own name there.
+- Requests that change something must come from the page itself: ``Origin`` equals ``Host``, and the
+  body is JSON, which a form of another site cannot send.
+- If tokens are in use, each request carries a token, in a cookie that the first link sets or as
+  ``Authorization: Bearer``. A token belongs to one reviewer, so nobody can decide as another.
 """
 
 import hmac
@@ -22,7 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LARGEST_BODY = 64 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 REVIEWER = "leitmotif.reviewer"
-"""Key of the request's scope: who the token belongs to; None where no token is demanded."""
+"""Key of the request's scope for the owner of the token; the value is None if no token is
+required."""
 
 _READING = frozenset({"GET", "HEAD"})
 _HEADERS = {
@@ -43,14 +45,14 @@ class Access:
     """The rules of one server."""
 
     hosts: frozenset[str] = LOOPBACK
-    """Names by which the server may be addressed, in lower case, without port."""
+    """Accepted host names of the server, in lower case and without port."""
     any_address: bool = False
-    """Also accept any numeric address: a name that was rebound is not one."""
+    """Also accept any numeric address, because a rebound name is never numeric."""
     tokens: Mapping[str, str] = field(default_factory=dict)
-    """Reviewer by token; empty: no token is demanded."""
+    """Reviewer by token; if it is empty, no token is required."""
 
     def reviewer_of(self, token: str) -> str | None:
-        """Return whose token this is; takes as long for a wrong one as for a right one."""
+        """Return the owner of a token, in the same time for wrong and right tokens."""
         found = None
         for known, reviewer in self.tokens.items():
             if hmac.compare_digest(known.encode(), token.encode()):
@@ -59,7 +61,7 @@ class Access:
 
 
 class Guard:
-    """ASGI middleware that lets through what ``access`` allows, and sets the security headers."""
+    """ASGI middleware that passes requests allowed by ``access``, and sets the security headers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app, self.access = app, access
@@ -115,7 +117,7 @@ class Guard:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         link = query.pop("token", [""])[0]
         if link and scope["method"] in _READING and self.access.reviewer_of(link):
-            # Into a cookie and out of the address, which histories and logs would keep.
+            # Move the token from the address, which histories and logs keep, into a cookie.
             rest = urlencode(query, doseq=True)
             path = scope["path"] + (f"?{rest}" if rest else "")
             cookie = f"{_cookie_name(host)}={link}; Path=/; HttpOnly; SameSite=Strict"
@@ -146,7 +148,7 @@ class Answer:
 
 
 def _foreign(headers: Headers, host: str) -> Answer | None:
-    """Refuse a change that another site's page may have sent."""
+    """Refuse a change that may come from a page of another site."""
     origin = headers.get("origin", "")
     if urlsplit(origin).netloc.lower() != host.lower() or not host:
         return _refuse(
@@ -183,7 +185,8 @@ def _redirect(path: str, cookie: str) -> Answer:
 
 
 def _cookie_name(host: str) -> str:
-    """Name the token's cookie; browsers share cookies between ports, so it names the port."""
+    """Name of the token's cookie. It contains the port, because browsers share cookies between
+    ports."""
     return f"leitmotif-{urlsplit(f'//{host}').port or 80}"
 
 

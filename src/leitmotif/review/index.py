@@ -1,8 +1,9 @@
-"""An SQLite index over the decision logs: what stands, what was skipped, and one writer at a time.
+"""An SQLite index of the decision logs: current decisions, skipped items, and a lock for one
+writer.
 
-The logs are the truth. The index is brought up to date with them before every write, and it can be
-deleted at any time: only the order of skipped items is lost. Its write lock also keeps apart the
-processes that append to one log.
+The logs are authoritative. The index is updated from them before every write. It can be deleted at
+any time; this loses only which items were skipped. Its write lock also prevents two processes from
+appending to one log at the same time.
 """
 
 import sqlite3
@@ -19,7 +20,7 @@ from leitmotif.review.log import append, encode, log_files, log_path, mend, read
 from leitmotif.review.standing import standing
 
 LOCK_SECONDS = 5.0
-"""How long a write waits for another program that holds the index."""
+"""Maximum time that a write waits for another program that holds the index."""
 
 _VERSION = 1
 _SCHEMA = """
@@ -43,7 +44,7 @@ CREATE TABLE skipped (
 
 @dataclass(frozen=True)
 class Standing:
-    """A decision that stands, in short."""
+    """Short form of a current decision."""
 
     reviewer: str
     queue: Queue
@@ -55,9 +56,9 @@ class Standing:
 
 
 class Index:
-    """The index in ``database`` over the logs in ``decisions``; safe to share between threads.
+    """The index in ``database`` of the logs in ``decisions``; safe to share between threads.
 
-    ``notices`` says what was found wrong with the logs or the index and mended.
+    ``notices`` lists problems of the logs or the index that were repaired.
     """
 
     def __init__(self, database: Path, decisions: Path) -> None:
@@ -79,11 +80,18 @@ class Index:
         self._connection.close()
 
     def record(self, entry: Entry) -> tuple[Entry, bool]:
-        """Append ``entry`` to its reviewer's log, once; returns what the log holds under its key.
+        """Append ``entry`` to its reviewer's log once, and return when the line is on the disk.
 
-        The second value says whether it was there before: the request was repeated. Returns only
-        when the line is on the disk. Raises ConflictError, LockedError and NotSavedError; nothing
-        is saved then.
+        Returns
+        -------
+        tuple
+            The log's entry with this key, and whether it existed before because the request was
+            repeated.
+
+        Raises
+        ------
+        ConflictError, LockedError, NotSavedError
+            Nothing is saved then.
         """
         on_disk = False
         try:
@@ -98,13 +106,13 @@ class Index:
         except ReviewError:
             if not on_disk:
                 raise
-            # The index could not follow, on a full disk for example. It will, from the log.
+            # The index could not be updated, for example on a full disk. It will be, from the log.
         return entry, False
 
     def standing(
         self, *, reviewer: str | None = None, queue: Queue | None = None
     ) -> list[Standing]:
-        """Return the decisions that stand, oldest line first; of one reviewer or queue if named."""
+        """Return current decisions, oldest first, optionally of one reviewer or one queue."""
         with self._reading() as database:
             rows = database.execute(
                 "SELECT reviewer, queue, pair, key, verdict, time FROM standing "
@@ -153,7 +161,7 @@ class Index:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the index, up to date with logs that something else changed, such as git."""
+        """Yield the index, updated from logs that another program such as git has changed."""
         with self._lock, _explaining(self.database):
             stale = bool(self._changed(self._connection))
         if stale:
@@ -163,7 +171,7 @@ class Index:
             yield self._connection
 
     def _changed(self, database: sqlite3.Connection) -> list[str]:
-        """Reviewers whose log is not the one that the index has read."""
+        """Reviewers whose log has changed since the index read it."""
         known = dict(database.execute("SELECT reviewer, stamp FROM logs"))
         there = {path.stem: _stamp_of(path) for path in log_files(self.decisions)}
         return [
@@ -182,7 +190,7 @@ class Index:
             _reload(database, path)
 
     def _check(self, database: sqlite3.Connection, entry: Entry) -> None:
-        """Refuse a decision where one stands, and the undoing of one that does not stand."""
+        """Refuse a second decision on an item, and an undo of a decision that is not current."""
         place = (entry.reviewer, entry.queue, entry.pair)
         found = database.execute(
             "SELECT key, verdict FROM standing WHERE reviewer = ? AND queue = ? AND pair = ?", place
@@ -234,7 +242,7 @@ def _find(database: sqlite3.Connection, key: str, reviewer: str) -> Entry | None
 
 
 def _same(sent: Entry, there: Entry) -> Entry:
-    """Return what the log holds; raises ConflictError if it is not what was sent under its key."""
+    """Return the line in the log. Raises ConflictError if another line was sent under its key."""
     changing = {"time", "versions"}
     if sent.model_dump(exclude=changing) != there.model_dump(exclude=changing):
         raise ConflictError("this key belongs to another decision", fix="reload the page")
@@ -254,7 +262,7 @@ def _append(path: Path, entry: Entry) -> None:
 
 
 def _reload(database: sqlite3.Connection, path: Path) -> None:
-    """Replace all that the index has of a reviewer by what the log says."""
+    """Replace all entries of a reviewer in the index by the content of the log."""
     for table in ("logs", "entries", "standing"):
         database.execute(f"DELETE FROM {table} WHERE reviewer = ?", (path.stem,))
     if not path.exists():
@@ -270,7 +278,7 @@ def _reload(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _take(database: sqlite3.Connection, path: Path, entry: Entry) -> None:
-    """Take in the line that was just appended."""
+    """Add the line that was just appended."""
     if isinstance(entry, Undo):
         _reload(database, path)
         return
@@ -310,7 +318,7 @@ def _explaining(database: Path) -> Iterator[None]:
 
 
 def _explained(error: sqlite3.DatabaseError, database: Path) -> ReviewError:
-    # The low byte is the kind of error, whatever the extended code.
+    # The low byte is the kind of error; the extended code is ignored.
     if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LockedError(
             f"{database} is locked by another program",

@@ -1,4 +1,4 @@
-"""Labels: the recurrences that are known to be true, from the score or from people's decisions."""
+"""Labels: verified recurrences, from the score or from decisions of reviewers."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,24 +17,24 @@ from leitmotif.tables.truth import Truth
 
 @dataclass(frozen=True)
 class Labels:
-    """What the labels stage writes."""
+    """Output of the stage ``labels``."""
 
     labels: list[Label]
     coverage: list[Coverage]
     counts: dict[str, int]
-    """Pairs by what was decided of them; see ``OUTCOMES``. Empty by the score."""
+    """Number of pairs by outcome; see ``OUTCOMES``. Empty if the labels come from the score."""
 
 
 OUTCOMES = (*VERDICTS, "disagreed", "pending", "outside_queue", "other_audio")
-"""Pairs of the queue on which the reviewers agree, by verdict; on which they disagree; without
-enough decisions. Then pairs with decisions that today's queue does not hold (their positives count
-all the same), and those on recordings that today's manifest does not hold (they do not)."""
+"""Pairs of the queue on which reviewers agree, by verdict; on which they disagree; without enough
+decisions. Then decided pairs that are not in the current queue (their positives count), and those
+on recordings that are not in the current manifest (they do not count)."""
 
 
 def from_score(
     truths: Iterable[Truth], tracks: Sequence[ManifestTrack], proposals: Sequence[Proposal]
 ) -> Labels:
-    """Take the labels of the organism's music from its score: every statement and return."""
+    """Make the labels of the organism's music from its score: every statement and return."""
     known = {truth.track_id: truth for truth in truths}
     missing = [track.track_id for track in tracks if track.track_id not in known]
     if missing:
@@ -67,10 +67,10 @@ def from_decisions(
     *,
     min_reviewers: int,
 ) -> Labels:
-    """Take the labels from standing decisions: the pairs that all who decided call positive.
+    """Make labels from current decisions: the pairs that all deciding reviewers call positive.
 
-    A pair needs ``min_reviewers`` first decisions; second ones, made where the first disagree, take
-    their place. A label's windows are the means of the reviewers' windows.
+    A pair needs ``min_reviewers`` first decisions. Second decisions, which settle disagreements,
+    replace them. The windows of a label are the means of the reviewers' windows.
     """
     hashes = {track.track_id: track.sha256 for track in tracks}
     queue = {

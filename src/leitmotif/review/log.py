@@ -1,8 +1,8 @@
 """The decision log: one JSON-lines file per reviewer, appended to and never rewritten.
 
-A line counts from the moment it is on the disk with its newline, and no decision is acknowledged
-before. What a killed process leaves after the last newline was therefore never acknowledged: it is
-completed if only the newline is missing, and set aside if it is half a line.
+A line counts as soon as it is on the disk with its newline, and a decision is acknowledged only
+then. Text that a killed process leaves after the last newline was therefore never acknowledged. It
+is completed if only the newline is missing, and moved aside if it is half a line.
 """
 
 import json
@@ -24,15 +24,15 @@ SUFFIX = ".jsonl"
 
 @dataclass(frozen=True)
 class Log:
-    """A log as read."""
+    """Contents of a log."""
 
     entries: list[Entry]
     torn: bytes
-    """Half a line at the end, without its newline; empty in a sound log."""
+    """Half a line at the end, without newline; empty in an intact log."""
 
 
 def log_path(folder: Path, reviewer: str) -> Path:
-    """Where a reviewer's decisions are."""
+    """Path of a reviewer's log."""
     return folder / f"{reviewer}{SUFFIX}"
 
 
@@ -42,9 +42,9 @@ def log_files(folder: Path) -> list[Path]:
 
 
 def read_log(path: Path) -> Log:
-    """Read one reviewer's log; repeated lines, as a merge can leave them, are read once.
+    """Read a reviewer's log; repeated lines, which a merge can leave, are read once.
 
-    Raises ReviewError, naming the line, for a line that is no decision or another reviewer's.
+    Raises ReviewError, which names the line, if it is no decision or belongs to another reviewer.
     """
     try:
         *lines, tail = path.read_bytes().split(b"\n")
@@ -60,15 +60,16 @@ def read_log(path: Path) -> Log:
 
 
 def read_logs(paths: Iterable[Path]) -> list[Entry]:
-    """Every line of several logs, reviewer by reviewer, half lines at their ends left out."""
+    """Read all complete lines of several logs, reviewer by reviewer."""
     return [entry for path in paths for entry in read_log(path).entries]
 
 
 def append(path: Path, entry: Entry) -> None:
-    """Add a line and return when it is on the disk.
+    """Append a line and return when it is on the disk.
 
-    The caller sees to it that nobody else writes to ``path`` meanwhile, and that its last line is
-    whole (``mend``). Raises OSError when the line could not be written; the file is then as before.
+    The caller must ensure that nobody else writes to ``path`` at the same time, and that its last
+    line is complete (``mend``). Raises OSError if the line cannot be written; the file is then
+    unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
@@ -84,9 +85,9 @@ def append(path: Path, entry: Entry) -> None:
 
 
 def mend(path: Path, aside: Path) -> Path | None:
-    """Make the log end with a whole line; returns the file in ``aside`` that keeps half a line.
+    """Ensure that the log ends with a complete line.
 
-    Most logs are sound, and the answer is None.
+    Returns the file in ``aside`` that keeps half a line, or None if there was none.
     """
     if _is_sound(path):
         return None
@@ -105,7 +106,7 @@ def mend(path: Path, aside: Path) -> Path | None:
 
 
 def encode(entry: Entry) -> bytes:
-    """Lay an entry out as its line: keys sorted, newline included."""
+    """Encode an entry as a line with sorted keys and newline."""
     fields = entry.model_dump(mode="json")
     return (json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

@@ -1,4 +1,4 @@
-"""What the page draws: outlines of waveforms, chroma, and a track's self-similarity."""
+"""Data of the page's pictures: outlines of waveforms, chroma, and self-similarity of a track."""
 
 import math
 from functools import cached_property
@@ -13,19 +13,19 @@ from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ReviewError
 
 PEAK_SAMPLES = 40
-"""Samples for each step of an outline: 1.25 ms at 32 kHz."""
+"""Samples per step of an outline: 1.25 ms at 32 kHz."""
 
 MATRIX_SIZE = 384
 _EMBEDDED_SECONDS = 1.0
-"""Neighbouring frames that are compared together, which turns repetitions into diagonals."""
+"""Length of the neighbourhood that is compared as a whole, so that repetitions become diagonals."""
 
 _FAINT_DB, _CLEAR_DB = 50.0, 25.0
-"""Below the track's loudest frame: chroma fades from full at the latter to nothing at the former,
-for that of near-silence is the chroma of noise."""
+"""Levels below the track's loudest frame. Chroma fades from full at the latter to zero at the
+former, because the chroma of near-silence is that of noise."""
 
 
 def outline(samples: NDArray[np.int16], step: int = PEAK_SAMPLES) -> NDArray[np.int8]:
-    """Lowest and highest of every ``step`` samples, scaled to 8 bits: [n] -> [ceil(n/step), 2]."""
+    """Minimum and maximum of every ``step`` samples in 8 bits: [n] -> [ceil(n/step), 2]."""
     padded = np.pad(samples, (0, -len(samples) % step), mode="edge")
     steps = padded.reshape(-1, step)
     return (np.stack([steps.min(axis=1), steps.max(axis=1)], axis=1) >> 8).astype(np.int8)
@@ -39,7 +39,7 @@ def heard(chroma: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[n
 
 
 class TrackFeatures:
-    """The chroma and energy that the features stage stored of a track."""
+    """Chroma and energy of a track from the stage ``features``."""
 
     def __init__(self, folder: Path, track: ManifestTrack) -> None:
         path = folder / f"{track.track_id}.safetensors"
@@ -81,11 +81,11 @@ class TrackFeatures:
 
 
 def self_similarity(features: TrackFeatures, transposition: int) -> NDArray[np.uint8]:
-    """Cosine similarity of each moment of a track with each other, in 256 steps: [n, n].
+    """Cosine similarity of each moment of a track with each other moment, in 256 steps: [n, n].
 
-    Row i, column j compares moment i, moved up by ``transposition`` semitones, with moment j where
-    j > i, so that a transposed return shows; where j < i nothing is moved. n is at most
-    MATRIX_SIZE. In each half the scale runs from its median to nearly its largest value.
+    For j > i, row i and column j compare moment i, raised by ``transposition`` semitones, with
+    moment j, so that a transposed return is visible. For j < i nothing is transposed. n is at most
+    MATRIX_SIZE. In each half the scale runs from the median to nearly the largest value.
     """
     pooled = _pooled(features)
     width = max(1, round(_EMBEDDED_SECONDS * pooled.shape[1] / features.seconds))
@@ -96,7 +96,7 @@ def self_similarity(features: TrackFeatures, transposition: int) -> NDArray[np.u
 
 
 def _pooled(features: TrackFeatures) -> NDArray[np.float32]:
-    """Mean chroma of at most MATRIX_SIZE equal stretches, less its mean over pitch: [12, n]."""
+    """Mean chroma of at most MATRIX_SIZE equal sections, minus its mean over pitch: [12, n]."""
     heard = features.heard
     frames = heard.shape[1]
     edges = np.linspace(0, frames, min(frames, MATRIX_SIZE) + 1).astype(int)
@@ -111,7 +111,7 @@ def _scaled(similarity: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _embedded(pooled: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Each moment with the ``width`` around it, at unit length: [12, n] -> [n, 12 * width]."""
+    """Each moment with its neighbourhood of ``width``, at unit norm: [12, n] -> [n, 12 * width]."""
     padded = np.pad(pooled, ((0, 0), (width // 2, width - 1 - width // 2)))
     stacked = sliding_window_view(padded, width, axis=1).transpose(1, 0, 2).reshape(-1, 12 * width)
     length = np.linalg.norm(stacked, axis=1, keepdims=True)

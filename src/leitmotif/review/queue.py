@@ -1,4 +1,4 @@
-"""What a reviewer hears next, and how far along they are."""
+"""Order of the items for a reviewer, and the reviewer's progress."""
 
 import hashlib
 import statistics
@@ -13,11 +13,11 @@ from leitmotif.review.index import Standing
 from leitmotif.review.standing import Pair
 
 BATCH = 20
-"""Items of similar rank that are shuffled together: the best come early, and yet the place of an
-item says next to nothing about its score."""
+"""Number of items of similar rank that are shuffled together. The best come early, but the position
+of an item says almost nothing about its score."""
 
 _PACE_OF = 20
-"""Decisions from which the pace is taken."""
+"""Number of decisions from which the pace is computed."""
 
 _PAUSE_SECONDS = 120.0
 """A longer gap between two decisions is a pause and does not count."""
@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Item:
-    """A proposal with its track; ``track`` is None if the manifest has none of that name."""
+    """A proposal with its track; ``track`` is None if it is not in the manifest."""
 
     pair: str
     proposal: Proposal
@@ -34,19 +34,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a reviewer is in a queue."""
+    """Progress of a reviewer in a queue."""
 
     decided: int
     remaining: int
     skipped: int
-    """Of the remaining ones."""
+    """Number of skipped items among the remaining items."""
     per_minute: float | None
-    """From the median gap of the last decisions; None before the second one."""
+    """Decisions per minute from the median gap of the last decisions; None before the second."""
     seconds_left: float | None
 
 
 def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) -> dict[str, Item]:
-    """Make the items of all proposals, by pair; the better of two with equal windows is kept."""
+    """Make the items of all proposals by pair; of two with the same windows the better is kept."""
     found: dict[str, Item] = {}
     for proposal in sorted(proposals, key=lambda proposal: proposal.rank):
         track = tracks.get(proposal.track_id)
@@ -61,7 +61,7 @@ def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) ->
 
 
 def order(pairs: Sequence[str], reviewer: str) -> list[str]:
-    """Shuffle pairs, best first, within batches; each reviewer has an order of their own."""
+    """Shuffle pairs, best first, within batches, in a different order for each reviewer."""
 
     def drawn(pair: str) -> bytes:
         return hashlib.sha256(f"{reviewer} {pair}".encode()).digest()
@@ -78,10 +78,11 @@ def waiting(
     queue: Queue,
     skipped: Sequence[str],
 ) -> list[str]:
-    """Pairs that the reviewer has still to decide; the skipped ones at the end.
+    """Pairs that the reviewer still has to decide, with skipped pairs at the end.
 
-    ``ordered`` are all pairs in the reviewer's order; ``pairs`` holds what stands. The first queue
-    holds what the reviewer has said nothing of; the other one, what first decisions disagree on.
+    ``ordered`` has all pairs in the reviewer's order, and ``pairs`` the current decisions. The
+    first queue holds pairs on which the reviewer has not decided. The other queue holds pairs on
+    which first decisions disagree.
     """
     nothing: Pair[Standing] = Pair()
     undecided = dict.fromkeys(
@@ -109,7 +110,7 @@ def progress(
 
 def _is_open(pair: Pair[Standing], reviewer: str, queue: Queue) -> bool:
     if queue == "review":
-        # Who has settled a disagreement has seen what the others said.
+        # A reviewer who has settled a disagreement has seen the decisions of others.
         return all(one.reviewer != reviewer for one in pair.first + pair.second)
     disagree = pair.verdict is None and len({one.verdict for one in pair.first}) > 1
     return disagree and all(one.reviewer != reviewer for one in pair.second)

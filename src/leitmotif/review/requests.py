@@ -1,4 +1,4 @@
-"""What the page sends."""
+"""Requests that the page sends."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from leitmotif.review.decisions import LONGEST_NOTE, Decision, Key, PairId, Verd
 
 
 class Press(Table):
-    """A verdict, with the windows as they were set."""
+    """A verdict with the windows that the reviewer set."""
 
     key: Key
     pair: PairId
@@ -19,7 +19,7 @@ class Press(Table):
     note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
 
     def made(self, decision: Decision) -> bool:
-        """Say whether this press led to ``decision``, which has its key."""
+        """Whether ``decision``, which has the same key, results from this press."""
         return (self.pair, self.verdict) == (decision.pair, decision.verdict)
 
 
@@ -31,6 +31,6 @@ class TakeBack(Table):
 
 
 class Skip(Table):
-    """An item that is to come later."""
+    """A request to move an item to the end of the queue."""
 
     pair: PairId

@@ -1,4 +1,4 @@
-"""``leitmotif review``: the page's server, from its address to its end."""
+"""Runs the page's server for ``leitmotif review``."""
 
 import ipaddress
 import re
@@ -26,10 +26,10 @@ _ANY = {"0.0.0.0", "::"}
 def access_for(
     host: str, reviewers: Sequence[str], *, host_names: Sequence[str] = (), token: bool = False
 ) -> Access:
-    """Decide who may talk to a server that listens on ``host``.
+    """Return the access rules of a server that listens on ``host``.
 
-    On loopback nobody else can reach it, and no token is demanded unless ``token`` is set. Any
-    other address demands one for each reviewer.
+    On loopback no other machine can reach it, so no token is required unless ``token`` is set. Any
+    other address requires a token for each reviewer.
     """
     names = {name.lower() for name in host_names} | LOOPBACK
     if host in _ANY:
@@ -46,7 +46,7 @@ def access_for(
 
 
 def links(host: str, port: int, reviewers: Sequence[str], access: Access) -> Mapping[str, str]:
-    """Return each reviewer's link, with their token where one is demanded."""
+    """Return each reviewer's link, with a token if it is required."""
     name = socket.gethostname() if host in _ANY else host
     base = f"http://{f'[{name}]' if ':' in name else name}:{port}"
     tokens = {reviewer: token for token, reviewer in access.tokens.items()}
@@ -56,9 +56,9 @@ def links(host: str, port: int, reviewers: Sequence[str], access: Access) -> Map
 
 
 def git_name() -> str:
-    """Return git's user.name as a reviewer's: "Ana Gómez" is ana-gomez.
+    """Return git's user.name as the name of a reviewer: "Ana Gómez" becomes ana-gomez.
 
-    Raises ReviewError where git has none.
+    Raises ReviewError if git has no user.name.
     """
     asked = subprocess.run(
         ["git", "config", "user.name"], capture_output=True, text=True, check=False
@@ -76,7 +76,7 @@ def git_name() -> str:
 
 
 def check_reviewers(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names; raises ReviewError for one that cannot name a log, or stands twice."""
+    """Return the names. Raises ReviewError if a name cannot name a log or is repeated."""
     adapter = TypeAdapter[str](Reviewer)
     for name in names:
         try:
@@ -103,9 +103,10 @@ def serve(
     ready: Callable[[Mapping[str, str]], None],
     open_browser: bool = False,
 ) -> None:
-    """Serve the page until interrupted; ``ready`` gets each reviewer's link once it listens.
+    """Serve the page until interrupted; ``ready`` gets each reviewer's link when the server
+    listens.
 
-    Port 0 takes any free one. Raises ReviewError if the address cannot be had.
+    Port 0 selects a free port. Raises ReviewError if the address cannot be used.
     """
     listener = _listen(host, port)
     found = links(host, listener.getsockname()[1], reviewers, access)

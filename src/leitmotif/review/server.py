@@ -39,7 +39,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def application(session: Session, *, reviewers: tuple[str, ...], access: Access) -> ASGIApp:
-    """Make the application; ``reviewers`` are those who may decide, at least one."""
+    """Make the application; ``reviewers`` has at least one reviewer, who may decide."""
     pages = _Pages(session, reviewers)
     api = "/as/{reviewer}/api/{queue}"
     app = Starlette(
@@ -68,14 +68,14 @@ def application(session: Session, *, reviewers: tuple[str, ...], access: Access)
 
 
 class _Pages:
-    """The endpoints; all that touches files runs in threads."""
+    """The endpoints; work on files runs in threads."""
 
     def __init__(self, session: Session, reviewers: tuple[str, ...]) -> None:
         self.session, self.reviewers = session, reviewers
         self._static = f"/static/{page_version()[:16]}"
 
     def start(self, request: Request) -> Response:
-        """Send a reviewer to their queue, or let them say who they are."""
+        """Redirect a reviewer to their queue, or let them choose a name."""
         reviewers = (own,) if (own := request.scope[REVIEWER]) else self.reviewers
         if len(reviewers) == 1:
             return RedirectResponse(f"/as/{reviewers[0]}/review", 303)
@@ -83,12 +83,12 @@ class _Pages:
         return self._html("start.html", {"{{reviewers}}": links})
 
     def page(self, request: Request) -> Response:
-        """Give the page itself; it asks the API for everything else."""
+        """Return the page, which gets everything else from the API."""
         self._who(request)
         return self._html("index.html", {})
 
     def static(self, request: Request) -> Response:
-        """Give a file of the page."""
+        """Return a file of the page."""
         name = request.path_params["name"]
         content = page_files().get(name)
         if content is None:
@@ -101,7 +101,7 @@ class _Pages:
         )
 
     def clip(self, request: Request) -> Response:
-        """Give a clip that was cut; its name is a hash, and no other path is ever opened."""
+        """Return a clip that was cut. Its name is a hash, and no other path is ever opened."""
         name = request.path_params["name"]
         path = self.session.clips.path(name) if _is_hash(name) else None
         if path is None or not path.is_file():
@@ -111,7 +111,7 @@ class _Pages:
         )
 
     def matrix(self, request: Request) -> Response:
-        """Give a track's self-similarity as n * n bytes."""
+        """Return a track's self-similarity as n * n bytes."""
         try:
             transposition = int(request.path_params["transposition"])
         except ValueError:
@@ -121,11 +121,11 @@ class _Pages:
         return Response(matrix.tobytes(), media_type="application/octet-stream")
 
     def state(self, request: Request) -> Response:
-        """Say where the reviewer stands."""
+        """Return the state of the reviewer."""
         return _json(view.state(self.session, *self._who(request)))
 
     def next(self, request: Request) -> Response:
-        """Give the next item, other than those named in ``but``."""
+        """Return the next item that is not named in ``but``."""
         reviewer, queue = self._who(request)
         but = frozenset(request.query_params.getlist("but"))
         item = self.session.next(reviewer, queue, but=but)
@@ -133,13 +133,13 @@ class _Pages:
         return _json({"item": shown, "state": view.state(self.session, reviewer, queue)})
 
     def item(self, request: Request) -> Response:
-        """Give one item."""
+        """Return one item."""
         reviewer, queue = self._who(request)
         item = self.session.item(request.path_params["pair"])
         return _json({"item": view.item(self.session, item, reviewer, queue)})
 
     async def decide(self, request: Request) -> Response:
-        """Record a verdict; answers when it is on the disk."""
+        """Record a verdict, and answer when it is on the disk."""
         reviewer, queue = self._who(request)
         press = await _body(request, Press)
 
@@ -151,7 +151,7 @@ class _Pages:
         return _json(await run_in_threadpool(work))
 
     async def undo(self, request: Request) -> Response:
-        """Take a decision back; answers when that is on the disk."""
+        """Undo a decision, and answer when the undo is on the disk."""
         reviewer, queue = self._who(request)
         take_back = await _body(request, TakeBack)
 
@@ -174,7 +174,7 @@ class _Pages:
         return _json(await run_in_threadpool(work))
 
     def _who(self, request: Request) -> tuple[str, Queue]:
-        """Read reviewer and queue from the address; a token speaks for its own reviewer only."""
+        """Read reviewer and queue from the address; a token is valid only for its own reviewer."""
         reviewer, queue = request.path_params["reviewer"], request.path_params["queue"]
         own = request.scope[REVIEWER]
         if reviewer not in self.reviewers or queue not in QUEUES:

@@ -1,4 +1,4 @@
-"""A review under way: proposals and audio on one side, decisions on the other, no HTTP between."""
+"""A review session without HTTP: proposals and audio as input, decisions as output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,18 +34,18 @@ SHORTEST_WINDOW_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Overview:
-    """Where a reviewer stands in a queue."""
+    """State of a reviewer in a queue."""
 
     waiting: list[str]
-    """Pairs still to decide, the next one first."""
+    """Pairs that are not decided yet, the next first."""
     progress: Progress
     last: Decision | None
-    """What an undo takes back."""
+    """Decision that an undo would undo."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a review finds what it needs, and where it writes."""
+    """Paths that a review reads and writes."""
 
     proposals: Path
     manifest: Path
@@ -53,7 +53,7 @@ class Sources:
     features: Path
     decisions: Path
     work: Path
-    """Clips and the index; may be deleted at any time."""
+    """Folder for clips and the index; it may be deleted at any time."""
 
 
 class Session:
@@ -70,11 +70,11 @@ class Session:
 
     @property
     def proposals(self) -> int:
-        """Items in the queue, decided or not."""
+        """Number of items in the queue, decided or not."""
         return len(self._items)
 
     def overview(self, reviewer: str) -> dict[Queue, Overview]:
-        """Say where the reviewer stands in each queue."""
+        """Return the state of the reviewer in each queue."""
         said = self.index.standing()
         found: dict[Queue, Overview] = {}
         for queue in QUEUES:
@@ -88,7 +88,7 @@ class Session:
     def next(
         self, reviewer: str, queue: Queue, *, but: frozenset[str] = frozenset()
     ) -> Item | None:
-        """Return the item to hear next, other than those in ``but``; None at the end."""
+        """Return the next item that is not in ``but``; None at the end."""
         still = self.overview(reviewer)[queue].waiting
         return next((self._items[pair] for pair in still if pair not in but), None)
 
@@ -112,15 +112,15 @@ class Session:
         return None
 
     def said(self, pair: str) -> list[Decision]:
-        """Return the first decisions on an item, by reviewer: for the queue of disagreements."""
+        """Return the first decisions on an item by reviewer, for the queue of disagreements."""
         said = by_pair(self.index.standing(queue="review")).get(pair)
         found = [self.index.decision(one.key, one.reviewer) for one in said.first] if said else []
         return [decision for decision in found if decision is not None]
 
     def prepare(self, item: Item) -> tuple[Clip, Clip]:
-        """Cut the item's two clips, and those of all other items of its track, in one decoding.
+        """Cut the clips of the item and of all other items of its track, and decode the track once.
 
-        Raises AudioError, and NotFoundError where the manifest lacks the track.
+        Raises AudioError, and NotFoundError if the track is not in the manifest.
         """
         track, rate = _track(item), item.proposal.sample_rate
         own = self._clips(item)
@@ -132,7 +132,7 @@ class Session:
         return own
 
     def features(self, track_id: str) -> TrackFeatures:
-        """Return a track's stored features; raises ReviewError when they cannot be used."""
+        """Return a track's stored features. Raises ReviewError if they cannot be used."""
         self._refresh()
         for item in self._items.values():
             if item.proposal.track_id == track_id and item.track is not None:
@@ -140,7 +140,7 @@ class Session:
         raise NotFoundError("this track is not in the queue", found=track_id)
 
     def decide(self, reviewer: str, queue: Queue, press: Press) -> tuple[Decision, bool]:
-        """Record a verdict; returns it once it is on the disk, and whether it was there before."""
+        """Record a verdict; returns it when it is on the disk, and whether it existed before."""
         if there := self.index.decision(press.key, reviewer):
             if not press.made(there):
                 raise ConflictError("this key belongs to another decision", fix="reload the page")
@@ -175,7 +175,7 @@ class Session:
         return entry, repeated
 
     def undo(self, reviewer: str, queue: Queue, take_back: TakeBack) -> tuple[Undo, bool]:
-        """Take a decision back, by a further line."""
+        """Undo a decision by a further line in the log."""
         undone = self.index.decision(take_back.undoes, reviewer)
         if undone is None or undone.queue != queue:
             raise NotFoundError("there is no such decision to undo", fix="reload the page")
@@ -213,7 +213,7 @@ class Session:
         )
 
     def _check_queue(self, reviewer: str, queue: Queue, pair: str) -> None:
-        """Refuse what would blur first decisions, which are blind, and second ones."""
+        """Refuse requests that would mix first decisions, which are blind, and second decisions."""
         said = by_pair(self.index.standing()).get(pair, Pair[Standing]())
         if queue == "disagreements" and len({one.verdict for one in said.first}) < 2:
             raise RefusedError(
@@ -232,7 +232,8 @@ class Session:
         return motif, recurrence
 
     def _judged(self, item: Item, press: Press) -> dict[str, JudgedSpan]:
-        """Give the windows of a verdict with the hashes of their clips; refuse impossible ones."""
+        """Return the windows of a verdict with the hashes of their clips; refuse impossible
+        windows."""
         windows = {"motif": press.motif, "recurrence": press.recurrence}
         proposed = {"motif": item.proposal.motif, "recurrence": item.proposal.recurrence}
         try:
@@ -254,7 +255,7 @@ class Session:
         return judged
 
     def _refresh(self) -> None:
-        """Read the proposals and the manifest again if they changed, as `dvc repro` does it."""
+        """Read the proposals and the manifest again if they changed, for example by `dvc repro`."""
         paths = (self.sources.proposals, self.sources.manifest)
         stamp = [path.stat().st_mtime_ns if path.exists() else None for path in paths]
         if stamp == self._stamp:
@@ -296,7 +297,7 @@ def _check_window(name: str, window: Span, proposed: Span, sample_rate: int) -> 
 
 @cache
 def versions() -> Versions:
-    """Return the versions that decisions are recorded with."""
+    """Return the software versions that decisions record."""
     return Versions(
         leitmotif=__version__,
         review=code_version("leitmotif.review.serve"),

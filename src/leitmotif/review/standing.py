@@ -1,4 +1,5 @@
-"""What stands of the decisions: undone lines removed, and what the reviewers of a pair agree on."""
+"""Current decisions, without undone decisions, and the verdict on which reviewers of a pair
+agree."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from leitmotif.review.decisions import Decision, Entry, Queue, Undo, Verdict
 
 
 class Said(Protocol):
-    """What matters here of a decision."""
+    """The fields of a decision that this module uses."""
 
     @property
     def reviewer(self) -> str: ...  # noqa: D102
@@ -25,12 +26,12 @@ D = TypeVar("D", bound=Said)
 
 @dataclass
 class Pair(Generic[D]):
-    """The standing decisions on one pair of windows, at most one a reviewer in each list."""
+    """Current decisions on one pair of windows, at most one per reviewer in each list."""
 
     first: list[D] = field(default_factory=list)
-    """Each made without knowledge of the others."""
+    """First decisions, made without knowledge of the others."""
     second: list[D] = field(default_factory=list)
-    """Made where the first ones disagree; they take the place of those."""
+    """Second decisions, which settle a disagreement and replace the first decisions."""
 
     @property
     def deciding(self) -> list[D]:
@@ -39,15 +40,16 @@ class Pair(Generic[D]):
 
     @property
     def verdict(self) -> Verdict | None:
-        """What all decisions that count say; None while they differ."""
+        """The verdict on which all decisions that count agree; None if they differ."""
         said = {decision.verdict for decision in self.deciding}
         return said.pop() if len(said) == 1 else None
 
 
 def standing(entries: Iterable[Entry]) -> list[Decision]:
-    """Return the decisions that nobody took back, the last of each reviewer on a pair in a queue.
+    """Return the current decisions: the last decision of each reviewer on a pair in a queue, not
+    undone.
 
-    ``entries`` are in the order of their files; the result keeps it.
+    The result keeps the order of ``entries``, which is the order of their files.
     """
     entries = list(entries)
     undone = {(entry.reviewer, entry.undoes) for entry in entries if isinstance(entry, Undo)}
@@ -61,7 +63,7 @@ def standing(entries: Iterable[Entry]) -> list[Decision]:
 
 
 def by_pair(decisions: Iterable[D]) -> dict[str, Pair[D]]:
-    """Gather standing decisions by the pair that they are about."""
+    """Group current decisions by pair."""
     pairs: dict[str, Pair[D]] = {}
     for decision in decisions:
         pair = pairs.setdefault(decision.pair, Pair())

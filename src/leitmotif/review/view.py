@@ -1,4 +1,4 @@
-"""What the page is told, as plain data. Binary arrays travel as base64."""
+"""Plain data for the page. Binary arrays are encoded as base64."""
 
 import base64
 from dataclasses import asdict
@@ -20,7 +20,7 @@ Data = dict[str, Any]
 
 
 def state(session: Session, reviewer: str, queue: Queue) -> Data:
-    """Where the reviewer stands: progress, what an undo would take back, what was mended."""
+    """State of the reviewer: progress, the decision that an undo would undo, repaired problems."""
     overview = session.overview(reviewer)
     last = overview[queue].last
     return {
@@ -35,9 +35,9 @@ def state(session: Session, reviewer: str, queue: Queue) -> Data:
 
 
 def _waiting(overview: dict[Queue, Overview], queue: Queue) -> Data:
-    """Count what waits. How many disagreements there are is said only where they are settled.
+    """Count waiting items. The number of disagreements is shown only in their own queue.
 
-    Otherwise a reviewer would learn from it, after each decision, whether the others had said the
+    Otherwise a reviewer would learn from it, after each decision, whether others had decided the
     same.
     """
     counts: Data = {name: len(overview[name].waiting) for name in QUEUES}
@@ -47,10 +47,10 @@ def _waiting(overview: dict[Queue, Overview], queue: Queue) -> Data:
 
 
 def item(session: Session, item: Item, reviewer: str, queue: Queue) -> Data:
-    """All that the page shows and plays of an item. What cannot be had is said under ``problem``.
+    """Everything that the page shows and plays of an item; ``problem`` says what is missing.
 
-    The proposal's score is there only if the session shows scores; what others decided, only in the
-    queue of disagreements.
+    The score is included only if the session shows scores. Decisions of others are included only in
+    the queue of disagreements.
     """
     proposal, track = item.proposal, item.track
     data: Data = {
@@ -109,7 +109,7 @@ def problem(error: LeitmotifError) -> Data:
 
 
 def recorded(session: Session, decision: Decision, *, repeated: bool) -> Data:
-    """Return a decision that was just recorded, with the scores, which may be shown now."""
+    """Return a decision that was just recorded, with its scores, which may now be shown."""
     return {
         "saved": _decision(session, decision),
         "repeated": repeated,
