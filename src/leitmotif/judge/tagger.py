@@ -5,7 +5,7 @@ classes of `transformers`; labels are those of the checkpoint's config.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
+from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
 Logits = NDArray[np.floating]
@@ -25,7 +25,7 @@ _FRAME, _HOP = 400, 160
 _RATE = 16_000
 
 
-class Tagger:
+class Tagger(Judge):
     """An audio tagger with named labels.
 
     A clip longer than the context is cut into windows (see ``leitmotif.judge.clips.windows``) whose
@@ -36,43 +36,17 @@ class Tagger:
     >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
     """
 
+    model_type = "audio-spectrogram-transformer"
+    model_class = "ASTForAudioClassification"
+
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor = loaded.model, loaded.extractor
-        self._device, self._dtype = loaded.device, loaded.dtype
-        self.name, self._batch_size = name, batch_size
+        super().__init__(loaded, name, batch_size=batch_size)
         self.labels = _labels(loaded.model.config, name)
         """Names, in the order of the logits."""
-        self.sample_rate: int = loaded.extractor.sampling_rate
-        """Hz, to which clips are resampled."""
         self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
         """Longest window, at ``sample_rate``."""
         self._index = {label: number for number, label in enumerate(self.labels)}
         _check_extractor(loaded.extractor, loaded.model.config, name)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        device: str = "auto",
-        dtype: Precision = "float32",
-        batch_size: int = 16,
-    ) -> Self:
-        """Load an AST checkpoint from a folder or the hub, to compute in ``dtype``.
-
-        ``batch_size`` windows are tagged at once. Raises ModelError when there is no such
-        checkpoint, it is not an AST, weights are missing, or its labels have no names.
-        """
-        loaded = load_judge(
-            name,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            model_type="audio-spectrogram-transformer",
-            model_class="ASTForAudioClassification",
-        )
-        return cls(loaded, name, batch_size=batch_size)
 
     @torch.inference_mode()
     def logits(self, clips: Clips, sample_rate: int) -> Logits:
