@@ -127,14 +127,14 @@ def test_each_way_of_playing(tab: Tab, key: str, mode: str) -> None:
     page.keyboard.press("l")  # a slow machine may look only after the second that a window lasts
     page.keyboard.press(key)
     heard_playing(page)
-    assert page.evaluate("review.player.mode") == mode
+    assert page.evaluate("review.playing()") == mode
     names = {"both": {"motif", "recurrence"}}.get(mode, {mode})
     # Positions lag behind the sound by the latency of the loudspeakers.
-    until(lambda: set(page.evaluate("review.player.positions()")) == names)
+    until(lambda: set(page.evaluate("review.positions()")) == names)
     expect(page.locator(f"[data-play={mode}]")).to_have_class(re.compile("on"))
     page.keyboard.press("Space")
     expect(page.locator("body")).not_to_have_attribute("data-playing", "")
-    assert page.evaluate("review.player.mode") is None
+    assert page.evaluate("review.playing()") is None
 
 
 def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
@@ -142,16 +142,16 @@ def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
     page.keyboard.press("l")
     page.keyboard.press("2")
     page.wait_for_timeout(2200)  # the window lasts a second
-    assert page.evaluate("review.player.mode") == "recurrence"
+    assert page.evaluate("review.playing()") == "recurrence"
     page.keyboard.press("l")
     page.keyboard.press("Space")
     before = page.locator("#motif-times").inner_text()
     page.keyboard.press("c")
     expect(page.locator("[data-toggle=context]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("2")
-    until(lambda: "recurrence" in page.evaluate("review.player.positions()"))
+    until(lambda: "recurrence" in page.evaluate("review.positions()"))
     # The recurrence's window starts 4 s into its clip; with context it plays from the beginning.
-    assert page.evaluate("review.player.positions().recurrence") < 3
+    assert page.evaluate("review.positions().recurrence") < 3
     assert page.locator("#motif-times").inner_text() == before
 
 
