@@ -3,12 +3,16 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import soundfile
 from torch import Tensor
 
+from leitmotif.audio.decode import Samples
+from leitmotif.checkpoints import files_of
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
@@ -80,6 +84,7 @@ class Twins:
     def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
         self._world, self._truths = world, truths
         self._bank = None if world is None else SoundBank(world)
+        self._prefixes: dict[tuple[str, int], Samples] = {}
 
     @classmethod
     def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
@@ -119,14 +124,36 @@ class Twins:
         known = self.planted(track_id)
         if known is None or self._world is None or self._bank is None:
             return None
-        if not 0 <= slot < len(known.slots):
-            raise CorpusError(
-                f"{track_id} has no slot {slot}",
-                found=f"{len(known.slots)} slots",
-                expected="a number from 0",
-            )
-        twin = score_of(self._world, known.truth).twin(slot)
-        notes = sounds(self._world, twin)[: known.truth.bars * self._world.notes_per_bar]
-        mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
-        samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        return codec.encode_audio(samples[: known.prefix_samples])[0]
+        key = track_id, slot
+        if key not in self._prefixes:
+            self._prefixes[key] = _prefix(self._world, self._bank, known, slot)
+        return codec.encode_audio(self._prefixes[key])[0]
+
+
+def shared_twins(corpus: Path, world: Path | None) -> Twins:
+    """Read a corpus once in this process, which keeps the last and the twins that were heard.
+
+    Raises as ``Twins.of_corpus`` does.
+    """
+    files = [files_of(str(folder)) for folder in (corpus, *([world.parent] if world else []))]
+    return _shared(corpus, world, tuple(files))
+
+
+@lru_cache(maxsize=1)
+def _shared(corpus: Path, world: Path | None, files: object) -> Twins:
+    return Twins.of_corpus(corpus, world)
+
+
+def _prefix(world: World, bank: SoundBank, known: Planted, slot: int) -> Samples:
+    """Samples of a track's prefix under the cue that says the opposite of ``slot``."""
+    if not 0 <= slot < len(known.slots):
+        raise CorpusError(
+            f"{known.truth.track_id} has no slot {slot}",
+            found=f"{len(known.slots)} slots",
+            expected="a number from 0",
+        )
+    twin = score_of(world, known.truth).twin(slot)
+    notes = sounds(world, twin)[: known.truth.bars * world.notes_per_bar]
+    mp3 = encode_mp3(render(bank, notes), world.sample_rate)
+    samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
+    return np.array(samples[: known.prefix_samples], np.float32)

@@ -11,7 +11,7 @@ from leitmotif.causal.measures import Listening, Measured
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
 from leitmotif.causal.runner import Continuing
 from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.twins import shared_twins
 from leitmotif.causal.verdict import Thresholds
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.files import read_table
@@ -127,7 +127,7 @@ class Study:
         codec = CachedCodec(self.model, WORK_CACHE)
         tracks = readable_tracks()
         if isinstance(params.corpus, OrganismCorpus):
-            twins = Twins.of_corpus(CORPUS, Path(params.corpus.path))
+            twins = shared_twins(CORPUS, Path(params.corpus.path))
             return composed_pieces(codec, tracks[: settings.tracks], CORPUS, twins)
         labels = read_table(LABELS, Label)
         labelled = {label.track_id for label in labels}
