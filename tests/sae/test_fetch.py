@@ -181,6 +181,7 @@ def test_what_is_not_to_be_had_is_named(repository: Path, hub: Hub, tmp_path: Pa
     assert "offline" in message.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.full_size
 def test_the_published_size(tmp_path: Path) -> None:
     """268 MB, a few seconds: random weights of the shapes that were published."""

@@ -84,6 +84,7 @@ def entries(folder: Path) -> set[tuple[str, int]]:
     return {(path.name, path.stat().st_mtime_ns) for path in found}
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
     workspace: Path, original: Path, tmp_path: Path, repo_root: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_codebooks_of_different_lines_are_orthogonal(concept_codec: EncodecM
         assert (overlap > 0.01) == (one == other), (one, other, overlap)
 
 
+@pytest.mark.slow
 def test_the_codec_keeps_the_chroma(
     concept_codec: EncodecModel, concept_sounds: ConceptSounds, clips: list[Clip]
 ) -> None:
