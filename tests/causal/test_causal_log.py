@@ -228,6 +228,7 @@ def test_a_clip_is_made_again(
     assert "audio equal" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_patch_from_another_track_says_from_which(
     planner: HookedMusicGen, workplace: Path, repo_root: Path
 ) -> None:

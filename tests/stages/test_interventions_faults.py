@@ -14,7 +14,16 @@ from ruamel.yaml import YAML
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.stages import CANDIDATES, CLIPS, FAILURES, INTERVENTIONS, METRICS, PLOTS, PROBES
+from leitmotif.stages import (
+    CANDIDATES,
+    CLIPS,
+    FAILURES,
+    INTERVENTIONS,
+    LABELS,
+    METRICS,
+    PLOTS,
+    PROBES,
+)
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.interventions import interventions
@@ -64,7 +73,6 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     whole["probes"]["comparisons"] = []
     whole["interventions"] |= {
         "tracks": 2,
-        "seconds": 2.0,
         "candidates": 0,
         "kept_tracks": 2,
         "rows": 4,
@@ -85,6 +93,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         manifest(chosen)
         write_table(FAILURES, [])
         activations(chosen)
+        write_table(LABELS, [])
         write_table(CANDIDATES, [])
         write_table(PROBES, [probe(site=SITE, p=1.0, partial_r2=interval(0.0))])
         made = fresh("unbroken")

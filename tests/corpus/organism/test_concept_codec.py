@@ -37,6 +37,7 @@ def encode(codec: EncodecModel, samples: np.ndarray) -> torch.Tensor:
         return codec.encode(torch.from_numpy(samples)[None, None]).audio_codes[0, 0]
 
 
+@pytest.mark.slow
 def test_a_line_has_the_codes_that_the_table_gives_it(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
