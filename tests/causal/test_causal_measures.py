@@ -136,6 +136,7 @@ def silent(samples: np.ndarray) -> np.ndarray:
     return samples * 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"), [(loud, "clipped"), (broken, "non_finite"), (silent, "silent")]
 )

@@ -19,7 +19,6 @@ from leitmotif.stages import (
     CLIPS,
     FAILURES,
     INTERVENTIONS,
-    LABELS,
     METRICS,
     PLOTS,
     PROBES,
@@ -93,7 +92,6 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         manifest(chosen)
         write_table(FAILURES, [])
         activations(chosen)
-        write_table(LABELS, [])
         write_table(CANDIDATES, [])
         write_table(PROBES, [probe(site=SITE, p=1.0, partial_r2=interval(0.0))])
         made = fresh("unbroken")
