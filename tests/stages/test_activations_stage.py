@@ -94,8 +94,8 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
     finish(unbroken)
 
     cache = ".leitmotif/activations"
-    for flush, finished in ((2, 1), (TRACKS, TRACKS)):
-        assert dying("activations", workspace, flush=flush, among=cache) == -signal.SIGKILL
+    for file, finished in ((2, 1), (TRACKS, TRACKS)):
+        assert dying("activations", workspace, file=file, among=cache) == -signal.SIGKILL
         assert not (workspace / "data/activations").exists()
         survived = entries(workspace)
         assert len(survived) == finished

@@ -103,16 +103,16 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
 def test_a_killed_stage_goes_on_and_ends_as_an_unbroken_one(workplace: Workplace) -> None:
     root = workplace.fresh("killed")
     clips = len({row.clip_id for row in read_log(workplace.made / INTERVENTIONS)})
-    assert dying("interventions", root, flush=6, among="clips") == -signal.SIGKILL
+    assert dying("interventions", root, file=6, among="clips") == -signal.SIGKILL
     kept = {path.name: path.stat().st_mtime_ns for path in (root / CACHE).glob("*.safetensors")}
     assert len(kept) == 5
     # The others, and a second file of audio that is half there.
-    assert dying("interventions", root, flush=clips - 5 + 2, among="clips") == -signal.SIGKILL
+    assert dying("interventions", root, file=clips - 5 + 2, among="clips") == -signal.SIGKILL
     assert len(list((root / CACHE).glob("*.safetensors"))) == clips
     (half,) = root.glob("data/.clips.*.partial")
     assert len(list(half.iterdir())) == 2
     assert not (root / INTERVENTIONS).exists()
-    assert dying("interventions", root, flush=0, among="clips") == 0
+    assert dying("interventions", root, file=0, among="clips") == 0
     assert {name: (root / CACHE / name).stat().st_mtime_ns for name in kept} == kept
     assert outputs(root) == workplace.outputs()
 
