@@ -25,6 +25,8 @@ import sys
 from leitmotif.errors import LeitmotifError
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.registry import HubCheckpoint
+
+pytestmark = pytest.mark.slow
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))
 except LeitmotifError as error:
@@ -181,7 +183,6 @@ def test_what_is_not_to_be_had_is_named(repository: Path, hub: Hub, tmp_path: Pa
     assert "offline" in message.lower()
 
 
-@pytest.mark.slow
 @pytest.mark.full_size
 def test_the_published_size(tmp_path: Path) -> None:
     """268 MB, a few seconds: random weights of the shapes that were published."""
