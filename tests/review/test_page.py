@@ -18,6 +18,8 @@ from tests.review.conftest import Build
 from tests.review.serving import lasting_port, running, start, threaded
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
 LOUDEST = """() => {
   const heard = new Float32Array(2048);
