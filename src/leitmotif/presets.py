@@ -1,4 +1,4 @@
-"""Switch params.yaml to one of the complete settings in presets/, keeping their comments."""
+"""Writes params.yaml from one of the presets in presets/, with comments."""
 
 import io
 import subprocess
