@@ -40,9 +40,9 @@ class Clap:
     Shorter clips are padded as the checkpoint says, usually by repetition.
 
     >>> clap = Clap.from_pretrained("models/organism/judges/clap")
-    >>> heard = clap.embed_audio(clips, 32_000)
-    >>> told = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> heard @ told.T  # cosines [clips, sentences]
+    >>> audio = clap.embed_audio(clips, 32_000)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> audio @ text.T  # cosines [clips, sentences]
     """
 
     def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
