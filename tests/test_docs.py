@@ -68,6 +68,7 @@ def test_the_examples_of_the_page_on_probes_run() -> None:
     assert names["probe"].score(X, y, controls=Z, groups=track) > 0.3
 
 
+@pytest.mark.slow
 def test_the_code_for_users_of_other_tools_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / "from-other-tools.md").read_text(encoding="utf-8")
