@@ -3,13 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import LeitmotifError, ModelError
 
 _PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt")
 _OLD_WEIGHTS = "pytorch_model.bin"
+_RAISED = (
+    OSError,
+    ValueError,
+    RuntimeError,  # a torn pytorch_model.bin, or sizes beyond the memory
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+    MemoryError,
+    EOFError,
+    UnpicklingError,
+)
+"""What `transformers` raises of files that are not what it expects: all that its code runs into."""
 
 
 def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = False) -> Path:
@@ -52,11 +68,13 @@ def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        # RuntimeError: tensors of other shapes than the config says, or a torn pytorch_model.bin.
+    except LeitmotifError:
+        raise
+    except (*_RAISED, SafetensorError) as error:
+        lines = str(error).strip().splitlines()
         raise ModelError(
             f"the model {name} cannot be loaded",
-            found=str(error).strip().splitlines()[0],
+            found=lines[0] if lines else type(error).__name__,
             expected=expected,
             fix=fix,
         ) from error
@@ -65,14 +83,38 @@ def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
         logging.enable_progress_bar()
 
 
-def usable_device(name: str) -> torch.device:
-    """The device called ``name``; ``auto`` is a GPU if there is one. Raises ModelError."""
+def usable_device(name: str | torch.device) -> torch.device:
+    """The device called ``name``; ``auto`` is a GPU if there is one.
+
+    Raises ModelError, which says what is there, for a device that is not.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(
-            "no CUDA device is usable",
-            found=f"device {name!r}, torch {torch.__version__}",
-            fix="set the device to auto or cpu",
-        )
-    return torch.device(name)
+    there = _devices()
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        found = repr(name)
+    else:
+        if device.type in there and (device.index or 0) < there[device.type]:
+            return device
+        found = f"device {str(device)!r}"
+    raise ModelError(
+        "no such device is usable",
+        found=f"{found}, torch {torch.__version__}",
+        expected=" or ".join(
+            kind if count == 1 else f"{kind}:0 to {kind}:{count - 1}"
+            for kind, count in there.items()
+        ),
+        fix="set the device to auto or cpu",
+    )
+
+
+def _devices() -> dict[str, int]:
+    """Kinds of devices that this machine has and the models run on, and how many of each."""
+    there = {"cpu": 1}
+    if torch.cuda.is_available():
+        there["cuda"] = torch.cuda.device_count()
+    if torch.backends.mps.is_available():
+        there["mps"] = 1
+    return there

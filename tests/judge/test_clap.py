@@ -154,7 +154,7 @@ def test_torn_weights_and_weights_of_another_size_are_refused(
     config = json.loads((tmp_path / "wider" / "config.json").read_text())
     config["projection_dim"] = 32
     (tmp_path / "wider" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"of another shape: audio_projection\.linear1\.bias"):
         Clap.from_pretrained(str(tmp_path / "wider"), device="cpu")
 
 

@@ -27,8 +27,6 @@ IDENTITIES = {
     "add nothing": lambda site: Intervention(site, "add", VECTOR, strength=0.0),
     "replace by none of it": lambda site: Intervention(site, "replace", VECTOR, strength=0.0),
     "project nothing out": lambda site: Intervention(site, "project_out", VECTOR, strength=0.0),
-    "no steps": lambda site: Intervention(site, "add", VECTOR, steps=range(3, 3)),
-    "no rows": lambda site: Intervention(site, "add", VECTOR, rows=[]),
 }
 
 

@@ -199,8 +199,12 @@ class Runner:
             Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
             for number, job in enumerate(jobs)
         ]
+        changes = list(interventions(treated, range(held + 1, steps)))
         watch = _Watch(rows, self.model.device)
         last = f"layers.{self.model.num_layers - 1}.residual"
+        # From where anything is changed; rows share the prefix before that.
+        starts = [change.steps.start for change in changes if change.steps is not None]
+        watched = range(min([held + 1, *starts]), steps)
         generation = self.model.generate(
             None if prompts[0] is None else [str(prompt) for prompt in prompts],
             seconds=self.continuation.seconds,
@@ -212,8 +216,8 @@ class Runner:
             sampling=self.continuation.sampling,
             guidance_scale=self.continuation.guidance_scale,
             interventions=[
-                *interventions(treated, range(held + 1, steps)),
-                Intervention(last, watch, steps=range(held + 1, steps)),
+                *changes,
+                Intervention(last, watch, steps=watched),
             ],
         )
         codes, finite = generation.codes.cpu()[ahead:], watch.finite.cpu()[ahead:]
@@ -253,15 +257,19 @@ class Runner:
 
 
 class _Watch:
-    """Looks at activations, changes nothing, and remembers which rows held no numbers."""
+    """Remembers which rows held no numbers, or such large ones that a norm of them is none.
+
+    From then on it gives such a row zeros, so that the batch goes on; nothing else is changed.
+    """
 
     def __init__(self, rows: int, device: torch.device) -> None:
         self.finite = torch.ones(rows, dtype=torch.bool, device=device)
 
     def __call__(self, x: Tensor) -> Tensor:
-        by_half = torch.isfinite(x).all(dim=2).all(dim=1).view(-1, len(self.finite))
-        self.finite &= by_half.all(dim=0)
-        return x
+        wide = x if x.dtype == torch.float64 else x.float()
+        by_step = torch.isfinite(wide.square().sum(dim=2))  # [halves * rows, n]
+        self.finite &= by_step.all(dim=1).view(-1, len(self.finite)).all(dim=0)
+        return torch.where(by_step[..., None], x, 0.0)
 
 
 def _noise(track_id: str, seed: int) -> str:

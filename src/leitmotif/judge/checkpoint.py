@@ -8,6 +8,7 @@ import torch
 
 from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.errors import ModelError
+from leitmotif.weights import load_weights
 
 Precision = Literal["float32", "float64"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -55,10 +56,14 @@ def load_judge(
     Raises
     ------
     ModelError
-        If there is no such checkpoint, if it is of another kind, or if it lacks weights.
+        If there is no such checkpoint or device, if the checkpoint is of another kind, or if its
+        weights are not those of the class; see ``load_weights``.
     """
     import transformers
 
+    if dtype not in DTYPES:
+        raise ModelError("unknown dtype", found=repr(dtype), expected=", ".join(DTYPES))
+    place = usable_device(device)
     with reading_checkpoint(
         name,
         expected="a hub id with its 40-digit revision, or a folder with config.json, "
@@ -74,25 +79,13 @@ def load_judge(
                 expected=repr(model_type),
                 fix="name a checkpoint of that kind",
             )
-        model, report = getattr(transformers, model_class).from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True
-        )
+        model = load_weights(getattr(transformers, model_class), folder, dtype=DTYPES[dtype])
         with warnings.catch_warnings():
             # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
             warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
-    weights = dict(model.named_parameters())
-    missing = sorted(key for key in report["missing_keys"] if key in weights)
-    if missing:
-        raise ModelError(
-            f"{name} lacks weights of a {model_class}",
-            found=f"{len(missing)} missing, such as {missing[0]}",
-            expected=f"all of {len(weights)}",
-            fix="name a checkpoint that was saved from this class; missing weights would be random",
-        )
-    place, kind = usable_device(device), DTYPES[dtype]
-    model = model.eval().requires_grad_(False).to(place, kind)
-    return Loaded(model, extractor, folder, place, kind)
+    model = model.eval().requires_grad_(False).to(place)
+    return Loaded(model, extractor, folder, place, DTYPES[dtype])
 
 
 class Judge:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from leitmotif.errors import ModelError
 from leitmotif.musicgen.codec import Codec
 from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
+from leitmotif.weights import check_finite, load_weights, refuse_other_names
 
 _ACTIVATIONS = ("gelu", "relu")
 _DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}
@@ -55,9 +57,12 @@ def load_transformers(
                 expected="'musicgen'; melody-conditioned models are not supported",
             )
         # Its warnings hold for every MusicGen: the pad token lies outside the vocabulary.
-        model = MusicgenForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True
+        # In half the digits the codec's weights would be others, so they are cut afterwards.
+        wide = torch.float32 if dtype.itemsize < torch.float32.itemsize else dtype
+        model = load_weights(
+            MusicgenForConditionalGeneration, folder, dtype=wide, use_safetensors=True
         )
+        _narrow(model, dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     return split_transformers(model, tokenizer, padding)
 
@@ -66,6 +71,7 @@ def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> P
     """Take a ``MusicgenForConditionalGeneration`` apart; the decoder's weights are rearranged."""
     theirs = model.config.decoder
     _check_config(model, theirs)
+    check_finite(model, "the weights")
     config = DecoderConfig(
         layers=theirs.num_hidden_layers,
         width=theirs.hidden_size,
@@ -92,23 +98,24 @@ def build_decoder(config: DecoderConfig, weights: Mapping[str, Tensor]) -> Decod
         decoder.load_state_dict(dict(weights), strict=True, assign=True)
     except RuntimeError as error:
         raise ModelError("the checkpoint's tensors do not fit its config", found=error) from error
+    check_finite(decoder, "the decoder's weights")
     decoder.codebook_offsets = torch.arange(config.codebooks)[:, None] * (config.codebook_size + 1)
     return decoder
 
 
 def transformers_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
-    """Map a `transformers` ``MusicgenForCausalLM`` state dict to ours."""
+    """Map a `transformers` ``MusicgenForCausalLM`` state dict to ours.
 
-    def stack(names: Iterable[str]) -> Tensor:
-        return torch.cat([state[name] for name in names])
-
+    Raises ModelError, which names them, for tensors that are missing or unexpected.
+    """
+    source = _Source(state, left=("model.decoder.embed_positions.weights",))
     root = "model.decoder"
     books = range(config.codebooks)
     weights = {
-        "embedding.weight": stack(f"{root}.embed_tokens.{k}.weight" for k in books),
-        "final_norm.weight": state[f"{root}.layer_norm.weight"],
-        "final_norm.bias": state[f"{root}.layer_norm.bias"],
-        "heads.weight": stack(f"lm_heads.{k}.weight" for k in books),
+        "embedding.weight": source.stack(f"{root}.embed_tokens.{k}.weight" for k in books),
+        "final_norm.weight": source[f"{root}.layer_norm.weight"],
+        "final_norm.bias": source[f"{root}.layer_norm.bias"],
+        "heads.weight": source.stack(f"lm_heads.{k}.weight" for k in books),
     }
     for i in range(config.layers):
         theirs, ours = f"{root}.layers.{i}", f"blocks.{i}"
@@ -117,31 +124,39 @@ def transformers_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> 
             ("cross_norm", "encoder_attn_layer_norm"),
             ("mlp_norm", "final_layer_norm"),
         ):
-            weights[f"{ours}.{norm}.weight"] = state[f"{theirs}.{name}.weight"]
-            weights[f"{ours}.{norm}.bias"] = state[f"{theirs}.{name}.bias"]
+            weights[f"{ours}.{norm}.weight"] = source[f"{theirs}.{name}.weight"]
+            weights[f"{ours}.{norm}.bias"] = source[f"{theirs}.{name}.bias"]
         attention, cross = f"{theirs}.self_attn", f"{theirs}.encoder_attn"
         weights |= {
-            f"{ours}.self_query_key_value.weight": stack(
+            f"{ours}.self_query_key_value.weight": source.stack(
                 f"{attention}.{part}_proj.weight" for part in "qkv"
             ),
-            f"{ours}.self_out.weight": state[f"{attention}.out_proj.weight"],
-            f"{ours}.cross_query.weight": state[f"{cross}.q_proj.weight"],
-            f"{ours}.cross_key_value.weight": stack(f"{cross}.{part}_proj.weight" for part in "kv"),
-            f"{ours}.cross_out.weight": state[f"{cross}.out_proj.weight"],
-            f"{ours}.mlp_in.weight": state[f"{theirs}.fc1.weight"],
-            f"{ours}.mlp_out.weight": state[f"{theirs}.fc2.weight"],
+            f"{ours}.self_out.weight": source[f"{attention}.out_proj.weight"],
+            f"{ours}.cross_query.weight": source[f"{cross}.q_proj.weight"],
+            f"{ours}.cross_key_value.weight": source.stack(
+                f"{cross}.{part}_proj.weight" for part in "kv"
+            ),
+            f"{ours}.cross_out.weight": source[f"{cross}.out_proj.weight"],
+            f"{ours}.mlp_in.weight": source[f"{theirs}.fc1.weight"],
+            f"{ours}.mlp_out.weight": source[f"{theirs}.fc2.weight"],
         }
+    source.check_all_taken()
     return weights
 
 
 def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
-    """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours."""
+    """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours.
+
+    Its text conditioner is left out. Raises ModelError, which names them, for tensors that are
+    missing or unexpected.
+    """
+    source = _Source(state, left=("condition_provider.",))
     books = range(config.codebooks)
     weights = {
-        "embedding.weight": torch.cat([state[f"emb.{k}.weight"] for k in books]),
-        "final_norm.weight": state["out_norm.weight"],
-        "final_norm.bias": state["out_norm.bias"],
-        "heads.weight": torch.cat([state[f"linears.{k}.weight"] for k in books]),
+        "embedding.weight": source.stack(f"emb.{k}.weight" for k in books),
+        "final_norm.weight": source["out_norm.weight"],
+        "final_norm.bias": source["out_norm.bias"],
+        "heads.weight": source.stack(f"linears.{k}.weight" for k in books),
     }
     for i in range(config.layers):
         theirs, ours = f"transformer.layers.{i}", f"blocks.{i}"
@@ -150,19 +165,64 @@ def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> di
             ("cross_norm", "norm_cross"),
             ("mlp_norm", "norm2"),
         ):
-            weights[f"{ours}.{norm}.weight"] = state[f"{theirs}.{name}.weight"]
-            weights[f"{ours}.{norm}.bias"] = state[f"{theirs}.{name}.bias"]
-        cross = state[f"{theirs}.cross_attention.in_proj_weight"]
+            weights[f"{ours}.{norm}.weight"] = source[f"{theirs}.{name}.weight"]
+            weights[f"{ours}.{norm}.bias"] = source[f"{theirs}.{name}.bias"]
+        cross = source[f"{theirs}.cross_attention.in_proj_weight"]
+        cross = cross if cross.dim() else cross[None]
         weights |= {
-            f"{ours}.self_query_key_value.weight": state[f"{theirs}.self_attn.in_proj_weight"],
-            f"{ours}.self_out.weight": state[f"{theirs}.self_attn.out_proj.weight"],
+            f"{ours}.self_query_key_value.weight": source[f"{theirs}.self_attn.in_proj_weight"],
+            f"{ours}.self_out.weight": source[f"{theirs}.self_attn.out_proj.weight"],
             f"{ours}.cross_query.weight": cross[: config.width],
             f"{ours}.cross_key_value.weight": cross[config.width :],
-            f"{ours}.cross_out.weight": state[f"{theirs}.cross_attention.out_proj.weight"],
-            f"{ours}.mlp_in.weight": state[f"{theirs}.linear1.weight"],
-            f"{ours}.mlp_out.weight": state[f"{theirs}.linear2.weight"],
+            f"{ours}.cross_out.weight": source[f"{theirs}.cross_attention.out_proj.weight"],
+            f"{ours}.mlp_in.weight": source[f"{theirs}.linear1.weight"],
+            f"{ours}.mlp_out.weight": source[f"{theirs}.linear2.weight"],
         }
+    source.check_all_taken()
     return weights
+
+
+class _Source:
+    """A state dict of which every tensor has to be taken once."""
+
+    def __init__(self, state: Mapping[str, Tensor], *, left: tuple[str, ...]) -> None:
+        """``left``: how the names of tensors begin that are not taken."""
+        self._state, self._left = state, left
+        self._taken: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tensor:
+        self._taken.add(name)
+        return self._state[name] if name in self._state else torch.empty(0)
+
+    def stack(self, names: Iterable[str]) -> Tensor:
+        """Tensors of one shape, one under the other."""
+        parts = {name: self[name] for name in names}
+        shapes = Counter(tuple(part.shape) for part in parts.values())
+        (usual, _), *_ = shapes.most_common()
+        if len(shapes) > 1 and all(name in self._state for name in parts):
+            other = [f"{k} {tuple(v.shape)}" for k, v in parts.items() if tuple(v.shape) != usual]
+            refuse_other_names(
+                "the checkpoint's tensors do not fit each other",
+                misshapen=(f"{one} in place of {usual}" for one in other),
+            )
+        return torch.cat([part for part in parts.values() if tuple(part.shape) == usual])
+
+    def check_all_taken(self) -> None:
+        """Raise ModelError for tensors that were missing, and for those that nothing took."""
+        refuse_other_names(
+            "the checkpoint's tensors are not those of the decoder",
+            missing=self._taken - self._state.keys(),
+            unexpected=(
+                name for name in self._state.keys() - self._taken if not name.startswith(self._left)
+            ),
+        )
+
+
+def _narrow(model: Any, dtype: torch.dtype) -> None:
+    """Cut everything but the codec to ``dtype``, in place."""
+    for name, part in model.named_children():
+        if name != "audio_encoder":
+            part.to(dtype)
 
 
 def fingerprint(parts: Iterable[nn.Module], config: DecoderConfig) -> str:

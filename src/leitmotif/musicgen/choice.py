@@ -38,6 +38,12 @@ def choose_sites(sites: Sites, layers: int) -> list[str]:
     """
     if isinstance(sites, str):
         sites = [sites]
+    if sites is not None and not callable(sites) and not isinstance(sites, Iterable):
+        raise ModelError(
+            "these are not sites",
+            found=repr(sites),
+            expected="a name, a list of names, a function of the name, or None for all",
+        )
     if sites is not None and not callable(sites):
         return list(dict.fromkeys(check_sites(sites, layers)))
     names = sites_of(layers)

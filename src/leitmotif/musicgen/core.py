@@ -22,6 +22,9 @@ DTYPES = {
 }
 
 
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
 class Conditioning(NamedTuple):
     """Prompts, encoded and projected for every block of the decoder."""
 
@@ -137,8 +140,8 @@ class Core:
         return self.codec.encode(samples)
 
     def decode_audio(self, codes: Tensor) -> Tensor:
-        """Decode codes [B, K, T] to samples [B, n]."""
-        return self.codec.decode(codes)
+        """Decode codes [B, K, T] to samples [B, n]; raises ModelError as ``check_codes`` does."""
+        return self.codec.decode(self.check_codes(codes))
 
     def positions(self, steps: int) -> Tensor:
         """Position embeddings [S, d] of the first ``steps`` steps."""
@@ -152,6 +155,14 @@ class Core:
         """Encode prompts for a batch of ``rows``; None for None. Raises ModelError."""
         if prompts is None:
             return None
+        if not isinstance(prompts, str | list | tuple) or not all(
+            isinstance(prompt, str) for prompt in prompts
+        ):
+            raise ModelError(
+                "these are not prompts",
+                found=f"{prompts!r:.200}",
+                expected="a string, or a list with a string for each row",
+            )
         prompts = [prompts] * rows if isinstance(prompts, str) else list(prompts)
         if len(prompts) != rows:
             raise ModelError(
@@ -172,8 +183,15 @@ class Core:
         A padded or delayed sequence is refused here, where it would silently be read as music.
         """
         config = self.config
+        if not isinstance(codes, Tensor):
+            raise ModelError(
+                "these are not codes",
+                found=type(codes).__name__,
+                expected=f"a tensor of integers [B, {config.codebooks}, T]",
+                fix="torch.as_tensor(codes)",
+            )
         ok = codes.dim() == 3 and codes.shape[1] == config.codebooks and codes.shape[2] > 0
-        if not ok or codes.is_floating_point() or codes.dtype == torch.bool:
+        if not ok or not codes.shape[0] or codes.dtype not in _INTEGERS:
             raise ModelError(
                 "these are not codes",
                 found=f"shape {tuple(codes.shape)}, {codes.dtype}",
@@ -186,7 +204,9 @@ class Core:
                 found=f"{low}..{high}",
                 expected=f"0..{config.codebook_size - 1}; pads and delays are added inside",
             )
-        return codes.to(self.device, torch.long)
+        codes = codes.to(self.device, torch.long)
+        # A gradient may be asked for, which codes made in inference mode would prevent.
+        return codes.clone() if codes.is_inference() else codes
 
 
 def dtype_of(name: str) -> torch.dtype:

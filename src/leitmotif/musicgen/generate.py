@@ -12,7 +12,15 @@ from torch.nn import functional as F
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
-from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind
+from leitmotif.musicgen.fits import Pass, as_number, is_integer
+from leitmotif.musicgen.hooks import (
+    ActivationCache,
+    Half,
+    Intervention,
+    Tap,
+    bind,
+    no_numbers,
+)
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.model import TextKeys, delay, undelay
 from leitmotif.musicgen.noise import RowNoise
@@ -30,12 +38,16 @@ class Sampling:
     """Keep the likeliest tokens until their probabilities sum to this; None keeps all."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < math.inf:
-            raise ModelError("temperature", found=self.temperature, expected="0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ModelError("top_k", found=self.top_k, expected="1 or more, or None")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ModelError("top_p", found=self.top_p, expected="above 0 and up to 1, or None")
+        temperature = as_number(self.temperature)
+        if temperature is None or temperature < 0:
+            raise ModelError("temperature", found=repr(self.temperature), expected="0 or more")
+        if self.top_k is not None and not (is_integer(self.top_k) and self.top_k >= 1):
+            raise ModelError("top_k", found=repr(self.top_k), expected="1 or more, or None")
+        top_p = as_number(self.top_p)
+        if self.top_p is not None and (top_p is None or not 0 < top_p <= 1):
+            raise ModelError(
+                "top_p", found=repr(self.top_p), expected="above 0 and up to 1, or None"
+            )
 
 
 GREEDY = Sampling(temperature=0.0, top_k=None)
@@ -60,7 +72,6 @@ class Generation:
         return self.codes[:, :, self.prefix_frames :]
 
 
-@torch.inference_mode()
 def generate(
     model: Core,
     prompts: str | Sequence[str] | None,
@@ -75,6 +86,63 @@ def generate(
     capture: Sites,
 ) -> Generation:
     """See ``HookedMusicGen.generate``."""
+    scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
+    _check_settings(seconds=seconds, tracks=tracks, seed=seed, sampling=sampling, scale=scale)
+    with torch.inference_mode():
+        made = _generate(
+            model,
+            prompts,
+            seconds=seconds,
+            prefix=prefix,
+            tracks=tracks,
+            seed=seed,
+            sampling=sampling,
+            scale=float(scale),
+            interventions=interventions,
+            capture=capture,
+        )
+    # Copies made outside, so that a loss may be taken of them.
+    return Generation(
+        made.codes.clone(),
+        made.prefix_frames,
+        *(
+            ActivationCache({site: x.clone() for site, x in cache.items()})
+            for cache in (made.activations, made.unconditional)
+        ),
+    )
+
+
+def _check_settings(
+    *, seconds: object, tracks: object, seed: object, sampling: object, scale: object
+) -> None:
+    named = tracks is None or (
+        isinstance(tracks, list | tuple) and all(isinstance(track, str) for track in tracks)
+    )
+    checks = {
+        "seconds": (as_number(seconds) is not None, seconds, "a finite number"),
+        "tracks": (named, tracks, "a list with a name for each row, or None"),
+        "seed": (is_integer(seed), seed, "an integer"),
+        "sampling": (isinstance(sampling, Sampling), sampling, "a Sampling, or None"),
+        "guidance_scale": (as_number(scale) is not None, scale, "a finite number, or None"),
+    }
+    for name, (fits, found, expected) in checks.items():
+        if not fits:
+            raise ModelError(f"{name} cannot be used", found=f"{found!r:.200}", expected=expected)
+
+
+def _generate(
+    model: Core,
+    prompts: str | Sequence[str] | None,
+    *,
+    seconds: float,
+    prefix: Tensor | None,
+    tracks: Sequence[str] | None,
+    seed: int,
+    sampling: Sampling,
+    scale: float,
+    interventions: Sequence[Intervention],
+    capture: Sites,
+) -> Generation:
     config, device = model.config, model.device
     rows = _count_rows(prompts, prefix, tracks)
     new_frames = round(seconds * model.frame_rate)
@@ -91,7 +159,6 @@ def generate(
     sites = choose_sites(capture, config.layers)
     interventions = [item.in_steps(max(model.delays)) for item in interventions]
     conditioning = model.condition(prompts, rows)
-    scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
     guided = conditioning is not None and scale != 1.0
     halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
     halves += ["unconditional"] * guided
@@ -109,19 +176,24 @@ def generate(
     tokens = delay(F.pad(prefix, (0, new_frames)), config.pad)  # [B, K, frames + K]
     to_draw = _new_tokens(config.codebooks, held, frames).to(device)  # [K, S]
     batch = _Batch(model, rows, halves, interventions, sites)
+    Pass(rows, halves, steps, config.layers).check(interventions)
     hidden = batch.read_prefix(
         tokens[:, :, : held + 1], _prefixes(prompts, prefix), conditioning, steps
     )
+    not_finite = torch.full((len(halves) * rows,), steps, device=device)
     for step in range(held, steps):
         if step > held:
             hidden = batch.read_step(tokens[:, :, step : step + 1], step)
         logits = model.decoder.logits(hidden)[:, 0]  # [halves * B, K, V]
+        finite = torch.isfinite(logits).flatten(1).all(1)
+        not_finite = torch.where(finite, not_finite, not_finite.clamp(max=step))
         if guided:
             with_prompt, without = logits[:rows], logits[rows:]
             logits = without + scale * (with_prompt - without)
         token = draw(logits, noise.at(step) if sampling.temperature else None, sampling)
         tokens[:, :, step + 1] = torch.where(to_draw[:, step], token, tokens[:, :, step + 1])
 
+    batch.check(not_finite.tolist(), steps)
     captured = batch.captured()
     return Generation(
         codes=undelay(tokens[:, :, 1:], frames),
@@ -209,6 +281,18 @@ class _Batch:
             for site in self._sites
         }
 
+    def check(self, not_finite: Sequence[int], steps: int) -> None:
+        """Raise ModelError for rows whose logits held NaN or infinity before step ``steps``.
+
+        ``not_finite`` [halves * B] is the first such step of each.
+        """
+        first = min(not_finite)
+        if first == steps:
+            return
+        rows = sorted({i % self._rows for i, step in enumerate(not_finite) if step < steps})
+        tap = self._tap if self._tap.makers_of_no_number() else self._prefix_tap
+        raise no_numbers(f"the logits of step {first}, in rows {rows}", tap, self._model.dtype)
+
     def _bind(self, interventions: Sequence[Intervention], rows: int) -> Tap:
         decoder = self._model.decoder
         bound = bind(
@@ -246,9 +330,9 @@ def _count_rows(
     prompts: str | Sequence[str] | None, prefix: Tensor | None, tracks: Sequence[str] | None
 ) -> int:
     counts = {}
-    if prompts is not None and not isinstance(prompts, str):
+    if isinstance(prompts, list | tuple):
         counts["prompts"] = len(prompts)
-    if prefix is not None:
+    if isinstance(prefix, Tensor) and prefix.dim():
         counts["prefix"] = prefix.shape[0]
     if tracks is not None:
         counts["tracks"] = len(tracks)

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from torch import Tensor
 
+from leitmotif.checkpoints import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
@@ -12,10 +13,20 @@ from leitmotif.musicgen.checkpoint import (
 )
 from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
 from leitmotif.musicgen.core import Core, dtype_of
+from leitmotif.musicgen.fits import Pass, is_integer
 from leitmotif.musicgen.generate import Generation, Sampling, generate
-from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
+from leitmotif.musicgen.hooks import (
+    ActivationCache,
+    Half,
+    Intervention,
+    Tap,
+    bind,
+    check_sites,
+    no_numbers,
+)
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.text import Padding
+from leitmotif.weights import is_finite
 
 
 class HookedMusicGen(Core):
@@ -49,6 +60,11 @@ class HookedMusicGen(Core):
         ``text_padding="auto"`` follows the checkpoint's origin, which for this layout is
         `transformers`: pads are masked. Raises ModelError.
         """
+        if text_padding not in ("auto", "masked", "attended"):
+            raise ModelError(
+                "unknown text_padding", found=repr(text_padding), expected="auto, masked, attended"
+            )
+        usable_device(device)  # before anything is read
         padding: Padding = "attended" if text_padding == "attended" else "masked"
         parts = load_transformers(name, revision=revision, dtype=dtype_of(dtype), padding=padding)
         return cls(parts).to(device=device, dtype=dtype)
@@ -143,7 +159,7 @@ class HookedMusicGen(Core):
             prefix=prefix,
             tracks=tracks,
             seed=seed,
-            sampling=sampling or Sampling(),
+            sampling=Sampling() if sampling is None else sampling,
             guidance_scale=guidance_scale,
             interventions=interventions,
             capture=capture,
@@ -151,7 +167,7 @@ class HookedMusicGen(Core):
 
     def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
-        if not 0 < layers <= self.num_layers:
+        if not is_integer(layers) or not 0 < layers <= self.num_layers:
             raise ModelError(
                 "stop_at_layer is not a number of blocks to run",
                 found=stop_at_layer,
@@ -160,6 +176,12 @@ class HookedMusicGen(Core):
         if sites is None or callable(sites):
             return choose_sites(sites, layers)
         chosen = choose_sites(sites, self.num_layers)
+        if not chosen:
+            raise ModelError(
+                "no site is named",
+                expected="at least one site, or None for all",
+                fix="call the model itself for logits alone",
+            )
         if stop_at_layer is not None:
             try:
                 check_sites(chosen, layers)
@@ -184,17 +206,32 @@ class HookedMusicGen(Core):
         like = self.decoder.final_norm.weight
         interventions = [item.in_steps(max(self.delays)) for item in interventions]
         bound = bind(interventions, rows=rows, halves=halves, sites=self.sites, like=like)
-        tap = Tap(bound, sites)
         tokens = delay(codes, self.config.pad)[:, :, :-1]
-        hidden = self.decoder(
-            tokens,
-            self.positions(tokens.shape[2]),
-            text=conditioning.text if conditioning else None,
-            text_mask=conditioning.mask if conditioning else None,
-            tap=tap,
-            stop_at_layer=stop_at_layer,
-        )
+        layers = self.num_layers if stop_at_layer is None else stop_at_layer
+        Pass(rows, halves, tokens.shape[2], layers).check(interventions)
+
+        def read(tap: Tap) -> Tensor:
+            hidden: Tensor = self.decoder(
+                tokens,
+                self.positions(tokens.shape[2]),
+                text=conditioning.text if conditioning else None,
+                text_mask=conditioning.mask if conditioning else None,
+                tap=tap,
+                stop_at_layer=stop_at_layer,
+            )
+            return hidden
+
+        tap = Tap(bound, sites)
+        hidden = read(tap)
+        if not is_finite(hidden) or not all(is_finite(x) for (x,) in tap.captured.values()):
+            watching = Tap(bound, self.sites)
+            read(watching)
+            found = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
+            raise no_numbers(next(found, "the final norm"), tap, self.dtype)
         return hidden, tap
 
     def _logits(self, hidden: Tensor, frames: int) -> Tensor:
-        return undelay(self.decoder.logits(hidden).transpose(1, 2), frames)
+        logits = self.decoder.logits(hidden)
+        if not is_finite(logits):
+            raise no_numbers("the logits", Tap(), self.dtype)
+        return undelay(logits.transpose(1, 2), frames)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.fits import as_number, as_rows, cast, check_result
 from leitmotif.sites import canonical_site, sites_of, summarised
 
 Edit = Callable[[Tensor], Tensor]
@@ -58,19 +59,20 @@ class Intervention:
     def __post_init__(self) -> None:
         try:
             object.__setattr__(self, "site", canonical_site(self.site))
-        except ValueError as error:
-            raise ModelError(str(error)) from None
-        if self.steps is not None and (self.steps.step != 1 or self.steps.start < 0):
-            raise self._error(self.steps, "steps as range(start, stop) with 0 <= start")
-        if self.frames is not None:
-            self._check_frames(self.frames)
-        if self.half not in get_args(Half):
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"site {self.site!r}: {error}") from None
+        self._check_where()
+        if not isinstance(self.half, str) or self.half not in get_args(Half):
             raise self._error(f"half={self.half!r}", f"one of {get_args(Half)}")
+        strength = as_number(self.strength)
+        if strength is None:
+            raise self._error(f"strength={self.strength!r}", "a finite number")
+        object.__setattr__(self, "strength", strength)
         if callable(self.change):
             if self.tensor is not None or self.strength != 1.0:
                 raise self._error("a function with a tensor or strength", "a function alone")
             return
-        if self.change not in get_args(Mode):
+        if not isinstance(self.change, str) or self.change not in get_args(Mode):
             raise self._error(repr(self.change), f"a function or one of {get_args(Mode)}")
         if self.tensor is None:
             if self.change != "scale":
@@ -78,17 +80,32 @@ class Intervention:
             return
         self._check_tensor(self.tensor)
 
-    def _check_frames(self, frames: range) -> None:
-        if self.steps is not None:
+    def _check_where(self) -> None:
+        """Rows, steps and frames; the rows become plain integers."""
+        if self.rows is not None:
+            rows = as_rows(self.rows)
+            if rows is None:
+                raise self._error(
+                    f"rows={self.rows!r}", "a list of row numbers from 0 up, such as rows=[0]"
+                )
+            object.__setattr__(self, "rows", rows)
+        if self.steps is not None and self.frames is not None:
             raise self._error("both steps and frames", "one of them")
-        if frames.step != 1 or frames.start < 0:
-            raise self._error(frames, "frames as range(start, stop) with 0 <= start")
+        for name in ("steps", "frames"):
+            span = getattr(self, name)
+            if span is not None and not (
+                isinstance(span, range) and span.step == 1 and span.start >= 0
+            ):
+                raise self._error(f"{name}={span!r}", "range(start, stop) with 0 <= start")
 
     def _check_tensor(self, tensor: Tensor) -> None:
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise self._error(f"tensor of {kind}", "a floating-point torch.Tensor")
         if not torch.isfinite(tensor).all():
             raise self._error("a tensor with NaN or infinity", "finite numbers")
         if self.change in ("scale", "project_out"):
-            if tensor.dim() != 1 or not tensor.any():
+            if tensor.dim() != 1 or not tensor.norm():
                 raise self._error(
                     f"a direction of shape {tuple(tensor.shape)}, norm {tensor.norm():.3g}",
                     "one vector (d,) other than zero",
@@ -148,11 +165,12 @@ class BoundIntervention:
 
     def __init__(self, item: Intervention, rows: Tensor | None, repeats: int, like: Tensor) -> None:
         self._item, self._rows = item, rows
+        self._made_no_number = torch.zeros((), dtype=torch.bool, device=like.device)
         self._tensor = None
         if item.tensor is not None:
-            tensor = item.tensor.to(like)
+            tensor = cast(item.tensor, like, item.site)
             if item.change in ("scale", "project_out"):
-                tensor = tensor / tensor.norm()
+                tensor = cast(tensor / tensor.norm(), like, item.site)
             self._tensor = tensor.repeat(repeats, 1, 1) if tensor.dim() == 3 else tensor
 
     def __call__(self, x: Tensor, first_step: int) -> Tensor:
@@ -165,18 +183,23 @@ class BoundIntervention:
         columns = slice(start - first_step, stop - first_step)
         before = x[:, columns] if self._rows is None else x[self._rows, columns]
         after = self._change(before, slice(start - chosen.start, stop - chosen.start))
-        if after.shape != before.shape:
-            raise ModelError(
-                f"the function at {self._item.site} changed the activations' shape",
-                found=tuple(after.shape),
-                expected=tuple(before.shape),
-            )
+        self._watch(before, after)
         x = x.clone()
         if self._rows is None:
             x[:, columns] = after
         else:
             x[self._rows, columns] = after
         return x
+
+    @property
+    def made_no_number(self) -> bool:
+        """Whether it has made NaN or infinity of numbers so far."""
+        return bool(self._made_no_number)
+
+    def _watch(self, before: Tensor, after: Tensor) -> None:
+        # Kept as a tensor: to look at it would hold up a GPU at every step.
+        finite, still = torch.isfinite(before.detach()).all(), torch.isfinite(after.detach()).all()
+        self._made_no_number = self._made_no_number | (finite & ~still)
 
     def _change(self, x: Tensor, at: slice) -> Tensor:
         strength, tensor = self._item.strength, self._tensor
@@ -195,7 +218,7 @@ class BoundIntervention:
                 return x - strength * (x @ tensor)[..., None] * tensor
             case function, _:
                 assert callable(function)
-                return function(x)
+                return check_result(function(x), x, self._item.site)
 
 
 class Tap:
@@ -214,6 +237,14 @@ class Tap:
     def wants(self, site: str) -> bool:
         """Whether anything happens at ``site``."""
         return site in self.captured or site in self._interventions
+
+    def makers_of_no_number(self) -> list[str]:
+        """Sites at which an intervention has made NaN or infinity of numbers, in their order."""
+        return [
+            site
+            for site, bound in self._interventions.items()
+            if any(one.made_no_number for one in bound)
+        ]
 
     def __call__(self, site: str, x: Tensor) -> Tensor:
         """Return the activations [B, S, d] to go on with."""
@@ -274,6 +305,18 @@ def bind(
     return bound
 
 
+def no_numbers(where: str, tap: Tap, dtype: torch.dtype) -> ModelError:
+    """The error of a pass in which NaN or infinity arose at ``where``."""
+    made = tap.makers_of_no_number()
+    by = f"; the intervention at {', '.join(made)} made it of numbers" if made else ""
+    return ModelError(
+        "the pass gives no numbers",
+        found=f"NaN or infinity, first at {where}{by}",
+        expected=f"finite activations, computed in {dtype}",
+        fix="make the change smaller" if made else "load the model with dtype float32",
+    )
+
+
 def _refuse_wiping_out(earlier: Intervention, later: Intervention) -> None:
     """Raise ModelError if ``later`` leaves nothing of what ``earlier`` does somewhere."""
     if later.site == earlier.site and later.discards and later.overlaps(earlier):
@@ -300,8 +343,8 @@ def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
     for name in sites:
         try:
             site = canonical_site(name)
-        except ValueError as error:
-            raise ModelError(str(error)) from None
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"site {name!r}: {error}") from None
         if site not in offered:
             raise ModelError(
                 f"the model has no site {name}",

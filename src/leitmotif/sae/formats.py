@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from leitmotif.checkpoints import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, read_json, write_json
 from leitmotif.sae.model import Activation, SaeConfig, SparseAutoencoder
@@ -106,7 +107,7 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
     Batch top-k training checkpoints become the JumpReLU that they stand for. Raises ModelError
     naming what is unknown, missing, of another shape, or contradictory.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), usable_device(device)
     if not (folder / CONFIG).is_file():
         raise ModelError(
             f"{folder} is not an autoencoder's folder",

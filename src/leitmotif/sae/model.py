@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from leitmotif.errors import ModelError
 from leitmotif.sae.topk import RunningTopk
 from leitmotif.sites import canonical_site
+from leitmotif.weights import is_finite
 
 Activation = Literal["relu", "topk", "jumprelu"]
 Normalisation = Literal["none", "layer_norm", "constant_norm_rescale"]
@@ -103,6 +104,8 @@ class Codes(NamedTuple):
 class SparseAutoencoder(nn.Module):
     """Encodes activations [n, d] to a few features a row, and decodes them.
 
+    Gradients flow through what is active to activations that ask for one.
+
     >>> sae = load_sae("models/organism/sae/layers.2.residual")
     >>> codes = sae.encode(torch.from_numpy(store.load("layers.2.residual", "1076616")))
     >>> codes.l0.max()
@@ -128,7 +131,6 @@ class SparseAutoencoder(nn.Module):
         """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
         return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
 
-    @torch.no_grad()
     def encode(self, x: Tensor) -> Codes:
         """Encode rows [n, d]; never more than ``CHUNK_VALUES`` pre-activations are in memory.
 
@@ -137,7 +139,6 @@ class SparseAutoencoder(nn.Module):
         parts = [codes for codes, _, _ in self._chunks(x)]
         return _joined(parts, x.device)
 
-    @torch.no_grad()
     def read(self, x: Tensor, features: Sequence[int]) -> Tensor:
         """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
 
@@ -165,9 +166,12 @@ class SparseAutoencoder(nn.Module):
         least = best.result()[0].amin(1, keepdim=True)
         return torch.where((pre >= least) & (pre > 0), pre, 0.0)
 
-    @torch.no_grad()
     def decode(self, codes: Codes) -> Tensor:
-        """Map features to [n, d], in the normalised space if the autoencoder has one."""
+        """Map features to [n, d], in the normalised space if the autoencoder has one.
+
+        Raises ModelError for features that it lacks, and for values that are not finite.
+        """
+        self._check_codes(codes)
         values = codes.values.to(self.W_dec.dtype)
         return self.b_dec + F.embedding_bag(
             codes.indices,
@@ -178,7 +182,6 @@ class SparseAutoencoder(nn.Module):
             include_last_offset=True,
         )
 
-    @torch.no_grad()
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Codes]:
         """Encode and decode rows [n, d], normalisation included; raises ModelError."""
         rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
@@ -231,6 +234,17 @@ class SparseAutoencoder(nn.Module):
         row, indices = active.nonzero(as_tuple=True)
         return Codes(indices, pre[row, indices], _offsets(active.sum(1)))
 
+    def _check_codes(self, codes: Codes) -> None:
+        indices, features = codes.indices, self.config.d_sae
+        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < features:
+            raise ModelError(
+                "these features are not the autoencoder's",
+                found=f"{int(indices.min())}..{int(indices.max())}",
+                expected=f"0..{features - 1}",
+            )
+        if not is_finite(codes.values):
+            raise ModelError("the features are not finite", expected="no NaN, no infinity")
+
     def _check_input(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.config.d_in:
             raise ModelError(
@@ -239,7 +253,11 @@ class SparseAutoencoder(nn.Module):
                 expected=f"(rows, {self.config.d_in})",
                 fix="check the model and the site of both",
             )
-        if not torch.isfinite(x).all():
+        if not x.is_floating_point():
+            raise ModelError(
+                "these are no activations", found=str(x.dtype), expected="floating-point numbers"
+            )
+        if not is_finite(x):
             raise ModelError("the activations are not finite", expected="no NaN, no infinity")
         return x
 

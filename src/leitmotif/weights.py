@@ -1,0 +1,205 @@
+"""Weights are what the checkpoint says: checks of a checkpoint's files, and of what came of them.
+
+`transformers` gives random weights to whatever a checkpoint lacks, leaves out what it does not
+know, and says so in a warning at most. Here all of it is an error that names the tensors.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from leitmotif.errors import ModelError
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+_MAY_BE_MISSING = ("num_batches_tracked",)
+"""Buffers that no result depends on: batch norm counts the batches of its training."""
+_MAY_BE_LEFT_OVER = ("position_ids", "token_type_ids", "embed_positions.weights")
+"""Buffers that older versions of `transformers` stored and newer ones compute from the config."""
+_INTEGERS = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")
+_NAMED = 6
+
+
+def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **options: Any) -> Any:
+    """Load ``folder`` with a model class of `transformers`, and take no weight that is not there.
+
+    Parameters
+    ----------
+    model_class
+        Such as ``ClapModel``.
+    folder
+        With config.json and the weights.
+    dtype
+        Of all weights in memory. It must hold what the file has: see ``check_finite``.
+    options
+        For ``from_pretrained``.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, unexpected, of another shape, of another kind of number or not
+        finite, or if shards and their index disagree.
+    OSError, ValueError, RuntimeError, SafetensorError
+        As `transformers` raises them; see ``reading_checkpoint``.
+    """
+    stored = _stored_types(folder)
+    model, report = model_class.from_pretrained(
+        folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    what = f"the weights in {folder} are not those of a {model_class.__name__}"
+    misshapen = [
+        f"{name} {tuple(found)} in place of {tuple(expected)}"
+        for name, found, expected in report["mismatched_keys"]
+    ]
+    refuse_other_names(
+        what,
+        missing=(key for key in report["missing_keys"] if not key.endswith(_MAY_BE_MISSING)),
+        unexpected=(
+            key for key in report["unexpected_keys"] if not key.endswith(_MAY_BE_LEFT_OVER)
+        ),
+        misshapen=misshapen,
+    )
+    _check_types(folder, stored, model)
+    check_finite(model, f"the weights in {folder}")
+    return model
+
+
+def refuse_other_names(
+    what: str,
+    *,
+    missing: Iterable[str] = (),
+    unexpected: Iterable[str] = (),
+    misshapen: Iterable[str] = (),
+) -> None:
+    """Raise ModelError, which names them, if there are any such tensors."""
+    groups = {
+        "missing": sorted(missing),
+        "unexpected": sorted(unexpected),
+        "of another shape": sorted(misshapen),
+    }
+    found = [f"{len(names)} {kind}: {_some(names)}" for kind, names in groups.items() if names]
+    if found:
+        raise ModelError(
+            what,
+            found="; ".join(found),
+            expected="every tensor of the model with its shape, and no other",
+            fix="fetch the checkpoint again, or name one that was saved from this class; "
+            "what is missing would be random",
+        )
+
+
+def check_finite(model: nn.Module, what: str) -> None:
+    """Raise ModelError, which names the tensors, if a weight or buffer is NaN or infinite."""
+    bad = [name for name, tensor in model.state_dict().items() if not is_finite(tensor)]
+    if bad:
+        kinds = {str(tensor.dtype) for tensor in model.parameters()}
+        raise ModelError(
+            f"{what} are not all numbers",
+            found=f"NaN or infinity in {len(bad)}: {_some(bad)}",
+            expected=f"finite numbers of {' and '.join(sorted(kinds))}",
+            fix="fetch the checkpoint again; if it is a wider type's, use dtype float32",
+        )
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all values are numbers, found in one reading without a copy."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = tensor.detach().aminmax()  # NaN comes through
+    return bool(torch.isfinite(low) & torch.isfinite(high))
+
+
+def _stored_types(folder: Path) -> dict[str, str]:
+    """The type of every stored tensor by its name in the files, as safetensors call it.
+
+    Empty for weights of torch's own format. Raises ModelError for shards that do not agree with
+    their index.
+    """
+    index = folder / INDEX
+    if (folder / SINGLE).is_file():
+        return {name: kind for name, kind, _ in _headers([folder / SINGLE])}
+    if not index.is_file():
+        return {}
+    listed = _weight_map(index)
+    shards = sorted(set(listed.values()))
+    absent = [name for name in shards if not (folder / name).is_file()]
+    if absent:
+        raise ModelError(
+            f"shards of {folder} are missing",
+            found=_some(absent),
+            expected=f"all that {INDEX} names",
+        )
+    types: dict[str, str] = {}
+    wrong = []
+    for name, kind, shard in _headers([folder / shard for shard in shards]):
+        if name in types:
+            wrong.append(f"{name} twice")
+        elif listed.get(name) != shard:
+            wrong.append(f"{name} in {shard}, listed in {listed.get(name, 'none')}")
+        types[name] = kind
+    wrong += [f"{name} not in {shard}" for name, shard in listed.items() if name not in types]
+    if wrong:
+        raise ModelError(
+            f"the shards of {folder} do not agree with their index",
+            found=_some(sorted(wrong)),
+            expected=f"every tensor once, in the shard that {INDEX} names",
+            fix="fetch the checkpoint again",
+        )
+    return types
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """The shard of every tensor, as the index has it."""
+    found = json.loads(index.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+    listed = found.get("weight_map") if isinstance(found, dict) else None
+    if not isinstance(listed, dict) or not all(
+        isinstance(shard, str) and Path(shard).name == shard for shard in listed.values()
+    ):
+        raise ModelError(
+            f"{index} is no index of shards", expected="weight_map, from tensors to file names"
+        )
+    return listed
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
+        raise ModelError("an index of shards lists a tensor twice", found=_some(sorted(twice)))
+    return values
+
+
+def _headers(paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
+    """Name, type and file of every tensor; no values are read."""
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                yield name, file.get_slice(name).get_dtype(), path.name
+
+
+def _check_types(folder: Path, stored: Mapping[str, str], model: nn.Module) -> None:
+    """Refuse integers in the place of weights; `transformers` would convert them."""
+    whole = {name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()}
+    wrong = [
+        f"{name} {kind}"
+        for name, kind in stored.items()
+        if (kind in _INTEGERS) != (name in whole) and not name.endswith(_MAY_BE_LEFT_OVER)
+    ]
+    if wrong:
+        raise ModelError(
+            f"the weights in {folder} are of another kind of number",
+            found=_some(sorted(wrong)),
+            expected="floating-point weights, and integers for indices only",
+            fix="fetch the checkpoint again; quantised checkpoints are not supported",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
