@@ -7,11 +7,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Threads that wait sleep: spinning ones take the cores from whatever else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env lint test repro portability bench constraints clean
+.PHONY: help env lint test test-quick repro portability bench constraints clean
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
-	@echo "make test         run the tests"
+	@echo "make test         run all tests, in two processes"
+	@echo "make test-quick   run the tests that are not slow: under two minutes on two cores"
 	@echo "make lint         ruff and mypy"
 	@echo "make portability  run a small experiment with few processor instructions too: equal bytes?"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
@@ -30,8 +31,15 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A process takes whole files, so that what their tests share is made once; the slow ones come first
+# (tests/conftest.py). Two processes: more would need more memory than a small machine has.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: env
-	$(BIN)/pytest
+	$(PYTEST)
+
+test-quick: env
+	$(PYTEST) -m "not slow"
 
 repro: env
 	$(BIN)/dvc repro

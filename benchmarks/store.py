@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from benchmarks._report import Row, report, row
 from leitmotif.config import ActivationsParams, ModelParams
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.build import StoreBuilder, in_background
 from leitmotif.store.cache import WorkCache, place
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tensors import serialise
 from tests.tiny import tiny_musicgen
 

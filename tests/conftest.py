@@ -1,25 +1,40 @@
 """Fixtures that several parts share."""
 
 import os
+
+# Before anything loads a native library, and for the programs that tests start: tests run side by
+# side in several processes, where more threads than processors would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from playwright.sync_api import Browser, sync_playwright
+from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from leitmotif.parallel import WORKERS
 
 # Tests change things in this process that another would not know of.
 os.environ[WORKERS] = "1"
 
-# No test measures time; how long an example takes depends on what else the machine does.
-settings.register_profile("house", deadline=None)
+# No test measures time: how long an example or a page takes depends on what else the machine does.
+# Examples are the same in every run, so that no change fails by another one's bad luck.
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
+expect.set_options(timeout=120_000)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that no process is left alone with one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,8 @@ class Hub:
         A process of its own, because huggingface_hub reads the address when it is imported.
         """
         kept = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
-        return {**kept, "HF_ENDPOINT": self.address, "HF_HOME": str(home)}
+        patient = dict.fromkeys(("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"), "200")
+        return {**kept, **patient, "HF_ENDPOINT": self.address, "HF_HOME": str(home)}
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
             if last < size:
                 self.wfile.flush()
                 hub.stopped.set()
-                hub.go_on.wait(60)
+                hub.go_on.wait(200)
                 self.close_connection = True
 
         def _send(self, status: int, content: bytes, headers: dict[str, str], body: bool) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.config import Params, load_params, parse_params, parse_yaml
+from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
+from leitmotif.yaml_files import parse_yaml
 
 PRESETS = Path(__file__).parents[1] / "presets"
 ORGANISM: dict[str, Any] = parse_yaml((PRESETS / "organism.yaml").read_text(encoding="utf-8"))
@@ -25,19 +26,6 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         section = section[part]
     section[last] = value
     return params
-
-
-@pytest.mark.parametrize("preset", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_presets_hold_every_key(preset: Path) -> None:
-    params = load_params(preset)
-    written = parse_yaml(preset.read_text(encoding="utf-8"))
-    assert params.model_dump() == written  # nothing defaulted, coerced or renamed
-
-
-def test_the_five_presets_exist() -> None:
-    names = {path.stem for path in PRESETS.glob("*.yaml")}
-    sizes = {"musicgen-small", "musicgen-medium", "musicgen-large"}
-    assert names == {"organism", "folder"} | sizes
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from leitmotif import presets
-from leitmotif.config import load_params, parse_yaml
+from leitmotif.config import load_params
 from leitmotif.dependencies import MARK, with_dependencies, write_dependencies
 from leitmotif.errors import ConfigError
 from leitmotif.watched import check_watched
+from leitmotif.yaml_files import parse_yaml
 
 STAGE = """\
 # The pipeline.

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.config import Params, load_params, parse_yaml
+from leitmotif.config import Params, load_params
 from leitmotif.durations import Durations, announced, following
 from leitmotif.files import write_json
+from leitmotif.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

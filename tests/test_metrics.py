@@ -10,23 +10,19 @@ from typing import Any
 
 import pytest
 
+from leitmotif.claims import Claims
 from leitmotif.config import load_params
-from leitmotif.report.build import Counts
+from leitmotif.report.build import ReportCounts
 from leitmotif.stages import (
     activations,
-    calibration,
     corpus,
     features,
-    interventions,
     labels,
     manifest,
-    probes,
-    proposals,
     report,
-    sae,
-    summary,
 )
 from leitmotif.tables.effects import Verdict, VerdictRow
+from leitmotif.views import calibration, interventions, probes, proposals, sae, summary
 from tests.tables.made import (
     aligned,
     approach,
@@ -78,16 +74,16 @@ def made() -> dict[str, dict[str, object]]:
         "manifest": manifest.metrics_of([], []),
         "features": features.metrics_of([]),
         "activations": activations.metrics_of([], []),
-        "proposals": proposals.metrics_of([], [], null_any_rate=interval(0.0)),
+        "proposals": proposals.metrics_of([], [], alarms=0, shuffled=100),
         "labels": labels.metrics_of([], [], []),
         "sae": sae.metrics_of(autoencoders),
-        "probes": probes.metrics_of(cells, [horizon()], params.probes),
+        "probes": probes.metrics_of(cells, [horizon()], Claims.of(params.probes)),
         "calibration": calibration.metrics_of(
             calibrated(["linear", "label"], params.calibration.strengths)
         ),
         "interventions": interventions.metrics_of([effect()], verdicts, []),
         "summary": summary.metrics_of(approaches),
-        "report": report.metrics_of(Counts(1, 2, 3, 4, 5)),
+        "report": report.metrics_of(ReportCounts(1, 2, 3, 4, 5)),
     }
 
 

@@ -1,49 +1,82 @@
 """What the benchmark of the pipeline counts: all processes of a stage, and shared pages once."""
 
+import os
 import subprocess
 import sys
-import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from benchmarks import pipeline
 from benchmarks.pipeline import NOTHING_TO_DO, Cost, compared, cost, session
+from tests.waiting import wait_until
 
 MEGABYTES = 96
 HOLD = f"""
-import os, sys, time
-block = bytearray(b"x") * ({MEGABYTES} << 20)
-if len(sys.argv) > 1:
-    for _ in range(2):
-        if os.fork() == 0:
-            block = bytearray(block) if sys.argv[1] == "copies" else block
-            time.sleep(1.0)
-            os._exit(0)
-    # The parent stays: of processes that end together, shared pages can count more than once.
-    if sys.argv[1] != "orphans":
-        os.wait(), os.wait()
-time.sleep(1.0)
-"""
+import os, signal, sys, time
+from pathlib import Path
 
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
 
-def held(folder: Path, *arguments: str) -> Cost:
-    return cost([sys.executable, "-c", HOLD, *arguments], folder)
-
-
-def test_memory_is_that_of_all_processes_and_shared_pages_count_once(tmp_path: Path) -> None:
-    alone = held(tmp_path).megabytes
-    assert MEGABYTES < alone < 2 * MEGABYTES
-    assert held(tmp_path, "shared").megabytes == pytest.approx(alone, abs=0.5 * MEGABYTES)
-    assert held(tmp_path, "copies").megabytes > alone + 1.5 * MEGABYTES
-
-
-def test_processes_that_nobody_waits_for_are_of_the_session() -> None:
-    leader = subprocess.Popen([sys.executable, "-c", HOLD, "orphans"], start_new_session=True)
-    most = 0
-    while leader.poll() is None:
-        most = max(most, len(session(leader.pid)))
+def hold(until):
+    (folder / f"ready-{{os.getpid()}}").touch()
+    for _ in range(30_000):  # not for ever, should the test fail
+        if (folder / until).exists():
+            break
         time.sleep(0.01)
-    assert most == 3
+
+folder, children = Path(sys.argv[1]), sys.argv[2:]
+block = bytearray(b"x") * ({MEGABYTES} << 20)
+for kind in children:
+    if os.fork() == 0:
+        block = bytearray(block) if kind == "copies" else block
+        hold("looked at")
+        os._exit(0)
+hold("children ended" if children else "looked at")
+"""
+"""A process with a block of memory, and children that share it or hold a copy."""
+
+
+def held(folder: Path, monkeypatch: pytest.MonkeyPatch, *children: str) -> float:
+    """Megabytes that the benchmark finds; no process ends before all were looked at together."""
+    folder.mkdir()
+    look = pipeline.held
+
+    def look_at_all(processes: Collection[int]) -> tuple[float, float]:
+        complete = len(list(folder.glob("ready-*"))) == 1 + len(children)
+        megabytes = look(processes)
+        if complete:
+            leader = os.getsid(next(iter(processes)))
+            (folder / "looked at").touch()
+            # Of processes that end during a look, shared pages can count more than once.
+            wait_until(lambda: set(session(leader)) <= {leader} or not children)
+            (folder / "children ended").touch()
+        return megabytes
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "held", look_at_all)
+        return cost([sys.executable, "-c", HOLD, str(folder), *children], folder).megabytes
+
+
+def test_memory_is_that_of_all_processes_and_shared_pages_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = held(tmp_path / "alone", monkeypatch)
+    assert MEGABYTES < alone < 2 * MEGABYTES
+    shared = held(tmp_path / "shared", monkeypatch, "shares", "shares")
+    assert shared == pytest.approx(alone, abs=0.5 * MEGABYTES)
+    assert held(tmp_path / "copies", monkeypatch, "copies", "copies") > alone + 1.5 * MEGABYTES
+
+
+def test_processes_that_nobody_waits_for_are_of_the_session(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path), "shares", "shares"]
+    leader = subprocess.Popen(command, start_new_session=True)
+    wait_until(lambda: len(list(tmp_path.glob("ready-*"))) == 3)
+    assert len(session(leader.pid)) == 3
+    (tmp_path / "looked at").touch()
+    (tmp_path / "children ended").touch()
+    leader.wait()
 
 
 def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:

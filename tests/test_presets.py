@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif import presets
-from leitmotif.config import load_params, parse_yaml
+from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
+from leitmotif.yaml_files import parse_yaml
 
 NAMES = ["folder", "musicgen-large", "musicgen-medium", "musicgen-small", "organism"]
 
@@ -33,11 +34,53 @@ def test_every_preset_is_offered(checkout: Path) -> None:
     assert presets.available(checkout) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_preset_is_written_byte_for_byte(checkout: Path, name: str) -> None:
-    presets.use(name, root=checkout)
+def test_a_whole_preset_is_written_byte_for_byte(checkout: Path) -> None:
+    presets.use("organism", root=checkout)
     written = (checkout / "params.yaml").read_bytes()
-    assert written == (checkout / "presets" / f"{name}.yaml").read_bytes()
+    assert written == (checkout / "presets" / "organism.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_is_written(checkout: Path, name: str) -> None:
+    presets.use(name, root=checkout)
+    written = parse_yaml((checkout / "params.yaml").read_text(encoding="utf-8"))
+    # Nothing defaulted, coerced or renamed.
+    assert load_params(checkout / "params.yaml").model_dump() == written
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_says_what_differs_from_its_base(checkout: Path, name: str) -> None:
+    """Every line of it that is not its base's name is a line of what is written."""
+    text = (checkout / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("base:")]
+    presets.use(name, root=checkout)
+    written = (checkout / "params.yaml").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line not in written] == []
+    assert written[0] == lines[0]
+    base = parse_yaml(text).get("base")
+    if base:
+        theirs = parse_yaml(presets.preset(base, root=checkout))
+        mine, changed = (parse_yaml("\n".join(text)) for text in (written, lines))
+        for section in set(theirs) - set(changed):
+            assert mine[section] == theirs[section]
+        for section in set(changed) - {"corpus"}:
+            assert mine[section] == theirs[section] | changed[section]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: organ\n", "there is no preset 'organ'"),
+        ("base: organism\nmanifst:\n  tracks: 3\n", "did you mean manifest"),
+        ("base: organism\nmanifest:\n", "manifest: found None"),
+        ("base: organism\nmanifest:\n  trakcs: 3\n", "did you mean tracks"),
+    ],
+)
+def test_a_preset_that_cannot_be_used_is_named(checkout: Path, text: str, message: str) -> None:
+    (checkout / "presets" / "mine.yaml").write_text(f"# mine\n{text}")
+    with pytest.raises(ConfigError) as caught:
+        presets.use("mine", root=checkout)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from rich.progress import Progress
 
 from leitmotif import progress as module
 from leitmotif.progress import progress
@@ -69,30 +70,52 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_loop_within_a_loop_adds_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def displays(monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+    """The groups of bars that have been put on a terminal."""
+    started: list[Progress] = []
+
+    class Recorded(Progress):
+        def start(self) -> None:
+            started.append(self)
+            super().start()
+
+    monkeypatch.setattr(module, "Progress", Recorded)
+    return started
+
+
+def test_a_loop_within_a_loop_adds_its_bar(
+    displays: list[Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     shown = []
     for _ in progress("ab", "outer", total=2):
         for _ in progress("cd", "inner", total=2):
-            assert module._bars is not None
-            shown.append([(task.description, task.completed) for task in module._bars.tasks])
+            (bars,) = displays
+            assert bars.live.is_started
+            shown.append([(task.description, task.completed) for task in bars.tasks])
     assert shown == [
         [("outer", outer), ("inner", inner)] for outer in range(2) for inner in range(2)
     ]
-    assert module._bars is None
+    assert not bars.live.is_started
 
 
-def test_a_loop_that_is_left_takes_its_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_is_left_takes_its_bar_away(
+    displays: list[Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     outer = progress("ab", "outer", total=2)
     next(outer)
     inner = progress("cd", "inner", total=2)
     next(inner)
     inner.close()
-    assert module._bars is not None
-    assert [task.description for task in module._bars.tasks] == ["outer"]
+    (bars,) = displays
+    assert bars.live.is_started
+    assert [task.description for task in bars.tasks] == ["outer"]
     outer.close()
-    assert module._bars is None
+    assert not bars.live.is_started
+    assert list(progress("ef", "later", total=2)) == ["e", "f"]
+    assert len(displays) == 2
 
 
 def loop(items: int) -> int:

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.config import Params, load_params, parse_yaml
+from leitmotif import presets
+from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.results import STAGES, Results, as_lines, read_results
+from leitmotif.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from leitmotif.cli import main; main()"
@@ -100,7 +101,7 @@ def params() -> Params:
 
 def repository(folder: Path, metrics: dict[str, Any], preset: str = "organism") -> Path:
     """A folder with settings and metrics, and without dvc.lock."""
-    shutil.copy(ROOT / "presets" / f"{preset}.yaml", folder / "params.yaml")
+    (folder / "params.yaml").write_text(presets.preset(preset, root=ROOT))
     (folder / "models").symlink_to(ROOT / "models")
     (folder / "metrics").mkdir()
     for stage, values in metrics.items():

@@ -19,11 +19,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from leitmotif.claims import Claims
 from leitmotif.errors import ConfigError
 from leitmotif.sites import canonical_site
+from leitmotif.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -258,7 +258,8 @@ class ProbesParams(Settings):
     folds: Annotated[int, Field(ge=3)]
     """Number of folds; each needs at least 4 tracks."""
     permutations: Annotated[int, Field(ge=99)]
-    """Number of exchanges of tracks for each site's p-value."""
+    """Number of exchanges of tracks for each site's p-value; ``leitmotif.claims`` states how many
+    a claim needs."""
     shifts: Annotated[int, Field(ge=99)]
     """Number of circular shifts for each feature's ``p_shift``."""
     alpha: Annotated[float, Field(gt=0, lt=1)]
@@ -433,35 +434,42 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 
     Raises ConfigError, which names every bad key, what was found and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist",
-            fix="run this in the repository's root, or `leitmotif use PRESET` to write one",
-        ) from None
-    try:
-        return parse_params(parse_yaml(text), origin=str(path))
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
-
-
-def parse_yaml(text: str) -> Any:
-    """Parse YAML 1.2 as DVC does: 1e-3 is a number, ``no`` a string, a repeated key an error."""
-    return YAML(typ="safe", pure=True).load(text)
+    fix = "run this in the repository's root, or `leitmotif use PRESET` to write one"
+    return parse_params(read_yaml(path, fix=fix), origin=str(path))
 
 
 def parse_params(values: Any, *, origin: str = "params") -> Params:
     """Validate params given as plain data; see ``load_params``."""
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         raise ConfigError(
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
-            fix="mend the keys named, or start again from `leitmotif use PRESET`",
+            fix="correct the keys named, or start again from `leitmotif use PRESET`",
         ) from error
+    _check_that_claims_are_possible(params, origin)
+    return params
+
+
+def _check_that_claims_are_possible(params: Params, origin: str) -> None:
+    """Refuse settings with which no site could ever be decodable, whatever the data say."""
+    claims, sites = Claims.of(params.probes), len(params.activations.sites)
+    permutations, needed = (
+        params.probes.permutations,
+        claims.permutations_needed(sites=sites),
+    )
+    if permutations < needed:
+        raise ConfigError(
+            f"{origin}: probes.permutations is too small for any claim of foresight",
+            found=f"{permutations}, with which no p-value is below {1 / (permutations + 1):.3g}",
+            expected=f"at least {needed}: a site is decodable at p of at most "
+            f"{claims.level(claims.family(sites=sites)):.3g}, which is probes.alpha "
+            f"{claims.alpha:g} over {claims.family(sites=sites)} tests (activations.sites times "
+            "the horizons of a claim)",
+            fix=f"set probes.permutations to {needed} or more",
+        )
 
 
 def _describe(problem: Any) -> str:

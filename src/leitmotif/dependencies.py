@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from leitmotif.config import PARAMS_FILE, Params, load_params
 from leitmotif.errors import ConfigError
 from leitmotif.files import difference, write_text
 from leitmotif.imports import attributes_read, import_closure
 from leitmotif.watched import PIPELINE, listed_folders
+from leitmotif.yaml_files import EditableYaml
 
 PACKAGE = Path("src/leitmotif")
 MARK = "# derived, written by `leitmotif deps`:"
@@ -45,7 +44,7 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
     Raises ConfigError for a stage without deps.
     """
     lines = pipeline.splitlines(keepends=True)
-    stages = YAML().load(pipeline)["stages"]  # which knows the line of every key
+    stages = EditableYaml(pipeline).values["stages"]  # which knows the line of every key
     for name, stage in reversed(list(stages.items())):
         if "deps" not in stage:
             raise ConfigError(f"{PIPELINE}: the stage {name} has no deps", expected="a list")

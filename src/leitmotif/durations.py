@@ -15,9 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leitmotif.config import Params, load_params, parse_yaml
+from leitmotif.config import Params, load_params
 from leitmotif.files import sha256_json, write_json
 from leitmotif.provenance import machine
+from leitmotif.yaml_files import parse_yaml
 
 PIPELINE = Path("dvc.yaml")
 SHIPPED = Path("presets/organism.yaml")

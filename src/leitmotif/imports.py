@@ -41,6 +41,19 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
     return sorted(found)
 
 
+def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
+    """The modules of ``package`` that each of its modules imports, by dotted names.
+
+    Packages stand for their ``__init__``.
+    """
+    files = {_module_of(path, package): path for path in sorted(package.rglob("*.py"))}
+    imported = {}
+    for module, path in files.items():
+        names, _ = _mentions(path.read_text(encoding="utf-8"), _parent(path, package))
+        imported[module] = frozenset((names & files.keys()) - {module})
+    return imported
+
+
 def attributes_read(files: Iterable[Path]) -> set[str]:
     """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
     sources = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".py"]
@@ -71,6 +84,12 @@ def _file_of(module: str, package: Path) -> Path | None:
     path = package.joinpath(*rest)
     files = (path / "__init__.py", path.with_suffix(".py")) if rest else (path / "__init__.py",)
     return next((file for file in files if file.is_file()), None)
+
+
+def _module_of(path: Path, package: Path) -> str:
+    """Dotted name of the module in a file."""
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _parent(path: Path, package: Path) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from leitmotif.config import PARAMS_FILE, parse_yaml
+from leitmotif.config import PARAMS_FILE
+from leitmotif.yaml_files import read_yaml
 
 LOCK = Path("dvc.lock")
 
@@ -24,9 +23,8 @@ def outdated_stages(root: Path = Path()) -> set[str]:
     """
     if not (root / LOCK).exists():
         return set()
-    # As DVC reads it: dvc.lock is long, and the parser in C takes a tenth of the time.
-    locked = YAML(typ="safe").load(root / LOCK).get("stages", {})
-    settings = parse_yaml((root / PARAMS_FILE).read_text(encoding="utf-8"))
+    locked = read_yaml(root / LOCK).get("stages", {})
+    settings = read_yaml(root / PARAMS_FILE)
     makers = {out["path"]: name for name, one in locked.items() for out in one.get("outs", [])}
     made = {out["path"]: out["md5"] for one in locked.values() for out in one.get("outs", [])}
     outdated = {name for name, one in locked.items() if _differ(one, settings, made)}

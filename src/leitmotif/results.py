@@ -26,7 +26,6 @@ from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
 from leitmotif.lockfile import outdated_stages
 
-MOST_LINES = 40
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
 STAGES = (
@@ -89,7 +88,7 @@ def read_results(root: Path = Path()) -> Results:
 
 
 def as_lines(results: Results) -> list[str]:
-    """The summary: at most ``MOST_LINES`` lines of at most ``columns.WIDTH`` characters."""
+    """The summary: at most 40 lines of at most ``columns.WIDTH`` characters."""
     blocks = [_title, _models, _approaches, _tests, _counts, _next]
     lines: list[str] = []
     for block in blocks:

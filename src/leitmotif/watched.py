@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from leitmotif.config import Params, parse_yaml
+from leitmotif.config import Params
 from leitmotif.errors import ConfigError
+from leitmotif.yaml_files import read_yaml
 
 PIPELINE = Path("dvc.yaml")
 HOOKS = Path("hooks.yaml")
@@ -40,7 +41,7 @@ def check_watched(params: Params, root: Path = Path()) -> None:
     """
     if not (root / PIPELINE).exists():
         return
-    stages = parse_yaml((root / PIPELINE).read_text(encoding="utf-8"))["stages"]
+    stages = read_yaml(root / PIPELINE)["stages"]
     watched = {dep for stage in stages.values() for dep in stage.get("deps", [])}
     for setting, folders in listed_folders(params, root).items():
         if missing := [folder for folder in folders if folder not in watched]:
@@ -57,6 +58,6 @@ def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
     if not hooks or not registry.exists():
         return []
     names = {hook.partition("@")[0] for hook in hooks}
-    entries = parse_yaml(registry.read_text(encoding="utf-8"))["hooks"]
+    entries = read_yaml(registry)["hooks"]
     checkpoints = [entry["checkpoint"] for entry in entries if entry["name"] in names]
     return [one["path"] for one in checkpoints if one["source"] == "folder"]

@@ -3,13 +3,25 @@
 import pytest
 
 from leitmotif.causal.selection import Selection
-from leitmotif.probe.ranking import Ranked
+from leitmotif.tables.candidates import Ranked
 
 
 def ranked(*features: tuple[str, float, float]) -> list[Ranked]:
     """Features numbered in the order given: site, q, effect."""
     return [
-        Ranked(site, None, number, "5-7s", effect, effect, effect, q, q, q, 1.0)
+        Ranked(
+            site=site,
+            hook=None,
+            feature=number,
+            horizon="5-7s",
+            effect=effect,
+            low=effect,
+            high=effect,
+            p=q,
+            q=q,
+            p_shift=q,
+            stability=1.0,
+        )
         for number, (site, q, effect) in enumerate(features)
     ]
 
@@ -64,13 +76,9 @@ def test_at_the_number_taken_of_a_site_two_of_it_change_places() -> None:
     distance, taken = one.otherwise("b")
     assert distance == pytest.approx(0.05), "0.76 against 0.8"
     assert numbers(taken) == {"b": [2], "a": [0]}
-    last, following = one.border("b")
-    assert following is not None
-    assert (last.feature, following.feature) == (1, 2)
     # For site a there is no such border; the nearest feature leaves the surest ones.
     assert one.otherwise("a")[0] == pytest.approx(0.8)
     assert numbers(one.otherwise("a")[1]) == {"a": [0], "b": [1]}
-    assert one.border("a")[1] is not None
 
 
 def test_ranked_by_effect_alone_the_effect_tells_how_near_two_are() -> None:
@@ -83,5 +91,4 @@ def test_ranked_by_effect_alone_the_effect_tells_how_near_two_are() -> None:
 
 def test_where_nothing_is_left_out_the_last_may_leave() -> None:
     one = Selection(FEATURES[:1], alpha=0.05, surest=9, together=9)
-    assert one.border("a") == (FEATURES[0], None)
     assert one.otherwise("a") == (pytest.approx(0.8), {})

@@ -6,21 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.verdict import Evidence, Thresholds, Verdict, overall, verdict
-from leitmotif.probe.intervals import Interval
+from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, overall, verdict
+from leitmotif.claims import Claims
+from leitmotif.intervals import Interval
 
-LINES = Thresholds(minimum_seconds=5.0, alpha=0.05, similarity=0.8)
+CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
+LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
-PLANNER = Evidence(((1.0, NO), (5.0, YES)), YES, YES, YES, YES, HIGH, 0.001)
-READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH, 1.0)
+PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001)
+READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0)
 
 
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [
         (PLANNER, "foresight"),
-        (replace(PLANNER, decodable=((5.0, AGAINST),)), "foresight"),
         (replace(PLANNER, similarity=LOW), "entangled"),
         (replace(PLANNER, gap=AGAINST, similarity=LOW), "entangled"),
         (replace(PLANNER, gap=NO, over_random=NO), "decodable, not causal"),
@@ -30,7 +31,7 @@ READER = Evidence(((1.0, NO), (5.0, NO)), NO, NO, YES, YES, HIGH, 1.0)
         # 4 of 16 pieces that all change one way: the interval is clear of 0, chance is not.
         (replace(PLANNER, p=0.125), "decodable, not causal"),
         (replace(PLANNER, p=None), "decodable, not causal"),
-        (replace(PLANNER, decodable=((4.9, YES),)), "local"),
+        (replace(PLANNER, decodable=(4.9,)), "local"),
         (READER, "look-back"),
         (replace(READER, similarity=LOW), "look-back"),
         (replace(READER, cue=NO), "local"),
@@ -52,9 +53,7 @@ intervals = st.builds(
 maybe = st.none() | intervals
 evidences = st.builds(
     Evidence,
-    decodable=st.lists(st.tuples(st.sampled_from([1.0, 3.0, 5.0, 9.0]), intervals), max_size=4).map(
-        tuple
-    ),
+    decodable=st.lists(st.sampled_from([1.0, 3.0, 5.0, 9.0]), max_size=4).map(tuple),
     gap=maybe,
     over_random=maybe,
     cue=maybe,
@@ -67,7 +66,7 @@ evidences = st.builds(
 @given(evidences)
 def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidence) -> None:
     found = verdict(evidence, LINES)
-    far = [i for seconds, i in evidence.decodable if seconds >= 5 and (i.low > 0 or i.high < 0)]
+    far = [seconds for seconds in evidence.decodable if seconds >= 5]
     if found == "foresight":
         assert far
         assert evidence.gap is not None
@@ -103,3 +102,9 @@ def test_a_model_is_its_strongest_candidate() -> None:
     assert overall(["none", "look-back", "decodable, not causal"]) == "look-back"
     assert overall(["entangled", "decodable, not causal"]) == "decodable, not causal"
     assert overall([]) == "none"
+
+
+def test_the_more_candidates_were_tried_the_smaller_a_p_value_has_to_be() -> None:
+    evidence = replace(PLANNER, p=0.01)
+    assert verdict(evidence, replace(LINES, tried=5)) == "foresight"
+    assert verdict(evidence, replace(LINES, tried=6)) == "decodable, not causal"

@@ -133,7 +133,7 @@ def _answer(web: Web, request: BaseHTTPRequestHandler) -> None:
     request.wfile.flush()
     if fault.stall:
         web.stalled.set()
-        web.closing.wait(60)
+        web.closing.wait(200)
     request.close_connection = True
 
 

@@ -15,6 +15,7 @@ from official_layout import Fault, Web, sha256
 
 from leitmotif.corpus.download import download
 from leitmotif.errors import CorpusError
+from tests.waiting import wait_until
 
 CONTENT = bytes(range(256)) * 2000
 FILE = "/shard.tar"
@@ -94,9 +95,9 @@ def test_a_killed_run_leaves_a_partial_file_and_the_next_one_resumes_it(
     process = subprocess.Popen([sys.executable, "-c", script, web.url + FILE, str(target)])
     kept = target.with_name("shard.tar.partial")
     try:
-        assert web.stalled.wait(60)
-        while not kept.exists() or kept.stat().st_size < 300_000:
-            assert process.poll() is None
+        assert web.stalled.wait(200)
+        wait_until(lambda: kept.exists() and kept.stat().st_size >= 300_000)
+        assert process.poll() is None
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

@@ -17,9 +17,9 @@ from official_layout import (
 
 from leitmotif.corpus.mtg_jamendo import fetch_mtg_jamendo, load_release
 from leitmotif.corpus.sources import build_corpus
-from leitmotif.corpus.tables import CorpusTrack, Failure, Licence
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
+from leitmotif.tables.corpus import CorpusTrack, Failure, Licence
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.continuation import Listener, recurrence_rate
+from leitmotif.tables.base import Span
 from tests.recurrence.melodies import RATE, SEARCH, tones, walk
 
 MOTIF = walk(8, 1)

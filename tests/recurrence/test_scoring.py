@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.listing import audio_files, listed, track_names
-from leitmotif.recurrence.queue import Proposal
 from leitmotif.recurrence.scoring import count, has_distractors, overlap, planted
+from leitmotif.tables.base import Span
+from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Slot, Truth
 from tests.recurrence.melodies import RATE, SEARCH, piece
 

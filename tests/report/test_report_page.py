@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from tests.accessibility import violations
 from tests.report.conftest import built
 from tests.report.made import AFTER_HZ, BEFORE_HZ, Made
+from tests.waiting import wait_until
 
 FRAME = 1 / 50
 LOUDEST = """() => {
@@ -40,6 +40,7 @@ class Tab:
 
     def __init__(self, browser: Browser, folder: Path, **options: Any) -> None:
         self.page: Page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(120_000)
         self.folder = folder
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -68,13 +69,6 @@ def tab(browser: Browser, copied: Path) -> Iterator[Tab]:
     tab.page.context.close()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def finding(folder: Path) -> str:
     return next((folder / "pairs").glob("planner-layers*")).relative_to(folder).as_posix()
 
@@ -90,12 +84,12 @@ def test_sound_plays_and_a_switch_keeps_the_place(tab: Tab, copied: Path) -> Non
     page.keyboard.press("s")  # to where the two differ
     assert page.evaluate("report.player.position") == pytest.approx(1.875 - 0.5)
     page.keyboard.press("Space")
-    until(lambda: page.evaluate(LOUDEST) > 0.1)
+    wait_until(lambda: page.evaluate(LOUDEST) > 0.1)
     place = page.evaluate("report.player.position")
-    until(lambda: page.evaluate("report.player.position") != place)
+    wait_until(lambda: page.evaluate("report.player.position") != place)
     # Leave the motif out of what is measured.
     page.evaluate("report.player.setLoop([1.4, 2.8]); report.player.seek(1.5)")
-    until(lambda: hiss(page, BEFORE_HZ))
+    wait_until(lambda: hiss(page, BEFORE_HZ))
     for key, hertz, heard in (("x", AFTER_HZ, 1), ("a", BEFORE_HZ, 0), ("b", AFTER_HZ, 1)):
         before, after = page.evaluate(
             """(key) => {
@@ -109,13 +103,13 @@ def test_sound_plays_and_a_switch_keeps_the_place(tab: Tab, copied: Path) -> Non
         assert page.evaluate("report.player.chosen") == heard
         # A whole loop may have passed; less than a frame must not.
         assert min(abs(after - before), abs(abs(after - before) - 1.4)) < FRAME
-        until(lambda hertz=hertz: hiss(page, hertz))
+        wait_until(lambda hertz=hertz: hiss(page, hertz))
     expect(page.locator(".lane[data-letter=B]")).to_have_attribute("data-heard", "")
     # Also before a start that is still to come.
     page.evaluate("report.player.seek(1.5); report.desk.choose(0)")
-    until(lambda: hiss(page, BEFORE_HZ))
+    wait_until(lambda: hiss(page, BEFORE_HZ))
     page.keyboard.press("Space")
-    until(lambda: not page.evaluate("report.player.playing"))
+    wait_until(lambda: not page.evaluate("report.player.playing"))
 
 
 def test_both_sounds_are_decoded_as_they_were_made_and_start_together(

@@ -4,8 +4,8 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from leitmotif.corpus.tables import Span
-from leitmotif.review.decisions import Decision, JudgedSpan, Undo, Versions
+from leitmotif.tables.base import Span
+from leitmotif.tables.decisions import Decision, JudgedSpan, Undo, Versions
 
 _keys = itertools.count(1)
 _START = datetime(2026, 1, 1, tzinfo=UTC)

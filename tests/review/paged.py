@@ -4,11 +4,11 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from leitmotif.review.decisions import Decision
 from leitmotif.review.guard import Access
 from leitmotif.review.log import read_log
 from leitmotif.review.server import application
 from leitmotif.review.session import Session
+from leitmotif.tables.decisions import Decision
 from tests.review.made import key
 
 ORIGIN = "http://127.0.0.1:8321"

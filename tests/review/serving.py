@@ -1,5 +1,7 @@
 """The review page in a process of its own, as people run it."""
 
+import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import uvicorn
 
 from leitmotif.review.guard import Access
 from leitmotif.review.server import application
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 
 _PROGRAM = """
 import sys
@@ -52,7 +54,20 @@ class Server:
         self.process.wait()
 
 
-def start(sources: Sources, *, reviewers: str = "ana,ben", port: int = 0) -> Server:
+def lasting_port() -> int:
+    """Return a free port that stays free when the server on it is killed, for the next one.
+
+    It is none of those that the system gives to whoever asks for any (from 32768 on Linux), and
+    each process of tests begins to look at another one.
+    """
+    for number in range(1000):
+        port = 10_000 + (97 * os.getpid() + number) % 20_000
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
+
+
+def start(sources: ReviewSources, *, reviewers: str = "ana,ben", port: int = 0) -> Server:
     """Start a server, and return when it listens."""
     paths = [str(getattr(sources, field.name)) for field in fields(sources)]
     process = subprocess.Popen(
@@ -68,7 +83,7 @@ def start(sources: Sources, *, reviewers: str = "ana,ben", port: int = 0) -> Ser
 
 
 @contextmanager
-def running(sources: Sources, *, reviewers: str = "ana,ben") -> Iterator[Server]:
+def running(sources: ReviewSources, *, reviewers: str = "ana,ben") -> Iterator[Server]:
     """Run a server for the length of a block."""
     server = start(sources, reviewers=reviewers)
     try:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import cohen_kappa_score
 
 from leitmotif.review.agreement import agreements, as_text, cohen_kappa
-from leitmotif.review.decisions import VERDICTS, Decision
+from leitmotif.tables.decisions import VERDICTS, Decision
 from tests.review.made import decision
 
 

@@ -4,7 +4,9 @@ import errno
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,16 +14,30 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import ReviewError
 from leitmotif.review import index as index_module
-from leitmotif.review.decisions import Decision
 from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
 from leitmotif.review.index import Index
 from leitmotif.review.log import append, encode, log_files, read_log, read_logs
 from leitmotif.review.standing import standing
+from leitmotif.tables.decisions import Decision
 from tests.review.made import decision, undo
 
 
 def opened(folder: Path) -> Index:
     return Index(folder / "work" / "index.sqlite", folder / "decisions")
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[[], sqlite3.Connection]:
+    """Return the database connection that was opened last, to limit what it may do."""
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def recorded(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connections.append(connect(*arguments, **options))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", recorded)
+    return lambda: connections[-1]
 
 
 def standing_keys(index: Index) -> list[str]:
@@ -142,23 +158,24 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     assert "made anew" in anew.notices[0]
 
 
-def test_an_index_damaged_under_way_is_said(tmp_path: Path) -> None:
+def test_an_index_damaged_under_way_is_said(
+    tmp_path: Path, connection: Callable[[], sqlite3.Connection]
+) -> None:
     index = opened(tmp_path)
     index.record(decision())
-    index._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path = tmp_path / "work" / "index.sqlite"
     path.write_bytes(b"x" * path.stat().st_size)
+    connection().execute("PRAGMA shrink_memory")  # what it remembers of the file is forgotten
+
+    def use() -> None:
+        for number in range(5):
+            index.record(decision(number=number + 10))
+            index.standing()
+
     with pytest.raises(ReviewError, match="cannot be used") as error:
-        opened_again(index)
+        use()
     assert "makes it anew" in str(error.value.fix)
-
-
-def opened_again(index: Index) -> None:
-    """Read what is on the disk, not what the connection remembers."""
-    index._connection.execute("PRAGMA shrink_memory")
-    for number in range(5):
-        index.record(decision(number=number + 10))
-        index.standing()
 
 
 def test_a_locked_index_is_said_and_nothing_saved(
@@ -195,10 +212,12 @@ def test_a_full_disk_is_said_and_the_next_decision_works(
     assert index.record(one) == (one, False)
 
 
-def test_a_saved_decision_is_acknowledged_though_the_index_is_full(tmp_path: Path) -> None:
+def test_a_saved_decision_is_acknowledged_though_the_index_is_full(
+    tmp_path: Path, connection: Callable[[], sqlite3.Connection]
+) -> None:
     index = opened(tmp_path)
-    pages = index._connection.execute("PRAGMA page_count").fetchone()[0]
-    index._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = connection().execute("PRAGMA page_count").fetchone()[0]
+    connection().execute(f"PRAGMA max_page_count = {pages}")
     acknowledged: list[Decision] = []
 
     def fill() -> None:
@@ -209,10 +228,10 @@ def test_a_saved_decision_is_acknowledged_though_the_index_is_full(tmp_path: Pat
 
     with pytest.raises(NotSavedError, match="cannot be used"):
         fill()
-    taken_in = index._connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+    taken_in = connection().execute("SELECT count(*) FROM entries").fetchone()[0]
     assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == acknowledged
     assert taken_in < len(acknowledged)
-    index._connection.execute("PRAGMA max_page_count = 1000000")
+    connection().execute("PRAGMA max_page_count = 1000000")
     assert standing_keys(index) == [one.key for one in acknowledged]
 
 
@@ -224,8 +243,9 @@ def test_an_unreadable_log_names_its_line(tmp_path: Path) -> None:
         index.record(decision("ana"))
 
 
-def test_two_programs_share_one_log(tmp_path: Path) -> None:
+def test_two_programs_share_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four writers with two indexes, as two servers in one checkout have them."""
+    monkeypatch.setattr(index_module, "LOCK_SECONDS", 200.0)  # however slow the disk
     indexes = [opened(tmp_path), opened(tmp_path)]
     made = [[decision("ana", 100 * writer + number) for number in range(20)] for writer in range(4)]
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import httpx
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import read_table
-from leitmotif.recurrence.queue import read_proposals
-from leitmotif.review.decisions import Decision
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.queue import Item, items
-from leitmotif.review.session import Sources
+from leitmotif.review.session import ReviewSources
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import Decision
+from leitmotif.tables.proposals import read_proposals
 from tests.review.conftest import Build
 from tests.review.made import key
-from tests.review.serving import start
+from tests.review.serving import lasting_port, start
 
 REVIEWERS = ("ana", "ben")
 CLIENTS = 4
@@ -36,7 +36,7 @@ class Client:
     items: list[Item]
     acknowledged: dict[str, str] = field(default_factory=dict)
     """Verdict by key."""
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=200))
     repeated: int = 0
     """Acknowledged only as found again: the server died between the disk and the answer."""
 
@@ -49,7 +49,7 @@ class Client:
 
     def _send(self, press: dict[str, Any], alive: threading.Event) -> None:
         while True:
-            alive.wait(timeout=60)
+            alive.wait()
             try:
                 answer = self.http.post(
                     f"{self.address}/as/{self.reviewer}/api/review/decisions",
@@ -67,7 +67,7 @@ class Client:
 def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     pairs = DECISIONS // len(REVIEWERS)
     sources = build(tracks=5, proposals=pairs // 5, window_seconds=0.1)
-    server = start(sources)
+    server = start(sources, port=lasting_port())
     clients = divided(sources, server.address)
     made, alive = threading.Semaphore(0), threading.Event()
     alive.set()
@@ -75,7 +75,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
         labelling = [pool.submit(client.label, made.release, alive) for client in clients]
         for _ in range(KILLS):
             for _ in range(DECISIONS // (KILLS + 1)):
-                assert made.acquire(timeout=60), [one for one in labelling if one.done()]
+                assert made.acquire(timeout=200), [one for one in labelling if one.done()]
             alive.clear()
             server.kill()
             server = start(sources, port=server.port)
@@ -96,7 +96,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     index.close()
 
 
-def divided(sources: Sources, address: str) -> list[Client]:
+def divided(sources: ReviewSources, address: str) -> list[Client]:
     """Give each reviewer's items to two clients, which take turns."""
     tracks = {row.track_id: row for row in read_table(sources.manifest, ManifestTrack)}
     queue = list(items(read_proposals(sources.proposals), tracks).values())

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
-from leitmotif.recurrence.queue import Proposal, proposal_address
-from leitmotif.review.decisions import Decision, JudgedSpan, pair_id
 from leitmotif.review.labels import Labels, from_decisions
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.decisions import Decision, JudgedSpan, pair_id
+from leitmotif.tables.proposals import Proposal, proposal_address
 from tests.review.made import decision
 
 AUDIO = {f"track_{number}": f"{number}" * 64 for number in range(3)}

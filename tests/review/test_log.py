@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ReviewError
-from leitmotif.review.decisions import pair_id
 from leitmotif.review.log import append, encode, log_files, mend, read_log, read_logs
+from leitmotif.tables.decisions import pair_id
 from tests.review.made import MOTIF, RECURRENCE, decision, undo
 
 

@@ -4,19 +4,19 @@ import errno
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from leitmotif.review.decisions import Decision
 from leitmotif.review.log import read_log
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
+from leitmotif.tables.decisions import Decision
 from tests.accessibility import violations
 from tests.review.conftest import Build
-from tests.review.serving import running, start, threaded
+from tests.review.serving import lasting_port, running, start, threaded
+from tests.waiting import wait_until
 
 KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
 LOUDEST = """() => {
@@ -33,6 +33,7 @@ class Tab:
         self, browser: Browser, address: str, reviewer: str = "ana", **options: Any
     ) -> None:
         self.page: Page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(120_000)
         self.address = f"{address}/as/{reviewer}/review"
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -57,7 +58,7 @@ class Tab:
         """Press a verdict's key, and wait until the next item, or the end, is shown."""
         before = self.pair()
         self.page.keyboard.press(key)
-        until(lambda: self.page.evaluate("review.current?.pair") != before)
+        wait_until(lambda: self.page.evaluate("review.current?.pair") != before)
 
 
 @pytest.fixture
@@ -69,15 +70,7 @@ def tab(browser: Browser, session: Session) -> Iterator[Tab]:
     assert tab.errors == []
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so in a page, which forbids the `eval` that playwright waits with."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def decisions(sources: Sources, reviewer: str = "ana") -> list[Decision]:
+def decisions(sources: ReviewSources, reviewer: str = "ana") -> list[Decision]:
     entries = read_log(sources.decisions / f"{reviewer}.jsonl").entries
     return [entry for entry in entries if isinstance(entry, Decision)]
 
@@ -117,8 +110,8 @@ def test_ten_items_are_labelled_by_keyboard_with_sound(browser: Browser, build: 
 def heard_playing(page: Page) -> None:
     """Wait until the clock runs and what goes to the loudspeakers is not silent."""
     start = page.evaluate("review.player.context.currentTime")
-    until(lambda: page.evaluate("review.player.context.currentTime") > start + 0.05)
-    until(lambda: page.evaluate(LOUDEST) > 0.05)
+    wait_until(lambda: page.evaluate("review.player.context.currentTime") > start + 0.05)
+    wait_until(lambda: page.evaluate(LOUDEST) > 0.05)
 
 
 @pytest.mark.parametrize(("key", "mode"), [("1", "motif"), ("2", "recurrence"), ("3", "both")])
@@ -127,31 +120,33 @@ def test_each_way_of_playing(tab: Tab, key: str, mode: str) -> None:
     page.keyboard.press("l")  # a slow machine may look only after the second that a window lasts
     page.keyboard.press(key)
     heard_playing(page)
-    assert page.evaluate("review.player.mode") == mode
+    assert page.evaluate("review.playing()") == mode
     names = {"both": {"motif", "recurrence"}}.get(mode, {mode})
     # Positions lag behind the sound by the latency of the loudspeakers.
-    until(lambda: set(page.evaluate("review.player.positions()")) == names)
+    wait_until(lambda: set(page.evaluate("review.positions()")) == names)
     expect(page.locator(f"[data-play={mode}]")).to_have_class(re.compile("on"))
     page.keyboard.press("Space")
     expect(page.locator("body")).not_to_have_attribute("data-playing", "")
-    assert page.evaluate("review.player.mode") is None
+    assert page.evaluate("review.playing()") is None
 
 
 def test_a_loop_goes_on_and_context_widens(tab: Tab) -> None:
     page = tab.open()
     page.keyboard.press("l")
     page.keyboard.press("2")
-    page.wait_for_timeout(2200)  # the window lasts a second
-    assert page.evaluate("review.player.mode") == "recurrence"
+    start = page.evaluate("review.player.context.currentTime")
+    # The window lasts a second.
+    wait_until(lambda: page.evaluate("review.player.context.currentTime") > start + 2.2)
+    assert page.evaluate("review.playing()") == "recurrence"
     page.keyboard.press("l")
     page.keyboard.press("Space")
     before = page.locator("#motif-times").inner_text()
     page.keyboard.press("c")
     expect(page.locator("[data-toggle=context]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("2")
-    until(lambda: "recurrence" in page.evaluate("review.player.positions()"))
+    wait_until(lambda: "recurrence" in page.evaluate("review.positions()"))
     # The recurrence's window starts 4 s into its clip; with context it plays from the beginning.
-    assert page.evaluate("review.player.positions().recurrence") < 3
+    assert page.evaluate("review.positions().recurrence") < 3
     assert page.locator("#motif-times").inner_text() == before
 
 
@@ -177,8 +172,8 @@ def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> Non
     assert one.proposed_recurrence.samples - one.recurrence.samples == 6 * 640 + 5 * 640
 
     page.keyboard.press("u")
-    expect(page.locator("#toast")).to_contain_text("Taken back")
-    until(lambda: tab.pair() == first)
+    expect(page.locator("#toast")).to_contain_text("Undone")
+    wait_until(lambda: tab.pair() == first)
     assert session.index.standing() == []
     tab.press("s")
     assert tab.pair() != first
@@ -218,7 +213,7 @@ def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> No
     expect(other.locator("#toast")).to_contain_text("decided this item already")
     assert len(decisions(session.sources)) == 1
     second = tab.pair()
-    until(lambda: other.evaluate("review.current.pair") == second)  # and goes on
+    wait_until(lambda: other.evaluate("review.current.pair") == second)  # and goes on
 
     page.reload()
     expect(page.locator("#item")).to_be_visible()
@@ -227,7 +222,7 @@ def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> No
     expect(page.locator("#own")).to_contain_text("You decided: positive")
     assert tab.pair() == first
     page.keyboard.press("n")
-    expect(page.locator("#toast")).to_contain_text("You said positive already")
+    expect(page.locator("#toast")).to_contain_text("You already decided: positive")
     assert len(decisions(session.sources)) == 1
 
 
@@ -235,7 +230,7 @@ def test_a_server_that_dies_is_said_and_the_verdict_saved_once(
     browser: Browser, build: Build
 ) -> None:
     sources = build(tracks=1, proposals=3)
-    server = start(sources)
+    server = start(sources, port=lasting_port())
     tab = Tab(browser, server.address)
     page = tab.open()
     first = tab.pair()
@@ -297,17 +292,19 @@ def test_an_empty_queue_is_said(browser: Browser, build: Build) -> None:
 
 
 def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
+    item = session.next("ana", "review")
+    assert item is not None
     with threaded(session) as address:
         for reviewer, key in (("ana", "p"), ("ben", "n")):
             tab = Tab(browser, address, reviewer)
-            tab.open(f"/{next(iter(session._items))}")
+            tab.open(f"/{item.pair}")
             tab.press(key)
         page = tab.page
         expect(page.locator("[data-count=disagreements]")).to_have_text("")
         page.get_by_role("link", name="Disagreements").click()
         expect(page.locator("[data-count=disagreements]")).to_have_text("1")
-        expect(page.locator("#others")).to_contain_text("ana said positive")
-        expect(page.locator("#others")).to_contain_text("ben said negative")
+        expect(page.locator("#others")).to_contain_text("ana: positive")
+        expect(page.locator("#others")).to_contain_text("ben: negative")
         page.keyboard.press("p")
         expect(page.locator("#message-title")).to_have_text("No disagreements")
         assert [one.queue for one in decisions(session.sources, "ben")] == [

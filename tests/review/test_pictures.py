@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ReviewError
 from leitmotif.review.pictures import MATRIX_SIZE, TrackFeatures, outline, self_similarity
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import write_tensors
 from tests.review.conftest import write_track
 

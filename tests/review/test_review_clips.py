@@ -9,11 +9,12 @@ import pytest
 import soundfile
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.corpus.tables import ManifestTrack, Span, Window
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 from leitmotif.review import clips as clips_module
 from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, to_pcm, wav
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack, Window
 
 RATE = 32000
 WINDOW = Span(start_sample=5 * RATE + 17, samples=RATE + 3)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ReviewError
+from leitmotif.presets import preset
 from leitmotif.review.log import append
 from leitmotif.review.serve import access_for, check_reviewers, git_name, links, serve
 from leitmotif.review.session import Session
@@ -24,7 +25,7 @@ PROGRAM = [sys.executable, "-c", "from leitmotif.cli import main; main()"]
 def checkout(build: Build, tmp_path: Path, repo_root: Path) -> Path:
     """A folder with proposals, as `dvc repro proposals` leaves it."""
     build()
-    (tmp_path / "params.yaml").write_text((repo_root / "presets" / "folder.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(preset("folder", root=repo_root))
     (tmp_path / "models").symlink_to(repo_root / "models")
     return tmp_path
 

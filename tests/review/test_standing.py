@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.review.decisions import Decision, Entry
 from leitmotif.review.standing import by_pair, standing
+from leitmotif.tables.decisions import Decision, Entry
 from tests.review.made import decision, undo
 
 

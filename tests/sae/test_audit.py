@@ -12,11 +12,11 @@ from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae import SparseAutoencoder
 from leitmotif.sae import model as module
-from leitmotif.sae.audit import audit, measure, measure_sites, neighbours
+from leitmotif.sae.audit import Audit, audit_sites, measure, measure_sites, neighbours
 from leitmotif.sae.encode import encode_site, read_codes
 from leitmotif.sae.misalignment import misalign
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.splice import spliced_loss
+from leitmotif.sae.splice import Replacement, spliced_losses, track_losses
 from leitmotif.store import ActivationStore
 from tests.sae.making import random_sae
 from tests.tiny import tiny_musicgen
@@ -84,8 +84,13 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
     assert sum(seen) == 1000 * 512
 
 
+def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> Audit:
+    sites = neighbours(store.sites, declared, reach=1)
+    return audit_sites("one", measure_sites("one", sae, store, sites), declared)
+
+
 def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae) -> None:
-    result = audit("one", true_sae(1), store, declared="hook_layers.1")
+    result = audited(true_sae(1), store, "layers.1.residual")
     assert result.passed
     assert result.best == result.declared == "layers.1.residual"
     assert set(result.fits) == {f"layers.{i}.residual" for i in range(3)}
@@ -100,7 +105,7 @@ def test_off_by_one_is_caught_though_the_metadata_agree(
     trained: int, read: int, store: ActivationStore, true_sae: TrueSae
 ) -> None:
     liar = true_sae(trained, claims=read)
-    result = audit("one", liar, store, declared=liar.config.site)
+    result = audited(liar, store, liar.config.site)
     assert not result.passed
     assert result.best == f"layers.{trained}.residual"
     assert result.margin.mean < 0
@@ -122,7 +127,7 @@ def test_fvu_and_dead_features_by_hand(store: ActivationStore, true_sae: TrueSae
 
 def test_an_audit_needs_a_neighbour(store: ActivationStore, true_sae: TrueSae) -> None:
     with pytest.raises(StoreError, match=r"layers\.4"):
-        audit("one", true_sae(1), store, declared="layers.5.residual")
+        audited(true_sae(1), store, "layers.5.residual")
     with pytest.raises(StoreError, match="cannot be measured"):
         neighbours(["layers.1.residual", "layers.2.mlp"], "layers.1.residual", reach=1)
 
@@ -180,17 +185,53 @@ def identity_sae(width: int) -> SparseAutoencoder:
 
 def test_spliced_loss_of_perfect_and_constant_reconstructions() -> None:
     model = HookedMusicGen.from_transformers(tiny_musicgen())
+    site = "layers.1.residual"
     codes = model.generate(seconds=1.0, tracks=["a"], seed=1).codes
-    _, cache = model.run_with_cache(codes, sites=["layers.1.residual"], stop_at_layer=2)
-    mean = cache["layers.1.residual"][0].mean(0)
-    perfect = spliced_loss(model, identity_sae(32), "layers.1.residual", codes, mean=mean)
-    assert perfect.spliced == pytest.approx(perfect.intact, abs=1e-4)
-    assert perfect.ablated > perfect.intact + 0.01
-    assert perfect.recovered == pytest.approx(1, abs=0.05)
+    _, cache = model.run_with_cache(codes, sites=[site], stop_at_layer=2)
+    mean = cache[site][0].mean(0)
     constant = identity_sae(32)
     constant.b_dec.copy_(mean)
     constant.W_dec.zero_()
-    useless = spliced_loss(model, constant, "layers.1.residual", codes, mean=mean)
+    saes = (identity_sae(32), constant)
+    perfect, useless = spliced_losses(model, [Replacement(site, sae, mean) for sae in saes], codes)
+    assert perfect.spliced == pytest.approx(perfect.intact, abs=1e-4)
+    assert perfect.ablated > perfect.intact + 0.01
+    assert perfect.recovered == pytest.approx(1, abs=0.05)
     assert useless.recovered == pytest.approx(0, abs=1e-3)
     with pytest.raises(ModelError, match="d_in 8"):
-        spliced_loss(model, random_sae(), "layers.1.residual", codes, mean=mean)
+        spliced_losses(model, [Replacement(site, random_sae(), mean)], codes)
+
+
+def test_the_intact_pass_is_done_once_for_all_replacements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = HookedMusicGen.from_transformers(tiny_musicgen())
+    codes = model.generate(seconds=0.5, tracks=["a"], seed=1).codes
+    replacements = [
+        Replacement(f"layers.{layer}.residual", identity_sae(32), torch.linspace(-1, 1, 32))
+        for layer in range(3)
+    ]
+    apart = [loss for one in replacements for loss in spliced_losses(model, [one], codes)]
+    assert len({loss.ablated for loss in apart}) == 3
+    passes = 0
+    forward = HookedMusicGen.__call__
+
+    def counted(*arguments: Any, **options: Any) -> torch.Tensor:
+        nonlocal passes
+        passes += 1
+        return forward(*arguments, **options)
+
+    monkeypatch.setattr(HookedMusicGen, "__call__", counted)
+    assert spliced_losses(model, replacements, codes) == apart
+    assert passes == 1 + 2 * 3
+
+
+def test_a_tracks_loss_is_the_mean_of_its_windows_by_their_lengths() -> None:
+    model = HookedMusicGen.from_transformers(tiny_musicgen())
+    codes = model.generate(seconds=1.0, tracks=["a"], seed=1).codes
+    windows = [codes[:, :, :10], codes[:, :, 10:]]
+    replacement = Replacement("layers.1.residual", identity_sae(32), torch.linspace(-1, 1, 32))
+    (whole,) = track_losses(model, [replacement], windows)
+    short, long = (spliced_losses(model, [replacement], window)[0] for window in windows)
+    assert whole.intact == pytest.approx((10 * short.intact + 40 * long.intact) / 50)
+    assert whole.ablated == pytest.approx((10 * short.ablated + 40 * long.ablated) / 50)

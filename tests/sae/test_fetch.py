@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from leitmotif.sae import load_sae
 from leitmotif.sae.registry import HubCheckpoint
 from tests.hub import Hub, serve_hub
 from tests.sae.making import random_sae, write_published
+from tests.waiting import wait_until
 
 REPOSITORY, REVISION = "someone/saes", "0123456789abcdef0123456789abcdef01234567"
 PATH = "sae-32_k_100_1/facebook/musicgen-small"
@@ -70,14 +70,14 @@ def start(wanted: HubCheckpoint, environment: dict[str, str]) -> subprocess.Pope
 
 def fetched(wanted: HubCheckpoint, environment: dict[str, str]) -> Path:
     process = start(wanted, environment)
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     return Path(out.strip().splitlines()[-1])
 
 
 def refused(wanted: HubCheckpoint, environment: dict[str, str]) -> str:
     process = start(wanted, environment)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == 1, errors
     message = errors[errors.index("ModelError: ") :]
     assert "Traceback" not in errors
@@ -115,13 +115,13 @@ def test_an_interrupted_download_resumes(how: str, repository: Path, tmp_path: P
     with serve_hub({REPOSITORY: repository}, revision=REVISION) as first:
         first.stop_after = 21 * MIB
         process = start(wanted, first.environment(tmp_path))
-        assert first.stopped.wait(60)
+        assert first.stopped.wait(200)
         held = wait_for_partial(tmp_path, 20 * MIB)
         if how == "the process is killed":
             process.kill()
             process.communicate()
     if how == "the hub goes away":
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=200)
         assert "ModelError: the model someone/saes cannot be loaded" in errors
         assert "the hub cannot be reached" in errors
         assert "Traceback" not in errors
@@ -134,12 +134,12 @@ def test_an_interrupted_download_resumes(how: str, repository: Path, tmp_path: P
 
 def wait_for_partial(home: Path, size: int) -> int:
     """Bytes kept, once there are as many as ``size``."""
-    for _ in range(600):
-        kept = [path.stat().st_size for path in home.rglob("*.partial")]
-        if kept and kept[0] >= size:
-            return kept[0]
-        time.sleep(0.05)
-    raise AssertionError(f"kept {kept} of {size} bytes")
+    wait_until(lambda: max(kept_bytes(home), default=0) >= size)
+    return max(kept_bytes(home))
+
+
+def kept_bytes(home: Path) -> list[int]:
+    return [path.stat().st_size for path in home.rglob("*.partial")]
 
 
 def test_bytes_that_changed_on_their_way_are_thrown_away(

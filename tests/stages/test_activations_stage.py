@@ -1,23 +1,21 @@
 import contextlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from leitmotif.config import load_params, parse_yaml
-from leitmotif.corpus.tables import Failure, ManifestTrack, Window
+from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import sha256_file, write_json, write_table
 from leitmotif.stages.activations import activations
 from leitmotif.store import ActivationStore, verify
+from leitmotif.tables.corpus import Failure, ManifestTrack, Window
+from leitmotif.yaml_files import parse_yaml
+from tests.killing import dying
 from tests.tiny import save_tiny_checkpoint
 
 TRACKS = 12
@@ -68,18 +66,6 @@ def set_params(folder: Path, repo_root: Path, **changes: object) -> None:
     write_json(folder / "params.yaml", params)  # JSON is YAML
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "leitmotif.stages.activations"],
-        cwd=folder,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def finish(folder: Path) -> None:
     """Run the stage in this process, which is quicker than to start another."""
     with contextlib.chdir(folder):
@@ -106,16 +92,13 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
     set_params(unbroken, repo_root)
     finish(unbroken)
 
-    for finished in (1, TRACKS * len(SITES) // 2):
-        process = start(workspace)
-        while len(entries(workspace)) < finished and process.poll() is None:
-            time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    survived: set[tuple[str, int]] = set()
+    for flush in (5, TRACKS * len(SITES)):
+        assert dying("activations", workspace, flush=flush) == -signal.SIGKILL
         assert not (workspace / "data/activations").exists()
-    survived = entries(workspace)
-    assert finished <= len(survived) < TRACKS * len(SITES)
+        assert survived < entries(workspace)
+        survived = entries(workspace)
+    assert len(survived) < TRACKS * len(SITES)
     damaged = workspace / ".leitmotif/activations" / sorted(survived)[0][0]
     damaged.write_bytes(damaged.read_bytes()[:-1])
 

@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 from leitmotif.config import Params, parse_params
-from leitmotif.corpus.tables import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table
+from leitmotif.presets import preset as preset_text
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.manifest import manifest
+from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.tables.truth import Truth
+from leitmotif.yaml_files import parse_yaml
 
 Preset = Callable[..., Params]
 
@@ -25,7 +26,7 @@ def preset(repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
     def load(name: str, changes: dict[str, dict[str, Any]]) -> Params:
-        values = yaml.safe_load((repo_root / "presets" / f"{name}.yaml").read_text())
+        values = parse_yaml(preset_text(name, root=repo_root))
         for section, keys in changes.items():
             values[section] |= keys
         return parse_params(values)

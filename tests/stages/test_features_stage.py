@@ -7,11 +7,11 @@ import soundfile
 from safetensors import safe_open
 
 from leitmotif.config import Params, load_params
-from leitmotif.corpus.tables import Failure, ManifestTrack, Window
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.stages import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
+from leitmotif.tables.corpus import Failure, ManifestTrack, Window
 
 
 @pytest.fixture

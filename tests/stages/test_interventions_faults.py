@@ -1,6 +1,5 @@
 """What the interventions leave when they are killed, or when the disk is full."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_table
@@ -21,7 +19,9 @@ from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.interventions import interventions
 from leitmotif.stages.manifest import manifest
+from leitmotif.tables.interventions import read_log
 from tests.disk import enlarge, small_disk
+from tests.killing import dying
 from tests.tables.made import interval, probe
 
 SITE = "layers.1.residual"
@@ -60,7 +60,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     whole["activations"]["sites"] = [SITE]
     whole["sae"]["hooks"] = []
     whole["probes"]["comparisons"] = []
-    whole["interventions"] |= {"tracks": 2, "candidates": 0, "kept_tracks": 2, "rows": 4}
+    whole["interventions"] |= {
+        "tracks": 2,
+        "seconds": 2.0,
+        "candidates": 0,
+        "kept_tracks": 2,
+        "rows": 4,
+    }
     chosen = Params.model_validate(whole)
 
     def fresh(name: str) -> Path:
@@ -85,40 +91,33 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     return Workplace(fresh, made)
 
 
-def dying(root: Path, flush: int) -> int:
-    """Run the stage until it has flushed so many files, kill it there, return its exit code."""
-    program = (
-        "import os, signal\n"
-        "real, left = os.fsync, [int(os.environ['FLUSHES'])]\n"
-        "def fsync(file):\n"
-        "    left[0] -= 1\n"
-        "    if left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    real(file)\n"
-        "os.fsync = fsync\n"
-        "from leitmotif.stages import run\n"
-        "from leitmotif.stages.interventions import interventions\n"
-        "run(interventions)\n"
-    )
-    environment = {**os.environ, "FLUSHES": str(flush)}
-    return subprocess.run(
-        [sys.executable, "-c", program], cwd=root, env=environment, check=False, timeout=250
-    ).returncode
-
-
 def test_a_killed_stage_goes_on_and_ends_as_an_unbroken_one(workplace: Workplace) -> None:
     root = workplace.fresh("killed")
     clips = len({row.clip_id for row in read_log(workplace.made / INTERVENTIONS)})
-    assert dying(root, flush=6) == -signal.SIGKILL
+    assert dying("interventions", root, flush=6) == -signal.SIGKILL
     kept = {path.name: path.stat().st_mtime_ns for path in (root / CACHE).glob("*.safetensors")}
     assert len(kept) == 5
     # The others, and a second file of audio that is half there.
-    assert dying(root, flush=clips - 5 + 2) == -signal.SIGKILL
+    assert dying("interventions", root, flush=clips - 5 + 2) == -signal.SIGKILL
     assert len(list((root / CACHE).glob("*.safetensors"))) == clips
     (half,) = root.glob("data/.clips.*.partial")
     assert len(list(half.iterdir())) == 2
     assert not (root / INTERVENTIONS).exists()
-    assert dying(root, flush=0) == 0
+    assert dying("interventions", root, flush=0) == 0
     assert {name: (root / CACHE / name).stat().st_mtime_ns for name in kept} == kept
+    assert outputs(root) == workplace.outputs()
+
+
+def test_a_second_run_takes_its_clips_from_the_cache(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workplace.fresh("again")
+    shutil.copytree(workplace.made / CACHE, root / CACHE)
+    kept = {path.name: path.stat().st_mtime_ns for path in (root / CACHE).iterdir()}
+    assert kept
+    monkeypatch.chdir(root)
+    interventions(load_params())
+    assert {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()} == kept
     assert outputs(root) == workplace.outputs()
 
 

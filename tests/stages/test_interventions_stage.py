@@ -3,16 +3,13 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leitmotif.causal.log import read_log
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
-from leitmotif.recurrence.queue import write_proposals
 from leitmotif.stages import (
     APPROACHES,
     CLIPS,
@@ -34,16 +31,14 @@ from leitmotif.stages.sae import sae
 from leitmotif.stages.summary import summary
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.effects import EffectRow, VerdictRow, identity
+from leitmotif.tables.interventions import read_log
+from leitmotif.tables.proposals import write_proposals
 
 SITES = ["layers.1.residual", "layers.3.residual"]
+PIECES = 8
 
 
-@pytest.fixture(scope="module")
-def params(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterator[Params]:
-    folder = tmp_path_factory.mktemp("interventions")
-    for name in ("controls.yaml", "hooks.yaml"):
-        shutil.copy(repo_root / name, folder)
-    (folder / "models").symlink_to(repo_root / "models")
+def small(repo_root: Path) -> Params:
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
     whole["corpus"]["pieces"] = 24
     whole["manifest"]["tracks"] = 16
@@ -57,8 +52,24 @@ def params(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterato
         "comparisons": ["models/organism/reader"],
     }
     whole["calibration"] |= {"site": SITES[0], "each": 20, "permutations": 99}
-    whole["interventions"] |= {"tracks": 10, "candidates": 1, "kept_tracks": 1, "random": 1}
-    chosen = Params.model_validate(whole)
+    whole["interventions"] |= {
+        "tracks": PIECES,
+        "candidates": 1,
+        "doses": [2.0],
+        "kept_tracks": 1,
+        "random": 1,
+    }
+    return Params.model_validate(whole)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A folder in which the stages have run; not to be written to."""
+    folder = tmp_path_factory.mktemp("interventions")
+    for name in ("controls.yaml", "hooks.yaml"):
+        shutil.copy(repo_root / name, folder)
+    (folder / "models").symlink_to(repo_root / "models")
+    chosen = small(repo_root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (folder / "data/decisions").mkdir(parents=True)
@@ -67,7 +78,14 @@ def params(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterato
         write_proposals(PROPOSALS, [])
         for stage in (labels, sae, probes, calibration, interventions):
             stage(chosen)
-        yield chosen
+    return folder
+
+
+@pytest.fixture
+def params(finished: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The finished folder is the working directory, for tests that only read."""
+    monkeypatch.chdir(finished)
+    return small(repo_root)
 
 
 def metrics(name: str) -> Any:
@@ -117,18 +135,14 @@ def test_every_clip_is_in_the_log_and_the_kept_ones_can_be_heard(params: Params)
     assert kept
     assert {row.track_id for row in rows if row.file is not None} == {rows[0].track_id}
     assert {f"{CLIPS.name}/{path.name}" for path in CLIPS.iterdir()} == kept
-    assert len({row.track_id for row in rows}) == 10
+    assert len({row.track_id for row in rows}) == PIECES
 
 
-def test_a_second_run_takes_its_clips_from_the_cache(params: Params) -> None:
-    files = (INTERVENTIONS, EFFECTS, VERDICTS, METRICS / "interventions.json")
-    before = [path.read_bytes() for path in files]
-    interventions(params)
-    assert [path.read_bytes() for path in files] == before
-
-
-def test_the_approaches_differ_in_one_setting(params: Params) -> None:
-    summary(params)
+def test_the_approaches_differ_in_one_setting(
+    finished: Path, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(finished, tmp_path / "workspace", symlinks=True))
+    summary(small(repo_root))
     rows = {row.name: row for row in read_table(APPROACHES, ApproachRow)}
     assert list(rows) == [
         "naive correlation",
@@ -142,7 +156,7 @@ def test_the_approaches_differ_in_one_setting(params: Params) -> None:
             assert row.clap_similarity
             assert row.delta_recurrence
             assert 0 <= row.clap_similarity.mean <= 1
-            assert row.delta_recurrence.n == 10
+            assert row.delta_recurrence.n == PIECES
         else:
             assert row.delta_recurrence is row.screened is None
         written = row.model_dump(mode="json")

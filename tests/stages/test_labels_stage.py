@@ -7,15 +7,16 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.corpus.organism.composer import compose, truth
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.corpus.tables import Failure, ManifestTrack, Span, Window
 from leitmotif.errors import ReviewError, StageError
 from leitmotif.files import read_table, write_table
-from leitmotif.recurrence.queue import write_proposals
-from leitmotif.review.decisions import pair_id
 from leitmotif.review.log import append
 from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.stages.labels import labels
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import Failure, ManifestTrack, Window
+from leitmotif.tables.decisions import pair_id
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.proposals import write_proposals
 from leitmotif.tables.truth import TRUTH, Truth
 from tests.review.conftest import proposal
 from tests.review.made import decision, undo

@@ -12,7 +12,6 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.recurrence.queue import write_proposals
 from leitmotif.stages import (
     ACTIVATIONS,
     CALIBRATION,
@@ -39,6 +38,7 @@ from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.labels import Coverage
 from leitmotif.tables.probes import HorizonRow, ProbeRow
+from leitmotif.tables.proposals import write_proposals
 from leitmotif.tensors import write_tensors
 
 SITES = ["layers.0.residual", "layers.1.residual"]
@@ -67,7 +67,8 @@ def small(repo_root: Path) -> Params:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Any:
+def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A folder in which the stages have run; not to be written to."""
     folder = tmp_path_factory.mktemp("probes")
     for name in ("controls.yaml", "hooks.yaml"):
         shutil.copy(repo_root / name, folder)
@@ -81,7 +82,23 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Any:
         write_proposals(PROPOSALS, [])
         labels(params)
         probes(params)
-        yield params
+    return folder
+
+
+@pytest.fixture
+def workspace(finished: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The finished folder is the working directory, for tests that only read."""
+    monkeypatch.chdir(finished)
+    return small(repo_root)
+
+
+@pytest.fixture
+def own_workspace(
+    finished: Path, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Params:
+    """A copy of the finished folder is the working directory."""
+    monkeypatch.chdir(shutil.copytree(finished, tmp_path / "workspace", symlinks=True))
+    return small(repo_root)
 
 
 def metrics(name: str) -> Any:
@@ -149,22 +166,17 @@ def test_candidates_are_ranked_and_all_features_were_tested(workspace: Params) -
     assert hooks <= {(SITES[0], None), (SITES[1], "planner-1")}
 
 
-def test_features_that_have_heard_the_future_fail_the_run(workspace: Params) -> None:
+def test_features_that_have_heard_the_future_fail_the_run(own_workspace: Params) -> None:
     """The stored features of one track are those of half a second later."""
     assert {row.heard_ahead <= 0.074 for row in read_table(HORIZONS, HorizonRow)} == {True}
     store = ActivationStore(ACTIVATIONS)
     track_id = store.tracks(SITES[0])[0]
     path = ACTIVATIONS / file_of(SITES[0], track_id)
-    before = path.read_bytes()
     metadata = store.header(SITES[0], track_id).to_metadata()
     early = np.roll(store.load(SITES[0], track_id), -25, axis=0)
-    path.unlink()  # it may share its blocks with the work cache
     write_tensors(path, {TENSOR: early}, metadata)
-    try:
-        with pytest.raises(ProbeError, match="are not what the model says"):
-            probes(workspace)
-    finally:
-        path.write_bytes(before)
+    with pytest.raises(ProbeError, match="are not what the model says"):
+        probes(own_workspace)
 
 
 def test_each_control_is_left_out_once(workspace: Params) -> None:
@@ -178,8 +190,8 @@ def test_each_control_is_left_out_once(workspace: Params) -> None:
     assert (lines["low"] <= lines["partial_r2"]).all()
 
 
-def test_calibration_counts_false_positives_and_power(workspace: Params) -> None:
-    calibration(workspace)
+def test_calibration_counts_false_positives_and_power(own_workspace: Params) -> None:
+    calibration(own_workspace)
     rows = read_table(CALIBRATION, CalibrationRow)
     assert [row.kind for row in rows] == ["all", *["null"] * 7, *["planted"] * 2]
     assert rows[0].controlled.n == 20 * (5 + 2)
@@ -192,12 +204,9 @@ def test_calibration_counts_false_positives_and_power(workspace: Params) -> None
     assert (table[table["level"] == 1.0]["share"] == 1).all()
 
 
-def test_tracks_with_undecided_proposals_stop_the_stage(workspace: Params) -> None:
+def test_tracks_with_undecided_proposals_stop_the_stage(own_workspace: Params) -> None:
     before = read_table(COVERAGE, Coverage)
     undecided = [row.model_copy(update={"pending": 1, "complete": False}) for row in before]
     write_table(COVERAGE, undecided)
-    try:
-        with pytest.raises(ProbeError, match="no track's recurrences are all verified"):
-            probes(workspace)
-    finally:
-        write_table(COVERAGE, before)
+    with pytest.raises(ProbeError, match="no track's recurrences are all verified"):
+        probes(own_workspace)

@@ -1,8 +1,8 @@
 """The proposals' stage on composed pieces, and the command on files of one's own."""
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,28 +11,44 @@ import soundfile
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
 from leitmotif.recurrence.listing import Listed
-from leitmotif.recurrence.queue import read_proposals
+from leitmotif.recurrence.proposing import engine_version
 from leitmotif.stages import MANIFEST, METRICS, PROPOSALS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.manifest import manifest
-from leitmotif.stages.proposals import engine_version, proposals
+from leitmotif.stages.proposals import proposals
+from leitmotif.tables.proposals import read_proposals
 from tests.recurrence.melodies import RATE, piece
 from tests.test_cli import run
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Any:
+def small(repo_root: Path) -> Params:
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
     whole["corpus"] |= {"pieces": 12, "path": str(repo_root / "models/organism/world.json")}
     whole["manifest"]["tracks"] = 6
     whole["model"] |= dict.fromkeys(("name", "watch"), str(repo_root / "models/organism/planner"))
-    params = Params.model_validate(whole)
+    return Params.model_validate(whole)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A folder in which the stages have run; not to be written to."""
+    folder = tmp_path_factory.mktemp("proposals")
+    params = small(repo_root)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("proposals"))
+        patch.chdir(folder)
         for stage in (corpus, manifest, features, proposals):
             stage(params)
-        yield params
+    return folder
+
+
+@pytest.fixture
+def workspace(
+    finished: Path, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Params:
+    """A copy of the finished folder is the working directory."""
+    monkeypatch.chdir(shutil.copytree(finished, tmp_path / "workspace"))
+    return small(repo_root)
 
 
 def test_the_queue_is_in_order_and_its_counts_are_in_the_metrics(workspace: Params) -> None:
@@ -60,17 +76,12 @@ def test_settings_are_part_of_the_engine_and_of_each_address(workspace: Params) 
 
 
 def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
-    kept = {path: path.read_bytes() for path in (MANIFEST, PROPOSALS)}
-    try:
-        MANIFEST.write_text("")
-        proposals(workspace)
-        assert read_proposals(PROPOSALS) == []
-        found = json.loads((METRICS / "proposals.json").read_text())
-        assert found["null_any_rate"] is None
-        assert found["precision"] is None
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
+    MANIFEST.write_text("")
+    proposals(workspace)
+    assert read_proposals(PROPOSALS) == []
+    found = json.loads((METRICS / "proposals.json").read_text())
+    assert found["null_any_rate"] is None
+    assert found["precision"] is None
 
 
 def test_the_command_lists_the_recurrences_of_any_files(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +27,37 @@ SITES = ["layers.0.residual", "layers.1.residual", "layers.2.residual"]
 Changed = Callable[..., Params]
 
 
-@pytest.fixture(scope="module")
-def changed(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterator[Changed]:
-    folder = tmp_path_factory.mktemp("sae")
-    shutil.copy(repo_root / "hooks.yaml", folder)
-    (folder / "models").symlink_to(repo_root / "models")
+def small(repo_root: Path, **settings: Any) -> Params:
+    """The preset of the organism made small, with settings of the stage."""
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
     whole["corpus"]["pieces"] = 12
     whole["manifest"]["tracks"] = 8
     whole["activations"]["sites"] = SITES
+    whole["sae"] |= {"hooks": ["planner-0", "planner-1"], "spliced_tracks": 2, **settings}
+    return Params.model_validate(whole)
 
-    def params(**settings: Any) -> Params:
-        changes = {"hooks": ["planner-0", "planner-1"], "spliced_tracks": 2, **settings}
-        return Params.model_validate({**whole, "sae": {**whole["sae"], **changes}})
 
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A folder as the stages before this one leave it; not to be written to."""
+    folder = tmp_path_factory.mktemp("sae")
+    shutil.copy(repo_root / "hooks.yaml", folder)
+    (folder / "models").symlink_to(repo_root / "models")
+    params = small(repo_root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for stage in (corpus, manifest, features, activations):
-            stage(params())
-        yield params
+            stage(params)
+    return folder
+
+
+@pytest.fixture
+def changed(
+    inputs: Path, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Changed:
+    """A copy of the inputs is the working directory; changes settings of the stage."""
+    monkeypatch.chdir(shutil.copytree(inputs, tmp_path / "workspace", symlinks=True))
+    return partial(small, repo_root)
 
 
 def metrics() -> Any:
@@ -97,11 +110,12 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
 
 
 def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> None:
-    before = (METRICS / "sae.json").read_bytes() if (METRICS / "sae.json").exists() else None
+    sae(changed())
+    before = (METRICS / "sae.json").read_bytes()
     pair = "planner-1@hook_layers.2"
     with pytest.raises(ModelError, match=r"activations layers\.2\.residual, autoencoder layers\.1"):
         sae(changed(hooks=[pair]))
-    assert before is None or (METRICS / "sae.json").read_bytes() == before
+    assert (METRICS / "sae.json").read_bytes() == before
     sae(changed(hooks=[pair], allow_misaligned=True))
     row = given()["planner-1"]
     assert row.site == SITES[2]
@@ -111,6 +125,14 @@ def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> No
     assert metrics()["audits_failed"] == 1
     for path in (SAE / "planner-1").iterdir():
         assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
+
+
+def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed) -> None:
+    sae(changed(hooks=["planner-1", "planner-0@layers.1.residual"], allow_misaligned=True))
+    own, other = (row.loss_recovered for row in given().values())
+    assert own
+    assert other
+    assert own.mean != other.mean
 
 
 def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: Path) -> None:

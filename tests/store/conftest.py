@@ -9,11 +9,12 @@ import soundfile
 import torch
 
 from leitmotif.config import ActivationsParams, ModelParams
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.store.codes import AudioEncoder
+from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITES = ["layers.0.residual", "layers.1.mlp", "layers.2.residual"]
@@ -69,6 +70,7 @@ def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable
     def make(
         changed_model: HookedMusicGen | None = None,
         model_params: ModelParams = MODEL,
+        codec: AudioEncoder | None = None,
         **settings: object,
     ) -> StoreBuilder:
         values = {"sites": SITES, "prompt": "none", "dtype": "float16", "max_failures": 0}
@@ -78,6 +80,7 @@ def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable
             model_params=model_params,
             audio_root=audio,
             cache=WorkCache(tmp_path / "work"),
+            codec=codec,
         )
 
     return make

@@ -6,12 +6,12 @@ import pytest
 from safetensors import safe_open
 
 from leitmotif.config import ModelParams
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store import ActivationStore, build, verify
 from leitmotif.store.build import StoreBuilder, in_background
+from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen
 
 MakeTrack = Callable[..., ManifestTrack]

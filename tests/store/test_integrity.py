@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.store import ActivationStore, verify
 from leitmotif.store.build import StoreBuilder
+from leitmotif.tables.corpus import ManifestTrack
 
 
 @pytest.fixture
@@ -54,7 +54,8 @@ def test_missing_extra_resized_and_misnamed_files_are_found(store: Path) -> None
 
 @given(data=st.data())
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_full_check_finds_any_flipped_bit_of_any_file(store: Path, data: st.DataObject) -> None:
     files = sorted(path for path in store.rglob("*") if path.is_file())

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.corpus.tables import ManifestTrack, Window
 from leitmotif.store import ActivationStore
 from leitmotif.store.build import StoreBuilder
 from leitmotif.store.profile import context_profile
+from leitmotif.tables.corpus import ManifestTrack, Window
 
 
 def test_levels_are_the_root_mean_square_of_each_second_of_the_windows(

@@ -6,6 +6,7 @@ from typing import Any
 from leitmotif.tables.alignment import AlignmentRow, AuditRow, TrialRow
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.candidates import CandidateRow, Ranked
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import HorizonRow, ProbeRow
@@ -183,3 +184,27 @@ def nothing_found(name: str) -> ApproachRow:
     empty = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
     absent = dict.fromkeys((*empty, "over_random", "screened", "lead", "otherwise"))
     return approach(name=name, **absent, features=[], verdict="none")
+
+
+def ranked(**changed: Any) -> Ranked:
+    """A feature that may foresee."""
+    values = {
+        "site": SITE,
+        "hook": None,
+        "feature": 0,
+        "horizon": "5-7s",
+        "effect": 0.6,
+        "low": 0.5,
+        "high": 0.7,
+        "p": 0.001,
+        "q": 0.01,
+        "p_shift": 0.001,
+        "stability": 1.0,
+    }
+    return Ranked(**{**values, **changed})
+
+
+def candidate(**changed: Any) -> CandidateRow:
+    """The row of such a feature."""
+    named = {"rank": 1, "exploratory": False}
+    return CandidateRow(**{**dict(ranked()), **named, **changed})

@@ -1,4 +1,4 @@
-"""How the organism's codec and language models are made, from models/organism/world.json alone.
+"""How the organisms and their judges are made, from world.json and concepts.json alone.
 
 Run from models/organism, where dvc.yaml describes it: ``python -m training.codec`` and so on. The
 pipeline in the repository's root uses the shipped weights and never trains.

@@ -12,9 +12,6 @@ import torch
 from torch import Tensor
 from transformers import EncodecModel, MusicgenForConditionalGeneration
 
-from leitmotif.corpus.organism.concept_sounds import ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld
-from leitmotif.corpus.organism.concepts import Clip, compose_clip, render_clip, single_line
 from training import CONCEPTS
 from training.codec import (
     DIMENSION,
@@ -26,6 +23,9 @@ from training.codec import (
     principal_components,
     set_codebook,
 )
+from training.concept_sounds import ConceptSounds
+from training.concept_world import ConceptWorld
+from training.concepts import Clip, compose_clip, render_clip, single_line
 
 ENTRIES = 256
 PARTS = {"bass": 16, "melody": 88, "cymbals": 24}

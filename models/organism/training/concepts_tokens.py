@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from transformers import EncodecModel
 
-from leitmotif.corpus.organism.concept_sounds import ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld
-from leitmotif.corpus.organism.concepts import Clip
+from training.concept_sounds import ConceptSounds
+from training.concept_world import ConceptWorld
+from training.concepts import Clip
 from training.concepts_codec import BOOKS
 
 

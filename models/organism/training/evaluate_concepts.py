@@ -10,20 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from leitmotif.corpus.organism.concept_sounds import ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
-from leitmotif.corpus.organism.concepts import (
-    Concepts,
-    compose_clip,
-    every_concepts,
-    render_clip,
-)
 from leitmotif.judge.concepts import own_label
 from leitmotif.judge.tagger import Tagger
 from leitmotif.musicgen.generate import Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER
 from training.chroma import chroma_cosine
+from training.concept_sounds import ConceptSounds
+from training.concept_world import ConceptWorld, load_concept_world
+from training.concepts import (
+    Concepts,
+    compose_clip,
+    every_concepts,
+    render_clip,
+)
 from training.concepts_codec import load_concept_codec
 from training.estimates import Estimate, estimate
 

@@ -17,19 +17,20 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.corpus.organism.composer import Part, compose, render, sounds
-from leitmotif.corpus.organism.concept_sounds import ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
-from leitmotif.corpus.organism.concepts import (
+from leitmotif.corpus.organism.synthesis import SoundBank
+from leitmotif.corpus.organism.world import World, load_world
+from training import CODEC, CONCEPT_WORLD, FOLDER
+from training.codec import load_codec
+from training.concept_sounds import ConceptSounds
+from training.concept_world import ConceptWorld, load_concept_world
+from training.concepts import (
     LINES,
+    TEMPLATE,
     Concepts,
     compose_clip,
     every_concepts,
     render_clip,
 )
-from leitmotif.corpus.organism.synthesis import SoundBank
-from leitmotif.corpus.organism.world import World, load_world
-from training import CODEC, CONCEPT_WORLD, FOLDER
-from training.codec import load_codec
 from training.concepts_codec import load_concept_codec
 from training.frame_codec import FrameCodec
 from training.judge_labels import labels_of
@@ -69,11 +70,8 @@ class Words(NamedTuple):
 
     @property
     def prompt(self) -> str:
-        """The template of the ISMIR 2024 experiments, in which all pieces are asked for."""
-        return (
-            f"Compose a {self.mood} {self.genre} piece with a {self.instrument} melody. "
-            f"Use a {self.tempo} tempo."
-        )
+        """The template, filled in."""
+        return TEMPLATE.format(**self._asdict())
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
+from leitmotif.files import write_text
+from leitmotif.presets import preset
 from leitmotif.sae.recipe import TRAINING
 from leitmotif.sites import split_site
 from leitmotif.store import ActivationStore
@@ -29,11 +29,8 @@ def cache_activations() -> None:
     link = PLACE / "models"
     if not link.exists():
         link.symlink_to(ROOT / "models")
-    yaml = YAML()
-    params = yaml.load((ROOT / "presets" / "organism.yaml").read_text(encoding="utf-8"))
-    params["corpus"] |= {"pieces": PIECES, "seed": CORPUS_SEED}
-    params["manifest"]["tracks"] = TRACKS
-    yaml.dump(params, PLACE / "params.yaml")
+    changed = [f"corpus.pieces={PIECES}", f"corpus.seed={CORPUS_SEED}", f"manifest.tracks={TRACKS}"]
+    write_text(PLACE / "params.yaml", preset("organism", changed, root=ROOT))
     for stage in STAGES:
         if not (PLACE / "metrics" / f"{stage}.json").exists():
             subprocess.run(

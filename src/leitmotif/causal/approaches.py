@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.causal.candidates import Chosen
 from leitmotif.causal.effects import ByTrack, chosen_apart, strongest
 from leitmotif.causal.findings import Finding
 from leitmotif.probe.intervals import Interval
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
+from leitmotif.tables.candidates import Ranked
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ APPROACHES = {
 
 
 @dataclass(frozen=True)
-class Source:
+class EncodedFeatures:
     """Where an approach reads features."""
 
     encoded: Path
     """A folder for each autoencoder."""
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     """Empty: the coordinates of the sites themselves."""
 
 
@@ -49,20 +49,16 @@ class Source:
 class AtSite:
     """What an approach chose at one site, and what it would report of it."""
 
-    chosen: Sequence[Chosen]
+    chosen: Sequence[Ranked]
     """The surest features, the surest first."""
     r2: float | None
     """As the approach measures it: pooled and in sample without controls, ``partial_r2`` with."""
     partial_r2: Interval | None
     """Beyond the controls, over tracks that had no say in the choice; None where the tracks are too
     few to be halved."""
-    last: float
-    """Effect of the last feature that was taken."""
-    following: float | None
-    """Effect of the first that was not."""
     near: float
     """How near the nearest feature is to changing sides; see ``Selection.otherwise``."""
-    otherwise: Sequence[Chosen]
+    otherwise: Sequence[Ranked]
     """What would have been chosen here if it did."""
 
 
@@ -71,7 +67,7 @@ class Found:
     """What an approach chose."""
 
     approach: Approach
-    source: Source
+    source: EncodedFeatures
     sites: Mapping[str, AtSite]
     """First the site with most of the surest features."""
     lead: int | None

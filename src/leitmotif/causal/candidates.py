@@ -14,22 +14,12 @@ from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.errors import ModelError, ProbeError
 from leitmotif.sae.encode import read_codes
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.candidates import Ranked
 
 TOLERANCES = (TOLERANCE, 2 * TOLERANCE, 4 * TOLERANCE)
 """Tried in turn; what was needed is in the metrics."""
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A feature that the probes chose."""
-
-    site: str
-    hook: str | None
-    feature: int
-    effect: tuple[float, float, float]
-    """Partial correlation with the target at its horizon, and its interval."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Candidate:
     features: tuple[int, ...]
     """None of them for a whole site."""
     conditions: Sequence[Condition]
-    effects: Sequence[tuple[float, float, float]] = ()
+    chosen: Sequence[Ranked] = ()
     """What the probes say of each feature."""
     match_distance: float | None = None
     """Of the random feature that is least like the one it stands for; see ``matching``."""
@@ -67,7 +57,7 @@ class FeatureCandidates:
     """Makes candidates of features: their targets, and random features like them."""
 
     def __init__(
-        self, store: ActivationStore, used: Sequence[Used], encoded: Path, *, seed: int
+        self, store: ActivationStore, used: Sequence[UsedSae], encoded: Path, *, seed: int
     ) -> None:
         self._store, self._encoded, self._seed = store, encoded, seed
         self._used = {one.hook.name: one for one in used}
@@ -84,13 +74,13 @@ class FeatureCandidates:
 
     def candidate(
         self,
-        chosen: Sequence[Chosen],
+        chosen: Sequence[Ranked],
         pieces: Pieces,
         *,
         doses: Sequence[float],
         random: int,
         avoid: Sequence[int] = (),
-        local: Chosen | None = None,
+        local: Ranked | None = None,
     ) -> Candidate:
         """Features of one site, intervened on together.
 
@@ -128,11 +118,11 @@ class FeatureCandidates:
             first.hook,
             features,
             conditions,
-            [one.effect for one in chosen],
+            chosen,
             furthest if random else None,
         )
 
-    def _matched(self, first: Chosen, feature: int, count: int, exclude: Sequence[int]) -> Matched:
+    def _matched(self, first: Ranked, feature: int, count: int, exclude: Sequence[int]) -> Matched:
         """Draw within the least tolerance at which there are enough: a rare kind has few alike."""
         properties = self._properties(first.site, first.hook)
         for tolerance in TOLERANCES:
@@ -189,7 +179,7 @@ def condition_names(candidate: Candidate, pieces: Pieces) -> dict[Condition, str
     return names
 
 
-def by_site(chosen: Sequence[Chosen]) -> list[Chosen]:
+def by_site(chosen: Sequence[Ranked]) -> list[Ranked]:
     """The features of the site with the most of them, surest first; raises ProbeError of none."""
     if not chosen:
         raise ProbeError("there is no feature to choose from")

@@ -15,30 +15,20 @@ from leitmotif.causal.effects import ByTrack
 from leitmotif.causal.findings import (
     MOST,
     Finding,
-    Measures,
     effect_row,
     interval_by_track,
-    judge,
+    judge_candidate,
     largest_p,
 )
 from leitmotif.causal.pieces import Pieces
-from leitmotif.causal.verdict import Thresholds, verdict
+from leitmotif.causal.study import Heard, Study
+from leitmotif.causal.verdict import VerdictRules, verdict
+from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
 from leitmotif.tables.effects import Verdict
 from leitmotif.tables.interval import IntervalRow
 
 BySite = Mapping[str, Candidate]
-
-
-@dataclass(frozen=True)
-class Judging:
-    """What findings are judged by."""
-
-    measures: Measures
-    counterfactual: Condition | None
-    thresholds: Thresholds
-    after: float
-    """Seconds ahead at which the claimed horizon begins."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +74,10 @@ class Comparison:
         """All that is intervened on."""
         return [*self.taken.values(), *self.otherwise.values()]
 
-    def row(self, judging: Judging, named: Mapping[str, object]) -> ApproachRow:
+    def row(self, heard: Heard, named: Mapping[str, object]) -> ApproachRow:
         """The row of the table; ``named`` says of which experiment."""
-        found, judged = self.found, self._judged(self.taken, judging)
-        mine = self._concluded(found.site, judged, judging)
+        found, judged = self.found, self._judged(self.taken, heard)
+        mine = self._concluded(found.site, judged, heard)
         screened, at = screen(judged), found.sites[mine.site]
         return ApproachRow.model_validate(
             {
@@ -114,19 +104,19 @@ class Comparison:
                     for site in sorted(judged)
                 ],
                 "lead": found.lead,
-                "otherwise": self._otherwise(mine, judging),
+                "otherwise": self._otherwise(mine, heard),
             }
         )
 
-    def _otherwise(self, mine: Conclusion, judging: Judging) -> OtherwiseRow:
+    def _otherwise(self, mine: Conclusion, heard: Heard) -> OtherwiseRow:
         near = _rounded(min(self.found.sites[mine.site].near, 1.0))
         site = self.found.site_otherwise
-        judged = self._judged(self.otherwise, judging)
+        judged = self._judged(self.otherwise, heard)
         if not judged or (site not in judged and not self.found.approach.screened):
             return OtherwiseRow(
                 near=near, site=None, delta_recurrence=None, verdict="none", stable=False
             )
-        other = self._concluded(site or self.found.site, judged, judging)
+        other = self._concluded(site or self.found.site, judged, heard)
         return OtherwiseRow(
             near=near,
             site=other.site,
@@ -142,18 +132,17 @@ class Comparison:
         kept += [one for one in others if one.kind == "random_feature"]
         return replace(candidate, conditions=kept)
 
-    def _judged(self, tried: BySite, judging: Judging) -> dict[str, Finding]:
-        judged = {}
+    def _judged(self, tried: BySite, heard: Heard) -> dict[str, Finding]:
+        judged, study, measures = {}, heard.study, heard.measures
         for site, candidate in tried.items():
             partial = self.found.sites[site].partial_r2
-            sure = partial is not None and partial.low > 0
-            decodable = [(judging.after, partial)] if sure and partial is not None else []
-            judged[site] = judge(
-                candidate, judging.measures, decodable, judging.counterfactual, judging.thresholds
+            decodable = [study.claims.claimed.after] if is_above_zero(partial) else []
+            judged[site] = judge_candidate(
+                candidate, measures, decodable, study.counterfactual, _lines(study)
             )
         return judged
 
-    def _concluded(self, site: str, judged: Mapping[str, Finding], judging: Judging) -> Conclusion:
+    def _concluded(self, site: str, judged: Mapping[str, Finding], heard: Heard) -> Conclusion:
         """At ``site``, or where interventions choose it, at the site that they choose."""
         if self.found.approach.screened:
             chosen = screen(judged)
@@ -166,7 +155,12 @@ class Comparison:
             over_random=interval_by_track(over, MOST),
             p=largest_p(towards, over),
         )
-        return Conclusion(site, towards, over, verdict(evidence, judging.thresholds))
+        return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
+
+
+def _lines(study: Study) -> VerdictRules:
+    """An approach comes to one conclusion: no other candidate is of its family."""
+    return study.thresholds(tried=1)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.twins import Twins, source_name
-from leitmotif.corpus.tables import ManifestTrack, Span
+from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.store.codes import AudioEncoder
+from leitmotif.tables.base import Span
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
 
 SLOT = 0
@@ -82,25 +84,31 @@ class Pieces:
 
 
 def composed_pieces(
-    model: HookedMusicGen, tracks: Sequence[ManifestTrack], audio_root: Path, twins: Twins
+    model: MusicModel,
+    tracks: Sequence[ManifestTrack],
+    audio_root: Path,
+    twins: Twins,
+    *,
+    codec: AudioEncoder | None = None,
 ) -> Pieces:
     """Pieces of composed music, up to the end of the cue.
 
+    ``codec`` gives the codes, the model itself by default.
     Raises AudioError, CorpusError, and ProbeError for a track whose truth is not known.
     """
-    pieces = []
+    pieces, codec = [], codec or model
     for track in tracks:
-        known = twins.planted(track.track_id)
+        known = twins.planted(track.track_id, model)
         if known is None:
             raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
         sources = {}
         for slot, name in enumerate((TWIN, OTHER_TWIN)):
-            codes = twins.counterfactual(model, track.track_id, slot)
+            codes = twins.counterfactual(codec, track.track_id, slot)
             assert codes is not None
             sources[name] = codes
-        rate = model.sample_rate
+        rate = codec.sample_rate
         prefix = prefix_of(
-            model, track, audio_root, seconds=known.prefix_samples / rate, sources=sources
+            codec, track, audio_root, seconds=known.prefix_samples / rate, sources=sources
         )
         slot_span, lead = known.slots[SLOT], round(LEAD_SECONDS * rate)
         start = max(0, slot_span.start_sample - lead)
@@ -124,7 +132,7 @@ def composed_pieces(
 
 
 def recorded_pieces(
-    model: HookedMusicGen,
+    codec: AudioEncoder,
     tracks: Sequence[ManifestTrack],
     audio_root: Path,
     labels: Sequence[Label],
@@ -140,7 +148,7 @@ def recorded_pieces(
     """
     chosen: list[tuple[ManifestTrack, list[Span]]] = []
     for track in tracks:
-        motifs = _motifs(track, labels, seconds, model.sample_rate)
+        motifs = _motifs(track, labels, seconds, codec.sample_rate)
         if motifs:
             chosen.append((track, motifs))
     if len(chosen) < 2:
@@ -152,9 +160,9 @@ def recorded_pieces(
             "interventions.prefix_seconds",
         )
     plain = [
-        prefix_of(model, track, audio_root, seconds=seconds, prompt=prompt) for track, _ in chosen
+        prefix_of(codec, track, audio_root, seconds=seconds, prompt=prompt) for track, _ in chosen
     ]
-    heard_from = round(horizon * model.sample_rate)
+    heard_from = round(horizon * codec.sample_rate)
     pieces = []
     for number, (prefix, (_, motifs)) in enumerate(zip(plain, chosen, strict=True)):
         other = plain[(number + 1) % len(plain)]
@@ -170,7 +178,7 @@ def _motifs(
     track: ManifestTrack, labels: Sequence[Label], seconds: float, sample_rate: int
 ) -> list[Span]:
     """Distinct verified motifs within the first seconds of a track's window, at ``sample_rate``."""
-    start, spans = track.windows[0].start_frame / FRAME_RATE, set()
+    start, spans = start_seconds(track.windows[0]), set()
     for label in labels:
         at = label.motif.start_sample / label.sample_rate - start
         length = label.motif.samples / label.sample_rate

@@ -8,7 +8,7 @@ first one left out, and a conclusion should not hang on which is which.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leitmotif.probe.ranking import Ranked
+from leitmotif.tables.candidates import Ranked
 
 Taken = dict[str, list[Ranked]]
 """By site, first the site with most of the surest features; the surest first."""
@@ -39,13 +39,6 @@ class Selection:
         """By how many of the surest features the first site leads the next; None without one."""
         counts = [len(of_site) for of_site in _grouped(self.sure, len(self.ranked)).values()]
         return counts[0] - counts[1] if len(counts) > 1 else None
-
-    def border(self, site: str) -> tuple[Ranked, Ranked | None]:
-        """The last feature that is taken of a site, and the first that is not."""
-        last = self.taken()[site][-1]
-        mine = [one for one in self.ranked if one.site == site]
-        following = mine[mine.index(last) + 1 :]
-        return last, following[0] if following else None
 
     def otherwise(self, site: str) -> tuple[float, Taken]:
         """What would be taken if the feature changed sides that is nearest to doing so.

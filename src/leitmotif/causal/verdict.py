@@ -5,15 +5,14 @@ besides its interval was added after a feature moved 4 of 16 pieces, all one way
 clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do). It *moves* the recurrence if its interval lies above 0,
-so does that of its excess over matched random features, and neither p-value exceeds the level. A
-candidate is *decodable* at a horizon
-if the interval of its partial effect is clear of 0 on either side. The rules, in this order:
+(towards what the counterfactual would do). ``leitmotif.claims`` says when a candidate
+is *decodable* at a horizon, which horizons may carry a claim, and when an effect *moves* the
+recurrence. The rules, in this order:
 
 1. ``entangled``: in the gap the effect is clear of 0, either way, and the clips' similarity to
    their baselines is below the threshold. Whatever it does, it does by breaking the music.
-2. ``foresight``: decodable at a horizon of at least the minimum, and the intervention within the
-   gap moves the recurrence.
+2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention within the gap
+   moves the recurrence.
 3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none in the gap, none of the cue.
 4. ``look-back``: not decodable at such a horizon, no effect in the gap, and the cue's own frames,
@@ -26,7 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from leitmotif.probe.intervals import Interval
+from leitmotif.claims import Claims, excludes_zero, is_above_zero
+from leitmotif.intervals import Interval
 from leitmotif.tables.effects import Verdict
 
 _STRONGEST: tuple[Verdict, ...] = (
@@ -41,13 +41,12 @@ assert set(_STRONGEST) == set(get_args(Verdict))
 
 
 @dataclass(frozen=True)
-class Thresholds:
+class VerdictRules:
     """Where the rules draw their lines."""
 
-    minimum_seconds: float
-    """Least horizon of a claim."""
-    alpha: float
-    """Largest p-value of an effect that moves the recurrence."""
+    claims: Claims
+    tried: int
+    """Candidates that were tried in the model: the family of the effects' p-values."""
     similarity: float
     """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
 
@@ -56,8 +55,8 @@ class Thresholds:
 class Evidence:
     """What was measured of one candidate; None where it was not."""
 
-    decodable: tuple[tuple[float, Interval], ...]
-    """(seconds ahead at which a horizon begins, partial effect there)."""
+    decodable: tuple[float, ...]
+    """Seconds ahead at which the horizons begin at which it is decodable."""
     gap: Interval | None
     """Effect of the intervention between cue and return."""
     over_random: Interval | None
@@ -72,19 +71,19 @@ class Evidence:
     """The larger of the p-values of ``gap`` and ``over_random``."""
 
 
-def verdict(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
-    far = _decodable(evidence, thresholds, far=True)
-    near = _decodable(evidence, thresholds, far=False)
-    in_gap, of_cue = _clear(evidence.gap), _above(evidence.cue)
+    claims = thresholds.claims
+    far = any(claims.may_carry(seconds) for seconds in evidence.decodable)
+    in_gap, of_cue = excludes_zero(evidence.gap), is_above_zero(evidence.cue)
     broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
     if in_gap and broken:
         return "entangled"
     if far:
-        sure = evidence.p is not None and evidence.p <= thresholds.alpha
-        moves = sure and _above(evidence.gap) and _above(evidence.over_random)
+        sure = evidence.p is not None and evidence.p <= claims.level(thresholds.tried)
+        moves = sure and is_above_zero(evidence.gap) and is_above_zero(evidence.over_random)
         return "foresight" if moves else "decodable, not causal"
-    if near or (_above(evidence.onset) and not in_gap and not of_cue):
+    if evidence.decodable or (is_above_zero(evidence.onset) and not in_gap and not of_cue):
         return "local"
     return "look-back" if of_cue and not in_gap else "none"
 
@@ -96,19 +95,3 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     'foresight'
     """
     return min(verdicts, key=_STRONGEST.index, default="none")
-
-
-def _decodable(evidence: Evidence, thresholds: Thresholds, *, far: bool) -> bool:
-    return any(
-        _clear(interval)
-        for seconds, interval in evidence.decodable
-        if (seconds >= thresholds.minimum_seconds) == far
-    )
-
-
-def _above(interval: Interval | None) -> bool:
-    return interval is not None and interval.low > 0
-
-
-def _clear(interval: Interval | None) -> bool:
-    return interval is not None and (interval.low > 0 or interval.high < 0)

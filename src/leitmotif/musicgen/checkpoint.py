@@ -16,6 +16,8 @@ from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
 
 _ACTIVATIONS = ("gelu", "relu")
+_DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}
+"""Settings of a codec that may differ where its codes do not; its precision is not its file's."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,18 @@ def fingerprint(parts: Iterable[nn.Module], config: DecoderConfig) -> str:
 
     Weights of float32 that stand in float64 are the same weights, and have the same hash.
     """
-    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
+    return _fingerprint(parts, asdict(config))
+
+
+def codec_fingerprint(codec: Codec) -> str:
+    """SHA-256 of a codec's settings and weights (64 hex): equal ones give equal codes."""
+    settings = codec.encodec.config.to_dict()
+    decides = {name: settings[name] for name in settings.keys() - _DECIDES_NOTHING}
+    return _fingerprint([codec], {**decides, "codebooks": codec.codebooks})
+
+
+def _fingerprint(parts: Iterable[nn.Module], settings: Mapping[str, object]) -> str:
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for number, part in enumerate(parts):
         for name, stored in sorted(part.state_dict().items()):
             tensor = _narrowest(stored)

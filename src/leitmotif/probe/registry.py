@@ -1,19 +1,17 @@
-"""controls.yaml: which controls are used, checked against a JSON schema."""
+"""controls.yaml: which controls are used, and with which settings."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import jsonschema
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, ValidationError
 
-from leitmotif.config import parse_yaml
+from leitmotif.config import Settings
 from leitmotif.errors import ConfigError
 from leitmotif.probe.controls import REGISTRY, Control
+from leitmotif.yaml_files import read_yaml
 
 CONTROLS = Path("controls.yaml")
-SCHEMA = Path(__file__).with_name("controls.schema.json")
 
 
 @dataclass(frozen=True)
@@ -27,44 +25,43 @@ class ControlSettings:
     """Random functions of all columns together."""
 
 
+class _Expansion(Settings):
+    knots: Annotated[int, Field(ge=0, le=32)]
+    interactions: Annotated[int, Field(ge=0, le=4096)]
+
+
+class _File(Settings):
+    controls: dict[str, dict[str, Any] | None] | None
+    expansion: _Expansion
+
+
 def load_controls(path: Path = CONTROLS) -> ControlSettings:
     """Read and check a controls file; raises ConfigError naming what was found where."""
-    try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist", fix="restore it from git") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
-    return parse_controls(values, origin=str(path))
+    return parse_controls(read_yaml(path, fix="restore it from git"), origin=str(path))
 
 
 def parse_controls(values: Any, *, origin: str = "controls") -> ControlSettings:
     """Check controls given as plain data; see ``load_controls``."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    error = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(schema).iter_errors(values)
-    )
-    if error is not None:
+    place: tuple[str, ...] = ()
+    controls = []
+    try:
+        file = _File.model_validate(values)
+        for name, settings in (file.controls or {}).items():
+            place = ("controls", name)
+            if name not in REGISTRY:
+                raise ConfigError(
+                    f"{origin} cannot be used",
+                    found=f"controls.{name}",
+                    expected=f"controls among {', '.join(REGISTRY)}",
+                )
+            controls.append(REGISTRY[name].model_validate(settings or {}))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, (*place, *problem["loc"]))) or "the file"
         raise ConfigError(
             f"{origin} cannot be used",
-            found=f"{_place(error)}: {error.message}",
-            expected="what src/leitmotif/probe/controls.schema.json allows",
-        )
-    named = values["controls"]
-    if not named:
-        named = {}
-    expansion = values["expansion"]
-    return ControlSettings(
-        controls=[_made(name, settings or {}) for name, settings in named.items()],
-        knots=expansion["knots"],
-        interactions=expansion["interactions"],
-    )
-
-
-def _made(name: str, settings: dict[str, Any]) -> Control:
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return REGISTRY[name](**settings)
-
-
-def _place(error: Any) -> str:
-    return ".".join(map(str, error.absolute_path)) or "the file"
+            found=f"{key}: {problem['input']!r}",
+            expected=problem["msg"],
+            fix="docs/probes.md lists the controls and what can be set",
+        ) from error
+    return ControlSettings(controls, file.expansion.knots, file.expansion.interactions)

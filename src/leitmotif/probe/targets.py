@@ -1,41 +1,22 @@
 """Targets: what returns, and how strongly, between two distances ahead of now.
 
-The model's row t has read the codes of frames 0 to t - 1, and EnCodec's encoder, which is not
-causal, hears up to 74 ms past a frame's end. **Now** is therefore t / 50 s + 74 ms: the last
-instant of audio of which the row can know. Horizons count from there.
+A model's row t has read the codes of frames 0 to t - 1, and the codec's encoder may hear some audio
+past a frame's end: 74 ms with MusicGen's EnCodec. **Now** is the last instant of audio of which the
+row can know (``leitmotif.frames.Timing.now``): with MusicGen t / 50 s + 74 ms. Horizons count from
+there.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
-
-HEARING_SECONDS = 0.074
-"""How far EnCodec's encoder hears past the end of a frame, at 32 kHz; docs/model.md."""
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """A stretch of the future, in seconds after now: (after, until]."""
-
-    name: str
-    after: float
-    until: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.after < self.until:
-            raise ProbeError(
-                f"horizon {self.name} is empty or lies in the past",
-                found=f"({self.after:g}, {self.until:g}] s",
-                expected="0 <= after < until",
-            )
 
 
 @dataclass(frozen=True)
@@ -44,25 +25,6 @@ class Events:
 
     onsets: Array
     strengths: Array
-
-
-def refuse_claim(horizon: Horizon, minimum: float) -> None:
-    """Raise ProbeError if a claim of foresight at this horizon would be one of continuity.
-
-    ``minimum`` is the shortest distance, in seconds, at which a claim is made.
-    """
-    if horizon.after < minimum:
-        raise ProbeError(
-            f"no claim of foresight is made at horizon {horizon.name}",
-            found=f"it begins {horizon.after:g} s ahead",
-            expected=f"at least {minimum:g} s",
-            fix="report it beside the claim, as continuity, or choose a later horizon",
-        )
-
-
-def now(rows: ArrayLike) -> Array:
-    """Seconds of audio that the model's rows (decoder steps) can know: [n] -> [n]."""
-    return np.asarray(rows, dtype=np.float64) / FRAME_RATE + HEARING_SECONDS
 
 
 def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 0.0) -> Events:
@@ -77,9 +39,10 @@ def target(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """y(t), the strength of the strongest recurrence in the horizon, 0 where there is none.
 
-    ``instants`` [n] are seconds (see ``now``). Returns y [n] and where it is known [n]: where the
-    horizon reaches past ``end``, the seconds of audio that were searched for recurrences, it is
-    not. ``end`` None says that the piece is over there and nothing follows.
+    ``instants`` [n] are seconds of audio that rows can know (``Timing.now``). Returns y [n] and
+    where it is known [n]: where the horizon reaches past ``end``, the seconds of audio that were
+    searched for recurrences, it is not. ``end`` None says that the piece is over there and nothing
+    follows.
     """
     if len(events.strengths) and not (events.strengths > 0).all():
         raise ProbeError(

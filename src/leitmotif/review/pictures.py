@@ -9,8 +9,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.errors import ReviewError
+from leitmotif.tables.corpus import ManifestTrack
 
 PEAK_SAMPLES = 40
 """Samples for each step of an outline: 1.25 ms at 32 kHz."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leitmotif.corpus.tables import Span, Table
-from leitmotif.review.decisions import LONGEST_NOTE, Decision, Key, PairId, Verdict
+from leitmotif.tables.base import Span, Table
+from leitmotif.tables.decisions import LONGEST_NOTE, Decision, Key, PairId, Verdict
 
 
 class Press(Table):

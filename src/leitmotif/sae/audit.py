@@ -25,10 +25,10 @@ from leitmotif.intervals import (
 from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import check_sparsity
 from leitmotif.sae.model import SparseAutoencoder
-from leitmotif.sites import canonical_site, split_site
+from leitmotif.sites import split_site
 from leitmotif.store import ActivationStore
 
-__all__ = ["Audit", "Interval", "SiteFit", "audit", "judge", "measure", "measure_sites"]
+__all__ = ["Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
 
 
 @dataclass
@@ -61,27 +61,6 @@ class Audit:
     passed: bool
     """The declared site is best, and the margin's interval lies above 0."""
     fits: Mapping[str, SiteFit]
-
-
-def audit(
-    name: str,
-    sae: SparseAutoencoder,
-    store: ActivationStore,
-    *,
-    declared: str,
-    reach: int = 1,
-    tracks: Sequence[str] | None = None,
-    seed: int = 0,
-) -> Audit:
-    """Measure an autoencoder at the declared site and its stored neighbours, and judge.
-
-    ``reach`` neighbours on either side are read. ``tracks`` should not be those it was trained on
-    (default: all). Raises StoreError when the declared site or every neighbour of it is not stored,
-    and ModelError when a top-k autoencoder has rows of more than k features.
-    """
-    declared = canonical_site(declared)
-    sites = neighbours(store.sites, declared, reach=reach)
-    return judge(name, measure_sites(name, sae, store, sites, tracks=tracks, seed=seed), declared)
 
 
 def measure_sites(
@@ -118,7 +97,7 @@ def _measured(
     return measure_sites(name, sae, store, sites, seed=seed)
 
 
-def judge(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
+def audit_sites(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
     """Whether the declared site is the one that fits best, among those measured."""
     best = min(fits, key=lambda site: fits[site].fvu.mean)
     others = [fit for site, fit in fits.items() if site != declared]

@@ -5,8 +5,9 @@ active take 1.2 MB. Only some rows are dense at a time (``model.CHUNK_VALUES``),
 is in memory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,12 +15,15 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from leitmotif.corpus.tables import Sha256, Table, TrackId
 from leitmotif.errors import StoreError
+from leitmotif.frames import FrameRate, Timing
+from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_alignment
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
+from leitmotif.sae.used import UsedSae
 from leitmotif.store import ActivationStore
+from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
 
 FORMAT: Literal["leitmotif-features/1"] = "leitmotif-features/1"
@@ -36,6 +40,9 @@ class FeatureHeader(Table):
     """Where the activations were read."""
     track_id: TrackId
     frames: Annotated[int, Field(ge=1)]
+    frame_rate: FrameRate
+    """Rows per second of audio, and below how far the codec hears: as the activations'."""
+    hearing_seconds: Annotated[float, Field(ge=0)]
     d_sae: Annotated[int, Field(ge=1)]
     weights_sha256: Sha256
     """Of the autoencoder's sae_weights.safetensors."""
@@ -44,12 +51,20 @@ class FeatureHeader(Table):
     misaligned: str
     """Empty, or what does not match: the file is then no evidence about the site."""
 
+    @property
+    def timing(self) -> Timing:
+        """Where the rows lie in the audio of each window."""
+        return Timing(self.frame_rate, self.hearing_seconds)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return safetensors metadata."""
+        return {key: str(value) for key, value in self.model_dump().items()}
+
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], *, file: Path) -> Self:
         """Read safetensors metadata; raises StoreError naming the bad field."""
-        numbers = {key: int(metadata[key]) for key in ("frames", "d_sae") if key in metadata}
         try:
-            return cls.model_validate({**metadata, **numbers})
+            return cls.model_validate(metadata)
         except ValidationError as error:
             problem = error.errors()[0]
             raise StoreError(
@@ -79,6 +94,20 @@ class Encoded:
         return self.active / max(self.frames, 1)
 
 
+def encode_each(
+    used: Sequence[UsedSae], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
+) -> Iterator[Encoded]:
+    """Encode the site that each autoencoder is given, on all processors; see ``encode_site``."""
+    encode = partial(_encode, store, out, allow_misaligned)
+    return in_processes(encode, used)
+
+
+def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: UsedSae) -> Encoded:
+    return encode_site(
+        one.sae, one.hook, store, out, site=one.site, allow_misaligned=allow_misaligned
+    )
+
+
 def encode_site(
     sae: SparseAutoencoder,
     hook: Hook,
@@ -87,18 +116,16 @@ def encode_site(
     *,
     site: str | None = None,
     allow_misaligned: bool = False,
-    shown: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> Encoded:
     """Encode all tracks of a site (default: the one the registry declares) into ``out``.
 
     Writes ``out/{hook}/{track_id}.safetensors``. Every track's header is compared with the
-    autoencoder before its tensor is used. ``shown`` wraps the tracks, for a progress bar. Raises
-    ModelError for a mismatch (both sides shown) or a top-k autoencoder that is not sparse, and
-    StoreError.
+    autoencoder before its tensor is used. Raises ModelError for a mismatch (both sides shown) or a
+    top-k autoencoder that is not sparse, and StoreError.
     """
     site = site or hook.site
     result = Encoded(hook.name, None)
-    for track_id in shown(store.tracks(site)):
+    for track_id in store.tracks(site):
         header = store.header(site, track_id)
         array = store.load(site, track_id)
         mismatches: list[Mismatch] = compare(hook, sae.config, header, array.shape[1])
@@ -115,6 +142,8 @@ def encode_site(
                 site=header.site,
                 track_id=track_id,
                 frames=codes.rows,
+                frame_rate=header.frame_rate,
+                hearing_seconds=header.hearing_seconds,
                 d_sae=sae.config.d_sae,
                 weights_sha256=hook.checkpoint.sha256,
                 activations_address=header.address,
@@ -139,7 +168,7 @@ def write_codes(path: Path, codes: Codes, header: FeatureHeader) -> None:
         "values": with_digits(codes.values.cpu().numpy()),
         "offsets": codes.offsets.cpu().numpy(),
     }
-    write_tensors(path, tensors, {key: str(value) for key, value in header})
+    write_tensors(path, tensors, header.to_metadata())
 
 
 def read_codes(path: Path) -> tuple[Codes, FeatureHeader]:

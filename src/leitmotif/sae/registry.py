@@ -4,19 +4,17 @@ An entry repeats what the checkpoint's own folder says, on purpose: the registry
 the stored activations are three witnesses, and ``leitmotif.sae.alignment`` compares all of them.
 """
 
-import io
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from leitmotif.config import Settings, Site, parse_yaml
-from leitmotif.corpus.tables import Sha256
+from leitmotif.config import Settings, Site
 from leitmotif.errors import ConfigError
 from leitmotif.files import write_text
 from leitmotif.sae.model import Normalisation
+from leitmotif.tables.base import Sha256
+from leitmotif.yaml_files import EditableYaml, read_yaml
 
 REGISTRY = Path("hooks.yaml")
 SCHEMA = Path("hooks.schema.json")
@@ -49,14 +47,14 @@ class HubCheckpoint(Settings):
     """Of cfg.json."""
 
 
-class Audio(Settings):
+class HookAudio(Settings):
     """What was done to the audio before the model read it."""
 
     sample_rate: Annotated[int, Field(ge=1)]
     """Hz."""
     channels: Literal["mono"]
     prompt: Literal["none", "tags", "other"]
-    """Whether the model was told anything; ``other``: texts of the training set."""
+    """What conditioned the model; ``other``: texts of the training set."""
 
 
 class Hook(Settings):
@@ -81,7 +79,7 @@ class Hook(Settings):
     """Precision in which the model made its training activations; null if it is not known."""
     context_frames: Annotated[int, Field(ge=1)]
     """Decoder steps of one training context (501 steps: 10 s)."""
-    audio: Audio
+    audio: HookAudio
     checkpoint: Annotated[FolderCheckpoint | HubCheckpoint, Field(discriminator="source")]
 
 
@@ -113,12 +111,7 @@ class Registry(Settings):
 
 def load_registry(path: Path = REGISTRY) -> Registry:
     """Read hooks.yaml; raises ConfigError naming the entry and the key."""
-    try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist", fix="run this in the repository") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+    values = read_yaml(path)
     try:
         return Registry.model_validate(values)
     except ValidationError as error:
@@ -137,9 +130,8 @@ def register(hook: Hook, path: Path = REGISTRY) -> None:
     Comments and the order of the others stay. Raises ConfigError if the file cannot be used.
     """
     load_registry(path)
-    yaml = _yaml()
-    values = yaml.load(path.read_text(encoding="utf-8"))
-    hooks = values["hooks"]
+    yaml = EditableYaml(path.read_text(encoding="utf-8"), nested=True)
+    hooks = yaml.values["hooks"]
     hooks.fa.set_block_style()
     entry = hook.model_dump(mode="json")
     names = [existing["name"] for existing in hooks]
@@ -147,23 +139,14 @@ def register(hook: Hook, path: Path = REGISTRY) -> None:
         hooks[names.index(hook.name)] = entry
     else:
         hooks.append(entry)
-    text = io.StringIO()
-    yaml.dump(values, text)
-    write_text(path, text.getvalue())
+    write_text(path, str(yaml))
 
 
 def entry_text(hook: Hook) -> str:
     """An entry as it stands in hooks.yaml, below ``hooks:``."""
-    text = io.StringIO()
-    _yaml().dump({"hooks": [hook.model_dump(mode="json")]}, text)
-    return text.getvalue().removeprefix("hooks:\n")
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.width = 200
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
+    yaml = EditableYaml("hooks: []", nested=True)
+    yaml.values["hooks"] = [hook.model_dump(mode="json")]
+    return str(yaml).removeprefix("hooks:\n")
 
 
 def json_schema() -> dict[str, Any]:

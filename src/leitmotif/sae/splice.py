@@ -7,7 +7,9 @@ place (Cunningham et al. 2023 use zero, which flatters: zero is no activation a 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,15 +17,34 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.corpus.tables import ManifestTrack
+from leitmotif.corpus.windows import fit_windows, windows_at
 from leitmotif.errors import ModelError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.intervals import Interval, track_weights, with_estimate
-from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.parallel import in_processes
 from leitmotif.sae.audit import interval, ratios
 from leitmotif.sae.model import SparseAutoencoder
-from leitmotif.store.capture import fit_windows
+from leitmotif.store.codes import AudioEncoder, CachedCodec
+from leitmotif.tables.corpus import ManifestTrack
+
+if TYPE_CHECKING:
+    from leitmotif.config import ModelParams
+
+_TRACKS = 4
+"""That a process reads before it is given others, and the autoencoders with them."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What may take the place of a site's activations."""
+
+    site: str
+    sae: SparseAutoencoder
+    """Whose reconstruction it is."""
+    mean: Tensor
+    """The site's mean over a corpus [d]."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +68,52 @@ class SplicedLoss:
         return (self.ablated - self.spliced) / harm if harm > 0 else float("nan")
 
 
-def track_loss(
-    model: HookedMusicGen,
-    sae: SparseAutoencoder,
-    site: str,
-    windows: Sequence[Tensor],
-    *,
-    mean: Tensor,
-) -> SplicedLoss:
-    """Mean over a track's windows, codes [1, K, T] each, by their lengths; see ``spliced_loss``."""
-    losses = [spliced_loss(model, sae, site, codes, mean=mean) for codes in windows]
+@dataclass(frozen=True)
+class Splicing:
+    """The measurement on tracks of a corpus; it travels to other processes."""
+
+    model: "ModelParams"
+    replacements: Sequence[Replacement]
+    audio_root: Path
+    """Where the manifest's paths begin."""
+    cache: Path
+    """Root of the work cache."""
+
+    def run(self, tracks: Sequence[ManifestTrack]) -> Iterator[list[SplicedLoss]]:
+        """Yield the losses of each track, one for each replacement, on all processors.
+
+        Raises AudioError and ModelError.
+        """
+        parts = [tracks[first : first + _TRACKS] for first in range(0, len(tracks), _TRACKS)]
+        workers = None if self.model.device == "cpu" else 1  # a GPU has room for one model
+        for losses in in_processes(partial(_losses_of, self), parts, workers=workers):
+            yield from losses
+
+
+def _losses_of(splicing: Splicing, tracks: Sequence[ManifestTrack]) -> list[list[SplicedLoss]]:
+    model = shared_model(splicing.model)
+    codec = CachedCodec(model, splicing.cache)
+    return [
+        track_losses(
+            model, splicing.replacements, list(read_codes_of(codec, track, splicing.audio_root))
+        )
+        for track in tracks
+    ]
+
+
+def track_losses(
+    model: MusicModel, replacements: Sequence[Replacement], windows: Sequence[Tensor]
+) -> list[SplicedLoss]:
+    """Means of ``spliced_losses`` over a track's windows, codes [1, K, T] each, by their lengths.
+
+    Raises ModelError.
+    """
+    losses = [spliced_losses(model, replacements, codes) for codes in windows]
     lengths = [codes.shape[-1] for codes in windows]
-    averages = np.average(np.array([astuple(loss) for loss in losses]), axis=0, weights=lengths)
-    return SplicedLoss(*map(float, averages))
+    return [
+        SplicedLoss(*map(float, np.average([*map(astuple, of_one)], axis=0, weights=lengths)))
+        for of_one in zip(*losses, strict=True)
+    ]
 
 
 def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
@@ -72,20 +126,18 @@ def recovered(losses: Sequence[SplicedLoss], *, seed: int = 0) -> Interval:
     return interval(ratios(weights, repaired, harm), len(losses))
 
 
-def read_codes_of(
-    model: HookedMusicGen, track: ManifestTrack, audio_root: Path
-) -> Iterator[Tensor]:
+def read_codes_of(codec: AudioEncoder, track: ManifestTrack, audio_root: Path) -> Iterator[Tensor]:
     """Codes [1, K, T] of each of a track's windows, as the activations stage reads them.
 
     Raises AudioError.
     """
     path = audio_root / track.path
     verify_audio(path, track.sha256)
-    audio = load_audio(path, sample_rate=model.sample_rate)
-    hop = model.sample_rate // FRAME_RATE
-    for window in fit_windows(track.windows, len(audio.samples) // hop):
+    audio = load_audio(path, sample_rate=codec.sample_rate)
+    hop, rate = codec.samples_per_frame, codec.frame_rate
+    for window in fit_windows(windows_at(track.windows, rate), len(audio.samples) // hop, rate):
         end = window.start_frame + window.frames
-        yield model.encode_audio(audio.samples[window.start_frame * hop : end * hop])
+        yield codec.encode_audio(audio.samples[window.start_frame * hop : end * hop])
 
 
 def splice(sae: SparseAutoencoder, site: str) -> Intervention:
@@ -98,29 +150,38 @@ def splice(sae: SparseAutoencoder, site: str) -> Intervention:
     return Intervention(site, rebuilt)
 
 
-def spliced_loss(
-    model: HookedMusicGen,
-    sae: SparseAutoencoder,
-    site: str,
+def spliced_losses(
+    model: MusicModel,
+    replacements: Sequence[Replacement],
     codes: Tensor,
     *,
-    mean: Tensor,
     prompts: str | list[str] | None = None,
-) -> SplicedLoss:
-    """Measure on codes [B, K, T]; ``mean`` [d] is the site's, over a corpus. Raises ModelError."""
-    if sae.config.d_in != model.width:
-        raise ModelError(
-            "the autoencoder does not fit the model",
-            found=f"d_in {sae.config.d_in}",
-            expected=f"width {model.width}",
-        )
-    constant = Intervention(site, "replace", tensor=mean)
+) -> list[SplicedLoss]:
+    """Measure each replacement, one at a time, on codes [B, K, T]; raises ModelError.
+
+    The intact pass is the same for all, and is done once.
+    """
+    for one in replacements:
+        if one.sae.config.d_in != model.width:
+            raise ModelError(
+                "the autoencoder does not fit the model",
+                found=f"d_in {one.sae.config.d_in}",
+                expected=f"width {model.width}",
+            )
+
+    def loss(*interventions: Intervention) -> float:
+        return _cross_entropy(model(codes, prompts, interventions=interventions), codes)
+
     with torch.inference_mode():
-        losses = [
-            _cross_entropy(model(codes, prompts, interventions=interventions), codes)
-            for interventions in ([], [splice(sae, site)], [constant])
+        intact = loss()
+        return [
+            SplicedLoss(
+                intact,
+                spliced=loss(splice(one.sae.to(model.device), one.site)),
+                ablated=loss(Intervention(one.site, "replace", tensor=one.mean)),
+            )
+            for one in replacements
         ]
-    return SplicedLoss(*losses)
 
 
 def _cross_entropy(logits: Tensor, codes: Tensor) -> float:

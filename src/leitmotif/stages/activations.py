@@ -7,7 +7,6 @@ from functools import partial
 import pandas as pd
 
 from leitmotif.config import Params
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table, write_text
 from leitmotif.musicgen.loading import shared_model
@@ -25,8 +24,9 @@ from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.store import ActivationStore
 from leitmotif.store.index import FAILURES as FAILED_HERE
 from leitmotif.store.index import INDEX, IndexRow
-from leitmotif.store.parts import Reading, built
+from leitmotif.store.parts import StoreReading, built
 from leitmotif.store.profile import context_profile
+from leitmotif.tables.corpus import Failure, ManifestTrack
 
 
 def activations(params: Params) -> None:
@@ -35,12 +35,12 @@ def activations(params: Params) -> None:
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
     if not tracks:
         raise StageError("no track is left to read", found=f"{len(excluded)} in {FAILURES}")
-    reading = Reading(
+    reading = StoreReading(
         partial(shared_model, params.model),
         params.model,
         params.activations,
         audio_root=CORPUS,
-        cache=WORK_CACHE / "activations",
+        cache=WORK_CACHE,
     )
     rows: list[IndexRow] = []
     failures: list[Failure] = []

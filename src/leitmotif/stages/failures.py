@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import AudioError, StageError
+from leitmotif.tables.corpus import Failure, ManifestTrack
 
 _SHOWN = 20
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leitmotif.audio.analysis import Source, TrackAnalysis, analyse_tracks
+from leitmotif.audio.analysis import Recording, TrackAnalysis, analyse_tracks
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import Params
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.stages import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
+from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tensors import write_tensors
 
 
@@ -23,7 +23,7 @@ def features(params: Params) -> None:
     candidates, artifacts = len(tracks) + len(failures), []
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
-        sources = [Source(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
+        sources = [Recording(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
         measured = analyse_tracks(sources, params.features)
         shown = progress(measured, "features", total=len(tracks))
         for track, analysis in zip(tracks, shown, strict=True):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
-from leitmotif.corpus.tables import TRACKS, CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS, run
+from leitmotif.tables.corpus import TRACKS, CorpusTrack, Exclusion, ManifestTrack
 
 
 def manifest(params: Params) -> None:

@@ -1,29 +1,16 @@
-"""The rows and horizons of this folder's experiment, as the probing stages share them."""
+"""The rows of this folder's experiment, as the probing stages share them."""
 
 from collections.abc import Sequence
 
+from leitmotif.claims import Claims
 from leitmotif.config import ProbesParams
-from leitmotif.corpus.tables import ManifestTrack
 from leitmotif.files import read_table
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.probe.targets import Horizon
-from leitmotif.stages import COVERAGE, FEATURES, LABELS
+from leitmotif.stages import ACTIVATIONS, COVERAGE, FEATURES, LABELS
+from leitmotif.store.reader import ActivationStore
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
-
-
-def horizons_of(settings: ProbesParams) -> list[Horizon]:
-    """The horizons, the nearest first."""
-    return [
-        Horizon(f"{after:g}-{until:g}s", after, until) for after, until in sorted(settings.horizons)
-    ]
-
-
-def claimed_horizon(settings: ProbesParams) -> Horizon:
-    """The nearest horizon of which a claim is made; where there is none, the furthest."""
-    horizons = horizons_of(settings)
-    far = [horizon for horizon in horizons if horizon.after >= settings.minimum_seconds]
-    return far[0] if far else horizons[-1]
 
 
 def gather_rows(
@@ -35,7 +22,8 @@ def gather_rows(
         read_sounds(FEATURES, tracks),
         read_table(LABELS, Label),
         read_table(COVERAGE, Coverage),
-        horizons=horizons_of(settings),
+        timing=ActivationStore(ACTIVATIONS).timing,
+        horizons=Claims.of(settings).horizons,
         settings=controls,
         start_seconds=settings.start_seconds,
         stride=settings.stride,

@@ -1,8 +1,8 @@
 """Which tracks the later stages work on."""
 
-from leitmotif.corpus.tables import Failure, ManifestTrack
 from leitmotif.files import read_table
 from leitmotif.stages import FAILURES, MANIFEST
+from leitmotif.tables.corpus import Failure, ManifestTrack
 
 
 def readable_tracks() -> list[ManifestTrack]:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leitmotif.corpus.tables import Sha256, Table, TrackId
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
+from leitmotif.tables.base import Sha256, Table, TrackId
 
 INDEX = "index.jsonl"
 FAILURES = "failures.jsonl"

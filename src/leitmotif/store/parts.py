@@ -6,36 +6,39 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leitmotif.corpus.tables import ManifestTrack
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.store.build import Build, StoreBuilder
 from leitmotif.store.cache import WorkCache
+from leitmotif.store.codes import CachedCodec
+from leitmotif.tables.corpus import ManifestTrack
 
 if TYPE_CHECKING:
     from leitmotif.config import ActivationsParams, ModelParams
 
+FOLDER = "activations"
+"""Name of the tensors' folder in the work cache."""
 _TRACKS = 10
 """That a process reads before it is given others."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoreReading:
     """A model, and how it reads."""
 
-    load: Callable[[], HookedMusicGen]
+    load: Callable[[], MusicModel]
     """Gives the model, the same one each time in a process; it must pickle."""
     model: "ModelParams"
     activations: "ActivationsParams"
     audio_root: Path
     """Where the manifest's paths begin."""
     cache: Path
-    """Folder of the work cache."""
+    """Root of the work cache."""
 
 
 def built(
-    reading: Reading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
+    reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
 ) -> Iterator[Build]:
     """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
 
@@ -48,12 +51,14 @@ def built(
     return progress(made, shown, total=len(parts))
 
 
-def _build(reading: Reading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+    model = reading.load()
     builder = StoreBuilder(
-        reading.load(),
+        model,
         params=reading.activations,
         model_params=reading.model,
         audio_root=reading.audio_root,
-        cache=WorkCache(reading.cache),
+        cache=WorkCache(reading.cache / FOLDER),
+        codec=CachedCodec(model, reading.cache),
     )
     return builder.add(out, tracks)

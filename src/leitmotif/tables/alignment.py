@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
 

@@ -1,6 +1,6 @@
 """data/approaches.jsonl: four ways to look for foresight, by the same code."""
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 from leitmotif.tables.effects import Verdict
 from leitmotif.tables.interval import IntervalRow
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
 Kind = Literal["all", "null", "planted"]

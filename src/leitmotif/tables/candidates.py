@@ -1,12 +1,16 @@
-"""data/candidates.jsonl: features that may foresee."""
+"""Features that were tested one by one, and data/candidates.jsonl: those that may foresee."""
 
-from leitmotif.corpus.tables import Table
+from collections.abc import Iterable, Iterator
+
+from leitmotif.tables.base import Table
 
 
-class CandidateRow(Table):
-    """A row of data/candidates.jsonl: a feature that may foresee, the surest first."""
+class Ranked(Table):
+    """A feature at one site and horizon with its partial effect, as tests rank it.
 
-    rank: int
+    Searches, interventions and pages take a feature in this form.
+    """
+
     site: str
     hook: str | None
     """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
@@ -18,17 +22,36 @@ class CandidateRow(Table):
     high: float
     p: float
     q: float
+    """After Benjamini & Hochberg over all features of all sites of the horizon."""
     p_shift: float
     stability: float
-    misaligned: str
+    """Share of folds, over all splits, in which the effect has the sign it has overall."""
+    misaligned: str = ""
     """Empty, or what does not match: then the row is no evidence about the site."""
-    active: int | None
+    active: int | None = None
     """Tracks in which it is active on the rows tested; null for a coordinate. Features of fewer
     tracks than ``probes.least_active`` asks for were not tested."""
-    arrangements: int
-    """Exchanges of tracks over which ``p`` is counted, the observed arrangement included."""
-    margin: int
+    arrangements: int | None = None
+    """Exchanges of tracks over which ``p`` is counted, the observed arrangement included; null
+    where it is computed."""
+    margin: int | None = None
     """How many more of them might reach the observed statistic before the feature is no longer
-    chosen: of 0, one more would be enough."""
+    chosen: of 0, one more would be enough. Of a feature that is not chosen, below 0."""
+
+
+class CandidateRow(Ranked):
+    """A row of data/candidates.jsonl: a feature that may foresee, the surest first."""
+
+    rank: int
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""
+
+
+def candidate_rows(chosen: Iterable[Ranked], *, exploratory: bool) -> Iterator[CandidateRow]:
+    """Chosen features of one horizon, the surest first, with their ranks and four digits."""
+    for rank, feature in enumerate(chosen, start=1):
+        values = {
+            key: float(f"{value:.4g}") if isinstance(value, float) else value
+            for key, value in feature
+        }
+        yield CandidateRow(rank=rank, exploratory=exploratory, **values)

@@ -4,8 +4,8 @@ from typing import Any, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from leitmotif.corpus.tables import Table
 from leitmotif.intervals import Interval
+from leitmotif.tables.base import Table
 
 
 class IntervalRow(Table):

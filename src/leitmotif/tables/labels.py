@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leitmotif.corpus.tables import Span, Table, TrackId
+from leitmotif.tables.base import Span, Table, TrackId
 
 Source = Literal["score", "decisions"]
 

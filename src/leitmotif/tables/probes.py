@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leitmotif.corpus.tables import Table
+from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
 
@@ -51,16 +51,6 @@ class ProbeRow(Table):
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""
 
-    def is_sure(self, alpha: float) -> bool:
-        """Whether p is at most ``alpha``, and the partial R² clear of zero and of random weights.
-
-        A network that has learnt nothing still sums up what it has read: a trace of the past that
-        no control describes completely, and that is no foresight.
-        """
-        over = self.over_random_weights
-        clear = self.partial_r2.low > 0 and (over is None or over.low > 0)
-        return self.p <= alpha and clear
-
 
 class LeftOutRow(Table):
     """The probe at one site with one control left out."""
@@ -102,13 +92,3 @@ def largest(rows: Sequence[ProbeRow], *, model: str, horizon: str) -> ProbeRow:
     """The row of a model's site with the largest partial R² at a horizon."""
     cells = [row for row in rows if (row.model, row.horizon) == (model, horizon)]
     return max(cells, key=lambda row: row.partial_r2.mean)
-
-
-def foresight(rows: Sequence[ProbeRow], *, minimum_seconds: float, alpha: float) -> ProbeRow | None:
-    """Where one model foresees most, at the horizons of which a claim may be made; None: nowhere.
-
-    ``alpha`` is corrected over all sites and horizons of a claim (Bonferroni).
-    """
-    far = [row for row in rows if row.after >= minimum_seconds]
-    sure = [row for row in far if row.is_sure(alpha / max(1, len(far)))]
-    return max(sure, key=lambda row: row.partial_r2.mean, default=None)

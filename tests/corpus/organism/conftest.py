@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
 from leitmotif.corpus.organism.shard import write_shard
 from leitmotif.corpus.organism.world import World, load_world
+from training.concept_world import ConceptWorld, load_concept_world
 
 SHARD_PIECES, SHARD_SEED = 24, 7
 

@@ -17,9 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leitmotif.corpus.organism.concept_sounds import LENGTHS, ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld, load_concept_world
-from leitmotif.corpus.organism.concepts import (
+from leitmotif.errors import CorpusError
+from leitmotif.judge.concepts import GENRES, INSTRUMENTS
+from training.concept_sounds import LENGTHS, ConceptSounds
+from training.concept_world import ConceptWorld, load_concept_world
+from training.concepts import (
     LINES,
     Clip,
     Concepts,
@@ -28,8 +30,6 @@ from leitmotif.corpus.organism.concepts import (
     render_clip,
     single_line,
 )
-from leitmotif.errors import CorpusError
-from leitmotif.judge.concepts import GENRES, INSTRUMENTS
 
 SEEDS, INDICES = st.integers(0, 2**31), st.integers(0, 10_000)
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import EncodecModel
 
-from leitmotif.corpus.organism.concept_sounds import ConceptSounds
-from leitmotif.corpus.organism.concept_world import ConceptWorld
-from leitmotif.corpus.organism.concepts import Clip, compose_clip, render_clip, single_line
 from training.chroma import chroma_cosine
+from training.concept_sounds import ConceptSounds
+from training.concept_world import ConceptWorld
+from training.concepts import Clip, compose_clip, render_clip, single_line
 from training.concepts_codec import BOOKS, build_concept_codec, load_concept_codec
 from training.concepts_tokens import ClipTable
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, EncodecModel, MusicgenForConditionalGeneration
 
-from leitmotif.corpus.organism.concept_world import ConceptWorld
-from leitmotif.corpus.organism.concepts import compose_clip, every_concepts
 from training import evaluate_concepts
+from training.concept_world import ConceptWorld
+from training.concepts import compose_clip, every_concepts
 from training.concepts_codec import load_concept_codec
 from training.concepts_tokens import ClipTable
 from training.concepts_train import ConceptRecipe, ConceptRun

@@ -27,9 +27,9 @@ from leitmotif.corpus.organism.shard import (
 )
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from leitmotif.corpus.organism.synthesis import Sound, SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import CorpusError
+from leitmotif.tables.base import Span
 from leitmotif.tables.truth import Slot, Truth, Variation
 
 Motif = tuple[int, ...]

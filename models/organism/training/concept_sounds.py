@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.corpus.organism.concept_world import ConceptWorld
+from training.concept_world import ConceptWorld
 
 Wave = NDArray[np.float32]
 _Times = NDArray[np.float64]

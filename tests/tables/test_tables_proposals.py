@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from leitmotif.corpus.tables import Span
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.queue import Proposal, proposal_address, read_proposals, write_proposals
+from leitmotif.tables.base import Span
+from leitmotif.tables.proposals import Proposal, proposal_address, read_proposals, write_proposals
 
 ENGINE = "e" * 64
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from leitmotif.corpus.tables import Sha256, Span, Table, TrackId
 from leitmotif.files import sha256_json
+from leitmotif.tables.base import Sha256, Span, Table, TrackId
 
 Verdict = Literal["positive", "negative", "ambiguous", "rejected"]
 VERDICTS: tuple[Verdict, ...] = ("positive", "negative", "ambiguous", "rejected")

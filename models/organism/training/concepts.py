@@ -11,8 +11,9 @@ from itertools import count, pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.corpus.organism.concept_sounds import LENGTHS, ConceptSounds, Note
-from leitmotif.corpus.organism.concept_world import (
+from leitmotif.errors import CorpusError
+from training.concept_sounds import LENGTHS, ConceptSounds, Note
+from training.concept_world import (
     DEGREES,
     STEPS_PER_BAR,
     ConceptWorld,
@@ -20,8 +21,9 @@ from leitmotif.corpus.organism.concept_world import (
     Genre,
     Mood,
 )
-from leitmotif.errors import CorpusError
 
+TEMPLATE = "Compose a {mood} {genre} piece with a {instrument} melody. Use a {tempo} tempo."
+"""Prompt of the ISMIR 2024 experiments, in which all pieces are asked for."""
 LINES = ("melody", "bass", "cymbals")
 """The lines of a clip, each a series of notes that do not overlap."""
 _STEPS_PER_BEAT = 4
@@ -42,10 +44,7 @@ class Concepts:
     @property
     def prompt(self) -> str:
         """The paper's template, filled in."""
-        return (
-            f"Compose a {self.mood} {self.genre} piece with a {self.instrument} melody. "
-            f"Use a {self.tempo} tempo."
-        )
+        return TEMPLATE.format(**vars(self))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""What may be claimed of a model: from which horizon, by which test, over which family of tests.
+
+This is the one place that decides it; stages, verdicts, tables and pages ask it.
+
+1. **Horizon.** A claim of foresight rests on a horizon that begins at least ``minimum_seconds``
+   ahead. Nearer horizons show continuity. The *claimed* horizon is the nearest that is far enough.
+2. **Sites.** A site is decodable at a horizon if the p-value of its partial R² is at most ``alpha``
+   over the size of the family (Bonferroni), and if the intervals of the partial R², and of its
+   excess over random weights where that was measured, lie above 0. Horizons that may carry a claim
+   and horizons that may not are two families, each of all sites of one model: a nearer horizon more
+   does not weaken a claim.
+3. **Features.** A feature is chosen at a horizon if its q-value, after Benjamini and Hochberg over
+   all features of all sites that were tested there, is at most ``alpha``. It is decodable if the
+   interval of its partial effect excludes 0, too.
+4. **Chosen and measured apart.** Features that were chosen on one half of the tracks and measured
+   on the other are decodable if the interval of their partial R² lies above 0. An approach makes
+   one such statement, so there is no family.
+5. **Causes.** An effect moves the recurrence if its interval lies above 0, and so does that of its
+   excess over matched random features, and if neither p-value exceeds ``alpha`` over the number of
+   candidates that were tried in the model (Bonferroni).
+6. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
+   level of a claim, no site can ever be decodable, so such settings are refused.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+from leitmotif.errors import ConfigError, ProbeError
+
+if TYPE_CHECKING:
+    from leitmotif.intervals import Interval
+    from leitmotif.tables.probes import ProbeRow
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """A stretch of the future, in seconds after now: (after, until].
+
+    Raises ProbeError for one that is empty or lies in the past.
+    """
+
+    name: str
+    after: float
+    until: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.after < self.until:
+            raise ProbeError(
+                f"horizon {self.name} is empty or lies in the past",
+                found=f"({self.after:g}, {self.until:g}] s",
+                expected="0 <= after < until",
+            )
+
+
+class ClaimSettings(Protocol):
+    """The section ``probes`` of params.yaml, as far as it says what may be claimed."""
+
+    @property
+    def horizons(self) -> Sequence[Sequence[float]]: ...  # noqa: D102
+    @property
+    def minimum_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def alpha(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The rules of this module with an experiment's settings.
+
+    Parameters
+    ----------
+    horizons : the nearest first; at least one begins ``minimum_seconds`` ahead or later.
+    minimum_seconds : least distance in seconds at which a claim is made.
+    alpha : error rate of a family of tests.
+
+    Raises ConfigError if no horizon may carry a claim.
+
+    >>> claims = Claims.of_horizons([[1, 3], [5, 7], [6, 9]], minimum_seconds=5, alpha=0.05)
+    >>> claims.claimed.name, claims.nearest.name, claims.family(sites=5)
+    ('5-7s', '1-3s', 10)
+    >>> claims.permutations_needed(sites=5)
+    199
+    """
+
+    horizons: tuple[Horizon, ...]
+    minimum_seconds: float
+    alpha: float
+
+    def __post_init__(self) -> None:
+        if not any(self.may_carry(horizon.after) for horizon in self.horizons):
+            names = ", ".join(horizon.name for horizon in self.horizons)
+            raise ConfigError(
+                "no horizon may carry a claim of foresight",
+                found=f"probes.horizons {names}",
+                expected=f"one that begins at least {self.minimum_seconds:g} s ahead "
+                "(probes.minimum_seconds)",
+                fix="add a later horizon; nearer ones show continuity only",
+            )
+
+    @classmethod
+    def of(cls, settings: ClaimSettings) -> Self:
+        """Take the settings of an experiment."""
+        return cls.of_horizons(
+            settings.horizons, minimum_seconds=settings.minimum_seconds, alpha=settings.alpha
+        )
+
+    @classmethod
+    def of_horizons(
+        cls, horizons: Iterable[Sequence[float]], *, minimum_seconds: float, alpha: float
+    ) -> Self:
+        """Make horizons of pairs [after, until] in seconds, in any order."""
+        ordered = (
+            Horizon(f"{after:g}-{until:g}s", after, until)
+            for after, until in sorted(map(tuple, horizons))
+        )
+        return cls(tuple(ordered), minimum_seconds, alpha)
+
+    @property
+    def claimed(self) -> Horizon:
+        """The nearest horizon that may carry a claim."""
+        return next(horizon for horizon in self.horizons if self.may_carry(horizon.after))
+
+    @property
+    def nearest(self) -> Horizon:
+        """The nearest horizon of all: what is local is looked for there."""
+        return self.horizons[0]
+
+    def may_carry(self, seconds: float) -> bool:
+        """Whether a horizon that begins so many seconds ahead may carry a claim."""
+        return seconds >= self.minimum_seconds
+
+    def level(self, tests: int) -> float:
+        """Largest p-value that counts in a family of so many tests."""
+        return self.alpha / max(1, tests)
+
+    def family(self, *, sites: int) -> int:
+        """How many tests stand behind a claim about one of so many sites of a model."""
+        return sites * sum(self.may_carry(horizon.after) for horizon in self.horizons)
+
+    def permutations_needed(self, *, sites: int) -> int:
+        """Fewest permutations with which one of so many sites can be decodable."""
+        # Less the rounding of the quotient: 10 tests at 0.05 need 199, not 200.
+        return math.ceil(self.family(sites=sites) / self.alpha * (1 - 1e-12)) - 1
+
+    def decodable(self, rows: Iterable["ProbeRow"]) -> list["ProbeRow"]:
+        """Those of one model's sites and horizons, all given, that are decodable (rule 2)."""
+        families: dict[bool, list[ProbeRow]] = {True: [], False: []}
+        for row in rows:
+            families[self.may_carry(row.after)].append(row)
+        return [
+            row
+            for family in families.values()
+            for row in family
+            if row.p <= self.level(len(family)) and _adds_something(row)
+        ]
+
+    def foresight(self, rows: Iterable["ProbeRow"]) -> "ProbeRow | None":
+        """The site and horizon of a claim where one model shows most; None: nowhere.
+
+        ``rows`` are all of the model's sites and horizons.
+        """
+        far = [row for row in self.decodable(rows) if self.may_carry(row.after)]
+        return max(far, key=lambda row: row.partial_r2.mean, default=None)
+
+    def is_chosen(self, q: float) -> bool:
+        """Whether a feature with this q-value is chosen (rule 3)."""
+        return q <= self.alpha
+
+
+def _adds_something(row: "ProbeRow") -> bool:
+    """Whether the partial R² is clear of zero, and of random weights.
+
+    A network that has learnt nothing still sums up what it has read: a trace of the past that no
+    control describes completely, and that is no foresight.
+    """
+    over = row.over_random_weights
+    return row.partial_r2.low > 0 and (over is None or over.low > 0)
+
+
+def is_above_zero(interval: "Interval | None") -> bool:
+    """Whether something was measured and its interval lies above 0 (rules 4 and 5)."""
+    return interval is not None and interval.low > 0
+
+
+def excludes_zero(interval: "Interval | None") -> bool:
+    """Whether something was measured and its interval lies on one side of 0 (rule 3)."""
+    return interval is not None and (interval.low > 0 or interval.high < 0)

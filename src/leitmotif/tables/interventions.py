@@ -1,0 +1,119 @@
+"""data/interventions.jsonl: one line for each generated clip, and enough in it to make it again."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from leitmotif.files import read_table
+from leitmotif.tables.base import Sha256, Span, Table, TrackId
+from leitmotif.tables.effects import Kind
+
+LOG = Path("data/interventions.jsonl")
+SCHEMA = Path(__file__).with_name("interventions.schema.json")
+
+
+class ClipMetrics(Table):
+    """Of one clip; null where it was excluded or there is nothing to measure."""
+
+    recurrence: float | None = None
+    """Share of the prefix's motifs that return in the continuation."""
+    clap_similarity: float | None = None
+    """Mean CLAP cosine with the baseline in short windows; 1 is the same."""
+    clap_prompt: float | None = None
+    """CLAP cosine of the continuation with the prompt; null without one."""
+    loudness_db: float | None = None
+    """RMS level over the baseline's."""
+    spectral_db: float | None = None
+    """Log-spectral distance from the baseline; 0 is the same."""
+    log_likelihood: float | None = None
+    """Nats a token by which the untreated model finds the clip likelier than the baseline."""
+
+
+class SamplingRow(Table):
+    """How a clip's tokens were drawn."""
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    guidance_scale: float | None
+    """Weight of the prompt; null: the checkpoint's own."""
+    prompt: str | None
+    """Text that conditioned the model; null for unconditional generation."""
+
+
+class ReturnRow(Table):
+    """Where a clip returns a motif of its prefix, or comes nearest to that."""
+
+    motif: Span
+    """Samples of the clip, as all spans of its line."""
+    start_sample: int | None
+    """Where the motif fits best; null where nothing is like it, or no room."""
+    transposition: int
+    """Semitones."""
+    score: float | None
+    """As of a proposal; null as the place is."""
+    p: float
+    recurs: bool
+
+
+class InterventionRow(Table):
+    """A line of the log. Codes are hashed as int32, audio as 16-bit samples."""
+
+    clip_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    """Of all that decides the clip. Candidates may share one, and each then has its line."""
+    track_id: TrackId
+    model: str
+    """Hub id or folder."""
+    model_fingerprint: Sha256
+    candidate: str
+    """Whose condition it is; empty for a baseline and a counterfactual."""
+    name: str
+    """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
+    condition: Kind
+    site: str | None
+    """Canonical name; null where nothing was changed."""
+    feature: int | list[int] | None
+    """Feature or coordinate, or several changed together; null for a whole site."""
+    sae: str | None
+    """Entry of hooks.yaml; null where the feature is a coordinate."""
+    sae_sha256: Sha256 | None
+    """Of its weights."""
+    strength: float | None
+    source: str | None
+    """The prefix whose run the activations, or with a counterfactual the start, come from: a twin,
+    or another track by its id."""
+    steps: tuple[int, int] | None
+    """Decoder steps [start, stop); null: all that have read a token of the continuation."""
+    seed: int
+    sampling: SamplingRow
+    prefix_sha256: Sha256
+    prefix_frames: Annotated[int, Field(ge=1)]
+    frames: Annotated[int, Field(ge=1)]
+    """Of the continuation."""
+    tokens_sha256: Sha256
+    """Of prefix and continuation, as the audio hashes are."""
+    baseline_audio_sha256: Sha256
+    audio_sha256: Sha256
+    file: str | None
+    """The clip's audio, relative to the log; null where it was not kept."""
+    metrics: ClipMetrics
+    heard: Span | None
+    """In which a return counts; null for all of the continuation. May end after the clip."""
+    returns: list[ReturnRow]
+    """One for each motif of the prefix; none where the clip was not measured."""
+    excluded: str | None
+    """Why the clip was not measured."""
+
+
+def read_log(path: Path = LOG) -> list[InterventionRow]:
+    """Read the log; raises LeitmotifError naming the line and the field."""
+    return read_table(path, InterventionRow)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a line, for other tools."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **InterventionRow.model_json_schema(mode="serialization"),
+    }

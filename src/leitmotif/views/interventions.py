@@ -1,0 +1,64 @@
+"""Views of the stage ``interventions``: verdicts, carriers, and what each condition did."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from leitmotif.causal.verdict import overall
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity, whole_sites
+from leitmotif.tables.interval import as_metric
+from leitmotif.tables.interventions import InterventionRow
+
+
+def metrics_of(
+    effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow], rows: Sequence[InterventionRow]
+) -> dict[str, object]:
+    """The models' verdicts, with the sites that carry the return and those that only tell of it."""
+    models = list(dict.fromkeys(row.model for row in verdicts))
+    strongest = {
+        name: max(
+            (row.effect for row in whole_sites(verdicts, name) if row.effect is not None),
+            key=lambda effect: effect.mean,
+            default=None,
+        )
+        for name in models
+    }
+    return {
+        "verdicts": {
+            name: overall([row.verdict for row in verdicts if row.model == name]) for name in models
+        },
+        "strongest": {name: as_metric(effect) for name, effect in strongest.items()},
+        "carriers": _sites_that_are("foresight", verdicts),
+        "decodable_but_inert": _sites_that_are("decodable, not causal", verdicts),
+        "clips": len({row.clip_id for row in rows}),
+        "excluded": len({row.clip_id for row in rows if row.excluded is not None}),
+        "identity_changed": identity(effects)[1],
+    }
+
+
+def _sites_that_are(verdict: Verdict, rows: Sequence[VerdictRow]) -> dict[str, object]:
+    """Effects of such sites, by model; models without one are left out."""
+    found: dict[str, dict[str, object]] = {}
+    for row in rows:
+        if row.verdict == verdict and not row.features:
+            found.setdefault(row.model, {})[row.site] = as_metric(row.effect)
+    return dict(found)
+
+
+def plot_of(effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow]) -> pd.DataFrame:
+    """Effects towards the source, by model, candidate and condition."""
+    of_candidate = {(row.model, row.candidate): row.verdict for row in verdicts}
+    return pd.DataFrame(
+        {
+            "model": row.model,
+            "candidate": row.candidate,
+            "condition": row.name,
+            "effect": row.towards_source.mean,
+            "low": row.towards_source.low,
+            "high": row.towards_source.high,
+            "clap_similarity": row.clap_similarity.mean,
+            "verdict": of_candidate[row.model, row.candidate],
+        }
+        for row in effects
+        if row.candidate and row.towards_source and row.clap_similarity
+    )

@@ -1,0 +1,136 @@
+"""What may be claimed: the rules, their families, and settings with which nothing could be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
+from leitmotif.config import parse_params
+from leitmotif.errors import ConfigError, ProbeError
+from leitmotif.intervals import Interval
+from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.probes import ProbeRow
+from tests.tables.made import probe
+
+NEAR, FAR, FURTHER = [1.0, 3.0], [5.0, 7.0], [8.0, 9.0]
+
+
+def claims(*horizons: Sequence[float], minimum: float = 5.0, alpha: float = 0.05) -> Claims:
+    return Claims.of_horizons(horizons or (NEAR, FAR), minimum_seconds=minimum, alpha=alpha)
+
+
+def interval(low: float) -> IntervalRow:
+    return IntervalRow(mean=0.5, low=low, high=0.9)
+
+
+def cell(p: float, low: float = 0.1, over: float | None = None, **changed: Any) -> ProbeRow:
+    beyond = None if over is None else interval(over)
+    return probe(p=p, partial_r2=interval(low), over_random_weights=beyond, **changed)
+
+
+def elsewhere(p: float = 1.0, **changed: Any) -> ProbeRow:
+    return cell(p, -1.0, site="layers.3.residual", **changed)
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (cell(0.01, 0.1, 0.1), True),
+        (cell(0.01, 0.1), True),
+        (cell(0.025, 0.1), True),
+        (cell(0.03, 0.1, 0.1), False),
+        (cell(0.01, -0.1, 0.1), False),
+        (cell(0.01, 0.1, -0.1), False),
+    ],
+)
+def test_a_site_is_decodable_by_p_over_its_family_and_by_both_intervals(
+    made: ProbeRow, found: bool
+) -> None:
+    rows = [made, elsewhere()]
+    assert claims().decodable(rows) == ([made] if found else [])
+    assert (claims().foresight(rows) is made) is found
+    assert claims(minimum=1.0).foresight(rows) == (made if found else None)
+    assert claims(NEAR, FURTHER, minimum=6.0).foresight(rows) is None, "it is no claim's horizon"
+
+
+@given(st.integers(0, 8), st.floats(0.0, 1.0))
+def test_nearer_horizons_do_not_weaken_a_claim(nearer: int, p: float) -> None:
+    made = cell(p)
+    alone = claims().decodable([made, elsewhere()])
+    beside = [elsewhere(after=float(after)) for after in range(min(nearer, 5))]
+    assert claims().decodable([made, elsewhere(), *beside]) == alone
+
+
+def test_near_horizons_are_a_family_of_their_own() -> None:
+    near = cell(0.02, after=1.0)
+    assert claims().decodable([near, elsewhere(after=1.0), elsewhere()]) == [near]
+    third = [elsewhere(after=1.0), elsewhere(after=2.0)]
+    assert claims().decodable([near, *third, elsewhere()]) == []
+    assert claims().foresight([near]) is None
+
+
+def test_of_several_sites_the_one_that_shows_most_is_named() -> None:
+    more = IntervalRow(mean=0.7, low=0.6, high=0.8)
+    rows = [cell(0.01), probe(site="layers.3.residual", p=0.01, partial_r2=more)]
+    assert claims().foresight(rows) is rows[1]
+
+
+def test_the_claimed_horizon_is_the_nearest_that_is_far_enough() -> None:
+    found = claims(FURTHER, NEAR, FAR)
+    assert [horizon.name for horizon in found.horizons] == ["1-3s", "5-7s", "8-9s"]
+    assert found.claimed == Horizon("5-7s", 5, 7)
+    assert found.nearest == Horizon("1-3s", 1, 3)
+    assert claims(FURTHER, FAR, minimum=7.0).claimed.name == "8-9s"
+
+
+def test_without_a_far_horizon_there_is_no_claimed_one() -> None:
+    with pytest.raises(ConfigError, match=r"1-3s(?s:.)*at least 5 s(?s:.)*later horizon"):
+        claims(NEAR)
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.sampled_from([0.001, 0.01, 0.05, 0.1]))
+def test_so_many_permutations_suffice_and_fewer_do_not(
+    sites: int, horizons: int, alpha: float
+) -> None:
+    far = [[5.0 + number, 6.0 + number] for number in range(horizons)]
+    found = claims(NEAR, *far, alpha=alpha)
+    needed, level = found.permutations_needed(sites=sites), found.level(sites * horizons)
+    assert 1 / (needed + 1) <= level * (1 + 1e-9)
+    assert 1 / needed > level
+
+
+def test_impossible_horizons_are_refused() -> None:
+    for after, until in [(3.0, 3.0), (-1.0, 2.0)]:
+        with pytest.raises(ProbeError, match="empty or lies in the past"):
+            Horizon("bad", after, until)
+
+
+def test_intervals_beside_zero() -> None:
+    above, across, below = Interval(1, 0.5, 2), Interval(0, -1, 1), Interval(-1, -2, -0.5)
+    assert [*map(is_above_zero, (above, across, below, None))] == [True, False, False, False]
+    assert [*map(excludes_zero, (above, across, below, None))] == [True, False, True, False]
+
+
+def organism() -> Any:
+    return YAML(typ="safe").load(Path("presets/organism.yaml"))
+
+
+def test_too_few_permutations_for_any_claim_are_refused_with_the_number_needed() -> None:
+    values = organism()
+    values["probes"] |= {"permutations": 99, "horizons": [[5.0, 7.0], [7.0, 9.0]]}
+    with pytest.raises(ConfigError, match=r"99, with(?s:.)*below 0.01(?s:.)*at least 199"):
+        parse_params(values)
+    values["probes"]["permutations"] = 199
+    assert parse_params(values).probes.permutations == 199
+
+
+def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
+    values = organism()
+    values["probes"]["minimum_seconds"] = 6.0
+    with pytest.raises(ConfigError, match="no horizon may carry a claim"):
+        parse_params(values)
