@@ -63,7 +63,8 @@ def explained() -> set[str]:
     """Packages of the first columns of the tables in docs/dependencies.md."""
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| ([^|]+?) \|", page, flags=re.MULTILINE)
-    return {normal(name) for cell in cells for name in cell.split(", ")} - {"package"}
+    names = {normal(name) for cell in cells for name in cell.split(", ")}
+    return {name for name in names if not name.startswith("`")} - {"package", "extra"}
 
 
 def test_what_the_library_imports_is_required() -> None:

@@ -41,9 +41,9 @@ class Clap(Judge):
     Shorter clips are padded as the checkpoint says, usually by repetition.
 
     >>> clap = Clap.from_pretrained("models/organism/judges/clap")
-    >>> heard = clap.embed_audio(clips, 32_000)
-    >>> texts = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> heard @ texts.T  # cosines [clips, sentences]
+    >>> audio = clap.embed_audio(clips, 32_000)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> audio @ text.T  # cosines [clips, sentences]
     """
 
     model_type = "clap"

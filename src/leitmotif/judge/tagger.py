@@ -123,5 +123,5 @@ def _check_extractor(extractor: Any, config: Any, name: str) -> None:
             f"the feature extractor of {name} does not fit its model",
             found=found,
             expected=expected,
-            fix="mend preprocessor_config.json",
+            fix="correct preprocessor_config.json",
         )
