@@ -61,7 +61,9 @@ def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **option
         what,
         missing=(key for key in report["missing_keys"] if not key.endswith(_MAY_BE_MISSING)),
         unexpected=(
-            key for key in report["unexpected_keys"] if not key.endswith(_MAY_BE_LEFT_OVER)
+            key
+            for key in {*report["unexpected_keys"], *_left_over(stored, model, report)}
+            if not key.endswith(_MAY_BE_LEFT_OVER)
         ),
         misshapen=misshapen,
     )
@@ -181,6 +183,30 @@ def _headers(paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118
                 yield name, file.get_slice(name).get_dtype(), path.name
+
+
+def _left_over(stored: Mapping[str, str], model: nn.Module, report: Mapping[str, Any]) -> set[str]:
+    """Stored tensors that no weight has the name of, where names are taken as they are.
+
+    `transformers` reports none whose name has "decoder" in it, since T5's encoder ignores those of
+    T5's decoder. Of a class whose names it converts, its report is all that there is.
+    """
+    files = {_weight_norm(name): name for name in stored}
+    names: dict[int, set[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), set()).add(_weight_norm(name))  # tied ones are the same object
+    missing = {_weight_norm(name) for name in report["missing_keys"]}
+    converted = any(not group & (files.keys() | missing) for group in names.values())
+    known = set().union(*names.values())
+    return set() if converted else {name for key, name in files.items() if key not in known}
+
+
+def _weight_norm(name: str) -> str:
+    """The name as torch gives it since 2.0; EnCodec's checkpoints are older."""
+    for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+        if name.endswith(f".{old}"):
+            return f"{name.removesuffix(old)}parametrizations.weight.{new}"
+    return name
 
 
 def _check_types(folder: Path, stored: Mapping[str, str], model: nn.Module) -> None:

@@ -297,12 +297,17 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
 def _check_dtypes(folder: Path, tensors: Mapping[str, Tensor], dtype: object) -> None:
     if dtype not in _DTYPES:
         raise _error(folder, "dtype is not known", found=repr(dtype), expected=", ".join(_DTYPES))
-    found = {str(tensor.dtype) for name, tensor in tensors.items() if name != "topk_threshold"}
-    if found != {str(_DTYPES[str(dtype)])}:
+    expected = _DTYPES[str(dtype)]
+    found = [
+        f"{name} {tensor.dtype}"
+        for name, tensor in sorted(tensors.items())
+        if name != "topk_threshold" and tensor.dtype != expected
+    ]
+    if found:
         raise _error(
             folder,
-            "the weights are of another precision than stated",
-            found=", ".join(sorted(found)),
+            "weights are of another precision than stated",
+            found=", ".join(found),
             expected=dtype,
         )
 
