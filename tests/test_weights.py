@@ -1,4 +1,4 @@
-"""Weights are what the checkpoint says: every fault of a file of weights is an error that names it."""
+"""Weights are what the checkpoint says: every fault of a file is an error that names it."""
 
 import json
 import shutil
@@ -278,7 +278,7 @@ def _tensor_twice(place: Path, shards: dict[str, Weights]) -> None:
 
 def _listed_twice(place: Path, shards: dict[str, Weights]) -> None:
     text = (place / INDEX).read_text()
-    name, (first, second) = next(iter(shards[list(shards)[0]])), list(shards)
+    name, (first, second) = next(iter(next(iter(shards.values())))), list(shards)
     (place / INDEX).write_text(
         text.replace(f'"{name}": "{first}"', f'"{name}": "{first}", "{name}": "{second}"')
     )

@@ -326,3 +326,22 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
         tokens = [torch.stack(of(made, condition)) for condition in given]
         assert torch.equal(tokens[0], tokens[1])
     assert share == {"planner": [1.0, 1.0, 0.0, 0.0, 0.0], "reader": [1.0, 1.0, 1.0, 0.0, 0.0]}
+
+
+@pytest.mark.fault(
+    "interventions",
+    "a dose whose residuals are numbers and their norm is none, also in the prefix",
+    outcome="an excluded clip; the others are as they were",
+)
+@pytest.mark.parametrize("steps", [None, range(3, 30)])
+def test_a_row_without_numbers_harms_no_other(
+    exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path, steps: range | None
+) -> None:
+    site = WholeSite("layers.1.residual", torch.zeros(32))
+    mild = Condition("scale", "x", site, 2.0, steps=steps)
+    given = [BASELINE, Condition("scale", "x", site, 1e200, steps=steps), mild]
+    found = clips(exact_model, tmp_path / "with", prefixes, given)
+    assert [clip.finite for clip in found] == [True, False, True] * 6
+    alone = clips(exact_model, tmp_path / "alone", prefixes, [BASELINE, mild])
+    kept = [clip for clip in found if clip.finite]
+    assert same(kept, alone)

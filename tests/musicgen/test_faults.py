@@ -189,8 +189,9 @@ ARGUMENTS = [
     {"seed": 0.5}, {"seed": None}, {"seed": "0"}, {"tracks": "ab"}, {"tracks": [1, 2]},
     {"tracks": ["a"]}, {"guidance_scale": float("nan")}, {"guidance_scale": "3"},
     {"sampling": 0.5}, {"sampling": {}}, {"prompts": ["a calm piece"]}, {"prompts": [1, 2]},
-    {"prompts": b"calm"}, {"prompts": []}, {"prompts": " "}, {"prefix": torch.zeros(2, 3, 5).long()},
-    {"prefix": torch.zeros(2, 4, 0).long()}, {"prefix": torch.full((2, 4, 5), 64)},
+    {"prompts": b"calm"}, {"prompts": []}, {"prompts": " "},
+    {"prefix": torch.zeros(2, 3, 5).long()}, {"prefix": torch.zeros(2, 4, 0).long()},
+    {"prefix": torch.full((2, 4, 5), 64)},
     {"prefix": torch.zeros(2, 4, 5)}, {"prefix": [[0]]}, {"capture": 3}, {"capture": [3]},
 ]  # fmt: skip
 

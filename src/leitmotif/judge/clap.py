@@ -18,7 +18,7 @@ from leitmotif.audio.decode import Samples
 from leitmotif.checkpoints import reading_checkpoint
 from leitmotif.errors import ModelError
 from leitmotif.judge.checkpoint import Judge, Loaded
-from leitmotif.judge.clips import Clips, over_windows, prepare
+from leitmotif.judge.clips import Clips, check_judged, over_windows, prepare
 
 Embeddings = NDArray[np.floating]
 """[n, width] in the judge's precision, with rows of norm 1, so a dot product is a cosine."""
@@ -140,7 +140,9 @@ class Clap(Judge):
                 attention_mask=tokens["attention_mask"].to(self._device),
             )
             rows.append(_pooled(out))
-        return _unit(torch.cat(rows))
+        embedded = torch.cat(rows)
+        check_judged(embedded, "sentence")
+        return _unit(embedded)
 
     @cached_property
     def text_collapse(self) -> float:

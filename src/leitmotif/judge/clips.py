@@ -85,6 +85,11 @@ def over_windows(
         Returns one row for each window.
     batch_size
         Maximum number of windows that ``judge`` gets at once.
+
+    Raises
+    ------
+    ModelError
+        If what the judge gives a clip is no number.
     """
     cut = [list(windows(clip, length)) for clip in clips]
     pieces = [piece for clip in cut for piece in clip]
@@ -92,7 +97,21 @@ def over_windows(
     judged = torch.cat([judge(pieces[start : start + batch_size]) for start in starts])
     ends = list(accumulate(len(clip) for clip in cut))
     spans = zip([0, *ends], ends, strict=False)
-    return torch.stack([judged[start:end].mean(0) for start, end in spans])
+    means = torch.stack([judged[start:end].mean(0) for start, end in spans])
+    check_judged(means, "clip")
+    return means
+
+
+def check_judged(rows: Tensor, what: str) -> None:
+    """Raise ModelError, which names the rows, if a judge gives NaN or infinity."""
+    bad = (~torch.isfinite(rows).flatten(1).all(1)).nonzero().flatten().tolist()
+    if bad:
+        raise ModelError(
+            "the judge gives no numbers",
+            found=f"NaN or infinity for {what} {', '.join(map(str, bad[:8]))} of {len(rows)}",
+            expected="finite values",
+            fix="leave these out, and check the judge's weights",
+        )
 
 
 def _rows(clips: Clips) -> Iterator[NDArray[Any]]:
@@ -121,6 +140,8 @@ def _mono(clip: NDArray[Any], row: int, sample_rate: int) -> Samples:
             found=f"{len(clip) / sample_rate:.3f} s",
             expected=f"at least {MIN_SECONDS} s",
         )
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and is refused
+        clip = np.ascontiguousarray(clip, dtype=np.float32)
     if not np.isfinite(clip).all():
         count = int(np.count_nonzero(~np.isfinite(clip)))
         raise ModelError(
@@ -129,4 +150,4 @@ def _mono(clip: NDArray[Any], row: int, sample_rate: int) -> Samples:
             expected="finite samples",
             fix="record the clip as failed and leave it out",
         )
-    return np.ascontiguousarray(clip, dtype=np.float32)
+    return clip

@@ -196,7 +196,14 @@ class SparseAutoencoder(nn.Module):
     def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
         """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
         for normal, shift, scale in self._normal(x):
-            yield self._sparse(normal), shift, scale
+            codes = self._sparse(normal)
+            if not is_finite(codes.values):
+                raise ModelError(
+                    "the features are not finite",
+                    found=f"activations up to {float(x.detach().abs().max()):.3g}",
+                    expected=f"products that {self.W_enc.dtype} holds",
+                )
+            yield codes, shift, scale
 
     def _normal(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Some rows at a time as the encoder takes them, in its precision; shift and scale."""

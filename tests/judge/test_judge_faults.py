@@ -1,0 +1,47 @@
+"""What a judge gives is a number, or an error that names the clip."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.errors import ModelError
+from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.clips import over_windows, prepare
+
+RATE = 32_000
+
+
+@pytest.mark.fault("judge", "NaN from the network for one clip", outcome="ModelError, by clip")
+def test_a_judgement_that_is_no_number_names_its_clip(noise: NDArray[np.float32]) -> None:
+    clips = prepare(noise, RATE, RATE)
+
+    def judge(pieces: list[NDArray[np.float32]]) -> torch.Tensor:
+        rows = torch.ones(len(pieces), 4)
+        for row, piece in enumerate(pieces):
+            if np.array_equal(piece, clips[1]):
+                rows[row, 2] = float("nan")
+        return rows
+
+    with pytest.raises(ModelError, match="clip 1 of 3"):
+        over_windows(clips, 2 * RATE, judge, batch_size=2)
+
+
+@pytest.mark.fault("judge", "samples beyond float32", outcome="ModelError, by clip")
+def test_samples_beyond_float32_are_refused(clap: Clap, tagger: Tagger) -> None:
+    clip = np.zeros(RATE)
+    clip[7] = 1e300
+    for judged in (clap.embed_audio, tagger.logits):
+        with pytest.raises(ModelError, match="no numbers"):
+            judged([np.zeros(RATE), clip], RATE)
+
+
+@pytest.mark.fault("judge", "a device or precision that is not there", outcome="ModelError")
+def test_a_device_or_precision_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="expected: cpu"):
+        Clap.from_pretrained("anything", device="cuda:7")
+    with pytest.raises(ModelError, match="float32, float64"):
+        Tagger.from_pretrained("anything", device="cpu", dtype="float16")  # type: ignore[arg-type]
