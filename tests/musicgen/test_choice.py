@@ -121,15 +121,15 @@ def test_hook_functions_at_one_site_run_in_order(model: HookedMusicGen, codes: T
     assert not torch.equal(model.run_with_hooks(codes, fwd_hooks=hooks[::-1]), expected)
 
 
-@pytest.mark.parametrize(("frames", "steps"), [((4, 9), (4, 12)), ((0, 1), (0, 4)), ((5, 5), None)])
+@pytest.mark.parametrize(("frames", "steps"), [((4, 9), (4, 12)), ((0, 1), (0, 4))])
 def test_frames_are_all_steps_that_predict_one_of_their_tokens(
-    model: HookedMusicGen, codes: Tensor, frames: tuple[int, int], steps: tuple[int, int] | None
+    model: HookedMusicGen, codes: Tensor, frames: tuple[int, int], steps: tuple[int, int]
 ) -> None:
     change = Intervention(SITE, "scale", strength=0.0, frames=range(*frames))
     before = captured(model, codes, SITE)[SITE]
     after = captured(model, codes, SITE, interventions=[change])[SITE]
     changed = (before != after).any(-1).any(0).nonzero()[:, 0].tolist()
-    assert changed == list(range(*steps or (0, 0)))
+    assert changed == list(range(*steps))
     # In generation too, on both sides of the prefix's end.
     clip = model.generate(prefix=codes[:, :, :7], seconds=0.26, capture=SITE, seed=1)
     again = model.generate(

@@ -68,6 +68,7 @@ def test_each_mode_does_what_its_name_says(model: HookedMusicGen, codes: Tensor)
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*the pass ends with step 22")
 @settings(max_examples=25)
 @given(
     row=st.integers(0, 1),
