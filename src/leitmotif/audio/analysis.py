@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.audio.source import named_failure
 from leitmotif.errors import AudioError
 from leitmotif.parallel import in_processes
 
@@ -53,9 +54,10 @@ def _analyse(
     found: list[TrackAnalysis | AudioError] = []
     for one in sources:
         try:
-            found.append(
-                analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
-            )
+            with named_failure(one.path):
+                found.append(
+                    analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
+                )
         except AudioError as error:
             found.append(error)
     return found
@@ -66,8 +68,8 @@ def analyse_track(
 ) -> TrackAnalysis:
     """Measure the recording at ``path``, which must have this hash.
 
-    Raises AudioError with one of the reasons missing, checksum, undecodable, truncated,
-    non_finite, too_short and silent.
+    Raises AudioError with one of the reasons missing, checksum, non_finite, too_short and silent,
+    or one of ``read_recording``.
     """
     verify_audio(path, sha256)
     recording = read_recording(path)

@@ -8,7 +8,14 @@ from leitmotif.config import ManifestParams
 from leitmotif.frames import FRAME_RATE
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
 
-REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
+REASONS = (
+    "excluded_tag",
+    "no_required_tag",
+    "unknown_duration",
+    "too_short",
+    "no_licence",
+    "duplicate",
+)
 """In the order in which they are looked for; a track is counted under the first that applies."""
 
 SHORTEST_REMAINDER = FRAME_RATE
@@ -32,13 +39,23 @@ class Manifest:
 
 
 def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
-    """Apply ``rules`` to each track of ``corpus``, keeping its order."""
+    """Apply ``rules`` to each track of ``corpus``, keeping its order.
+
+    Of tracks whose decoded samples are equal, the first eligible one is used: copies could
+    otherwise end up on both sides of a split.
+    """
     eligible: list[ManifestTrack] = []
     excluded: list[Exclusion] = []
+    used: dict[str, str] = {}
     for track in corpus:
         verdict = judge(track, rules)
         if isinstance(verdict, Exclusion):
             excluded.append(verdict)
+            continue
+        first = used.setdefault(track.duplicate_of or track.track_id, track.track_id)
+        if first != track.track_id:
+            detail = f"its decoded samples are those of {first}"
+            excluded.append(Exclusion(track_id=track.track_id, reason="duplicate", detail=detail))
         else:
             eligible.append(verdict)
     return Manifest(eligible[: rules.tracks], excluded, len(eligible))
@@ -58,7 +75,7 @@ def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusio
         if not any(tag.startswith(prefix) for tag in track.tags):
             return exclude("no_required_tag", f"no tag starts with {prefix}")
     if track.seconds is None:
-        return exclude("unknown_duration", "neither the metadata nor the file's header states it")
+        return exclude("unknown_duration", "it cannot be decoded as a whole")
     frames = whole_frames(track.seconds)
     if track.seconds < rules.min_seconds or frames < 1:
         return exclude("too_short", f"{track.seconds:.2f} s of {rules.min_seconds} s")

@@ -21,7 +21,7 @@ from leitmotif.corpus.shard import (
 )
 from leitmotif.errors import CorpusError
 from leitmotif.tables.base import Sha256, Table
-from leitmotif.tables.corpus import CorpusTrack
+from leitmotif.tables.corpus import CorpusTrack, Note
 
 MAX_METADATA_BYTES = 64 << 20
 
@@ -63,8 +63,10 @@ def load_release(path: Path) -> Release:
         ) from error
 
 
-def fetch_mtg_jamendo(settings: MtgJamendoCorpus, corpus: Path, work: Path) -> list[CorpusTrack]:
-    """Download, verify and unpack shards into ``corpus``/audio; returns the tracks' rows.
+def fetch_mtg_jamendo(
+    settings: MtgJamendoCorpus, corpus: Path, work: Path
+) -> tuple[list[CorpusTrack], list[Note]]:
+    """Download, verify and unpack shards into ``corpus``/audio; returns tracks and notes.
 
     Downloads are kept below ``work``, resumed there, and checked again on each call. Raises
     CorpusError, naming the file, for whatever cannot be had or is not what the release promises.

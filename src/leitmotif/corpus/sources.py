@@ -1,6 +1,6 @@
 """The corpora that params.yaml can name, all written to one layout.
 
-``tracks.jsonl`` and ``failures.jsonl`` beside ``audio/``; the organism adds ``truth.jsonl``.
+``tracks.jsonl``, ``failures.jsonl`` and ``notes.jsonl`` beside ``audio/``; the organism adds ``truth.jsonl``.
 """
 
 import shutil
@@ -14,46 +14,50 @@ from leitmotif.corpus.organism.world import load_world
 from leitmotif.corpus.shard import Shards, unpack_shards
 from leitmotif.errors import CorpusError
 from leitmotif.files import atomic_folder, write_table
-from leitmotif.tables.corpus import TRACKS, CorpusTrack, Failure
+from leitmotif.tables.corpus import TRACKS, CorpusTrack, Failure, Note
 from leitmotif.tables.truth import TRUTH
 
 FAILURES = "failures.jsonl"
+NOTES = "notes.jsonl"
 
 
 def build_corpus(
     settings: OrganismCorpus | FolderCorpus | MtgJamendoCorpus, corpus: Path, work: Path
-) -> tuple[list[CorpusTrack], list[Failure]]:
+) -> tuple[list[CorpusTrack], list[Failure], list[Note]]:
     """Make the folder ``corpus`` from the source of ``settings``, whole or not at all.
 
     ``work`` is for downloads, which outlive the run. Returns the verified tracks in metadata order,
-    and the files left out. Raises CorpusError as the sources do.
+    the files left out, and what is unclear of those kept. Raises CorpusError as the sources do.
     """
     with atomic_folder(corpus) as staging:
         failures: list[Failure] = []
         match settings:
             case OrganismCorpus():
-                tracks = compose_organism(settings, staging)
+                tracks, notes = compose_organism(settings, staging)
             case MtgJamendoCorpus():
-                tracks = fetch_mtg_jamendo(settings, staging, work)
+                tracks, notes = fetch_mtg_jamendo(settings, staging, work)
             case FolderCorpus(path=path):
                 if corpus.resolve().is_relative_to(Path(path).resolve()):
                     raise CorpusError(
                         f"{path} contains {corpus}, where the corpus is written",
                         fix="set corpus.path in params.yaml to a folder of recordings only",
                     )
-                tracks, failures = copy_folder(Path(path), staging)
+                tracks, failures, notes = copy_folder(Path(path), staging)
         write_table(staging / TRACKS, tracks)
         write_table(staging / FAILURES, failures)
-    return tracks, failures
+        write_table(staging / NOTES, notes)
+    return tracks, failures, notes
 
 
-def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack]:
+def compose_organism(
+    settings: OrganismCorpus, corpus: Path
+) -> tuple[list[CorpusTrack], list[Note]]:
     """Compose the organism's shard and take it in as a downloaded one is: verified and unpacked."""
     shard = corpus / "shard"
     composed.write_shard(
         load_world(Path(settings.path)), shard, pieces=settings.pieces, seed=settings.seed
     )
-    tracks = unpack_shards(
+    found = unpack_shards(
         Shards(
             dataset="autotagging_moodtheme",
             data_type="audio-low",
@@ -67,4 +71,4 @@ def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack
     )
     (shard / TRUTH).rename(corpus / TRUTH)
     shutil.rmtree(shard)
-    return tracks
+    return found

@@ -80,7 +80,7 @@ def _compare(decisions: list[Decision], reviewers: tuple[str, str]) -> Agreement
     one, other = (said[reviewer] for reviewer in reviewers)
     tracks: dict[str, NDArray[np.int64]] = {}
     for pair in one.keys() & other.keys():
-        counts = tracks.setdefault(one[pair].track_id, np.zeros((4, 4), np.int64))
+        counts = tracks.setdefault(one[pair].audio_sha256, np.zeros((4, 4), np.int64))
         counts[VERDICTS.index(one[pair].verdict), VERDICTS.index(other[pair].verdict)] += 1
     by_track = np.array([tracks[name] for name in sorted(tracks)], np.int64).reshape(-1, 4, 4)
     return Agreement(
