@@ -18,10 +18,10 @@ import torch
 from leitmotif import files
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.log import row_of, write_audio, write_log
-from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
 from leitmotif.causal.pieces import recorded_pieces
 from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.runner import ContinuationSettings, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.twins import Twins, slot_of, source_name
 from leitmotif.corpus.organism.composer import render, score_of, sounds
@@ -33,7 +33,7 @@ from leitmotif.files import sha256_file, write_table
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
@@ -46,7 +46,7 @@ from leitmotif.tables.truth import Truth
 
 MODEL = "models/organism/planner"
 SITE = "layers.1.residual"
-HOW = Continuing(seconds=2.0, seeds=(4,), sampling=Sampling(top_k=50))
+HOW = ContinuationSettings(seconds=2.0, seeds=(4,), sampling=Sampling(top_k=50))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def prefix(model: HookedMusicGen, root: Path, repo_root: Path) -> Prefix:
 
 
 @pytest.fixture(scope="module")
-def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[Measured]:
+def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[MeasuredClip]:
     hook = load_registry(repo_root / "hooks.yaml")["planner-1"]
     sae = load_sae(fetch(hook.checkpoint, root=repo_root))
     features = SaeFeatures(sae, (3, 5), hook.name, hook.checkpoint.sha256)
@@ -109,11 +109,11 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
     clips = Runner(planner, cache, HOW).run([prefix(planner, workplace, repo_root)], given)
-    return list(Measurer(planner, clap, Listening(Search(), {})).measure(clips))
+    return list(ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips))
 
 
 @pytest.fixture(scope="module")
-def rows(measured: list[Measured], planner: HookedMusicGen) -> list[InterventionRow]:
+def rows(measured: list[MeasuredClip], planner: HookedMusicGen) -> list[InterventionRow]:
     return [
         row_of(
             one,
@@ -148,7 +148,7 @@ def test_lines_fit_the_schema_and_are_read_back(
 
 
 def test_where_nothing_is_like_the_motif_the_line_has_no_place(
-    measured: list[Measured], planner: HookedMusicGen, tmp_path: Path
+    measured: list[MeasuredClip], planner: HookedMusicGen, tmp_path: Path
 ) -> None:
     nothing = Return(Span(start_sample=0, samples=20_480), False, 1.0, 0, -math.inf, 1.0)
     row = row_of(
@@ -164,7 +164,7 @@ def test_where_nothing_is_like_the_motif_the_line_has_no_place(
 
 
 def test_a_clip_is_whole_or_not_there(
-    measured: list[Measured],
+    measured: list[MeasuredClip],
     rows: list[InterventionRow],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -232,7 +232,7 @@ def test_a_patch_from_another_track_says_from_which(
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
     clips = Runner(planner, cache, HOW).run(pieces.prefixes, given)
-    made = Measurer(planner, clap, Listening(Search(), {})).measure(clips)
+    made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
     rows = [
         row_of(
             one,
@@ -282,12 +282,12 @@ def test_another_clip_is_noticed(rows: list[InterventionRow], workplace: Path) -
 def test_other_files_than_the_lines_are_refused(
     rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leitmotif.causal.replay import Files, replay
+    from leitmotif.causal.replay import ReplayFiles, replay
     from leitmotif.config import load_params
 
     monkeypatch.chdir(workplace)
     data = Path("data")
-    known = Files(data / "corpus", data / "manifest.jsonl", data / "activations")
+    known = ReplayFiles(data / "corpus", data / "manifest.jsonl", data / "activations")
     other = "0" * 64
     for number, update, message in [
         (0, {"model_fingerprint": other}, "the model .* is not the line's"),

@@ -24,8 +24,10 @@ def test_only_the_cue_differs(pieces: list[Prefix], world: World) -> None:
         assert int(differs.max()) < bar + bar // 2 + 2
 
 
-def test_windows_and_steps_follow_the_form(twins: Twins, world: World) -> None:
-    known = twins.planted("piece_0")
+def test_windows_and_steps_follow_the_form(
+    twins: Twins, world: World, planner: HookedMusicGen
+) -> None:
+    known = twins.planted("piece_0", planner)
     assert known is not None
     bar = world.frames_per_bar
     assert known.prefix_samples == 2 * world.samples_per_bar
@@ -42,7 +44,7 @@ def test_windows_and_steps_follow_the_form(twins: Twins, world: World) -> None:
 
 def test_a_corpus_without_truth_has_no_twins(planner: HookedMusicGen, tmp_path: Path) -> None:
     none = Twins.of_corpus(tmp_path, None)
-    assert none.planted("piece_0") is None
+    assert none.planted("piece_0", planner) is None
     assert none.counterfactual(planner, "piece_0", 0) is None
 
 

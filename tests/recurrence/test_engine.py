@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
 from leitmotif.recurrence.refine import TEMPO_COST, total_score
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import make_views
 from tests.recurrence.melodies import NOTE, RATE, SEARCH, piece, tones, walk
 
@@ -18,11 +18,11 @@ NOTES = [*walk(16, 3), *walk(8, 1), *walk(32, 4), *walk(8, 1), *walk(16, 5)]
 """Of ``piece()``."""
 
 
-def best(audio: np.ndarray, search: Search = SEARCH) -> Suggestion:
+def best(audio: np.ndarray, search: SearchSettings = SEARCH) -> Suggestion:
     return suggest_in_audio(audio, RATE, search)[0]
 
 
-def kept(audio: np.ndarray, search: Search = SEARCH) -> list[Suggestion]:
+def kept(audio: np.ndarray, search: SearchSettings = SEARCH) -> list[Suggestion]:
     return accepted(suggest_in_audio(audio, RATE, search), p=0.01, false_per_minute=0.2)
 
 
@@ -137,7 +137,7 @@ def test_too_little_audio_for_two_windows_gives_nothing() -> None:
 
 @pytest.mark.parametrize("seconds", [6.0, 6.3, 6.9, 7.2, 9.1])
 def test_a_recording_with_room_for_the_shortest_windows_alone_is_searched(seconds: float) -> None:
-    search = Search()
+    search = SearchSettings()
     assert search.least_seconds == 6.0
     motif = tones(walk(12, 1))  # 3 s
     audio = np.concatenate([motif, motif, motif, motif])[: round(seconds * RATE)]

@@ -13,7 +13,7 @@ from leitmotif.files import read_table
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.queue import Item, items
-from leitmotif.review.session import Sources
+from leitmotif.review.session import ReviewSources
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.proposals import read_proposals
@@ -96,7 +96,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     index.close()
 
 
-def divided(sources: Sources, address: str) -> list[Client]:
+def divided(sources: ReviewSources, address: str) -> list[Client]:
     """Give each reviewer's items to two clients, which take turns."""
     tracks = {row.track_id: row for row in read_table(sources.manifest, ManifestTrack)}
     queue = list(items(read_proposals(sources.proposals), tracks).values())

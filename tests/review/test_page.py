@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from leitmotif.review.log import read_log
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 from leitmotif.tables.decisions import Decision
 from tests.accessibility import violations
 from tests.review.conftest import Build
@@ -70,7 +70,7 @@ def tab(browser: Browser, session: Session) -> Iterator[Tab]:
     assert tab.errors == []
 
 
-def decisions(sources: Sources, reviewer: str = "ana") -> list[Decision]:
+def decisions(sources: ReviewSources, reviewer: str = "ana") -> list[Decision]:
     entries = read_log(sources.decisions / f"{reviewer}.jsonl").entries
     return [entry for entry in entries if isinstance(entry, Decision)]
 
@@ -172,7 +172,7 @@ def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> Non
     assert one.proposed_recurrence.samples - one.recurrence.samples == 6 * 640 + 5 * 640
 
     page.keyboard.press("u")
-    expect(page.locator("#toast")).to_contain_text("Taken back")
+    expect(page.locator("#toast")).to_contain_text("Undone")
     wait_until(lambda: tab.pair() == first)
     assert session.index.standing() == []
     tab.press("s")
@@ -222,7 +222,7 @@ def test_two_tabs_a_reload_and_the_back_button(tab: Tab, session: Session) -> No
     expect(page.locator("#own")).to_contain_text("You decided: positive")
     assert tab.pair() == first
     page.keyboard.press("n")
-    expect(page.locator("#toast")).to_contain_text("You said positive already")
+    expect(page.locator("#toast")).to_contain_text("You already decided: positive")
     assert len(decisions(session.sources)) == 1
 
 
@@ -303,8 +303,8 @@ def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
         expect(page.locator("[data-count=disagreements]")).to_have_text("")
         page.get_by_role("link", name="Disagreements").click()
         expect(page.locator("[data-count=disagreements]")).to_have_text("1")
-        expect(page.locator("#others")).to_contain_text("ana said positive")
-        expect(page.locator("#others")).to_contain_text("ben said negative")
+        expect(page.locator("#others")).to_contain_text("ana: positive")
+        expect(page.locator("#others")).to_contain_text("ben: negative")
         page.keyboard.press("p")
         expect(page.locator("#message-title")).to_have_text("No disagreements")
         assert [one.queue for one in decisions(session.sources, "ben")] == [

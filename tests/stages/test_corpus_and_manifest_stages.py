@@ -80,6 +80,7 @@ def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> No
     assert {path.name for path in CORPUS.iterdir()} == {
         "audio",
         "failures.jsonl",
+        "notes.jsonl",
         "tracks.jsonl",
         "truth.jsonl",
     }

@@ -59,6 +59,7 @@ def test_each_track_gets_tensors_on_the_codec_grid_and_a_row_of_artifacts(
 
     assert sorted(path.name for path in FEATURES.iterdir()) == [
         "artifacts.jsonl",
+        "near_duplicates.jsonl",
         "one.safetensors",
         "two.safetensors",
     ]

@@ -19,7 +19,8 @@ from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 
 _MARGIN_SECONDS = 1
-"""Decoded on either side of a section, as context for the resampler's filter (a few ms long)."""
+"""Decoded on either side of a section as context for the resampler's filter, which spans a few
+ms."""
 
 LONGEST = 1 << 29
 """Samples in all channels that are decoded into memory at once: 2 GiB as float32."""
@@ -29,12 +30,12 @@ _SILENCE_WINDOW_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Recording:
-    """A decoded file as it is: ``samples`` float32 [n, channels], full scale at 1.0."""
+    """A decoded file: ``samples`` float32 [n, channels] at the file's rate, full scale at 1."""
 
     samples: Samples
     sample_rate: int
     start_seconds: int
-    """Where in the file ``samples`` begins."""
+    """Time in the file at which ``samples`` begins."""
     remark: Remark | None = None
     """What its container leaves unclear."""
 
@@ -46,14 +47,14 @@ class Recording:
 
 @dataclass(frozen=True)
 class Audio:
-    """Mono audio at the rate that was asked for: ``samples`` float32 [n], full scale at 1.0."""
+    """Mono audio at the requested rate: ``samples`` float32 [n], full scale at 1."""
 
     samples: Samples
     sample_rate: int
     source_sample_rate: int
     source_channels: int
     remark: Remark | None = None
-    """What the file's container leaves unclear: ``length_unknown``, ``header_wrong``, ``damaged``."""
+    """What is unclear of the file: ``length_unknown``, ``header_wrong`` or ``damaged``."""
 
     @property
     def seconds(self) -> float:
@@ -62,7 +63,8 @@ class Audio:
 
 
 def verify_audio(path: Path, sha256: str) -> None:
-    """Raise AudioError unless the file is there (``missing``) and has this hash (``checksum``)."""
+    """Raise AudioError if the file does not exist (``missing``) or has another hash
+    (``checksum``)."""
     if not path.is_file():
         raise AudioError(
             f"{path} does not exist",
@@ -85,10 +87,23 @@ def read_recording(
 ) -> Recording:
     """Decode a file, or the whole seconds that cover a section of it.
 
-    Raises AudioError with one of the reasons of ``source.opened`` and ``source.blocks``, and
+    The length is that of what was decoded, whatever the header says.
 
-    - ``too_long``: more than ``LONGEST`` samples in all channels, about 100 minutes of stereo;
-    - ``memory``: there is too little memory to decode it.
+    Parameters
+    ----------
+    path
+        The file.
+    start_seconds
+        Start of the section.
+    seconds
+        Length of the section; None reads to the end.
+
+    Raises
+    ------
+    AudioError
+        With a reason of ``source.opened`` or ``source.blocks``; ``too_long`` if there are more than
+        ``LONGEST`` samples in all channels (100 minutes of stereo at 44.1 kHz); ``memory`` if there
+        is too little memory.
     """
     check_section(start_seconds, seconds)
     start = max(0, int(start_seconds) - _MARGIN_SECONDS)
@@ -117,7 +132,7 @@ def read_recording(
 
 def to_mono(recording: Recording, sample_rate: int) -> Audio:
     """Mix the channels with equal weights, then resample to ``sample_rate`` in Hz."""
-    # A fixed order of summation: numpy's own depends on the memory layout.
+    # Sum in a fixed order: numpy's order depends on the memory layout.
     mono = recording.samples[:, 0].astype(np.float32)
     for channel in range(1, recording.channels):
         mono = mono + recording.samples[:, channel]
@@ -139,18 +154,28 @@ def load_audio(
     start_seconds: float = 0.0,
     seconds: float | None = None,
 ) -> Audio:
-    """Load a file, or a section of it, as mono at ``sample_rate``.
+    """Load a file, or a section of it, as mono audio.
 
-    A section equals the same samples of the whole file; it is shorter than ``seconds`` where the
-    file ends earlier. Raises AudioError as ``read_recording`` does, and LeitmotifError for
-    arguments that mean nothing.
+    A section has the same samples as the whole file at that place. It is shorter than ``seconds``
+    if the file ends earlier.
 
     Parameters
     ----------
-    path: of a wav, flac, ogg or mp3 file.
-    sample_rate: Hz to resample to, 1,000 to 768,000.
-    start_seconds: where the section begins, 0 or more.
-    seconds: length of the section, above 0; None for all that follows.
+    path
+        A wav, flac, ogg or mp3 file.
+    sample_rate
+        Of the result, in Hz: 1,000 to 768,000.
+    start_seconds
+        Start of the section, 0 or more.
+    seconds
+        Length of the section, above 0; None reads to the end.
+
+    Raises
+    ------
+    AudioError
+        For the same reasons as ``read_recording``.
+    LeitmotifError
+        For a rate, start or length that is out of range.
     """
     check_rate(sample_rate)
     recording = read_recording(path, start_seconds=start_seconds, seconds=seconds)
@@ -167,10 +192,23 @@ def load_audio(
 
 
 def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: str) -> None:
-    """Raise AudioError when audio is of no use: ``non_finite``, ``too_short`` or ``silent``.
+    """Raise AudioError if audio cannot be used.
 
-    Silent means that no 100 ms of it reach an RMS level of ``silence_dbfs``; ``name`` is what the
-    message calls the audio.
+    Parameters
+    ----------
+    audio
+        The audio to check.
+    min_seconds
+        Minimum duration.
+    silence_dbfs
+        RMS level that at least one section of 100 ms must reach.
+    name
+        Name of the audio in the message.
+
+    Raises
+    ------
+    AudioError
+        With the reason ``non_finite``, ``too_short`` or ``silent``.
     """
     if not np.isfinite(audio.samples).all():
         count = int(np.count_nonzero(~np.isfinite(audio.samples)))
@@ -201,9 +239,9 @@ def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: 
 
 
 def rms_dbfs(frames: NDArray[np.floating], *, floor: float = -120.0) -> NDArray[np.float64]:
-    """RMS level of frames [..., samples] in dB relative to a full-scale square wave, [...].
+    """RMS level [...] of frames [..., samples] in dB relative to a full-scale square wave.
 
-    Nothing is reported below ``floor``, so digital silence stays finite.
+    Levels are at least ``floor``, so that digital silence is finite.
     """
     # Sums in float64 without a copy of the audio in float64.
     energy = np.einsum("...n,...n->...", frames, frames, dtype=np.float64)

@@ -12,6 +12,7 @@ from leitmotif.audio.layout import (
     WRONG_LENGTH,
     Layout,
     LayoutError,
+    Piece,
     Remark,
 )
 
@@ -89,7 +90,7 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
             damage = Remark(DAMAGED, f"{scan.skipped} bytes between its frames are no audio")
             return Layout("MP3", remark=damage if scan.skipped else None)
         place = at - frame.length + mark.place
-        view = [(0, place), number, (place + 4, size)]
+        view: list[Piece] = [(0, place), number, (place + 4, size)]
         detail = f"its header counts {counted} frames, and there are {scan.frames}"
         return Layout("MP3", view=view, remark=Remark(WRONG_LENGTH, detail))
     detail = "its header does not say how many frames there are"

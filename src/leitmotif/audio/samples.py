@@ -1,7 +1,7 @@
 """What the public functions take as audio: checked once, here."""
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ def check_rate(sample_rate: object) -> int:
             found=repr(sample_rate),
             expected=f"a whole number of Hz, {RATES[0]:,} to {RATES[1]:,}",
         )
-    return int(sample_rate)  # type: ignore[call-overload, no-any-return]
+    return int(sample_rate)  # type: ignore[call-overload]
 
 
 def check_section(start_seconds: object, seconds: object) -> None:
@@ -73,4 +73,4 @@ def check_samples(samples: ArrayLike) -> Samples:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float | np.number) and math.isfinite(value)

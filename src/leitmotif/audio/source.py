@@ -40,7 +40,7 @@ _READERS: dict[str, Callable[[BinaryIO, int, int], Layout | None]] = {
 """By libsndfile's name of the container."""
 
 
-class _Forward(soundfile.SoundFile):
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     """Read from beginning to end: ``soundfile`` would seek after each block, which in a file with
     a wrong header leads elsewhere."""
 
@@ -58,6 +58,8 @@ class AudioSource:
     channels: int
     stated: int | None
     """Samples in each channel that the container promises, where libsndfile does not know it."""
+    exact: bool
+    """Whether ``stated`` is a count and no estimate."""
     view: View | None
     remark: Remark | None
 
@@ -123,7 +125,16 @@ def opened(path: Path | str) -> Iterator[AudioSource]:
                 fix="export the file again",
             )
         stated = layout.frames if view is not None else int(sound.frames)
-        yield AudioSource(path, sound, rate, int(sound.channels), stated, view, layout.remark)
+        yield AudioSource(
+            path=path,
+            file=sound,
+            sample_rate=rate,
+            channels=int(sound.channels),
+            stated=stated,
+            exact=layout.frames is not None,
+            view=view,
+            remark=layout.remark,
+        )
 
 
 def blocks(source: AudioSource, *, stop: int | None = None) -> Iterator[Samples]:
@@ -150,7 +161,8 @@ def blocks(source: AudioSource, *, stop: int | None = None) -> Iterator[Samples]
     expected = source.stated if stop is None or source.stated is None else min(stop, source.stated)
     if expected is None:
         return
-    if done < expected - _SHORTFALL_SECONDS * source.sample_rate:
+    tolerated = 0.0 if source.exact else _SHORTFALL_SECONDS * source.sample_rate
+    if done < expected - tolerated:
         raise _ends_early(source, done, expected)
     if source.stated is not None and done > source.stated:
         detail = f"its header says {source.stated} samples, and {done} were decoded"
@@ -164,7 +176,7 @@ def open_regular(path: Path | str) -> BinaryIO:
     AudioError ``unreadable``.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             raise _unreadable(path, "neither a regular file nor a link to one")
         # Not waiting, should it have become a pipe in between.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

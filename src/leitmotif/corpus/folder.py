@@ -82,11 +82,11 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
 
 
 def track_ids(names: Sequence[str]) -> list[str]:
-    """Ids that are safe as file names, one for each relative path of ``names``, all different.
+    """Unique ids that are safe as file names, one for each relative path in ``names``.
 
-    Letters lose their accents, and everything else but digits, ``-`` and ``_`` becomes ``_``. Where
-    that makes names alike (capital letters do not tell them apart: file systems differ there), or
-    leaves nothing, a part of the path's SHA-256 is added, so an id never depends on the order.
+    Letters lose their accents. All other characters except digits, ``-`` and ``_`` become ``_``. If
+    two names then agree, ignoring case because file systems differ there, or if nothing is left, a
+    part of the path's SHA-256 is added. So an id never depends on the order.
     """
     plain = [_plain(name) for name in names]
     counts = Counter(identifier.casefold() for identifier in plain)
@@ -96,7 +96,7 @@ def track_ids(names: Sequence[str]) -> list[str]:
     return [
         identifier
         if identifier and counts[identifier.casefold()] == 1
-        # A double hyphen, which no plain id has.
+        # A double hyphen does not occur in other ids.
         else f"{identifier or 'track'}--{digest[:16]}"
         for identifier, digest in zip(plain, digests, strict=True)
     ]

@@ -1,7 +1,8 @@
-"""MTG-Jamendo: the real downloader.
+"""Downloads MTG-Jamendo.
 
-A pin file names the release: the metadata repository's commit and the SHA-256 of the files used.
-Those files hold the checksums of the tar files and of every track, so one hash vouches for all.
+A pin file names the release: the commit of the metadata repository and the SHA-256 of the files
+used. These files hold the checksums of the tar files and of every track, so the pin verifies
+everything.
 """
 
 import sys
@@ -31,7 +32,7 @@ class PinnedFile(Table):
 
     path: str
     sha256: Sha256 | None
-    """None where only the commit pins the content; the download reports what it found."""
+    """None if only the commit pins the content; the download then prints the hash."""
 
 
 class Release(Table):
@@ -48,7 +49,7 @@ class Release(Table):
 
 
 def load_release(path: Path) -> Release:
-    """Read a pin file; raises CorpusError naming the field that cannot be used."""
+    """Read a pin file. Raises CorpusError, which names a field that cannot be used."""
     try:
         return Release.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -68,8 +69,19 @@ def fetch_mtg_jamendo(
 ) -> tuple[list[CorpusTrack], list[Note]]:
     """Download, verify and unpack shards into ``corpus``/audio; returns tracks and notes.
 
-    Downloads are kept below ``work``, resumed there, and checked again on each call. Raises
-    CorpusError, naming the file, for whatever cannot be had or is not what the release promises.
+    Parameters
+    ----------
+    settings
+        Section ``corpus`` of params.yaml.
+    corpus
+        Folder of the corpus; audio goes to its subfolder ``audio``.
+    work
+        Folder that keeps downloads. They are resumed there and checked again on each call.
+
+    Raises
+    ------
+    CorpusError
+        Names a file that cannot be downloaded or differs from the release.
     """
     release = load_release(Path(settings.path))
     downloads = work / "downloads" / "mtg-jamendo"

@@ -1,4 +1,4 @@
-"""How a judge's checkpoint is read: kind checked, no weight left at its random start."""
+"""Loads the checkpoint of a judge, and checks its kind and that no weights are missing."""
 
 import warnings
 from pathlib import Path
@@ -14,7 +14,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Loaded(NamedTuple):
-    """A model on its device, and what makes its inputs."""
+    """A model on its device, with its feature extractor."""
 
     model: Any
     extractor: Any
@@ -32,11 +32,30 @@ def load_judge(
     model_type: str,
     model_class: str,
 ) -> Loaded:
-    """Load a folder or hub id whose config says ``model_type`` into ``transformers.model_class``.
+    """Load a judge with a class of `transformers`.
 
-    Safetensors are read where there are any, otherwise ``pytorch_model.bin`` by torch's
-    weights-only unpickler. Raises ModelError when there is no such checkpoint, when it is of
-    another kind, or when it lacks a weight.
+    Safetensors are preferred. If there are none, torch's weights-only unpickler reads
+    ``pytorch_model.bin``.
+
+    Parameters
+    ----------
+    name
+        Folder or hub id.
+    revision
+        Commit of the hub repository; None for a folder.
+    device
+        Such as ``cpu`` or ``auto``.
+    dtype
+        Precision of the computation.
+    model_type
+        ``model_type`` that the checkpoint's config must have.
+    model_class
+        Name of the class in `transformers`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such checkpoint, if it is of another kind, or if it lacks weights.
     """
     import transformers
 
@@ -59,7 +78,7 @@ def load_judge(
             folder, dtype=torch.float32, output_loading_info=True
         )
         with warnings.catch_warnings():
-            # True of every AST at 16 kHz with 128 bands, and of no consequence.
+            # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
             warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
     weights = dict(model.named_parameters())

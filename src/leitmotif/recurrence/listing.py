@@ -1,4 +1,4 @@
-"""Proposals for any audio files, as a table for people and other tools."""
+"""Proposals for any audio files, as a table for users and other tools."""
 
 import math
 import os
@@ -15,21 +15,21 @@ from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings, looked
 from leitmotif.audio.source import named_failure
 from leitmotif.errors import AudioError, LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
 
 P = 0.01
 FALSE_PER_MINUTE = 0.2
-"""Levels of acceptance, see ``engine.accepted``."""
+"""Default thresholds of acceptance; see ``engine.accepted``."""
 
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Listed(Table):
-    """A line of what `leitmotif propose` writes; times in seconds."""
+    """A line of the output of `leitmotif propose`; times in seconds."""
 
     track: str
-    """The file's name without its ending; its path where two files share a name."""
+    """The file's name without its suffix, or its path if two files share a name."""
     motif_start: Seconds
     motif_end: Seconds
     recurrence_start: Seconds
@@ -75,7 +75,7 @@ def track_names(files: Sequence[Path]) -> list[str]:
 def listed(
     file: FoundFile,
     track: str,
-    search: Search,
+    search: SearchSettings,
     *,
     p: float = P,
     false_per_minute: float = FALSE_PER_MINUTE,
@@ -99,7 +99,7 @@ def listed(
 
 
 def _searched(
-    path: Path, track: str, search: Search, notice: Callable[[str], None]
+    path: Path, track: str, search: SearchSettings, notice: Callable[[str], None]
 ) -> list[Suggestion]:
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
     check_audio(audio, min_seconds=0, silence_dbfs=-math.inf, name=str(path))

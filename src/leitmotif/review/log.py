@@ -156,7 +156,7 @@ def _parse(path: Path, number: int, line: bytes) -> Entry:
             f"{path}:{number} is no decision",
             found="the mark of a merge conflict" if conflict else f"{field}: {problem['msg']}",
             expected="a line written by the review page",
-            fix=f"mend it by hand; `git log -p {path}` shows the lines as they were written",
+            fix=f"correct the line; `git log -p {path}` shows the lines as they were written",
         ) from error
     if entry.reviewer != path.stem:
         raise ReviewError(

@@ -10,7 +10,7 @@ from leitmotif.sae.audit import measure
 from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae, save_sae
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.train import Progress, Trainer, finish
+from leitmotif.sae.train import Trainer, TrainingProgress, finish
 from leitmotif.sae.trained import TRAINING, Trained, Training
 from leitmotif.store import ActivationStore
 
@@ -46,7 +46,7 @@ def train_on_store(
     *,
     held_out: float = 0.1,
     pool_tracks: int = 600,
-    report: Callable[[Progress], None] = lambda row: None,
+    report: Callable[[TrainingProgress], None] = lambda row: None,
 ) -> Trained:
     """Train an autoencoder on one site of a store and write its folder.
 
@@ -61,9 +61,9 @@ def train_on_store(
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = (out.with_name(f"{out.name}.{end}") for end in (CHECKPOINT, CURVE))
     if not checkpoint.exists():
-        write_text(curve, ",".join(field.name for field in fields(Progress)) + "\n")
+        write_text(curve, ",".join(field.name for field in fields(TrainingProgress)) + "\n")
 
-    def kept(row: Progress) -> None:
+    def kept(row: TrainingProgress) -> None:
         with curve.open("a", encoding="utf-8") as file:
             file.write(",".join(f"{value:.6g}" for value in astuple(row)) + "\n")
         report(row)

@@ -32,7 +32,7 @@ from leitmotif.sae.trained import Training
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """A row of the training curve; a mean over the steps since the last one."""
 
     step: int
@@ -76,7 +76,7 @@ class Trainer:
         self.threshold = torch.zeros((), dtype=torch.float64)
         self._adam = torch.optim.Adam(self.weights.parameters(), lr=settings.rate)
 
-    def advance(self) -> Progress:
+    def advance(self) -> TrainingProgress:
         """Take one step."""
         settings, weights = self.settings, self.weights
         x = self.pool.batch(self.step, settings.batch, settings.seed) / self.scale
@@ -92,7 +92,7 @@ class Trainer:
         self._descend(loss)
         self.step += 1
         dead = self.silent >= settings.dead_after
-        return Progress(
+        return TrainingProgress(
             step=self.step,
             fvu=float(fvu.detach()),
             aux=float(aux.detach()),
@@ -220,16 +220,16 @@ def finish(
     *,
     save_every: int = 200,
     report_every: int = 50,
-    report: Callable[[Progress], None] = lambda row: None,
-) -> list[Progress]:
+    report: Callable[[TrainingProgress], None] = lambda row: None,
+) -> list[TrainingProgress]:
     """Go on from ``checkpoint`` if it is there, to the last step.
 
     Returns the curve of the steps taken now; ``report`` is given each row of it as it is made.
     """
     if checkpoint.exists():
         trainer.load(checkpoint)
-    curve: list[Progress] = []
-    recent: list[Progress] = []
+    curve: list[TrainingProgress] = []
+    recent: list[TrainingProgress] = []
     while trainer.step < trainer.settings.steps:
         recent.append(trainer.advance())
         last = trainer.step == trainer.settings.steps
@@ -242,9 +242,9 @@ def finish(
     return curve
 
 
-def _mean(rows: list[Progress]) -> Progress:
+def _mean(rows: list[TrainingProgress]) -> TrainingProgress:
     count = len(rows)
-    return Progress(
+    return TrainingProgress(
         step=rows[-1].step,
         fvu=sum(row.fvu for row in rows) / count,
         aux=sum(row.aux for row in rows) / count,

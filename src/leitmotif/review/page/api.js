@@ -66,7 +66,7 @@ export class Api {
     } catch {
       throw new Problem({
         what: "The server does not answer",
-        fix: "see whether `leitmotif review` still runs, start it again, then try again",
+        fix: "check whether `leitmotif review` is still running; if not, start it, then try again",
       });
     }
     if (response.ok) return response;

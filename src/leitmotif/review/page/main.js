@@ -124,7 +124,7 @@ function follow() {
 async function decide(verdict) {
   if (!current || busy) return;
   if (current.decision) {
-    screen.say(`You said ${current.decision.verdict} already. Undo it first: press U.`, "warn");
+    screen.say(`You already decided: ${current.decision.verdict}. Undo it first: press U.`, "warn");
     return;
   }
   if (current.problem && verdict !== "rejected") {
@@ -155,7 +155,7 @@ async function undo() {
   await work(async () => {
     const answer = await api.undo({ key: newKey(), undoes: undone.key });
     state = answer.state;
-    screen.say(`Taken back: ${VERDICTS[undone.verdict].toLowerCase()}.`);
+    screen.say(`Undone: ${VERDICTS[undone.verdict].toLowerCase()}.`);
     upcoming = null;
     await open(answer.undone, "push");
   });
@@ -167,7 +167,7 @@ async function skip() {
     if (!current.decision) {
       const answer = await api.skip(current.pair);
       state = answer.state;
-      screen.say("Skipped: it comes again at the end.");
+      screen.say("Skipped: the item comes again at the end.");
     }
     upcoming = upcoming && state.progress.remaining > 1 ? upcoming : null;
     await forward();
