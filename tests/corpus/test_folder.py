@@ -112,7 +112,12 @@ def test_a_folder_without_recordings_is_refused(source: Path, corpus: Path) -> N
 
 def test_a_folder_that_holds_the_corpus_itself_is_refused(tmp_path: Path) -> None:
     record(tmp_path / "a.wav")
-    settings = FolderCorpus(source="folder", path=str(tmp_path))
+    settings = FolderCorpus(
+        source="folder",
+        path=str(tmp_path),
+        watch="data/sources/recordings.jsonl",
+        listings=["folder"],
+    )
     with pytest.raises(CorpusError, match="where the corpus is written"):
         build_corpus(settings, tmp_path / "data" / "corpus", tmp_path / "work")
     assert not (tmp_path / "data" / "corpus").exists()

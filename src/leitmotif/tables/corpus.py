@@ -44,6 +44,17 @@ class Failure(Table):
     detail: str
 
 
+class ListedFile(Table):
+    """A row of data/sources/recordings.jsonl: a file of a folder corpus."""
+
+    path: str
+    """Relative to the folder; what is not UTF-8 is escaped."""
+    sha256: Sha256 | None
+    """Null where the file cannot be read."""
+    reason: str | None
+    """Why it cannot be used: bad_name, outside_folder or unreadable; null if nothing is known."""
+
+
 class Note(Table):
     """A row of data/corpus/notes.jsonl: what is worth knowing of a recording that can be used."""
 
