@@ -106,6 +106,7 @@ def missing(modules: list[str], requirements: Iterable[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [None, *NEEDS])
 def test_each_part_is_imported_with_its_extra_alone(part: str | None) -> None:
     modules = modules_of(part)

@@ -78,6 +78,7 @@ def found(
     return list(ClipMeasurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
 
 
+@pytest.mark.slow
 def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
     found: list[MeasuredClip], twins: Twins, planner: HookedMusicGen
 ) -> None:
@@ -97,6 +98,7 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
             assert one.heard.start_sample <= motif.start * 32_000
 
 
+@pytest.mark.slow
 def test_identity_is_perfect_and_an_edit_is_not(found: list[MeasuredClip]) -> None:
     for one in found:
         metrics, kind = one.metrics, one.clip.condition.kind
@@ -134,6 +136,7 @@ def silent(samples: np.ndarray) -> np.ndarray:
     return samples * 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"), [(loud, "clipped"), (broken, "non_finite"), (silent, "silent")]
 )
@@ -168,6 +171,7 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
         assert (one.metrics.recurrence is None) == (one.excluded is not None)
 
 
+@pytest.mark.slow
 def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
     planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:
@@ -176,6 +180,7 @@ def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
     assert [one.excluded for one in heard] == [None, "non_finite"]
 
 
+@pytest.mark.slow
 def test_a_prompt_is_compared_with_the_clip(
     planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:
@@ -190,6 +195,7 @@ def test_a_prompt_is_compared_with_the_clip(
     assert all(cosine is not None and -1 <= cosine <= 1 for cosine in cosines)
 
 
+@pytest.mark.slow
 def test_clips_without_a_baseline_are_refused(
     planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:

@@ -290,6 +290,7 @@ def returned(planted: Planted, clip: Clip) -> bool:
     return float((motif == slot).double().mean()) > 0.8
 
 
+@pytest.mark.slow
 def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     planner: HookedMusicGen,
     reader: HookedMusicGen,

@@ -126,6 +126,7 @@ def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
             assert not still(number, one.margin + 1)
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     features, sample = sampled(planted=STRONG)
 

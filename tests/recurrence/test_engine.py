@@ -56,6 +56,7 @@ def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
     assert faster == slower == pytest.approx(steady - 0.04 * TEMPO_COST)
 
 
+@pytest.mark.slow
 @given(shift=st.integers(-7, 7))
 @settings(max_examples=5, deadline=None)
 def test_a_piece_in_another_key_has_its_recurrences_in_the_same_places(shift: int) -> None:
@@ -72,6 +73,7 @@ def test_a_recurrence_is_accepted_once() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_of_pieces_in_which_nothing_returns_few_have_proposals() -> None:
     # At the level of 0.01, two of six would be chance once in 700 times.
     any_kept = [bool(kept(tones(walk(64, seed)))) for seed in range(100, 106)]
@@ -103,6 +105,7 @@ def test_the_loop_is_what_texture_explains() -> None:
     assert best(piece(), everything).texture < 0.8
 
 
+@pytest.mark.slow
 def test_a_motif_is_found_beside_a_loop() -> None:
     loop = tones(walk(4, 6) * 40)  # alike at more places than are looked at
     audio = np.concatenate([tones(walk(8, 1)), loop, tones(walk(8, 7)), tones(walk(8, 1)), loop])
@@ -111,6 +114,7 @@ def test_a_motif_is_found_beside_a_loop() -> None:
     assert any(lag == pytest.approx(44, abs=0.1) for lag in lags)
 
 
+@pytest.mark.slow
 def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
     views = make_views(piece(), RATE, rate=SEARCH.rate)
     first, again = suggest(views, SEARCH), suggest(views, SEARCH)

@@ -90,7 +90,7 @@ def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     assert text.count("at the site that interventions select") == 1
     assert "at the site that interventions select: +62.0 (52.0 to 72.0)" in text
     assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
-    assert "misaligned autoencoder finds no feature" in text
+    assert "misaligned autoencoder no feature found" in text
     assert (
         "naive test 0.300 (0.250 to 0.350) , by the controlled test 0.050 (0.040 to 0.060)" in text
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 
 from leitmotif.files import read_table
 from leitmotif.review.index import Index
@@ -64,6 +65,7 @@ class Client:
             return
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     pairs = DECISIONS // len(REVIEWERS)
     sources = build(tracks=5, proposals=pairs // 5, window_seconds=0.1)

@@ -17,6 +17,7 @@ from leitmotif.config import OrganismCorpus, Params
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
 from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.musicgen.loading import load_model
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
@@ -85,13 +86,8 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
 
 def _model(row: InterventionRow, params: Params) -> HookedMusicGen:
     own = row.model == params.model.name
-    model = HookedMusicGen.from_pretrained(
-        row.model,
-        revision=params.model.revision if own else None,
-        device=params.model.device,
-        dtype=params.model.dtype,
-        text_padding=params.model.text_padding,
-    )
+    revision = params.model.revision if own else None
+    model = load_model(params.model.model_copy(update={"name": row.model, "revision": revision}))
     _same(f"the model {row.model}", model.fingerprint, row.model_fingerprint)
     return model
 

@@ -13,7 +13,7 @@ from leitmotif.causal.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
 from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.twins import shared_twins
 from leitmotif.causal.verdict import VerdictRules
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
@@ -212,7 +212,7 @@ def _pieces(
 ) -> Pieces:
     settings = params.interventions
     if isinstance(params.corpus, OrganismCorpus):
-        twins = Twins.of_corpus(audio_root, Path(params.corpus.path))
+        twins = shared_twins(audio_root, Path(params.corpus.path))
         chosen = tracks[: settings.tracks]
         return composed_pieces(model, chosen, audio_root, twins, codec=codec)
     labelled = {label.track_id for label in labels}

@@ -3,13 +3,17 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import soundfile
 import soxr
 from torch import Tensor
 
+from leitmotif.audio.decode import Samples
+from leitmotif.checkpoints import files_of
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
@@ -83,6 +87,7 @@ class Twins:
     def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
         self._world, self._truths = world, truths
         self._bank = None if world is None else SoundBank(world)
+        self._prefixes: dict[tuple[str, int, int], Samples] = {}
 
     @classmethod
     def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
@@ -128,20 +133,29 @@ class Twins:
         truth = self._truths.get(track_id)
         if truth is None or self._world is None or self._bank is None:
             return None
+        key = track_id, slot, codec.sample_rate
+        if key not in self._prefixes:
+            self._prefixes[key] = self._heard(truth, slot, codec.sample_rate)
+        return codec.encode_audio(self._prefixes[key])[0]
+
+    def _heard(self, truth: Truth, slot: int, rate: int) -> Samples:
+        """Samples of a track's prefix under the cue that says the opposite of ``slot``."""
+        assert self._world is not None
+        assert self._bank is not None
         if not 0 <= slot < len(truth.slots):
             raise CorpusError(
-                f"{track_id} has no slot {slot}",
+                f"{truth.track_id} has no slot {slot}",
                 found=f"{len(truth.slots)} slots",
                 expected="a number from 0",
             )
         twin = score_of(self._world, truth).twin(slot)
         notes = sounds(self._world, twin)[: truth.bars * self._world.notes_per_bar]
         mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
-        samples, rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        if rate != codec.sample_rate:
-            samples = soxr.resample(samples, rate, codec.sample_rate)
+        samples, composed_rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
+        if rate != composed_rate:
+            samples = soxr.resample(samples, composed_rate, rate)
         end = truth.cue.start_sample + truth.cue.samples
-        return codec.encode_audio(samples[: _at_rate(end, rate, codec.sample_rate)])[0]
+        return np.array(samples[: _at_rate(end, composed_rate, rate)], np.float32)
 
 
 def _at_rate(samples: int, rate: int, other: int) -> int:
@@ -151,3 +165,17 @@ def _at_rate(samples: int, rate: int, other: int) -> int:
 def _span_at_rate(start: int, samples: int, rate: int, other: int) -> Span:
     first = _at_rate(start, rate, other)
     return Span(start_sample=first, samples=_at_rate(start + samples, rate, other) - first)
+
+
+def shared_twins(corpus: Path, world: Path | None) -> Twins:
+    """Read a corpus once in this process, which keeps the last and the twins that were heard.
+
+    Raises as ``Twins.of_corpus`` does.
+    """
+    files = [files_of(str(folder)) for folder in (corpus, *([world.parent] if world else []))]
+    return _shared(corpus, world, tuple(files))
+
+
+@lru_cache(maxsize=1)
+def _shared(corpus: Path, world: Path | None, files: object) -> Twins:
+    return Twins.of_corpus(corpus, world)

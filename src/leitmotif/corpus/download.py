@@ -262,7 +262,7 @@ class _Transfer:
                 f"{self.target.name} does not fit on the disk of {self.target.parent}",
                 found=f"{free / 1e9:.2f} GB free",
                 expected=f"{needed / 1e9:.2f} GB for the download, and as much to unpack it",
-                fix="make room and run again",
+                fix="free disk space and run again",
             )
 
     def _too_large(self, size: int) -> CorpusError:

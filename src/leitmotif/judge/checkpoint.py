@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 
@@ -93,3 +93,45 @@ def load_judge(
     place, kind = usable_device(device), DTYPES[dtype]
     model = model.eval().requires_grad_(False).to(place, kind)
     return Loaded(model, extractor, folder, place, kind)
+
+
+class Judge:
+    """A judge made of a checkpoint, on its device; each kind of judge is a subclass."""
+
+    model_type: ClassVar[str]
+    """As the checkpoint's config says it."""
+    model_class: ClassVar[str]
+    """Of `transformers`."""
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        self._model, self._extractor = loaded.model, loaded.extractor
+        self._device, self._dtype = loaded.device, loaded.dtype
+        self.name, self._batch_size = name, batch_size
+        self.sample_rate: int = loaded.extractor.sampling_rate
+        """Hz, to which clips are resampled."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: Precision = "float32",
+        batch_size: int = 16,
+    ) -> Self:
+        """Load a checkpoint from a folder or the hub, to compute in ``dtype``.
+
+        In float64 a result does not depend on processor or batch. ``batch_size`` windows are judged
+        at once. Raises ModelError when there is no such checkpoint, it is of another kind, or
+        weights or what it needs beside them are missing.
+        """
+        loaded = load_judge(
+            name,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            model_type=cls.model_type,
+            model_class=cls.model_class,
+        )
+        return cls(loaded, name, batch_size=batch_size)

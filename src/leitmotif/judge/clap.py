@@ -7,7 +7,8 @@ keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes 
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from leitmotif.audio.samples import Samples
 from leitmotif.checkpoints import reading_checkpoint
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
+from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
 Embeddings = NDArray[np.floating]
@@ -30,7 +31,7 @@ LAION's checkpoints: 0.18 and 0.29 in working checkpoints, 0.9993 in the broken 
 (https://github.com/embeddings-benchmark/mteb/issues/5069)."""
 
 
-class Clap:
+class Clap(Judge):
     """A CLAP model that embeds clips and sentences.
 
     Every result is a function of the clip alone. The feature extractor of `transformers` takes a
@@ -40,74 +41,25 @@ class Clap:
     Shorter clips are padded as the checkpoint says, usually by repetition.
 
     >>> clap = Clap.from_pretrained("models/organism/judges/clap")
-    >>> heard = clap.embed_audio(clips, 32_000)
-    >>> texts = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> heard @ texts.T  # cosines [clips, sentences]
+    >>> audio = clap.embed_audio(clips, 32_000)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> audio @ text.T  # cosines [clips, sentences]
     """
 
-    def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor = loaded.model, loaded.extractor
-        self._device, self._dtype = loaded.device, loaded.dtype
-        self._tokenizer, self.name, self._batch_size = tokenizer, name, batch_size
-        self.sample_rate: int = loaded.extractor.sampling_rate
-        """Rate in Hz to which clips are resampled."""
+    model_type = "clap"
+    model_class = "ClapModel"
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        super().__init__(loaded, name, batch_size=batch_size)
         self.context_samples: int = loaded.extractor.nb_max_samples
         """Maximum length of a window, in samples at ``sample_rate``."""
         self.width: int = loaded.model.config.projection_dim
         """Size of an embedding."""
+        self._tokenizer = _tokenizer(loaded.folder, name)
         # RoBERTa's positions start after the pad token's.
         text = loaded.model.config.text_config
         positions = text.max_position_embeddings - text.pad_token_id - 1
-        self._text_context = min(tokenizer.model_max_length, positions)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        device: str = "auto",
-        dtype: Precision = "float32",
-        batch_size: int = 16,
-    ) -> Self:
-        """Load a CLAP checkpoint.
-
-        Parameters
-        ----------
-        name
-            Folder or hub id.
-        revision
-            Commit of the hub repository; None for a folder.
-        device
-            Such as ``cpu`` or ``auto``.
-        dtype
-            Precision of the computation. In float64 an embedding does not depend on processor or
-            batch.
-        batch_size
-            Number of windows that are embedded at once.
-
-        Raises
-        ------
-        ModelError
-            If there is no such checkpoint, if it is not CLAP, or if weights or tokenizer are
-            missing.
-        """
-        from transformers import AutoTokenizer
-
-        loaded = load_judge(
-            name,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            model_type="clap",
-            model_class="ClapModel",
-        )
-        with reading_checkpoint(
-            name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
-        ):
-            tokenizer = AutoTokenizer.from_pretrained(loaded.folder)
-        _check_tokenizer(tokenizer, name)
-        return cls(loaded, tokenizer, name, batch_size=batch_size)
+        self._text_context = min(self._tokenizer.model_max_length, positions)
 
     @torch.inference_mode()
     def embed_audio(self, clips: Clips, sample_rate: int) -> Embeddings:
@@ -210,8 +162,14 @@ class Clap:
         return np.asarray(scale * audio @ text.T)
 
 
-def _check_tokenizer(tokenizer: Any, name: str) -> None:
-    # If the files are missing, transformers makes a tokenizer without words.
+def _tokenizer(folder: Path, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    with reading_checkpoint(
+        name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
+    ):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    # Where the files are missing, transformers makes a tokenizer that knows no words.
     read = {tuple(ids) for ids in tokenizer(list(UNLIKE))["input_ids"]}
     if len(read) < len(UNLIKE):
         raise ModelError(
@@ -220,6 +178,7 @@ def _check_tokenizer(tokenizer: Any, name: str) -> None:
             expected="tokenizer.json, or vocab.json and merges.txt, beside the weights",
             fix="save the tokenizer into the same folder",
         )
+    return tokenizer
 
 
 def _pooled(out: Any) -> torch.Tensor:

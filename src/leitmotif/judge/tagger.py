@@ -5,7 +5,7 @@ the implementation of `transformers`. The labels come from the checkpoint's conf
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.samples import Samples
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
+from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
 Logits = NDArray[np.floating]
@@ -25,7 +25,7 @@ _FRAME, _HOP = 400, 160
 _RATE = 16_000
 
 
-class Tagger:
+class Tagger(Judge):
     """An audio tagger with named labels.
 
     A clip that is longer than the context is cut into windows (see
@@ -36,59 +36,17 @@ class Tagger:
     >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
     """
 
+    model_type = "audio-spectrogram-transformer"
+    model_class = "ASTForAudioClassification"
+
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor = loaded.model, loaded.extractor
-        self._device, self._dtype = loaded.device, loaded.dtype
-        self.name, self._batch_size = name, batch_size
+        super().__init__(loaded, name, batch_size=batch_size)
         self.labels = _labels(loaded.model.config, name)
-        """Names of the labels, in the order of the logits."""
-        self.sample_rate: int = loaded.extractor.sampling_rate
-        """Rate in Hz to which clips are resampled."""
+        """Names, in the order of the logits."""
         self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
         """Maximum length of a window, in samples at ``sample_rate``."""
         self._index = {label: number for number, label in enumerate(self.labels)}
         _check_extractor(loaded.extractor, loaded.model.config, name)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        device: str = "auto",
-        dtype: Precision = "float32",
-        batch_size: int = 16,
-    ) -> Self:
-        """Load an AST checkpoint.
-
-        Parameters
-        ----------
-        name
-            Folder or hub id.
-        revision
-            Commit of the hub repository; None for a folder.
-        device
-            Such as ``cpu`` or ``auto``.
-        dtype
-            Precision of the computation.
-        batch_size
-            Number of windows that are tagged at once.
-
-        Raises
-        ------
-        ModelError
-            If there is no such checkpoint, if it is not an AST, if weights are missing, or if its
-            labels have no names.
-        """
-        loaded = load_judge(
-            name,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            model_type="audio-spectrogram-transformer",
-            model_class="ASTForAudioClassification",
-        )
-        return cls(loaded, name, batch_size=batch_size)
 
     @torch.inference_mode()
     def logits(self, clips: Clips, sample_rate: int) -> Logits:
@@ -165,5 +123,5 @@ def _check_extractor(extractor: Any, config: Any, name: str) -> None:
             f"the feature extractor of {name} does not fit its model",
             found=found,
             expected=expected,
-            fix="mend preprocessor_config.json",
+            fix="correct preprocessor_config.json",
         )

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 from leitmotif.intervals import Interval
 from leitmotif.parallel import in_processes
@@ -140,9 +140,8 @@ def rate(p: Array, alpha: float) -> Interval:
     The interval takes the features for independent draws given the target.
     """
     n, hits = len(p), int((p <= alpha).sum())
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
-    return Interval(hits / n, low, high)
+    exact = binomtest(hits, n).proportion_ci()
+    return Interval(hits / n, exact.low, exact.high)
 
 
 def _drawn(source: NullIngredients, each: int, seed: int, name: str, generator: Generator) -> Array:

@@ -12,10 +12,10 @@ from importlib.resources import files
 from leitmotif.page import SHARED, shared_files
 
 SCRIPTS = (
-    "colours.js",
+    "drawing.js",
     "settings.js",
-    "clips.js",
     "player.js",
+    "clips.js",
     "score.js",
     "keys.js",
     "sample.js",
