@@ -182,7 +182,7 @@ def pin_sae(
         str | None, typer.Option(help="Commit of that model, if its authors say.")
     ] = None,
     forward_dtype: Annotated[
-        str | None, typer.Option(help="Precision of that model in training, if known.")
+        str | None, typer.Option(help="Precision of that model when the SAE was trained.")
     ] = None,
     context_frames: Annotated[
         int | None, typer.Option(help="Steps per context; only if cfg.json does not say.")
