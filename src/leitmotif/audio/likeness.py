@@ -45,7 +45,7 @@ class Likeness:
 def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
     """Compare the chroma [12, frames] of tracks of nearly equal length, by track id, in order."""
     names = list(chromas)
-    fine = [uniform_filter1d(np.float64(one), _SMOOTHING, axis=1) for one in chromas.values()]
+    fine = [_smoothed(one) for one in chromas.values()]
     coarse = [_coarse(one) for one in fine]
     for later, name in enumerate(names):
         for earlier in range(later):
@@ -59,6 +59,11 @@ def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
             similarity = max(_correlation(first, second, shift) for shift in shifts)
             if similarity >= SIMILAR:
                 yield Likeness(name, names[earlier], round(similarity, 3))
+
+
+def _smoothed(chroma: Chroma) -> NDArray[np.float64]:
+    wide = np.asarray(chroma, np.float64)
+    return np.asarray(uniform_filter1d(wide, _SMOOTHING, axis=1))
 
 
 def _coarse(chroma: NDArray[np.float64]) -> NDArray[np.float64]:

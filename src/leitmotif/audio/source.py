@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -169,7 +170,7 @@ def blocks(source: AudioSource, *, stop: int | None = None) -> Iterator[Samples]
         source.remark = Remark(WRONG_LENGTH, detail)
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file, or a link to one, for reading.
 
     A pipe, device or socket is not opened, for that may wait for ever or do something. Raises
