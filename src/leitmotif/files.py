@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -159,6 +159,16 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write several files, all of which are on the disk before the first gets its name.
+
+    They get their names in the order given.
+    """
+    with ExitStack() as stack:
+        for path, text in reversed(texts.items()):  # the stack ends with the first
+            stack.enter_context(atomic(path)).write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

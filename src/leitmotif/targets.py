@@ -45,9 +45,7 @@ def check_file(
     if not stat.S_ISREG(mode):
         raise _taken(path, found=kind_of(mode), expected="nothing there, or a file", fix=_ELSEWHERE)
     if made is None or not (path.stat().st_size == 0 or made(path)):
-        raise _taken(
-            path, found="a file that this command did not write", expected="nothing there"
-        )
+        raise _taken(path, found="a file that this command did not write", expected="nothing there")
     if not replace:
         raise _taken(path, found="a file", expected="nothing there", fix=_REPLACE)
 
@@ -202,9 +200,7 @@ def _holds(outer: Path, inner: Path) -> bool:
     if not os.path.lexists(real_outer):
         return False
     return any(
-        os.path.samefile(place, real_outer)
-        for place in (real_inner, *real_inner.parents)
-        if place.exists()
+        place.samefile(real_outer) for place in (real_inner, *real_inner.parents) if place.exists()
     )
 
 

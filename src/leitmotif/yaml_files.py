@@ -33,7 +33,7 @@ def parse_yaml(text: str) -> Any:
         return YAML(typ="safe").load(text)
     except YAMLError:
         raise
-    except Exception as error:  # noqa: BLE001  # constructors raise anything: a 99th month, !!bool x
+    except Exception as error:  # constructors raise anything: a 99th month, !!bool x
         raise YAMLError(f"a value cannot be read: {error}") from error
 
 
@@ -44,6 +44,19 @@ def read_yaml(path: Path, *, fix: str = "run this in the repository's root") -> 
         return parse_yaml(text)
     except YAMLError as error:
         raise ConfigError(f"{path} is not YAML", found=error, fix="mend the line named") from error
+
+
+def read_stages(path: Path) -> dict[str, Any]:
+    """Read the stages of a dvc.yaml or dvc.lock, by name; raises ConfigError."""
+    values = read_yaml(path, fix="restore it from git")
+    stages = values.get("stages", {}) if isinstance(values, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
+        raise ConfigError(
+            f"{path} has no stages",
+            expected="stages: NAME: with keys and values below it, as DVC writes it",
+            fix="restore it from git",
+        )
+    return stages
 
 
 class EditableYaml:
