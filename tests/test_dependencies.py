@@ -159,3 +159,29 @@ def test_a_stage_without_deps_is_an_error(repository: Path) -> None:
     text = "stages:\n  corpus:\n    cmd: x\n    params:\n      - corpus\n"
     with pytest.raises(ConfigError, match="the stage corpus has no deps"):
         with_dependencies(text, load_params())
+
+
+@pytest.mark.fault("dvc.yaml", "a folder with special characters", outcome="as typed, for DVC too")
+@pytest.mark.parametrize(
+    "name", ["mix #1", "a: b", "it's", '"q"', "${x}", "[a]", "- a", "Kalāma", "a\\b", " a "]
+)
+def test_a_folder_of_any_name_is_watched(repository: Path, name: str) -> None:
+    (repository / "models" / name).mkdir()
+    given = json.dumps([f"models/{name}"])
+    presets.use("organism", [f"probes.comparisons={given}"], root=repository, force=True)
+    assert write_dependencies() == ""
+    stages = resolved_stages(repository)
+    assert f"models/{name}" in stages["probes"]["deps"]
+    check_watched(load_params(repository / "params.yaml"))
+
+
+def resolved_stages(root: Path) -> dict[str, dict[str, list[str]]]:
+    """The stages of dvc.yaml as DVC resolves them."""
+    (root / ".dvc").mkdir(exist_ok=True)
+    repo = Repo(str(root))
+    project = repo.stage.load_one
+    stages = {}
+    for name in parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]:
+        stage = project(path="dvc.yaml", name=name)
+        stages[name] = {"deps": [dep.def_path for dep in stage.deps]}
+    return stages

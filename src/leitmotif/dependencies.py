@@ -133,7 +133,7 @@ def _stages(pipeline: str) -> Any:
         raise ConfigError(
             f"{PIPELINE} is not YAML", found=error, fix="mend the line named"
         ) from error
-    stages = values.get("stages") if isinstance(values, dict) else None
+    stages: Any = values.get("stages") if isinstance(values, dict) else None
     if not isinstance(stages, dict):
         raise ConfigError(f"{PIPELINE} has no stages", fix="restore it from git")
     return stages

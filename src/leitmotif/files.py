@@ -167,7 +167,7 @@ def write_texts(texts: Mapping[Path, str]) -> None:
     They get their names in the order given.
     """
     with ExitStack() as stack:
-        for path, text in reversed(texts.items()):  # the stack ends with the first
+        for path, text in reversed(list(texts.items())):  # the stack ends with the first
             stack.enter_context(atomic(path)).write_text(text, encoding="utf-8", newline="\n")
 
 
