@@ -135,6 +135,12 @@ def _check_place(path: Path, inputs: Iterable[Path]) -> None:
         raise TargetError(
             f"{shown!r} cannot be written", found="no name", expected="the name of what to write"
         )
+    try:
+        _check_parent(path)
+    except OSError as error:
+        raise TargetError(
+            f"{shown} cannot be written", found=error.strerror, fix=_ELSEWHERE
+        ) from error
     for given in inputs:
         if overlap(path, given):
             raise TargetError(
@@ -142,22 +148,9 @@ def _check_place(path: Path, inputs: Iterable[Path]) -> None:
                 expected="a place apart from what is read",
                 fix=_ELSEWHERE,
             )
-    try:
-        _check_parent(path)
-    except OSError as error:
-        raise TargetError(
-            f"{shown} cannot be written", found=error.strerror, fix=_ELSEWHERE
-        ) from error
 
 
 def _check_parent(path: Path) -> None:
-    if path.is_symlink():
-        raise TargetError(
-            f"{path} cannot be written",
-            found=f"a link to {path.readlink()}",
-            expected="nothing there",
-            fix="name the place itself",
-        )
     folder = path.absolute().parent
     while not os.path.lexists(folder):
         folder = folder.parent
@@ -183,6 +176,13 @@ def _check_parent(path: Path) -> None:
                 expected=f"at most {longest}",
                 fix="choose a shorter name",
             )
+    if path.is_symlink():
+        raise TargetError(
+            f"{path} cannot be written",
+            found=f"a link to {path.readlink()}",
+            expected="nothing there",
+            fix="name the place itself",
+        )
 
 
 def _mode(path: Path) -> int | None:
@@ -194,6 +194,9 @@ def _mode(path: Path) -> int | None:
 
 def _holds(outer: Path, inner: Path) -> bool:
     """Whether ``inner`` is ``outer`` or lies in it, links and capital letters seen through."""
+    typed_outer, typed_inner = (os.path.normpath(path.absolute()) for path in (outer, inner))
+    if Path(typed_inner).is_relative_to(typed_outer):
+        return True
     real_outer, real_inner = (Path(os.path.realpath(path)) for path in (outer, inner))
     if real_inner.is_relative_to(real_outer):
         return True

@@ -54,7 +54,10 @@ def check_watched(params: Params, root: Path = Path()) -> None:
     if not (root / PIPELINE).exists():
         return
     stages = read_stages(root / PIPELINE)
-    watched = {dep for stage in stages.values() for dep in stage.get("deps", [])}
+    # DVC's way to write "${" where no setting is meant.
+    watched = {
+        str(dep).replace("\\${", "${") for stage in stages.values() for dep in stage.get("deps", [])
+    }
     for setting, folders in listed_folders(params, root).items():
         if missing := [folder for folder in folders if folder not in watched]:
             raise ConfigError(
