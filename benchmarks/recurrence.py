@@ -40,7 +40,7 @@ from leitmotif.recurrence import engine
 from leitmotif.recurrence.engine import accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
 from leitmotif.recurrence.pairs import distinct
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 
 QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")
 PEERS = ("brute force", "chroma windows")
@@ -64,10 +64,10 @@ class Found:
 Engine = Callable[[Path], Found]
 
 
-def ours(path: Path, search: Search | None = None) -> Found:
+def ours(path: Path, search: SearchSettings | None = None) -> Found:
     """Leitmotif's engine, with its default settings unless a search is given."""
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
-    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search or Search())
+    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search or SearchSettings())
     good = accepted(found, p=P, false_per_minute=FALSE_PER_MINUTE)
     windows = [
         (one.motif_start, one.motif_end, one.recurrence_start, one.recurrence_end) for one in found
@@ -163,7 +163,7 @@ def left_out(tool: Any, folder: Path) -> dict[str, float]:
     """Quality on each movement with the weights that do best on the others, mean over movements."""
     by_weights = []
     for rhythm, length in GRID:
-        weighed = partial(ours, search=Search(rhythm=rhythm))
+        weighed = partial(ours, search=SearchSettings(rhythm=rhythm))
         with patch.object(engine, "LENGTH_PREFERENCE", length):
             by_weights.append(measure(tool, weighed, [folder])["tracks"])
     # [weights, movements, measures]

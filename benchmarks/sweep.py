@@ -31,7 +31,7 @@ from benchmarks.generation import alternate
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.matching import match
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, Continuing, Runner
+from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
 from leitmotif.causal.targets import SaeFeatures
 from leitmotif.corpus.organism.composer import compose, render, sounds
 from leitmotif.corpus.organism.synthesis import SoundBank
@@ -172,7 +172,7 @@ def run(
     sampling: Sampling,
 ) -> list[Clip]:
     """Our side: one sweep into an empty work cache."""
-    how = Continuing(seconds=frames / model.frame_rate, sampling=sampling)
+    how = ContinuationSettings(seconds=frames / model.frame_rate, sampling=sampling)
     with TemporaryDirectory() as folder:
         runner = Runner(model, WorkCache(Path(folder)), how, rows=128)
         return list(runner.run(prefixes, conditions))

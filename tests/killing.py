@@ -6,31 +6,34 @@ import sys
 from pathlib import Path
 
 PROGRAM = """
-import importlib, os, signal, sys
+import importlib, os, signal, sys, threading
+from pathlib import Path
 
-name, flushes = sys.argv[1], int(sys.argv[2])
-flush, done = os.fsync, 0
+name, last, among = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+replace, done, lock = Path.replace, 0, threading.Lock()
 
-def fsync(file):
+def counted(self, target):
     global done
-    done += 1
-    if done == flushes:
-        os.kill(os.getpid(), signal.SIGKILL)
-    flush(file)
+    with lock:  # of what other threads finish, nothing comes in between
+        done += among in os.path.relpath(target)
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(self, target)
 
-os.fsync = fsync
+Path.replace = counted
 from leitmotif.stages import run
 run(getattr(importlib.import_module(f"leitmotif.stages.{name}"), name))
 """
 
 
-def dying(stage: str, root: Path, *, flush: int) -> int:
-    """Run a stage until it flushes a file for the ``flush``-th time; returns its exit status.
+def dying(stage: str, root: Path, *, file: int, among: str) -> int:
+    """Run a stage until it has written so many files but for their names; returns its exit status.
 
-    It is killed in place of that flush, as `kill -9` does; 0 lets it end.
+    It is killed as `kill -9` does, in place of giving the ``file``-th its name; 0 lets it end.
+    Counted are files with ``among`` in their path below ``root``.
     """
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, stage, str(flush)],
+        [sys.executable, "-c", PROGRAM, stage, str(file), among],
         cwd=root,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=False,

@@ -3,7 +3,6 @@
 import doctest
 import importlib
 import re
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,30 +33,6 @@ def test_every_page_is_linked_from_the_index() -> None:
     assert missing == []
 
 
-def requirements() -> list[str]:
-    """What `make env` installs beside this package: the library's requirements and all extras'."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [item for items in project["optional-dependencies"].values() for item in items]
-    left_out = ("leitmotif", "sae-lens")
-    return [item for item in project["dependencies"] + extras if not item.startswith(left_out)]
-
-
-def test_every_dependency_is_explained() -> None:
-    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    names = [re.split(r"[<>=~!\[ ]", requirement)[0] for requirement in requirements()]
-    assert [name for name in names if name not in page] == []
-
-
-def test_every_dependency_is_pinned() -> None:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {normal(line.split("==")[0]) for line in lines if not line.startswith("#")}
-    missing = [
-        name for name in requirements() if normal(re.split(r"[<>=\[]", name)[0]) not in pinned
-    ]
-    assert missing == []
-    assert not any("+" in line or "@" in line for line in lines if not line.startswith("#"))
-
-
 def test_the_examples_of_the_page_on_probes_run() -> None:
     page = (ROOT / "docs" / "probes.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
@@ -68,6 +43,7 @@ def test_the_examples_of_the_page_on_probes_run() -> None:
     assert names["probe"].score(X, y, controls=Z, groups=track) > 0.3
 
 
+@pytest.mark.slow
 def test_the_code_for_users_of_other_tools_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / "from-other-tools.md").read_text(encoding="utf-8")
@@ -110,10 +86,6 @@ def test_examples_in_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch
     found = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
     assert found.attempted > 0
     assert found.failed == 0
-
-
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_the_summary_in_the_readme_is_that_of_the_metrics() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
-from leitmotif.report.build import Counts
+from leitmotif.report.build import ReportCounts
 from leitmotif.stages import (
     activations,
     corpus,
@@ -83,7 +83,7 @@ def made() -> dict[str, dict[str, object]]:
         ),
         "interventions": interventions.metrics_of([effect()], verdicts, []),
         "summary": summary.metrics_of(approaches),
-        "report": report.metrics_of(Counts(1, 2, 3, 4, 5)),
+        "report": report.metrics_of(ReportCounts(1, 2, 3, 4, 5)),
     }
 
 

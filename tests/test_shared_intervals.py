@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, multinomial
+from scipy.stats import beta, multinomial, norm
+from scipy.stats import t as student
 
 from leitmotif.intervals import (
     Array,
@@ -43,6 +44,14 @@ def test_of_few_tracks_the_percentiles_lie_further_out() -> None:
     lows = [interval_of(50.0, values, tracks=n).low for n in (4, 16, 100)]
     assert lows == pytest.approx([0.01, 1.4, 2.3], abs=0.2)
     assert interval_of(50.0, np.full(9, 3.0), tracks=1).low == 3.0
+
+
+@pytest.mark.parametrize("tracks", [2, 3, 16, 100])
+def test_the_percentiles_are_those_of_students_t(tracks: int) -> None:
+    values = np.linspace(0, 1, 10_001)
+    tail = norm.sf(student.ppf(0.975, tracks - 1) * np.sqrt(tracks / (tracks - 1)))
+    found = interval_of(0.5, values, tracks=tracks)
+    assert (found.low, found.high) == pytest.approx((tail, 1 - tail), abs=1e-12)
 
 
 @pytest.mark.parametrize("tracks", [8, 16, 40])

@@ -2,7 +2,14 @@
 
 import pytest
 
-from leitmotif.sites import KINDS, TRANSFORMER_LENS, canonical_site, sites_of, split_site
+from leitmotif.sites import (
+    KINDS,
+    TRANSFORMER_LENS,
+    canonical_site,
+    sites_of,
+    split_site,
+    summarised,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,11 @@ from leitmotif.sites import KINDS, TRANSFORMER_LENS, canonical_site, sites_of, s
         ("resid_pre1", "layers.0.residual"),
         ("resid_post10", "layers.10.residual"),
         ("mlp_out2", "layers.2.mlp"),
+        ("layers.3.self_attention.head.5", "layers.3.self_attention.head.5"),
+        ("layers.3.self_attention.q", "layers.3.self_attention.q"),
+        ("layers.03.cross_attention.k", "layers.3.cross_attention.k"),
+        ("layers.3.cross_attention.head.012", "layers.3.cross_attention.head.12"),
+        ("layers.3.self_attention.pattern", "layers.3.self_attention.pattern"),
     ],
 )
 def test_every_name_is_resolved_to_one(name: str, canonical: str) -> None:
@@ -45,9 +57,31 @@ def test_the_sites_of_a_model_are_canonical_and_distinct() -> None:
     assert [split_site(site)[0] for site in sites] == [0] * 7 + [1] * 6 + [2] * 6
 
 
+def test_a_part_of_attention_has_its_layer_and_a_kind_of_its_own() -> None:
+    assert split_site("layers.3.self_attention.head.5") == (3, "self_attention.head.5")
+    assert split_site("layers.3.self_attention.v") == (3, "self_attention.v")
+    assert split_site("layers.3.self_attention") == (3, "self_attention")
+
+
+def test_sites_are_summarised_by_what_they_share() -> None:
+    assert summarised(["layers.0.input", "layers.0.mlp", "layers.1.mlp"]) == (
+        "layers.N.input with N of 0..0; layers.N.mlp with N of 0..1"
+    )
+
+
 @pytest.mark.parametrize(
     "name",
-    ["resid_post", "blocks.1.resid_post", "blocks.1.hook_z", "layers.1", "layers.-1.mlp", "mlp2"],
+    [
+        "resid_post",
+        "blocks.1.resid_post",
+        "blocks.1.hook_z",
+        "layers.1",
+        "layers.-1.mlp",
+        "mlp2",
+        "layers.1.mlp.q",
+        "layers.1.self_attention.head",
+        "layers.1.self_attention.head.q",
+    ],
 )
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a site"):

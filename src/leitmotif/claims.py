@@ -54,7 +54,7 @@ class Horizon:
             )
 
 
-class Settings(Protocol):
+class ClaimSettings(Protocol):
     """The section ``probes`` of params.yaml, as far as it says what may be claimed."""
 
     @property
@@ -100,7 +100,7 @@ class Claims:
             )
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: ClaimSettings) -> Self:
         """Take the settings of an experiment."""
         return cls.of_horizons(
             settings.horizons, minimum_seconds=settings.minimum_seconds, alpha=settings.alpha

@@ -129,11 +129,11 @@ def train_sae(
     from leitmotif.errors import ConfigError
     from leitmotif.sae.recipe import check_entry, entry_of, train_on_store
     from leitmotif.sae.registry import register
-    from leitmotif.sae.train import Progress
+    from leitmotif.sae.train import TrainingProgress
     from leitmotif.sae.trained import Training
     from leitmotif.store import ActivationStore
 
-    def show(row: Progress) -> None:
+    def show(row: TrainingProgress) -> None:
         if row.step % max(50, steps // 20 // 50 * 50) == 0 or row.step == steps:
             typer.echo(
                 f"step {row.step}/{steps}: FVU {row.fvu:.4f}, L0 {row.l0:.1f}, "
@@ -190,7 +190,7 @@ def pin_sae(
         str | None, typer.Option(help="Commit of that model, if its authors say.")
     ] = None,
     forward_dtype: Annotated[
-        str | None, typer.Option(help="Precision of that model in training, if known.")
+        str | None, typer.Option(help="Precision of that model when the SAE was trained.")
     ] = None,
     context_frames: Annotated[
         int | None, typer.Option(help="Steps per context; only if cfg.json does not say.")
@@ -306,7 +306,7 @@ def propose(
     from leitmotif.files import write_table
     from leitmotif.progress import progress
     from leitmotif.recurrence.listing import Listed, audio_files, check_out, listed, track_names
-    from leitmotif.recurrence.settings import Search
+    from leitmotif.recurrence.settings import SearchSettings
 
     check_out(out, audio, replace=replace)
     files = audio_files(audio)
@@ -318,7 +318,7 @@ def propose(
             rows += listed(
                 file,
                 track,
-                Search(),
+                SearchSettings(),
                 p=p,
                 false_per_minute=false_per_minute,
                 everything=everything,
@@ -359,11 +359,11 @@ def review(
     """Label proposals by ear on a local web page."""
     from leitmotif.config import load_params
     from leitmotif.review import serve
-    from leitmotif.review.session import Session, Sources
+    from leitmotif.review.session import ReviewSources, Session
     from leitmotif.stages import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
-    sources = Sources(
+    sources = ReviewSources(
         proposals=PROPOSALS,
         manifest=MANIFEST,
         corpus=CORPUS,
@@ -470,7 +470,7 @@ def replay(
 
     The status is 1 if the tokens differ from the log.
     """
-    from leitmotif.causal.replay import Files
+    from leitmotif.causal.replay import ReplayFiles
     from leitmotif.causal.replay import replay as again
     from leitmotif.config import load_params
     from leitmotif.stages import ACTIVATIONS, CORPUS, MANIFEST
@@ -480,7 +480,7 @@ def replay(
     if line > len(rows):
         raise LeitmotifError(f"{log} has no line {line}", expected=f"1 to {len(rows)}")
     row = rows[line - 1]
-    found = again(row, load_params(), Files(CORPUS, MANIFEST, ACTIVATIONS))
+    found = again(row, load_params(), ReplayFiles(CORPUS, MANIFEST, ACTIVATIONS))
     typer.echo(
         f"clip {row.clip_id}: {row.condition} of {row.track_id}, seed {row.seed}: tokens "
         f"{'equal' if found.same_tokens else 'differ'}, audio "

@@ -1,11 +1,11 @@
-"""Numbers, intervals and lists as text that keeps within a width."""
+"""Formats numbers, intervals and lists as text within a width."""
 
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100
-"""Of a line."""
+"""Maximum width of a line."""
 NOTHING = "-"
-"""Stands for what is not known."""
+"""Text for unknown values."""
 
 
 def count(value: object) -> str:
@@ -30,7 +30,7 @@ def mean(value: object, form: str) -> str:
 
 
 def interval(value: object, form: str) -> str:
-    """``+87.5 (55.8 to 96.6)``; of a number without an interval, that number."""
+    """An interval such as ``+87.5 (55.8 to 96.6)``; a number without an interval stays a number."""
     middle = mean(value, form)
     if not isinstance(value, dict) or middle == NOTHING:
         return middle
@@ -50,12 +50,12 @@ def column(value: object, width: int) -> str:
 
 
 def cut(text: str, width: int = WIDTH) -> str:
-    """Text of at most ``width`` characters, with … for what is cut off."""
+    """Text of at most ``width`` characters; … replaces the rest."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def listed(start: str, items: Sequence[str]) -> str:
-    """``start`` and as many items as fit in a line, then how many more there are."""
+    """``start``, as many items as fit in a line, and the number of further items."""
     for shown in range(len(items), 0, -1):
         more = f", and {len(items) - shown} more" if shown < len(items) else ""
         line = start + ", ".join(items[:shown]) + more
@@ -65,7 +65,7 @@ def listed(start: str, items: Sequence[str]) -> str:
 
 
 def first_rows(rows: Iterable[list[str]], most: int, what: str) -> list[str]:
-    """The lines of the first rows, at most ``most``, with one that says how many are left out."""
+    """Lines of the first rows, at most ``most``, and a line with the number of omitted rows."""
     rows = list(rows)
     lines: list[str] = []
     for number, row in enumerate(rows):

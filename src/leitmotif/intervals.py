@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit  # scipy.stats takes each process half a second to import
 
 Array = NDArray[np.float64]
 
@@ -44,7 +43,7 @@ def interval_of(estimate: float, resampled: Array, *, tracks: int) -> Interval:
     """
     tail = 0.025
     if tracks > 1:
-        tail = float(norm.sf(student.ppf(0.975, tracks - 1) * np.sqrt(tracks / (tracks - 1))))
+        tail = float(ndtr(-stdtrit(tracks - 1, 0.975) * np.sqrt(tracks / (tracks - 1))))
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return Interval(float(estimate), float(low), float(high))
 

@@ -1,7 +1,7 @@
-"""What a run found, in at most 40 lines of 100 characters: ``leitmotif results``.
+"""Summary of a run in at most 40 lines of 100 characters, for ``leitmotif results``.
 
-Read from metrics/*.json; docs/stages says what their keys mean. Headings stand at the margin, rows
-below them are indented.
+It is made from metrics/*.json; docs/stages explains their keys. Headings start at the margin, and
+rows below them are indented.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,32 +33,32 @@ STAGES = (
     "calibration", "interventions", "summary", "report",
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
-"""Of the approaches: from what is usually done to all of it. JSON files have sorted keys."""
+"""Order of the approaches, from the usual one to the complete one. JSON files have sorted keys."""
 _MODELS, _APPROACHES = 10, 5
-"""Most rows of these tables."""
+"""Maximum number of rows in these tables."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """The metrics of the present settings, by stage, and the stages that have none."""
+    """Metrics of the current settings by stage, and the stages without metrics."""
 
     params: Params
     metrics: Mapping[str, Any]
     missing: Sequence[str] = ()
     outdated: Sequence[str] = ()
-    """Stages whose metrics are there, but of other settings or inputs; see ``lockfile``."""
+    """Stages whose metrics belong to other settings or inputs; see ``lockfile``."""
     pages: bool = False
-    """Whether the listening report is there."""
+    """Whether the listening report exists."""
 
     def of(self, stage: str, *keys: str) -> Any:
-        """The value at ``keys`` of a stage's metrics; None where anything is missing."""
+        """The value at ``keys`` of a stage's metrics; None if any key is missing."""
         value: Any = self.metrics.get(stage)
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
     def keyed(self, stage: str, *keys: str) -> dict[str, Any]:
-        """The object at ``keys``; empty where there is none."""
+        """The object at ``keys``; empty if there is none."""
         value = self.of(stage, *keys)
         return value if isinstance(value, dict) else {}
 
@@ -66,8 +66,8 @@ class Results:
 def read_results(root: Path = Path()) -> Results:
     """Read the metrics of the repository at ``root``.
 
-    Raises ConfigError if params.yaml cannot be used, and LeitmotifError for a metrics file that is
-    no JSON, or if no stage has metrics of the present settings.
+    Raises ConfigError if params.yaml cannot be used, and LeitmotifError if a metrics file is not
+    JSON or if no stage has metrics of the current settings.
     """
     there = [name for name in STAGES if (root / METRICS / f"{name}.json").exists()]
     outdated = outdated_stages(root).intersection(there)
@@ -219,7 +219,7 @@ def _counts(results: Results) -> list[str]:
 
 
 def _quality(results: Results) -> list[str]:
-    """Of the proposals: what the score says of them, where there is one, and the null."""
+    """Quality of the proposals: precision and recall, if there is a score, and the null rate."""
     known = {
         key: mean(results.of("proposals", key), "z.2f")
         for key in ("precision", "recall")
@@ -245,12 +245,12 @@ def _next(results: Results) -> list[str]:
         if names:
             lines.append(listed(f"  {state}, run `dvc repro`: ", names))
     if not results.missing and not results.outdated:
-        lines.append("  run `dvc metrics diff main`, `dvc plots diff main`: what is not as on main")
+        lines.append("  run `dvc metrics diff main`, `dvc plots diff main`: what differs from main")
     return ["Next", *lines]
 
 
 def _failures(results: Results) -> int | None:
-    """Failures of all stages; those of ``corpus`` are among those of ``features``."""
+    """Failures of all stages; those of ``features`` include those of ``corpus``."""
     found = {name: results.of(name, "failures") for name in ("corpus", "features", "activations")}
     if isinstance(found.get("features"), int):
         found.pop("corpus", None)

@@ -18,9 +18,20 @@ Each of these tensors has one canonical name, given above. Other names are resol
 - ``hook_layers.N``, the name in published SAE checkpoints, is ``layers.N.residual``;
 - names of TransformerLens, such as ``blocks.3.hook_resid_post``, and their short form
   ``resid_post3`` (see ``TRANSFORMER_LENS``).
+
+Parts of attention have names too, with A for ``self_attention`` or ``cross_attention``. A model
+that does not offer them refuses them by name:
+
+==========================  =====================================================================
+``layers.N.A.head.H``       what head H of A adds to the stream; heads count from 0
+``layers.N.A.q``, ``.k``    queries and keys, [B, S, d], the heads one after the other
+``layers.N.A.v``            values, as above
+``layers.N.A.pattern``      attention weights, [B, heads, S, S]
+==========================  =====================================================================
 """
 
 import re
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 Kind = Literal[
@@ -55,6 +66,12 @@ _PATTERN = re.compile(
     re.ASCII,
 )
 
+_ATTENTION_PART = re.compile(
+    r"layers\.(?P<layer>\d+)\.(?P<attention>self|cross)_attention\."
+    r"(?:head\.(?P<head>\d+)|(?P<part>q|k|v|pattern))",
+    re.ASCII,
+)
+
 
 def canonical_site(name: str) -> str:
     """Return the canonical name: ``hook_layers.5`` becomes ``layers.5.residual``.
@@ -65,14 +82,21 @@ def canonical_site(name: str) -> str:
     return f"layers.{layer}.{kind}"
 
 
-def split_site(name: str) -> tuple[int, Kind]:
-    """Return a site's layer and kind: ``(5, "residual")`` for ``hook_layers.5``; see above."""
+def split_site(name: str) -> tuple[int, str]:
+    """Return a site's layer and kind: ``(5, "residual")`` for ``hook_layers.5``; see above.
+
+    The kind is one of ``KINDS``, or a part of attention such as ``self_attention.head.5``. Raises
+    ValueError for a name of no known form.
+    """
+    if of := _ATTENTION_PART.fullmatch(name):
+        what = of["part"] or f"head.{int(of['head'])}"
+        return int(of["layer"]), f"{of['attention']}_attention.{what}"
     match = _PATTERN.fullmatch(name)
     if not match:
         raise ValueError(
             f"{name!r} is not a site; expected layers.N.KIND with KIND one of {', '.join(KINDS)}, "
-            "or hook_layers.N, or a name of TransformerLens such as blocks.N.hook_resid_post, "
-            "counting layers from 0"
+            "or a part of attention such as layers.N.self_attention.head.H, or hook_layers.N, or a "
+            "name of TransformerLens such as blocks.N.hook_resid_post, counting layers from 0"
         )
     part = match.groupdict()
     layer = int(part["layer"] or part["published"] or part["block"] or part["short_block"])
@@ -80,10 +104,28 @@ def split_site(name: str) -> tuple[int, Kind]:
     kind = TRANSFORMER_LENS[lens] if lens else part["kind"] or "residual"
     if kind == "input" and layer > 0:
         return layer - 1, "residual"
-    return layer, kind  # type: ignore[return-value]  # the pattern admits only KINDS
+    return layer, kind
 
 
 def sites_of(layers: int) -> list[str]:
     """Canonical names of all sites of a model with so many blocks, as a pass reaches them."""
     blocks = [f"layers.{layer}.{kind}" for layer in range(layers) for kind in KINDS[1:]]
     return ["layers.0.input", *blocks]
+
+
+def summarised(sites: Iterable[str]) -> str:
+    """Name sites in short, for a message.
+
+    >>> summarised(["layers.0.mlp", "layers.0.residual", "layers.1.mlp", "layers.1.residual"])
+    'layers.N.mlp, layers.N.residual with N of 0..1'
+    """
+    layers: dict[str, list[int]] = {}
+    for site in sites:
+        _, layer, kind = site.split(".", 2)
+        layers.setdefault(kind, []).append(int(layer))
+    ranges: dict[tuple[int, ...], list[str]] = {}
+    for kind, found in layers.items():
+        ranges.setdefault(tuple(found), []).append(f"layers.N.{kind}")
+    return "; ".join(
+        f"{', '.join(names)} with N of {found[0]}..{found[-1]}" for found, names in ranges.items()
+    )

@@ -10,9 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from leitmotif.files import atomic
 
@@ -90,3 +92,9 @@ def write_tensors(
 ) -> None:
     """Write named arrays and text metadata to ``path``, atomically; see ``serialise``."""
     serialise(tensors, metadata).write(path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read the arrays and the text metadata of a file; raises OSError and SafetensorError."""
+    with safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name) for name in [*file.keys()]}, file.metadata() or {}

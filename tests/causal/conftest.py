@@ -82,7 +82,7 @@ def pieces(
         score = compose(world, row.seed, row.index, part="held_out")
         mp3 = encode_mp3(render(bank, sounds(world, score)), world.sample_rate)
         samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        known = twins.planted(row.track_id)
+        known = twins.planted(row.track_id, planner)
         twin = twins.counterfactual(planner, row.track_id, 0)
         assert known is not None
         assert twin is not None

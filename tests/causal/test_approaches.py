@@ -5,19 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.causal.approaches import APPROACHES, AtSite, Found, Source
-from leitmotif.causal.search import Search
+from leitmotif.causal.approaches import APPROACHES, AtSite, EncodedFeatures, Found
+from leitmotif.causal.search import FeatureSearch
 from leitmotif.claims import Claims
+from leitmotif.frames import Timing
 from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import Probing
+from leitmotif.probe.experiment import ProbeSettings
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Context, Rows
 from tests.probe.made import made
 
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
-NOWHERE = Source(Path("nowhere"), [])
+NOWHERE = EncodedFeatures(Path("nowhere"), [])
 SITES = ["layers.0.residual", "layers.1.residual"]
 LENGTH = 20
+
+
+TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 
 
 class Store:
@@ -25,13 +29,17 @@ class Store:
 
     def __init__(self, features: dict[str, np.ndarray]) -> None:
         self.features = features
+        self.timing = TIMING
+
+    def header(self, site: str, track_id: str) -> "Store":
+        return self
 
     def load(self, site: str, track_id: str) -> np.ndarray:
         at = int(track_id) * LENGTH
         return self.features[site][at : at + LENGTH]
 
 
-def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05) -> Search:
+def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05) -> FeatureSearch:
     """A search in which feature 0 of block 1 shares the far target's noise, and nothing else does;
     the near target follows feature 0 of block 0."""
     data = made(3, tracks=tracks, length=LENGTH, d=d, planted=planted)
@@ -41,21 +49,21 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
     groups = np.repeat([f"{track:03d}" for track in range(tracks)], LENGTH)
     contexts = [Context(f"{track:03d}", 0, LENGTH, 0, np.arange(LENGTH)) for track in range(tracks)]
     table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
-    return Search(
-        rows=Rows(contexts, groups, np.column_stack([near, data.y]), table),
+    return FeatureSearch(
+        rows=Rows(contexts, groups, np.column_stack([near, data.y]), table, TIMING),
         claims=Claims.of_horizons([[1, 2], [5, 7]], minimum_seconds=5, alpha=alpha),
         controls=SETTINGS,
         store=Store(dict(zip(SITES, (other, data.X), strict=True))),  # type: ignore[arg-type]
         sites=SITES,
-        how=Probing(folds=4, permutations=0, shifts=0, alpha=alpha, seeds=1, seed=0),
+        probing=ProbeSettings(folds=4, permutations=0, shifts=0, alpha=alpha, seeds=1, seed=0),
         least_active=0.1,
         surest=50,
         together=3,
     )
 
 
-def found(name: str, how: Search) -> Found:
-    result = how(APPROACHES[name], NOWHERE)
+def found(name: str, search: FeatureSearch) -> Found:
+    result = search(APPROACHES[name], NOWHERE)
     assert result is not None
     return result
 
@@ -85,8 +93,8 @@ def test_the_local_approach_chooses_by_the_nearest_horizon() -> None:
 
 def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one() -> None:
     """With a rate of 1 everything passes, and the best of 60 features of noise are taken."""
-    how = search(0.0, d=60, alpha=1.0)
-    naive, aligned = found("naive", how), found("aligned", how)
+    flattering = search(0.0, d=60, alpha=1.0)
+    naive, aligned = found("naive", flattering), found("aligned", flattering)
     assert own(naive).r2 is not None
     assert own(naive).r2 > 0.02
     for one in (naive, aligned):

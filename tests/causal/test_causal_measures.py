@@ -9,9 +9,15 @@ import pytest
 import torch
 
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import Listening, Measured, Measurer, log_likelihoods, sha256_audio
+from leitmotif.causal.measures import (
+    ClipMeasurer,
+    ListeningSettings,
+    MeasuredClip,
+    log_likelihoods,
+    sha256_audio,
+)
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, Continuing, Runner
+from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
 from leitmotif.causal.targets import WholeSite
 from leitmotif.causal.twins import Twins
 from leitmotif.config import load_params
@@ -33,13 +39,15 @@ def clap(repo_root: Path) -> Clap:
 
 
 @pytest.fixture(scope="module")
-def listening(repo_root: Path, pieces: list[Prefix], twins: Twins) -> Listening:
+def listening(
+    repo_root: Path, pieces: list[Prefix], twins: Twins, planner: HookedMusicGen
+) -> ListeningSettings:
     proposals = load_params(repo_root / "presets/organism.yaml").proposals
-    planted = {piece.track_id: twins.planted(piece.track_id) for piece in pieces}
+    planted = {piece.track_id: twins.planted(piece.track_id, planner) for piece in pieces}
     known = {track: one for track, one in planted.items() if one is not None}
     end = next(iter(known.values())).slots[0]
     heard = Span(start_sample=AFTER, samples=end.start_sample + end.samples - AFTER)
-    return Listening(
+    return ListeningSettings(
         search=search_of(proposals),
         motifs={track: one.motifs for track, one in known.items()},
         heard=dict.fromkeys(known, heard),
@@ -51,13 +59,13 @@ def listening(repo_root: Path, pieces: list[Prefix], twins: Twins) -> Listening:
 def found(
     planner: HookedMusicGen,
     clap: Clap,
-    listening: Listening,
+    listening: ListeningSettings,
     pieces: list[Prefix],
     twins: Twins,
     tmp_path_factory: pytest.TempPathFactory,
-) -> list[Measured]:
+) -> list[MeasuredClip]:
     """Baseline, identity and the gap patched from the twin, of six pieces."""
-    known = twins.planted(pieces[0].track_id)
+    known = twins.planted(pieces[0].track_id, planner)
     assert known is not None
     site = WholeSite("layers.1.residual", torch.zeros(128))
     given = [
@@ -65,16 +73,17 @@ def found(
         Condition("zero_effect", "gap", site, steps=known.gap_steps(0)),
         Condition("patch", "gap", site, source="twin", steps=known.gap_steps(0)),
     ]
-    how = Continuing(seconds=9 * 0.64, sampling=Sampling(top_k=50))
-    runner = Runner(planner, WorkCache(tmp_path_factory.mktemp("clips")), how)
-    return list(Measurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
+    continuation = ContinuationSettings(seconds=9 * 0.64, sampling=Sampling(top_k=50))
+    runner = Runner(planner, WorkCache(tmp_path_factory.mktemp("clips")), continuation)
+    return list(ClipMeasurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
 
 
+@pytest.mark.slow
 def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
-    found: list[Measured], twins: Twins
+    found: list[MeasuredClip], twins: Twins, planner: HookedMusicGen
 ) -> None:
     for one in found:
-        known = twins.planted(one.clip.prefix.track_id)
+        known = twins.planted(one.clip.prefix.track_id, planner)
         assert known is not None
         says = known.returns[0] != (one.clip.condition.kind == "patch")
         assert one.excluded is None
@@ -89,7 +98,8 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
             assert one.heard.start_sample <= motif.start * 32_000
 
 
-def test_identity_is_perfect_and_an_edit_is_not(found: list[Measured]) -> None:
+@pytest.mark.slow
+def test_identity_is_perfect_and_an_edit_is_not(found: list[MeasuredClip]) -> None:
     for one in found:
         metrics, kind = one.metrics, one.clip.condition.kind
         if kind == "patch":
@@ -126,6 +136,7 @@ def silent(samples: np.ndarray) -> np.ndarray:
     return samples * 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"), [(loud, "clipped"), (broken, "non_finite"), (silent, "silent")]
 )
@@ -133,8 +144,8 @@ def silent(samples: np.ndarray) -> np.ndarray:
 def test_what_cannot_be_heard_is_excluded_with_its_reason(
     planner: HookedMusicGen,
     clap: Clap,
-    listening: Listening,
-    found: list[Measured],
+    listening: ListeningSettings,
+    found: list[MeasuredClip],
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[np.ndarray], np.ndarray],
     reason: str,
@@ -150,7 +161,7 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
         return torch.from_numpy(change(samples[0].numpy()).astype(np.float32))[None]
 
     monkeypatch.setattr(HookedMusicGen, "decode_audio", spoil)
-    heard = list(Measurer(planner, clap, listening).measure(clips))
+    heard = list(ClipMeasurer(planner, clap, listening).measure(clips))
     said = [one.excluded for one in heard]
     if which == "baseline":
         assert said == [reason, reason, f"baseline_{reason}"]
@@ -160,31 +171,36 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
         assert (one.metrics.recurrence is None) == (one.excluded is not None)
 
 
+@pytest.mark.slow
 def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
-    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:
     clips: list[Clip] = [found[0].clip, replace(found[2].clip, finite=False)]
-    heard = list(Measurer(planner, clap, listening).measure(clips))
+    heard = list(ClipMeasurer(planner, clap, listening).measure(clips))
     assert [one.excluded for one in heard] == [None, "non_finite"]
 
 
+@pytest.mark.slow
 def test_a_prompt_is_compared_with_the_clip(
-    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:
     told = [
         replace(one.clip, prefix=replace(one.clip.prefix, prompt="a rock piece with a guitar"))
         for one in found[:3]
     ]
-    cosines = [one.metrics.clap_prompt for one in Measurer(planner, clap, listening).measure(told)]
+    cosines = [
+        one.metrics.clap_prompt for one in ClipMeasurer(planner, clap, listening).measure(told)
+    ]
     assert cosines[0] == cosines[1] != cosines[2]
     assert all(cosine is not None and -1 <= cosine <= 1 for cosine in cosines)
 
 
+@pytest.mark.slow
 def test_clips_without_a_baseline_are_refused(
-    planner: HookedMusicGen, clap: Clap, listening: Listening, found: list[Measured]
+    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
 ) -> None:
     with pytest.raises(ModelError, match="no baseline"):
-        list(Measurer(planner, clap, listening).measure([found[2].clip]))
+        list(ClipMeasurer(planner, clap, listening).measure([found[2].clip]))
 
 
 def test_audio_hashes_are_of_what_a_file_holds() -> None:

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import Measures
-from leitmotif.causal.measures import Listening, Measured, Measurer
+from leitmotif.causal.findings import MeasuresByCondition
+from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
 from leitmotif.causal.pieces import Piece, Pieces
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.runner import ContinuationSettings, Runner
 from leitmotif.causal.targets import WholeSite
 from leitmotif.judge import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.store.cache import WorkCache
-from leitmotif.tables.interventions import Metrics
+from leitmotif.tables.interventions import ClipMetrics
 
 BASELINE = Condition("baseline")
 LAST = WholeSite("layers.5.residual", torch.zeros(128))
@@ -36,15 +36,17 @@ def measured(
     pieces_of_four: Pieces,
     repo_root: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> list[Measured]:
+) -> list[MeasuredClip]:
     cache = WorkCache(tmp_path_factory.mktemp("clips"))
-    how = Continuing(seconds=2.0, sampling=Sampling(top_k=50))
-    clips = Runner(planner, cache, how).run(pieces_of_four.prefixes, [BASELINE, BEYOND, PATCH])
+    continuation = ContinuationSettings(seconds=2.0, sampling=Sampling(top_k=50))
+    clips = Runner(planner, cache, continuation).run(
+        pieces_of_four.prefixes, [BASELINE, BEYOND, PATCH]
+    )
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
-    return list(Measurer(planner, clap, Listening(Search(), {})).measure(clips))
+    return list(ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips))
 
 
-def with_rates(measured: list[Measured]) -> list[Measured]:
+def with_rates(measured: list[MeasuredClip]) -> list[MeasuredClip]:
     """As if the motif had returned in every patched clip and in no other."""
     return [
         one
@@ -60,9 +62,9 @@ def with_rates(measured: list[Measured]) -> list[Measured]:
 
 
 def test_a_run_without_numbers_is_counted_and_is_no_effect(
-    measured: list[Measured], pieces_of_four: Pieces
+    measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
-    found = Measures(pieces_of_four, with_rates(measured))
+    found = MeasuresByCondition(pieces_of_four, with_rates(measured))
     beyond = found.row(BEYOND, model="planner", name="scale_gap_1e+308")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
@@ -78,12 +80,12 @@ def test_a_run_without_numbers_is_counted_and_is_no_effect(
 
 
 def test_silence_leaves_the_other_tracks_effect(
-    measured: list[Measured], pieces_of_four: Pieces
+    measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     given = with_rates(measured)
     first = next(i for i, one in enumerate(given) if one.clip.condition is PATCH)
-    given[first] = replace(given[first], metrics=Metrics(), excluded="silent")
-    patch = Measures(pieces_of_four, given).row(PATCH, model="planner", name="patch_gap")
+    given[first] = replace(given[first], metrics=ClipMetrics(), excluded="silent")
+    patch = MeasuresByCondition(pieces_of_four, given).row(PATCH, model="planner", name="patch_gap")
     assert patch.excluded == {"silent": 1}
     assert patch.delta_recurrence
     assert patch.loudness_db
@@ -92,16 +94,16 @@ def test_silence_leaves_the_other_tracks_effect(
 
 
 def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
-    measured: list[Measured], pieces_of_four: Pieces
+    measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     track = pieces_of_four.pieces[0].prefix.track_id
     given = [
-        replace(one, metrics=Metrics(), excluded="silent")
+        replace(one, metrics=ClipMetrics(), excluded="silent")
         if one.clip.prefix.track_id == track and one.clip.condition is BASELINE
         else one
         for one in with_rates(measured)
     ]
-    found = Measures(pieces_of_four, given)
+    found = MeasuresByCondition(pieces_of_four, given)
     baseline = found.row(BASELINE, model="planner", name="baseline")
     assert baseline.excluded == {"silent": 1}
     patch = found.row(PATCH, model="planner", name="patch_gap")
@@ -110,7 +112,7 @@ def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
 
 
 def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
-    measured: list[Measured], pieces_of_four: Pieces
+    measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     given = [
         replace(one, clip=replace(one.clip, codes=one.clip.codes.roll(1, dims=-1)))
@@ -118,7 +120,7 @@ def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
         else one
         for one in measured
     ]
-    found = Measures(pieces_of_four, given)
+    found = MeasuresByCondition(pieces_of_four, given)
     assert found.changed(BASELINE) == 0
     row = found.row(PATCH, model="planner", name="patch_gap")
     assert (row.clips, row.changed) == (4, 4)

@@ -8,7 +8,7 @@ import torch
 
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, Continuing, Runner
+from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.twins import Planted, Twins
 from leitmotif.errors import ModelError, StoreError
@@ -20,7 +20,7 @@ SITE = "layers.1.residual"
 WHOLE = WholeSite(SITE, torch.zeros(32))
 BASELINE = Condition("baseline")
 TWIN = Condition("counterfactual", source="other")
-SHORT = Continuing(seconds=0.3, seeds=(1, 2))
+SHORT = ContinuationSettings(seconds=0.3, seeds=(1, 2))
 
 
 def sae_features() -> SaeFeatures:
@@ -48,10 +48,10 @@ def clips(
     cache: Path,
     prefixes: list[Prefix],
     of: list[Condition],
-    how: Continuing = SHORT,
+    continuation: ContinuationSettings = SHORT,
     rows: int = 64,
 ) -> list[Clip]:
-    return list(Runner(model, WorkCache(cache), how, rows=rows).run(prefixes, of))
+    return list(Runner(model, WorkCache(cache), continuation, rows=rows).run(prefixes, of))
 
 
 def of(made: list[Clip], condition: Condition) -> list[torch.Tensor]:
@@ -173,14 +173,14 @@ def test_other_settings_are_other_clips(
     exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
 ) -> None:
     moved = Condition("ablate", "x", Coordinates(SITE, (4,), torch.tensor([0.5])), 0.0)
-    for how, condition in [
+    for continuation, condition in [
         (SHORT, moved),
-        (Continuing(0.4, (1, 2)), moved),
-        (Continuing(0.3, (1, 2), Sampling(top_k=5)), moved),
+        (ContinuationSettings(0.4, (1, 2)), moved),
+        (ContinuationSettings(0.3, (1, 2), Sampling(top_k=5)), moved),
         (SHORT, Condition("ablate", "x", Coordinates(SITE, (4,), torch.tensor([0.6])), 0.0)),
         (SHORT, Condition("ablate", "x", moved.target, 0.0, steps=range(21, 30))),
     ]:
-        runner = Runner(exact_model, WorkCache(tmp_path), how)
+        runner = Runner(exact_model, WorkCache(tmp_path), continuation)
         list(runner.run(prefixes[:1], [condition]))
         assert runner.generated == 2
 
@@ -290,6 +290,7 @@ def returned(planted: Planted, clip: Clip) -> bool:
     return float((motif == slot).double().mean()) > 0.8
 
 
+@pytest.mark.slow
 def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     planner: HookedMusicGen,
     reader: HookedMusicGen,
@@ -298,7 +299,7 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     tmp_path: Path,
 ) -> None:
     """Patched from the twin, the planner does what the twin's cue says, the reader what its own."""
-    known = [twins.planted(piece.track_id) for piece in pieces]
+    known = [twins.planted(piece.track_id, planner) for piece in pieces]
     planted = {one.truth.track_id: one for one in known if one is not None}
     any_of = next(iter(planted.values()))
     said = {track_id: one.returns[0] for track_id, one in planted.items()}
@@ -309,10 +310,10 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     twin = Condition("counterfactual", source="twin")
     same_site = Condition("zero_effect", "gap", site)
     given = [BASELINE, same_site, gap, slot, twin]
-    how = Continuing(seconds=9 * 0.64, sampling=Sampling(top_k=50))
+    continuation = ContinuationSettings(seconds=9 * 0.64, sampling=Sampling(top_k=50))
     share = {}
     for name, model in (("planner", planner), ("reader", reader)):
-        made = clips(model, tmp_path, pieces, given, how)
+        made = clips(model, tmp_path, pieces, given, continuation)
         share[name] = [
             sum(
                 returned(planted[clip.prefix.track_id], clip) == said[clip.prefix.track_id]

@@ -1,6 +1,7 @@
 """Pieces side by side: the clips and measures of one process, whatever the number of processes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,16 @@ import pytest
 import torch
 
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import Listening, Measured
+from leitmotif.causal.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.causal.sweep import Sweep
 from leitmotif.causal.targets import WholeSite
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.loading import shared_model
 from leitmotif.parallel import WORKERS
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 
@@ -35,13 +37,16 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     model, clap = str(root / "tiny"), str(save_tiny_clap(root / "clap"))
     save_tiny_checkpoint(root / "tiny", layers=3)
     return Sweep(
-        model=ModelParams(
-            name=model,
-            revision=None,
-            watch=model,
-            device="cpu",
-            dtype="float64",
-            text_padding="auto",
+        load=partial(
+            shared_model,
+            ModelParams(
+                name=model,
+                revision=None,
+                watch=model,
+                device="cpu",
+                dtype="float64",
+                text_padding="auto",
+            ),
         ),
         judge=JudgeParams(
             clap=clap,
@@ -51,21 +56,22 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
             watch=clap,
             device="cpu",
         ),
-        how=Continuing(seconds=2.0, seeds=(1, 2)),
-        listening=Listening(search=Search(), motifs={}),
+        continuation=ContinuationSettings(seconds=2.0, seeds=(1, 2)),
+        listening=ListeningSettings(search=SearchSettings(), motifs={}),
         cache=root / "cache",
         rows=8,
         kept=frozenset({"track_1"}),
     )
 
 
-def told(measured: list[Measured]) -> list[object]:
+def told(measured: list[MeasuredClip]) -> list[object]:
     return [
         (one.clip.id, one.tokens_sha256, one.audio_sha256, one.metrics, one.excluded)
         for one in measured
     ]
 
 
+@pytest.mark.slow
 def test_processes_batches_and_threads_do_not_show(
     sweep: Sweep,
     prefixes: list[Prefix],
@@ -88,6 +94,7 @@ def test_processes_batches_and_threads_do_not_show(
     assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_what_fails_in_a_process_is_said_here(
     sweep: Sweep, prefixes: list[Prefix], monkeypatch: pytest.MonkeyPatch
 ) -> None:

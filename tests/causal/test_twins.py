@@ -1,12 +1,14 @@
 """The counterfactual beginnings of composed tracks."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.twins import Twins, shared_twins
+from leitmotif.corpus.organism import composer
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import CorpusError, LeitmotifError
 from leitmotif.files import write_table
@@ -24,8 +26,10 @@ def test_only_the_cue_differs(pieces: list[Prefix], world: World) -> None:
         assert int(differs.max()) < bar + bar // 2 + 2
 
 
-def test_windows_and_steps_follow_the_form(twins: Twins, world: World) -> None:
-    known = twins.planted("piece_0")
+def test_windows_and_steps_follow_the_form(
+    twins: Twins, world: World, planner: HookedMusicGen
+) -> None:
+    known = twins.planted("piece_0", planner)
     assert known is not None
     bar = world.frames_per_bar
     assert known.prefix_samples == 2 * world.samples_per_bar
@@ -42,7 +46,7 @@ def test_windows_and_steps_follow_the_form(twins: Twins, world: World) -> None:
 
 def test_a_corpus_without_truth_has_no_twins(planner: HookedMusicGen, tmp_path: Path) -> None:
     none = Twins.of_corpus(tmp_path, None)
-    assert none.planted("piece_0") is None
+    assert none.planted("piece_0", planner) is None
     assert none.counterfactual(planner, "piece_0", 0) is None
 
 
@@ -63,3 +67,30 @@ def test_a_corpus_is_read_from_its_folder(
     assert torch.equal(twin, pieces[1].sources["twin"])
     with pytest.raises(CorpusError, match="no slot 2"):
         read.counterfactual(planner, "piece_1", 2)
+
+
+def test_a_twin_is_rendered_once_for_all_models(
+    planner: HookedMusicGen,
+    pieces: list[Prefix],
+    truths: list[Truth],
+    tmp_path: Path,
+    repo_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    described = repo_root / "models/organism/world.json"
+    write_table(tmp_path / "truth.jsonl", truths)
+    rendered = 0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal rendered
+        rendered += 1
+        return composer.render(*arguments)
+
+    monkeypatch.setattr("leitmotif.causal.twins.render", counted)
+    for _ in range(2):
+        twin = shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0)
+        assert twin is not None
+        assert torch.equal(twin, pieces[1].sources["twin"])
+    assert rendered == 1
+    write_table(tmp_path / "truth.jsonl", truths[:1])
+    assert shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0) is None

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.verdict import Evidence, Thresholds, Verdict, overall, verdict
+from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, overall, verdict
 from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 
 CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
-LINES = Thresholds(CLAIMS, tried=1, similarity=0.8)
+LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
 PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001)

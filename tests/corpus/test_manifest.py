@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.config import ManifestParams
-from leitmotif.corpus.manifest import REASONS, judge, select, whole_frames, windows
+from leitmotif.corpus.manifest import REASONS, judge_track, select, windows
 from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
+from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
 
 RULES = ManifestParams(
@@ -56,7 +57,7 @@ def track(
     ],
 )
 def test_each_rule(candidate: CorpusTrack, reason: str | None) -> None:
-    verdict = judge(candidate, RULES)
+    verdict = judge_track(candidate, RULES)
     if reason is None:
         assert isinstance(verdict, ManifestTrack)
     else:
@@ -74,8 +75,10 @@ def test_rules_that_ask_for_nothing_leave_out_nothing() -> None:
         window_seconds=30.0,
         windows="first",
     )
-    assert isinstance(judge(track(tags=(), licence=None, seconds=0.5), lenient), ManifestTrack)
-    assert isinstance(judge(track(seconds=0.019), lenient), Exclusion)
+    assert isinstance(
+        judge_track(track(tags=(), licence=None, seconds=0.5), lenient), ManifestTrack
+    )
+    assert isinstance(judge_track(track(seconds=0.019), lenient), Exclusion)
 
 
 CORPORA = st.lists(
@@ -125,8 +128,8 @@ def test_windows_cover_the_track_without_gap_or_overlap(frames: int, seconds: fl
         assert window.start_frame == position
         position += window.frames
     assert frames - 50 < position <= frames
-    assert all(window.frames == whole_frames(seconds) for window in found[:-1])
-    assert all(window.frames <= whole_frames(seconds) for window in found)
+    assert all(window.frames == whole_frames(seconds, 50) for window in found[:-1])
+    assert all(window.frames <= whole_frames(seconds, 50) for window in found)
     assert len(found) == 1 or found[-1].frames >= 50
     assert windows(frames, rules.model_copy(update={"windows": "first"})) == found[:1]
 
@@ -143,8 +146,8 @@ def test_windows_of_known_lengths() -> None:
 
 @given(frames=st.integers(min_value=0, max_value=10**6))
 def test_whole_frames_survive_the_division_to_seconds(frames: int) -> None:
-    assert whole_frames(frames * 640 / 32_000) == frames
-    assert whole_frames((frames * 640 + 639) / 32_000) == frames
+    assert whole_frames(frames * 640 / 32_000, 50) == frames
+    assert whole_frames((frames * 640 + 639) / 32_000, 50) == frames
 
 
 def test_the_first_shard_of_the_real_data_set_has_a_hundred_tracks(shared_data: Path) -> None:

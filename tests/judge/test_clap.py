@@ -158,6 +158,7 @@ def test_torn_weights_and_weights_of_another_size_are_refused(
         Clap.from_pretrained(str(tmp_path / "wider"), device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
 def test_a_hub_repository_gives_what_its_folder_gives(
     clap_folder: Path, clap: Clap, tmp_path: Path, weights: str

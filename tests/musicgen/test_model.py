@@ -167,6 +167,7 @@ def test_organisms_agree_with_transformers_over_a_whole_piece(
     torch.testing.assert_close(ours(codes), expected, atol=atol, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.full_size
 def test_parity_at_the_sizes_of_musicgen_small() -> None:
     theirs = tiny_musicgen(

@@ -7,7 +7,7 @@ from leitmotif.probe.effects import PartialEffects
 from leitmotif.probe.expansion import expand
 from leitmotif.probe.generators import (
     WITHOUT_FORESIGHT,
-    Source,
+    NullIngredients,
     curved,
     lag_one,
     shifted,
@@ -20,9 +20,9 @@ from leitmotif.tables.calibration import of_kind
 from tests.probe.made import made
 
 
-def source(seed: int = 0, tracks: int = 32, length: int = 30) -> Source:
+def source(seed: int = 0, tracks: int = 32, length: int = 30) -> NullIngredients:
     one = made(seed, tracks=tracks, length=length)
-    return Source(one.X, one.Z, one.y, track_slices(one.groups, rows=len(one.y)))
+    return NullIngredients(one.X, one.Z, one.y, track_slices(one.groups, rows=len(one.y)))
 
 
 def test_the_controlled_test_errs_as_often_as_it_says_and_the_naive_one_does_not() -> None:
@@ -75,7 +75,7 @@ def test_generators_draw_anew_and_repeat_by_seed(name) -> None:
 
 def test_surrogates_keep_the_spectrum_and_lose_the_order() -> None:
     one = source(3)
-    single = Source(one.features[:, :1], one.controls, one.target, one.tracks)
+    single = NullIngredients(one.features[:, :1], one.controls, one.target, one.tracks)
     made_up = surrogate(np.random.default_rng(0), single)
     track = one.tracks[0]
     column = (single.features[:, 0] - single.features[:, 0].mean()) / single.features[:, 0].std()
@@ -86,7 +86,7 @@ def test_surrogates_keep_the_spectrum_and_lose_the_order() -> None:
 
 def test_no_track_keeps_its_own_rows_when_swapped_and_each_keeps_them_when_shifted() -> None:
     one = source(4)
-    single = Source(one.features[:, :1], one.controls, one.target, one.tracks)
+    single = NullIngredients(one.features[:, :1], one.controls, one.target, one.tracks)
     other = swapped(np.random.default_rng(0), single)
     rolled = shifted(np.random.default_rng(0), single)
     column = single.features[:, 0] - single.features[:, 0].mean()

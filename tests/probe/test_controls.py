@@ -52,15 +52,17 @@ def sound(frames: int = 200, **changes: float) -> TrackSound:
             tuning_cents=0.0,
         ),
         artifacts(**changes),
+        frame_rate=50,
     )
 
 
 def test_means_are_over_the_frames_read() -> None:
     values = RANDOM.normal(size=(30, 2))
     steps = np.array([1, 7, 30])
-    assert past_mean(values, steps) == pytest.approx(np.stack([values[:s].mean(0) for s in steps]))
+    whole = np.stack([values[:s].mean(0) for s in steps])
+    assert past_mean(values, steps, len(values)) == pytest.approx(whole)
     recent = np.stack([values[max(0, s - 5) : s].mean(0) for s in steps])
-    assert past_mean(values, steps, 0.1) == pytest.approx(recent)
+    assert past_mean(values, steps, 5) == pytest.approx(recent)
 
 
 @given(step=st.integers(1, 120), seed=st.integers(0, 9))
@@ -169,7 +171,7 @@ def test_no_control_hears_further_than_it_says(name, monkeypatch) -> None:
     control = REGISTRY[name]()
 
     def extract(samples):
-        columns = control.columns(TrackSound(extract_features(samples), artifacts()), steps)
+        columns = control.columns(TrackSound(extract_features(samples), artifacts(), 50), steps)
         return np.column_stack([*columns.values()])
 
     ahead = look_ahead(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ProbeError
+from leitmotif.frames import Timing
 from leitmotif.probe import encoded as module
 from leitmotif.probe.blocks import raw_block
 from leitmotif.probe.controls import ControlTable
@@ -47,6 +48,8 @@ def written(folder: Path, track_id: str, x: np.ndarray) -> None:
         site="layers.1.residual",
         track_id=track_id,
         frames=len(x),
+        frame_rate=50,
+        hearing_seconds=0.074,
         d_sae=FEATURES,
         weights_sha256="a" * 64,
         activations_address="b" * 64,
@@ -60,7 +63,7 @@ def rows_of(tracks: int, steps: np.ndarray) -> Rows:
     groups = np.repeat([f"t{i}" for i in range(tracks)], len(steps))
     total = tracks * len(steps)
     table = ControlTable(np.zeros((total, 1)), ["position.seconds"], [])
-    return Rows(contexts, groups, np.zeros((total, 1)), table)
+    return Rows(contexts, groups, np.zeros((total, 1)), table, Timing(50, 0.074))
 
 
 def test_features_that_fire_in_few_tracks_are_left_out(

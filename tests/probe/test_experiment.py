@@ -7,12 +7,13 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Horizon
+from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
 from leitmotif.parallel import WORKERS
-from leitmotif.probe.blocks import Block
+from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.controls import ControlTable, Position
 from leitmotif.probe.experiment import (
-    Probing,
+    ProbeSettings,
     expanded,
     naive,
     over_baseline,
@@ -26,7 +27,7 @@ from leitmotif.probe.rows import Rows, Sample
 from tests.probe.made import made
 
 STRONG = 3.0
-HOW = Probing(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
+HOW = ProbeSettings(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
 
 
@@ -38,7 +39,7 @@ def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
         "layers.1.residual": data.X,
     }
     table = ControlTable(data.Z, ["local_energy.last", "position.seconds"], [])
-    rows = Rows([], data.groups, np.asarray(data.y).reshape(-1, 1), table)
+    rows = Rows([], data.groups, np.asarray(data.y).reshape(-1, 1), table, Timing(50, 0.074))
     return features, rows.sample([Horizon("5-7s", 5, 7)], 0)
 
 
@@ -50,7 +51,8 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     assert there.p > 0.05
     assert here.partial_r2.low > 0 > there.partial_r2.low
     blocks = [
-        Block(site, None, np.arange(values.shape[1]), values) for site, values in features.items()
+        FeatureBlock(site, None, np.arange(values.shape[1]), values)
+        for site, values in features.items()
     ]
     found = candidates(blocks, sample, SETTINGS, HOW)
     assert len(found) == 6 + 6  # a constant feature is left out
@@ -97,9 +99,10 @@ def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)
 
 
-def blocks(features: dict[str, np.ndarray]) -> list[Block]:
+def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
     return [
-        Block(site, None, np.arange(6), X[:, :6], "", np.arange(6)) for site, X in features.items()
+        FeatureBlock(site, None, np.arange(6), X[:, :6], "", np.arange(6))
+        for site, X in features.items()
     ]
 
 
@@ -123,6 +126,7 @@ def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
             assert not still(number, one.margin + 1)
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     features, sample = sampled(planted=STRONG)
 

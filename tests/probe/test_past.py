@@ -10,10 +10,10 @@ from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.codec import HEARING_SECONDS
 from leitmotif.musicgen.hooks import ActivationCache
 from leitmotif.probe.leak import look_ahead, refuse_leak
-from leitmotif.probe.past import Reading
-from leitmotif.probe.targets import HEARING_SECONDS
+from leitmotif.probe.past import FeatureReading
 from leitmotif.sae.used import load_used
 
 SITE = "layers.1.residual"
@@ -43,7 +43,7 @@ def planner(repo_root: Path) -> HookedMusicGen:
 
 
 def heard(model: Any, encoders: Any) -> np.ndarray:
-    reading = Reading(model, [SITE], "float16", encoders)
+    reading = FeatureReading(model, [SITE], "float16", encoders)
     random = np.random.default_rng(0)
     notes = np.repeat(random.uniform(200, 900, size=12), RATE // 4)
     audio = (0.3 * np.sin(2 * np.pi * np.cumsum(notes) / RATE)).astype(np.float32)

@@ -9,20 +9,27 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
+from leitmotif.frames import Timing
 from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 
+TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
 SETTINGS = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=4)
 
 
 class Store:
     """Holds row number and track as features."""
+
+    def __init__(self, timing: Timing = TIMING) -> None:
+        self.timing = timing
+
+    def header(self, site: str, track_id: str) -> "Store":
+        return self
 
     def load(self, site: str, track_id: str) -> np.ndarray:
         assert site == "layers.0.residual"
@@ -60,7 +67,7 @@ def sound(name: str, frames: int = 1000) -> TrackSound:
         silence=0.0,
         dc_offset=0.0,
     )
-    return TrackSound(features, artifacts)
+    return TrackSound(features, artifacts, frame_rate=50)
 
 
 def label(name: str, onset: float) -> Label:
@@ -88,7 +95,8 @@ def gathered(
 ) -> Rows:
     settings = {"start_seconds": 2.0, "stride": 10, "exploratory": False} | changes
     sounds = {one.track_id: sound(one.track_id) for one in tracks}
-    return gather(tracks, sounds, labels, rows, horizons=HORIZONS, settings=SETTINGS, **settings)
+    settings = {"timing": TIMING, "horizons": HORIZONS, "settings": SETTINGS} | settings
+    return gather(tracks, sounds, labels, rows, **settings)
 
 
 def test_a_row_is_a_step_with_its_own_features_controls_and_target() -> None:
@@ -99,7 +107,7 @@ def test_a_row_is_a_step_with_its_own_features_controls_and_target() -> None:
     assert X[:90, 0].tolist() == list(range(100, 1000, 10))
     seconds = rows.controls.values[:, rows.controls.names.index("position.seconds")]
     np.testing.assert_allclose(seconds, X[:, 0] / 50)
-    ahead = 10.0 - (X[:, 0] / 50 + HEARING_SECONDS)
+    ahead = 10.0 - (X[:, 0] / 50 + TIMING.hearing_seconds)
     wanted = (ahead > 5) & (ahead <= 7) & (X[:, 1] == 1)
     assert np.array_equal(rows.targets[:, 1] > 0, wanted)
     last = rows.controls.values[:, rows.controls.names.index("local_energy.last")]
@@ -123,7 +131,7 @@ def test_by_decisions_nothing_is_known_past_the_last_window() -> None:
     scored = gathered(tracks, [label("1", 10.0)], [coverage("1")])
     decided = gathered(tracks, [label("1", 10.0)], [coverage("1", "decisions")])
     assert scored.contexts[0].steps.max() == 790
-    assert decided.contexts[0].steps.max() / 50 + HEARING_SECONDS + 7 <= 16
+    assert decided.contexts[0].steps.max() / 50 + TIMING.hearing_seconds + 7 <= 16
     with pytest.raises(ProbeError, match="no row's horizons are all known"):
         gathered(tracks, [], [coverage("1", "decisions")], start_seconds=12.0)
 
@@ -141,7 +149,7 @@ def test_places_at_which_all_tracks_agree_are_left_out_of_a_sample() -> None:
     rows = gathered(tracks, labels, [coverage(name) for name in "123"])
     sample = rows.sample(HORIZONS, 1)
     X = rows.features(Store(), "layers.0.residual")[sample.inside]
-    ahead = 10.0 - (X[:, 0] / 50 + HEARING_SECONDS)
+    ahead = 10.0 - (X[:, 0] / 50 + TIMING.hearing_seconds)
     assert ((ahead > 5) & (ahead <= 7)).all()
     assert len(sample.tracks) == 3
     assert [set(sample.y[track].tolist()) for track in sample.tracks] == [{1.0}, {1.0}, {0.0}]

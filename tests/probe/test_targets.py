@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.probe.targets import Events, events_of, known_tracks, now, target
+from leitmotif.frames import Timing
+from leitmotif.probe.targets import Events, events_of, known_tracks, target
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Coverage, Label
 
+TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 MEDIUM = Horizon("medium", 5.0, 10.0)
 NOTHING = Events(np.array([]), np.array([]))
 
@@ -47,9 +49,9 @@ def test_the_strongest_recurrence_counts() -> None:
 
 
 def test_a_row_knows_the_frames_it_has_read_and_what_the_codec_heard_beyond_them() -> None:
-    assert now([0, 50]) == pytest.approx([0.074, 1.074])
+    assert TIMING.now([0, 50]) == pytest.approx([0.074, 1.074])
     event = Events(np.array([6.05]), np.array([1.0]))
-    y, _ = target(now(np.arange(60)), event, MEDIUM, end=None)
+    y, _ = target(TIMING.now(np.arange(60)), event, MEDIUM, end=None)
     # 6.05 s lies more than 5 s past now as long as t / 50 + 0.074 < 1.05.
     assert np.flatnonzero(y).tolist() == list(range(49))
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 
 RATE = 16_000
 NOTE = 0.25
 """Seconds."""
-SEARCH = Search(lengths=(2.0,), min_lag=2.0, texture_seconds=0.5)
+SEARCH = SearchSettings(lengths=(2.0,), min_lag=2.0, texture_seconds=0.5)
 
 Samples = NDArray[np.float32]
 

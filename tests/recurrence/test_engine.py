@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
 from leitmotif.recurrence.refine import TEMPO_COST, total_score
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import make_views
 from tests.recurrence.melodies import NOTE, RATE, SEARCH, piece, tones, walk
 
@@ -18,11 +18,11 @@ NOTES = [*walk(16, 3), *walk(8, 1), *walk(32, 4), *walk(8, 1), *walk(16, 5)]
 """Of ``piece()``."""
 
 
-def best(audio: np.ndarray, search: Search = SEARCH) -> Suggestion:
+def best(audio: np.ndarray, search: SearchSettings = SEARCH) -> Suggestion:
     return suggest_in_audio(audio, RATE, search)[0]
 
 
-def kept(audio: np.ndarray, search: Search = SEARCH) -> list[Suggestion]:
+def kept(audio: np.ndarray, search: SearchSettings = SEARCH) -> list[Suggestion]:
     return accepted(suggest_in_audio(audio, RATE, search), p=0.01, false_per_minute=0.2)
 
 
@@ -56,6 +56,7 @@ def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
     assert faster == slower == pytest.approx(steady - 0.04 * TEMPO_COST)
 
 
+@pytest.mark.slow
 @given(shift=st.integers(-7, 7))
 @settings(max_examples=5, deadline=None)
 def test_a_piece_in_another_key_has_its_recurrences_in_the_same_places(shift: int) -> None:
@@ -72,6 +73,7 @@ def test_a_recurrence_is_accepted_once() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_of_pieces_in_which_nothing_returns_few_have_proposals() -> None:
     # At the level of 0.01, two of six would be chance once in 700 times.
     any_kept = [bool(kept(tones(walk(64, seed)))) for seed in range(100, 106)]
@@ -103,6 +105,7 @@ def test_the_loop_is_what_texture_explains() -> None:
     assert best(piece(), everything).texture < 0.8
 
 
+@pytest.mark.slow
 def test_a_motif_is_found_beside_a_loop() -> None:
     loop = tones(walk(4, 6) * 40)  # alike at more places than are looked at
     audio = np.concatenate([tones(walk(8, 1)), loop, tones(walk(8, 7)), tones(walk(8, 1)), loop])
@@ -111,6 +114,7 @@ def test_a_motif_is_found_beside_a_loop() -> None:
     assert any(lag == pytest.approx(44, abs=0.1) for lag in lags)
 
 
+@pytest.mark.slow
 def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
     views = make_views(piece(), RATE, rate=SEARCH.rate)
     first, again = suggest(views, SEARCH), suggest(views, SEARCH)
@@ -137,7 +141,7 @@ def test_too_little_audio_for_two_windows_gives_nothing() -> None:
 
 @pytest.mark.parametrize("seconds", [6.0, 6.3, 6.9, 7.2, 9.1])
 def test_a_recording_with_room_for_the_shortest_windows_alone_is_searched(seconds: float) -> None:
-    search = Search()
+    search = SearchSettings()
     assert search.least_seconds == 6.0
     motif = tones(walk(12, 1))  # 3 s
     audio = np.concatenate([motif, motif, motif, motif])[: round(seconds * RATE)]

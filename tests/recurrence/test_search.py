@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from leitmotif.recurrence.pairs import Pairs, distinct
 from leitmotif.recurrence.refine import refine
 from leitmotif.recurrence.search import peaks, seeds
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.views import Views, make_views, transposed
 
@@ -20,7 +20,7 @@ def random_views(frames: int, seed: int = 0) -> Views:
 
 
 def test_similarities_are_the_means_along_the_diagonals_in_the_best_key() -> None:
-    views, search = random_views(150), Search(lengths=(4.0,), tempo=0.0)
+    views, search = random_views(150), SearchSettings(lengths=(4.0,), tempo=0.0)
     found = peaks(views, search, 10, 20)
     assert len(found) > 0
     for n in range(len(found)):
@@ -37,7 +37,7 @@ def test_similarities_are_the_means_along_the_diagonals_in_the_best_key() -> Non
 
 @pytest.mark.parametrize("tempo", [1 / 1.08, 1.08])
 def test_another_tempo_is_found(tempo: float) -> None:
-    views, search = random_views(300), Search(lengths=(4.0,))
+    views, search = random_views(300), SearchSettings(lengths=(4.0,))
     pitch = views.pitch.copy()
     target = 200 + np.round(np.arange(40) * tempo).astype(int)
     pitch[:, target[0] : target[-1] + 1] = pitch[
@@ -50,7 +50,7 @@ def test_another_tempo_is_found(tempo: float) -> None:
 
 
 def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
-    views, search = random_views(150), Search(lengths=(3.0, 4.0, 6.0), tempo=0.0)
+    views, search = random_views(150), SearchSettings(lengths=(3.0, 4.0, 6.0), tempo=0.0)
     found = peaks(views, search, 0, 150)
     assert set(found.frames) == {30, 60}
     for frames in (30, 60):
@@ -66,7 +66,7 @@ def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
 
 def test_seeds_of_each_length_are_distinct() -> None:
     views = random_views(300)
-    found = seeds(views, Search(lengths=(3.0, 4.0, 6.0), max_texture=1.0))
+    found = seeds(views, SearchSettings(lengths=(3.0, 4.0, 6.0), max_texture=1.0))
     for frames in (30, 60):
         some = found.taken(found.frames == frames)
         assert 0 < len(some) <= 40
@@ -127,7 +127,7 @@ def heard(seconds: float = 16.0) -> Views:
 
 def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
     """Summed as whole numbers, and so in any order, the similarities are the same to the bit."""
-    views, search = heard(), Search(lengths=(4.0, 6.0), tempo=0.08)
+    views, search = heard(), SearchSettings(lengths=(4.0, 6.0), tempo=0.08)
     for view in (views.pitch, views.rhythm):
         assert (np.rint(view * GRID) == view * GRID).all()
     whole = {
@@ -146,7 +146,7 @@ def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
     assert len(exact) > 20
     for n in range(len(exact)):
         assert exact.similarity[n] == similarity(exact, n)
-    steady = Search(lengths=(4.0, 6.0), tempo=0.0)
+    steady = SearchSettings(lengths=(4.0, 6.0), tempo=0.0)
     refined = refine(views, exact, steady).pairs
     for n in range(0, len(refined), 50):
         assert refined.similarity[n] == similarity(refined, n)
@@ -154,7 +154,7 @@ def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
 
 def test_texture_is_the_best_similarity_of_the_windows_apart_over_theirs_together() -> None:
     views = heard()
-    search = Search(lengths=(4.0,), tempo=0.08, min_lag=0.0)
+    search = SearchSettings(lengths=(4.0,), tempo=0.08, min_lag=0.0)
     found = peaks(views, search, 0, views.frames)
     # Windows at an edge are judged by one side alone unless they are far apart.
     some = found.taken(np.flatnonzero(found.recurrence - found.motif >= 80)[::7])

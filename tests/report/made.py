@@ -10,7 +10,7 @@ import soundfile
 
 from leitmotif.causal.log import write_log
 from leitmotif.files import sha256_json, write_table
-from leitmotif.report.material import Files
+from leitmotif.report.material import ReportFiles
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
@@ -77,7 +77,7 @@ class Made:
     def __init__(self, root: Path) -> None:
         self.root = root
         data = root / "data"
-        self.files = Files(
+        self.files = ReportFiles(
             log=data / "interventions.jsonl",
             manifest=data / "manifest.jsonl",
             **{
@@ -180,7 +180,7 @@ class Made:
             for row in self.verdicts
         ]
 
-    def write(self) -> Files:
+    def write(self) -> ReportFiles:
         for name in ("alignment", "probes", "calibration", "effects", "verdicts", "approaches"):
             write_table(getattr(self.files, name), getattr(self, name))
         write_table(self.files.manifest, map(track, TRACKS))

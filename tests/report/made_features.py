@@ -9,12 +9,12 @@ import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import read_table, sha256_file, write_table
-from leitmotif.frames import FRAME_RATE
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.frames import Timing
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.sae.encode import FeatureHeader, write_codes
 from leitmotif.sae.model import Codes
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.tables.base import Span
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.corpus import ManifestTrack, Window
@@ -23,6 +23,7 @@ from leitmotif.tensors import write_tensors
 from tests.sae.making import random_sae
 
 FRAMES = 400
+TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 
 
 def track(number: int, onsets: Sequence[float] = (), frames: int = FRAMES) -> Track:
@@ -31,12 +32,12 @@ def track(number: int, onsets: Sequence[float] = (), frames: int = FRAMES) -> Tr
         track_id=f"track_{number}",
         path=f"audio/{number}.flac",
         sha256="0" * 64,
-        seconds=frames / FRAME_RATE,
+        seconds=frames / TIMING.frame_rate,
         tags=[],
         licence=None,
         windows=[Window(start_frame=0, frames=frames)],
     )
-    context = Context(0, frames, 0, np.array(onsets, float), None)
+    context = ListenedContext(0, frames, 0, np.array(onsets, float), None, TIMING)
     return Track(number, row, [context], [], complete=True)
 
 
@@ -77,7 +78,7 @@ def write_track(root: Path, number: int, samples: np.ndarray) -> ManifestTrack:
             "energy": np.full(frames, -12, np.float32),
             "onset": random.random(frames).astype(np.float32),
         },
-        {},
+        {"frame_rate": "50"},
     )
     return track(number, frames=frames).row.model_copy(update={"sha256": sha256_file(path)})
 
@@ -121,6 +122,8 @@ def write_activity(folder: Path, track_id: str, activity: np.ndarray) -> None:
         site="layers.1.residual",
         track_id=track_id,
         frames=len(activity),
+        frame_rate=50,
+        hearing_seconds=0.074,
         d_sae=activity.shape[1],
         weights_sha256="0" * 64,
         activations_address="0" * 64,
@@ -129,10 +132,10 @@ def write_activity(folder: Path, track_id: str, activity: np.ndarray) -> None:
     write_codes(folder / f"{track_id}.safetensors", codes, header)
 
 
-def used(name: str, *, seed: int) -> Used:
+def used(name: str, *, seed: int) -> UsedSae:
     """An autoencoder of 64 features with random weights, of which no folder exists."""
     sae = random_sae(width=8, features=64, seed=seed)
-    return Used(Hook.model_construct(name=name), sae, "layers.1.residual", None)
+    return UsedSae(Hook.model_construct(name=name), sae, "layers.1.residual", None)
 
 
 def candidate(

@@ -14,12 +14,13 @@ from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.claims import Horizon
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
-from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
+from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.interval import IntervalRow
 from tests.accessibility import violations
 from tests.report.made_features import (
     FRAMES,
+    TIMING,
     candidate,
     coverage,
     label,
@@ -45,7 +46,7 @@ TESTED = [
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+def sources(tmp_path_factory: pytest.TempPathFactory) -> PageSources:
     root = tmp_path_factory.mktemp("data")
     written = []
     for number in range(3):
@@ -62,10 +63,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         root / "features",
         [label("track_1", 6.0)],
         [coverage(row.track_id) for row in written],
+        timing=TIMING,
         exploratory=False,
     )
     rows = [candidate(1, 5, "2-4s", "one"), candidate(2, 7, "2-4s", "one")]
-    return Sources(
+    return PageSources(
         shown=choose(rows, TESTED, horizon="2-4s", limit=2),
         corpus=root / "corpus",
         features=root / "features",
@@ -80,7 +82,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     )
 
 
-def write(root: Path, sources: Sources) -> SimpleNamespace:
+def write(root: Path, sources: PageSources) -> SimpleNamespace:
     root.mkdir()
     folder = Folder(root, Shell("made", "tiny", [], [(INDEX, "Features")]))
     write_feature_pages(folder, sources, {"one:6": "pairs/six.html"})
@@ -88,12 +90,12 @@ def write(root: Path, sources: Sources) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> SimpleNamespace:
+def report(tmp_path_factory: pytest.TempPathFactory, sources: PageSources) -> SimpleNamespace:
     return write(tmp_path_factory.mktemp("written") / "report", sources)
 
 
 def test_equal_sources_give_equal_bytes(
-    report: SimpleNamespace, sources: Sources, tmp_path: Path
+    report: SimpleNamespace, sources: PageSources, tmp_path: Path
 ) -> None:
     again = write(tmp_path / "again", sources)
     hashes = [
@@ -129,7 +131,7 @@ def test_names_are_escaped_and_features_without_moments_say_so(report: SimpleNam
     assert "MISALIGNED: &lt;made&gt; &amp; tested" in text
     assert "never active in these tracks" in (report.root / "features" / "one-7.html").read_text()
     other = (report.root / "features" / "one-6.html").read_text()
-    assert "The probes did not choose" in other
+    assert "The probes did not select" in other
     assert 'href="../pairs/six.html">hear it</a>' in other
 
 

@@ -21,7 +21,7 @@ from leitmotif.report.features.survey import survey
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.corpus import Window
-from tests.report.made_features import coverage, label, track, write_activity, write_track
+from tests.report.made_features import TIMING, coverage, label, track, write_activity, write_track
 from tests.report.test_feature_measures import HORIZON
 
 
@@ -60,7 +60,9 @@ def test_a_trace_stands_on_the_ground_and_reaches_the_top_at_the_largest() -> No
 def test_charts_of_a_feature_that_is_never_active_are_empty_and_finite(tmp_path: Path) -> None:
     row = write_track(tmp_path, 0, np.zeros(HOP * 400))
     write_activity(tmp_path / "sae", "track_0", np.zeros((400, 4)))
-    tracks = tracks_of([row], tmp_path / "features", [], [coverage("track_0")], exploratory=False)
+    tracks = tracks_of(
+        [row], tmp_path / "features", [], [coverage("track_0")], timing=TIMING, exploratory=False
+    )
     places = {"encoded": tmp_path / "sae", "features": tmp_path / "features"}
     found = survey([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
     assert found.moments == []
@@ -86,6 +88,7 @@ def test_a_clip_of_a_later_window_is_of_that_window(tmp_path: Path) -> None:
         tmp_path / "features",
         [label("track_0", 5.0)],
         [coverage("track_0")],
+        timing=TIMING,
         exploratory=False,
     )
     second = one.contexts[1]

@@ -19,7 +19,7 @@ from leitmotif.report.material import read_material
 from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
-from leitmotif.tables.interventions import Metrics, read_log
+from leitmotif.tables.interventions import ClipMetrics, read_log
 from leitmotif.targets import RECORD
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
@@ -88,10 +88,10 @@ def test_names_with_markup_stay_text(report_folder: Path) -> None:
 def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     text = Page(report_folder / "index.html").text
     assert "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0)" in text
-    assert text.count("had interventions chosen its site") == 1
-    assert "had interventions chosen its site: +62.0 (52.0 to 72.0)" in text
+    assert text.count("at the site that interventions select") == 1
+    assert "at the site that interventions select: +62.0 (52.0 to 72.0)" in text
     assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
-    assert "misaligned autoencoder finds no feature" in text
+    assert "misaligned autoencoder no feature found" in text
     assert (
         "naive test 0.300 (0.250 to 0.350) , by the controlled test 0.050 (0.040 to 0.060)" in text
     )
@@ -101,8 +101,13 @@ def test_findings_come_first_and_what_is_entangled_last_and_never_as_a_finding(
     report_folder: Path,
 ) -> None:
     text = Page(report_folder / "index.html").text
-    tried = text[text.index("All that was tried") :]
-    order = ["Findings: foresight", "Decodable, not causal", "Look-back", "Apart: entangled"]
+    tried = text[text.index("Everything that was tried") :]
+    order = [
+        "Findings: foresight",
+        "Decodable, not causal",
+        "Look-back",
+        "Entangled (not findings)",
+    ]
     places = [tried.index(title) for title in order]
     assert places == sorted(places)
     findings, apart = tried[: places[1]], tried[places[3] :]
@@ -164,7 +169,7 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
     files = made.write()
     rows = read_log(files.log)
     at = next(n for n, row in enumerate(rows) if row.candidate == SITE and row.condition == "patch")
-    nothing = {"excluded": "silent", "returns": [], "metrics": Metrics()}
+    nothing = {"excluded": "silent", "returns": [], "metrics": ClipMetrics()}
     rows[at] = rows[at].model_copy(update=nothing)
     write_log(files.log, rows)
     write_report(tmp_path / "report", read_material(files), ALL)
@@ -216,15 +221,15 @@ def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_p
     pairs = page_data(path)
     assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
     assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
-    assert pairs[0]["title"] == "Taken to rest throughout the continuation"
+    assert pairs[0]["title"] == "Ablated throughout the continuation"
     assert {(pair["condition"], pair["track"]) for pair in pairs} == {
         (name, track)
         for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
         for track in ("piece_1", "piece_2")
     }
     text = Page(path).text + Page(folder / "index.html").text
-    assert "patched from another track's run throughout the continuation" in text
-    assert "the other cue's run" not in text
+    assert "patched from the run on another track throughout the continuation" in text
+    assert "under the other cue" not in text
 
 
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:

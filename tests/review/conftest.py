@@ -10,14 +10,14 @@ from starlette.testclient import TestClient
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import sha256_file, write_table
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from leitmotif.tensors import write_tensors
 from tests.review.paged import client_of
 
-Build = Callable[..., Sources]
+Build = Callable[..., ReviewSources]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def build(tmp_path: Path) -> Build:
         seconds: int = 16,
         window_seconds: float = 1.0,
         name: str = "{number}.wav",
-    ) -> Sources:
+    ) -> ReviewSources:
         root = tmp_path / "data"
         rows, queue = [], []
         for number in range(tracks):
@@ -47,7 +47,7 @@ def build(tmp_path: Path) -> Build:
             ),
         )
         (root / "decisions").mkdir(parents=True)
-        return Sources(
+        return ReviewSources(
             proposals=root / "proposals.jsonl",
             manifest=root / "manifest.jsonl",
             corpus=root / "corpus",

@@ -15,7 +15,7 @@ import uvicorn
 
 from leitmotif.review.guard import Access
 from leitmotif.review.server import application
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 
 _PROGRAM = """
 import sys
@@ -67,7 +67,7 @@ def lasting_port() -> int:
     raise RuntimeError("no port is free")
 
 
-def start(sources: Sources, *, reviewers: str = "ana,ben", port: int = 0) -> Server:
+def start(sources: ReviewSources, *, reviewers: str = "ana,ben", port: int = 0) -> Server:
     """Start a server, and return when it listens."""
     paths = [str(getattr(sources, field.name)) for field in fields(sources)]
     process = subprocess.Popen(
@@ -83,7 +83,7 @@ def start(sources: Sources, *, reviewers: str = "ana,ben", port: int = 0) -> Ser
 
 
 @contextmanager
-def running(sources: Sources, *, reviewers: str = "ana,ben") -> Iterator[Server]:
+def running(sources: ReviewSources, *, reviewers: str = "ana,ben") -> Iterator[Server]:
     """Run a server for the length of a block."""
     server = start(sources, reviewers=reviewers)
     try:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 
 from leitmotif.files import read_table
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.queue import Item, items
-from leitmotif.review.session import Sources
+from leitmotif.review.session import ReviewSources
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.proposals import read_proposals
@@ -64,6 +65,7 @@ class Client:
             return
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     pairs = DECISIONS // len(REVIEWERS)
     sources = build(tracks=5, proposals=pairs // 5, window_seconds=0.1)
@@ -96,7 +98,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     index.close()
 
 
-def divided(sources: Sources, address: str) -> list[Client]:
+def divided(sources: ReviewSources, address: str) -> list[Client]:
     """Give each reviewer's items to two clients, which take turns."""
     tracks = {row.track_id: row for row in read_table(sources.manifest, ManifestTrack)}
     queue = list(items(read_proposals(sources.proposals), tracks).values())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.review.index import Standing
-from leitmotif.review.queue import BATCH, order, progress, waiting
+from leitmotif.review.queue import BATCH, order, review_progress, waiting
 from leitmotif.review.standing import by_pair
 
 PAIRS = [f"{number:016x}" for number in range(100)]
@@ -71,12 +71,12 @@ def test_disagreements_are_for_all_until_one_settles_them() -> None:
 def test_pace_is_the_median_gap_without_pauses() -> None:
     times = [0, 4, 10, 3610, 3614, 3618]  # an hour's pause in between
     decided = [said("ana", pair, time=time) for pair, time in zip(PAIRS, times, strict=False)]
-    found = progress(PAIRS[10:20], [PAIRS[11], PAIRS[90]], decided)
+    found = review_progress(PAIRS[10:20], [PAIRS[11], PAIRS[90]], decided)
     assert (found.decided, found.remaining, found.skipped) == (6, 10, 1)
     assert found.per_minute == pytest.approx(15)
     assert found.seconds_left == pytest.approx(40)
 
 
 def test_pace_is_unknown_at_first() -> None:
-    found = progress(PAIRS[:3], [], [said("ana", PAIRS[5], time=3.0)])
+    found = review_progress(PAIRS[:3], [], [said("ana", PAIRS[5], time=3.0)])
     assert (found.per_minute, found.seconds_left) == (None, None)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from leitmotif.files import write_table
 from leitmotif.sae.formats import CONFIG, WEIGHTS, save_sae
 from leitmotif.sae.model import SaeConfig, SparseAutoencoder
-from leitmotif.sae.registry import Audio, FolderCheckpoint, Hook
+from leitmotif.sae.registry import FolderCheckpoint, Hook, HookAudio
 from leitmotif.store import ActivationStore
 from leitmotif.store.index import INDEX
 from tests.sae.making import sparse_activations, write_track
@@ -94,7 +94,7 @@ def make_hook(tmp_path: Path) -> Callable[..., Hook]:
             "normalize_activations": "none",
             "forward_dtype": "float32",
             "context_frames": 1500,
-            "audio": Audio(sample_rate=32_000, channels="mono", prompt="none"),
+            "audio": HookAudio(sample_rate=32_000, channels="mono", prompt="none"),
             "checkpoint": FolderCheckpoint(
                 source="folder",
                 path=name,

@@ -12,7 +12,7 @@ from torch import Tensor
 from leitmotif.files import sha256_json
 from leitmotif.sae import SaeConfig, SparseAutoencoder
 from leitmotif.sae.model import Activation
-from leitmotif.store.header import TENSOR, Header, Origin, address_of
+from leitmotif.store.header import TENSOR, Header, TensorOrigin, address_of
 from leitmotif.store.index import IndexRow, file_of
 from leitmotif.tables.corpus import Window
 from leitmotif.tensors import serialise
@@ -110,7 +110,7 @@ def sparse_activations(
 
 def write_track(root: Path, site: str, track_id: str, rows: np.ndarray) -> IndexRow:
     """Put one tensor of activations into a store; its row of the index is still to be written."""
-    origin = Origin(
+    origin = TensorOrigin(
         model="tiny",
         revision="",
         model_fingerprint="a" * 64,
@@ -131,6 +131,7 @@ def write_track(root: Path, site: str, track_id: str, rows: np.ndarray) -> Index
         windows=origin.windows,
         frames=len(rows),
         frame_rate=50,
+        hearing_seconds=0.074,
         sample_rate=32_000,
         address=address_of(origin),
     )

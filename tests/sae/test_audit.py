@@ -12,7 +12,7 @@ from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae import SparseAutoencoder
 from leitmotif.sae import model as module
-from leitmotif.sae.audit import Audit, judge, measure, measure_sites, neighbours
+from leitmotif.sae.audit import Audit, audit_sites, measure, measure_sites, neighbours
 from leitmotif.sae.encode import encode_site, read_codes
 from leitmotif.sae.misalignment import misalign
 from leitmotif.sae.registry import Hook
@@ -86,7 +86,7 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
 
 def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> Audit:
     sites = neighbours(store.sites, declared, reach=1)
-    return judge("one", measure_sites("one", sae, store, sites), declared)
+    return audit_sites("one", measure_sites("one", sae, store, sites), declared)
 
 
 def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae) -> None:

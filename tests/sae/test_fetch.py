@@ -25,6 +25,8 @@ import sys
 from leitmotif.errors import LeitmotifError
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.registry import HubCheckpoint
+
+pytestmark = pytest.mark.slow
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))
 except LeitmotifError as error:

@@ -12,7 +12,7 @@ from leitmotif.sae import load_sae
 from leitmotif.sae import recipe as module
 from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store
 from leitmotif.sae.registry import load_registry
-from leitmotif.sae.train import Progress
+from leitmotif.sae.train import TrainingProgress
 from leitmotif.sae.trained import Training, trained_of
 from leitmotif.store import ActivationStore
 
@@ -42,7 +42,7 @@ def test_a_resumed_run_leaves_the_same_folder(
 ) -> None:
     train_on_store(store, SITE, SETTINGS, tmp_path / "whole")
 
-    def killed(row: Progress) -> None:
+    def killed(row: TrainingProgress) -> None:
         if row.step == 300:  # past the checkpoint at 200
             raise KeyboardInterrupt
 

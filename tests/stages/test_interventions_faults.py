@@ -14,7 +14,15 @@ from ruamel.yaml import YAML
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.stages import CANDIDATES, CLIPS, FAILURES, INTERVENTIONS, METRICS, PLOTS, PROBES
+from leitmotif.stages import (
+    CANDIDATES,
+    CLIPS,
+    FAILURES,
+    INTERVENTIONS,
+    METRICS,
+    PLOTS,
+    PROBES,
+)
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.interventions import interventions
@@ -23,6 +31,8 @@ from leitmotif.tables.interventions import read_log
 from tests.disk import enlarge, small_disk
 from tests.killing import dying
 from tests.tables.made import interval, probe
+
+pytestmark = pytest.mark.slow
 
 SITE = "layers.1.residual"
 CACHE = Path(".leitmotif/clips")
@@ -62,7 +72,6 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     whole["probes"]["comparisons"] = []
     whole["interventions"] |= {
         "tracks": 2,
-        "seconds": 2.0,
         "candidates": 0,
         "kept_tracks": 2,
         "rows": 4,
@@ -94,16 +103,16 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
 def test_a_killed_stage_goes_on_and_ends_as_an_unbroken_one(workplace: Workplace) -> None:
     root = workplace.fresh("killed")
     clips = len({row.clip_id for row in read_log(workplace.made / INTERVENTIONS)})
-    assert dying("interventions", root, flush=6) == -signal.SIGKILL
+    assert dying("interventions", root, file=6, among="clips") == -signal.SIGKILL
     kept = {path.name: path.stat().st_mtime_ns for path in (root / CACHE).glob("*.safetensors")}
     assert len(kept) == 5
     # The others, and a second file of audio that is half there.
-    assert dying("interventions", root, flush=clips - 5 + 2) == -signal.SIGKILL
+    assert dying("interventions", root, file=clips - 5 + 2, among="clips") == -signal.SIGKILL
     assert len(list((root / CACHE).glob("*.safetensors"))) == clips
     (half,) = root.glob("data/.clips.*.partial")
     assert len(list(half.iterdir())) == 2
     assert not (root / INTERVENTIONS).exists()
-    assert dying("interventions", root, flush=0) == 0
+    assert dying("interventions", root, file=0, among="clips") == 0
     assert {name: (root / CACHE / name).stat().st_mtime_ns for name in kept} == kept
     assert outputs(root) == workplace.outputs()
 

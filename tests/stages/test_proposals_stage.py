@@ -84,6 +84,7 @@ def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
     assert found["precision"] is None
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_recurrences_of_any_files(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     motif_comes_back, noise = piece(), np.random.default_rng(0).normal(0, 0.1, 20 * RATE)

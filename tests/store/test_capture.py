@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from leitmotif.errors import AudioError, StoreError
+from leitmotif.errors import StoreError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.capture import capture, fit_windows
+from leitmotif.store.capture import capture
 from leitmotif.tables.corpus import Window
 
 SITES = ["layers.0.residual", "layers.2.residual", "layers.2.mlp"]
@@ -110,18 +108,3 @@ def test_values_beyond_half_precision_are_refused(
     with pytest.raises(StoreError, match="float32"):
         read(model, noise(8), window, "float16")
     read(model, noise(8), window, "float32")
-
-
-@given(start=st.integers(0, 500), frames=st.integers(1, 1500), available=st.integers(0, 2500))
-def test_a_window_is_cut_by_a_second_at_most(start: int, frames: int, available: int) -> None:
-    window = Window(start_frame=start, frames=frames)
-    missing = start + frames - available
-    if missing <= 0:
-        assert fit_windows([window], available) == [window]
-    elif missing <= 50 and available > start:
-        fitted = fit_windows([window], available)
-        assert fitted == [Window(start_frame=start, frames=available - start)]
-    else:
-        with pytest.raises(AudioError) as caught:
-            fit_windows([window], available)
-        assert caught.value.reason == "too_short"

@@ -15,7 +15,7 @@ from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.parallel import in_processes
 from leitmotif.probe.baseline import shuffle_weights
-from leitmotif.probe.past import Reading
+from leitmotif.probe.past import FeatureReading
 from leitmotif.sae.splice import read_codes_of
 from leitmotif.store import ActivationStore
 from leitmotif.store.build import StoreBuilder
@@ -98,7 +98,7 @@ def test_all_readers_of_a_track_share_its_codes(
     (codes,) = read_codes_of(CachedCodec(own, tmp_path), track, audio)
     prefix = prefix_of(CachedCodec(own, tmp_path), track, audio, seconds=0.5)
     samples = load_audio(audio / track.path, sample_rate=32_000).samples
-    reading = Reading(own.model, [SITE], "float16", codec=CachedCodec(own, tmp_path))
+    reading = FeatureReading(own.model, [SITE], "float16", codec=CachedCodec(own, tmp_path))
     states = reading(samples, None)[SITE].toarray()
     np.testing.assert_array_equal(states, stores[0].load(SITE, "1"))
     assert torch.equal(prefix.codes, codes[0])

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import EncodecModel
 
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER, WORK
-from training.codec import save_codec
+from training.codec import load_codec, save_codec
 from training.concept_world import ConceptWorld, load_concept_world
 from training.concepts import compose_clip, every_concepts
 from training.concepts_codec import BOOKS, build_concept_codec
@@ -106,7 +106,7 @@ def _codec(world: ConceptWorld, folder: Path) -> EncodecModel:
     """The codec of this run, kept in the work folder so that a resumed run has the same."""
     if not (folder / "config.json").exists():
         save_codec(build_concept_codec(world), folder)
-    return EncodecModel.from_pretrained(folder, dtype=torch.float32).eval()
+    return load_codec(folder)
 
 
 def main() -> None:

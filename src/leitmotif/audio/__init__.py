@@ -1,1 +1,1 @@
-"""From encoded files to samples and frame-wise features."""
+"""Decoding of audio files, and frame-wise features."""

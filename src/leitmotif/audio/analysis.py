@@ -1,4 +1,4 @@
-"""One track of the manifest: verified, decoded, checked, and measured."""
+"""Analysis of tracks of the manifest: verify, decode, check and measure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 
 
 _TRACKS = 5
-"""That a process measures before it is given others."""
+"""Number of tracks that a process gets at a time."""
 
 
 @dataclass(frozen=True)
 class TrackAnalysis:
-    """All that is measured of one track."""
+    """All measurements of one track."""
 
     features: Features
     artifacts: SourceArtifacts
 
 
 @dataclass(frozen=True)
-class Source:
-    """A recording that is to be measured."""
+class Recording:
+    """A recording to analyse."""
 
     path: Path
     track_id: str
     sha256: str
-    """That the file must have."""
+    """SHA-256 that the file must have."""
 
 
 def analyse_tracks(
-    sources: Sequence[Source], params: "FeaturesParams"
+    sources: Sequence[Recording], params: "FeaturesParams"
 ) -> Iterator[TrackAnalysis | AudioError]:
-    """What is measured of each recording, in their order, or why nothing can be."""
+    """Analyse recordings; yields for each, in order, its analysis or the error that prevents it."""
     parts = [sources[first : first + _TRACKS] for first in range(0, len(sources), _TRACKS)]
     return chain.from_iterable(in_processes(partial(_analyse, params), parts))
 
 
 def _analyse(
-    params: "FeaturesParams", sources: Sequence[Source]
+    params: "FeaturesParams", sources: Sequence[Recording]
 ) -> list[TrackAnalysis | AudioError]:
     found: list[TrackAnalysis | AudioError] = []
     for one in sources:
@@ -64,10 +64,24 @@ def _analyse(
 def analyse_track(
     path: Path, *, track_id: str, sha256: str, params: "FeaturesParams"
 ) -> TrackAnalysis:
-    """Measure the recording at ``path``, which must have this hash.
+    """Analyse one recording.
 
-    Raises AudioError with one of the reasons missing, checksum, undecodable, truncated,
-    non_finite, too_short and silent.
+    Parameters
+    ----------
+    path
+        The recording.
+    track_id
+        Its id in the manifest.
+    sha256
+        SHA-256 that the file must have.
+    params
+        Section ``features`` of params.yaml.
+
+    Raises
+    ------
+    AudioError
+        With the reason ``missing``, ``checksum``, ``undecodable``, ``truncated``, ``non_finite``,
+        ``too_short`` or ``silent``.
     """
     verify_audio(path, sha256)
     recording = read_recording(path)

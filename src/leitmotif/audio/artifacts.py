@@ -1,8 +1,8 @@
-"""Traces of recording and encoding, by which a model could tell tracks apart without hearing music.
+"""Traces of recording and encoding that identify a file independently of its music.
 
-A feature that predicts a recurrence may only have recognised the file: its encoder's low-pass, its
-bit rate, its level. These measures are the control for that. They are taken from the decoded file
-at its own rate, before mixing and resampling.
+A feature that predicts a recurrence may only have recognised the file, by its encoder's low-pass,
+its bit rate or its level. These measures serve as controls for this. They are computed on the
+decoded file at its own rate, before mixing and resampling.
 """
 
 from typing import Annotated
@@ -16,22 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from leitmotif.audio.decode import Recording, rms_dbfs
 
 Mono = NDArray[np.floating]
-"""[n], full scale at 1; measured in float64 if given in float64."""
+"""Mono audio [n], full scale at 1; float64 input is measured in float64."""
 
 CLIPPED = 0.999
-"""Magnitude from which a sample counts as clipped; lossy decoding moves it a little off 1."""
+"""Minimum magnitude of a clipped sample; lossy decoding moves it slightly away from 1."""
 
 _SILENCE_FRAME_SECONDS = 0.02
 _SPECTRUM_SECONDS = 0.1  # 10 Hz a bin
 _LOWEST_CUTOFF_HZ = 2000.0
-"""Encoders cut no lower; below, a bass part alone makes a cliff."""
+"""Encoders do not cut below this frequency, where even a bass part makes a steep drop."""
 
 _SMOOTHING_HZ = 500.0
 _TRANSITION_HZ = 300.0
 _CLIFF_DB = 20.0
 _EDGE_DB = 6.0
 _FLOOR_DB = -150.0
-"""Below the rounding noise of 16 bits (-133 dBFS per bin), above that of a decoder's arithmetic."""
+"""Below the rounding noise of 16 bits (-133 dBFS per bin), above the noise of a decoder."""
 
 
 class SourceArtifacts(BaseModel):
@@ -41,15 +41,15 @@ class SourceArtifacts(BaseModel):
 
     track_id: str
     sample_rate: Annotated[int, Field(gt=0)]
-    """Hz, of the file."""
+    """Sample rate of the file in Hz."""
     channels: Annotated[int, Field(gt=0)]
     bit_rate: Annotated[float, Field(ge=0)]
-    """kbit/s: the file's size over its duration."""
+    """File size over duration, in kbit/s."""
     cutoff_hz: Annotated[float, Field(gt=0)]
-    """Where the long-term spectrum falls off a cliff, as behind an encoder's low-pass; half the
-    sample rate where it does not."""
+    """Frequency at which the long-term spectrum drops steeply, as after an encoder's low-pass; half
+    of the sample rate if it does not."""
     peak: Annotated[float, Field(ge=0)]
-    """Largest magnitude of any channel; 1 is full scale, decoders may exceed it."""
+    """Largest magnitude of any channel. 1 is full scale; decoders may exceed it."""
     loudness: float
     """RMS level of all channels in dBFS."""
     clipped: Annotated[float, Field(ge=0, le=1)]
@@ -57,13 +57,25 @@ class SourceArtifacts(BaseModel):
     silence: Annotated[float, Field(ge=0, le=1)]
     """Fraction of 20-ms frames below ``features.silence_dbfs``."""
     dc_offset: float
-    """Mean sample value of the channel where it is largest in magnitude."""
+    """Mean sample value of the channel in which its magnitude is largest."""
 
 
 def measure_artifacts(
     recording: Recording, *, track_id: str, file_bytes: int, silence_dbfs: float
 ) -> SourceArtifacts:
-    """Measure a whole decoded file of at least one sample."""
+    """Measure a decoded file.
+
+    Parameters
+    ----------
+    recording
+        The whole file, at least one sample.
+    track_id
+        Its id in the manifest.
+    file_bytes
+        Size of the encoded file.
+    silence_dbfs
+        RMS level below which a frame of 20 ms is silent.
+    """
     samples, rate = recording.samples, recording.sample_rate
     # float64: sums in float32 depend on the processor's width.
     wide = samples.astype(np.float64)
@@ -86,13 +98,13 @@ def measure_artifacts(
 
 
 def cutoff_frequency(samples: Mono, sample_rate: int) -> float:
-    """Frequency in Hz where the long-term spectrum of mono audio [n] ends in a cliff.
+    """Frequency in Hz at which the long-term spectrum of mono audio [n] drops steeply.
 
-    The spectrum, in dB, is smoothed by a running median over 500 Hz, which removes partials and
-    keeps edges. A cliff is where it lies 20 dB above everything 600 Hz and more further up; it is
-    sought from 2 kHz, and of several the highest counts. Returned is the last frequency within 6 dB
-    of the level before the fall. Without a cliff that is half the sample rate: music that fades
-    out gradually, or fills the spectrum, shows no low-pass.
+    A running median over 500 Hz smooths the spectrum in dB; it removes partials and keeps edges. A
+    drop is a frequency at which the spectrum lies 20 dB above everything that is 600 Hz or more
+    above it. The search starts at 2 kHz, and the highest drop counts. The result is the last
+    frequency within 6 dB of the level before the drop. Without a drop it is half of the sample
+    rate: music whose spectrum falls gradually, or is full, shows no low-pass.
     """
     nyquist = sample_rate / 2
     length = min(len(samples), round(_SPECTRUM_SECONDS * sample_rate))
@@ -118,7 +130,7 @@ def cutoff_frequency(samples: Mono, sample_rate: int) -> float:
 
 
 def _last_run(mask: NDArray[np.bool_]) -> slice | None:
-    """The last stretch of true values, or None."""
+    """The last run of true values, or None."""
     true = np.flatnonzero(mask)
     if not len(true):
         return None

@@ -19,22 +19,23 @@ from leitmotif.files import sha256_file
 Samples = NDArray[np.float32]
 
 _MARGIN_SECONDS = 1
-"""Decoded on either side of a section, as context for the resampler's filter (a few ms long)."""
+"""Decoded on either side of a section as context for the resampler's filter, which spans a few
+ms."""
 
 _SHORTFALL_SECONDS = 0.1
-"""Tolerated when a header's duration is an estimate."""
+"""Tolerance, because the duration in a header can be an estimate."""
 
 _SILENCE_WINDOW_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A decoded file as it is: ``samples`` float32 [n, channels], full scale at 1.0."""
+    """A decoded file: ``samples`` float32 [n, channels] at the file's rate, full scale at 1."""
 
     samples: Samples
     sample_rate: int
     start_seconds: int
-    """Where in the file ``samples`` begins."""
+    """Time in the file at which ``samples`` begins."""
 
     @property
     def channels(self) -> int:
@@ -44,7 +45,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Audio:
-    """Mono audio at the rate that was asked for: ``samples`` float32 [n], full scale at 1.0."""
+    """Mono audio at the requested rate: ``samples`` float32 [n], full scale at 1."""
 
     samples: Samples
     sample_rate: int
@@ -58,7 +59,8 @@ class Audio:
 
 
 def verify_audio(path: Path, sha256: str) -> None:
-    """Raise AudioError unless the file is there (``missing``) and has this hash (``checksum``)."""
+    """Raise AudioError if the file does not exist (``missing``) or has another hash
+    (``checksum``)."""
     if not path.is_file():
         raise AudioError(
             f"{path} does not exist",
@@ -81,8 +83,20 @@ def read_recording(
 ) -> Recording:
     """Decode a file, or the whole seconds that cover a section of it.
 
-    Raises AudioError: ``undecodable`` when there is no such file or libsndfile cannot read it,
-    ``truncated`` when it ends before its header says.
+    Parameters
+    ----------
+    path
+        The file.
+    start_seconds
+        Start of the section.
+    seconds
+        Length of the section; None reads to the end.
+
+    Raises
+    ------
+    AudioError
+        ``undecodable`` if there is no such file or libsndfile cannot read it; ``truncated`` if it
+        is shorter than its header says.
     """
     start = max(0, int(start_seconds) - _MARGIN_SECONDS)
     try:
@@ -92,7 +106,7 @@ def read_recording(
             if seconds is not None:
                 end = math.ceil(start_seconds + seconds) + _MARGIN_SECONDS
                 promised = min(promised, end * rate)
-            # From the beginning: seeking in a damaged or odd MP3 is not exact to the sample.
+            # Read from the start: seeking in a damaged or unusual MP3 is not exact to the sample.
             samples = file.read(promised, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
@@ -115,7 +129,7 @@ def read_recording(
 
 def to_mono(recording: Recording, sample_rate: int) -> Audio:
     """Mix the channels with equal weights, then resample to ``sample_rate`` in Hz."""
-    # A fixed order of summation: numpy's own depends on the memory layout.
+    # Sum in a fixed order: numpy's order depends on the memory layout.
     mono = recording.samples[:, 0].astype(np.float32)
     for channel in range(1, recording.channels):
         mono = mono + recording.samples[:, channel]
@@ -136,11 +150,26 @@ def load_audio(
     start_seconds: float = 0.0,
     seconds: float | None = None,
 ) -> Audio:
-    """Load a file, or a section of it, as mono at ``sample_rate``.
+    """Load a file, or a section of it, as mono audio.
 
-    A section equals the same samples of the whole file; it is shorter than ``seconds`` where the
-    file ends earlier. Raises AudioError as
-    ``read_recording`` does.
+    A section has the same samples as the whole file at that place. It is shorter than ``seconds``
+    if the file ends earlier.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sample_rate
+        Of the result, in Hz.
+    start_seconds
+        Start of the section.
+    seconds
+        Length of the section; None reads to the end.
+
+    Raises
+    ------
+    AudioError
+        For the same reasons as ``read_recording``.
     """
     recording = read_recording(path, start_seconds=start_seconds, seconds=seconds)
     audio = to_mono(recording, sample_rate)
@@ -155,10 +184,23 @@ def load_audio(
 
 
 def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: str) -> None:
-    """Raise AudioError when audio is of no use: ``non_finite``, ``too_short`` or ``silent``.
+    """Raise AudioError if audio cannot be used.
 
-    Silent means that no 100 ms of it reach an RMS level of ``silence_dbfs``; ``name`` is what the
-    message calls the audio.
+    Parameters
+    ----------
+    audio
+        The audio to check.
+    min_seconds
+        Minimum duration.
+    silence_dbfs
+        RMS level that at least one section of 100 ms must reach.
+    name
+        Name of the audio in the message.
+
+    Raises
+    ------
+    AudioError
+        With the reason ``non_finite``, ``too_short`` or ``silent``.
     """
     if not np.isfinite(audio.samples).all():
         count = int(np.count_nonzero(~np.isfinite(audio.samples)))
@@ -189,9 +231,9 @@ def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: 
 
 
 def rms_dbfs(frames: NDArray[np.floating], *, floor: float = -120.0) -> NDArray[np.float64]:
-    """RMS level of frames [..., samples] in dB relative to a full-scale square wave, [...].
+    """RMS level [...] of frames [..., samples] in dB relative to a full-scale square wave.
 
-    Nothing is reported below ``floor``, so digital silence stays finite.
+    Levels are at least ``floor``, so that digital silence is finite.
     """
     # Sums in float64 without a copy of the audio in float64.
     energy = np.einsum("...n,...n->...", frames, frames, dtype=np.float64)

@@ -1,22 +1,23 @@
-"""Chroma, energy and onset strength on the codec's frame grid: 50 frames a second.
+"""Chroma, energy and onset strength, on frames of their own: 50 a second.
 
-Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, as a codec frame does, and all
-arrays have n // 640 frames, so they line up with codes and activations one to one. What a frame's
-value depends on:
+Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, and all arrays have n // 640
+frames. A model whose codec has the same frames, as MusicGen's, sees them line up with codes and
+activations one to one; with any other, they are matched by seconds (``leitmotif.frames``). What a
+frame's value depends on:
 
 ==========  =====================================================================================
-``energy``  those 640 samples and nothing else
+``energy``  only those 640 samples
 ``onset``   two spectra of 2048 samples, centred on frames f - 1 and f: up to 1024 samples (32 ms)
             past the middle of the frame
 ``chroma``  windows centred on frame f, longer for lower notes: 26 / frequency seconds to either
             side and the filters between octaves, measured 0.92 s at C1; and the track's tuning
 ==========  =====================================================================================
 
-Onset and chroma therefore see a little of the future. Code that may use only the past has to delay
-them by that much.
+Onset and chroma therefore use a little of the future. Code that may use only the past must delay
+them by that amount.
 
-All is computed in float64 and rounded to steps of 2^-16: what float32 leaves differs between
-processors in the last digits, and what is rounded does not.
+Everything is computed in float64 and rounded to steps of 2^-16. Results of float32 differ between
+processors in the last digits; the rounded results do not.
 """
 
 from dataclasses import dataclass
@@ -31,25 +32,25 @@ from leitmotif.tensors import on_grid
 
 SAMPLE_RATE = 32_000
 HOP = 640
-"""Samples per frame: 32 kHz / 50 Hz."""
+"""Samples per frame."""
 
 _CHROMA_RATE = 16_000
-"""Chroma ends at B7 (3951 Hz), and at half the rate it takes half the time."""
+"""Chroma ends at B7 (3951 Hz), so half of the rate suffices and takes half of the time."""
 
 _BINS_PER_OCTAVE = 36
 _ONSET_FFT = 2048
 _ONSET_FLOOR = 1e-6
-"""Mel power of white noise at about -80 dBFS. An absolute floor keeps frames independent of the
-track's loudest one, to which librosa's default would tie them."""
+"""Mel power of white noise at about -80 dBFS. This floor is absolute. librosa's default would make
+frames depend on the loudest frame of the track."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """What is extracted of a track; float32 in steps of 2^-16, one column or entry per frame."""
+    """Features of a track: float32 in steps of 2^-16, one column or entry per frame."""
 
     chroma: NDArray[np.float32]
-    """[12, frames], C to B, each frame's largest at 1 (librosa's ``chroma_cqt``, C1 to B7).
-    In near-silence it is the chroma of noise: weigh it by energy."""
+    """[12, frames], C to B, each frame's maximum scaled to 1 (librosa's ``chroma_cqt``, C1 to B7).
+    In near-silence it is the chroma of noise: weight it by energy."""
     energy: NDArray[np.float32]
     """[frames], RMS level in dBFS, at least -120."""
     onset: NDArray[np.float32]
@@ -98,7 +99,7 @@ def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
         hop_length=HOP,
     )
     level = librosa.power_to_db(mel, amin=_ONSET_FLOOR, top_db=None)[:, :frames]
-    # center=True would shift the result by another frame: the spectra are centred already.
+    # center=True would shift the result by another frame, because the spectra are already centred.
     from librosa.onset import onset_strength  # here, as it takes a second
 
     onset = onset_strength(S=level, sr=SAMPLE_RATE, center=False)
@@ -106,10 +107,10 @@ def _onset(samples: Samples, frames: int) -> NDArray[np.float32]:
 
 
 def _centred(samples: Samples, frames: int, *, at_least: int) -> NDArray[np.float64]:
-    """Drop half a frame, so that librosa's frame f, centred on sample 640 f, is ours.
+    """Drop half a frame, so that librosa's frame f, centred on sample 640 f, is our frame f.
 
-    Zeros at the end, which librosa would add itself, make up for it and keep its windows shorter
-    than the signal.
+    Zeros at the end, which librosa would add itself, restore the length and keep librosa's windows
+    shorter than the signal.
     """
     shifted = samples[HOP // 2 : frames * HOP].astype(np.float64)
     missing = max(at_least, frames * HOP) - len(shifted)

@@ -7,7 +7,7 @@ from pathlib import Path
 from leitmotif.causal.effects import ByTrack, chosen_apart, strongest
 from leitmotif.causal.findings import Finding
 from leitmotif.probe.intervals import Interval
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.tables.candidates import Ranked
 
 
@@ -36,12 +36,12 @@ APPROACHES = {
 
 
 @dataclass(frozen=True)
-class Source:
+class EncodedFeatures:
     """Where an approach reads features."""
 
     encoded: Path
     """A folder for each autoencoder."""
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     """Empty: the coordinates of the sites themselves."""
 
 
@@ -67,7 +67,7 @@ class Found:
     """What an approach chose."""
 
     approach: Approach
-    source: Source
+    source: EncodedFeatures
     sites: Mapping[str, AtSite]
     """First the site with most of the surest features."""
     lead: int | None

@@ -14,7 +14,7 @@ from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.errors import ModelError, ProbeError
 from leitmotif.sae.encode import read_codes
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import Ranked
 
@@ -57,7 +57,7 @@ class FeatureCandidates:
     """Makes candidates of features: their targets, and random features like them."""
 
     def __init__(
-        self, store: ActivationStore, used: Sequence[Used], encoded: Path, *, seed: int
+        self, store: ActivationStore, used: Sequence[UsedSae], encoded: Path, *, seed: int
     ) -> None:
         self._store, self._encoded, self._seed = store, encoded, seed
         self._used = {one.hook.name: one for one in used}

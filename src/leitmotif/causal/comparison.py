@@ -17,12 +17,12 @@ from leitmotif.causal.findings import (
     Finding,
     effect_row,
     interval_by_track,
-    judge,
+    judge_candidate,
     largest_p,
 )
 from leitmotif.causal.pieces import Pieces
 from leitmotif.causal.study import Heard, Study
-from leitmotif.causal.verdict import Thresholds, verdict
+from leitmotif.causal.verdict import VerdictRules, verdict
 from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
 from leitmotif.tables.effects import Verdict
@@ -137,7 +137,7 @@ class Comparison:
         for site, candidate in tried.items():
             partial = self.found.sites[site].partial_r2
             decodable = [study.claims.claimed.after] if is_above_zero(partial) else []
-            judged[site] = judge(
+            judged[site] = judge_candidate(
                 candidate, measures, decodable, study.counterfactual, _lines(study)
             )
         return judged
@@ -158,7 +158,7 @@ class Comparison:
         return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
 
 
-def _lines(study: Study) -> Thresholds:
+def _lines(study: Study) -> VerdictRules:
     """An approach comes to one conclusion: no other candidate is of its family."""
     return study.thresholds(tried=1)
 

@@ -16,13 +16,13 @@ from leitmotif.causal.effects import (
     specificity,
     steepest,
 )
-from leitmotif.causal.measures import Measured
+from leitmotif.causal.measures import MeasuredClip
 from leitmotif.causal.pieces import Pieces
-from leitmotif.causal.verdict import Evidence, Thresholds, verdict
+from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.intervals import Interval
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
 from leitmotif.tables.interval import IntervalRow, three_digits
-from leitmotif.tables.interventions import Metrics
+from leitmotif.tables.interventions import ClipMetrics
 
 POINTS = 100.0
 """Rates are reported in percentage points."""
@@ -100,17 +100,19 @@ class Finding:
         return effect_row(dose_response(self.doses), limits=(-most, most))
 
 
-class Measures:
+class MeasuresByCondition:
     """The measures of all clips of one model, by condition."""
 
-    def __init__(self, pieces: Pieces, measured: Iterable[Measured]) -> None:
+    def __init__(self, pieces: Pieces, measured: Iterable[MeasuredClip]) -> None:
         self.pieces = pieces
-        self._by_condition: dict[Condition, list[Measured]] = defaultdict(list)
+        self._by_condition: dict[Condition, list[MeasuredClip]] = defaultdict(list)
         for one in measured:
             self._by_condition[one.clip.condition].append(one)
         self.baseline = next(c for c in self._by_condition if c.kind == "baseline")
 
-    def values(self, condition: Condition, measure: Callable[[Metrics], float | None]) -> Values:
+    def values(
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
+    ) -> Values:
         """A measure of a condition's clips by track and seed."""
         return {
             (one.clip.prefix.track_id, one.clip.seed): measure(one.metrics)
@@ -176,13 +178,13 @@ class Measures:
         )
 
     def _mean(
-        self, condition: Condition, measure: Callable[[Metrics], float | None]
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
     ) -> IntervalRow | None:
         values = self.values(condition, measure)
         return effect_row(differences(values, dict.fromkeys(values, 0.0)), 3)
 
     def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
-        def recurrence(metrics: Metrics) -> float | None:
+        def recurrence(metrics: ClipMetrics) -> float | None:
             return metrics.recurrence
 
         return differences(
@@ -193,12 +195,12 @@ class Measures:
         )
 
 
-def judge(
+def judge_candidate(
     candidate: Candidate,
-    measures: Measures,
+    measures: MeasuresByCondition,
     decodable: Sequence[float],
     counterfactual: Condition | None,
-    thresholds: Thresholds,
+    thresholds: VerdictRules,
 ) -> Finding:
     """Bring a candidate's conditions together; see ``verdict`` for the rules.
 

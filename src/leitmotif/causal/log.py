@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from leitmotif.causal.measures import Measured
+from leitmotif.causal.measures import MeasuredClip
 from leitmotif.causal.prefixes import sha256_codes
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.errors import StoreError
 from leitmotif.files import atomic, explained_full_disk, write_table
 from leitmotif.recurrence.continuation import Return
@@ -25,8 +25,8 @@ CLIPS = "clips"
 
 
 def row_of(
-    measured: Measured,
-    how: Continuing,
+    measured: MeasuredClip,
+    continuation: ContinuationSettings,
     *,
     name: str,
     model: str,
@@ -41,7 +41,7 @@ def row_of(
     clip, condition = measured.clip, measured.clip.condition
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
-    held, sampling = clip.prefix_frames, how.sampling
+    held, sampling = clip.prefix_frames, continuation.sampling
     steps = condition.steps
     return InterventionRow.model_validate(
         {
@@ -61,7 +61,7 @@ def row_of(
                 temperature=sampling.temperature,
                 top_k=sampling.top_k,
                 top_p=sampling.top_p,
-                guidance_scale=how.guidance_scale,
+                guidance_scale=continuation.guidance_scale,
                 prompt=clip.prefix.prompt,
             ),
             "prefix_sha256": sha256_codes(clip.codes[:, :held]),
@@ -91,7 +91,7 @@ def _return_row(found: Return, sample_rate: int) -> ReturnRow:
     )
 
 
-def write_audio(path: Path, measured: Measured, sample_rate: int) -> None:
+def write_audio(path: Path, measured: MeasuredClip, sample_rate: int) -> None:
     """Write a clip that kept its samples as 16-bit WAV.
 
     Raises StoreError on a full disk, which leaves no half file.

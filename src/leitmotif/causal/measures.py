@@ -20,11 +20,11 @@ from leitmotif.causal.runner import Clip
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.fidelity import fidelities
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Span
-from leitmotif.tables.interventions import Metrics
+from leitmotif.tables.interventions import ClipMetrics
 
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.01
@@ -34,10 +34,10 @@ _LOGITS = 1 << 25
 
 
 @dataclass(frozen=True)
-class Listening:
+class ListeningSettings:
     """How clips are heard."""
 
-    search: Search
+    search: SearchSettings
     """Of the engine that looks for returns."""
     motifs: Mapping[str, Sequence[Span]]
     """Windows in samples of each track's prefix."""
@@ -52,11 +52,11 @@ class Listening:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredClip:
     """A clip, heard."""
 
     clip: Clip
-    metrics: Metrics
+    metrics: ClipMetrics
     excluded: str | None
     """Why it was not measured: non_finite, silent, clipped, or the baseline's reason."""
     samples: Samples | None
@@ -74,13 +74,13 @@ class Measured:
         return sha256_codes(self.clip.codes)
 
 
-class Measurer:
+class ClipMeasurer:
     """Measures clips; ``model`` is the untreated one, ``clap`` the judge of likeness."""
 
-    def __init__(self, model: HookedMusicGen, clap: Clap, how: Listening) -> None:
-        self.model, self.clap, self.how = model, clap, how
+    def __init__(self, model: MusicModel, clap: Clap, listening: ListeningSettings) -> None:
+        self.model, self.clap, self.listening = model, clap, listening
 
-    def measure(self, clips: Iterable[Clip]) -> Iterator[Measured]:
+    def measure(self, clips: Iterable[Clip]) -> Iterator[MeasuredClip]:
         """Measure the clips of each track and seed, which follow each other, baseline included.
 
         Raises ModelError for a track and seed without a baseline, LeitmotifError for a motif
@@ -89,7 +89,7 @@ class Measurer:
         for _, group in groupby(clips, key=lambda clip: (clip.prefix.track_id, clip.seed)):
             yield from self._group(list(group))
 
-    def _group(self, clips: Sequence[Clip]) -> Iterator[Measured]:
+    def _group(self, clips: Sequence[Clip]) -> Iterator[MeasuredClip]:
         baseline = next((clip for clip in clips if clip.condition.kind == "baseline"), None)
         if baseline is None:
             raise ModelError(
@@ -99,7 +99,7 @@ class Measurer:
         # Where an intervention moved no token, the clip is the baseline.
         distinct = {(sha256_codes(clip.codes), clip.finite): clip for clip in [*clips, baseline]}
         samples = {key: self._decoded(clip) for key, clip in distinct.items()}
-        start = baseline.prefix_frames * self.model.codec.hop
+        start = baseline.prefix_frames * self.model.samples_per_frame
         reasons = {
             key: self._unusable(samples[key][start:], clip) for key, clip in distinct.items()
         }
@@ -122,14 +122,14 @@ class Measurer:
         metrics = self._metrics(
             {key: distinct[key] for key in usable}, samples, found, of_baseline, start
         )
-        span = self.how.heard.get(baseline.prefix.track_id)
+        span = self.listening.heard.get(baseline.prefix.track_id)
         heard = span and Span(start_sample=start + span.start_sample, samples=span.samples)
         hashes = {key: sha256_audio(values) for key, values in samples.items()}
         for clip in clips:
             key = (sha256_codes(clip.codes), clip.finite)
-            yield Measured(
+            yield MeasuredClip(
                 clip=clip,
-                metrics=metrics.get(key, Metrics()),
+                metrics=metrics.get(key, ClipMetrics()),
                 excluded=reasons[key],
                 samples=samples[key],
                 audio_sha256=hashes[key],
@@ -150,7 +150,7 @@ class Measurer:
             check_audio(
                 Audio(continuation, rate, rate, 1),
                 min_seconds=0.0,
-                silence_dbfs=self.how.silence_dbfs,
+                silence_dbfs=self.listening.silence_dbfs,
                 name=f"clip {clip.id}",
             )
         except AudioError as error:
@@ -165,7 +165,7 @@ class Measurer:
         found: Mapping[tuple[str, bool], Sequence[Return]],
         of_baseline: tuple[str, bool],
         start: int,
-    ) -> dict[tuple[str, bool], Metrics]:
+    ) -> dict[tuple[str, bool], ClipMetrics]:
         if not clips:
             return {}
         rate, keys = self.model.sample_rate, list(clips)
@@ -176,22 +176,22 @@ class Measurer:
             [new[key] for key in keys],
             new[of_baseline],
             rate,
-            window_seconds=self.how.window_seconds,
+            window_seconds=self.listening.window_seconds,
         )
         prompt = first.prefix.prompt
-        told = {}
+        prompt_cosines = {}
         if prompt is not None:
             text = self.clap.embed_text([prompt])[0]
             heard = self.clap.embed_audio([new[key] for key in keys], rate)
-            told = dict(zip(keys, (heard @ text).tolist(), strict=True))
+            prompt_cosines = dict(zip(keys, (heard @ text).tolist(), strict=True))
         codes = torch.stack([clips[key].codes for key in keys])
         likelihood = log_likelihoods(self.model, codes, first.prefix_frames, prompt)
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
         return {
-            key: Metrics(
+            key: ClipMetrics(
                 recurrence=recurrence_rate(found[key]) if found[key] else None,
                 clap_similarity=_stored(like.similarity.mean()),
-                clap_prompt=_stored(told[key]) if key in told else None,
+                clap_prompt=_stored(prompt_cosines[key]) if key in prompt_cosines else None,
                 loudness_db=_stored(like.loudness_db),
                 spectral_db=_stored(like.spectral_db),
                 log_likelihood=_stored(of_key[key] - of_key[of_baseline]),
@@ -202,18 +202,18 @@ class Measurer:
     def _listener(self, clip: Clip, prefix: Samples) -> Listener:
         return Listener(
             prefix,
-            self.how.motifs.get(clip.prefix.track_id, ()),
+            self.listening.motifs.get(clip.prefix.track_id, ()),
             sample_rate=self.model.sample_rate,
-            search=self.how.search,
-            p=self.how.p,
-            min_score=self.how.min_score,
+            search=self.listening.search,
+            p=self.listening.p,
+            min_score=self.listening.min_score,
         )
 
     def _returns(
         self, clip: Clip, listener: Listener, continuation: Samples, start: int
     ) -> tuple[Return, ...]:
         first = 0
-        if span := self.how.heard.get(clip.prefix.track_id):
+        if span := self.listening.heard.get(clip.prefix.track_id):
             first = span.start_sample
             continuation = continuation[first : first + span.samples]
         before = (start + first) / self.model.sample_rate
@@ -230,14 +230,14 @@ def _stored(value: float) -> float:
 
 @torch.inference_mode()
 def log_likelihoods(
-    model: HookedMusicGen, codes: Tensor, prefix_frames: int, prompt: str | None
+    model: MusicModel, codes: Tensor, prefix_frames: int, prompt: str | None
 ) -> Tensor:
     """Mean log-probability per new token, in nats, of clips [B, K, P + T]: [B], float64.
 
     The clips are read with the prompt if there is one, without guidance or interventions. Raises
     ModelError for codes that are not the model's.
     """
-    per_clip = codes.shape[1] * codes.shape[2] * model.config.codebook_size
+    per_clip = codes.shape[1] * codes.shape[2] * model.codebook_size
     found = []
     for part in torch.split(codes, max(1, _LOGITS // per_clip)):
         logits = model(part, prompt)[:, :, prefix_frames:]

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
 from leitmotif.causal.twins import Twins, source_name
+from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -83,15 +84,21 @@ class Pieces:
 
 
 def composed_pieces(
-    codec: AudioEncoder, tracks: Sequence[ManifestTrack], audio_root: Path, twins: Twins
+    model: MusicModel,
+    tracks: Sequence[ManifestTrack],
+    audio_root: Path,
+    twins: Twins,
+    *,
+    codec: AudioEncoder | None = None,
 ) -> Pieces:
     """Pieces of composed music, up to the end of the cue.
 
+    ``codec`` gives the codes, the model itself by default.
     Raises AudioError, CorpusError, and ProbeError for a track whose truth is not known.
     """
-    pieces = []
+    pieces, codec = [], codec or model
     for track in tracks:
-        known = twins.planted(track.track_id)
+        known = twins.planted(track.track_id, model)
         if known is None:
             raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
         sources = {}
@@ -171,7 +178,7 @@ def _motifs(
     track: ManifestTrack, labels: Sequence[Label], seconds: float, sample_rate: int
 ) -> list[Span]:
     """Distinct verified motifs within the first seconds of a track's window, at ``sample_rate``."""
-    start, spans = track.windows[0].start_frame / FRAME_RATE, set()
+    start, spans = start_seconds(track.windows[0]), set()
     for label in labels:
         at = label.motif.start_sample / label.sample_rate - start
         length = label.motif.samples / label.sample_rate

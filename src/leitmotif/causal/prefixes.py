@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.corpus.windows import start_seconds
 from leitmotif.errors import AudioError, ModelError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.store.codes import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.tables.corpus import ManifestTrack
@@ -57,10 +57,9 @@ def prefix_of(
     """
     path = audio_root / track.path
     verify_audio(path, track.sha256)
-    start = track.windows[0].start_frame / FRAME_RATE
+    start = start_seconds(track.windows[0])
     audio = load_audio(path, sample_rate=codec.sample_rate, start_seconds=start, seconds=seconds)
-    wanted = round(seconds * FRAME_RATE)
-    hop = codec.sample_rate // FRAME_RATE
+    wanted, hop = round(seconds * codec.frame_rate), codec.samples_per_frame
     if len(audio.samples) // hop < wanted:
         raise AudioError(
             f"{track.track_id} is shorter than its prefix",
@@ -70,8 +69,8 @@ def prefix_of(
             fix="ask for a shorter prefix",
         )
     codes = codec.encode_audio(audio.samples[: wanted * hop])[0]
-    told = prompt_from_tags(track.tags) if prompt else None
-    return Prefix(track.track_id, codes, told, dict(sources or {}))
+    text = prompt_from_tags(track.tags) if prompt else None
+    return Prefix(track.track_id, codes, text, dict(sources or {}))
 
 
 def sha256_codes(codes: Tensor) -> str:

@@ -10,14 +10,14 @@ from torch import Tensor
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.measures import sha256_audio
 from leitmotif.causal.prefixes import Prefix, prefix_of, sha256_codes
-from leitmotif.causal.runner import Continuing, Runner
+from leitmotif.causal.runner import ContinuationSettings, Runner
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.causal.twins import Twins, slot_of
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
-from leitmotif.frames import FRAME_RATE
 from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.musicgen.loading import load_model
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.formats import load_sae
 from leitmotif.sae.registry import load_registry
@@ -28,7 +28,7 @@ from leitmotif.tables.interventions import InterventionRow
 
 
 @dataclass(frozen=True)
-class Files:
+class ReplayFiles:
     """Where a replay finds what a line does not hold."""
 
     corpus: Path
@@ -45,7 +45,7 @@ class Replayed:
     """Bit for bit as 16-bit audio; another machine's codec may differ there."""
 
 
-def replay(row: InterventionRow, params: Params, files: Files) -> Replayed:
+def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed:
     """Continue the line's prefix once more, on its own, and compare hashes.
 
     Raises StoreError where model, prefix or autoencoder are no longer those of the line, and
@@ -67,15 +67,15 @@ def replay(row: InterventionRow, params: Params, files: Files) -> Replayed:
         None if row.steps is None else range(*row.steps),
     )
     drawn = row.sampling
-    how = Continuing(
-        seconds=row.frames / FRAME_RATE,
+    continuation = ContinuationSettings(
+        seconds=row.frames / model.frame_rate,
         seeds=(row.seed,),
         sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
         guidance_scale=drawn.guidance_scale,
     )
     prefix = replace(prefix, prompt=drawn.prompt, sources=given)
     with TemporaryDirectory(prefix="leitmotif-") as folder:
-        runner = Runner(model, WorkCache(Path(folder)), how, rows=2)
+        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=2)
         (clip,) = runner.run([prefix], [condition])
     samples = model.decode_audio(clip.codes[None])[0].cpu().numpy()
     return Replayed(
@@ -86,27 +86,24 @@ def replay(row: InterventionRow, params: Params, files: Files) -> Replayed:
 
 def _model(row: InterventionRow, params: Params) -> HookedMusicGen:
     own = row.model == params.model.name
-    model = HookedMusicGen.from_pretrained(
-        row.model,
-        revision=params.model.revision if own else None,
-        device=params.model.device,
-        dtype=params.model.dtype,
-        text_padding=params.model.text_padding,
-    )
+    revision = params.model.revision if own else None
+    model = load_model(params.model.model_copy(update={"name": row.model, "revision": revision}))
     _same(f"the model {row.model}", model.fingerprint, row.model_fingerprint)
     return model
 
 
-def _prefix(track_id: str, row: InterventionRow, model: HookedMusicGen, files: Files) -> Prefix:
+def _prefix(
+    track_id: str, row: InterventionRow, model: HookedMusicGen, files: ReplayFiles
+) -> Prefix:
     tracks = {track.track_id: track for track in read_table(files.manifest, ManifestTrack)}
     if track_id not in tracks:
         raise StoreError(f"{track_id} is not in {files.manifest}", fix="use the line's corpus")
-    seconds = row.prefix_frames / FRAME_RATE
+    seconds = row.prefix_frames / model.frame_rate
     return prefix_of(model, tracks[track_id], files.corpus, seconds=seconds)
 
 
 def _source(
-    name: str, row: InterventionRow, model: HookedMusicGen, params: Params, files: Files
+    name: str, row: InterventionRow, model: HookedMusicGen, params: Params, files: ReplayFiles
 ) -> Tensor:
     slot = slot_of(name)
     if slot is None:
@@ -123,7 +120,7 @@ def _source(
     return twin
 
 
-def _target(row: InterventionRow, model: HookedMusicGen, files: Files) -> Target:
+def _target(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Target:
     site = str(row.site)
     indices = tuple([row.feature] if isinstance(row.feature, int) else row.feature or ())
     if row.sae is not None:
@@ -135,7 +132,7 @@ def _target(row: InterventionRow, model: HookedMusicGen, files: Files) -> Target
     return Coordinates(site, indices, rest[list(indices)]) if indices else WholeSite(site, rest)
 
 
-def _rest(row: InterventionRow, model: HookedMusicGen, files: Files) -> Tensor:
+def _rest(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Tensor:
     """Where the site rests; of no account where nothing is taken there."""
     if row.source is not None or row.strength == 1.0:
         return torch.zeros(model.width)

@@ -28,14 +28,15 @@ from leitmotif.causal.edits import Treated, interventions
 from leitmotif.causal.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError
 from leitmotif.files import sha256_json
-from leitmotif.musicgen import HookedMusicGen, Intervention, Sampling
+from leitmotif.musicgen import Intervention, Sampling
+from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache
 from leitmotif.tensors import serialise
 
 
 @dataclass(frozen=True)
-class Continuing:
+class ContinuationSettings:
     """How pieces are continued."""
 
     seconds: float
@@ -96,11 +97,16 @@ class Runner:
     """
 
     def __init__(
-        self, model: HookedMusicGen, cache: WorkCache, how: Continuing, *, rows: int = 64
+        self,
+        model: MusicModel,
+        cache: WorkCache,
+        continuation: ContinuationSettings,
+        *,
+        rows: int = 64,
     ) -> None:
         if rows < 2:
             raise ModelError("rows of a batch", found=rows, expected="2 or more: a clip, a source")
-        self.model, self.cache, self.how, self.rows = model, cache, how, rows
+        self.model, self.cache, self.continuation, self.rows = model, cache, continuation, rows
         self.generated = 0
         """Clips made so far; the others came from the cache."""
 
@@ -115,7 +121,7 @@ class Runner:
         jobs = deque(
             _Job(prefix, seed, condition, self._address(prefix, seed, condition))
             for prefix in prefixes
-            for seed in self.how.seeds
+            for seed in self.continuation.seeds
             for condition in conditions
         )
         while jobs:
@@ -168,7 +174,7 @@ class Runner:
         if len(batch) == 1:
             raise ModelError(
                 f"memory does not suffice to continue {batch[0].prefix.track_id}",
-                found=f"one clip of {self.how.seconds:g} s",
+                found=f"one clip of {self.continuation.seconds:g} s",
                 fix="shorten prefix or continuation, or use a device with more memory",
             )
         rows = len(batch) + len({job.source for job in batch if job.source})
@@ -184,11 +190,11 @@ class Runner:
         ahead = len(origins)
         prefix = torch.stack([*sources, *(job.codes for job in jobs)])
         held = prefix.shape[2]
-        told = [given[origin].prefix.prompt for origin in origins]
-        told += [job.prefix.prompt for job in jobs]
-        rows = len(told)
-        steps = held + round(self.how.seconds * self.model.frame_rate)
-        steps += self.model.config.codebooks - 1
+        prompts = [given[origin].prefix.prompt for origin in origins]
+        prompts += [job.prefix.prompt for job in jobs]
+        rows = len(prompts)
+        new = round(self.continuation.seconds * self.model.frame_rate)
+        steps = decoder_steps(self.model, held + new)
         treated = [
             Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
             for number, job in enumerate(jobs)
@@ -196,15 +202,15 @@ class Runner:
         watch = _Watch(rows, self.model.device)
         last = f"layers.{self.model.num_layers - 1}.residual"
         generation = self.model.generate(
-            None if told[0] is None else [str(prompt) for prompt in told],
-            seconds=self.how.seconds,
+            None if prompts[0] is None else [str(prompt) for prompt in prompts],
+            seconds=self.continuation.seconds,
             prefix=prefix,
             tracks=[
                 *(_noise(track_id, seed) for track_id, seed, _ in origins),
                 *(_noise(job.prefix.track_id, job.seed) for job in jobs),
             ],
-            sampling=self.how.sampling,
-            guidance_scale=self.how.guidance_scale,
+            sampling=self.continuation.sampling,
+            guidance_scale=self.continuation.guidance_scale,
             interventions=[
                 *interventions(treated, range(held + 1, steps)),
                 Intervention(last, watch, steps=range(held + 1, steps)),
@@ -232,14 +238,14 @@ class Runner:
     def _setup(self) -> Mapping[str, object]:
         model, device = self.model, self.model.device
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-        scale = self.how.guidance_scale
+        scale = self.continuation.guidance_scale
         return {
             "format": "leitmotif-clip/1",
             "model_fingerprint": model.fingerprint,
             "dtype": str(model.dtype),
             "device": gpu or device.type,
-            "seconds": self.how.seconds,
-            "sampling": asdict(self.how.sampling),
+            "seconds": self.continuation.seconds,
+            "sampling": asdict(self.continuation.sampling),
             "guidance_scale": model.default_guidance_scale if scale is None else scale,
             "versions": library_versions(),
             "code_version": code_version(__name__),
@@ -274,13 +280,13 @@ def _source_of(prefix: Prefix, name: str) -> Tensor:
 
 
 def _check(prefixes: Sequence[Prefix]) -> None:
-    told = {prefix.track_id: prefix.prompt is not None for prefix in prefixes}
-    if len(told) < len(prefixes):
+    has_prompt = {prefix.track_id: prefix.prompt is not None for prefix in prefixes}
+    if len(has_prompt) < len(prefixes):
         raise ModelError("a track is given twice", found=[prefix.track_id for prefix in prefixes])
-    if len(set(told.values())) > 1:
+    if len(set(has_prompt.values())) > 1:
         raise ModelError(
             "some tracks have a prompt and others none",
-            found=f"{sum(told.values())} of {len(told)}",
+            found=f"{sum(has_prompt.values())} of {len(has_prompt)}",
             expected="all or none: guidance is one setting of a batch",
         )
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.causal.approaches import Approach, AtSite, Found, Source
+from leitmotif.causal.approaches import Approach, AtSite, EncodedFeatures, Found
 from leitmotif.causal.selection import Selection
 from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import track_weights
-from leitmotif.probe.blocks import Block, raw_block
+from leitmotif.probe.blocks import FeatureBlock, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
-from leitmotif.probe.experiment import Probing, errors_of, varying
+from leitmotif.probe.experiment import ProbeSettings, errors_of, varying
 from leitmotif.probe.intervals import Interval, explained
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import TRACKS_PER_FOLD, Array
@@ -29,7 +29,7 @@ _LEAST_TRACKS = 2 * _LEAST_FOLDS * TRACKS_PER_FOLD
 
 
 @dataclass(frozen=True)
-class Search:
+class FeatureSearch:
     """Runs approaches on the rows of one experiment."""
 
     rows: Rows
@@ -38,7 +38,7 @@ class Search:
     controls: ControlSettings
     store: ActivationStore
     sites: Sequence[str]
-    how: Probing
+    probing: ProbeSettings
     least_active: float
     """Share of the tracks in which a feature must be active."""
     surest: int
@@ -48,7 +48,7 @@ class Search:
     _read: dict[Path | str, EncodedRows | Array] = field(default_factory=dict)
     """Features on all rows, by folder or site: several approaches read the same."""
 
-    def __call__(self, approach: Approach, source: Source) -> Found | None:
+    def __call__(self, approach: Approach, source: EncodedFeatures) -> Found | None:
         """Choose features, and measure what they say of the claimed horizon.
 
         Returns None if the approach finds no feature. Raises ProbeError.
@@ -85,14 +85,14 @@ class Search:
         return self.rows.sample(horizons, horizons.index(horizon), tracks=tracks)
 
     def _selection(
-        self, approach: Approach, source: Source, tracks: Sequence[str] | None
+        self, approach: Approach, source: EncodedFeatures, tracks: Sequence[str] | None
     ) -> Selection:
         """The features that an approach ranks on some tracks, or on all."""
         claims = self.claims
         sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
         blocks = self._blocks(sample, source)
         ranked = (
-            candidates(blocks, sample, self.controls, self.how)
+            candidates(blocks, sample, self.controls, self.probing)
             if approach.controlled
             else self._by_correlation(blocks, tracks)
         )
@@ -104,7 +104,7 @@ class Search:
             by_effect=not approach.controlled,
         )
 
-    def _blocks(self, sample: Sample, source: Source) -> Iterator[Block]:
+    def _blocks(self, sample: Sample, source: EncodedFeatures) -> Iterator[FeatureBlock]:
         for one in source.used:
             encoded = self._encoded(source.encoded / one.hook.name)
             yield from encoded.blocks(sample.inside, least_active=self.least_active)
@@ -126,7 +126,7 @@ class Search:
         assert isinstance(features, np.ndarray)
         return features
 
-    def _columns(self, source: Source, ranked: Sequence[Ranked]) -> Array:
+    def _columns(self, source: EncodedFeatures, ranked: Sequence[Ranked]) -> Array:
         """Values of features of one site on all rows [rows, n]."""
         numbers, hook = [one.feature for one in ranked], ranked[0].hook
         if hook is None:
@@ -134,7 +134,7 @@ class Search:
         return self._encoded(source.encoded / hook).columns(numbers)
 
     def _by_correlation(
-        self, blocks: Iterable[Block], tracks: Sequence[str] | None
+        self, blocks: Iterable[FeatureBlock], tracks: Sequence[str] | None
     ) -> list[Ranked]:
         """Rank by correlation over all frames, as if each were an observation and nobody doubted
         it: effect, low and high are one number."""
@@ -162,7 +162,7 @@ class Search:
         return sorted(found, key=lambda one: (-abs(one.effect), one.site, one.feature))
 
     def _held_out(
-        self, approach: Approach, source: Source, sites: Sequence[str]
+        self, approach: Approach, source: EncodedFeatures, sites: Sequence[str]
     ) -> dict[str, Interval]:
         """Partial R² by site, with features chosen on one half of the tracks and measured on the
         other.
@@ -173,7 +173,7 @@ class Search:
         names = np.unique(self.rows.groups)
         if len(names) < _LEAST_TRACKS:
             return {}
-        order = np.random.default_rng(self.how.seed).permutation(names)
+        order = np.random.default_rng(self.probing.seed).permutation(names)
         halves = [part.tolist() for part in np.array_split(order, 2)]
         controls: list[Array] = []
         both: dict[str, list[Array]] = {site: [] for site in sites}
@@ -188,12 +188,12 @@ class Search:
                 both[site].append(next(by_all) if site in taken else by_controls)
             controls.append(by_controls)
         total = np.concatenate(controls)
-        weights = track_weights(len(total), seed=self.how.seed)
+        weights = track_weights(len(total), seed=self.probing.seed)
         return {
             site: explained(total, np.concatenate(left), weights) for site, left in both.items()
         }
 
-    def _any(self, source: Source, tracks: Sequence[str]) -> Iterator[Array]:
+    def _any(self, source: EncodedFeatures, tracks: Sequence[str]) -> Iterator[Array]:
         """Some feature that varies in these tracks, on all rows."""
         sample = self._sample(self.claims.claimed, tracks)
         for block in self._blocks(sample, source):
@@ -203,8 +203,8 @@ class Search:
         """Squared errors of each track, by the controls alone and with features [rows, n], of each
         of several sites."""
         sample = self._sample(self.claims.claimed, tracks)
-        folds = max(_LEAST_FOLDS, min(self.how.folds, len(tracks) // TRACKS_PER_FOLD))
-        return errors_of(columns, sample, self.controls, replace(self.how, folds=folds))
+        folds = max(_LEAST_FOLDS, min(self.probing.folds, len(tracks) // TRACKS_PER_FOLD))
+        return errors_of(columns, sample, self.controls, replace(self.probing, folds=folds))
 
 
 def _pooled_r2(X: Array, y: NDArray[np.float64]) -> float:

@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from leitmotif.causal.candidates import Candidate, condition_names
 from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import Finding, Measures, judge
+from leitmotif.causal.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.log import row_of, write_audio
-from leitmotif.causal.measures import Listening, Measured
+from leitmotif.causal.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.pieces import Pieces, composed_pieces, recorded_pieces
-from leitmotif.causal.runner import Continuing
+from leitmotif.causal.runner import ContinuationSettings
 from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.twins import Twins
-from leitmotif.causal.verdict import Thresholds
+from leitmotif.causal.twins import shared_twins
+from leitmotif.causal.verdict import VerdictRules
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.musicgen import Sampling
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.progress import progress
 from leitmotif.recurrence.settings import search_of
 from leitmotif.store.codes import AudioEncoder, CachedCodec
@@ -59,8 +60,8 @@ class Study:
         self.model_params = params.model if own else other
         self.model = shared_model(self.model_params)
         codec = CachedCodec(self.model, cache)
-        self.pieces = _pieces(params, codec, tracks, labels, audio_root)
-        self.how = _continuing(self.settings)
+        self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)
+        self.continuation = _continuing(self.settings)
         self.cache = cache
         self.claims = Claims.of(params.probes)
         self.baseline = Condition("baseline")
@@ -68,9 +69,9 @@ class Study:
             Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
         )
 
-    def thresholds(self, *, tried: int) -> Thresholds:
+    def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
-        return Thresholds(self.claims, tried=tried, similarity=self.settings.min_similarity)
+        return VerdictRules(self.claims, tried=tried, similarity=self.settings.min_similarity)
 
     @property
     def untouched(self) -> list[Condition]:
@@ -86,9 +87,9 @@ class Study:
         conditions += [c for candidate in candidates for c in candidate.conditions]
         conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
         sweep = Sweep(
-            model=self.model_params,
+            load=partial(shared_model, self.model_params),
             judge=self.params.judge,
-            how=self.how,
+            continuation=self.continuation,
             listening=self._listening(),
             cache=self.cache / "clips",
             rows=self.settings.rows,
@@ -105,8 +106,8 @@ class Study:
         kept = self.pieces.pieces[: self.settings.kept_tracks]
         return frozenset(piece.prefix.track_id for piece in kept)
 
-    def _listening(self) -> Listening:
-        return Listening(
+    def _listening(self) -> ListeningSettings:
+        return ListeningSettings(
             search=search_of(self.params.proposals),
             motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
             heard={
@@ -126,12 +127,12 @@ class Heard:
     study: Study
     names: Mapping[Condition, str]
     """Of the conditions that were run."""
-    clips: Sequence[Measured]
+    clips: Sequence[MeasuredClip]
 
     @cached_property
-    def measures(self) -> Measures:
+    def measures(self) -> MeasuresByCondition:
         """By condition."""
-        return Measures(self.study.pieces, self.clips)
+        return MeasuresByCondition(self.study.pieces, self.clips)
 
     def judged(
         self, candidates: Sequence[Candidate], decodable: Mapping[str, Sequence[float]]
@@ -143,7 +144,9 @@ class Heard:
         measures, study = self.measures, self.study
         thresholds = study.thresholds(tried=len(candidates))
         return [
-            judge(candidate, measures, decodable[candidate.name], study.counterfactual, thresholds)
+            judge_candidate(
+                candidate, measures, decodable[candidate.name], study.counterfactual, thresholds
+            )
             for candidate in candidates
         ]
 
@@ -188,7 +191,7 @@ class Heard:
             rows.append(
                 row_of(
                     clip,
-                    study.how,
+                    study.continuation,
                     name=self.names[clip.clip.condition],
                     model=study.name,
                     model_fingerprint=study.model.fingerprint,
@@ -201,6 +204,7 @@ class Heard:
 
 def _pieces(
     params: Params,
+    model: MusicModel,
     codec: AudioEncoder,
     tracks: Sequence[ManifestTrack],
     labels: Sequence[Label],
@@ -208,8 +212,9 @@ def _pieces(
 ) -> Pieces:
     settings = params.interventions
     if isinstance(params.corpus, OrganismCorpus):
-        twins = Twins.of_corpus(audio_root, Path(params.corpus.path))
-        return composed_pieces(codec, tracks[: settings.tracks], audio_root, twins)
+        twins = shared_twins(audio_root, Path(params.corpus.path))
+        chosen = tracks[: settings.tracks]
+        return composed_pieces(model, chosen, audio_root, twins, codec=codec)
     labelled = {label.track_id for label in labels}
     return recorded_pieces(
         codec,
@@ -222,8 +227,8 @@ def _pieces(
     )
 
 
-def _continuing(settings: InterventionsParams) -> Continuing:
-    return Continuing(
+def _continuing(settings: InterventionsParams) -> ContinuationSettings:
+    return ContinuationSettings(
         seconds=settings.seconds,
         seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
         sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),

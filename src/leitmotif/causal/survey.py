@@ -8,25 +8,25 @@ from tempfile import TemporaryDirectory
 
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches import APPROACHES, Approach, Found, Source
+from leitmotif.causal.approaches import APPROACHES, Approach, EncodedFeatures, Found
 from leitmotif.causal.candidates import FeatureCandidates
 from leitmotif.causal.comparison import Comparison
-from leitmotif.causal.search import Search
+from leitmotif.causal.search import FeatureSearch
 from leitmotif.causal.study import Study
 from leitmotif.claims import Claims
 from leitmotif.config import Params
-from leitmotif.probe.experiment import Probing
+from leitmotif.probe.experiment import ProbeSettings
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows
 from leitmotif.progress import progress
 from leitmotif.sae.encode import encode_each
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.approaches import ApproachRow
 
 
 @dataclass(frozen=True)
-class Survey:
+class ApproachSurvey:
     """Runs the approaches that ``summary.approaches`` names on one experiment.
 
     Parameters
@@ -42,7 +42,7 @@ class Survey:
     params: Params
     rows: Rows
     controls: ControlSettings
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     store: ActivationStore
     encoded: Path
 
@@ -72,13 +72,13 @@ class Survey:
     def _searched(self, folder: Path) -> dict[Approach, Found | None]:
         """What each approach finds; ``folder`` takes what misaligned autoencoders encode."""
         probes = self.params.probes
-        search = Search(
+        search = FeatureSearch(
             rows=self.rows,
             claims=Claims.of(probes),
             controls=self.controls,
             store=self.store,
             sites=self.params.activations.sites,
-            how=Probing(
+            probing=ProbeSettings(
                 folds=probes.folds,
                 permutations=0,
                 shifts=0,
@@ -90,7 +90,7 @@ class Survey:
             surest=probes.candidates,
             together=max(1, self.params.interventions.together),
         )
-        aligned, misaligned = Source(self.encoded, self.used), self._misaligned(folder)
+        aligned, misaligned = EncodedFeatures(self.encoded, self.used), self._misaligned(folder)
         compared = [
             approach
             for approach in (APPROACHES[name] for name in self.params.summary.approaches)
@@ -101,14 +101,14 @@ class Survey:
             for approach in progress(compared, "approaches", total=len(compared))
         }
 
-    def _misaligned(self, folder: Path) -> Source:
+    def _misaligned(self, folder: Path) -> EncodedFeatures:
         """Each autoencoder with the next cached site, encoded in ``folder``; the last has none."""
         pairs = [
-            Used(this.hook, this.sae, following.site, this.trained)
+            UsedSae(this.hook, this.sae, following.site, this.trained)
             for this, following in pairwise(self.used)
         ]
         list(encode_each(pairs, self.store, folder, allow_misaligned=True))
-        return Source(folder, pairs)
+        return EncodedFeatures(folder, pairs)
 
     def _compared(self, found: Found, study: Study) -> Comparison:
         source, settings = found.source, study.settings

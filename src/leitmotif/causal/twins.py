@@ -3,33 +3,40 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import soundfile
+import soxr
 from torch import Tensor
 
+from leitmotif.audio.decode import Samples
+from leitmotif.checkpoints import files_of
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
+from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 
-CODEBOOKS = 4
-SAMPLES_PER_FRAME = 640
-"""At the composed music's 32 kHz; both are MusicGen's."""
 _TWIN = "twin.slot"
 
 
 @dataclass(frozen=True)
 class Planted:
-    """The truth of one track, in samples of its prefix and of what follows it."""
+    """The truth of one track, in samples and decoder steps of a model."""
 
     truth: Truth
+    """In samples of the composed audio."""
+    model: MusicModel
+    sample_rate: int
+    """Of the composed audio, in Hz."""
     prefix_samples: int
     """Up to the end of the cue."""
     motifs: list[Span]
@@ -46,17 +53,21 @@ class Planted:
     def cue_steps(self) -> range:
         """Decoder steps from the first that has read a token of the cue to the last."""
         cue = self.truth.cue
-        start, stop = _frame(cue.start_sample), _frame(cue.start_sample + cue.samples)
-        return range(start + 1, stop + CODEBOOKS)
+        start, stop = self._frame(cue.start_sample), self._frame(cue.start_sample + cue.samples)
+        return range(start + 1, decoder_steps(self.model, stop) + 1)
 
     def gap_steps(self, slot: int) -> range:
         """Steps after the cue has been read and before the slot's first frame is predicted."""
-        return range(self.cue_steps.stop, _frame(self.truth.slots[slot].start_sample))
+        return range(self.cue_steps.stop, self._frame(self.truth.slots[slot].start_sample))
 
     def slot_steps(self, slot: int) -> range:
         """Steps at which the slot's frames are predicted."""
         start = self.truth.slots[slot].start_sample
-        return range(_frame(start), _frame(start + self.truth.slots[slot].samples))
+        return range(self._frame(start), self._frame(start + self.truth.slots[slot].samples))
+
+    def _frame(self, sample: int) -> int:
+        """The model's frame that a sample of the composed audio lies in."""
+        return sample * self.model.sample_rate // (self.sample_rate * self.model.samples_per_frame)
 
 
 def source_name(slot: int) -> str:
@@ -70,16 +81,13 @@ def slot_of(source: str) -> int | None:
     return int(number) if number != source else None
 
 
-def _frame(sample: int) -> int:
-    return sample // SAMPLES_PER_FRAME
-
-
 class Twins:
     """The truths of a corpus; of one that was not composed, none."""
 
     def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
         self._world, self._truths = world, truths
         self._bank = None if world is None else SoundBank(world)
+        self._prefixes: dict[tuple[str, int, int], Samples] = {}
 
     @classmethod
     def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
@@ -92,20 +100,26 @@ class Twins:
         rows = read_table(corpus / TRUTH, Truth)
         return cls(load_world(world), {row.track_id: row for row in rows})
 
-    def planted(self, track_id: str) -> Planted | None:
-        """What is known of a track; None where nothing is."""
+    def planted(self, track_id: str, model: MusicModel) -> Planted | None:
+        """What is known of a track, at the model's sample rate; None where nothing is."""
         truth = self._truths.get(track_id)
-        if truth is None:
+        if truth is None or self._world is None:
             return None
+        rates = self._world.sample_rate, model.sample_rate
         end = truth.cue.start_sample + truth.cue.samples
         motifs = [truth.motif, *truth.statements]
         return Planted(
             truth=truth,
-            prefix_samples=end,
-            motifs=[motif for motif in motifs if motif.start_sample + motif.samples <= end],
+            model=model,
+            sample_rate=self._world.sample_rate,
+            prefix_samples=_at_rate(end, *rates),
+            motifs=[
+                _span_at_rate(motif.start_sample, motif.samples, *rates)
+                for motif in motifs
+                if motif.start_sample + motif.samples <= end
+            ],
             slots=[
-                Span(start_sample=slot.start_sample - end, samples=slot.samples)
-                for slot in truth.slots
+                _span_at_rate(slot.start_sample - end, slot.samples, *rates) for slot in truth.slots
             ],
         )
 
@@ -116,17 +130,52 @@ class Twins:
         all that differs. None where no truth is known. Raises CorpusError for a slot that the
         track lacks, or a truth of another world.
         """
-        known = self.planted(track_id)
-        if known is None or self._world is None or self._bank is None:
+        truth = self._truths.get(track_id)
+        if truth is None or self._world is None or self._bank is None:
             return None
-        if not 0 <= slot < len(known.slots):
+        key = track_id, slot, codec.sample_rate
+        if key not in self._prefixes:
+            self._prefixes[key] = self._heard(truth, slot, codec.sample_rate)
+        return codec.encode_audio(self._prefixes[key])[0]
+
+    def _heard(self, truth: Truth, slot: int, rate: int) -> Samples:
+        """Samples of a track's prefix under the cue that says the opposite of ``slot``."""
+        assert self._world is not None
+        assert self._bank is not None
+        if not 0 <= slot < len(truth.slots):
             raise CorpusError(
-                f"{track_id} has no slot {slot}",
-                found=f"{len(known.slots)} slots",
+                f"{truth.track_id} has no slot {slot}",
+                found=f"{len(truth.slots)} slots",
                 expected="a number from 0",
             )
-        twin = score_of(self._world, known.truth).twin(slot)
-        notes = sounds(self._world, twin)[: known.truth.bars * self._world.notes_per_bar]
+        twin = score_of(self._world, truth).twin(slot)
+        notes = sounds(self._world, twin)[: truth.bars * self._world.notes_per_bar]
         mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
-        samples, _ = soundfile.read(io.BytesIO(mp3), dtype="float32")
-        return codec.encode_audio(samples[: known.prefix_samples])[0]
+        samples, composed_rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
+        if rate != composed_rate:
+            samples = soxr.resample(samples, composed_rate, rate)
+        end = truth.cue.start_sample + truth.cue.samples
+        return np.array(samples[: _at_rate(end, composed_rate, rate)], np.float32)
+
+
+def _at_rate(samples: int, rate: int, other: int) -> int:
+    return round(samples * other / rate)
+
+
+def _span_at_rate(start: int, samples: int, rate: int, other: int) -> Span:
+    first = _at_rate(start, rate, other)
+    return Span(start_sample=first, samples=_at_rate(start + samples, rate, other) - first)
+
+
+def shared_twins(corpus: Path, world: Path | None) -> Twins:
+    """Read a corpus once in this process, which keeps the last and the twins that were heard.
+
+    Raises as ``Twins.of_corpus`` does.
+    """
+    files = [files_of(str(folder)) for folder in (corpus, *([world.parent] if world else []))]
+    return _shared(corpus, world, tuple(files))
+
+
+@lru_cache(maxsize=1)
+def _shared(corpus: Path, world: Path | None, files: object) -> Twins:
+    return Twins.of_corpus(corpus, world)

@@ -41,7 +41,7 @@ assert set(_STRONGEST) == set(get_args(Verdict))
 
 
 @dataclass(frozen=True)
-class Thresholds:
+class VerdictRules:
     """Where the rules draw their lines."""
 
     claims: Claims
@@ -71,7 +71,7 @@ class Evidence:
     """The larger of the p-values of ``gap`` and ``over_random``."""
 
 
-def verdict(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
     claims = thresholds.claims
     far = any(claims.may_carry(seconds) for seconds in evidence.decodable)

@@ -1,7 +1,7 @@
-"""Tar files from elsewhere, unpacked as if they were hostile.
+"""Unpacks downloaded tar files, which are treated as hostile.
 
-Only the regular files that an official list names come out, each with the SHA-256 of that list. A
-name, link, device or size that does not belong stops the whole, and then nothing is left behind.
+Only regular files in an official list are unpacked, each with the SHA-256 in that list. Any other
+name, link, device or size stops the process, and nothing is left behind.
 """
 
 import hashlib
@@ -27,14 +27,27 @@ def unpack(
 ) -> None:
     """Unpack uncompressed tar files that together hold the files of ``expected`` and no others.
 
-    ``expected`` maps each member's name to its SHA-256. Entries for the folders in these names are
-    passed over, and owners, modes and times are not taken over. ``folder`` appears, or is replaced,
-    when everything is unpacked and verified.
+    Entries for the folders in these names are skipped. Owners, modes and times are ignored.
 
-    Raises CorpusError naming the archive and the member for anything else: other names, ``..``,
-    absolute names, links, devices, sparse files, a name that comes twice, more than
-    ``max_member_bytes`` or (in sum) ``max_total_bytes``, a wrong SHA-256, a truncated archive, a
-    file that is missing.
+    Parameters
+    ----------
+    archives
+        The tar files.
+    folder
+        Created, or replaced, when everything is unpacked and verified.
+    expected
+        SHA-256 by member name.
+    max_member_bytes
+        Maximum size of a member.
+    max_total_bytes
+        Maximum size of all members together.
+
+    Raises
+    ------
+    CorpusError
+        Names archive and member. It is raised for other names, ``..``, absolute names, links,
+        devices, sparse files, a repeated name, too many bytes, a wrong SHA-256, a truncated
+        archive, and a missing file.
     """
     with atomic_folder(folder) as staging:
         unpacker = _Unpacker(staging, expected, max_member_bytes, max_total_bytes)

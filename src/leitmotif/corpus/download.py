@@ -1,8 +1,9 @@
-"""Files over HTTP: resumed where possible, retried, and checked before they get their name.
+"""Downloads files over HTTP with resumption and retries, and verifies them before they get their
+name.
 
-A transfer is written to ``NAME.partial``, and where it comes from to ``NAME.origin.json``. The next
-attempt, in this run or a later one, continues it by a range request (RFC 9110, section 14) only if
-the server confirms with ``If-Range`` that the file is still the same; otherwise it starts again.
+A transfer is written to ``NAME.partial`` and its origin to ``NAME.origin.json``. The next attempt,
+in this run or a later run, continues it by a range request (RFC 9110, section 14) if the server
+confirms with ``If-Range`` that the file has not changed. Otherwise the transfer starts again.
 """
 
 import hashlib
@@ -26,16 +27,16 @@ from leitmotif.tables.base import Sha256, Table
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 TIMEOUT = httpx.Timeout(60, connect=15)
 LONGEST_WAIT = 60.0
-"""Seconds between two attempts, at most."""
+"""Maximum time between two attempts in seconds."""
 CHUNK = 1 << 20
 
 
 class Origin(Table):
-    """Where a file came from: what is needed to resume it safely and to recognise it later."""
+    """Origin of a file: the data for resuming it safely and for recognising it later."""
 
     url: str
     validator: str | None
-    """Strong ETag or Last-Modified date; None where the server gives neither."""
+    """Strong ETag or Last-Modified date; None if the server sends neither."""
     sha256: Sha256 | None
     """None until the transfer is complete."""
 
@@ -49,16 +50,34 @@ def download(
     retries: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Make ``target`` the file at ``url`` and return its SHA-256.
+    """Download a file and return its SHA-256.
 
-    A ``target`` that is already there is hashed: it stays if it has the promised ``sha256`` (or,
-    where none is promised, the one it had when it came from this URL); otherwise it is moved aside
-    to ``NAME.rejected`` and fetched anew. A failed attempt is followed by up to ``retries`` more,
-    after waits that double from one second, with jitter.
+    An existing ``target`` is hashed. It stays if it has the expected hash, or without one, the hash
+    that it had when it came from this URL. Otherwise it is moved to ``NAME.rejected`` and
+    downloaded again.
 
-    Raises CorpusError, naming the file, if the server refuses it, the attempts are used up, it has
-    more than ``max_bytes``, or it is not what was promised; in the last case it is kept as
-    ``NAME.rejected`` and the next call starts afresh.
+    Parameters
+    ----------
+    url
+        Address of the file.
+    target
+        Path of the result.
+    sha256
+        Expected hash; None if unknown.
+    max_bytes
+        Maximum size.
+    retries
+        Number of further attempts after a failure. The waits between them double from one second,
+        with jitter.
+    sleep
+        Waits for a number of seconds.
+
+    Raises
+    ------
+    CorpusError
+        Names the file. It is raised if the server refuses it, if all attempts fail, if it is too
+        large, or if it has another hash. In the last case it is kept as ``NAME.rejected``, and the
+        next call starts from the beginning.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
@@ -72,7 +91,7 @@ def download(
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
-        # Ranges count the bytes of the encoded body, so it must come as it is.
+        # Ranges count the bytes of the encoded body, so the body must not be compressed.
         headers={"Accept-Encoding": "identity", "User-Agent": "leitmotif"},
     ) as client:
         transfer = _Transfer(client, url, target, max_bytes)
@@ -112,7 +131,7 @@ def download(
 
 
 class _AttemptError(Exception):
-    """An attempt failed in a way that another one may mend."""
+    """An attempt failed, and a further attempt may succeed."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +170,7 @@ class _Transfer:
         self.partial.replace(self.target)
 
     def _resumable(self) -> tuple[int, str | None]:
-        """Bytes held of the file, and the validator that may prove them current; else (0, None)."""
+        """Number of bytes in the partial file and the validator for them; (0, None) if unusable."""
         if not (self.partial.exists() and _origin_path(self.target).exists()):
             return 0, None
         origin, held = _read_origin(self.target), self.partial.stat().st_size
@@ -185,14 +204,14 @@ class _Transfer:
             )
 
     def _already_complete(self, response: httpx.Response, held: int) -> str:
-        """SHA-256 of the partial file, if the server says that nothing lies beyond it."""
+        """SHA-256 of the partial file, if the server says that it is complete."""
         if response.headers.get("Content-Range") != f"bytes */{held}":
             self.partial.unlink(missing_ok=True)
             raise _AttemptError(f"the server has no byte {held} of the file")
         return sha256_file(self.partial)
 
     def _start(self, response: httpx.Response, held: int) -> int:
-        """First byte that the response carries: ``held``, or 0 where it starts from scratch."""
+        """First byte in the response: ``held``, or 0 if the transfer starts again."""
         if response.status_code == 200:
             return 0
         content_range = response.headers.get("Content-Range", "")
@@ -213,7 +232,7 @@ class _Transfer:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
         else:
-            # In this order, so that a run killed here never resumes another version's bytes.
+            # In this order, so that a run killed here never resumes the bytes of another version.
             self.partial.unlink(missing_ok=True)
             origin = Origin(url=self.url, validator=_validator(response), sha256=None)
             _write_origin(self.target, origin)
@@ -243,7 +262,7 @@ class _Transfer:
                 f"{self.target.name} does not fit on the disk of {self.target.parent}",
                 found=f"{free / 1e9:.2f} GB free",
                 expected=f"{needed / 1e9:.2f} GB for the download, and as much to unpack it",
-                fix="make room and run again",
+                fix="free disk space and run again",
             )
 
     def _too_large(self, size: int) -> CorpusError:
@@ -256,7 +275,7 @@ class _Transfer:
 
 
 def _total(response: httpx.Response, start: int) -> int | None:
-    """Size of the whole file in bytes, as far as the headers tell."""
+    """Size of the whole file in bytes; None if the headers do not tell it."""
     if match := re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range", "")):
         return int(match[1])
     length = response.headers.get("Content-Length")
@@ -291,5 +310,5 @@ def _write_origin(target: Path, origin: Origin) -> None:
 
 
 def _reject(file: Path, target: Path) -> Path:
-    """Move ``file`` aside, over what was rejected before; returns its new path."""
+    """Move ``file`` to ``NAME.rejected``, replace an older one, and return the new path."""
     return file.replace(target.with_name(target.name + ".rejected"))

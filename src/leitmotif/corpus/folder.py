@@ -1,4 +1,4 @@
-"""A folder of one's own recordings as a corpus: copied, hashed, named safely."""
+"""A folder of your own recordings as a corpus: copied, hashed, and named safely."""
 
 import hashlib
 import os
@@ -20,9 +20,10 @@ CHUNK = 1 << 20
 def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Failure]]:
     """Copy every wav, flac, ogg and mp3 below ``source`` to ``corpus``/audio, in order of path.
 
-    Subfolders are searched; hidden names and links to folders are not. Tracks have no tags and no
-    licence: a folder does not tell them. A file that is a link to somewhere outside ``source``, no
-    regular file, unreadable, not named in UTF-8 or without a readable header becomes a Failure.
+    Subfolders are searched; hidden names and links to folders are skipped. Tracks have no tags and
+    no licence, because a folder does not state them. A file becomes a Failure if it is a link that
+    leads out of ``source``, is not a regular file, is unreadable, has a name that is not UTF-8, or
+    has no readable header.
 
     Raises CorpusError if there is no folder, no recording in it, or none that can be used.
     """
@@ -57,11 +58,11 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
 
 
 def track_ids(names: Sequence[str]) -> list[str]:
-    """Ids that are safe as file names, one for each relative path of ``names``, all different.
+    """Unique ids that are safe as file names, one for each relative path in ``names``.
 
-    Letters lose their accents, and everything else but digits, ``-`` and ``_`` becomes ``_``. Where
-    that makes names alike (capital letters do not tell them apart: file systems differ there), or
-    leaves nothing, a part of the path's SHA-256 is added, so an id never depends on the order.
+    Letters lose their accents. All other characters except digits, ``-`` and ``_`` become ``_``. If
+    two names then agree, ignoring case because file systems differ there, or if nothing is left, a
+    part of the path's SHA-256 is added. So an id never depends on the order.
     """
     plain = [_plain(name) for name in names]
     counts = Counter(identifier.casefold() for identifier in plain)
@@ -71,7 +72,7 @@ def track_ids(names: Sequence[str]) -> list[str]:
     return [
         identifier
         if identifier and counts[identifier.casefold()] == 1
-        # A double hyphen, which no plain id has.
+        # A double hyphen does not occur in other ids.
         else f"{identifier or 'track'}--{digest[:16]}"
         for identifier, digest in zip(plain, digests, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""How long a recording says it is."""
+"""Duration of a recording according to its header."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import soundfile
 
 
 def header_seconds(path: Path) -> float | None:
-    """Duration in seconds by the file's own header, to the sample; None if it cannot be read.
+    """Duration in seconds, exact to the sample, from the file's header; None if it is unreadable.
 
     Nothing is decoded. Raises OSError if the file cannot be opened.
     """

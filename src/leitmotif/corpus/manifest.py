@@ -1,17 +1,18 @@
-"""The manifest: which tracks an experiment uses, and why it leaves out the others."""
+"""The manifest: the tracks of an experiment, and the reasons for leaving out the others."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leitmotif.config import ManifestParams
-from leitmotif.frames import FRAME_RATE
+from leitmotif.corpus.windows import WINDOW_RATE
+from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
 
 REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
-"""In the order in which they are looked for; a track is counted under the first that applies."""
+"""In the order in which they are checked; the first one that applies is a track's reason."""
 
-SHORTEST_REMAINDER = FRAME_RATE
+SHORTEST_REMAINDER = WINDOW_RATE
 """Frames: audio left after the last whole window becomes a window of its own from 1 s on."""
 
 
@@ -23,10 +24,10 @@ class Manifest:
     """The first eligible tracks, in the corpus's order."""
     excluded: list[Exclusion]
     eligible: int
-    """Those beyond the number asked for included."""
+    """Number of eligible tracks, including those beyond the requested number."""
 
     def counts(self) -> dict[str, int]:
-        """Tracks excluded, by reason; every reason is there, so that two runs compare."""
+        """Number of excluded tracks for every reason, including reasons that do not occur."""
         found = Counter(row.reason for row in self.excluded)
         return {reason: found[reason] for reason in REASONS}
 
@@ -36,7 +37,7 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
     eligible: list[ManifestTrack] = []
     excluded: list[Exclusion] = []
     for track in corpus:
-        verdict = judge(track, rules)
+        verdict = judge_track(track, rules)
         if isinstance(verdict, Exclusion):
             excluded.append(verdict)
         else:
@@ -44,8 +45,8 @@ def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
     return Manifest(eligible[: rules.tracks], excluded, len(eligible))
 
 
-def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
-    """The track's row in the manifest, or the first reason against it."""
+def judge_track(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusion:
+    """Return the track's row in the manifest, or the first reason against it."""
 
     def exclude(reason: str, detail: str) -> Exclusion:
         return Exclusion(track_id=track.track_id, reason=reason, detail=detail)
@@ -59,7 +60,7 @@ def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusio
             return exclude("no_required_tag", f"no tag starts with {prefix}")
     if track.seconds is None:
         return exclude("unknown_duration", "neither the metadata nor the file's header states it")
-    frames = whole_frames(track.seconds)
+    frames = whole_frames(track.seconds, WINDOW_RATE)
     if track.seconds < rules.min_seconds or frames < 1:
         return exclude("too_short", f"{track.seconds:.2f} s of {rules.min_seconds} s")
     if rules.require_licence and track.licence is None:
@@ -75,14 +76,9 @@ def judge(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Exclusio
     )
 
 
-def whole_frames(seconds: float) -> int:
-    """Codec frames (1/50 s) that fit into ``seconds``; 8.32 s are 416 in spite of rounding."""
-    return int(seconds * FRAME_RATE + 1e-6)
-
-
 def windows(frames: int, rules: ManifestParams) -> list[Window]:
-    """What the model reads of a track of ``frames`` frames: its start, or all of it in a row."""
-    length = whole_frames(rules.window_seconds)
+    """What a model reads of a track of ``frames`` (1/50 s): its start, or all of it in a row."""
+    length = whole_frames(rules.window_seconds, WINDOW_RATE)
     if rules.windows == "first" or frames <= length:
         return [Window(start_frame=0, frames=min(length, frames))]
     starts = range(0, frames, length)

@@ -22,22 +22,22 @@ class TaggedTrack:
 
     track_id: str
     path: str
-    """Of the full-quality file, such as ``82/382.mp3``; see ``metadata_path``."""
+    """Path of the full-quality file, such as ``82/382.mp3``; see ``metadata_path``."""
     seconds: float
     tags: tuple[str, ...]
 
 
 def metadata_path(name: str) -> str:
-    """Path by which the metadata calls a tar file's member.
+    """Path of a tar file's member in the metadata.
 
-    Archives of type ``audio-low`` hold ``82/382.low.mp3`` for what is ``82/382.mp3`` everywhere
-    else; other types use that name themselves.
+    Archives of type ``audio-low`` hold ``82/382.low.mp3`` where the metadata says ``82/382.mp3``.
+    Other types use the path of the metadata.
     """
     return name.removesuffix(".low.mp3") + ".mp3" if name.endswith(".low.mp3") else name
 
 
 def track_id(name: str) -> str:
-    """Id of the track that a tar file's member holds: ``track_0000382`` for ``82/382.low.mp3``."""
+    """Track id of a tar file's member: ``track_0000382`` for ``82/382.low.mp3``."""
     number = PurePosixPath(metadata_path(name)).stem
     if not number.isdecimal():
         raise CorpusError(
@@ -89,11 +89,12 @@ def read_checksums(path: Path) -> dict[str, str]:
 
 
 def read_licences(path: Path, wanted: Collection[str]) -> dict[str, Licence]:
-    """Read ``audio_licenses.txt``; returns {path: licence} for the ``wanted`` paths it knows.
+    """Read ``audio_licenses.txt``; returns {path: licence} for those ``wanted`` paths that it
+    contains.
 
-    A block is the track's path on a line of its own, a line of credit, and a line
-    ``Available under a … license: <address>``. Blocks of other tracks are not interpreted: the file
-    spans the whole of Jamendo, and what is odd elsewhere in it is no reason to stop.
+    A block is a line with the track's path, a line of credit, and a line ``Available under a …
+    license: <address>``. Blocks of other tracks are not parsed: the file covers all of Jamendo, and
+    irregular blocks of other tracks are no reason to stop.
     """
     content = read_bytes(path, fix=_FIX, error=CorpusError)
     blocks: dict[str, tuple[int, list[bytes]]] = {}
@@ -128,7 +129,8 @@ def _licence(path: Path, number: int, block: bytes) -> Licence:
 
 
 def _short_name(words: str, url: str) -> str:
-    """``CC BY-NC-SA 3.0`` from a Creative Commons address; else the words of the file."""
+    """Short name such as ``CC BY-NC-SA 3.0`` for a Creative Commons address, else the file's
+    text."""
     match = re.match(
         r"https?://creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/([a-z]{2}))?",
         url,

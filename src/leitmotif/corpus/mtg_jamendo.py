@@ -1,7 +1,8 @@
-"""MTG-Jamendo: the real downloader.
+"""Downloads MTG-Jamendo.
 
-A pin file names the release: the metadata repository's commit and the SHA-256 of the files used.
-Those files hold the checksums of the tar files and of every track, so one hash vouches for all.
+A pin file names the release: the commit of the metadata repository and the SHA-256 of the files
+used. These files hold the checksums of the tar files and of every track, so the pin verifies
+everything.
 """
 
 import sys
@@ -33,7 +34,7 @@ class PinnedFile(Table):
 
     path: str
     sha256: Sha256 | None
-    """None where only the commit pins the content; the download reports what it found."""
+    """None if only the commit pins the content; the download then prints the hash."""
 
 
 class Release(Table):
@@ -50,7 +51,7 @@ class Release(Table):
 
 
 def load_release(path: Path) -> Release:
-    """Read a pin file; raises CorpusError naming the field that cannot be used."""
+    """Read a pin file. Raises CorpusError, which names a field that cannot be used."""
     try:
         return Release.model_validate(read_json(path, fix=_PATH, error=CorpusError))
     except ValidationError as error:
@@ -62,10 +63,21 @@ def load_release(path: Path) -> Release:
 
 
 def fetch_mtg_jamendo(settings: MtgJamendoCorpus, corpus: Path, work: Path) -> list[CorpusTrack]:
-    """Download, verify and unpack shards into ``corpus``/audio; returns the tracks' rows.
+    """Download, verify and unpack shards, and return the rows of their tracks.
 
-    Downloads are kept below ``work``, resumed there, and checked again on each call. Raises
-    CorpusError, naming the file, for whatever cannot be had or is not what the release promises.
+    Parameters
+    ----------
+    settings
+        Section ``corpus`` of params.yaml.
+    corpus
+        Folder of the corpus; audio goes to its subfolder ``audio``.
+    work
+        Folder that keeps downloads. They are resumed there and checked again on each call.
+
+    Raises
+    ------
+    CorpusError
+        Names a file that cannot be downloaded or differs from the release.
     """
     release = load_release(Path(settings.path))
     downloads = work / "downloads" / "mtg-jamendo"

@@ -1,6 +1,7 @@
-"""Verified shards of MTG-Jamendo's layout: from tar files and official lists to audio and rows.
+"""Verifies shards in MTG-Jamendo's layout, and turns tar files and official lists into audio and
+rows.
 
-The real data set and the organism's composed one go through here alike.
+The real data set and the organism's composed data set both use this code.
 """
 
 from collections.abc import Mapping
@@ -31,9 +32,9 @@ class Shards:
     """Local files of a release: some of its tar files, and its lists."""
 
     dataset: str
-    """Such as ``autotagging_moodtheme``."""
+    """Name of the data set, such as ``autotagging_moodtheme``."""
     data_type: str
-    """Such as ``audio-low``."""
+    """Type of the audio, such as ``audio-low``."""
     archives: Mapping[int, Path]
     """Tar file of each shard, by number."""
     tar_checksums: Path
@@ -48,9 +49,9 @@ def archive_name(dataset: str, data_type: str, number: int) -> str:
 
 
 def archive_sha256(tar_checksums: Path, name: str) -> str:
-    """SHA-256 that the official list promises for a tar file.
+    """SHA-256 of a tar file in the official list.
 
-    Raises CorpusError when the list has no such file.
+    Raises CorpusError if the list has no such file.
     """
     checksums = read_checksums(tar_checksums)
     if name not in checksums:
@@ -67,11 +68,12 @@ def archive_sha256(tar_checksums: Path, name: str) -> str:
 def unpack_shards(shards: Shards, corpus: Path) -> list[CorpusTrack]:
     """Verify and unpack ``shards`` into ``corpus``/audio; returns its tracks in metadata order.
 
-    Tracks that the tag file does not have follow those that it has, in the order of the official
-    list, without tags. Durations are those of the files' headers, which are exact, and the
-    metadata's (rounded to 0.1 s) where a header cannot be read.
+    Tracks that are not in the tag file come last, in the order of the official list and without
+    tags. Durations come from the files' headers, which are exact. If a header cannot be read, they
+    come from the metadata (rounded to 0.1 s).
 
-    Raises CorpusError, naming the file, if an archive or a track is not exactly the official one.
+    Raises CorpusError, which names the file, if an archive or a track differs from the official
+    file.
     """
     for number, archive in shards.archives.items():
         name = archive_name(shards.dataset, shards.data_type, number)
@@ -108,7 +110,7 @@ def unpack_shards(shards: Shards, corpus: Path) -> list[CorpusTrack]:
 
 
 def _track_checksums(shards: Shards) -> dict[str, str]:
-    """{member: SHA-256} of the official list for these shards; shard 7 holds the folder ``07/``."""
+    """{member: SHA-256} in the official list for these shards; shard 7 holds the folder ``07/``."""
     folders = {f"{number:02d}" for number in shards.archives}
     checksums = {
         name: sha256

@@ -1,6 +1,7 @@
-"""The corpora that params.yaml can name, all written to one layout.
+"""Builds each kind of corpus that params.yaml can name, in one layout.
 
-``tracks.jsonl`` and ``failures.jsonl`` beside ``audio/``; the organism adds ``truth.jsonl``.
+The layout has ``tracks.jsonl``, ``failures.jsonl`` and ``audio/``; the organism adds
+``truth.jsonl``.
 """
 
 import shutil
@@ -23,10 +24,26 @@ FAILURES = "failures.jsonl"
 def build_corpus(
     settings: OrganismCorpus | FolderCorpus | MtgJamendoCorpus, corpus: Path, work: Path
 ) -> tuple[list[CorpusTrack], list[Failure]]:
-    """Make the folder ``corpus`` from the source of ``settings``, whole or not at all.
+    """Make a corpus from its source, completely or not at all.
 
-    ``work`` is for downloads, which outlive the run. Returns the verified tracks in metadata order,
-    and the files left out. Raises CorpusError as the sources do.
+    Parameters
+    ----------
+    settings
+        Section ``corpus`` of params.yaml.
+    corpus
+        Folder to make.
+    work
+        Folder for downloads, which are kept after the run.
+
+    Returns
+    -------
+    tuple of two lists
+        The verified tracks in metadata order, and the files that were left out.
+
+    Raises
+    ------
+    CorpusError
+        For the same reasons as the sources.
     """
     with atomic_folder(corpus) as staging:
         failures: list[Failure] = []
@@ -48,7 +65,7 @@ def build_corpus(
 
 
 def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack]:
-    """Compose the organism's shard and take it in as a downloaded one is: verified and unpacked."""
+    """Compose the organism's shard, then verify and unpack it like a downloaded shard."""
     shard = corpus / "shard"
     composed.write_shard(
         load_world(Path(settings.path)), shard, pieces=settings.pieces, seed=settings.seed

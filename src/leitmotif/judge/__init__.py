@@ -1,4 +1,4 @@
-"""What generated audio sounds like, by other models' ears: CLAP, an audio tagger, and measures."""
+"""Judges of generated audio: CLAP, an audio tagger, and measures computed from their outputs."""
 
 from leitmotif.judge.clap import Clap
 from leitmotif.judge.tagger import Tagger

@@ -1,8 +1,8 @@
-"""How a judge's checkpoint is read: kind checked, no weight left at its random start."""
+"""Loads the checkpoint of a judge, and checks its kind and that no weights are missing."""
 
 import warnings
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 
@@ -14,7 +14,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Loaded(NamedTuple):
-    """A model on its device, and what makes its inputs."""
+    """A model on its device, with its feature extractor."""
 
     model: Any
     extractor: Any
@@ -32,11 +32,30 @@ def load_judge(
     model_type: str,
     model_class: str,
 ) -> Loaded:
-    """Load a folder or hub id whose config says ``model_type`` into ``transformers.model_class``.
+    """Load a judge with a class of `transformers`.
 
-    Safetensors are read where there are any, otherwise ``pytorch_model.bin`` by torch's
-    weights-only unpickler. Raises ModelError when there is no such checkpoint, when it is of
-    another kind, or when it lacks a weight.
+    Safetensors are preferred. If there are none, torch's weights-only unpickler reads
+    ``pytorch_model.bin``.
+
+    Parameters
+    ----------
+    name
+        Folder or hub id.
+    revision
+        Commit of the hub repository; None for a folder.
+    device
+        Such as ``cpu`` or ``auto``.
+    dtype
+        Precision of the computation.
+    model_type
+        ``model_type`` that the checkpoint's config must have.
+    model_class
+        Name of the class in `transformers`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such checkpoint, if it is of another kind, or if it lacks weights.
     """
     import transformers
 
@@ -59,7 +78,7 @@ def load_judge(
             folder, dtype=torch.float32, output_loading_info=True
         )
         with warnings.catch_warnings():
-            # True of every AST at 16 kHz with 128 bands, and of no consequence.
+            # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
             warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
             extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
     weights = dict(model.named_parameters())
@@ -74,3 +93,45 @@ def load_judge(
     place, kind = usable_device(device), DTYPES[dtype]
     model = model.eval().requires_grad_(False).to(place, kind)
     return Loaded(model, extractor, folder, place, kind)
+
+
+class Judge:
+    """A judge made of a checkpoint, on its device; each kind of judge is a subclass."""
+
+    model_type: ClassVar[str]
+    """As the checkpoint's config says it."""
+    model_class: ClassVar[str]
+    """Of `transformers`."""
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        self._model, self._extractor = loaded.model, loaded.extractor
+        self._device, self._dtype = loaded.device, loaded.dtype
+        self.name, self._batch_size = name, batch_size
+        self.sample_rate: int = loaded.extractor.sampling_rate
+        """Hz, to which clips are resampled."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: Precision = "float32",
+        batch_size: int = 16,
+    ) -> Self:
+        """Load a checkpoint from a folder or the hub, to compute in ``dtype``.
+
+        In float64 a result does not depend on processor or batch. ``batch_size`` windows are judged
+        at once. Raises ModelError when there is no such checkpoint, it is of another kind, or
+        weights or what it needs beside them are missing.
+        """
+        loaded = load_judge(
+            name,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            model_type=cls.model_type,
+            model_class=cls.model_class,
+        )
+        return cls(loaded, name, batch_size=batch_size)

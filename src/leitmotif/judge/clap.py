@@ -1,4 +1,4 @@
-"""CLAP: audio and text in one space, where a clip lies near the words that describe it.
+"""CLAP embeds audio and text in one space, in which a clip is near the words that describe it.
 
 Wu et al., Large-scale contrastive language-audio pretraining with feature fusion and
 keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes of `transformers`.
@@ -7,7 +7,8 @@ keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes 
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,88 +17,70 @@ from numpy.typing import NDArray
 from leitmotif.audio.decode import Samples
 from leitmotif.checkpoints import reading_checkpoint
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
+from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
 Embeddings = NDArray[np.floating]
-"""[n, width] in the judge's precision, rows of length 1, so that a dot product is a cosine."""
+"""[n, width] in the judge's precision, with rows of norm 1, so a dot product is a cosine."""
 
 UNLIKE = ("heavy metal with distorted guitars", "a calm solo piano", "a dog barking", "rain")
-"""Sentences that any working text tower tells apart."""
+"""Unrelated sentences that any working text tower distinguishes."""
 COLLAPSED = 0.99
-"""Mean cosine among them from which a text tower tells nothing apart. Measured by others on LAION's
-checkpoints: 0.18 and 0.29 in working ones, 0.9993 in the broken one
+"""Mean cosine among these sentences above which a text tower counts as broken. Others measured on
+LAION's checkpoints: 0.18 and 0.29 in working checkpoints, 0.9993 in the broken one
 (https://github.com/embeddings-benchmark/mteb/issues/5069)."""
 
 
-class Clap:
+class Clap(Judge):
     """A CLAP model that embeds clips and sentences.
 
-    Every result is a function of the clip alone. The feature extractor of `transformers` cuts a
-    random crop out of a clip longer than its context; here such a clip is cut into windows (see
-    ``leitmotif.judge.clips.windows``), whose embeddings are averaged and scaled to length 1 again.
-    In fused checkpoints no window counts as longer than the context, so no random crops are fused
-    in. Clips shorter than the context are padded as the checkpoint says, as a rule repeated.
+    Every result is a function of the clip alone. The feature extractor of `transformers` takes a
+    random crop of a clip that is longer than its context. Here such a clip is cut into windows (see
+    ``leitmotif.judge.clips.windows``), whose embeddings are averaged and scaled to norm 1 again. In
+    fused checkpoints no window counts as longer than the context, so no random crops are fused.
+    Shorter clips are padded as the checkpoint says, usually by repetition.
 
     >>> clap = Clap.from_pretrained("models/organism/judges/clap")
-    >>> heard = clap.embed_audio(clips, 32_000)
-    >>> told = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> heard @ told.T  # cosines [clips, sentences]
+    >>> audio = clap.embed_audio(clips, 32_000)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> audio @ text.T  # cosines [clips, sentences]
     """
 
-    def __init__(self, loaded: Loaded, tokenizer: Any, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor = loaded.model, loaded.extractor
-        self._device, self._dtype = loaded.device, loaded.dtype
-        self._tokenizer, self.name, self._batch_size = tokenizer, name, batch_size
-        self.sample_rate: int = loaded.extractor.sampling_rate
-        """Hz, to which clips are resampled."""
+    model_type = "clap"
+    model_class = "ClapModel"
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        super().__init__(loaded, name, batch_size=batch_size)
         self.context_samples: int = loaded.extractor.nb_max_samples
-        """Longest window, at ``sample_rate``."""
+        """Maximum length of a window, in samples at ``sample_rate``."""
         self.width: int = loaded.model.config.projection_dim
         """Size of an embedding."""
+        self._tokenizer = _tokenizer(loaded.folder, name)
         # RoBERTa's positions start after the pad token's.
         text = loaded.model.config.text_config
         positions = text.max_position_embeddings - text.pad_token_id - 1
-        self._text_context = min(tokenizer.model_max_length, positions)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        device: str = "auto",
-        dtype: Precision = "float32",
-        batch_size: int = 16,
-    ) -> Self:
-        """Load a CLAP checkpoint from a folder or the hub, to compute in ``dtype``.
-
-        In float64 an embedding does not depend on processor or batch. ``batch_size`` windows are
-        embedded at once. Raises ModelError when there is no such
-        checkpoint, it is not CLAP, or weights or the tokenizer are missing.
-        """
-        from transformers import AutoTokenizer
-
-        loaded = load_judge(
-            name,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            model_type="clap",
-            model_class="ClapModel",
-        )
-        with reading_checkpoint(
-            name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
-        ):
-            tokenizer = AutoTokenizer.from_pretrained(loaded.folder)
-        _check_tokenizer(tokenizer, name)
-        return cls(loaded, tokenizer, name, batch_size=batch_size)
+        self._text_context = min(self._tokenizer.model_max_length, positions)
 
     @torch.inference_mode()
     def embed_audio(self, clips: Clips, sample_rate: int) -> Embeddings:
-        """Embed clips (see ``Clips``) at ``sample_rate`` in Hz: [clips, width].
+        """Embed clips.
 
-        Raises ModelError for audio that cannot be judged; see ``prepare``.
+        Parameters
+        ----------
+        clips
+            See ``Clips``.
+        sample_rate
+            Of the clips, in Hz.
+
+        Returns
+        -------
+        Embeddings
+            [clips, width], rows of norm 1.
+
+        Raises
+        ------
+        ModelError
+            If audio cannot be judged; see ``prepare``.
         """
         prepared = prepare(clips, sample_rate, self.sample_rate)
         size = self._batch_size
@@ -106,18 +89,22 @@ class Clap:
     def _embed(self, pieces: list[Samples]) -> torch.Tensor:
         inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
         features = inputs["input_features"].to(self._device, self._dtype)
-        # The extractor marks a random window as longer than the context where none is.
+        # The extractor marks a random window as longer than the context if none is.
         longer = torch.zeros(len(pieces), 1, dtype=torch.bool, device=self._device)
         out = self._model.get_audio_features(input_features=features, is_longer=longer)
         return _pooled(out)
 
     @torch.inference_mode()
     def embed_text(self, sentences: Sequence[str]) -> Embeddings:
-        """Embed sentences: [sentences, width].
+        """Embed sentences: [sentences, width], rows of norm 1.
 
-        What does not fit the text tower's context (512 tokens in LAION's) is cut off. Raises
-        ModelError for no sentence or an empty one, and for a checkpoint whose text tower gives
-        every sentence the same embedding: a similarity to a prompt would then say nothing.
+        Text past the context of the text tower (512 tokens in LAION's checkpoints) is cut off.
+
+        Raises
+        ------
+        ModelError
+            If there is no sentence or an empty one, or if the text tower gives every sentence
+            the same embedding, so that a similarity to a prompt means nothing.
         """
         if self.text_collapse > COLLAPSED:
             raise ModelError(
@@ -157,24 +144,31 @@ class Clap:
 
     @cached_property
     def text_collapse(self) -> float:
-        """Mean cosine among sentences that have nothing in common: near 1 in a broken text tower.
+        """Mean cosine among unrelated sentences, near 1 in a broken text tower.
 
-        That of `laion/larger_clap_music`, as converted for `transformers`, is broken.
+        The text tower of `laion/larger_clap_music`, as converted for `transformers`, is broken.
         """
         with torch.inference_mode():
-            told = self._embed_text(UNLIKE)
-        return float(np.mean([told[a] @ told[b] for a, b in combinations(range(len(told)), 2)]))
+            texts = self._embed_text(UNLIKE)
+        pairs = combinations(range(len(texts)), 2)
+        return float(np.mean([texts[a] @ texts[b] for a, b in pairs]))
 
     def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.floating]:
         """Cosines times the model's own scale: [clips, sentences].
 
-        Softmax over a row gives the chances of the sentences, as in zero-shot classification.
+        A softmax over a row gives probabilities of the sentences, as in zero-shot classification.
         """
         scale = float(self._model.logit_scale_a.exp())
         return np.asarray(scale * audio @ text.T)
 
 
-def _check_tokenizer(tokenizer: Any, name: str) -> None:
+def _tokenizer(folder: Path, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    with reading_checkpoint(
+        name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
+    ):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     # Where the files are missing, transformers makes a tokenizer that knows no words.
     read = {tuple(ids) for ids in tokenizer(list(UNLIKE))["input_ids"]}
     if len(read) < len(UNLIKE):
@@ -184,6 +178,7 @@ def _check_tokenizer(tokenizer: Any, name: str) -> None:
             expected="tokenizer.json, or vocab.json and merges.txt, beside the weights",
             fix="save the tokenizer into the same folder",
         )
+    return tokenizer
 
 
 def _pooled(out: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Clips on their way to a judge: checked, resampled, and cut into windows of its context."""
+"""Prepares clips for a judge: checks, resamples, and cuts them into windows of its context."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
@@ -14,18 +14,30 @@ from leitmotif.audio.decode import Samples
 from leitmotif.errors import ModelError
 
 Clips = Sequence[Any] | NDArray[Any] | Tensor
-"""One clip [n], clips of one length [B, n], or a list of clips [n]; mono, full scale at 1."""
+"""One clip [n], clips of equal length [B, n], or a list of clips [n]; mono, full scale at 1."""
 
 MIN_SECONDS = 0.1
-"""Shortest clip that is judged: less is not heard as an instrument or a genre."""
+"""Minimum length of a clip; in a shorter one no instrument or genre can be recognised."""
 _LOWEST_RATE, _HIGHEST_RATE = 8_000, 384_000
 
 
 def prepare(clips: Clips, sample_rate: int, target_rate: int) -> list[Samples]:
-    """Check clips at ``sample_rate`` and resample each to ``target_rate`` (soxr's ``HQ``).
+    """Check and resample clips (soxr's ``HQ``).
 
-    Raises ModelError for no clips, a shape that is not mono, a clip shorter than ``MIN_SECONDS``,
-    samples that are no finite numbers, and a rate outside 8 to 384 kHz.
+    Parameters
+    ----------
+    clips
+        See ``Clips``.
+    sample_rate
+        Of the clips, in Hz.
+    target_rate
+        Of the result, in Hz.
+
+    Raises
+    ------
+    ModelError
+        If there are no clips, if a clip is not mono, is shorter than ``MIN_SECONDS`` or has
+        non-finite samples, or if the rate is outside 8 to 384 kHz.
     """
     if isinstance(sample_rate, bool) or not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
         raise ModelError(
@@ -44,10 +56,10 @@ def prepare(clips: Clips, sample_rate: int, target_rate: int) -> list[Samples]:
 
 
 def windows(samples: Samples, length: int) -> Iterator[Samples]:
-    """Cut [n] into windows of at most ``length`` samples that together cover all of it.
+    """Cut a clip [n] into windows of at most ``length`` samples that together cover it.
 
-    They follow one another; the last one ends with the clip, so it may overlap the one before, and
-    is only shorter than ``length`` where the clip is.
+    The windows are adjacent. The last window ends with the clip, so it may overlap the window
+    before it. It is shorter than ``length`` only if the clip is.
     """
     last = max(0, len(samples) - length)
     for start in (*range(0, last, length), last):
@@ -61,9 +73,18 @@ def over_windows(
     *,
     batch_size: int,
 ) -> Tensor:
-    """What ``judge`` makes of each clip [clips, ...]: the mean over the clip's ``windows``.
+    """Apply a judge to the windows of each clip, and average over them: [clips, ...].
 
-    ``judge`` is given up to ``batch_size`` windows at once, and returns a row for each.
+    Parameters
+    ----------
+    clips
+        Each [n].
+    length
+        Maximum length of a window in samples.
+    judge
+        Returns one row for each window.
+    batch_size
+        Maximum number of windows that ``judge`` gets at once.
     """
     cut = [list(windows(clip, length)) for clip in clips]
     pieces = [piece for clip in cut for piece in clip]

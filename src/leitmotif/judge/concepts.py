@@ -1,4 +1,4 @@
-"""The concepts of the ISMIR 2024 experiments, and AudioSet's labels that stand for each.
+"""The concepts of the ISMIR 2024 experiments, and the AudioSet labels of each.
 
 Table 1 of Vélez Vásquez et al., with the labels spelt as in AudioSet's ontology (Gemmeke et al.,
 ICASSP 2017; https://research.google.com/audioset/ontology/).
@@ -20,7 +20,7 @@ INSTRUMENTS: dict[str, tuple[str, ...]] = {
     "trumpet": ("Trumpet", "Brass instrument"),
     "violin": ("Violin, fiddle", "String section", "Bowed string instrument"),
 }
-"""The first label of each is its own name, which log-odds are taken of."""
+"""The first label of each is the name of the concept; log-odds use it."""
 GENRES: dict[str, tuple[str, ...]] = {
     "classical": ("Classical music",),
     "jazz": ("Jazz", "Rhythm and blues"),
@@ -40,14 +40,16 @@ CONCEPTS = INSTRUMENTS | GENRES
 
 
 def own_label(concept: str) -> str:
-    """The one label that names a concept; raises ModelError for an unknown concept."""
+    """The label that names a concept. Raises ModelError for an unknown concept."""
     return _labels_of(concept)[0]
 
 
 def relevant_labels(concept: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The labels of a concept that a tagger knows, its own label first.
+    """The labels of a concept that are among ``known``, the labels of a tagger; its name comes
+    first.
 
-    A tagger of few labels may lack some. Raises ModelError where it lacks the concept's own.
+    A tagger with few labels may lack some of them. Raises ModelError if it lacks the concept's
+    name.
     """
     labels = tuple(label for label in _labels_of(concept) if label in known)
     if own_label(concept) not in labels:

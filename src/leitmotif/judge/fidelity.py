@@ -1,4 +1,4 @@
-"""How much of a clip an intervention left as it was: CLAP in short windows, loudness, spectrum."""
+"""Similarity of a clip to its baseline: CLAP in short windows, loudness and spectrum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,20 +13,22 @@ from leitmotif.judge.clap import Clap
 
 _FFT, _HOP, _BANDS = 2048, 640, 64
 _FLOOR_DBFS = -80.0
-"""Mel power below this counts as silence, so that silence against silence is no change."""
+"""Mel power below this level counts as silence, so that silence compared with silence is no
+change."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """A treated clip beside its baseline, which has the same length."""
+    """Comparison of a treated clip with its baseline of the same length."""
 
     similarity: NDArray[np.floating]
-    """[windows], CLAP cosine of each window with the baseline's at the same time; 1 is the same."""
+    """[windows], CLAP cosine of each window with the baseline's window at the same time; 1 means
+    equal."""
     loudness_db: float
-    """RMS level of the treated clip over the baseline's, in dB."""
+    """RMS level of the treated clip relative to the baseline, in dB."""
     spectral_db: float
-    """Root mean square difference of their mel spectra in dB over time and bands: the log-spectral
-    distance of Gray and Markel (1976), on a mel scale; 0 is the same."""
+    """Root mean square difference of the mel spectra in dB over time and bands: the log-spectral
+    distance of Gray and Markel (1976) on a mel scale; 0 means equal."""
 
 
 def fidelity(
@@ -37,9 +39,23 @@ def fidelity(
     *,
     window_seconds: float = 2.0,
 ) -> Fidelity:
-    """Compare clips [n] at ``sample_rate`` in adjacent windows; what is left at the end is dropped.
+    """Compare a clip with its baseline in adjacent windows; an incomplete last window is dropped.
 
-    Raises ModelError for clips of unequal length, or shorter than a window.
+    Parameters
+    ----------
+    clap
+        The model that embeds the windows.
+    treated, baseline
+        Mono clips [n] of equal length.
+    sample_rate
+        Of both clips, in Hz.
+    window_seconds
+        Length of a window.
+
+    Raises
+    ------
+    ModelError
+        If the clips differ in length or are shorter than a window.
     """
     return fidelities(clap, [treated], baseline, sample_rate, window_seconds=window_seconds)[0]
 
@@ -52,7 +68,7 @@ def fidelities(
     *,
     window_seconds: float = 2.0,
 ) -> list[Fidelity]:
-    """The same for several clips of one baseline, which is then listened to once."""
+    """The same as ``fidelity`` for several clips with one baseline, which is embedded once."""
     length = round(window_seconds * sample_rate)
     for clip in treated:
         if clip.shape != baseline.shape or clip.ndim != 1 or len(clip) < length:

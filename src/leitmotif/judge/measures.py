@@ -1,10 +1,10 @@
-"""What is computed from a judge's logits: NDCG, log-odds effect, KL divergence.
+"""Measures computed from a judge's logits: NDCG, log-odds effect, KL divergence.
 
-Logits are [clips, labels], from a tagger or from CLAP over a set of sentences; every measure gives
-one value a clip [clips], so that means, intervals and pairing are the caller's. NDCG is of Järvelin
-and Kekäläinen (2002); the other two are those of Vélez Vásquez et al., Exploring the inner
-mechanisms of large generative music models, ISMIR 2024, sections 3.2.3 and 4.2.1, which take odds
-and divergence of a softmax over all labels, although the tagger's labels are not exclusive.
+Logits are [clips, labels], from a tagger or from CLAP over a set of sentences. Every measure
+returns one value per clip, [clips]; callers compute means, intervals and pairings. NDCG follows
+Järvelin and Kekäläinen (2002). The other two follow Vélez Vásquez et al., Exploring the inner
+mechanisms of large generative music models, ISMIR 2024, sections 3.2.3 and 4.2.1. They use a
+softmax over all labels, although the tagger's labels are not exclusive.
 """
 
 from collections.abc import Collection
@@ -22,10 +22,17 @@ Values = NDArray[np.float64]
 def ndcg(logits: ArrayLike, relevant: Collection[int]) -> Values:
     """Normalised discounted cumulative gain of each clip's ranking of labels: [clips] in (0, 1].
 
-    A relevant label at rank r, the highest logit having rank 1, gains 1 / log2(r + 1); the sum is
-    divided by what it is when all ``relevant`` labels (column numbers) come first. Equal logits
-    share the mean of the gains of their ranks (McSherry and Najork, 2008). Chance, an arbitrary
-    ranking, is well above 0: see ``ndcg_of_chance``.
+    A relevant label at rank r gains 1 / log2(r + 1); the highest logit has rank 1. The sum of gains
+    is divided by its maximum, which it has if all relevant labels come first. Equal logits share
+    the mean of the gains of their ranks (McSherry and Najork, 2008). A random ranking is well above
+    0; see ``ndcg_of_chance``.
+
+    Parameters
+    ----------
+    logits
+        [clips, labels].
+    relevant
+        Columns of the relevant labels.
     """
     scores = _logits(logits)
     wanted = _columns(relevant, scores.shape[1])
@@ -41,7 +48,15 @@ def ndcg_of_chance(labels: int, relevant: int) -> float:
 
 
 def log_odds(logits: ArrayLike, label: int) -> Values:
-    """Log-odds, in nats, of one label under a softmax over all: log p - log(1 - p), [clips]."""
+    """Log-odds of one label in nats under a softmax over all labels: log p - log(1 - p), [clips].
+
+    Parameters
+    ----------
+    logits
+        [clips, labels].
+    label
+        Column of the label.
+    """
     scores = _logits(logits)
     (column,) = _columns([label], scores.shape[1])
     others = np.delete(scores, column, axis=1)
@@ -49,9 +64,15 @@ def log_odds(logits: ArrayLike, label: int) -> Values:
 
 
 def log_odds_effect(before: ArrayLike, after: ArrayLike, *, original: int, desired: int) -> Values:
-    """Equation 1 of the paper, in nats: how far the odds moved from original to desired, [clips].
+    """Equation 1 of the paper: shift of the log-odds from ``original`` to ``desired`` in nats,
+    [clips].
 
-    Row i of ``before`` and ``after`` is the same clip without and with the intervention.
+    Parameters
+    ----------
+    before, after
+        Logits [clips, labels] of the same clips without and with the intervention.
+    original, desired
+        Columns of the two labels.
     """
     first, second = _paired(before, after)
     lost = log_odds(first, original) - log_odds(second, original)
@@ -62,18 +83,23 @@ def log_odds_effect(before: ArrayLike, after: ArrayLike, *, original: int, desir
 def kl_divergence(before: ArrayLike, after: ArrayLike) -> Values:
     """KL(before || after) in nats between the softmax distributions of each clip: [clips].
 
-    The paper does not say which of the two comes first; here it is what the clip was before. Its
-    precision is this times -1.
+    The paper does not say which distribution comes first; here ``before`` does. The paper's
+    precision is the negative of this value.
+
+    Parameters
+    ----------
+    before, after
+        Logits [clips, labels] of the same clips without and with the intervention.
     """
     first, second = (log_softmax(scores, axis=1) for scores in _paired(before, after))
     return np.asarray((np.exp(first) * (first - second)).sum(1))
 
 
 def swapped(logits: ArrayLike, original: int, desired: int) -> Values:
-    """Logits [clips, labels] with two labels' values exchanged and all others kept.
+    """Logits [clips, labels] with the values of two labels exchanged and all others unchanged.
 
-    The paper's ideal intervention; its divergence from the unchanged logits is what a perfect one
-    costs.
+    This is the paper's ideal intervention. Its divergence from the unchanged logits is the cost of
+    a perfect intervention.
     """
     scores = _logits(logits)
     columns = _columns([original, desired], scores.shape[1])
@@ -120,7 +146,7 @@ def _discounts(count: int) -> Values:
 
 
 def _mean_over_ties(scores: NDArray[Any], discounts: Values) -> Values:
-    """The gain of each label, by its rank; equal scores get the mean of theirs."""
+    """Gain of each label by its rank; equal scores share the mean of their gains."""
     _, group = np.unique(-scores, return_inverse=True)  # groups in the order of the ranks
     sizes = np.bincount(group)
     sums = np.bincount(np.repeat(np.arange(len(sizes)), sizes), weights=discounts)

@@ -1,11 +1,11 @@
-"""An audio tagger: which of AudioSet's labels are heard in a clip.
+"""An audio tagger, which predicts the AudioSet labels of a clip.
 
-The Audio Spectrogram Transformer (Gong, Chung, Glass, Interspeech 2021, arXiv 2104.01778), by the
-classes of `transformers`; labels are those of the checkpoint's config.
+It is the Audio Spectrogram Transformer (Gong, Chung, Glass, Interspeech 2021, arXiv 2104.01778) in
+the implementation of `transformers`. The labels come from the checkpoint's config.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,72 +13,61 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
 from leitmotif.errors import ModelError
-from leitmotif.judge.checkpoint import Loaded, Precision, load_judge
+from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare
 
 Logits = NDArray[np.floating]
-"""[clips, labels] in the tagger's precision. The labels are not exclusive: a sigmoid gives each
-one's probability."""
+"""[clips, labels] in the tagger's precision. Labels are not exclusive: a sigmoid gives the
+probability of each label."""
 
 _FRAME, _HOP = 400, 160
-"""Samples of a spectrum and from one to the next in the extractor: 25 and 10 ms at 16 kHz."""
+"""Length and hop of the extractor's spectra in samples: 25 and 10 ms at 16 kHz."""
 _RATE = 16_000
 
 
-class Tagger:
+class Tagger(Judge):
     """An audio tagger with named labels.
 
-    A clip longer than the context is cut into windows (see ``leitmotif.judge.clips.windows``) whose
-    logits are averaged; `transformers` would drop what does not fit. A shorter one is padded by the
-    feature extractor.
+    A clip that is longer than the context is cut into windows (see
+    ``leitmotif.judge.clips.windows``), whose logits are averaged; `transformers` would drop
+    everything past the context. The feature extractor pads shorter clips.
 
     >>> tagger = Tagger.from_pretrained("models/organism/judges/tagger")
     >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
     """
 
+    model_type = "audio-spectrogram-transformer"
+    model_class = "ASTForAudioClassification"
+
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
-        self._model, self._extractor = loaded.model, loaded.extractor
-        self._device, self._dtype = loaded.device, loaded.dtype
-        self.name, self._batch_size = name, batch_size
+        super().__init__(loaded, name, batch_size=batch_size)
         self.labels = _labels(loaded.model.config, name)
         """Names, in the order of the logits."""
-        self.sample_rate: int = loaded.extractor.sampling_rate
-        """Hz, to which clips are resampled."""
         self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
-        """Longest window, at ``sample_rate``."""
+        """Maximum length of a window, in samples at ``sample_rate``."""
         self._index = {label: number for number, label in enumerate(self.labels)}
         _check_extractor(loaded.extractor, loaded.model.config, name)
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        device: str = "auto",
-        dtype: Precision = "float32",
-        batch_size: int = 16,
-    ) -> Self:
-        """Load an AST checkpoint from a folder or the hub, to compute in ``dtype``.
-
-        ``batch_size`` windows are tagged at once. Raises ModelError when there is no such
-        checkpoint, it is not an AST, weights are missing, or its labels have no names.
-        """
-        loaded = load_judge(
-            name,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            model_type="audio-spectrogram-transformer",
-            model_class="ASTForAudioClassification",
-        )
-        return cls(loaded, name, batch_size=batch_size)
-
     @torch.inference_mode()
     def logits(self, clips: Clips, sample_rate: int) -> Logits:
-        """Logits of clips (see ``Clips``) at ``sample_rate`` in Hz: [clips, labels].
+        """Logits of clips.
 
-        Raises ModelError for audio that cannot be judged; see ``prepare``.
+        Parameters
+        ----------
+        clips
+            See ``Clips``.
+        sample_rate
+            Of the clips, in Hz.
+
+        Returns
+        -------
+        Logits
+            [clips, labels].
+
+        Raises
+        ------
+        ModelError
+            If audio cannot be judged; see ``prepare``.
         """
         prepared = prepare(clips, sample_rate, self.sample_rate)
         size = self._batch_size
@@ -93,11 +82,12 @@ class Tagger:
         return scored
 
     def probabilities(self, clips: Clips, sample_rate: int) -> Logits:
-        """Probability of each label, independent of the others: [clips, labels]; see ``logits``."""
+        """Independent probability of each label, [clips, labels]; for parameters see ``logits``."""
         return np.asarray(torch.from_numpy(self.logits(clips, sample_rate)).sigmoid().numpy())
 
     def indices(self, labels: Sequence[str]) -> list[int]:
-        """Columns of labels by name; raises ModelError naming those that the tagger lacks."""
+        """Columns of labels by name. Raises ModelError, which names labels that the tagger
+        lacks."""
         unknown = [label for label in labels if label not in self._index]
         if unknown:
             raise ModelError(
@@ -133,5 +123,5 @@ def _check_extractor(extractor: Any, config: Any, name: str) -> None:
             f"the feature extractor of {name} does not fit its model",
             found=found,
             expected=expected,
-            fix="mend preprocessor_config.json",
+            fix="correct preprocessor_config.json",
         )

@@ -1,6 +1,6 @@
 """MusicGen with hook points: the model that this project reads and changes."""
 
-from leitmotif.musicgen.choice import Hook
+from leitmotif.musicgen.choice import HookPoint
 from leitmotif.musicgen.generate import GREEDY, Generation, Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.musicgen.hooks import ActivationCache, Intervention
@@ -9,7 +9,7 @@ __all__ = [
     "GREEDY",
     "ActivationCache",
     "Generation",
-    "Hook",
+    "HookPoint",
     "HookedMusicGen",
     "Intervention",
     "Sampling",

@@ -14,7 +14,7 @@ Sites = str | Iterable[str] | Callable[[str], bool] | None
 
 
 @dataclass(frozen=True)
-class Hook:
+class HookPoint:
     """What a hook function is told of the place where it runs."""
 
     name: str
@@ -57,13 +57,13 @@ def as_interventions(
 ) -> list[Intervention]:
     """Return an intervention for each site of each pair (sites, function); see ``HookFunction``."""
     return [
-        Intervention(site, _edit(function, Hook(site)))
+        Intervention(site, _edit(function, HookPoint(site)))
         for sites, function in fwd_hooks
         for site in choose_sites(sites, layers)
     ]
 
 
-def _edit(function: HookFunction, hook: Hook) -> Callable[[Tensor], Tensor]:
+def _edit(function: HookFunction, hook: HookPoint) -> Callable[[Tensor], Tensor]:
     def edit(activations: Tensor) -> Tensor:
         # A copy, since the function may write into what it is given.
         activations = activations.clone()

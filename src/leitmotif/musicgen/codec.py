@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from leitmotif.errors import ModelError
 
+HEARING_SECONDS = 0.074
+"""How far the encoder of MusicGen's 32 kHz EnCodec hears past the end of a frame: 2370 samples."""
+
 
 class Codec(nn.Module):
     """EnCodec with the shapes of this project: codes are [B, K, T], samples [B, n].
@@ -23,6 +26,7 @@ class Codec(nn.Module):
         self.sample_rate: int = encodec.config.sampling_rate
         self.hop: int = encodec.config.hop_length
         """Samples a frame."""
+        self.hearing_seconds = HEARING_SECONDS
 
     @torch.inference_mode()
     def encode(self, samples: Tensor | np.ndarray) -> Tensor:

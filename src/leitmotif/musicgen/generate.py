@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +11,11 @@ from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.choice import Sites, choose_sites
+from leitmotif.musicgen.core import Conditioning, Core
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.model import TextKeys, delay, undelay
 from leitmotif.musicgen.noise import RowNoise
-
-if TYPE_CHECKING:
-    from leitmotif.musicgen.hooked import Conditioning, HookedMusicGen
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Generation:
 
 @torch.inference_mode()
 def generate(
-    model: "HookedMusicGen",
+    model: Core,
     prompts: str | Sequence[str] | None,
     *,
     seconds: float,
@@ -91,7 +89,7 @@ def generate(
     else:
         prefix = model.check_codes(prefix)
     sites = choose_sites(capture, config.layers)
-    interventions = [item.in_steps(config.codebooks) for item in interventions]
+    interventions = [item.in_steps(max(model.delays)) for item in interventions]
     conditioning = model.condition(prompts, rows)
     scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
     guided = conditioning is not None and scale != 1.0
@@ -141,7 +139,7 @@ class _Batch:
 
     def __init__(
         self,
-        model: "HookedMusicGen",
+        model: Core,
         rows: int,
         halves: Sequence[Half],
         interventions: Sequence[Intervention],
@@ -155,7 +153,7 @@ class _Batch:
         self,
         tokens: Tensor,
         contents: Sequence[object],
-        conditioning: "Conditioning | None",
+        conditioning: Conditioning | None,
         steps: int,
     ) -> Tensor:
         """Read the first tokens [B, K, P + 1] and return the stream [halves * B, 1, d] after them.
@@ -217,7 +215,7 @@ class _Batch:
             interventions,
             rows=rows,
             halves=self._halves,
-            layers=decoder.config.layers,
+            sites=self._model.sites,
             like=decoder.final_norm.weight,
         )
         return Tap(bound, self._sites)
@@ -312,7 +310,7 @@ def _restrict(item: Intervention, rows: Sequence[int]) -> Intervention | None:
     return replace(item, rows=[rows.index(item.rows[i]) for i in kept], tensor=tensor)
 
 
-def _text(conditioning: "Conditioning | None", rows: Tensor | None) -> dict[str, Any]:
+def _text(conditioning: Conditioning | None, rows: Tensor | None) -> dict[str, Any]:
     """The decoder's arguments for these rows of the prompts, or for all of them."""
     if conditioning is None:
         return {"text": None, "text_mask": None}

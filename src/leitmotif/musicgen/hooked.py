@@ -1,45 +1,24 @@
 """HookedMusicGen: a MusicGen whose sites can be read and written."""
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.checkpoint import (
-    Parts,
-    codec_fingerprint,
-    fingerprint,
     load_transformers,
     split_transformers,
 )
 from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
+from leitmotif.musicgen.core import Core, dtype_of
 from leitmotif.musicgen.generate import Generation, Sampling, generate
 from leitmotif.musicgen.hooks import ActivationCache, Half, Intervention, Tap, bind, check_sites
-from leitmotif.musicgen.model import TextKeys, delay, sinusoidal_positions, undelay
+from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.text import Padding
-from leitmotif.sites import sites_of
-
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 
-class Conditioning(NamedTuple):
-    """Prompts, encoded and projected for every block of the decoder."""
-
-    text: list[TextKeys]
-    mask: Tensor | None  # [B, 1, 1, L], True where attended; None attends to everything
-
-
-class HookedMusicGen:
+class HookedMusicGen(Core):
     """MusicGen with hook points: forward passes, captures, interventions and generation.
 
     Codes are codec tokens [B, K, T] in frame time; the delay pattern is applied inside. Sites and
@@ -54,14 +33,6 @@ class HookedMusicGen:
     >>> logits, cache = model.run_with_cache(codes, sites=["layers.2.residual"])
     >>> clip = model.generate(prefix=codes, seconds=4.0, seed=1)
     """
-
-    def __init__(self, parts: Parts) -> None:
-        self.decoder = parts.decoder.eval().requires_grad_(False)
-        self.text = parts.text.eval().requires_grad_(False)
-        self.codec = parts.codec.eval().requires_grad_(False)
-        self.config = self.decoder.config
-        self.default_guidance_scale = parts.guidance_scale
-        self._positions = torch.empty(0)
 
     @classmethod
     def from_pretrained(
@@ -79,7 +50,7 @@ class HookedMusicGen:
         `transformers`: pads are masked. Raises ModelError.
         """
         padding: Padding = "attended" if text_padding == "attended" else "masked"
-        parts = load_transformers(name, revision=revision, dtype=_dtype(dtype), padding=padding)
+        parts = load_transformers(name, revision=revision, dtype=dtype_of(dtype), padding=padding)
         return cls(parts).to(device=device, dtype=dtype)
 
     @classmethod
@@ -91,76 +62,6 @@ class HookedMusicGen:
         The text encoder and the codec are shared with it, the decoder's weights are copied.
         """
         return cls(split_transformers(model, tokenizer, text_padding))
-
-    def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
-        """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
-        place = usable_device(device) if device else None
-        kind = _dtype(dtype) if dtype else None
-        self.decoder.to(device=place, dtype=kind)
-        self.text.to(device=place, dtype=kind)
-        self.codec.to(device=place, dtype=self.dtype_beside)
-        self._positions = torch.empty(0)
-        for name in ("fingerprint", "codec_fingerprint"):
-            self.__dict__.pop(name, None)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.decoder.heads.weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of the decoder."""
-        return self.decoder.heads.weight.dtype
-
-    @property
-    def dtype_beside(self) -> torch.dtype:
-        """Precision of what is computed beside the decoder: its codec, autoencoders."""
-        return torch.float64 if self.dtype == torch.float64 else torch.float32
-
-    @property
-    def num_layers(self) -> int:
-        """Blocks of the decoder."""
-        return self.config.layers
-
-    @property
-    def width(self) -> int:
-        """Width of the residual stream."""
-        return self.config.width
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second."""
-        return self.codec.sample_rate
-
-    @property
-    def frame_rate(self) -> float:
-        """Codec frames, and decoder steps, a second."""
-        return self.codec.sample_rate / self.codec.hop
-
-    @property
-    def sites(self) -> list[str]:
-        """All sites, in the order in which a pass reaches them."""
-        return sites_of(self.num_layers)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
-        return fingerprint([self.decoder, self.text, self.codec], self.config)
-
-    @cached_property
-    def codec_fingerprint(self) -> str:
-        """SHA-256 of the codec's settings and weights (64 hex), the same beside any decoder."""
-        return codec_fingerprint(self.codec)
-
-    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""
-        return self.codec.encode(samples)
-
-    def decode_audio(self, codes: Tensor) -> Tensor:
-        """Decode codes [B, K, T] to samples [B, n]."""
-        return self.codec.decode(codes)
 
     def __call__(
         self,
@@ -248,54 +149,6 @@ class HookedMusicGen:
             capture=capture,
         )
 
-    def positions(self, steps: int) -> Tensor:
-        """Position embeddings [S, d] of the first ``steps`` steps."""
-        if self._positions.shape[0] < steps:
-            self._positions = sinusoidal_positions(
-                max(steps, 2048), self.width, exact=self.dtype == torch.float64
-            ).to(device=self.device, dtype=self.dtype)
-        return self._positions[:steps]
-
-    def condition(self, prompts: str | Sequence[str] | None, rows: int) -> Conditioning | None:
-        """Encode prompts for a batch of ``rows``; None for None. Raises ModelError."""
-        if prompts is None:
-            return None
-        prompts = [prompts] * rows if isinstance(prompts, str) else list(prompts)
-        if len(prompts) != rows:
-            raise ModelError(
-                "prompts and rows do not match",
-                found=f"{len(prompts)} prompts",
-                expected=f"1 or {rows}",
-            )
-        distinct = list(dict.fromkeys(prompts))
-        states, mask = self.text(distinct)
-        rows_of = torch.tensor([distinct.index(prompt) for prompt in prompts], device=self.device)
-        text = self.decoder.text_keys(states.clone())
-        expanded = [TextKeys(keys[rows_of], values[rows_of]) for keys, values in text]
-        return Conditioning(expanded, None if mask is None else mask[rows_of, None, None])
-
-    def check_codes(self, codes: Tensor) -> Tensor:
-        """Return codes on the model's device; raises ModelError for a wrong shape, type or token.
-
-        A padded or delayed sequence is refused here, where it would silently be read as music.
-        """
-        config = self.config
-        ok = codes.dim() == 3 and codes.shape[1] == config.codebooks and codes.shape[2] > 0
-        if not ok or codes.is_floating_point() or codes.dtype == torch.bool:
-            raise ModelError(
-                "these are not codes",
-                found=f"shape {tuple(codes.shape)}, {codes.dtype}",
-                expected=f"integers [B, {config.codebooks}, T], as encode_audio returns them",
-            )
-        low, high = int(codes.min()), int(codes.max())
-        if low < 0 or high >= config.codebook_size:
-            raise ModelError(
-                "codes are out of range",
-                found=f"{low}..{high}",
-                expected=f"0..{config.codebook_size - 1}; pads and delays are added inside",
-            )
-        return codes.to(self.device, torch.long)
-
     def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         if not 0 < layers <= self.num_layers:
@@ -312,7 +165,7 @@ class HookedMusicGen:
                 check_sites(chosen, layers)
             except ModelError as error:
                 raise ModelError(
-                    f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.found
+                    f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.what
                 ) from error
         return chosen
 
@@ -329,8 +182,8 @@ class HookedMusicGen:
         conditioning = self.condition(prompts, rows)
         halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
         like = self.decoder.final_norm.weight
-        interventions = [item.in_steps(self.config.codebooks) for item in interventions]
-        bound = bind(interventions, rows=rows, halves=halves, layers=self.num_layers, like=like)
+        interventions = [item.in_steps(max(self.delays)) for item in interventions]
+        bound = bind(interventions, rows=rows, halves=halves, sites=self.sites, like=like)
         tap = Tap(bound, sites)
         tokens = delay(codes, self.config.pad)[:, :, :-1]
         hidden = self.decoder(
@@ -345,10 +198,3 @@ class HookedMusicGen:
 
     def _logits(self, hidden: Tensor, frames: int) -> Tensor:
         return undelay(self.decoder.logits(hidden).transpose(1, 2), frames)
-
-
-def _dtype(name: str) -> torch.dtype:
-    try:
-        return DTYPES[name]
-    except KeyError:
-        raise ModelError("unknown dtype", found=name, expected=", ".join(DTYPES)) from None

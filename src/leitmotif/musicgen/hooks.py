@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.sites import canonical_site, split_site
+from leitmotif.sites import canonical_site, sites_of, summarised
 
 Edit = Callable[[Tensor], Tensor]
 Mode = Literal["add", "replace", "scale", "project_out"]
@@ -35,7 +35,9 @@ class Intervention:
 
     ``tensor`` is [d]; for ``add`` and ``replace`` it may be [steps, d] or [rows, steps, d], one
     vector for each chosen step and row, and needs ``steps`` (and ``rows``) to be named. Several
-    interventions at one site act in the order given. Raises ModelError if the fields do not agree.
+    interventions at one site act in the order given; a pass refuses one that would leave nothing of
+    an earlier one (``replace`` with strength 1, ``scale`` with strength 0, at the same rows and
+    steps). Raises ModelError if the fields do not agree.
     """
 
     site: str
@@ -48,7 +50,7 @@ class Intervention:
     """Contiguous decoder steps; None means all."""
     frames: range | None = None
     """Contiguous codec frames, in place of ``steps``: all steps at which a token of one of them is
-    predicted, which are ``range(start, stop + K - 1)`` for K codebooks."""
+    predicted, which are ``range(start, stop + max(delays))`` of the model."""
     half: Half = "both"
     """With guidance each row runs with and without its prompt; the ISMIR 2024 experiments change
     the conditional half only."""
@@ -110,21 +112,35 @@ class Intervention:
             f"the intervention at {self.site} cannot be carried out", found=found, expected=expected
         )
 
-    def in_steps(self, codebooks: int) -> "Intervention":
-        """Return the intervention with ``frames`` as the steps of a model with so many codebooks.
+    def in_steps(self, delay: int) -> "Intervention":
+        """Return the intervention with its frames as steps; itself where it names no frames.
 
-        One that names no frames is returned as it is.
+        ``delay`` is the number of steps by which the model's last codebook lags behind.
         """
         if self.frames is None:
             return self
-        last = codebooks - 1 if self.frames else 0
-        steps = range(self.frames.start, self.frames.stop + last)
+        steps = range(self.frames.start, self.frames.stop + (delay if self.frames else 0))
         return replace(self, frames=None, steps=steps)
 
     def touches(self, row: int, before: int) -> bool:
         """Whether it changes ``row`` at any step below ``before``."""
         in_time = self.steps is None or (len(self.steps) > 0 and self.steps.start < before)
         return in_time and (self.rows is None or row in self.rows)
+
+    @property
+    def discards(self) -> bool:
+        """Whether it leaves nothing of the activations that it changes."""
+        replaces = self.change == "replace" and self.strength == 1.0
+        return replaces or (self.change == "scale" and not self.strength and self.tensor is None)
+
+    def overlaps(self, other: "Intervention") -> bool:
+        """Whether both change some row, half and step."""
+        rows = self.rows is None or other.rows is None or set(self.rows) & set(other.rows)
+        halves = "both" in (self.half, other.half) or self.half == other.half
+        named = [item.steps for item in (self, other) if item.steps is not None]
+        start = max((steps.start for steps in named), default=0)
+        stop = min((steps.stop for steps in named), default=start + 1)
+        return bool(rows) and halves and start < stop
 
 
 class BoundIntervention:
@@ -214,17 +230,20 @@ def bind(
     *,
     rows: int,
     halves: Sequence[Half],
-    layers: int,
+    sites: Sequence[str],
     like: Tensor,
 ) -> dict[str, list[BoundIntervention]]:
     """Group interventions by site for a batch of ``rows`` in each of ``halves``, in that order.
 
-    ``like`` is a tensor [..., d] of the model's width, dtype and device. Raises ModelError for a
-    site, row, width or half that the pass does not have.
+    ``sites`` are those that the model offers; ``like`` is a tensor [..., d] of its width, dtype and
+    device. Raises ModelError for a site, row, width or half that the pass does not have, and for
+    an intervention that would wipe out what an earlier one at its site does.
     """
     bound: dict[str, list[BoundIntervention]] = {}
-    for item in interventions:
-        check_sites([item.site], layers)
+    for number, item in enumerate(interventions):
+        require_sites([item.site], sites)
+        for earlier in interventions[:number]:
+            _refuse_wiping_out(earlier, item)
         offsets = [i * rows for i, half in enumerate(halves) if item.half in ("both", half)]
         if not offsets:
             raise ModelError(
@@ -255,22 +274,41 @@ def bind(
     return bound
 
 
+def _refuse_wiping_out(earlier: Intervention, later: Intervention) -> None:
+    """Raise ModelError if ``later`` leaves nothing of what ``earlier`` does somewhere."""
+    if later.site == earlier.site and later.discards and later.overlaps(earlier):
+        raise ModelError(
+            f"two interventions at {later.site} change the same rows and steps, and the second "
+            "leaves nothing of the first",
+            found=f"{earlier.change!r}, then {later.change!r} with strength {later.strength:g}",
+            expected="changes that add up, as they act in the order given",
+            fix="leave the first one out, or give them rows, steps or halves of their own",
+        )
+
+
 def check_sites(sites: Iterable[str], layers: int) -> list[str]:
-    """Return canonical names; raises ModelError for a bad name or a layer the model lacks."""
+    """Return canonical names of sites of a MusicGen with ``layers`` blocks; raises ModelError."""
+    return require_sites(sites, sites_of(layers))
+
+
+def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
+    """Return canonical names; raises ModelError for a bad name, or a site that is not offered.
+
+    ``offered`` are the canonical names of all sites that a model has.
+    """
     canonical = []
-    for site in sites:
+    for name in sites:
         try:
-            layer, kind = split_site(site)
+            site = canonical_site(name)
         except ValueError as error:
             raise ModelError(str(error)) from None
-        if layer >= layers:
+        if site not in offered:
             raise ModelError(
-                f"the model has no site {site}",
-                found=f"layer {layer}",
-                expected=f"a layer of 0..{layers - 1}",
+                f"the model has no site {name}",
+                expected=summarised(offered),
                 fix="layers count from 0; literature that counts from 1 means the one before",
             )
-        canonical.append(f"layers.{layer}.{kind}")
+        canonical.append(site)
     return canonical
 
 

@@ -1,9 +1,9 @@
-"""What the review page and the report share: colours, themes, settings and the icon."""
+"""What the review page and the report share: theme, settings, player, keys, drawing, the icon."""
 
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("colours.js", "icon.svg", "settings.js", "theme.css")
+SHARED = ("drawing.js", "icon.svg", "keys.js", "player.js", "settings.js", "theme.css")
 
 
 @cache

@@ -9,7 +9,7 @@ from leitmotif.probe.panel import Array, constant_columns
 
 
 @dataclass(frozen=True)
-class Block:
+class FeatureBlock:
     """Some features of one site on the rows of an experiment."""
 
     site: str
@@ -25,7 +25,7 @@ class Block:
     """[d], in how many tracks each is active on the rows that are tested; None for coordinates."""
 
 
-def raw_block(site: str, features: Array) -> Block:
+def raw_block(site: str, features: Array) -> FeatureBlock:
     """Coordinates of a site that vary; ``features`` [rows, width]."""
     kept = np.setdiff1d(np.arange(features.shape[1]), constant_columns(features))
-    return Block(site, None, kept, features[:, kept])
+    return FeatureBlock(site, None, kept, features[:, kept])

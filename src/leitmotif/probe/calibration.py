@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 from leitmotif.intervals import Interval
 from leitmotif.parallel import in_processes
 from leitmotif.probe.effects import PartialEffects, residuals
-from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, link, planted
+from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, NullIngredients, link, planted
 from leitmotif.probe.naive import NaiveCorrelation
 from leitmotif.probe.panel import Array, panel
 from leitmotif.progress import progress
@@ -87,7 +87,7 @@ class Calibration:
 
 
 def calibrate(
-    source: Source,
+    source: NullIngredients,
     controls: Array,
     *,
     each: int = 200,
@@ -123,7 +123,7 @@ def calibrate(
 
 
 def _both(
-    source: Source,
+    source: NullIngredients,
     each: int,
     seed: int,
     test: Callable[[Array], Array],
@@ -140,18 +140,22 @@ def rate(p: Array, alpha: float) -> Interval:
     The interval takes the features for independent draws given the target.
     """
     n, hits = len(p), int((p <= alpha).sum())
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
-    return Interval(hits / n, low, high)
+    exact = binomtest(hits, n).proportion_ci()
+    return Interval(hits / n, exact.low, exact.high)
 
 
-def _drawn(source: Source, each: int, seed: int, name: str, generator: Generator) -> Array:
+def _drawn(source: NullIngredients, each: int, seed: int, name: str, generator: Generator) -> Array:
     random = np.random.default_rng([seed, *name.encode()])
     return np.column_stack([generator(random, source) for _ in range(each)])
 
 
 def _tested(
-    source: Source, controls: Array, folds: int, permutations: int, seed: int, features: Array
+    source: NullIngredients,
+    controls: Array,
+    folds: int,
+    permutations: int,
+    seed: int,
+    features: Array,
 ) -> Array:
     # alpha 1: every permutation count will do, since nothing is corrected for many features.
     test = PartialEffects(
@@ -161,7 +165,7 @@ def _tested(
     return np.asarray(test.fit(features, source.target, controls=controls, groups=groups).p_)
 
 
-def _own(source: Source, controls: Array, folds: int, seed: int) -> Array:
+def _own(source: NullIngredients, controls: Array, folds: int, seed: int) -> Array:
     data = panel(
         source.features[:, :1],
         source.target,
@@ -173,6 +177,6 @@ def _own(source: Source, controls: Array, folds: int, seed: int) -> Array:
     return np.vstack(residuals(data, place_means=True).targets)[:, 0]
 
 
-def _groups(source: Source) -> Array:
+def _groups(source: NullIngredients) -> Array:
     lengths = [track.stop - track.start for track in source.tracks]
     return np.repeat(np.arange(len(lengths)), lengths)

@@ -8,7 +8,13 @@ from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.probe.calibration import Calibration, calibrate
 from leitmotif.probe.experiment import expanded, varying
-from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, Source, direction_of, scaled
+from leitmotif.probe.generators import (
+    WITHOUT_FORESIGHT,
+    Generator,
+    NullIngredients,
+    direction_of,
+    scaled,
+)
 from leitmotif.probe.models import compared_models
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows
@@ -45,7 +51,7 @@ def calibrate_experiment(
     claims = Claims.of(probes)
     sample = rows.sample(claims.horizons, claims.horizons.index(claims.claimed))
     own = rows.features(store, settings.site)[sample.inside]
-    source = Source(
+    source = NullIngredients(
         features=varying(own)[0],
         controls=varying(sample.controls)[0],
         target=sample.y,

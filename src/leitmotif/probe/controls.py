@@ -1,12 +1,14 @@
 """The control registry: what could explain a prediction without foresight.
 
-A control is a class with a name; ``controls.yaml`` says which are used and how. At decoder step t,
-which has read frames 0 to t - 1, a control uses the same frames. Chroma and onsets are heard in
-windows that reach past their frame, so each control states its ``reach``: how many seconds past the
-end of frame t - 1 it may hear. That makes the test stricter, not laxer, as long as it ends before
-the nearest horizon begins, which ``refuse_reach`` sees to. tests/probe/test_controls.py measures
-it. One number of a whole track besides the file's own is used: the tuning that chroma is corrected
-for.
+A control is a class with a name; ``controls.yaml`` says which are used and how. The sound has
+frames of its own, at the rate that its file states. Where n of them have ended by the time up to
+which a decoder step has read, a control uses frames 0 to n - 1; n is the step as controls count it.
+
+Chroma and onsets are heard in windows that reach past their frame, so each control states its
+``reach``: how many seconds past the end of frame n - 1 it may hear. That makes the test stricter,
+not laxer, as long as it ends before the nearest horizon begins, which ``refuse_reach`` sees to.
+tests/probe/test_controls.py measures it. One number of a whole track besides the file's own is
+used: the tuning that chroma is corrected for.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +25,6 @@ from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
 from leitmotif.config import Settings
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.probe.panel import Array, constant_columns, refuse_collinear
 
 CHROMA_REACH = 0.95
@@ -39,11 +40,25 @@ class TrackSound:
 
     features: Features
     artifacts: SourceArtifacts
+    frame_rate: float
+    """Frames of the features a second."""
 
     @property
     def frames(self) -> int:
-        """Frames of the track."""
+        """Frames of the features."""
         return len(self.features.energy)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all frames."""
+        return self.frames / self.frame_rate
+
+    def past_mean(
+        self, values: NDArray[np.floating], steps: NDArray[np.int64], seconds: float | None = None
+    ) -> Array:
+        """Means of frames [frames, k] before each step [n], over ``seconds`` or all: [n, k]."""
+        width = len(values) if seconds is None else round(seconds * self.frame_rate)
+        return past_mean(values, steps, width)
 
 
 Seconds = Annotated[float, Field(gt=0, le=60)]
@@ -64,7 +79,7 @@ class Control(Settings, ABC):
 
     @abstractmethod
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
-        """Columns [n] by name for decoder steps [n], each at least 1."""
+        """Columns [n] by name for steps [n] in frames of the sound, each at least 1."""
 
 
 REGISTRY: dict[str, type[Control]] = {}
@@ -84,7 +99,7 @@ class Position(Control):
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Seconds."""
-        return {"seconds": steps / FRAME_RATE}
+        return {"seconds": steps / sound.frame_rate}
 
 
 @register
@@ -100,10 +115,10 @@ class TrackIdentity(Control):
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Running means of chroma, energy and onset, and running spreads of the last two."""
-        found = _named("chroma", past_mean(sound.features.chroma.T, steps))
+        found = _named("chroma", sound.past_mean(sound.features.chroma.T, steps))
         for name in ("energy", "onset"):
             values = np.asarray(getattr(sound.features, name), np.float64)[:, np.newaxis]
-            mean, square = past_mean(values, steps)[:, 0], past_mean(values**2, steps)[:, 0]
+            mean, square = (sound.past_mean(x, steps)[:, 0] for x in (values, values**2))
             found[f"{name}_mean"] = mean
             found[f"{name}_spread"] = np.sqrt(np.maximum(square - mean**2, 0))
         return found
@@ -119,7 +134,7 @@ class LocalChroma(Control):
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Twelve pitch classes."""
-        return _named("chroma", past_mean(sound.features.chroma.T, steps, self.seconds))
+        return _named("chroma", sound.past_mean(sound.features.chroma.T, steps, self.seconds))
 
 
 @register
@@ -134,7 +149,7 @@ class LocalEnergy(Control):
         energy = np.asarray(sound.features.energy, np.float64)[:, np.newaxis]
         return {
             "last": energy[steps - 1, 0],
-            "mean": past_mean(energy, steps, self.seconds)[:, 0],
+            "mean": sound.past_mean(energy, steps, self.seconds)[:, 0],
         }
 
 
@@ -151,7 +166,7 @@ class OnsetDensity(Control):
         onset = np.asarray(sound.features.onset, np.float64)[:, np.newaxis]
         return {
             "last": onset[steps - 1, 0],
-            "mean": past_mean(onset, steps, self.seconds)[:, 0],
+            "mean": sound.past_mean(onset, steps, self.seconds)[:, 0],
         }
 
 
@@ -180,7 +195,7 @@ class SourceArtifact(Control):
             "clipped": file.clipped,
         }
         found = {name: np.full(len(steps), value) for name, value in constant.items()}
-        return {**found, "silence": past_mean(silent, steps)[:, 0]}
+        return {**found, "silence": sound.past_mean(silent, steps)[:, 0]}
 
 
 @register
@@ -205,14 +220,14 @@ class Continuity(Control):
         found = {}
         for lag in self.lags:
             # Before the track is as long as the lag it is compared with its beginning.
-            before = np.maximum(steps - round(lag * FRAME_RATE), 1)
-            here, there = (past_mean(chroma, at, self.seconds) for at in (steps, before))
+            before = np.maximum(steps - round(lag * sound.frame_rate), 1)
+            here, there = (sound.past_mean(chroma, at, self.seconds) for at in (steps, before))
             sizes = np.linalg.norm(here, axis=1) * np.linalg.norm(there, axis=1)
             found[f"chroma_{lag:g}s"] = (here * there).sum(axis=1) / np.maximum(sizes, 1e-9)
-            change = past_mean(energy, steps, self.seconds) - past_mean(
-                energy, before, self.seconds
+            after, earlier = (
+                sound.past_mean(energy, at, self.seconds)[:, 0] for at in (steps, before)
             )
-            found[f"energy_{lag:g}s"] = change[:, 0]
+            found[f"energy_{lag:g}s"] = after - earlier
         return found
 
 
@@ -244,6 +259,8 @@ def control_table(
     steps: Sequence[NDArray[np.int64]],
 ) -> ControlTable:
     """Put the controls of several tracks, each at its own steps, one below the other.
+
+    Steps are counted in frames of the sound (``leitmotif.frames.frames_ended``).
 
     Raises ProbeError for a step outside its track, NaN, and collinear columns.
     """
@@ -292,10 +309,9 @@ def refuse_reach(controls: Sequence[Control], horizons: Sequence[Horizon]) -> No
         )
 
 
-def past_mean(values: NDArray[np.floating], steps: NDArray[np.int64], seconds: float = 0) -> Array:
-    """Means of frames [frames, k] before each step [n], over ``seconds`` or all of them: [n, k]."""
+def past_mean(values: NDArray[np.floating], steps: NDArray[np.int64], width: int) -> Array:
+    """Means of the last ``width`` of the frames [frames, k] before each step [n]: [n, k]."""
     sums = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
-    width = round(seconds * FRAME_RATE) if seconds else len(values)
     first = np.maximum(steps - width, 0)
     return np.asarray((sums[steps] - sums[first]) / (steps - first)[:, np.newaxis])
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.blocks import Block
+from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.panel import Array
 from leitmotif.probe.rows import Rows
 from leitmotif.sae.encode import read_codes
@@ -43,7 +43,7 @@ class EncodedRows:
         """Some features on all rows: [rows, len(numbers)]."""
         return np.asarray(self.values[:, list(numbers)].toarray())
 
-    def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[Block]:
+    def blocks(self, inside: NDArray[np.bool_], *, least_active: float) -> Iterator[FeatureBlock]:
         """Features that are active in at least a share of the tracks, on all rows.
 
         Activity is counted on the rows ``inside`` [rows] of the horizon that is tested. What is
@@ -65,14 +65,14 @@ class EncodedRows:
             numbers = chosen[at : at + BLOCK]
             values = by_column[:, numbers].toarray()
             active = counts[numbers]
-            yield Block(self.site, self.hook, numbers, values, self.misaligned, active)
+            yield FeatureBlock(self.site, self.hook, numbers, values, self.misaligned, active)
 
 
 def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
     """Read an autoencoder's features on the rows of an experiment.
 
     ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them. Raises
-    StoreError.
+    StoreError, and ProbeError for features whose rows lie elsewhere in the audio.
     """
     parts, tracks = [], []
     numbers: dict[str, int] = {}
@@ -81,6 +81,7 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
         if context.track_id not in numbers:
             numbers[context.track_id] = len(numbers)
             codes, header = read_codes(folder / f"{context.track_id}.safetensors")
+            rows.refuse_other_timing(header.timing, context)
             whole = sparse_matrix(codes, header.d_sae)
             site, misaligned = header.site, header.misaligned
         parts.append(whole[context.first_row + context.steps])

@@ -24,7 +24,7 @@ LOCAL = ("local_chroma", "local_energy", "onset_density")
 
 
 @dataclass(frozen=True)
-class Probing:
+class ProbeSettings:
     """How the probes are fitted."""
 
     folds: int
@@ -75,13 +75,13 @@ def probe_sites(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
     settings: ControlSettings,
-    how: Probing,
+    probing: ProbeSettings,
 ) -> Fits:
     """Fit ``NestedRidge`` at each site and horizon."""
     # One horizon after the other: its sites have the same controls, see ``algebra.Design``.
     cells = [(site, number) for number in range(len(samples)) for site in features]
     expansions = [expanded(sample, settings) for sample in samples]
-    fits = in_processes(partial(_probed, features, samples, expansions, how), cells)
+    fits = in_processes(partial(_probed, features, samples, expansions, probing), cells)
     found: Fits = {site: {} for site in features}
     shown = progress(fits, "sites and horizons", total=len(cells))
     for (site, number), fit in zip(cells, shown, strict=True):
@@ -93,12 +93,14 @@ def _probed(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
     controls: Sequence[Array],
-    how: Probing,
+    probing: ProbeSettings,
     cell: tuple[str, int],
 ) -> Fit:
     site, number = cell
     sample = samples[number]
-    probe = NestedRidge(folds=how.folds, permutations=how.permutations, random_state=how.seed)
+    probe = NestedRidge(
+        folds=probing.folds, permutations=probing.permutations, random_state=probing.seed
+    )
     X = varying(features[site][sample.inside])[0]
     probe.fit(X, sample.y, controls=controls[number], groups=sample.groups)
     return _fit(probe, sample)
@@ -115,15 +117,17 @@ def track_errors(probe: NestedRidge, sample: Sample) -> tuple[Array, Array]:
 
 
 def errors_of(
-    features: Sequence[Array], sample: Sample, settings: ControlSettings, how: Probing
+    features: Sequence[Array], sample: Sample, settings: ControlSettings, probing: ProbeSettings
 ) -> list[tuple[Array, Array]]:
     """``track_errors`` with each of several sets of features [rows, n] of the experiment."""
     inside = [varying(X[sample.inside])[0] for X in features]
-    return [*in_processes(partial(_errors, sample, expanded(sample, settings), how), inside)]
+    return [*in_processes(partial(_errors, sample, expanded(sample, settings), probing), inside)]
 
 
-def _errors(sample: Sample, controls: Array, how: Probing, X: Array) -> tuple[Array, Array]:
-    probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
+def _errors(
+    sample: Sample, controls: Array, probing: ProbeSettings, X: Array
+) -> tuple[Array, Array]:
+    probe = NestedRidge(folds=probing.folds, permutations=0, random_state=probing.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
     return track_errors(probe, sample)
 
@@ -170,20 +174,20 @@ def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
 
 
 def worth_of_controls(
-    X: Array, sample: Sample, settings: ControlSettings, how: Probing
+    X: Array, sample: Sample, settings: ControlSettings, probing: ProbeSettings
 ) -> list[LeftOutRow]:
     """R² of the controls and partial R² of ``X`` with each control left out, and with none."""
     names = ["none", *dict.fromkeys(name.split(".")[0] for name in sample.control_names)]
     inside = varying(X[sample.inside])[0]
-    worth = in_processes(partial(_worth, inside, sample, settings, how), names)
+    worth = in_processes(partial(_worth, inside, sample, settings, probing), names)
     return list(progress(worth, "controls left out", total=len(names)))
 
 
 def _worth(
-    X: Array, sample: Sample, settings: ControlSettings, how: Probing, left_out: str
+    X: Array, sample: Sample, settings: ControlSettings, probing: ProbeSettings, left_out: str
 ) -> LeftOutRow:
     controls = expanded(sample, settings, without=left_out)
-    probe = NestedRidge(folds=how.folds, permutations=0, random_state=how.seed)
+    probe = NestedRidge(folds=probing.folds, permutations=0, random_state=probing.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
     return LeftOutRow(
         left_out=left_out,
@@ -193,7 +197,7 @@ def _worth(
 
 
 def selectivities(
-    features: Mapping[str, Array], sample: Sample, how: Probing
+    features: Mapping[str, Array], sample: Sample, probing: ProbeSettings
 ) -> dict[str, SelectivityRow]:
     """R² of each site's features alone on the target and on a control task (Hewitt & Liang)."""
     columns = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] in LOCAL]
@@ -206,8 +210,8 @@ def selectivities(
             sample.y,
             types,
             groups=sample.groups,
-            folds=how.folds,
-            seed=how.seed,
+            folds=probing.folds,
+            seed=probing.seed,
         )
         found[site] = SelectivityRow(
             r2=round(one.r2, 4),

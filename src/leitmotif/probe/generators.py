@@ -21,7 +21,7 @@ from leitmotif.probe.panel import Array
 
 
 @dataclass(frozen=True)
-class Source:
+class NullIngredients:
     """Real rows, track by track, from which features are made."""
 
     features: Array
@@ -60,20 +60,20 @@ class Source:
         return [np.stack(rows) for rows in by_length.values()]
 
 
-Generator = Callable[[np.random.Generator, Source], Array]
+Generator = Callable[[np.random.Generator, NullIngredients], Array]
 
 
-def linear(random: np.random.Generator, source: Source) -> Array:
+def linear(random: np.random.Generator, source: NullIngredients) -> Array:
     """A weighted sum of the controls, and as much slow noise."""
     return _with_noise(random, source, source.scaled_controls @ _direction(random, source))
 
 
-def curved(random: np.random.Generator, source: Source) -> Array:
+def curved(random: np.random.Generator, source: NullIngredients) -> Array:
     """A bent sum of the controls times a bent other one, and as much slow noise."""
     return _with_noise(random, source, _curve(random, source))
 
 
-def surrogate(random: np.random.Generator, source: Source) -> Array:
+def surrogate(random: np.random.Generator, source: NullIngredients) -> Array:
     """A real feature with its phases drawn anew in each track: the same spectrum and mean square.
 
     The tracks' means get random signs.
@@ -89,7 +89,7 @@ def surrogate(random: np.random.Generator, source: Source) -> Array:
     return made
 
 
-def swapped(random: np.random.Generator, source: Source) -> Array:
+def swapped(random: np.random.Generator, source: NullIngredients) -> Array:
     """A real feature, each track's taken from another track, place by place."""
     column = _column(random, source)
     count = len(source.tracks)
@@ -103,7 +103,7 @@ def swapped(random: np.random.Generator, source: Source) -> Array:
     return made
 
 
-def shifted(random: np.random.Generator, source: Source) -> Array:
+def shifted(random: np.random.Generator, source: NullIngredients) -> Array:
     """A real feature rolled within each track by a random number of rows."""
     column = _column(random, source)
     made = np.empty_like(column)
@@ -112,13 +112,13 @@ def shifted(random: np.random.Generator, source: Source) -> Array:
     return made
 
 
-def label(random: np.random.Generator, source: Source) -> Array:
+def label(random: np.random.Generator, source: NullIngredients) -> Array:
     """A number for each track, constant in it but for a little noise: it names the track."""
     lengths = [track.stop - track.start for track in source.tracks]
     return np.repeat(random.normal(size=len(lengths)), lengths) + 0.1 * slow_noise(random, source)
 
 
-def direction_of(random: np.random.Generator, source: Source, *, features: Array) -> Array:
+def direction_of(random: np.random.Generator, source: NullIngredients, *, features: Array) -> Array:
     """A random direction among other features [rows, d] of the same rows, another model's say.
 
     They have mean 0 and spread 1; see ``scaled``.
@@ -135,7 +135,9 @@ WITHOUT_FORESIGHT: dict[str, Generator] = {
 }
 
 
-def planted(random: np.random.Generator, source: Source, *, own: Array, strength: float) -> Array:
+def planted(
+    random: np.random.Generator, source: NullIngredients, *, own: Array, strength: float
+) -> Array:
     """A curved function of the controls with noise, and a link of partial correlation ``strength``.
 
     ``own`` [rows] is what the controls leave of the target. With noise of unit variance, s / √(1 -
@@ -155,7 +157,7 @@ def scaled(values: Array) -> Array:
     return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1))
 
 
-def slow_noise(random: np.random.Generator, source: Source) -> Array:
+def slow_noise(random: np.random.Generator, source: NullIngredients) -> Array:
     """Autoregressive noise of unit variance, as slow as the target is: [rows]."""
     memory = source.memory
     white = random.normal(size=len(source.target))
@@ -175,22 +177,22 @@ def lag_one(values: Array, tracks: tuple[slice, ...]) -> float:
     return float(np.clip(products / squares if squares else 0.0, 0.0, 0.999))
 
 
-def _with_noise(random: np.random.Generator, source: Source, signal: Array) -> Array:
+def _with_noise(random: np.random.Generator, source: NullIngredients, signal: Array) -> Array:
     return np.asarray(_unit(signal) + slow_noise(random, source))
 
 
-def _curve(random: np.random.Generator, source: Source) -> Array:
+def _curve(random: np.random.Generator, source: NullIngredients) -> Array:
     controls = source.scaled_controls
     first = np.tanh(controls @ _direction(random, source) + random.normal())
     second = (controls @ _direction(random, source) + random.normal()) ** 2
     return np.asarray(_unit(first) + _unit(second) + _unit(first * second))
 
 
-def _direction(random: np.random.Generator, source: Source) -> Array:
+def _direction(random: np.random.Generator, source: NullIngredients) -> Array:
     return random.normal(size=source.controls.shape[1]) / np.sqrt(source.controls.shape[1])
 
 
-def _column(random: np.random.Generator, source: Source) -> Array:
+def _column(random: np.random.Generator, source: NullIngredients) -> Array:
     """A random direction in feature space: unlike single units, no two draws are the same."""
     return direction_of(random, source, features=source.scaled_features)
 

@@ -14,7 +14,7 @@ from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.musicgen.loading import load_model, shared_model
 from leitmotif.probe.baseline import shuffle_weights
 from leitmotif.store.index import INDEX, IndexRow
-from leitmotif.store.parts import Reading, built
+from leitmotif.store.parts import StoreReading, built
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 
@@ -49,14 +49,14 @@ def compared_models(
         stores = {}
         for name, (settings, load) in models.items():
             out = Path(stack.enter_context(TemporaryDirectory(prefix="leitmotif-")))
-            reading = Reading(load, settings, activations, audio_root, cache)
+            reading = StoreReading(load, settings, activations, audio_root, cache)
             write_table(out / INDEX, _read(name, reading, out, tracks))
             stores[name] = ActivationStore(out)
         yield stores
 
 
 def _read(
-    name: str, reading: Reading, out: Path, tracks: Sequence[ManifestTrack]
+    name: str, reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]
 ) -> Iterator[IndexRow]:
     for part in built(reading, out, tracks, shown=f"activations of {name}"):
         for track, error in part.failures:

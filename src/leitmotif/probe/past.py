@@ -16,12 +16,11 @@ from scipy import sparse
 from scipy.sparse.linalg import norm
 
 from leitmotif.audio.decode import load_audio
+from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel, timing_of
 from leitmotif.probe.encoded import sparse_matrix
 from leitmotif.probe.leak import look_ahead, refuse_leak, spread
-from leitmotif.probe.targets import HEARING_SECONDS
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.store.capture import capture
@@ -34,10 +33,10 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeatureReading:
     """How features come from audio: the model, the sites, and autoencoders on some of them."""
 
-    model: HookedMusicGen
+    model: MusicModel
     sites: Sequence[str]
     dtype: str
     """Precision of the stored tensors."""
@@ -50,7 +49,7 @@ class Reading:
         self, samples: NDArray[np.float32], prompt: str | None
     ) -> dict[str, sparse.csr_array]:
         """Features [frames, d] by site or hook, from mono audio [n] that is one context."""
-        frames = len(samples) * FRAME_RATE // self.model.sample_rate
+        frames = len(samples) // self.model.samples_per_frame
         window = [Window(start_frame=0, frames=frames)]
         states = capture(
             self.model,
@@ -69,7 +68,7 @@ class Reading:
 
 
 def check_past(
-    reading: Reading,
+    reading: FeatureReading,
     tracks: Sequence[ManifestTrack],
     store: ActivationStore,
     *,
@@ -80,14 +79,14 @@ def check_past(
     """Check the first window of each of a few tracks.
 
     Returns how many seconds past its instant the furthest feature hears, an instant being that of
-    the last frame a row has read; the codec's encoder accounts for up to ``HEARING_SECONDS``.
+    the last frame a row has read; the codec's encoder accounts for the model's ``hearing_seconds``.
     Raises ProbeError if stored features are not the model's own, or if one has heard the future.
     """
-    furthest = 0.0
+    furthest, model = 0.0, reading.model
+    hop, timing = model.samples_per_frame, timing_of(model)
     for track in tracks:
-        window = track.windows[0]
-        audio = load_audio(audio_root / track.path, sample_rate=reading.model.sample_rate)
-        hop = audio.sample_rate // FRAME_RATE
+        window = windows_at(track.windows[:1], timing.frame_rate)[0]
+        audio = load_audio(audio_root / track.path, sample_rate=model.sample_rate)
         frames = min(window.frames, len(audio.samples) // hop - window.start_frame)
         samples = audio.samples[window.start_frame * hop : (window.start_frame + frames) * hop]
         prompt = store.header(reading.sites[0], track.track_id).prompt or None
@@ -101,22 +100,22 @@ def check_past(
         def extract(changed: NDArray[np.float32], prompt: str | None = prompt) -> sparse.csr_array:
             return sparse.csr_array(sparse.hstack([*reading(changed, prompt).values()]))
 
-        seconds = frames / FRAME_RATE
+        seconds = frames / timing.frame_rate
         ahead = look_ahead(
             extract,
             samples,
             sample_rate=audio.sample_rate,
-            instants=np.arange(frames) / FRAME_RATE,
+            instants=np.arange(frames) / timing.frame_rate,
             cuts=[seconds / 3, 2 * seconds / 3],
             seed=seed,
         )
-        refuse_leak(ahead, allowed=HEARING_SECONDS + 1e-6, names=names)
+        refuse_leak(ahead, allowed=timing.hearing_seconds + 1e-6, names=names)
         furthest = max(furthest, float(ahead.max()))
     return furthest
 
 
 def _stored(
-    reading: Reading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
+    reading: FeatureReading, name: str, track: ManifestTrack, store: ActivationStore, encoded: Path
 ) -> sparse.csr_array:
     if name in reading.encoders:
         codes, header = read_codes(encoded / name / f"{track.track_id}.safetensors")

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from leitmotif.parallel import in_processes
-from leitmotif.probe.blocks import Block
+from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.effects import PartialEffects, effects_by_fold
-from leitmotif.probe.experiment import Probing, expanded, varying
+from leitmotif.probe.experiment import ProbeSettings, expanded, varying
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Sample
@@ -18,7 +18,10 @@ from leitmotif.tables.candidates import Ranked
 
 
 def candidates(
-    blocks: Iterable[Block], sample: Sample, settings: ControlSettings, how: Probing
+    blocks: Iterable[FeatureBlock],
+    sample: Sample,
+    settings: ControlSettings,
+    probing: ProbeSettings,
 ) -> list[Ranked]:
     """Test features at one horizon, a block at a time; the surest first.
 
@@ -27,12 +30,12 @@ def candidates(
     """
     # Only these rows travel to the process that tests them.
     inside = (replace(block, values=block.values[sample.inside]) for block in blocks)
-    tested = in_processes(partial(_tested, sample, expanded(sample, settings), how), inside)
+    tested = in_processes(partial(_tested, sample, expanded(sample, settings), probing), inside)
     found = [one for block in tested for one in block]
     q = false_discovery_control([one.p for one in found], method="bh")
     corrected = [
         one.model_copy(update={"q": float(value), "margin": margin})
-        for one, value, margin in zip(found, q, _margins(found, q, how.alpha), strict=True)
+        for one, value, margin in zip(found, q, _margins(found, q, probing.alpha), strict=True)
     ]
     return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))
 
@@ -53,14 +56,16 @@ def _margins(found: Sequence[Ranked], q: Array, alpha: float) -> list[int]:
     return margins
 
 
-def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list[Ranked]:
+def _tested(
+    sample: Sample, controls: Array, probing: ProbeSettings, block: FeatureBlock
+) -> list[Ranked]:
     """Test the features of a block that holds the rows of the sample."""
     values, kept = varying(block.values)
     test = PartialEffects(
-        folds=how.folds, shifts=how.shifts, alpha=how.alpha, random_state=how.seed
+        folds=probing.folds, shifts=probing.shifts, alpha=probing.alpha, random_state=probing.seed
     )
     test.fit(values, sample.y, controls=controls, groups=sample.groups)
-    stable = _stability(test, values, sample, controls, how)
+    stable = _stability(test, values, sample, controls, probing)
     return [
         Ranked(
             site=block.site,
@@ -83,18 +88,18 @@ def _tested(sample: Sample, controls: Array, how: Probing, block: Block) -> list
 
 
 def _stability(
-    test: PartialEffects, X: Array, sample: Sample, controls: Array, how: Probing
+    test: PartialEffects, X: Array, sample: Sample, controls: Array, probing: ProbeSettings
 ) -> Array:
     """Share of folds over all splits in which each effect has its sign: [d]."""
     signs = [test.effect_by_fold_]
-    for seed in range(how.seed + 1, how.seed + how.seeds):
+    for seed in range(probing.seed + 1, probing.seed + probing.seeds):
         signs.append(
             effects_by_fold(
                 X,
                 sample.y,
                 controls=controls,
                 groups=sample.groups,
-                folds=how.folds,
+                folds=probing.folds,
                 seed=seed,
             )
         )

@@ -1,7 +1,8 @@
 """The rows of an experiment: which steps of which tracks, with their targets and controls.
 
 A row is one decoder step of one context (window) of one track. All models, sites and horizons of a
-run use the same rows, so that their figures compare.
+run use the same rows, so that their figures compare; the models must have one frame rate. Targets
+and the sound that controls describe are found by the seconds of audio that a step has read.
 """
 
 from collections import Counter
@@ -11,26 +12,27 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
+from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
-from leitmotif.frames import FRAME_RATE
+from leitmotif.frames import Timing, first_frame_from, frames_ended
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.targets import events_of, known_tracks, now, target
+from leitmotif.probe.targets import events_of, known_tracks, target
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tensors import read_tensors
 
 
 @dataclass(frozen=True)
 class Context:
-    """One window of a track, as the model read it."""
+    """One window of a track, as the model read it; frames and steps are the model's."""
 
     track_id: str
     start_frame: int
@@ -78,6 +80,8 @@ class Rows:
     """[rows, H], one column a horizon."""
     controls: ControlTable
     """[rows, p]"""
+    timing: Timing
+    """Where steps lie in the audio."""
 
     def sample(
         self, horizons: Sequence[Horizon], number: int, *, tracks: Collection[str] | None = None
@@ -115,15 +119,30 @@ class Rows:
         )
 
     def features(self, store: ActivationStore, site: str) -> Array:
-        """Activations of these rows at a site: [rows, d]; raises StoreError."""
+        """Activations of these rows at a site: [rows, d].
+
+        Raises StoreError, and ProbeError for tensors whose rows lie elsewhere in the audio.
+        """
         by_track: dict[str, NDArray[np.floating]] = {}
         blocks = []
         for context in self.contexts:
             if context.track_id not in by_track:
+                self.refuse_other_timing(store.header(site, context.track_id).timing, context)
                 by_track = {context.track_id: store.load(site, context.track_id)}
             stored = by_track[context.track_id]
             blocks.append(stored[context.first_row + context.steps].astype(np.float64))
         return np.vstack(blocks)
+
+    def refuse_other_timing(self, timing: Timing, context: Context) -> None:
+        """Raise ProbeError unless ``timing``, of stored rows of a context's track, is the rows'."""
+        if timing != self.timing:
+            raise ProbeError(
+                f"what is stored of track {context.track_id} has rows at other times",
+                found=f"{timing.frame_rate:g} a second, hearing {timing.hearing_seconds:g} s ahead",
+                expected=f"{self.timing.frame_rate:g} a second, hearing "
+                f"{self.timing.hearing_seconds:g} s ahead, as the experiment's model",
+                fix="compare models of one codec only",
+            )
 
 
 def gather(
@@ -132,6 +151,7 @@ def gather(
     labels: Sequence[Label],
     coverage: Iterable[Coverage],
     *,
+    timing: Timing,
     horizons: Sequence[Horizon],
     settings: ControlSettings,
     start_seconds: float,
@@ -140,13 +160,15 @@ def gather(
 ) -> Rows:
     """Choose the rows of an experiment and measure their targets and controls.
 
-    Every ``stride``-th step from ``start_seconds`` on is a row, as far as all horizons are known
-    there. By the score everything is known, so that past a piece's end nothing returns; by people's
-    decisions, what lies past the last window is not. Raises ProbeError if no row is left, if no
-    track is fully labelled, or if a control could hear the nearest horizon.
+    ``timing`` is that of the model under study. Every ``stride``-th step from ``start_seconds`` on
+    is a row, as far as all horizons are known there. By the score everything is known, so that past
+    a piece's end nothing returns; by people's decisions, what lies past the last window is not.
+    Raises ProbeError if no row is left, if no track is fully labelled, or if a control could hear
+    the nearest horizon.
     """
     refuse_reach(settings.controls, horizons)
     coverage = list(coverage)
+    rate = timing.frame_rate
     chosen = set(known_tracks([t.track_id for t in tracks], coverage, exploratory=exploratory))
     scored = {row.track_id for row in coverage if row.source == "score"}
     contexts, targets, heard, groups = [], [], [], []
@@ -154,16 +176,17 @@ def gather(
         if track.track_id not in chosen:
             continue
         sound, first_row = sounds[track.track_id], 0
-        last = max(window.start_frame + window.frames for window in track.windows)
-        for window in track.windows:
-            frames = min(window.frames, sound.frames - window.start_frame)
-            steps = np.arange(max(1, round(start_seconds * FRAME_RATE)), frames, stride)
-            events = events_of(
-                labels, track.track_id, start_seconds=window.start_frame / FRAME_RATE
-            )
-            searched = (min(last, sound.frames) - window.start_frame) / FRAME_RATE
+        windows = windows_at(track.windows, rate)
+        last = max(window.start_frame + window.frames for window in windows)
+        heard_frames = int(frames_ended(sound.frames, sound.frame_rate, rate))
+        first = max(first_frame_from(1, sound.frame_rate, rate), round(start_seconds * rate))
+        for window in windows:
+            frames = min(window.frames, heard_frames - window.start_frame)
+            steps = np.arange(first, frames, stride)
+            events = events_of(labels, track.track_id, start_seconds=window.start_frame / rate)
+            searched = (min(last, heard_frames) - window.start_frame) / rate
             end = None if track.track_id in scored else searched
-            found = [target(now(steps), events, horizon, end=end) for horizon in horizons]
+            found = [target(timing.now(steps), events, horizon, end=end) for horizon in horizons]
             known = np.logical_and.reduce([mask for _, mask in found])
             if known.any():
                 context = Context(
@@ -171,7 +194,7 @@ def gather(
                 )
                 contexts.append(context)
                 targets.append(np.column_stack([y for y, _ in found])[known])
-                heard.append(_part(sound, context))
+                heard.append(_part(sound, context, rate))
                 groups.append(np.full(int(known.sum()), track.track_id))
             first_row += frames
     if not contexts:
@@ -181,8 +204,12 @@ def gather(
             expected=f"windows longer than {start_seconds + max(h.until for h in horizons):g} s",
             fix="use nearer horizons or longer windows",
         )
-    table = control_table(settings.controls, heard, [context.steps for context in contexts])
-    return Rows(contexts, np.concatenate(groups), np.vstack(targets), table)
+    heard_steps = [
+        frames_ended(context.steps, rate, sound.frame_rate)
+        for context, sound in zip(contexts, heard, strict=True)
+    ]
+    table = control_table(settings.controls, heard, heard_steps)
+    return Rows(contexts, np.concatenate(groups), np.vstack(targets), table, timing)
 
 
 def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, TrackSound]:
@@ -202,17 +229,25 @@ def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, Trac
                 expected=str(path),
                 fix="run `dvc repro features`, or `dvc pull features`",
             )
-        arrays = load_file(path)
+        arrays, header = read_tensors(path)
         features = Features(arrays["chroma"], arrays["energy"], arrays["onset"], tuning_cents=0.0)
-        sounds[track.track_id] = TrackSound(features, artifacts[track.track_id])
+        rate = float(header["frame_rate"])
+        sounds[track.track_id] = TrackSound(features, artifacts[track.track_id], rate)
     return sounds
 
 
-def _part(sound: TrackSound, context: Context) -> TrackSound:
-    """The sound of one context alone, as the model has read nothing from before it."""
-    frames = slice(context.start_frame, context.start_frame + context.frames)
+def _part(sound: TrackSound, context: Context, rate: float) -> TrackSound:
+    """The sound of one context alone, as the model has read nothing from before it.
+
+    ``rate`` is that of the context's frames.
+    """
+    end = context.start_frame + context.frames
+    frames = slice(
+        first_frame_from(context.start_frame, rate, sound.frame_rate),
+        int(frames_ended(end, rate, sound.frame_rate)),
+    )
     whole = sound.features
     part = Features(
         whole.chroma[:, frames], whole.energy[frames], whole.onset[frames], whole.tuning_cents
     )
-    return TrackSound(part, sound.artifacts)
+    return TrackSound(part, sound.artifacts, sound.frame_rate)

@@ -8,11 +8,11 @@ from pathlib import Path
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import Params
 from leitmotif.musicgen.loading import load_model
-from leitmotif.probe.blocks import Block, raw_block
+from leitmotif.probe.blocks import FeatureBlock, raw_block
 from leitmotif.probe.encoded import EncodedRows, read_encoded
 from leitmotif.probe.experiment import (
     Fits,
-    Probing,
+    ProbeSettings,
     naive,
     over_baseline,
     probe_sites,
@@ -22,12 +22,12 @@ from leitmotif.probe.experiment import (
 from leitmotif.probe.findings import beside, probe_rows
 from leitmotif.probe.models import RANDOM_WEIGHTS, compared_models
 from leitmotif.probe.panel import Array
-from leitmotif.probe.past import Reading, check_past
+from leitmotif.probe.past import FeatureReading, check_past
 from leitmotif.probe.ranking import candidates
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, Sample
 from leitmotif.progress import progress
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store.codes import CachedCodec
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow, Ranked, candidate_rows
@@ -70,7 +70,7 @@ class ProbeStudy:
     rows: Rows
     tracks: Sequence[ManifestTrack]
     controls: ControlSettings
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     store: ActivationStore
     encoded: Path
     audio_root: Path
@@ -105,10 +105,10 @@ class ProbeStudy:
         return Path(self.params.model.name).name
 
     @cached_property
-    def how(self) -> Probing:
+    def probing(self) -> ProbeSettings:
         """How the probes are fitted."""
         fields = {"folds", "permutations", "shifts", "alpha", "seeds", "seed"}
-        return Probing(**self.params.probes.model_dump(include=fields))
+        return ProbeSettings(**self.params.probes.model_dump(include=fields))
 
     @cached_property
     def _samples(self) -> Mapping[Horizon, Sample]:
@@ -128,7 +128,7 @@ class ProbeStudy:
     def _check_past(self) -> float:
         """Refuse features that have heard the future; see ``leitmotif.probe.past``."""
         activations, model = self.params.activations, load_model(self.params.model)
-        reading = Reading(
+        reading = FeatureReading(
             model,
             activations.sites,
             activations.dtype,
@@ -144,7 +144,7 @@ class ProbeStudy:
         """The probes of every model, the one under study first."""
         params, settings = self.params, self.params.probes
         samples = [*self._samples.values()]
-        fits = {self.name: probe_sites(self._features, samples, self.controls, self.how)}
+        fits = {self.name: probe_sites(self._features, samples, self.controls, self.probing)}
         with compared_models(
             settings.comparisons,
             model=params.model,
@@ -157,7 +157,7 @@ class ProbeStudy:
         ) as stores:
             for name, store in progress([*stores.items()], "probes", total=len(stores)):
                 features = self._features_of(store)
-                fits[name] = probe_sites(features, samples, self.controls, self.how)
+                fits[name] = probe_sites(features, samples, self.controls, self.probing)
         if RANDOM_WEIGHTS in fits:
             for model in fits.keys() - {RANDOM_WEIGHTS}:
                 over_baseline(fits[model], fits[RANDOM_WEIGHTS], seed=settings.seed)
@@ -173,11 +173,11 @@ class ProbeStudy:
             model=self.name,
             horizon=claimed.name,
             naive=naive(self._features, self.rows.targets[:, self.claims.horizons.index(claimed)]),
-            selectivity=selectivities(self._features, sample, self.how),
+            selectivity=selectivities(self._features, sample, self.probing),
         )
 
     def _ranked(self, sample: Sample) -> list[Ranked]:
-        return candidates(self._blocks(sample), sample, self.controls, self.how)
+        return candidates(self._blocks(sample), sample, self.controls, self.probing)
 
     @cached_property
     def _encoded_rows(self) -> Mapping[str, EncodedRows]:
@@ -185,7 +185,7 @@ class ProbeStudy:
             used.site: read_encoded(self.rows, self.encoded / used.hook.name) for used in self.used
         }
 
-    def _blocks(self, sample: Sample) -> Iterator[Block]:
+    def _blocks(self, sample: Sample) -> Iterator[FeatureBlock]:
         """An autoencoder's features at each site that has one, else the residual's coordinates."""
         shown = f"features at {sample.horizon.name}"
         least_active = self.params.probes.least_active
@@ -213,7 +213,9 @@ class ProbeStudy:
                 tested=len(tested[horizon.name]) if horizon.name in tested else None,
                 chosen=len(self._chosen(tested[horizon.name])) if horizon.name in tested else None,
                 site=best,
-                controls=worth_of_controls(self._features[best], sample, self.controls, self.how),
+                controls=worth_of_controls(
+                    self._features[best], sample, self.controls, self.probing
+                ),
                 constant_controls=self.rows.controls.constant,
             )
             for horizon, sample in self._samples.items()

@@ -1,25 +1,22 @@
 """Targets: what returns, and how strongly, between two distances ahead of now.
 
-The model's row t has read the codes of frames 0 to t - 1, and EnCodec's encoder, which is not
-causal, hears up to 74 ms past a frame's end. **Now** is therefore t / 50 s + 74 ms: the last
-instant of audio of which the row can know. Horizons count from there.
+A model's row t has read the codes of frames 0 to t - 1, and the codec's encoder may hear some audio
+past a frame's end: 74 ms with MusicGen's EnCodec. **Now** is the last instant of audio of which the
+row can know (``leitmotif.frames.Timing.now``): with MusicGen t / 50 s + 74 ms. Horizons count from
+there.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
-
-HEARING_SECONDS = 0.074
-"""How far EnCodec's encoder hears past the end of a frame, at 32 kHz; docs/model.md."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +25,6 @@ class Events:
 
     onsets: Array
     strengths: Array
-
-
-def now(rows: ArrayLike) -> Array:
-    """Seconds of audio that the model's rows (decoder steps) can know: [n] -> [n]."""
-    return np.asarray(rows, dtype=np.float64) / FRAME_RATE + HEARING_SECONDS
 
 
 def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 0.0) -> Events:
@@ -47,9 +39,10 @@ def target(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """y(t), the strength of the strongest recurrence in the horizon, 0 where there is none.
 
-    ``instants`` [n] are seconds (see ``now``). Returns y [n] and where it is known [n]: where the
-    horizon reaches past ``end``, the seconds of audio that were searched for recurrences, it is
-    not. ``end`` None says that the piece is over there and nothing follows.
+    ``instants`` [n] are seconds of audio that rows can know (``Timing.now``). Returns y [n] and
+    where it is known [n]: where the horizon reaches past ``end``, the seconds of audio that were
+    searched for recurrences, it is not. ``end`` None says that the piece is over there and nothing
+    follows.
     """
     if len(events.strengths) and not (events.strengths > 0).all():
         raise ProbeError(

@@ -1,4 +1,4 @@
-"""Does a continuation return the motifs of its prefix? For audio that a model generated."""
+"""Tests whether generated audio returns the motifs of its prefix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +10,14 @@ from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
 from leitmotif.recurrence.refine import highest_score, refine
 from leitmotif.recurrence.search import peaks
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.tables.base import Span
 
 _SURROGATES = 16
-"""Of the continuation, per kind."""
+"""Number of surrogates of the continuation, per kind."""
 _BEST = 8
-"""Places where the motif fits best, on which rhythm is heard too."""
+"""Number of places with the highest pitch similarity at which rhythm is compared too."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,44 @@ class Return:
 
     motif: Span
     recurs: bool
-    """Whether p is at most, and the score at least, what was asked for."""
+    """Whether the p-value is low enough and the score high enough for the listener's levels."""
     start: float | None
-    """Seconds from the continuation's start to where the motif fits best; None without room."""
+    """Seconds from the continuation's start to the best match; None if the continuation is too
+    short for the motif."""
     transposition: int
     score: float
-    """0 is what the continuation's texture alone is expected to reach, 1 an exact repetition."""
+    """The continuation's texture alone is expected to reach 0, an exact repetition reaches 1."""
     p: float
-    """How often a surrogate of the continuation fits as well somewhere."""
+    """Probability that a surrogate of the continuation matches as well somewhere."""
 
 
 class Listener:
-    """Listens for the motifs of one prefix in any number of continuations.
+    """Searches for the motifs of one prefix in any number of continuations.
 
-    ``prefix`` [n] is mono and without what follows. A motif is compared at its own length, whatever
-    the search's lengths, in every key and tempo that the search allows, and only with windows that
-    lie wholly in the continuation. Raises LeitmotifError for a motif that is not in the prefix or
-    shorter than 0.2 s, and AudioError for audio that cannot be compared.
+    A motif is compared at its own length, in every key and tempo that the search allows, and only
+    with windows that lie completely in the continuation.
+
+    Parameters
+    ----------
+    prefix
+        Mono audio [n] without the continuation.
+    motifs
+        Windows in samples of the prefix.
+    sample_rate
+        Of the prefix and the continuations, in Hz.
+    search
+        Settings of the search; its lengths are not used.
+    p
+        Maximum p-value at which a motif counts as returned.
+    min_score
+        Minimum score at which a motif counts as returned.
+
+    Raises
+    ------
+    LeitmotifError
+        If a motif is not in the prefix or shorter than 0.2 s.
+    AudioError
+        If the audio cannot be compared.
     """
 
     def __init__(
@@ -51,13 +72,13 @@ class Listener:
         motifs: Sequence[Span],
         *,
         sample_rate: int,
-        search: Search,
+        search: SearchSettings,
         p: float = 0.05,
         min_score: float = 0.5,
     ) -> None:
         self.motifs, self.p, self.min_score = motifs, p, min_score
         self._sample_rate = sample_rate
-        self._searches: dict[int, Search] = {}
+        self._searches: dict[int, SearchSettings] = {}
         for length in sorted({motif.samples for motif in motifs}):
             _check(length, sample_rate)
             seconds = length / sample_rate
@@ -73,11 +94,11 @@ class Listener:
                     expected=f"at most {len(prefix)}",
                     fix="give the windows in samples of the prefix",
                 )
-        # Apart from each other: nothing of the prefix sounds in a continuation's views.
+        # Analysed separately, so that no sound of the prefix enters a continuation's views.
         self._views = self._at_each_rate(prefix)
 
     def returns(self, continuation: Samples) -> list[Return]:
-        """Find each motif in ``continuation`` [m], in the order given."""
+        """Search for each motif in ``continuation`` [m], in the order of the motifs."""
         later = self._at_each_rate(continuation)
         found = []
         for motif in self.motifs:
@@ -93,7 +114,7 @@ class Listener:
 
 
 def recurrence_rate(found: Sequence[Return]) -> float:
-    """Share of the motifs that recur; NaN of none."""
+    """Share of the motifs that recur; NaN if there are none."""
     return float(np.mean([one.recurs for one in found])) if found else float("nan")
 
 
@@ -108,7 +129,7 @@ def _check(samples: int, sample_rate: int) -> None:
 
 
 def _return(
-    prefix: Views, continuation: Views, motif: Span, sample_rate: int, search: Search
+    prefix: Views, continuation: Views, motif: Span, sample_rate: int, search: SearchSettings
 ) -> Return:
     frame = min(round(motif.start_sample / sample_rate * prefix.rate), prefix.frames)
     window = np.arange(frame, min(frame + search.window, prefix.frames))
@@ -135,7 +156,7 @@ def _return(
     )
 
 
-def _best(stated: Views, later: Views, search: Search) -> tuple[float, int, int]:
+def _best(stated: Views, later: Views, search: SearchSettings) -> tuple[float, int, int]:
     """Highest score of the motif anywhere in ``later``, the frame, and the transposition."""
     joined = Views(
         np.concatenate([stated.pitch, later.pitch], axis=1),

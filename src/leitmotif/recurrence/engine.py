@@ -1,4 +1,4 @@
-"""From a recording to the list of its recurring motifs, best first."""
+"""Finds the recurring motifs of a recording and ranks them, best first."""
 
 import math
 from dataclasses import dataclass
@@ -12,25 +12,27 @@ from leitmotif.recurrence.null import Null, estimate
 from leitmotif.recurrence.pairs import distinct
 from leitmotif.recurrence.refine import Candidates, highest_score, refine
 from leitmotif.recurrence.search import seeds
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.variety import varied
 from leitmotif.recurrence.views import Array, Views, make_views
 
 _LEAST = 20
-"""Suggestions for a recording, however short."""
+"""Minimum limit of suggestions for a recording, however short."""
 _SPARE = 4
-"""Times as many are looked at, in case texture explains the best."""
+"""Factor of further candidates to examine, in case texture explains the best."""
 LENGTH_PREFERENCE = 0.3
-"""Beside ``refine.LENGTH_WEIGHT``: a window twice as long is shown as early as one that is more
-alike by 0.5. Long windows are right more often, for they need not begin where the motif does."""
+"""Weight of a window's length in the order, added to ``refine.LENGTH_WEIGHT``: a window of twice
+the length ranks like one whose similarity is higher by 0.5. Long windows are correct more often,
+because they need not begin where the motif does."""
 _TIE = 1e-4
-"""By which the score falls at least from one to the next, so that rounding keeps the order."""
+"""Minimum difference between the scores of neighbours in the list, so that rounding keeps the
+order."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A window of a recording and a later one that returns it; times in seconds."""
+    """A window of a recording and a later window in which it returns; times in seconds."""
 
     motif_start: float
     motif_end: float
@@ -39,22 +41,39 @@ class Suggestion:
     transposition: int
     """Semitones by which the recurrence lies higher."""
     score: float
-    """Ranks the list: the likeness at this place of it, smoothed so that it falls all the way."""
+    """Ranks the list: the likeness, smoothed so that it decreases along the list."""
     likeness: float
-    """0 is what texture alone is expected to reach, 1 an exact repetition of the longest window."""
+    """Texture alone is expected to reach 0, an exact repetition of the longest window reaches 1."""
     p: float
-    """Family-wise over the recording: how often the best likeness is as high if nothing returns."""
+    """Family-wise p-value over the recording: the probability that its best likeness is as high if
+    nothing returns."""
     expected: float
-    """Number of false suggestions a minute of this likeness, if nothing returns."""
+    """Expected number of false suggestions per minute with this likeness, if nothing returns."""
     texture: float
     """Share of the similarity that remains when the windows are shifted against each other."""
 
 
-def suggest(views: Views, search: Search) -> list[Suggestion]:
-    """Rank the recurrences of a recording, best first, significant or not.
+def suggest(views: Views, search: SearchSettings) -> list[Suggestion]:
+    """Rank the recurrences of a recording, best first, whether they are significant or not.
 
-    ``views`` must be on the search's grid. At most ``search.per_minute`` a minute, and at least 20,
-    are returned; overlapping ones are merged into the best of them.
+    Overlapping recurrences are merged into the best of them.
+
+    Parameters
+    ----------
+    views
+        Of the recording, on the grid of the search (``search.rate`` frames per second).
+    search
+        Settings of the search.
+
+    Returns
+    -------
+    list of Suggestion
+        At most ``search.per_minute`` per minute of audio; the limit is never below 20.
+
+    Raises
+    ------
+    ValueError
+        If the views are on another grid.
     """
     if abs(views.rate - search.rate) > 1e-9:
         raise ValueError(f"views at {views.rate} frames a second, expected {search.rate}")
@@ -80,7 +99,9 @@ def suggest(views: Views, search: Search) -> list[Suggestion]:
     return _described(candidates.taken(chosen), texture[chosen], views, search, nulls)
 
 
-def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list[Suggestion]:
+def suggest_in_audio(
+    samples: Samples, sample_rate: int, search: SearchSettings
+) -> list[Suggestion]:
     """Rank the recurrences of mono audio; see ``suggest``."""
     return suggest(make_views(samples, sample_rate, rate=search.rate), search)
 
@@ -88,12 +109,20 @@ def suggest_in_audio(samples: Samples, sample_rate: int, search: Search) -> list
 def accepted(
     suggestions: list[Suggestion], *, p: float, false_per_minute: float, min_score: float = 0.0
 ) -> list[Suggestion]:
-    """Keep what is significant.
+    """Keep the significant suggestions of one recording.
 
-    A recording whose best suggestion has a p-value above ``p`` has none: of recordings in which
-    nothing returns, a share of ``p`` passes. From one that passes, all are kept whose likeness
-    would be reached by at most ``false_per_minute`` false suggestions a minute, and is
-    ``min_score`` or more.
+    Parameters
+    ----------
+    suggestions
+        All suggestions of the recording.
+    p
+        Maximum p-value of the best suggestion; otherwise none is kept. Among recordings in which
+        nothing returns, a share of ``p`` passes.
+    false_per_minute
+        If the recording passes, a suggestion is kept if at most this many false suggestions per
+        minute would reach its likeness.
+    min_score
+        Minimum likeness of a suggestion.
     """
     if not suggestions or min(one.p for one in suggestions) > p:
         return []
@@ -104,8 +133,8 @@ def accepted(
     ]
 
 
-def preferred(candidates: Candidates, search: Search) -> Array:
-    """How much each is worth to be shown early, [n]: its score, and more for long windows."""
+def preferred(candidates: Candidates, search: SearchSettings) -> Array:
+    """Preference [n] by which candidates are ordered: the score plus a bonus for long windows."""
     length = candidates.pairs.frames / search.windows[0]
     return np.asarray(np.round(candidates.score + LENGTH_PREFERENCE * np.log2(length), 12))
 
@@ -119,7 +148,7 @@ def _described(
     candidates: Candidates,
     texture: NDArray[np.float64],
     views: Views,
-    search: Search,
+    search: SearchSettings,
     nulls: list[Null],
 ) -> list[Suggestion]:
     if not len(candidates):

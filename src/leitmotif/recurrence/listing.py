@@ -1,4 +1,4 @@
-"""Proposals for any audio files, as a table for people and other tools."""
+"""Proposals for any audio files, as a table for users and other tools."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,23 +12,23 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import read_table
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
 from leitmotif.targets import check_file
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 P = 0.01
 FALSE_PER_MINUTE = 0.2
-"""Levels of acceptance, see ``engine.accepted``."""
+"""Default thresholds of acceptance; see ``engine.accepted``."""
 
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Listed(Table):
-    """A line of what `leitmotif propose` writes; times in seconds."""
+    """A line of the output of `leitmotif propose`; times in seconds."""
 
     track: str
-    """The file's name without its ending; its path where two files share a name."""
+    """The file's name without its suffix, or its path if two files share a name."""
     motif_start: Seconds
     motif_end: Seconds
     recurrence_start: Seconds
@@ -92,7 +92,7 @@ def track_names(files: Sequence[Path]) -> list[str]:
 def listed(
     path: Path,
     track: str,
-    search: Search,
+    search: SearchSettings,
     *,
     p: float = P,
     false_per_minute: float = FALSE_PER_MINUTE,

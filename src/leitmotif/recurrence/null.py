@@ -1,20 +1,21 @@
-"""How well the best suggestion scores for music of the same texture in which nothing returns.
+"""The null distribution: the best score for music of the same texture in which nothing returns.
 
-Two surrogates are made of a recording, and each keeps what the other destroys:
+Two surrogates are made of a recording. Each keeps what the other destroys:
 
 ``shuffled``
-    blocks of ``texture_seconds`` in random order: texture, harmony and loops stay, longer sequences
-    do not;
+    blocks of ``texture_seconds`` in random order. Texture, harmony and loops stay; longer sequences
+    do not.
 ``transposed``
-    blocks of half that length in their order, each raised or lowered at random: rhythm and
-    dynamics stay, melodies and progressions do not. Without it, music whose rhythm alone returns
-    would pass. The blocks are short because two that are raised alike still match.
+    blocks of half that length in their original order, each raised or lowered at random. Rhythm and
+    dynamics stay; melodies and progressions do not. Without this surrogate, music would pass if
+    only its rhythm returned. The blocks are short because two blocks with the same shift still
+    match.
 
-The engine searches stretches of the surrogate, drawn at random and each compared with all that
-follows it, for the best score. A Gumbel distribution (Gumbel 1958), fitted to these maxima by its
-moments and extrapolated to the length of the recording, gives the family-wise p-value: how often
-the best suggestion of such a surrogate scores as high. Of the two p-values the larger one counts,
-so both nulls have to be rejected (Berger 1982).
+The engine searches random sections of the surrogate for the best score; each section is compared
+with everything after it. A Gumbel distribution (Gumbel 1958) is fitted to these maxima by its
+moments and extrapolated to the length of the recording. It gives the family-wise p-value: the
+probability that the best suggestion of such a surrogate scores as high. The larger of the two
+p-values counts, so both nulls must be rejected (Berger 1982).
 """
 
 import math
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from leitmotif.recurrence.refine import refine
 from leitmotif.recurrence.search import best_distinct, peaks
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Array, Views
 
 Surrogate = Literal["shuffled", "transposed"]
@@ -35,41 +36,44 @@ SURROGATES: tuple[Surrogate, ...] = ("shuffled", "transposed")
 _BLOCKS: dict[Surrogate, float] = {"shuffled": 1.0, "transposed": 0.5}
 """Mean length of the blocks, in multiples of ``texture_seconds``."""
 _STRETCHES = 16
-"""Maxima from which the distribution is estimated, per surrogate."""
+"""Number of maxima from which the distribution is estimated, per surrogate."""
 _BEST = 8
-"""Seeds of each length in a stretch that are refined: the best one afterwards is among them."""
+"""Number of seeds of each length that are refined in a section. The best refined candidate is
+among them."""
 _EULER = 0.5772156649015329
 _LEAST_SCALE = 0.01
-"""Of the Gumbel distribution: a surrogate whose maxima all agree says little about its tail."""
+"""Minimum scale of the Gumbel distribution, because maxima that are all equal say little about the
+tail."""
 
 
 @dataclass(frozen=True)
 class Null:
-    """The distribution of the best score of a recording in which nothing returns."""
+    """Distribution of the best score of a recording in which nothing returns."""
 
     location: float
     scale: float
-    """Gumbel parameters for one stretch."""
+    """Location and scale of the Gumbel distribution for one section."""
     stretches: float
-    """Stretches in the recording."""
+    """Number of sections in the recording."""
 
     def p(self, scores: Array) -> NDArray[np.float64]:
-        """Chance that the best suggestion of such a recording scores as high or higher."""
+        """Probability [n] that the best suggestion of such a recording reaches each of ``scores``
+        [n]."""
         rate = self.expected(scores)
         return np.maximum(-np.expm1(-rate), np.finfo(np.float64).tiny)
 
     def expected(self, scores: Array) -> NDArray[np.float64]:
-        """Number of stretches that are expected to score as high or higher."""
+        """Expected number [n] of sections that reach each of ``scores`` [n]."""
         standard = (scores - self.location) / self.scale
         return np.asarray(self.stretches * np.exp(-np.clip(standard, -50, 700)))
 
 
-def estimate(views: Views, search: Search) -> list[Null]:
-    """Estimate the null of each surrogate; without room for a single pair, an empty list."""
+def estimate(views: Views, search: SearchSettings) -> list[Null]:
+    """Estimate the null of each surrogate; an empty list if no pair fits into the recording."""
     random = np.random.default_rng([search.seed, views.frames])
     if views.frames < search.searched[0] + search.least_lag:
         return []
-    # A recording shorter than a stretch is one.
+    # A recording that is shorter than a section counts as one section.
     stretches = max(1.0, (views.frames - search.window - search.least_lag) / search.window)
     nulls = []
     for kind in SURROGATES:
@@ -82,10 +86,12 @@ def estimate(views: Views, search: Search) -> list[Null]:
     return nulls
 
 
-def surrogate(views: Views, search: Search, kind: Surrogate, random: np.random.Generator) -> Views:
-    """Destroy what returns in a recording, and keep its texture or its rhythm."""
+def surrogate(
+    views: Views, search: SearchSettings, kind: Surrogate, random: np.random.Generator
+) -> Views:
+    """Return views without the recurrences of a recording, but with its texture or its rhythm."""
     block = max(2, round(search.texture_seconds * search.rate * _BLOCKS[kind]))
-    # Blocks differ in length, so that they do not line up in a loop's period.
+    # Blocks differ in length, so that they do not align with the period of a loop.
     lengths = random.integers(block // 2 + 1, block + block // 2 + 1, views.frames)
     ends = np.cumsum(lengths)
     pieces = np.split(np.arange(views.frames), ends[ends < views.frames])
@@ -99,7 +105,7 @@ def surrogate(views: Views, search: Search, kind: Surrogate, random: np.random.G
     return Views(pitch, views.rhythm, views.rate)
 
 
-def _best_score(views: Views, search: Search, start: int) -> float:
+def _best_score(views: Views, search: SearchSettings, start: int) -> float:
     found = peaks(views, search, start, start + search.window)
     if not len(found):
         return -math.inf
@@ -109,7 +115,7 @@ def _best_score(views: Views, search: Search, start: int) -> float:
 
 
 def fitted(maxima: NDArray[np.float64], stretches: float) -> Null:
-    """Fit the null to the best scores of some stretches, of which a recording has ``stretches``."""
+    """Fit the null to the best scores of some sections, out of ``stretches`` in the recording."""
     maxima = maxima[np.isfinite(maxima)]
     if len(maxima) < 2:
         return Null(math.inf, 1.0, stretches)

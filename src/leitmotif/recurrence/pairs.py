@@ -20,13 +20,13 @@ class Pairs:
     recurrence: Indices
     """First frame of the recurrence window."""
     frames: Indices
-    """Length of the motif window; the recurrence's is that times the tempo."""
+    """Length of the motif window. The length of the recurrence is this times the tempo."""
     transposition: Indices
-    """Semitones by which the recurrence lies higher."""
+    """Transposition of the recurrence in semitones, positive upwards."""
     tempo: Array
     """Frames of recurrence per frame of motif."""
     similarity: Array
-    """Of pitch."""
+    """Similarity of pitch."""
 
     def __len__(self) -> int:
         return len(self.motif)
@@ -71,11 +71,21 @@ class Pairs:
 def distinct(
     starts: NDArray[np.generic], ends: NDArray[np.generic], *, overlap: float, most: int
 ) -> Indices:
-    """Go through pairs of windows, best first, and drop those that repeat a better one.
+    """Drop pairs of windows that repeat a better pair.
 
-    ``starts`` and ``ends`` are [n, 2], of the motif and the recurrence. A pair repeats another if
-    both windows have an intersection over union of ``overlap`` or more. Returns at most ``most``
-    indices.
+    Parameters
+    ----------
+    starts, ends
+        [n, 2] of motif and recurrence, in any unit, best pair first.
+    overlap
+        Minimum intersection over union of both windows at which a pair repeats another.
+    most
+        Maximum number of pairs to keep.
+
+    Returns
+    -------
+    Indices
+        Of the kept pairs, ascending.
     """
     starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
     left = np.ones(len(starts), bool)

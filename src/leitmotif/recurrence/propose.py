@@ -10,14 +10,14 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 
 
 def propose(
     audio: Path | str | ArrayLike,
     sample_rate: int | None = None,
     *,
-    search: Search | None = None,
+    search: SearchSettings | None = None,
     p: float = P,
     false_per_minute: float = FALSE_PER_MINUTE,
     everything: bool = False,
@@ -47,7 +47,7 @@ def propose(
     >>> best.motif_start, best.recurrence_start  # seconds
     (2.3, 5.4)
     """
-    search = search or Search()
+    search = search or SearchSettings()
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:

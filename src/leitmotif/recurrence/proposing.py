@@ -10,14 +10,14 @@ import numpy as np
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import ProposalsParams
+from leitmotif.corpus.windows import end_seconds
 from leitmotif.files import sha256_json
-from leitmotif.frames import FRAME_RATE
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest
 from leitmotif.recurrence.null import surrogate
-from leitmotif.recurrence.settings import Search, search_of
+from leitmotif.recurrence.settings import SearchSettings, search_of
 from leitmotif.recurrence.views import Views, make_views
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -91,7 +91,7 @@ def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Prop
 
 
 def _searched(
-    search: Search, settings: ProposalsParams, audio_root: Path, track: ManifestTrack
+    search: SearchSettings, settings: ProposalsParams, audio_root: Path, track: ManifestTrack
 ) -> tuple[list[Suggestion], int]:
     """What a track's suggestions are, and of how many of its surrogates any is kept."""
     views = _views(track, search, audio_root)
@@ -103,15 +103,14 @@ def _searched(
     return _kept(views, search, settings), passed
 
 
-def _views(track: ManifestTrack, search: Search, audio_root: Path) -> Views:
+def _views(track: ManifestTrack, search: SearchSettings, audio_root: Path) -> Views:
     """Views of what the model reads: nothing outside its windows can be foreseen."""
-    end = max(window.start_frame + window.frames for window in track.windows)
-    path = audio_root / track.path
-    audio = load_audio(path, sample_rate=SAMPLE_RATE, seconds=end / FRAME_RATE)
+    path, end = audio_root / track.path, end_seconds(track.windows)
+    audio = load_audio(path, sample_rate=SAMPLE_RATE, seconds=end)
     return make_views(audio.samples, SAMPLE_RATE, rate=search.rate)
 
 
-def _kept(views: Views, search: Search, settings: ProposalsParams) -> list[Suggestion]:
+def _kept(views: Views, search: SearchSettings, settings: ProposalsParams) -> list[Suggestion]:
     return accepted(
         suggest(views, search),
         p=settings.p,

@@ -1,4 +1,4 @@
-"""Around each seed: how well each start and length fits, with rhythm and tempo heard too."""
+"""Scores every start and length around each seed, including rhythm and tempo."""
 
 from dataclasses import dataclass, replace
 
@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.recurrence.pairs import Indices, Pairs
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.views import Array, Views
 
 LENGTH_WEIGHT = 0.2
 TEMPO_COST = 0.25
-"""Chosen on annotated music, see docs/stages/proposals.md: similarity of 1 in pitch counts as much
-as a window 32 times as long; a recurrence that is slower by 4 % has to be more alike by 0.01 than
-one in tempo."""
+"""Selected on annotated music; see docs/stages/proposals.md. A pitch similarity of 1 counts as much
+as a window of 32 times the length. A recurrence that is slower by 4 % needs a similarity that is
+higher by 0.01."""
 
 _TEMPO_STEP = 0.02
-"""Seconds of recurrence per second of motif, between the tempi that are tried."""
+"""Step between the tempi that are tried, in seconds of recurrence per second of motif."""
 _BEND = 1
-"""Frames by which a recurrence may run ahead of its tempo, or behind."""
+"""Maximum deviation of a recurrence from a steady tempo, in frames."""
 _BEND_COST = 0.5
-"""Frames of perfect likeness that must be gained before it shifts by one."""
+"""Gain, in frames of perfect similarity, that justifies a shift by one frame."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,28 @@ class Candidates:
         )
 
 
-def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = None) -> Candidates:
-    """Try starts up to ``reach`` frames earlier and later and every length, in the best tempo.
+def refine(
+    views: Views, seeds: Pairs, search: SearchSettings, *, reach: int | None = None
+) -> Candidates:
+    """Score every start near each seed, with every length, at the best tempo.
 
-    ``reach`` is half the seed's window unless given. Start and length move both windows alike.
-    Returned are all variants that lie within the recording and keep the lag, scored, in no order.
+    Both windows of a pair always get the same change of start and length.
+
+    Parameters
+    ----------
+    views
+        Of the recording.
+    seeds
+        Pairs around which to search.
+    search
+        Settings of the search.
+    reach
+        Maximum change of the start in frames; by default half of the seed's window.
+
+    Returns
+    -------
+    Candidates
+        All variants that lie within the recording and keep the minimum lag, in no order.
     """
     parts = []
     for window in map(int, np.unique(seeds.frames)):
@@ -64,7 +81,7 @@ def refine(views: Views, seeds: Pairs, search: Search, *, reach: int | None = No
 
 
 def _variants(
-    views: Views, seeds: Pairs, search: Search, window: int, reach: int
+    views: Views, seeds: Pairs, search: SearchSettings, window: int, reach: int
 ) -> list[Candidates]:
     """``refine`` for seeds of one length; a part for each length of the search."""
     before = reach + (search.windows[-1] - window + 1) // 2
@@ -110,23 +127,40 @@ def _variants(
 def total_score(
     similarity: Array, rhythm: Array, length: float, tempo: Array, rhythm_weight: float
 ) -> Array:
-    """Weigh pitch, rhythm, the window's length in multiples of the shortest one's, and the seconds
-    of recurrence per second of motif."""
+    """Combine pitch, rhythm, length and tempo into a score.
+
+    Parameters
+    ----------
+    similarity
+        Mean cosine of the pitch views, 1 at most.
+    rhythm
+        Correlation of onset strengths, -1 to 1.
+    length
+        Length of the window, in multiples of the shortest window.
+    tempo
+        Seconds of recurrence per second of motif.
+    rhythm_weight
+        Weight of ``rhythm``; ``similarity`` has weight 1.
+    """
     weighed = similarity + rhythm_weight * rhythm + LENGTH_WEIGHT * np.log2(length)
     # Logarithms differ between processors in their last digit.
     return np.asarray(np.round(weighed - TEMPO_COST * np.abs(tempo - 1), 12))
 
 
-def highest_score(search: Search) -> float:
+def highest_score(search: SearchSettings) -> float:
     """The score of an exact repetition of the longest window."""
     one = np.ones(1)
     length = search.windows[-1] / search.windows[0]
     return float(total_score(one, one, length, one, search.rhythm)[0])
 
 
-def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tuple[Pairs, Array]:
-    """Turn each seed about its middle to the tempo that fits best, less what it costs; returns also
-    by how many frames that moves its recurrence's start."""
+def _best_tempo(
+    views: Views, seeds: Pairs, search: SearchSettings, window: int
+) -> tuple[Pairs, Array]:
+    """Set each seed to its best tempo, after the cost of the tempo, and keep its middle in place.
+
+    Also returns the shift of each recurrence's start in frames.
+    """
     if search.tempo == 0 or not len(seeds):
         return seeds, np.zeros(len(seeds))
     path = np.arange(window)
@@ -147,9 +181,9 @@ def _best_tempo(views: Views, seeds: Pairs, search: Search, window: int) -> tupl
 
 
 def _bend(views: Views, motif: Indices, recurrence: Indices, transposition: Indices) -> Indices:
-    """Frames by which each recurrence runs ahead of a steady tempo, or behind, [seeds, path].
+    """Deviation of each recurrence from a steady tempo in frames, [seeds, path].
 
-    The best of all paths by the Viterbi algorithm, for tempo is never quite steady.
+    The Viterbi algorithm selects the best path, because tempo is never quite steady.
     """
     offsets = np.arange(-_BEND, _BEND + 1)
     alike = _frame_similarity(
@@ -182,10 +216,10 @@ def _rounded(frames: NDArray[np.floating]) -> Indices:
 def _frame_similarity(
     views: Views, motif: Indices, recurrence: Indices, transposition: Indices
 ) -> Array:
-    """Similarity of frames along paths, the motif raised by the transposition.
+    """Similarity of frames along paths, with the motif raised by the transposition.
 
-    ``motif`` [seeds, path], ``recurrence`` [..., seeds, path]; returns the latter's shape.
-    Outside of the recording it is 0.
+    ``motif`` is [seeds, path] and ``recurrence`` [..., seeds, path]; the result has the shape of
+    the latter. Outside the recording it is 0.
     """
     alike = np.zeros(recurrence.shape)
     inside = _inside(views, motif) & _inside(views, recurrence)
@@ -211,7 +245,7 @@ def _window_means(values: Array, first: Indices, frames: int) -> Array:
 def _correlation(one: Array, other: Array, first: Indices, frames: int) -> Array:
     """Pearson correlation within windows, mean over the rhythm views: [3, n, path] -> [n, starts].
 
-    0 where a view stands still in one of the windows.
+    0 if a view is constant in one of the windows.
     """
 
     def centred(a: Array, b: Array) -> NDArray[np.float64]:

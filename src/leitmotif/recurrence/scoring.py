@@ -1,4 +1,4 @@
-"""Proposals against a truth that is known: the organism's planted motifs."""
+"""Compares proposals with the ground truth: the organism's planted motifs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,33 +8,33 @@ from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Truth
 
 MATCH = 0.5
-"""Intersection over union from which a proposed window is a planted one (the threshold of
-mir_eval's segment and pattern measures)."""
+"""Minimum intersection over union at which a proposed window matches a planted window (the
+threshold of mir_eval's segment and pattern measures)."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Proposals and planted recurrences of some tracks."""
+class Matches:
+    """Counts of proposals and planted recurrences."""
 
     proposals: int = 0
     correct: int = 0
-    """Proposals whose windows are two different planted ones."""
+    """Proposals whose windows match two different planted windows."""
     recurrences: int = 0
     found: int = 0
-    """Planted recurrences that some correct proposal returns to."""
+    """Planted recurrences that a correct proposal finds."""
 
     @property
     def precision(self) -> float | None:
-        """None where nothing was proposed."""
+        """Share of correct proposals; None if nothing was proposed."""
         return self.correct / self.proposals if self.proposals else None
 
     @property
     def recall(self) -> float | None:
-        """None where nothing was planted."""
+        """Share of planted recurrences that are found; None if nothing was planted."""
         return self.found / self.recurrences if self.recurrences else None
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "Matches") -> "Matches":
+        return Matches(
             self.proposals + other.proposals,
             self.correct + other.correct,
             self.recurrences + other.recurrences,
@@ -43,14 +43,14 @@ class Counts:
 
 
 def has_distractors(truth: Truth) -> bool:
-    """Whether a bar sounds over and over, drums loop, or the motif returns in another guise."""
+    """Whether a bar repeats as an ostinato, drums loop, or the motif returns with a variation."""
     guises = {slot.variation for slot in truth.slots if slot.returns}
     return truth.ostinato or truth.drums or not guises <= {"exact"}
 
 
-def count(truths: Iterable[Truth], proposals: Mapping[str, list[Proposal]]) -> Counts:
-    """Count over the tracks of ``truths``; tracks without proposals count as such."""
-    total = Counts()
+def count(truths: Iterable[Truth], proposals: Mapping[str, list[Proposal]]) -> Matches:
+    """Count over all tracks of ``truths``, including tracks without proposals."""
+    total = Matches()
     for truth in truths:
         total += _count(planted(truth), proposals.get(truth.track_id, []))
     return total
@@ -66,14 +66,14 @@ def planted(truth: Truth) -> list[Span]:
     return [truth.motif, *truth.statements, *slots]
 
 
-def _count(windows: list[Span], proposals: list[Proposal]) -> Counts:
+def _count(windows: list[Span], proposals: list[Proposal]) -> Matches:
     found, correct = set(), 0
     for proposal in proposals:
         motif, recurrence = (_planted_at(span, windows) for span in _spans(proposal))
         if motif is not None and recurrence is not None and motif != recurrence:
             correct += 1
             found.add(recurrence)
-    return Counts(len(proposals), correct, len(windows) - 1, len(found))
+    return Matches(len(proposals), correct, len(windows) - 1, len(found))
 
 
 def _spans(proposal: Proposal) -> tuple[Span, Span]:

@@ -1,10 +1,10 @@
-"""Seeds: the pairs of windows that sound most alike, in any key and tempo.
+"""Seeds: the most similar pairs of windows, in any key and tempo.
 
 The similarity of two windows is the mean over their frames of the inner product of the pitch views.
-Every pair of the shortest and of the longest windows is compared, because a short motif is lost in
-a long window and a varied long one in short windows. That is done block by block and with running
-sums along the diagonals (Foote 1999; Müller & Clausen 2007 on transposition), so memory is linear
-in the length of the recording.
+Every pair of the shortest windows and every pair of the longest windows is compared, because a long
+window hides a short motif, and short windows hide a long motif that varies. The comparison works
+block by block and with running sums along the diagonals (Foote 1999; Müller & Clausen 2007 on
+transposition), so memory is linear in the length of the recording.
 """
 
 from collections.abc import Iterator
@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from leitmotif.recurrence.pairs import Indices, Pairs, distinct
-from leitmotif.recurrence.settings import Search
+from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.recurrence.texture import texture_share
 from leitmotif.recurrence.views import Array, Views
 
 _BLOCK = 64
-"""Rows that are compared at a time."""
+"""Number of rows that are compared at a time."""
 _PEAK = 3
-"""Frames to either side over which a pair must be the most similar in its row."""
+"""A pair must be the most similar in its row within this many frames on either side."""
 _SEEDS_PER_MINUTE = 45
 _LEAST_SEEDS = 40
 _SEEDS_PER_BLOCK = 32
-"""Of each length, before those that texture explains are left out."""
+"""For each length, before seeds that texture explains are left out."""
 _SEED_OVERLAP = 0.4
-"""Intersection over union of both windows from which two pairs are one seed."""
+"""Minimum intersection over union of both windows at which two pairs count as one seed."""
 
 
-def seeds(views: Views, search: Search) -> Pairs:
-    """Find the most similar pairs of a recording for each length that is searched, overlapping ones
-    merged.
+def seeds(views: Views, search: SearchSettings) -> Pairs:
+    """Find the most similar pairs of a recording for each searched length, and merge overlapping
+    pairs.
 
-    Those that texture explains are left out of each block, for a loop is alike at so many places
-    that nothing else would be found beside it.
+    Pairs that texture explains are left out of each block, because a loop matches at so many places
+    that it would hide everything else.
     """
     most = max(_LEAST_SEEDS, round(_SEEDS_PER_MINUTE * views.frames / views.rate / 60))
     found = []
@@ -46,7 +46,7 @@ def seeds(views: Views, search: Search) -> Pairs:
 
 
 def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
-    """Keep the most similar pairs of each length, at most ``most``, overlapping ones merged."""
+    """Merge overlapping pairs and keep the most similar pairs of each length, at most ``most``."""
     kept = []
     for part in _by_length(pairs):
         ordered = part.taken(np.lexsort((part.recurrence, part.motif, -part.similarity)))
@@ -59,9 +59,18 @@ def _by_length(pairs: Pairs) -> list[Pairs]:
     return [pairs.taken(pairs.frames == frames) for frames in np.unique(pairs.frames)]
 
 
-def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
-    """Pairs whose motif starts in rows [start, stop) and that are the best nearby in their row, of
-    each length that is searched."""
+def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
+    """Pairs of each searched length that are local maxima of similarity in their row.
+
+    Parameters
+    ----------
+    views
+        Of the recording.
+    search
+        Settings of the search.
+    start, stop
+        Range of grid frames in which the motifs start, ``stop`` excluded.
+    """
     found = []
     for window, similarity, shift, tempo in _compare(views, search, start, stop):
         nearby = maximum_filter1d(similarity, 2 * _PEAK + 1, axis=1, mode="constant", cval=-np.inf)
@@ -80,13 +89,13 @@ def peaks(views: Views, search: Search, start: int, stop: int) -> Pairs:
 
 
 def _compare(
-    views: Views, search: Search, start: int, stop: int
+    views: Views, search: SearchSettings, start: int, stop: int
 ) -> Iterator[tuple[int, Array, NDArray[np.int8], NDArray[np.int8]]]:
-    """Best similarity over keys and tempi of each row's window with each later one.
+    """Best similarity over keys and tempi of each row's window with each later window.
 
-    For each length that is searched, yields its frames, [rows, columns] of similarity, and the
-    indices of the key and the tempo; column c is the window that starts c + least lag frames after
-    ``start``. Pairs that overlap or exceed the recording have similarity -inf.
+    For each searched length, yields its frames, the similarity [rows, columns], and the indices of
+    key and tempo. Column c is the window that starts c + least lag frames after ``start``. Pairs
+    that overlap or exceed the recording have similarity -inf.
     """
     first = start + search.least_lag
     columns = views.frames - first
@@ -127,7 +136,7 @@ def _compare(
 
 
 def _stretched(first: int, frames: int, ratio: float) -> Indices:
-    """Frames that a motif's frames fall on if it starts at ``first`` and runs ``ratio`` as long."""
+    """Frames of a motif that starts at ``first`` and is stretched by ``ratio``."""
     count = int((frames - 1 - first) / ratio) + 1
     return first + np.round(np.arange(count) * ratio).astype(np.intp)
 

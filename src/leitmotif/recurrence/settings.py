@@ -1,4 +1,4 @@
-"""What the engine looks for, in seconds, and what that is on its grid of frames."""
+"""Settings of the search in seconds, and their values on its grid of frames."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,34 +11,35 @@ if TYPE_CHECKING:
     from leitmotif.config import ProposalsParams
 
 FRAMES_PER_WINDOW = 40
-"""Grid frames in a window of the middle length: 10 a second for 4 s."""
+"""Grid frames in a window of the middle length: 10 per second for 4 s."""
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSettings:
     """Settings of the engine. Raises LeitmotifError for values that cannot work."""
 
     lengths: tuple[float, ...] = (3.0, 4.0, 6.0)
-    """Seconds: lengths of motif windows, ascending. The shortest and the longest are compared
-    everywhere, all of them where one of these finds something."""
+    """Lengths of motif windows in seconds, ascending. The shortest and the longest are compared
+    everywhere, and all of them near the matches."""
     min_lag: float = 2.5
-    """Seconds from the motif's start to the recurrence's, at least; the two never overlap."""
+    """Minimum time in seconds from the start of a motif to the start of its recurrence. The two
+    windows never overlap."""
     tempo: float = 0.08
-    """Share by which the recurrence may be faster or slower."""
+    """Maximum relative tempo difference of a recurrence."""
     transpositions: int = 6
-    """Semitones, up and down."""
+    """Maximum transposition of a recurrence in semitones, up or down."""
     rhythm: float = 0.45
-    """What a rhythm correlation of 1 counts, beside a similarity of pitch of 1."""
+    """Weight of the rhythm correlation; pitch similarity has weight 1."""
     overlap: float = 0.5
     """Two suggestions are merged if both their windows have this intersection over union."""
     texture_seconds: float = 1.0
-    """What is shorter counts as texture: the surrogates keep blocks of this length."""
+    """Anything shorter counts as texture. The surrogates keep blocks of this length."""
     max_texture: float = 0.98
-    """Pairs of which texture explains a larger share are left out; 1 keeps all."""
+    """Maximum share of a pair's similarity that texture may explain; 1 keeps all pairs."""
     per_minute: float = 30.0
-    """Most suggestions per minute of audio."""
+    """Maximum number of suggestions per minute of audio."""
     seed: int = 0
-    """Of the surrogates."""
+    """Seed of the surrogates."""
 
     def __post_init__(self) -> None:
         def need(true: bool, key: str, expected: str) -> None:
@@ -70,12 +71,12 @@ class Search:
 
     @cached_property
     def middle(self) -> float:
-        """Seconds of the window that sets the grid."""
+        """Length in seconds of the window that determines the grid."""
         return self.lengths[(len(self.lengths) - 1) // 2]
 
     @cached_property
     def least_seconds(self) -> float:
-        """Length of a recording that can hold a motif and its recurrence."""
+        """Minimum length in seconds of a recording that can hold a motif and its recurrence."""
         return max(self.min_lag, self.lengths[0]) + self.lengths[0]
 
     @cached_property
@@ -100,25 +101,25 @@ class Search:
 
     @cached_property
     def least_lag(self) -> int:
-        """Grid frames: the minimum lag, and never less than the shortest window."""
+        """Minimum lag in grid frames, never shorter than the shortest window."""
         return max(round(self.min_lag * self.rate), self.windows[0])
 
     @cached_property
     def shifts(self) -> tuple[int, ...]:
-        """Semitones by which the recurrence may lie higher; at 6, up and down are one pitch class
-        apart by the same amount, so 6 down stands for both."""
+        """Transpositions of the recurrence in semitones. 6 up and 6 down give the same pitch
+        classes, so 6 down represents both."""
         n = self.transpositions
         return tuple(range(-n, n)) if n == 6 else tuple(range(-n, n + 1))
 
     @cached_property
     def tempi(self) -> tuple[float, ...]:
-        """Seconds of recurrence per second of motif that are searched."""
+        """Tempi that are searched, in seconds of recurrence per second of motif."""
         return (1.0,) if self.tempo == 0 else (1 / (1 + self.tempo), 1.0, 1 + self.tempo)
 
 
-def search_of(params: "ProposalsParams") -> Search:
-    """The search that the settings of the stage ``proposals`` describe."""
-    return Search(
+def search_of(params: "ProposalsParams") -> SearchSettings:
+    """Return the search with the settings of the stage ``proposals``."""
+    return SearchSettings(
         lengths=tuple(params.lengths),
         min_lag=params.min_lag,
         tempo=params.tempo,

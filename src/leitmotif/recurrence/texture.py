@@ -1,7 +1,8 @@
-"""How much of two windows' similarity is due to texture and not to what happens in them, in order.
+"""Share of two windows' similarity that is due to texture, not to their sequence of events.
 
-A loop, a drum pattern, a trill or a held chord sounds like itself at any offset; a melody does not.
-So one window of a pair is shifted against the other, and the similarity that remains is texture's.
+A loop, a drum pattern, a trill or a held chord resembles itself at any offset; a melody does not.
+Therefore one window of a pair is shifted against the other. The similarity that remains is due to
+texture.
 """
 
 import numpy as np
@@ -11,16 +12,28 @@ from leitmotif.recurrence.pairs import Indices, Pairs
 from leitmotif.recurrence.views import Array, Views
 
 _OFFSETS = np.array([eighth / 8 for eighth in range(-8, 9) if eighth])
-"""Shares of the window: a loop whose period is at most a window meets itself again among them."""
+"""Offsets as shares of the window. A loop whose period is at most a window matches at one of
+them."""
 
 
 def texture_share(views: Views, pairs: Pairs) -> NDArray[np.float64]:
-    """Similarity that remains when either window is moved by up to its length, over the pair's.
+    """Similarity that remains when a window is moved by up to its length, relative to the pair's.
 
-    [n] in 0 to 1. Each window is moved in turn, the other one stays, and of the best similarity to
-    be had by moving the one and by moving the other, the smaller counts: a motif that is stated
-    twice in a row is no loop, one that is stated over and over is. Places where the two windows
-    overlap are not looked at.
+    Each window is moved in turn while the other stays. The smaller of the two best similarities
+    counts: a motif that is stated twice in a row is not a loop, a motif that is stated many times
+    is. Offsets at which the two windows overlap are skipped.
+
+    Parameters
+    ----------
+    views
+        Of the recording.
+    pairs
+        n pairs of windows.
+
+    Returns
+    -------
+    ndarray of float64
+        [n], from 0 to 1.
     """
     share = np.array([_share(views, pairs, n) for n in range(len(pairs))], np.float64)
     return np.clip(share, 0.0, 1.0)
@@ -35,7 +48,7 @@ def _share(views: Views, pairs: Pairs, n: int) -> float:
         return 1.0
     _, *by_recurrence = _recurrence_moved(raised, views.pitch, motif, recurrence, frames, tempo)
     motif_apart, recurrence_apart = max(by_motif) / aligned, max(by_recurrence) / aligned
-    # At the recording's edge a window has nowhere to go that would show a loop.
+    # At the edge of the recording a window has no room to move and to show a loop.
     if motif < frames and recurrence < motif + 2 * frames:
         return float(recurrence_apart)
     if recurrence + frames * (1 + tempo) > views.frames and recurrence < motif + 2 * frames:
@@ -46,9 +59,9 @@ def _share(views: Views, pairs: Pairs, n: int) -> float:
 def _motif_moved(
     raised: Array, pitch: Array, motif: int, recurrence: int, frames: int, tempo: float
 ) -> NDArray[np.float64]:
-    """Similarity where the windows are, and with the motif's moved by each of the offsets.
+    """Similarity of the unmoved windows, then with the motif's window moved by each offset.
 
-    0 where they overlap or one leaves the recording.
+    It is 0 if the windows overlap or a window leaves the recording.
     """
     path = np.arange(frames)
     later = np.round(recurrence + path * tempo).astype(np.intp)
@@ -65,7 +78,7 @@ def _motif_moved(
 def _recurrence_moved(
     raised: Array, pitch: Array, motif: int, recurrence: int, frames: int, tempo: float
 ) -> NDArray[np.float64]:
-    """``_motif_moved`` with the recurrence's window moved."""
+    """The same as ``_motif_moved``, with the recurrence's window moved."""
     path = np.arange(frames)
     starts = recurrence + _moves(frames)
     later = np.round(starts[:, np.newaxis] + path * tempo).astype(np.intp)

@@ -1,8 +1,8 @@
-"""An order in which what is new comes before what repeats the list.
+"""An order of the list that shows new motifs before repetitions.
 
-A motif that sounds ten times makes 45 pairs, and they are all alike: by likeness alone they would
-fill the list before another motif is shown. So each pair costs what the pairs above it have shown
-of it (maximal marginal relevance, Carbonell & Goldstein 1998).
+A motif that sounds ten times makes 45 similar pairs. By likeness alone they would fill the list
+before another motif appears. Therefore a pair is penalised for what the pairs above it have already
+shown (maximal marginal relevance, Carbonell & Goldstein 1998).
 """
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from leitmotif.recurrence.pairs import Indices
 
 REPETITION_COST = 0.05
-"""Preference that a pair loses for each pair above it with which it shares a window."""
+"""Penalty of a pair for each pair above it with which it shares a window."""
 LENGTH_COST = 0.006
-"""Preference that a pair loses for each pair above it of the same length: how long the motifs of
-this recording are is not known, so each length gets its turn."""
+"""Penalty of a pair for each pair above it of the same length. The length of the motifs is unknown,
+so each length gets its turn."""
 
 
 def varied(
@@ -25,11 +25,26 @@ def varied(
     *,
     most: int,
 ) -> Indices:
-    """Choose at most ``most`` pairs of windows one by one, always the most preferred of those left.
+    """Select pairs of windows one by one, always the most preferred of the remaining pairs.
 
-    ``starts`` and ``ends`` [n, 2] are of the motif and the recurrence; ``length`` [n] tells which
-    pairs are of one length. Two pairs share a window to the degree of the largest intersection over
-    union of one's windows with the other's. Returns the indices in order.
+    Two pairs share a window to the degree of the largest intersection over union between a window
+    of one pair and a window of the other.
+
+    Parameters
+    ----------
+    starts, ends
+        [n, 2] of motif and recurrence, in any unit.
+    preference
+        [n], before penalties.
+    length
+        [n]; pairs with the same value have the same length.
+    most
+        Maximum number of pairs to select.
+
+    Returns
+    -------
+    Indices
+        Of the selected pairs, in order.
     """
     left = np.array(preference, np.float64)
     open_ = np.ones(len(left), bool)
@@ -46,8 +61,9 @@ def varied(
 def _shared(
     starts: NDArray[np.float64], ends: NDArray[np.float64], one: int
 ) -> NDArray[np.float64]:
-    """[n]: intersection over union of the two most alike windows of each pair and this one's."""
-    # [n, 2, 2]: windows of every pair, windows of this one.
+    """[n]: largest intersection over union between a window of each pair and a window of pair
+    ``one``."""
+    # [n, 2, 2]: windows of every pair, windows of pair ``one``.
     begin, finish = starts[one], ends[one]
     both = np.minimum(ends[:, :, None], finish) - np.maximum(starts[:, :, None], begin)
     either = np.maximum(ends[:, :, None], finish) - np.minimum(starts[:, :, None], begin)

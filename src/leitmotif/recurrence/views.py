@@ -1,14 +1,14 @@
-"""What a recording is compared by: four views of its pitches and three of its rhythm.
+"""Representations of a recording for comparison: four views of pitch and three of rhythm.
 
 Pitches are estimated by non-negative decomposition of the constant-Q spectrum into harmonic
 templates with the Kullback-Leibler divergence (Smaragdis & Brown 2003; Vincent, Bertin & Badeau
-2010), which suppresses partials: two motifs are compared by the notes they consist of. One view
-alone errs in its own way (chroma forgets the octave, held notes drown the melody, onsets forget how
-long a note is held); their mean errs less.
+2010). This suppresses partials, so motifs are compared by their notes. Each view has its own errors
+(chroma ignores the octave, held notes hide the melody, onsets ignore the duration of notes); their
+mean has fewer.
 
-Views are computed in float64 and rounded to multiples of 2**-20. Products of two of them and sums
-of such products over up to 4096 frames are then exact, in whatever order they are added: two pairs
-of windows that are equally alike are so on every processor.
+Views are computed in float64 and rounded to multiples of 2**-20. Products of two views, and sums of
+such products over up to 4096 frames, are then exact in any order of summation. Two pairs of windows
+with the same similarity therefore have it on every processor.
 """
 
 from dataclasses import dataclass, field
@@ -26,68 +26,84 @@ from leitmotif.errors import AudioError
 Array = NDArray[np.float64]
 
 _GRID = 2.0**20
-"""Steps from 0 to 1 in a view."""
+"""Number of steps from 0 to 1 in a view."""
 
 PITCHES = 84
-"""C1 to B7, a semitone each."""
+"""Semitones from C1 to B7."""
 PITCH_CLASSES = 12
 BASS, SOPRANO = slice(0, 24), slice(48, PITCHES)
-"""Registers of which the rhythm is compared besides that of all pitches: below C3, from C5."""
+"""Registers whose rhythm is compared in addition to that of all pitches: below C3, and from C5
+up."""
 
 _RATE = 16_000
 _HOP = 320
 SPECTRUM_RATE = 50
-"""Spectra per second; views cannot be finer."""
+"""Spectra per second, the maximum rate of views."""
 _BINS_PER_PITCH = 3
 _FINE_RATE = 20
 _SHARP = 0.5
-"""On a grid finer than 20 frames a second, the constant-Q windows are half as long: 0.1 s at C4."""
+"""Above 20 grid frames per second the constant-Q windows are half as long: 0.1 s at C4."""
 _PARTIALS = 10
 _PARTIAL_DECAY = 0.6
 _PARTIAL_WIDTH = 0.9
-"""Bins (1/36 octave): half width of a partial in the templates."""
+"""Half width of a partial in the templates, in bins of 1/36 octave."""
 _ITERATIONS = 25
 _FLOOR = 0.02
-"""Share of a view's 95th percentile of magnitude below which frames fade out, so that the noise in
-a rest is not compared as if it were notes."""
+"""Share of the 95th percentile of a view's magnitude below which frames fade out, so that noise in
+rests is not compared like notes."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """A recording on a grid of ``rate`` frames a second."""
+    """A recording on a grid of ``rate`` frames per second."""
 
     pitch: Array
-    """[264, frames]: chroma (12), sounding pitches, onsets and the highest onsets (84 each); each
-    view has length 1/2 in every frame that sounds, so that the inner product of two frames is
-    their mean cosine."""
+    """[264, frames]: chroma (12), sounding pitches, onsets and the highest onsets (84 each). Each
+    view has norm 1/2 in every frame with sound, so the inner product of two frames is the mean
+    cosine of their views."""
     rhythm: Array
-    """[3, frames]: strength of onsets of all pitches, of the soprano and of the bass, in units of
-    the recording's mean; the registers' are logarithms."""
+    """[3, frames]: onset strength of all pitches, of the soprano and of the bass, relative to the
+    recording's mean. The last two are logarithms."""
     rate: float
     """Frames per second."""
     _raised: dict[int, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def frames(self) -> int:
-        """Length of the grid."""
+        """Number of frames."""
         return int(self.pitch.shape[1])
 
     def raised(self, semitones: int) -> Array:
-        """The pitch of the same music, so many semitones higher; kept, as it is asked for often."""
+        """The pitch views of the same music ``semitones`` higher, [264, frames]; the result is
+        cached."""
         if semitones not in self._raised:
             self._raised[semitones] = transposed(self.pitch, semitones)
         return self._raised[semitones]
 
     def taken(self, order: NDArray[np.intp]) -> "Views":
-        """Return the frames ``order``, in that order."""
+        """Return the frames with the indices ``order``, in that order."""
         return Views(self.pitch[:, order], self.rhythm[:, order], self.rate)
 
 
 def make_views(samples: Samples, sample_rate: int, *, rate: float) -> Views:
-    """Compute the views of mono audio [n] on a grid of ``rate`` frames a second.
+    """Compute the views of mono audio.
 
-    Raises ValueError for a rate that is not in (0, 50], and AudioError (``too_short``) for audio
-    without a single frame or (``non_finite``) with samples that are no numbers.
+    Parameters
+    ----------
+    samples
+        Mono audio [n], full scale at 1.
+    sample_rate
+        In Hz.
+    rate
+        Frames per second of the grid, in (0, 50].
+
+    Raises
+    ------
+    ValueError
+        If ``rate`` is outside its range.
+    AudioError
+        If the audio is shorter than a frame (``too_short``) or has NaN or infinite samples
+        (``non_finite``).
     """
     if not 0 < rate <= SPECTRUM_RATE:
         raise ValueError(f"rate must be in (0, {SPECTRUM_RATE}], found {rate}")
@@ -136,7 +152,7 @@ def make_views(samples: Samples, sample_rate: int, *, rate: float) -> Views:
 
 
 def transposed(pitch: Array, semitones: int) -> Array:
-    """The pitch views [264, ...] of the same music, so many semitones higher."""
+    """Transpose pitch views [264, ...] up by a number of semitones; negative numbers go down."""
     chroma, *rolls = np.split(pitch, [12, 12 + PITCHES, 12 + 2 * PITCHES])
     return np.concatenate(
         [np.roll(chroma, semitones, axis=0), *(_shifted(roll, semitones) for roll in rolls)]
@@ -155,7 +171,8 @@ def _shifted(roll: Array, semitones: int) -> Array:
 
 
 def _spectrum(samples: Samples, sample_rate: int, filter_scale: float) -> Array:
-    """Constant-Q magnitudes [252, frames at 50 a second], three bins a semitone from C1."""
+    """Constant-Q magnitudes [252, frames] at 50 frames per second, three bins per semitone from
+    C1."""
     halved = soxr.resample(samples.astype(np.float64), sample_rate, _RATE, quality="HQ")
     bins = 12 * _BINS_PER_PITCH
     tuning = librosa.estimate_tuning(y=halved, sr=_RATE, bins_per_octave=bins, resolution=0.01)
@@ -190,7 +207,7 @@ def _averaged(frames: Array, rate: float, target: float) -> Array:
 
 
 def _fitted(frames: Array, count: int) -> Array:
-    """Cut, or repeat the last frame, to have ``count`` frames."""
+    """Cut to ``count`` frames, or repeat the last frame."""
     missing = max(0, count - frames.shape[1])
     return np.pad(frames[:, :count], ((0, 0), (0, missing)), mode="edge")
 
@@ -227,14 +244,14 @@ def _chroma(spectrum: Array) -> Array:
 
 
 def _highest(onsets: Array) -> Array:
-    """Weaken each onset [84, n] by how strong those above it are: what is left is the melody."""
+    """Weaken each onset [84, n] by the strength of higher onsets, so that the melody remains."""
     relative = onsets / np.maximum(onsets.max(0), 1e-6)
     nothing_above = np.cumprod(1 - relative[::-1], axis=0)[::-1]
     return np.asarray(onsets * np.vstack([nothing_above[1:], np.ones((1, onsets.shape[1]))]))
 
 
 def _directions(view: Array, *, centred: bool) -> Array:
-    """Scale every frame [d, n] to length 1, or less where it is faint."""
+    """Scale every frame [d, n] to norm 1, or less if the frame is faint."""
     if centred:
         view = view - view.mean(0)
     length = np.linalg.norm(view, axis=0)

@@ -1,7 +1,8 @@
 """The report's script and styles, made of small modules; some are shared with the review page.
 
-A browser loads no ES modules into a page that was opened as a file, so the modules are joined into
-one plain script: in the order of SCRIPTS, imports and the word ``export`` left out, one scope.
+A browser loads no ES modules into a page that is opened as a file. Therefore the modules are joined
+into one plain script with one scope, in the order of SCRIPTS, without imports and the word
+``export``.
 """
 
 import re
@@ -11,10 +12,10 @@ from importlib.resources import files
 from leitmotif.page import SHARED, shared_files
 
 SCRIPTS = (
-    "colours.js",
+    "drawing.js",
     "settings.js",
-    "clips.js",
     "player.js",
+    "clips.js",
     "score.js",
     "keys.js",
     "sample.js",

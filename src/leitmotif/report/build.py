@@ -1,4 +1,4 @@
-"""Builds a report from what the pipeline has written."""
+"""Builds a report from the outputs of the pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 from leitmotif.config import ReportParams
 from leitmotif.files import sha256_json
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
-from leitmotif.report.features.pages import INDEX, Sources, write_feature_pages
+from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
@@ -23,14 +23,14 @@ REPORT_ID_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a report holds."""
+class ReportCounts:
+    """Counts of a report's contents."""
 
     findings: int
     pairs: int
     clips: int
     features: int
-    """That have a page."""
+    """Features that have a page."""
     bytes: int
 
 
@@ -38,10 +38,10 @@ def write_report(
     out: Path,
     material: Material,
     settings: ReportParams,
-    features: Sources | None = None,
+    features: PageSources | None = None,
     *,
     replace: bool = False,
-) -> Counts:
+) -> ReportCounts:
     """Build a report as the folder ``out``, whole or not at all; None: no pages of features.
 
     With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does.
@@ -51,15 +51,20 @@ def write_report(
 
 
 def build_report(
-    root: Path, material: Material, settings: ReportParams, features: Sources | None = None
-) -> Counts:
-    """Write all pages below ``root``, an empty folder; equal inputs give equal bytes.
+    root: Path, material: Material, settings: ReportParams, features: PageSources | None = None
+) -> ReportCounts:
+    """Write all pages below ``root``, an empty folder; the same inputs give the same bytes.
 
-    Raises LeitmotifError for a clip that cannot be read or does not belong to the tables.
+    The other parameters are those of ``write_report``.
+
+    Raises
+    ------
+    LeitmotifError
+        If a clip cannot be read or does not belong to the tables.
     """
     folder = Folder(root, _shell(material, settings, features))
     found = subjects(material, settings.conditions)
-    clips: dict[str, Clip] = {}
+    clips: dict[str, ReportClip] = {}
     for subject in progress(found, "pairs of clips", total=len(found)):
         for pair in subject.pairs:
             for row in (pair.before, pair.after):
@@ -75,7 +80,7 @@ def build_report(
     if features is not None:
         own = {one.name: one.path for one in found if one.model == material.models[0]}
         write_feature_pages(folder, features, own)
-    return Counts(
+    return ReportCounts(
         findings=sum(subject.verdict == FINDING for subject in found),
         pairs=sum(map(len, data.values())),
         clips=len(folder.clips),
@@ -84,11 +89,11 @@ def build_report(
     )
 
 
-def _shell(material: Material, settings: ReportParams, features: Sources | None) -> Shell:
+def _shell(material: Material, settings: ReportParams, features: PageSources | None) -> Shell:
     brands = []
     if material.exploratory:
         brands.append(
-            "Exploratory: tracks with undecided proposals were admitted. Nothing here is a claim."
+            "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
     hashes = {**material.hashes, **({} if features is None else features.hashes)}
@@ -104,14 +109,14 @@ def _shell(material: Material, settings: ReportParams, features: Sources | None)
     )
 
 
-def _pairs_of(subject: Subject, clips: Mapping[str, Clip]) -> list[dict[str, Any]]:
+def _pairs_of(subject: Subject, clips: Mapping[str, ReportClip]) -> list[dict[str, Any]]:
     return [
         pair_data(subject, tried, pair, clips) for tried in subject.tried for pair in tried.pairs
     ]
 
 
 def _distinct(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Pairs that sound different from each other, each with the first page that has it."""
+    """Pairs whose sounds differ from all others, each with the first page that shows it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for path, pairs in data.items():
         for pair in pairs:
@@ -133,7 +138,7 @@ def _of_findings(
     ]
 
 
-def _pages_of(subject: Subject, features: Sources | None) -> list[Ref]:
+def _pages_of(subject: Subject, features: PageSources | None) -> list[Ref]:
     """The subject's features that have a page."""
     judged = subject.judged
     if features is None or judged is None or judged.hook is None:

@@ -1,9 +1,10 @@
-"""Clips as a page that was opened as a file can load them.
+"""Stores clips so that a page that is opened as a file can load them.
 
-Such a page may not fetch its neighbours, but may load them as scripts. So each clip is two files:
+Such a page may not fetch neighbouring files, but may load them as scripts. So each clip is two
+files:
 
-- ``clips/ID.flac``: the sound, for any other program;
-- ``clips/ID.js``: ``leitmotifClip({...})`` with the same FLAC in base64, and what is drawn of it:
+- ``clips/ID.flac``: the sound for other programs; - ``clips/ID.js``: ``leitmotifClip({...})`` with
+the same FLAC in base64 and the data of its picture:
   ``id``, ``rate`` (Hz), ``samples``, ``outline`` {step, data: int8 pairs lowest, highest},
   ``chroma`` {frames, frame_samples, data: uint8 [12, frames], C to B} and ``flac``.
 
@@ -25,12 +26,12 @@ from leitmotif.errors import StageError
 from leitmotif.review.pictures import heard, outline
 
 OUTLINE_STEP = 160
-"""Samples for each step of an outline: 5 ms, less than a pixel of a clip of 7 s."""
+"""Samples per step of an outline: 5 ms, less than a pixel for a clip of 7 s."""
 ID_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Clip:
+class ReportClip:
     """A sound of the report."""
 
     id: str
@@ -43,10 +44,13 @@ class Clip:
         return self.samples / self.sample_rate
 
 
-def encode_clip(samples: NDArray[np.int16], sample_rate: int) -> tuple[Clip, dict[str, bytes]]:
-    """Return a clip [n] and its files by name; equal samples give equal bytes.
+def encode_clip(
+    samples: NDArray[np.int16], sample_rate: int
+) -> tuple[ReportClip, dict[str, bytes]]:
+    """Encode mono samples [n]; returns the clip and its files by name.
 
-    Raises StageError for another rate than 32 kHz, which all MusicGens have.
+    The same samples give the same bytes. Raises StageError if the rate is not 32 kHz, the rate of
+    all MusicGen models.
     """
     if sample_rate != SAMPLE_RATE or samples.ndim != 1 or len(samples) < HOP:
         raise StageError(
@@ -55,7 +59,7 @@ def encode_clip(samples: NDArray[np.int16], sample_rate: int) -> tuple[Clip, dic
             expected=f"mono, {SAMPLE_RATE} Hz, at least {HOP} samples",
         )
     digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
-    clip = Clip(digest[:ID_DIGITS], sample_rate, len(samples))
+    clip = ReportClip(digest[:ID_DIGITS], sample_rate, len(samples))
     file = io.BytesIO()
     soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
     features = extract_features(samples.astype(np.float32) / np.float32(32768))

@@ -1,4 +1,4 @@
-"""The report's figures, each of a table."""
+"""The report's figures, each drawn from one table."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -52,7 +52,7 @@ def layers_figure(material: Material) -> Markup:
 def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
     sites = list(dict.fromkeys(row.site for row in rows))
     places = range(len(sites))
-    # However many horizons there are, each has its line: hues come again, dashed.
+    # Each horizon needs its own line: when the hues are used up, they repeat with dashes.
     styles = product(("-", "--", ":"), HUES)
     horizons = dict.fromkeys(row.horizon for row in rows)
     for (dashes, hue), horizon in zip(styles, horizons, strict=False):
@@ -91,7 +91,7 @@ def calibration_figure(material: Material) -> Markup:
         top.invert_yaxis()
         top.set_xlim(0, None)
         top.grid(axis="y", visible=False)
-        top.set_title("False positives: features that foresee nothing")
+        top.set_title("False positives: features without foresight")
         top.legend(loc="lower right")
         _power(bottom, of_kind(material.calibration, "planted"))
         return as_svg(figure, "calibration", "False-positive rates of both tests, and power")
@@ -105,13 +105,13 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
     ax.set_ylim(0, 1.03)
     ax.set_xlim(0, None)
     ax.set_xlabel("planted partial correlation")
-    ax.set_title("Power: planted features that are found")
+    ax.set_title("Power: planted features that are detected")
 
 
 def gap_figure(material: Material) -> Markup | None:
-    """Effect towards the source of a patch of each whole site in each window, a map per model.
+    """Effect of patching each whole site in each window, towards the source: a map per model.
 
-    None if no whole site was patched.
+    Returns None if no whole site was patched.
     """
     models = material.models
     maps = {name: _map(material, name) for name in models}
@@ -163,7 +163,7 @@ def _cells(
 
 
 def effects_figure(material: Material) -> Markup | None:
-    """What each candidate of the model under study does, beside its controls: a forest."""
+    """Forest plot: the effect of each candidate of the model under study, and of its control."""
     rows = [
         (one, one.effect, _control(material, one))
         for one in material.verdicts_of(material.models[0])

@@ -1,4 +1,4 @@
-"""A report's folder while it is written: pages from templates, clips, static files."""
+"""Writes a report's folder: pages from templates, clips, static files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from leitmotif.report.assets import assets
-from leitmotif.report.clips import Clip, encode_clip
+from leitmotif.report.clips import ReportClip, encode_clip
 
 
 @dataclass(frozen=True)
 class Shell:
-    """What every page of a report shows."""
+    """Content that every page of a report shows."""
 
     report_id: str
-    """Of all that went in: under it a browser keeps its answers."""
+    """Hash of all inputs; a browser stores answers under this id."""
     model: str
     """The model under study."""
     brands: Sequence[str]
-    """Why the results do not count as claims, a sentence each, at the top of each page."""
+    """Reasons why the results do not count as claims: sentences at the top of each page."""
     tabs: Sequence[tuple[str, str]]
-    """(path from the report's root, label) of the pages that the top bar leads to."""
+    """(path from the report's root, label) of the pages in the top bar."""
 
 
 class Folder:
@@ -32,7 +32,7 @@ class Folder:
 
     def __init__(self, root: Path, shell: Shell) -> None:
         self.root, self.shell = root, shell
-        self.clips: dict[str, Clip] = {}
+        self.clips: dict[str, ReportClip] = {}
         self._templates = Environment(
             loader=PackageLoader("leitmotif.report", "page"),
             autoescape=True,
@@ -47,8 +47,8 @@ class Folder:
     def page(self, path: str, template: str, **context: Any) -> None:
         """Render a template of ``report/page`` at ``path``, such as ``features/planner-1.html``.
 
-        Templates extend ``base.html``. Beside ``context`` they have ``root`` (the way from the page
-        to the report's root, empty or ``../``), ``here`` (``path``) and ``shell``.
+        Templates extend ``base.html``. In addition to ``context`` they get ``root`` (relative path
+        from the page to the report's root, empty or ``../``), ``here`` (``path``) and ``shell``.
         """
         root = "../" * (len(PurePosixPath(path).parts) - 1)
         text = self._templates.get_template(template).render(
@@ -56,8 +56,8 @@ class Folder:
         )
         self._write(path, text.encode())
 
-    def clip(self, samples: NDArray[np.int16], sample_rate: int) -> Clip:
-        """Write the clip of mono samples [n], unless it is there; see ``clips``."""
+    def clip(self, samples: NDArray[np.int16], sample_rate: int) -> ReportClip:
+        """Write the clip of mono samples [n] unless it exists; see ``clips``."""
         clip, files = encode_clip(samples, sample_rate)
         if clip.id not in self.clips:
             self.clips[clip.id] = clip
@@ -71,7 +71,7 @@ class Folder:
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
     def _write(self, path: str, content: bytes) -> None:
-        # Not one by one atomic: the folder takes its place whole, or not at all.
+        # Single files need not be atomic, because the folder is moved into place as a whole.
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Pairs as the listening desk reads them: plain data, all words and places ready to show."""
+"""Converts pairs into plain data for the listening desk, with all texts and times ready to show."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Any
 import soundfile
 
 from leitmotif.errors import StageError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.folder import Folder
-from leitmotif.report.pairs import Pair, Subject, Tried
+from leitmotif.report.pairs import ClipPair, Subject, Tried
 from leitmotif.report.words import number
 from leitmotif.tables.base import Span
 from leitmotif.tables.interventions import InterventionRow
@@ -18,8 +17,8 @@ from leitmotif.tables.interventions import InterventionRow
 STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
 
 
-def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
-    """Add the audio of a line of the log; raises StageError if its file is no sound."""
+def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> ReportClip:
+    """Add the audio of a line of the log. Raises StageError if its file cannot be decoded."""
     path = clips / str(row.file)
     try:
         samples, rate = soundfile.read(path, dtype="int16")
@@ -33,13 +32,21 @@ def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> Clip:
 
 
 def pair_data(
-    subject: Subject, tried: Tried, pair: Pair, clips: Mapping[str, Clip]
+    subject: Subject, tried: Tried, pair: ClipPair, clips: Mapping[str, ReportClip]
 ) -> dict[str, Any]:
-    """Data of one pair; ``clips`` by SHA-256 of their audio. Times are in seconds of the clip."""
+    """Data of one pair, with times in seconds of the clip.
+
+    Parameters
+    ----------
+    subject, tried, pair
+        The pair, its condition, and what was changed.
+    clips
+        Clips by SHA-256 of their audio.
+    """
     before, after = pair.before, pair.after
     rate = clips[before.audio_sha256].sample_rate
     seconds = clips[before.audio_sha256].seconds
-    boundary = before.prefix_frames / FRAME_RATE
+    boundary = _seconds(before.prefix_frames, before, clips[before.audio_sha256])
     due = None if before.heard is None else before.heard.start_sample / rate
     return {
         "id": pair.id,
@@ -62,13 +69,15 @@ def pair_data(
         ],
         "facts": _facts(pair),
         "before": _side(before, clips, "before", "untreated", []),
-        "after": _side(after, clips, "after", tried.words, _changed(after, seconds)),
+        "after": _side(
+            after, clips, "after", tried.words, _changed(after, clips[after.audio_sha256], seconds)
+        ),
     }
 
 
 def _side(
     row: InterventionRow,
-    clips: Mapping[str, Clip],
+    clips: Mapping[str, ReportClip],
     which: str,
     words: str,
     marks: list[dict[str, Any]],
@@ -104,8 +113,8 @@ def _side(
     }
 
 
-def _facts(pair: Pair) -> list[tuple[str, str]]:
-    """What was measured of the treated clip, beside the untreated one."""
+def _facts(pair: ClipPair) -> list[tuple[str, str]]:
+    """Measurements of the treated clip relative to the untreated clip."""
     metrics = pair.after.metrics
     if pair.before.audio_sha256 == pair.after.audio_sha256:
         return [("difference", "none: the clips are equal, sample by sample")]
@@ -128,7 +137,13 @@ def _slot(heard: Span | None, rate: int, seconds: float) -> list[dict[str, Any]]
     return [{"kind": "slot", "from": heard.start_sample / rate, "to": end, "label": ""}]
 
 
-def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
+def _seconds(frames: int, row: InterventionRow, clip: ReportClip) -> float:
+    """Seconds of some of a clip's frames, all of which are its samples."""
+    samples = clip.samples // (row.prefix_frames + row.frames)
+    return frames * samples / clip.sample_rate
+
+
+def _changed(row: InterventionRow, clip: ReportClip, seconds: float) -> list[dict[str, Any]]:
     """Frames whose prediction was changed. A step predicts the frame of its own number first."""
     if row.condition == "counterfactual":
         return []
@@ -136,8 +151,8 @@ def _changed(row: InterventionRow, seconds: float) -> list[dict[str, Any]]:
     return [
         {
             "kind": "changed",
-            "from": start / FRAME_RATE,
-            "to": min(seconds, stop / FRAME_RATE),
+            "from": _seconds(start, row, clip),
+            "to": min(seconds, _seconds(stop, row, clip)),
             "label": "",
         }
     ]

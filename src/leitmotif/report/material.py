@@ -1,4 +1,4 @@
-"""What a report is made of: the pipeline's outputs, read and checked."""
+"""Reads and checks the outputs of the pipeline from which a report is made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from leitmotif.tables.probes import ProbeRow
 
 
 @dataclass(frozen=True)
-class Files:
-    """Where the outputs lie."""
+class ReportFiles:
+    """Paths of the outputs."""
 
     log: Path
     """data/interventions.jsonl; its clips are relative to it."""
@@ -30,7 +30,7 @@ class Files:
 
     @property
     def tables(self) -> dict[str, Path]:
-        """Every file but the clips, by the name under which a report states its hash."""
+        """Every file except the clips, by the name under which the report lists its hash."""
         results = (self.approaches, self.verdicts, self.effects, self.probes, self.calibration)
         every = (*results, self.alignment, self.log, self.manifest)
         return {f"data/{path.name}": path for path in every}
@@ -38,7 +38,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Material:
-    """All of it."""
+    """Contents of the outputs."""
 
     approaches: list[ApproachRow]
     verdicts: list[VerdictRow]
@@ -47,51 +47,52 @@ class Material:
     calibration: list[CalibrationRow]
     alignment: list[AlignmentRow]
     rows: list[InterventionRow]
-    """Of the log, those whose clips were kept as audio."""
+    """Rows of the log whose clips were kept as audio."""
     pieces: int
-    """That were continued."""
+    """Number of pieces that were continued."""
     clips: Path
-    """What their ``file`` is relative to."""
+    """Folder to which ``file`` of the rows is relative."""
     tracks: Mapping[str, ManifestTrack]
     hashes: Mapping[str, str]
     """SHA-256 of each input file."""
     fingerprints: Mapping[str, str]
-    """Of each model's weights."""
+    """Fingerprint of each model's weights."""
 
     @property
     def models(self) -> list[str]:
-        """Short names of the models that were changed: the one under study, the others sorted."""
+        """Short names of the models with interventions: first the model under study, then the
+        others in alphabetical order."""
         own, *others = dict.fromkeys(row.model for row in self.effects)
         return [own, *sorted(others)]
 
     def verdicts_of(self, model: str) -> list[VerdictRow]:
-        """A model's candidates, by name."""
+        """Verdicts on a model's candidates, sorted by name."""
         of_model = [row for row in self.verdicts if row.model == model]
         return sorted(of_model, key=lambda row: row.candidate)
 
     def effects_of(self, model: str, candidate: str) -> list[EffectRow]:
-        """The conditions of a candidate; of none ("") baseline and counterfactual."""
+        """Conditions of a candidate; for "" these are baseline and counterfactual."""
         return [row for row in self.effects if (row.model, row.candidate) == (model, candidate)]
 
     def counterfactual(self, model: str) -> EffectRow | None:
-        """What the other cue does; None where no truth is known."""
+        """Effect of the other cue; None if no truth is known."""
         untouched = self.effects_of(model, "")
         return next((row for row in untouched if row.condition == "counterfactual"), None)
 
     @property
     def exploratory(self) -> bool:
-        """Whether tracks with undecided proposals were admitted."""
+        """Whether tracks with undecided proposals were used."""
         stamps = [row.exploratory for row in self.approaches]
         return any(stamps + [row.exploratory for row in self.verdicts])
 
     @property
     def misaligned(self) -> list[str]:
-        """What is said of autoencoders that were used on another site than their own."""
+        """Descriptions of autoencoders that were used at another site than their own."""
         return brands(self.alignment)
 
 
-def read_material(files: Files) -> Material:
-    """Read the outputs; raises LeitmotifError for one that is missing or torn."""
+def read_material(files: ReportFiles) -> Material:
+    """Read the outputs. Raises LeitmotifError if one is missing or damaged."""
     rows = read_log(files.log)
     tracks = read_table(files.manifest, ManifestTrack)
     return Material(

@@ -1,4 +1,4 @@
-"""What the report's first page says, in words and rows."""
+"""Texts and rows of the report's first page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,12 +20,12 @@ from leitmotif.tables.effects import identity
 from leitmotif.tables.interval import IntervalRow
 
 OF_MODELS = {
-    "foresight": "carries the return ahead of time, in a way that causes it",
-    "look-back": "carries nothing between; looks back at the cue when the return is due",
-    "local": "is moved only at the return's own frames, or by what is near",
-    "decodable, not causal": "holds what can be read, but what is read causes nothing",
-    "entangled": "is moved only by breaking the music",
-    "none": "shows nothing",
+    "foresight": "carries information about the return ahead of time, and it causes the return",
+    "look-back": "carries nothing in the gap, and looks back at the cue when the return is due",
+    "local": "reacts only at the frames of the return, or predicts only the near future",
+    "decodable, not causal": "lets the return be decoded ahead of time, but this has no effect",
+    "entangled": "reacts only when the music is damaged",
+    "none": "shows neither prediction nor effect",
 }
 
 
@@ -67,7 +67,7 @@ def _model(material: Material, name: str) -> dict[str, Any]:
 
 
 def groups(found: Sequence[Subject]) -> list[dict[str, Any]]:
-    """Candidates by verdict: findings first, what is entangled apart and last."""
+    """Candidates by verdict: findings first, entangled candidates last."""
     return [
         {
             "verdict": verdict,
@@ -102,7 +102,7 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
         "name": row.name,
         "what": f"{features} feature{'s' if features != 1 else ''} of {row.hook or row.site}"
         if features
-        else "finds no feature",
+        else "no feature found",
         "r2": number(row.r2),
         "partial": interval_words(row.partial_r2, 2, sign=False),
         "clap": mean_words(row.clap_similarity, 3),
@@ -114,7 +114,7 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
 
 
 def bar_of(effect: IntervalRow | None) -> dict[str, float] | None:
-    """An interval on the scale from −100 to 100 points, in per cent of its width."""
+    """An interval in per cent of the width of a scale from −100 to 100 points."""
     if effect is None:
         return None
     low, mean, high = (
@@ -128,30 +128,30 @@ def _figures(material: Material) -> list[dict[str, Any]]:
     drawn = [
         (
             layers_figure(material),
-            "What can be read, and where",
-            "Partial R² of the residual stream after each layer: what it says of a return so many "
-            "seconds ahead beyond the controls (95 % interval, over held-out tracks). Random "
-            "weights show what the input alone gives.",
+            "What can be decoded, and where",
+            "Partial R² of the residual stream after each layer: how well it predicts a return at "
+            "each horizon beyond the controls (95 % interval, over held-out tracks). Random "
+            "weights show what the input alone predicts.",
         ),
         (
             gap_figure(material),
-            "What a patch moves, and when",
-            "Change of the recurrence rate, in points towards the source of the patch, when a "
-            "layer's whole residual stream is taken from the source's run. Where the truth is "
-            "known the source has the other cue, and only a patch in the gap counts as foresight.",
+            "Effect of a patch, by layer and time",
+            "Change of the recurrence rate, in points towards the source of the patch, when the "
+            "whole residual stream of a layer comes from the run on the source. If the truth is "
+            "known, the source has the other cue, and only a patch in the gap counts as foresight.",
         ),
         (
             effects_figure(material),
-            "Candidates beside their controls",
-            f"What it does to change each candidate of {material.models[0]}, in points, and to "
-            "change the strongest of its matched random controls in the same way.",
+            "Candidates and their controls",
+            f"Effect of changing each candidate of {material.models[0]}, in points, and effect of "
+            "the same change on the strongest of its matched random controls.",
         ),
         (
             calibration_figure(material),
-            "How often the tests err",
-            "Above: how often features that cannot foresee anything are called significant; the "
-            "dashed line is what was asked for. Below: the share of planted features that the "
-            "controlled test finds.",
+            "Error rates of the tests",
+            "Top: how often features without foresight are called significant; the dashed line is "
+            "the nominal level. Bottom: the share of planted features that the controlled test "
+            "detects.",
         ),
     ]
     return [
@@ -162,6 +162,6 @@ def _figures(material: Material) -> list[dict[str, Any]]:
 
 
 def _heard(material: Material) -> list[ManifestTrack]:
-    """Tracks of which something can be heard: whoever made them is to be named."""
+    """Tracks that can be heard in the report, whose authors must be named."""
     heard = dict.fromkeys(row.track_id for row in material.rows)
     return [material.tracks[name] for name in heard if name in material.tracks]

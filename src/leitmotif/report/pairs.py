@@ -1,4 +1,4 @@
-"""Before and after: pairs of clips that differ in one intervention, grouped by what was changed."""
+"""Pairs of clips before and after one intervention, grouped by what was changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +13,19 @@ from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
 
 CUE = "the other cue"
-"""Name of the subject that every model has: the whole piece under the other cue."""
+"""Name of a subject that every model has: the whole piece under the other cue."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One piece continued untreated, and with one thing changed; same noise."""
+class ClipPair:
+    """One piece continued with the same noise, untreated and with one thing changed."""
 
     before: InterventionRow
     after: InterventionRow
 
     @property
     def id(self) -> str:
-        """12 hex digits of what the pair is of."""
+        """12 hex digits that identify the pair."""
         after = self.after
         return sha256_json(
             [after.model, after.candidate, after.clip_id, after.track_id, after.seed]
@@ -33,7 +33,7 @@ class Pair:
 
     @property
     def measured(self) -> str | None:
-        """Where the engine hears a return: before, after, both, neither; None if unknown."""
+        """Where the engine detects a return: before, after, both, neither; None if unknown."""
         heard = [_returns(row) for row in (self.before, self.after)]
         if None in heard:
             return None
@@ -44,22 +44,22 @@ class Pair:
 
 @dataclass(frozen=True)
 class Tried:
-    """One condition: what it did on all tracks, and the pairs that can be heard."""
+    """One condition: its effect over all tracks, and the pairs that can be heard."""
 
     row: EffectRow
     words: str
     tested: bool
-    """Whether the subject's number is this condition's: its verdict rests on it."""
-    pairs: Sequence[Pair]
+    """Whether the subject's effect and verdict rest on this condition."""
+    pairs: Sequence[ClipPair]
 
     @property
     def name(self) -> str:
-        """Of the condition, such as ``patch_gap``."""
+        """Name of the condition, such as ``patch_gap``."""
         return self.row.name
 
     @property
     def control(self) -> bool:
-        """Whether it is one of the conditions that should do nothing."""
+        """Whether the condition is a control, which should have no effect."""
         return self.row.condition in ("random_feature", "local_feature", "zero_effect")
 
 
@@ -70,7 +70,7 @@ class Subject:
     model: str
     name: str
     judged: VerdictRow | None
-    """None for the cue, which is no candidate."""
+    """None for the cue, which is not a candidate."""
     tried: Sequence[Tried]
 
     @property
@@ -79,26 +79,36 @@ class Subject:
         return None if self.judged is None else self.judged.verdict
 
     @property
-    def pairs(self) -> list[Pair]:
-        """Of all conditions."""
+    def pairs(self) -> list[ClipPair]:
+        """The pairs of all conditions."""
         return [pair for one in self.tried for pair in one.pairs]
 
     @property
     def path(self) -> str:
-        """Of its page; the name is made safe, for it may hold anything."""
+        """Path of its page. The name is made safe, because it may contain any character."""
         safe = "".join(c if c.isalnum() or c in ".-" else "-" for c in f"{self.model}-{self.name}")
         digest = sha256_json([self.model, self.name])[:6]
         return f"pairs/{safe[:60]}-{digest}.html"
 
 
-ByCondition = Mapping[tuple[str, str, str], Sequence[Pair]]
-"""By model, candidate and name of the condition."""
+ByCondition = Mapping[tuple[str, str, str], Sequence[ClipPair]]
+"""Pairs by model, candidate and name of the condition."""
 
 
 def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
-    """Everything that was changed, model by model; ``conditions`` says which kinds are shown.
+    """Everything that was changed, model by model.
 
-    Raises StageError for a clip whose baseline was not kept, or a line of no known condition.
+    Parameters
+    ----------
+    material
+        The tables that the report shows.
+    conditions
+        Kinds of conditions whose pairs are shown.
+
+    Raises
+    ------
+    StageError
+        If the baseline of a clip was not kept, or a line has an unknown condition.
     """
     pairs = _paired(material, conditions)
     known = {(row.model, row.candidate, row.name) for row in material.effects}
@@ -114,7 +124,7 @@ def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
 
 def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
     baselines = {_piece(row): row for row in material.rows if row.condition == "baseline"}
-    pairs: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
+    pairs: dict[tuple[str, str, str], list[ClipPair]] = defaultdict(list)
     for row in material.rows:
         if row.condition == "baseline" or row.condition not in conditions:
             continue
@@ -125,7 +135,7 @@ def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
                 fix="run `dvc repro interventions`",
             )
         key = (Path(row.model).name, row.candidate, row.name)
-        pairs[key].append(Pair(baselines[_piece(row)], row))
+        pairs[key].append(ClipPair(baselines[_piece(row)], row))
     return pairs
 
 

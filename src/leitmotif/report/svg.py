@@ -1,7 +1,7 @@
-"""Figures as SVG that takes its colours and letters from the page, light or dark.
+"""Figures as SVG that use the colours and fonts of the page, light or dark.
 
-Matplotlib draws with one hex colour for each role; the roles are then put in their place as CSS
-variables of theme.css. Equal figures give equal bytes.
+Matplotlib draws with one hex colour for each role. These colours are then replaced by CSS variables
+of theme.css. The same figures give the same bytes.
 """
 
 import io
@@ -58,27 +58,27 @@ _STYLE: Any = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw within this."""
+    """Context in which figures are drawn."""
     with mpl.rc_context(_STYLE):
         yield
 
 
 def as_svg(figure: Figure, name: str, description: str) -> Markup:
-    """The figure as an SVG element whose ids begin with ``name``, to stand in a page."""
+    """Convert a figure to an SVG element for a page; all its ids begin with ``name``."""
     file = io.StringIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         nameless = {"Date": None, "Creator": None}
         figure.savefig(file, format="svg", metadata=nameless, transparent=True)
     text = file.getvalue()
     text = text[text.index("<svg") :]
-    # The first style would hold for all of the page.
+    # The first style would apply to the whole page.
     text = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', text)
     for colour, role in _ROLES.items():
         text = text.replace(colour, f"var({role})")
-    # Matplotlib names its own letters; the page has its own.
+    # Matplotlib names its own fonts; the page uses others.
     text = re.sub(r"(font: [^;\"']*?\d+(?:\.\d+)?px) [^;\"]+", r"\1 var(--font)", text)
     size = re.search(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', text)
     assert size is not None

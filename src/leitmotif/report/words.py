@@ -1,4 +1,4 @@
-"""Numbers, conditions and verdicts in plain words."""
+"""Texts for numbers, conditions and verdicts."""
 
 from leitmotif.tables.effects import EffectRow, Verdict
 from leitmotif.tables.interval import IntervalRow
@@ -9,54 +9,64 @@ DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "foresight": (
         "Findings: foresight",
-        "They say ahead of time that the motif will return, and changing them between cue and "
-        "return moves the return.",
+        "They predict that the motif will return, and changing them between cue and return changes "
+        "whether it does.",
     ),
     "decodable, not causal": (
         "Decodable, not causal",
-        "The return can be read from them ahead of time, but changing them moves nothing.",
+        "The return can be decoded from them ahead of time, but changing them has no effect.",
     ),
     "look-back": (
         "Look-back",
-        "Nothing is carried between cue and return; another cue does move it: the model reads the "
-        "cue again when it is time.",
+        "Nothing is carried between cue and return, but another cue has an effect: the model reads "
+        "the cue again when the return is due.",
     ),
-    "local": ("Local", "They matter at the return's own frames, or say only what is near."),
-    "none": ("Nothing", "Neither readable ahead of time, nor moved by anything."),
+    "local": (
+        "Local",
+        "They have an effect only at the frames of the return, or predict only the near future.",
+    ),
+    "none": ("None", "The return cannot be decoded ahead of time, and no change has an effect."),
     "entangled": (
-        "Apart: entangled",
-        "They move the motif by breaking the music: fidelity fell below the threshold. Never a "
-        "finding, whatever the effect.",
+        "Entangled (not findings)",
+        "They change the return by damaging the music: fidelity fell below the threshold. This is "
+        "never a finding, however large the effect.",
     ),
 }
 """Title and meaning of each group, in the order in which a report has them."""
 
 WINDOWS = {
-    "cue": "at the cue",
+    "cue": "at the frames of the cue",
     "gap": "in the gap between cue and return",
-    "slot": "at the return's own frames",
+    "slot": "at the frames of the return",
 }
 
 
 def condition_words(row: EffectRow, *, whole_site: bool, known: bool) -> str:
-    """What was done, such as ``patched from the other cue's run at the cue``.
+    """What was done, such as ``ablated in the gap between cue and return``.
 
-    ``known``: whether the truth is, so that a patch comes from a counterfactual.
+    Parameters
+    ----------
+    row
+        The condition.
+    whole_site
+        Whether a whole site was changed, not single features.
+    known
+        Whether the truth is known, so that patches come from a counterfactual.
     """
     kind = row.condition
     rest = row.name.removeprefix(f"{kind}_")
     window = WINDOWS.get(rest.split("_")[0], "") if known else "throughout the continuation"
     number = rest.rsplit("_", 1)[1] if kind in _CONTROLS and rest[-1:].isdigit() else ""
     done = {
-        "patch": f"patched from {'the other cue' if known else 'another track'}'s run",
-        "ablate": "taken to rest",
-        "scale": f"times {_signed(row.strength)}",
-        "random_feature": "control: patched from a twin that differs elsewhere"
+        "patch": f"patched from the run {'under the other cue' if known else 'on another track'}",
+        "ablate": "ablated",
+        "scale": f"scaled by {_signed(row.strength)}",
+        "random_feature": "control: patched from a twin that differs only in the other slot"
         if whole_site
-        else f"control: random features like these{f' ({number})' if number else ''}",
+        else f"control: matched random features{f' ({number})' if number else ''}",
         "local_feature": "control: the best feature of the short horizon",
         "zero_effect": "control: read and written back",
-        "counterfactual": "the piece goes on from the other cue",
+        "counterfactual": "the piece continues from the other cue",
     }[kind]
     return f"{done} {window}".rstrip()
 
@@ -65,7 +75,7 @@ _CONTROLS = ("random_feature", "local_feature")
 
 
 def interval_words(row: IntervalRow | None, digits: int = 1, *, sign: bool = True) -> str:
-    """Such as ``+87.5 (68.8 to 100.0)``; a dash where nothing was measured."""
+    """An interval such as ``+87.5 (68.8 to 100.0)``; a dash if nothing was measured."""
     if row is None:
         return DASH
     plus = sign and round(row.mean, digits) > 0
@@ -75,12 +85,12 @@ def interval_words(row: IntervalRow | None, digits: int = 1, *, sign: bool = Tru
 
 
 def mean_words(row: IntervalRow | None, digits: int) -> str:
-    """The estimate alone; a dash where nothing was measured."""
+    """The estimate without its interval; a dash if nothing was measured."""
     return number(None if row is None else row.mean, digits)
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Rounded; a dash for none."""
+    """A rounded number; a dash for None."""
     return DASH if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 

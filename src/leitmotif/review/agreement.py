@@ -21,7 +21,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Interval:
+class AgreementInterval:
     """An estimate with its 95 % interval; None where one is not defined."""
 
     mean: float | None
@@ -36,10 +36,10 @@ class Agreement:
     reviewers: tuple[str, str]
     confusion: NDArray[np.int64]
     """[4, 4]: the first reviewer's verdicts down, the second's across, in VERDICTS's order."""
-    kappa: Interval
+    kappa: AgreementInterval
     """Over the four verdicts. The interval is a bootstrap over tracks: verdicts on one track are
     not independent."""
-    kappa_positive: Interval
+    kappa_positive: AgreementInterval
     """Positive against everything else, which is what becomes a label."""
 
     @property
@@ -97,19 +97,19 @@ def _positive_or_not(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([rows[..., 0], rows[..., 1:].sum(axis=-1)], axis=-1)
 
 
-def _interval(by_track: NDArray[np.int64]) -> Interval:
+def _interval(by_track: NDArray[np.int64]) -> AgreementInterval:
     """Kappa of confusion counts [tracks, k, k], with a percentile bootstrap over tracks."""
     mean = float(cohen_kappa(by_track.sum(axis=0)))
     if np.isnan(mean):
-        return Interval(None, None, None)
+        return AgreementInterval(None, None, None)
     tracks = len(by_track)
     if tracks < 2:  # nothing to resample
-        return Interval(mean, None, None)
+        return AgreementInterval(mean, None, None)
     random = np.random.default_rng(_SEED)
     weights = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=RESAMPLES)
     kappas = cohen_kappa(np.einsum("rt,tij->rij", weights, by_track))
     low, high = np.nanpercentile(kappas, [2.5, 97.5])
-    return Interval(mean, float(low), float(high))
+    return AgreementInterval(mean, float(low), float(high))
 
 
 def as_text(found: Sequence[Agreement]) -> str:
@@ -136,7 +136,7 @@ def _described(agreement: Agreement) -> str:
     return "\n".join(rows)
 
 
-def _number(kappa: Interval) -> str:
+def _number(kappa: AgreementInterval) -> str:
     if kappa.mean is None:
         return "not defined: both said the same one thing throughout"
     if kappa.low is None or kappa.high is None:

@@ -30,7 +30,7 @@ CONTEXT_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
-class Clip:
+class WindowClip:
     """A window of a track and the file that holds it."""
 
     name: str
@@ -50,19 +50,19 @@ class ClipStore:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def clip(self, track: ManifestTrack, window: Span, sample_rate: int) -> Clip:
+    def clip(self, track: ManifestTrack, window: Span, sample_rate: int) -> WindowClip:
         """Name the clip of a window; ``cut`` makes its file."""
         margin = round(CONTEXT_SECONDS * sample_rate)
         start = max(0, window.start_sample - margin)
         end = window.start_sample + window.samples + margin
         name = sha256_json([track.sha256, sample_rate, start, end, self._code])
-        return Clip(name, start, window)
+        return WindowClip(name, start, window)
 
     def path(self, name: str) -> Path:
         """Where a clip's file is, if it was cut."""
         return self.folder / f"{name}.wav"
 
-    def cut(self, track: ManifestTrack, clips: Iterable[Clip], sample_rate: int) -> None:
+    def cut(self, track: ManifestTrack, clips: Iterable[WindowClip], sample_rate: int) -> None:
         """Make the files of clips of one track that are not there yet; decodes it at most once.
 
         Raises AudioError as ``load_audio`` and ``verify_audio`` do, and OSError when a file cannot
@@ -78,7 +78,7 @@ class ClipStore:
             for clip in missing:
                 self._write(clip, samples, sample_rate)
 
-    def read(self, clip: Clip, sample_rate: int) -> Pcm:
+    def read(self, clip: WindowClip, sample_rate: int) -> Pcm:
         """Read a clip that was cut, [samples]; raises AudioError if the window lies beyond it."""
         samples, _ = soundfile.read(self.path(clip.name), dtype="int16")
         window_end = clip.window.start_sample + clip.window.samples
@@ -94,7 +94,7 @@ class ClipStore:
             )
         return np.asarray(samples, np.int16)
 
-    def sha256(self, clip: Clip, window: Span, sample_rate: int) -> str:
+    def sha256(self, clip: WindowClip, window: Span, sample_rate: int) -> str:
         """Hash the WAV file of ``window``, a part of ``clip``: what was judged.
 
         Raises RefusedError if it is not a part of it.
@@ -110,7 +110,7 @@ class ClipStore:
             )
         return hashlib.sha256(wav(samples, sample_rate)).hexdigest()
 
-    def _write(self, clip: Clip, samples: Pcm, sample_rate: int) -> None:
+    def _write(self, clip: WindowClip, samples: Pcm, sample_rate: int) -> None:
         margin = round(CONTEXT_SECONDS * sample_rate)
         end = clip.window.start_sample + clip.window.samples + margin
         with atomic(self.path(clip.name)) as temporary:

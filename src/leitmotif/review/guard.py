@@ -10,13 +10,13 @@
 
 import hmac
 import ipaddress
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024
@@ -24,6 +24,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 REVIEWER = "leitmotif.reviewer"
 """Key of the request's scope: who the token belongs to; None where no token is demanded."""
 
+_UNKEPT = {"cache-control": "no-store"}
 _READING = frozenset({"GET", "HEAD"})
 _HEADERS = {
     "Content-Security-Policy": (
@@ -78,15 +79,11 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await refusal(send_guarded)
-            return
-        await self.app(scope, receive, send_guarded)
+        answer = self._refusal(Request(scope)) or self.app
+        await answer(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope) -> "Answer | None":
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+    def _refusal(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "")
         if not self._knows(host):
             return _refuse(
                 421,
@@ -95,9 +92,9 @@ class Guard:
                 expected=" or ".join(sorted(self.access.hosts)),
                 fix="use the link that `leitmotif review` printed, or add --host-name",
             )
-        if scope["method"] not in _READING and (refusal := _foreign(headers, host)):
+        if request.method not in _READING and (refusal := _foreign(request, host)):
             return refusal
-        return self._identify(scope, headers, host)
+        return self._identify(request, host)
 
     def _knows(self, host: str) -> bool:
         try:
@@ -108,45 +105,34 @@ class Guard:
         except ValueError:
             return False
 
-    def _identify(self, scope: Scope, headers: Headers, host: str) -> "Answer | None":
-        scope[REVIEWER] = None
+    def _identify(self, request: Request, host: str) -> Response | None:
+        request.scope[REVIEWER] = None
         if not self.access.tokens:
             return None
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        link = query.pop("token", [""])[0]
-        if link and scope["method"] in _READING and self.access.reviewer_of(link):
+        link = request.query_params.get("token", "")
+        if link and request.method in _READING and self.access.reviewer_of(link):
             # Into a cookie and out of the address, which histories and logs would keep.
-            rest = urlencode(query, doseq=True)
-            path = scope["path"] + (f"?{rest}" if rest else "")
+            query = [item for item in request.query_params.multi_items() if item[0] != "token"]
+            # A path that starts with two slashes would name another host.
+            path = (
+                "/" + request.scope["path"].lstrip("/") + (f"?{urlencode(query)}" if query else "")
+            )
             cookie = f"{_cookie_name(host)}={link}; Path=/; HttpOnly; SameSite=Strict"
-            return _redirect(path, cookie)
-        reviewer = self.access.reviewer_of(_sent_token(headers, host))
+            return RedirectResponse(path, 303, {**_UNKEPT, "set-cookie": cookie})
+        reviewer = self.access.reviewer_of(_sent_token(request, host))
         if reviewer is None:
             return _refuse(
                 401,
                 "this page needs its token",
                 fix="open the link with ?token=… that `leitmotif review` printed",
             )
-        scope[REVIEWER] = reviewer
+        request.scope[REVIEWER] = reviewer
         return None
 
 
-class Answer:
-    """A short answer that does not reach the application."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        self.status, self.headers, self.body = status, headers, body
-
-    async def __call__(self, send: Send) -> None:
-        """Send it."""
-        pairs = {**self.headers, "content-length": str(len(self.body)), "cache-control": "no-store"}
-        headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in pairs.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-
-def _foreign(headers: Headers, host: str) -> Answer | None:
+def _foreign(request: Request, host: str) -> Response | None:
     """Refuse a change that another site's page may have sent."""
+    headers = request.headers
     origin = headers.get("origin", "")
     if urlsplit(origin).netloc.lower() != host.lower() or not host:
         return _refuse(
@@ -171,15 +157,9 @@ def _foreign(headers: Headers, host: str) -> Answer | None:
     return None
 
 
-def _refuse(status: int, what: str, **details: str | None) -> Answer:
+def _refuse(status: int, what: str, **details: str | None) -> Response:
     error = {"what": what, "found": None, "expected": None, "fix": None, **details}
-    body = json.dumps({"error": error}).encode()
-    return Answer(status, {"content-type": "application/json"}, body)
-
-
-def _redirect(path: str, cookie: str) -> Answer:
-    # A path that starts with two slashes would name another host.
-    return Answer(303, {"location": "/" + path.lstrip("/"), "set-cookie": cookie})
+    return JSONResponse({"error": error}, status, _UNKEPT)
 
 
 def _cookie_name(host: str) -> str:
@@ -187,12 +167,8 @@ def _cookie_name(host: str) -> str:
     return f"leitmotif-{urlsplit(f'//{host}').port or 80}"
 
 
-def _sent_token(headers: Headers, host: str) -> str:
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+def _sent_token(request: Request, host: str) -> str:
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return bearer.strip()
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_cookie_name(host))
-    except CookieError:
-        return ""
-    return cookie.value if cookie else ""
+    return request.cookies.get(_cookie_name(host), "")

@@ -191,13 +191,13 @@ class Index:
             if not found or found[0] != entry.undoes:
                 raise ConflictError(
                     "this decision does not stand any more",
-                    fix="nothing is left to undo; it may have been undone in another tab",
+                    fix="there is nothing to undo; it may have been undone in another tab",
                 )
         elif found:
             raise ConflictError(
                 "you have decided this item already",
                 found=found[1],
-                fix="nothing was saved; undo that decision first if you want another",
+                fix="nothing was saved; to change the decision, undo it first",
             )
 
     def _open(self) -> sqlite3.Connection:
@@ -248,7 +248,7 @@ def _append(path: Path, entry: Entry) -> None:
         raise NotSavedError(
             f"{path} cannot be written",
             found=error.strerror or str(error),
-            fix="the decision is not saved: make room on the disk, or mend the permissions, then "
+            fix="the decision is not saved: free disk space or correct the permissions, then "
             "decide again",
         ) from error
 
@@ -314,12 +314,12 @@ def _explained(error: sqlite3.DatabaseError, database: Path) -> ReviewError:
     if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LockedError(
             f"{database} is locked by another program",
-            found=f"still so after {LOCK_SECONDS:.0f} s",
-            fix="nothing was saved; close the program that holds it, then try again",
+            found=f"the lock was held for more than {LOCK_SECONDS:.0f} s",
+            fix="nothing was saved; close the program that holds the lock, then try again",
         )
     return NotSavedError(
         f"{database} cannot be used",
         found=error,
-        fix="make room on the disk, or mend the permissions; if it is damaged, start "
+        fix="free disk space or correct the permissions; if the index is damaged, start "
         "`leitmotif review` again, which makes it anew",
     )

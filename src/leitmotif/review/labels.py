@@ -7,7 +7,7 @@ from statistics import fmean
 
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import StageError
-from leitmotif.review.standing import Pair, by_pair
+from leitmotif.review.standing import DecidedPair, by_pair
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import VERDICTS, Decision, pair_id
@@ -41,7 +41,7 @@ def from_score(
     if missing:
         raise StageError(
             "the score says nothing of some tracks of the manifest",
-            found=f"{len(missing)} of {len(tracks)}, {missing[0]} among them",
+            found=f"{len(missing)} of {len(tracks)} tracks, for example {missing[0]}",
             fix="run `dvc repro corpus`, or set labels.source to decisions",
         )
     labels = [label for track in tracks for label in _scored(known[track.track_id])]
@@ -86,7 +86,7 @@ def from_decisions(
     pending = Counter[str]()
     labels = []
     for name in [*queue, *(pair for pair in pairs if pair not in queue)]:
-        pair = pairs.get(name, Pair[Decision]())
+        pair = pairs.get(name, DecidedPair[Decision]())
         outcome = _outcome(pair, min_reviewers)
         if name in queue:
             counts[outcome] += 1
@@ -102,7 +102,7 @@ def from_decisions(
     return Labels(_in_order(labels, tracks), _covered(labels, tracks, queue, pending), counts)
 
 
-def _outcome(pair: Pair[Decision], min_reviewers: int) -> str:
+def _outcome(pair: DecidedPair[Decision], min_reviewers: int) -> str:
     if not pair.second and len(pair.first) < min_reviewers:
         return "pending"
     return pair.verdict or "disagreed"
@@ -127,7 +127,7 @@ def _scored(truth: Truth) -> list[Label]:
     ]
 
 
-def _decided(pair: Pair[Decision]) -> Label:
+def _decided(pair: DecidedPair[Decision]) -> Label:
     said = pair.deciding
     one = said[0]
     return Label(

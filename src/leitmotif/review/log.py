@@ -20,7 +20,7 @@ from leitmotif.files import atomic, line_problem, parse_json, read_bytes
 from leitmotif.tables.decisions import ENTRY, Entry
 
 SUFFIX = ".jsonl"
-_FIX = "mend it by hand; `git log -p {}` shows the lines as they were written"
+_FIX = "correct the line; `git log -p {}` shows the lines as they were written"
 
 
 @dataclass(frozen=True)

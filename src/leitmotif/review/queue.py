@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from leitmotif.review.index import Standing
-from leitmotif.review.standing import Pair
+from leitmotif.review.standing import DecidedPair
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Queue, pair_id
 from leitmotif.tables.proposals import Proposal
@@ -33,7 +33,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ReviewProgress:
     """How far a reviewer is in a queue."""
 
     decided: int
@@ -72,7 +72,7 @@ def order(pairs: Sequence[str], reviewer: str) -> list[str]:
 
 def waiting(
     ordered: Sequence[str],
-    pairs: Mapping[str, Pair[Standing]],
+    pairs: Mapping[str, DecidedPair[Standing]],
     *,
     reviewer: str,
     queue: Queue,
@@ -83,7 +83,7 @@ def waiting(
     ``ordered`` are all pairs in the reviewer's order; ``pairs`` holds what stands. The first queue
     holds what the reviewer has said nothing of; the other one, what first decisions disagree on.
     """
-    nothing: Pair[Standing] = Pair()
+    nothing: DecidedPair[Standing] = DecidedPair()
     undecided = dict.fromkeys(
         pair for pair in ordered if _is_open(pairs.get(pair, nothing), reviewer, queue)
     )
@@ -91,14 +91,14 @@ def waiting(
     return [*undecided, *later]
 
 
-def progress(
+def review_progress(
     waiting_pairs: Sequence[str], skipped: Sequence[str], decided: Sequence[Standing]
-) -> Progress:
+) -> ReviewProgress:
     """Count, and estimate the time left; ``decided`` are the reviewer's decisions in the queue."""
     times = sorted(one.time for one in decided)[-_PACE_OF - 1 :]
     gaps = [gap for gap in (b - a for a, b in pairwise(times)) if gap <= _PAUSE_SECONDS]
     gap = statistics.median(gaps) if gaps else None
-    return Progress(
+    return ReviewProgress(
         decided=len(decided),
         remaining=len(waiting_pairs),
         skipped=len(set(skipped) & set(waiting_pairs)),
@@ -107,7 +107,7 @@ def progress(
     )
 
 
-def _is_open(pair: Pair[Standing], reviewer: str, queue: Queue) -> bool:
+def _is_open(pair: DecidedPair[Standing], reviewer: str, queue: Queue) -> bool:
     if queue == "review":
         # Who has settled a disagreement has seen what the others said.
         return all(one.reviewer != reviewer for one in pair.first + pair.second)

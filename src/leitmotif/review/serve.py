@@ -70,7 +70,7 @@ def git_name() -> str:
         raise ReviewError(
             "it is not known who decides",
             found="no user.name in git's configuration",
-            fix="say --reviewer NAME",
+            fix="add --reviewer NAME",
         )
     return name
 
@@ -85,8 +85,8 @@ def check_reviewers(names: Sequence[str]) -> tuple[str, ...]:
             raise ReviewError(
                 "this name cannot be that of a reviewer",
                 found=repr(name),
-                expected="1 to 40 of a-z, 0-9, - and _, the first a letter or a digit",
-                fix="give another with --reviewer",
+                expected="1 to 40 of a-z, 0-9, - and _, beginning with a letter or a digit",
+                fix="use another name with --reviewer",
             ) from None
     if len(set(names)) < len(names):
         raise ReviewError("a reviewer is named twice", found=", ".join(names))
@@ -143,7 +143,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ReviewError(
             f"cannot listen on {host}, port {port}",
             found=error.strerror or str(error),
-            fix="give another with --port or --host; --port 0 takes any free port",
+            fix="use another --port or --host; --port 0 selects a free port",
         ) from error
     return listener
 

@@ -201,7 +201,7 @@ async def _body(request: Request, model: type[Body]) -> Body:
     except ValidationError as error:
         problem = error.errors()[0]
         raise RefusedError(
-            "the request is not what this server understands",
+            "the server does not understand this request",
             found=f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}",
             fix="reload the page",
         ) from error
@@ -234,7 +234,7 @@ async def _system_error(_: Request, error: Exception) -> Response:
                 LeitmotifError(
                     "a file cannot be read or written",
                     found=error,
-                    fix="make room on the disk, or mend the permissions, then try again",
+                    fix="free disk space or correct the permissions, then try again",
                 )
             )
         },
@@ -244,4 +244,4 @@ async def _system_error(_: Request, error: Exception) -> Response:
 
 async def _bug(_: Request, error: Exception) -> Response:
     found = f"{type(error).__name__}; details are in the terminal"
-    return _json({"error": view.problem(LeitmotifError("the server met a bug", found=found))}, 500)
+    return _json({"error": view.problem(LeitmotifError("the server has a bug", found=found))}, 500)

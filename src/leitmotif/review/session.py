@@ -11,13 +11,13 @@ from leitmotif.errors import AudioError
 from leitmotif.files import read_table
 from leitmotif.provenance import code_version
 from leitmotif.review.assets import page_version
-from leitmotif.review.clips import CONTEXT_SECONDS, Clip, ClipStore
+from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, WindowClip
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
 from leitmotif.review.index import Index, Standing
 from leitmotif.review.pictures import TrackFeatures
-from leitmotif.review.queue import Item, Progress, items, order, progress, waiting
+from leitmotif.review.queue import Item, ReviewProgress, items, order, review_progress, waiting
 from leitmotif.review.requests import Press, Skip, TakeBack
-from leitmotif.review.standing import Pair, by_pair
+from leitmotif.review.standing import DecidedPair, by_pair
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import QUEUES, Decision, JudgedSpan, Queue, Undo, Versions
@@ -32,13 +32,13 @@ class Overview:
 
     waiting: list[str]
     """Pairs still to decide, the next one first."""
-    progress: Progress
+    progress: ReviewProgress
     last: Decision | None
     """What an undo takes back."""
 
 
 @dataclass(frozen=True)
-class Sources:
+class ReviewSources:
     """Where a review finds what it needs, and where it writes."""
 
     proposals: Path
@@ -53,7 +53,7 @@ class Sources:
 class Session:
     """The review of one queue by any number of reviewers; safe to share between threads."""
 
-    def __init__(self, sources: Sources, *, show_scores: bool = False) -> None:
+    def __init__(self, sources: ReviewSources, *, show_scores: bool = False) -> None:
         self.sources, self.show_scores = sources, show_scores
         self.index = Index(sources.work / "index.sqlite", sources.decisions)
         self.clips = ClipStore(sources.work / "clips", sources.corpus)
@@ -76,7 +76,7 @@ class Session:
             skipped = self.index.skipped(reviewer, queue)
             still = self._waiting(said, reviewer, queue, skipped)
             last = self.index.decision(own[-1].key, reviewer) if own else None
-            found[queue] = Overview(still, progress(still, skipped, own), last)
+            found[queue] = Overview(still, review_progress(still, skipped, own), last)
         return found
 
     def next(
@@ -95,7 +95,7 @@ class Session:
             raise NotFoundError(
                 "this item is not in the queue",
                 found=pair,
-                fix="the proposals were made anew meanwhile: go on to the next item",
+                fix="the proposals have changed: continue with the next item",
             ) from None
 
     def decided(self, reviewer: str, queue: Queue, pair: str) -> Decision | None:
@@ -111,7 +111,7 @@ class Session:
         found = [self.index.decision(one.key, one.reviewer) for one in said.first] if said else []
         return [decision for decision in found if decision is not None]
 
-    def prepare(self, item: Item) -> tuple[Clip, Clip]:
+    def prepare(self, item: Item) -> tuple[WindowClip, WindowClip]:
         """Cut the item's two clips, and those of all other items of its track, in one decoding.
 
         Raises AudioError, and NotFoundError where the manifest lacks the track.
@@ -208,18 +208,18 @@ class Session:
 
     def _check_queue(self, reviewer: str, queue: Queue, pair: str) -> None:
         """Refuse what would blur first decisions, which are blind, and second ones."""
-        said = by_pair(self.index.standing()).get(pair, Pair[Standing]())
+        said = by_pair(self.index.standing()).get(pair, DecidedPair[Standing]())
         if queue == "disagreements" and len({one.verdict for one in said.first}) < 2:
             raise RefusedError(
                 "there is no disagreement on this item", fix="decide it in the first queue"
             )
         if queue == "review" and any(one.reviewer == reviewer for one in said.second):
             raise RefusedError(
-                "you have settled a disagreement on this item, and know what the others said",
-                fix="go on to the next item",
+                "you have settled a disagreement on this item, so you know what the others said",
+                fix="continue with the next item",
             )
 
-    def _clips(self, item: Item) -> tuple[Clip, Clip]:
+    def _clips(self, item: Item) -> tuple[WindowClip, WindowClip]:
         track, proposal = _track(item), item.proposal
         motif = self.clips.clip(track, proposal.motif, proposal.sample_rate)
         recurrence = self.clips.clip(track, proposal.recurrence, proposal.sample_rate)

@@ -24,7 +24,7 @@ D = TypeVar("D", bound=Said)
 
 
 @dataclass
-class Pair(Generic[D]):
+class DecidedPair(Generic[D]):
     """The standing decisions on one pair of windows, at most one a reviewer in each list."""
 
     first: list[D] = field(default_factory=list)
@@ -60,10 +60,10 @@ def standing(entries: Iterable[Entry]) -> list[Decision]:
     return list(last.values())
 
 
-def by_pair(decisions: Iterable[D]) -> dict[str, Pair[D]]:
+def by_pair(decisions: Iterable[D]) -> dict[str, DecidedPair[D]]:
     """Gather standing decisions by the pair that they are about."""
-    pairs: dict[str, Pair[D]] = {}
+    pairs: dict[str, DecidedPair[D]] = {}
     for decision in decisions:
-        pair = pairs.setdefault(decision.pair, Pair())
+        pair = pairs.setdefault(decision.pair, DecidedPair())
         (pair.first if decision.queue == "review" else pair.second).append(decision)
     return pairs

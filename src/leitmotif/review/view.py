@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.review.clips import CONTEXT_SECONDS, Clip
+from leitmotif.review.clips import CONTEXT_SECONDS, WindowClip
 from leitmotif.review.pictures import PEAK_SAMPLES, TrackFeatures, outline
 from leitmotif.review.queue import Item
 from leitmotif.review.session import SHORTEST_WINDOW_SECONDS, Overview, Session
@@ -117,7 +117,7 @@ def recorded(session: Session, decision: Decision, *, repeated: bool) -> Data:
     }
 
 
-def _clip(session: Session, clip: Clip, features: TrackFeatures | None, rate: int) -> Data:
+def _clip(session: Session, clip: WindowClip, features: TrackFeatures | None, rate: int) -> Data:
     samples = session.clips.read(clip, rate)
     data: Data = {
         "name": clip.name,

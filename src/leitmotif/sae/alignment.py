@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leitmotif.errors import ModelError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.sae.model import SaeConfig
 from leitmotif.sae.registry import Hook
 from leitmotif.sites import canonical_site
@@ -46,7 +45,6 @@ def compare(hook: Hook, config: SaeConfig, header: Header, width: int) -> list[M
         ("width", width, hook.d_in),
         ("forward dtype", header.forward_dtype, hook.forward_dtype),
         ("sample rate", header.sample_rate, hook.audio.sample_rate),
-        ("frame rate", header.frame_rate, FRAME_RATE),
     ]
     unknown = {
         "revision": hook.model_revision is None,

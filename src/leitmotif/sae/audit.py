@@ -28,7 +28,7 @@ from leitmotif.sae.model import SparseAutoencoder
 from leitmotif.sites import split_site
 from leitmotif.store import ActivationStore
 
-__all__ = ["Audit", "Interval", "SiteFit", "judge", "measure", "measure_sites"]
+__all__ = ["Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
 
 
 @dataclass
@@ -97,7 +97,7 @@ def _measured(
     return measure_sites(name, sae, store, sites, seed=seed)
 
 
-def judge(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
+def audit_sites(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
     """Whether the declared site is the one that fits best, among those measured."""
     best = min(fits, key=lambda site: fits[site].fvu.mean)
     others = [fit for site, fit in fits.items() if site != declared]

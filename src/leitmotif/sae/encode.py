@@ -16,11 +16,12 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from leitmotif.errors import StoreError
+from leitmotif.frames import FrameRate, Timing
 from leitmotif.parallel import in_processes
 from leitmotif.sae.alignment import Mismatch, check_sparsity, compare, require_alignment
 from leitmotif.sae.model import Codes, SparseAutoencoder
 from leitmotif.sae.registry import Hook
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.store import ActivationStore
 from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
@@ -39,6 +40,9 @@ class FeatureHeader(Table):
     """Where the activations were read."""
     track_id: TrackId
     frames: Annotated[int, Field(ge=1)]
+    frame_rate: FrameRate
+    """Rows per second of audio, and below how far the codec hears: as the activations'."""
+    hearing_seconds: Annotated[float, Field(ge=0)]
     d_sae: Annotated[int, Field(ge=1)]
     weights_sha256: Sha256
     """Of the autoencoder's sae_weights.safetensors."""
@@ -47,12 +51,20 @@ class FeatureHeader(Table):
     misaligned: str
     """Empty, or what does not match: the file is then no evidence about the site."""
 
+    @property
+    def timing(self) -> Timing:
+        """Where the rows lie in the audio of each window."""
+        return Timing(self.frame_rate, self.hearing_seconds)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return safetensors metadata."""
+        return {key: str(value) for key, value in self.model_dump().items()}
+
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], *, file: Path) -> Self:
         """Read safetensors metadata; raises StoreError naming the bad field."""
-        numbers = {key: int(metadata[key]) for key in ("frames", "d_sae") if key in metadata}
         try:
-            return cls.model_validate({**metadata, **numbers})
+            return cls.model_validate(metadata)
         except ValidationError as error:
             problem = error.errors()[0]
             raise StoreError(
@@ -83,14 +95,14 @@ class Encoded:
 
 
 def encode_each(
-    used: Sequence[Used], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
+    used: Sequence[UsedSae], store: ActivationStore, out: Path, *, allow_misaligned: bool = False
 ) -> Iterator[Encoded]:
     """Encode the site that each autoencoder is given, on all processors; see ``encode_site``."""
     encode = partial(_encode, store, out, allow_misaligned)
     return in_processes(encode, used)
 
 
-def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: Used) -> Encoded:
+def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: UsedSae) -> Encoded:
     return encode_site(
         one.sae, one.hook, store, out, site=one.site, allow_misaligned=allow_misaligned
     )
@@ -130,6 +142,8 @@ def encode_site(
                 site=header.site,
                 track_id=track_id,
                 frames=codes.rows,
+                frame_rate=header.frame_rate,
+                hearing_seconds=header.hearing_seconds,
                 d_sae=sae.config.d_sae,
                 weights_sha256=hook.checkpoint.sha256,
                 activations_address=header.address,
@@ -154,7 +168,7 @@ def write_codes(path: Path, codes: Codes, header: FeatureHeader) -> None:
         "values": with_digits(codes.values.cpu().numpy()),
         "offsets": codes.offsets.cpu().numpy(),
     }
-    write_tensors(path, tensors, {key: str(value) for key, value in header})
+    write_tensors(path, tensors, header.to_metadata())
 
 
 def read_codes(path: Path) -> tuple[Codes, FeatureHeader]:

@@ -25,7 +25,7 @@ def fetch(checkpoint: FolderCheckpoint | HubCheckpoint, *, root: Path = Path()) 
     if checkpoint.source == "folder":
         folder = root / checkpoint.path
     else:
-        folder = download(checkpoint.repository, checkpoint.path, checkpoint.revision)
+        folder = download_checkpoint(checkpoint.repository, checkpoint.path, checkpoint.revision)
     pinned = {CONFIG: checkpoint.config_sha256, WEIGHTS: checkpoint.sha256}
     for name, expected in pinned.items():
         path = folder / name
@@ -47,7 +47,7 @@ def fetch(checkpoint: FolderCheckpoint | HubCheckpoint, *, root: Path = Path()) 
     return folder
 
 
-def download(repository: str, path: str, revision: str) -> Path:
+def download_checkpoint(repository: str, path: str, revision: str) -> Path:
     """The folder ``path`` of a hub repository at a commit, with both files, in the hub's cache.
 
     Nobody is asked if they are there. Raises ModelError for a repository, commit or file that is

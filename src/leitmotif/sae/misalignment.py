@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leitmotif.sae.alignment import compare
-from leitmotif.sae.audit import SiteFit, judge, neighbours
+from leitmotif.sae.audit import SiteFit, audit_sites, neighbours
 from leitmotif.sae.model import SaeConfig
 from leitmotif.sae.registry import Hook
 from leitmotif.store.header import Header
@@ -59,7 +59,7 @@ def misalign(
         )
         shown = compare(false_hook, false_config, header, config.d_in)
         near = neighbours(stored, used, reach=reach)
-        found = judge(hook.name, {site: fits[site] for site in near}, used)
+        found = audit_sites(hook.name, {site: fits[site] for site in near}, used)
         caught = bool(shown) or not found.passed
         trials.append(Trial(hook.name, hook.site, used, True, caught, found.best))
     return trials

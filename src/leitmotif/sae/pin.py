@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from leitmotif.errors import ConfigError
 from leitmotif.files import sha256_file
-from leitmotif.sae.fetch import commit_of, download
+from leitmotif.sae.fetch import commit_of, download_checkpoint
 from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae
 from leitmotif.sae.registry import Hook
 
@@ -42,7 +42,7 @@ def pin(
     """
     path = path.strip("/")
     commit = commit_of(repository, path, revision)
-    folder = download(repository, path, commit)
+    folder = download_checkpoint(repository, path, commit)
     config = load_sae(folder).config
     values = {
         "name": name,

@@ -11,7 +11,7 @@ from leitmotif.sae.audit import measure
 from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae, write_sae
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.registry import REGISTRY, Hook, check_name
-from leitmotif.sae.train import COLUMNS, Progress, Trainer, finish, saved_work
+from leitmotif.sae.train import COLUMNS, Trainer, TrainingProgress, finish, saved_work
 from leitmotif.sae.trained import TRAINING, Trained, Training
 from leitmotif.store import ActivationStore
 from leitmotif.targets import check_folder, made_folder
@@ -109,7 +109,7 @@ def train_on_store(
     held_out: float = 0.1,
     pool_tracks: int = 600,
     replace: bool = False,
-    report: Callable[[Progress], None] = lambda row: None,
+    report: Callable[[TrainingProgress], None] = lambda row: None,
 ) -> Trained:
     """Train an autoencoder on one site of a store and write its folder.
 

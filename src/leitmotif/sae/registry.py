@@ -50,14 +50,14 @@ class HubCheckpoint(Settings):
     """Of cfg.json."""
 
 
-class Audio(Settings):
+class HookAudio(Settings):
     """What was done to the audio before the model read it."""
 
     sample_rate: Annotated[int, Field(ge=1)]
     """Hz."""
     channels: Literal["mono"]
     prompt: Literal["none", "tags", "other"]
-    """Whether the model was told anything; ``other``: texts of the training set."""
+    """What conditioned the model; ``other``: texts of the training set."""
 
 
 class Hook(Settings):
@@ -82,7 +82,7 @@ class Hook(Settings):
     """Precision in which the model made its training activations; null if it is not known."""
     context_frames: Annotated[int, Field(ge=1)]
     """Decoder steps of one training context (501 steps: 10 s)."""
-    audio: Audio
+    audio: HookAudio
     checkpoint: Annotated[FolderCheckpoint | HubCheckpoint, Field(discriminator="source")]
 
 

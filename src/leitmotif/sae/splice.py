@@ -17,16 +17,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.corpus.windows import fit_windows, windows_at
 from leitmotif.errors import ModelError
-from leitmotif.frames import FRAME_RATE
 from leitmotif.intervals import Interval, track_weights, with_estimate
-from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.hooks import Intervention
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes
 from leitmotif.sae.audit import interval, ratios
 from leitmotif.sae.model import SparseAutoencoder
-from leitmotif.store.capture import fit_windows
 from leitmotif.store.codes import AudioEncoder, CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 
@@ -103,7 +102,7 @@ def _losses_of(splicing: Splicing, tracks: Sequence[ManifestTrack]) -> list[list
 
 
 def track_losses(
-    model: HookedMusicGen, replacements: Sequence[Replacement], windows: Sequence[Tensor]
+    model: MusicModel, replacements: Sequence[Replacement], windows: Sequence[Tensor]
 ) -> list[SplicedLoss]:
     """Means of ``spliced_losses`` over a track's windows, codes [1, K, T] each, by their lengths.
 
@@ -135,8 +134,8 @@ def read_codes_of(codec: AudioEncoder, track: ManifestTrack, audio_root: Path) -
     path = audio_root / track.path
     verify_audio(path, track.sha256)
     audio = load_audio(path, sample_rate=codec.sample_rate)
-    hop = codec.sample_rate // FRAME_RATE
-    for window in fit_windows(track.windows, len(audio.samples) // hop):
+    hop, rate = codec.samples_per_frame, codec.frame_rate
+    for window in fit_windows(windows_at(track.windows, rate), len(audio.samples) // hop, rate):
         end = window.start_frame + window.frames
         yield codec.encode_audio(audio.samples[window.start_frame * hop : end * hop])
 
@@ -152,7 +151,7 @@ def splice(sae: SparseAutoencoder, site: str) -> Intervention:
 
 
 def spliced_losses(
-    model: HookedMusicGen,
+    model: MusicModel,
     replacements: Sequence[Replacement],
     codes: Tensor,
     *,

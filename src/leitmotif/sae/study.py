@@ -10,12 +10,12 @@ from leitmotif.errors import ModelError
 from leitmotif.files import write_table
 from leitmotif.intervals import Interval
 from leitmotif.progress import progress
-from leitmotif.sae.audit import Audit, SiteFit, judge, measure_each, neighbours
+from leitmotif.sae.audit import Audit, SiteFit, audit_sites, measure_each, neighbours
 from leitmotif.sae.encode import Encoded, encode_each
 from leitmotif.sae.misalignment import Trial, misalign
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.splice import Replacement, Splicing, recovered
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 from leitmotif.sites import split_site
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.alignment import AlignmentRow, AuditRow, EncodedRow, TrainedRow, TrialRow
@@ -41,7 +41,7 @@ class SaeStudy:
     """
 
     params: Params
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     store: ActivationStore
     tracks: Sequence[ManifestTrack]
     audio_root: Path
@@ -100,9 +100,9 @@ class SaeStudy:
         kind = split_site(site)[1]
         return [stored for stored in self.store.sites if split_site(stored)[1] == kind]
 
-    def _audit(self, used: Used, fits: Mapping[str, SiteFit]) -> Audit:
+    def _audit(self, used: UsedSae, fits: Mapping[str, SiteFit]) -> Audit:
         near = neighbours(list(fits), used.site, reach=self.params.sae.reach)
-        return judge(used.hook.name, {site: fits[site] for site in near}, used.site)
+        return audit_sites(used.hook.name, {site: fits[site] for site in near}, used.site)
 
     def _refuse(self, audits: Sequence[Audit]) -> None:
         failing = [audit for audit in audits if not audit.passed]
@@ -150,7 +150,7 @@ _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _given(used: Used, encoded: Encoded, audit: Audit, loss: Interval) -> dict[str, Any]:
+def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: Interval) -> dict[str, Any]:
     """What is known only of the site whose activations an autoencoder is given."""
     tracks = audit.fits[audit.declared].tracks
     return {

@@ -33,7 +33,7 @@ from leitmotif.sae.trained import Training
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """A row of the training curve; a mean over the steps since the last one."""
 
     step: int
@@ -45,7 +45,7 @@ class Progress:
     dead_fraction: float
 
 
-COLUMNS = tuple(column.name for column in fields(Progress))
+COLUMNS = tuple(column.name for column in fields(TrainingProgress))
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Trainer:
     """int64 [F]: rows since each feature was last active."""
     threshold: Tensor = field(init=False)
     """float64 scalar: batch top-k's, in units of the normalised rows."""
-    curve: list[Progress] = field(init=False, default_factory=list)
+    curve: list[TrainingProgress] = field(init=False, default_factory=list)
     """Rows so far, of which the last steps may not have one yet."""
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Trainer:
         self.threshold = torch.zeros((), dtype=torch.float64)
         self._adam = torch.optim.Adam(self.weights.parameters(), lr=settings.rate)
 
-    def advance(self) -> Progress:
+    def advance(self) -> TrainingProgress:
         """Take one step."""
         settings, weights = self.settings, self.weights
         x = self.pool.batch(self.step, settings.batch, settings.seed) / self.scale
@@ -98,7 +98,7 @@ class Trainer:
         self._descend(loss)
         self.step += 1
         dead = self.silent >= settings.dead_after
-        return Progress(
+        return TrainingProgress(
             step=self.step,
             fvu=float(fvu.detach()),
             aux=float(aux.detach()),
@@ -204,7 +204,7 @@ class Trainer:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         rows = tensors.pop("curve").tolist()
-        self.curve = [Progress(int(step), *values) for step, *values in rows]
+        self.curve = [TrainingProgress(int(step), *values) for step, *values in rows]
         self.step, self.silent = int(tensors["step"]), tensors["silent"]
         self.threshold = tensors["threshold"]
         state: dict[int, dict[str, Tensor]] = {}
@@ -247,15 +247,15 @@ def finish(
     *,
     save_every: int = 200,
     report_every: int = 50,
-    report: Callable[[Progress], None] = lambda row: None,
-) -> list[Progress]:
+    report: Callable[[TrainingProgress], None] = lambda row: None,
+) -> list[TrainingProgress]:
     """Go on from ``checkpoint`` if it is there, to the last step.
 
     Returns the whole curve; ``report`` is given each row of it that is made now.
     """
     if os.path.lexists(checkpoint):
         trainer.load(checkpoint)
-    recent: list[Progress] = []
+    recent: list[TrainingProgress] = []
     while trainer.step < trainer.settings.steps:
         recent.append(trainer.advance())
         last = trainer.step == trainer.settings.steps
@@ -268,9 +268,9 @@ def finish(
     return trainer.curve
 
 
-def _mean(rows: list[Progress]) -> Progress:
+def _mean(rows: list[TrainingProgress]) -> TrainingProgress:
     count = len(rows)
-    return Progress(
+    return TrainingProgress(
         step=rows[-1].step,
         fvu=sum(row.fvu for row in rows) / count,
         aux=sum(row.aux for row in rows) / count,

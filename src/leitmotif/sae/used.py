@@ -17,7 +17,7 @@ Precision = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
-class Used:
+class UsedSae:
     """An autoencoder and the site whose activations it is given."""
 
     hook: Hook
@@ -27,7 +27,7 @@ class Used:
     """What training reached, for those that were trained here."""
 
 
-def load_used(names: Sequence[str], *, dtype: Precision = "float32") -> list[Used]:
+def load_used(names: Sequence[str], *, dtype: Precision = "float32") -> list[UsedSae]:
     """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml, to compute in ``dtype``.
 
     Raises ConfigError and ModelError.
@@ -41,5 +41,5 @@ def load_used(names: Sequence[str], *, dtype: Precision = "float32") -> list[Use
         hook = registry[name]
         folder = fetch(hook.checkpoint)
         sae = load_sae(folder).to(getattr(torch, dtype))
-        used.append(Used(hook, sae, canonical_site(site or hook.site), trained_of(folder)))
+        used.append(UsedSae(hook, sae, canonical_site(site or hook.site), trained_of(folder)))
     return used

@@ -24,7 +24,7 @@ from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.store import ActivationStore
 from leitmotif.store.index import FAILURES as FAILED_HERE
 from leitmotif.store.index import INDEX, IndexRow
-from leitmotif.store.parts import Reading, built
+from leitmotif.store.parts import StoreReading, built
 from leitmotif.store.profile import context_profile
 from leitmotif.tables.corpus import Failure, ManifestTrack
 
@@ -35,7 +35,7 @@ def activations(params: Params) -> None:
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
     if not tracks:
         raise StageError("no track is left to read", found=f"{len(excluded)} in {FAILURES}")
-    reading = Reading(
+    reading = StoreReading(
         partial(shared_model, params.model),
         params.model,
         params.activations,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from leitmotif.audio.analysis import Source, TrackAnalysis, analyse_tracks
+from leitmotif.audio.analysis import Recording, TrackAnalysis, analyse_tracks
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.config import Params
 from leitmotif.errors import AudioError
@@ -23,7 +23,7 @@ def features(params: Params) -> None:
     candidates, artifacts = len(tracks) + len(failures), []
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
-        sources = [Source(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
+        sources = [Recording(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
         measured = analyse_tracks(sources, params.features)
         shown = progress(measured, "features", total=len(tracks))
         for track, analysis in zip(tracks, shown, strict=True):

@@ -2,9 +2,9 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json
-from leitmotif.report.build import Counts, build_report
-from leitmotif.report.features.sources import Places, feature_sources
-from leitmotif.report.material import Files, read_material
+from leitmotif.report.build import ReportCounts, build_report
+from leitmotif.report.features.sources import FeaturePaths, feature_sources
+from leitmotif.report.material import ReportFiles, read_material
 from leitmotif.stages import (
     ALIGNMENT,
     APPROACHES,
@@ -26,7 +26,7 @@ from leitmotif.stages import (
 )
 from leitmotif.stages.tracks import readable_tracks
 
-FILES = Files(
+FILES = ReportFiles(
     log=INTERVENTIONS,
     manifest=MANIFEST,
     alignment=ALIGNMENT,
@@ -36,7 +36,7 @@ FILES = Files(
     verdicts=VERDICTS,
     approaches=APPROACHES,
 )
-PLACES = Places(
+PLACES = FeaturePaths(
     corpus=CORPUS,
     features=FEATURES,
     encoded=SAE,
@@ -56,7 +56,7 @@ def report(params: Params) -> None:
     write_json(METRICS / "report.json", metrics_of(counts))
 
 
-def metrics_of(counts: Counts) -> dict[str, object]:
+def metrics_of(counts: ReportCounts) -> dict[str, object]:
     """What can be heard."""
     return {"pairs": counts.pairs}
 

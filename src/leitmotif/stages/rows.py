@@ -7,7 +7,8 @@ from leitmotif.config import ProbesParams
 from leitmotif.files import read_table
 from leitmotif.probe.registry import ControlSettings
 from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.stages import COVERAGE, FEATURES, LABELS
+from leitmotif.stages import ACTIVATIONS, COVERAGE, FEATURES, LABELS
+from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 
@@ -21,6 +22,7 @@ def gather_rows(
         read_sounds(FEATURES, tracks),
         read_table(LABELS, Label),
         read_table(COVERAGE, Coverage),
+        timing=ActivationStore(ACTIVATIONS).timing,
         horizons=Claims.of(settings).horizons,
         settings=controls,
         start_seconds=settings.start_seconds,

@@ -1,7 +1,7 @@
 """The intervention study of this folder's experiment, as two stages share it."""
 
 from leitmotif.causal.study import Study
-from leitmotif.config import Params
+from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import read_table
 from leitmotif.stages import CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import readable_tracks
@@ -9,12 +9,13 @@ from leitmotif.tables.labels import Label
 
 
 def study_of(params: Params, name: str) -> Study:
-    """The study of one model, by its folder or hub id."""
+    """The study of one model, by its folder or hub id; composed music needs no labels."""
+    composed = isinstance(params.corpus, OrganismCorpus)
     return Study(
         params,
         name,
         tracks=readable_tracks(),
-        labels=read_table(LABELS, Label),
+        labels=[] if composed else read_table(LABELS, Label),
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )

@@ -1,6 +1,6 @@
 """Stage ``summary``: four ways to look for foresight, by the same code with one setting changed."""
 
-from leitmotif.causal.survey import Survey
+from leitmotif.causal.survey import ApproachSurvey
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
 from leitmotif.probe.registry import load_controls
@@ -17,7 +17,7 @@ from leitmotif.views.summary import metrics_of, plot_of
 def summary(params: Params) -> None:
     """Write data/approaches.jsonl, metrics/summary.json and plots/summary.csv."""
     controls = load_controls(CONTROLS)
-    survey = Survey(
+    survey = ApproachSurvey(
         params=params,
         rows=gather_rows(params.probes, readable_tracks(), controls),
         controls=controls,

@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.corpus.windows import end_seconds, fit_windows, windows_at
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
-from leitmotif.musicgen.hooks import check_sites
+from leitmotif.musicgen.hooks import require_sites
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache, place
-from leitmotif.store.capture import capture, check_frame_rate, fit_windows
+from leitmotif.store.capture import capture
 from leitmotif.store.codes import AudioEncoder
-from leitmotif.store.header import TENSOR, Header, Origin, address_of
+from leitmotif.store.header import TENSOR, Header, TensorOrigin, address_of
 from leitmotif.store.index import INDEX, IndexRow, file_of
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reader import describe
@@ -57,7 +57,7 @@ class StoreBuilder:
 
     def __init__(
         self,
-        model: HookedMusicGen,
+        model: MusicModel,
         *,
         params: "ActivationsParams",
         model_params: "ModelParams",
@@ -65,8 +65,7 @@ class StoreBuilder:
         cache: WorkCache,
         codec: AudioEncoder | None = None,
     ) -> None:
-        check_frame_rate(model)
-        self.sites = check_sites(params.sites, model.num_layers)
+        self.sites = require_sites(params.sites, model.sites)
         self.model, self.params, self.model_params = model, params, model_params
         self.audio_root, self.cache, self.codec = audio_root, cache, codec
         self._code_version = code_version(__name__)
@@ -90,19 +89,22 @@ class StoreBuilder:
         result.rows.extend(rows)
         return result
 
-    def origins(self, track: ManifestTrack) -> dict[str, Origin]:
-        """Return, for each site, everything that decides the bytes of this track's tensor."""
+    def origins(self, track: ManifestTrack) -> dict[str, TensorOrigin]:
+        """Return, for each site, everything that decides the bytes of this track's tensor.
+
+        Raises AudioError for a window that is shorter than a frame of the model.
+        """
         device = self.model.device
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
         return {
-            site: Origin(
+            site: TensorOrigin(
                 model=self.model_params.name,
                 revision=self.model_params.revision or "",
                 model_fingerprint=self.model.fingerprint,
                 site=site,
                 track_id=track.track_id,
                 audio_sha256=track.sha256,
-                windows=track.windows,
+                windows=windows_at(track.windows, self.model.frame_rate),
                 prompt=self._prompt(track) or "",
                 text_padding=self.model_params.text_padding,
                 forward_dtype=self.model_params.dtype,
@@ -118,10 +120,10 @@ class StoreBuilder:
         self, out: Path, tracks: Iterable[ManifestTrack], result: Build
     ) -> Iterator[Callable[[], IndexRow]]:
         for track in tracks:
-            origins = self.origins(track)
-            found = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
-            missing = [site for site in self.sites if found[site] is None]
             try:
+                origins = self.origins(track)
+                found = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
+                missing = [site for site in self.sites if found[site] is None]
                 fresh = self._capture(track, missing) if missing else {}
             except AudioError as error:
                 result.failures.append((track, error))
@@ -139,9 +141,10 @@ class StoreBuilder:
     ) -> dict[str, tuple[Header, NDArray[np.floating]]]:
         path = self.audio_root / track.path
         verify_audio(path, track.sha256)
-        end = max(window.start_frame + window.frames for window in track.windows)
-        audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end / FRAME_RATE)
-        windows = fit_windows(track.windows, len(audio.samples) * FRAME_RATE // audio.sample_rate)
+        rate, end = self.model.frame_rate, end_seconds(track.windows)
+        audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end)
+        frames = len(audio.samples) // self.model.samples_per_frame
+        windows = fit_windows(windows_at(track.windows, rate), frames, rate)
         arrays = capture(
             self.model,
             audio.samples,
@@ -158,7 +161,8 @@ class StoreBuilder:
                     **origins[site].model_dump(exclude={"windows"}),
                     windows=windows,
                     frames=len(array),
-                    frame_rate=FRAME_RATE,
+                    frame_rate=rate,
+                    hearing_seconds=self.model.hearing_seconds,
                     sample_rate=audio.sample_rate,
                     address=address_of(origins[site]),
                 ),

@@ -73,9 +73,7 @@ def _is_being_written(path: Path) -> bool:
     New, because the number of a process that ended is given to another in time.
     """
     try:
-        return (
-            not process_is_gone(path) and time.time() - path.stat().st_mtime < _SECONDS_TO_WRITE
-        )
+        return not process_is_gone(path) and time.time() - path.stat().st_mtime < _SECONDS_TO_WRITE
     except FileNotFoundError:
         return False
 

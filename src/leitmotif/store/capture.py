@@ -7,21 +7,17 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import Samples
-from leitmotif.errors import AudioError, ModelError, StoreError
-from leitmotif.frames import FRAME_RATE
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.errors import StoreError
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
 from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.corpus import Window
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
-SLACK_FRAMES = FRAME_RATE
-"""Durations in metadata are rounded: audio may end this much before its last window does."""
-
 
 def capture(
-    model: HookedMusicGen,
+    model: MusicModel,
     samples: Samples,
     windows: Sequence[Window],
     sites: Sequence[str],
@@ -32,14 +28,14 @@ def capture(
 ) -> dict[str, NDArray[np.floating]]:
     """Read windows of mono audio [n] and return an array [frames of all windows, d] per site.
 
-    Each window is a context of its own, teacher-forced, alone in its batch. Of its frames + K - 1
-    steps the first ``frames`` are kept: step t has read codebook k of frames up to t - 1 - k, and
-    the steps after the last frame begin no frame. Windows must lie within the audio
-    (``fit_windows``). ``codec`` gives the codes, the model itself by default. Raises ModelError,
-    and StoreError when a value does not fit ``dtype``.
+    Each window is a context of its own, teacher-forced, alone in its batch. Of its steps the first
+    ``frames`` are kept: step t has read codebook k of frames up to t - 1 - its delay, and the steps
+    after the last frame begin no frame. Windows are in the model's frames and must lie within the
+    audio (``fit_windows``). ``codec`` gives the codes, the model itself by default. Raises
+    ModelError, and StoreError when a value does not fit ``dtype``.
     """
     stop = 1 + max(split_site(site)[0] for site in sites)
-    hop = model.sample_rate // FRAME_RATE
+    hop = model.samples_per_frame
     rows = sum(window.frames for window in windows)
     arrays = {site: np.empty((rows, model.width), dtype) for site in sites}
     first = 0
@@ -62,34 +58,3 @@ def capture(
                 fix="set activations.dtype to float32; if that fails too, model.dtype",
             )
     return arrays
-
-
-def fit_windows(windows: Sequence[Window], frames: int) -> list[Window]:
-    """Cut windows to a recording of ``frames`` whole frames.
-
-    Raises AudioError (``too_short``) if more than a second of them, or a whole one, is missing.
-    """
-    fitted = []
-    for window in windows:
-        present = min(window.frames, frames - window.start_frame)
-        if present < 1 or window.frames - present > SLACK_FRAMES:
-            end = window.start_frame + window.frames
-            raise AudioError(
-                "the audio ends before the manifest's window does",
-                reason="too_short",
-                found=f"{frames / FRAME_RATE:.2f} s",
-                expected=f"{end / FRAME_RATE:.2f} s",
-                fix="check the duration in the track's metadata",
-            )
-        fitted.append(Window(start_frame=window.start_frame, frames=present))
-    return fitted
-
-
-def check_frame_rate(model: HookedMusicGen) -> None:
-    """Raise ModelError unless the model's frames are those of this project, 50 a second."""
-    if model.frame_rate != FRAME_RATE:
-        raise ModelError(
-            "the model's codec has another frame rate",
-            found=f"{model.frame_rate} frames a second",
-            expected=f"{FRAME_RATE}, as MusicGen's 32 kHz EnCodec has",
-        )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from leitmotif.audio.decode import Samples
 from leitmotif.files import sha256_json
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.provenance import code_version, library_versions
 from leitmotif.store.cache import Entry, WorkCache
 from leitmotif.tables.base import Sha256, Table
@@ -35,6 +35,14 @@ class AudioEncoder(Protocol):
     @property
     def sample_rate(self) -> int:
         """Samples a second."""
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples that a frame stands for."""
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
 
     def encode_audio(self, samples: Samples) -> Tensor:
         """Encode samples [n] at ``sample_rate`` to codes [1, K, T], T whole frames."""
@@ -73,7 +81,7 @@ class CachedCodec:
     >>> codes = codec.encode_audio(samples)  # the same as model.encode_audio(samples)
     """
 
-    def __init__(self, model: HookedMusicGen, root: Path) -> None:
+    def __init__(self, model: MusicModel, root: Path) -> None:
         self._model, self._cache = model, WorkCache(root / FOLDER)
         self._code_version = code_version(__name__)
         self._versions = library_versions()
@@ -82,6 +90,16 @@ class CachedCodec:
     def sample_rate(self) -> int:
         """Samples a second."""
         return self._model.sample_rate
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples that a frame stands for."""
+        return self._model.samples_per_frame
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self._model.frame_rate
 
     def encode_audio(self, samples: Samples) -> Tensor:
         """Encode samples [n] at ``sample_rate`` to codes [1, K, T], T whole frames.

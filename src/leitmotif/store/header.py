@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_json
+from leitmotif.frames import FrameRate, Timing
 from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tables.corpus import Window
 
@@ -15,7 +16,7 @@ TENSOR = "activations"
 """Name of the one tensor in a file."""
 
 
-class Origin(Table):
+class TensorOrigin(Table):
     """Everything that decides a tensor's bytes: equal origins, equal bytes."""
 
     format: Literal["leitmotif-activations/1"] = FORMAT
@@ -33,7 +34,7 @@ class Origin(Table):
     windows: Annotated[list[Window], Field(min_length=1)]
     """Stretches of audio, each read in a context of its own."""
     prompt: str
-    """What the model was told; empty when it was unconditional."""
+    """Text that conditioned the model; empty for an unconditional pass."""
     text_padding: str
     forward_dtype: str
     """Precision of the forward pass."""
@@ -47,26 +48,33 @@ class Origin(Table):
     """Of this package's modules that decode, compute and write."""
 
 
-def address_of(origin: Origin) -> str:
+def address_of(origin: TensorOrigin) -> str:
     """SHA-256 of all fields (64 hex): where the work cache keeps the finished tensor."""
     return sha256_json(origin.model_dump(mode="json"))
 
 
-class Header(Origin):
+class Header(TensorOrigin):
     """The metadata of a tensor's file.
 
-    ``windows`` are here those that were read: the last frames of a window are missing where the
-    audio ends a little before its stated duration.
+    ``windows`` are here those that were read, in the model's frames: the last frames of a window
+    are missing where the audio ends a little before its stated duration.
     """
 
     frames: Annotated[int, Field(ge=1)]
     """Rows of the tensor: the frames of all windows."""
-    frame_rate: int
-    """Rows per second of audio."""
+    frame_rate: FrameRate
+    """Rows per second of audio: the model's."""
+    hearing_seconds: Annotated[float, Field(ge=0)]
+    """How far past a frame's end the model's codec hears."""
     sample_rate: int
     """Hz, of the audio that the model read."""
     address: Sha256
     """``address_of`` the origin."""
+
+    @property
+    def timing(self) -> Timing:
+        """Where the tensor's rows lie in each window's audio."""
+        return Timing(self.frame_rate, self.hearing_seconds)
 
     def to_metadata(self) -> dict[str, str]:
         """Return safetensors metadata: text as it is, other values as JSON."""
@@ -98,4 +106,4 @@ class Header(Origin):
             ) from error
 
 
-_JSON_FIELDS = ("windows", "frames", "frame_rate", "sample_rate")
+_JSON_FIELDS = ("windows", "frames", "frame_rate", "hearing_seconds", "sample_rate")

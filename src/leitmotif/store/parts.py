@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.parallel import in_processes
 from leitmotif.progress import progress
 from leitmotif.store.build import Build, StoreBuilder
@@ -24,10 +24,10 @@ _TRACKS = 10
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoreReading:
     """A model, and how it reads."""
 
-    load: Callable[[], HookedMusicGen]
+    load: Callable[[], MusicModel]
     """Gives the model, the same one each time in a process; it must pickle."""
     model: "ModelParams"
     activations: "ActivationsParams"
@@ -38,7 +38,7 @@ class Reading:
 
 
 def built(
-    reading: Reading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
+    reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
 ) -> Iterator[Build]:
     """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
 
@@ -51,7 +51,7 @@ def built(
     return progress(made, shown, total=len(parts))
 
 
-def _build(reading: Reading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
     model = reading.load()
     builder = StoreBuilder(
         model,

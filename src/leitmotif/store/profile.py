@@ -4,11 +4,11 @@ A site that is scaled wrongly, read at another place, or driven by its first ste
 before any probe is fitted to it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from leitmotif.frames import FRAME_RATE
 from leitmotif.store.reader import ActivationStore
 
 
@@ -30,12 +30,13 @@ def context_profile(store: ActivationStore) -> list[Level]:
         squares: dict[int, float] = {}
         counts: dict[int, int] = {}
         for track_id, array in store.items(site):
-            first = 0
-            for window in store.header(site, track_id).windows:
+            first, header = 0, store.header(site, track_id)
+            for window in header.windows:
                 rows = array[first : first + window.frames].astype(np.float64)
                 first += window.frames
-                for start in range(0, len(rows), FRAME_RATE):
-                    part, second = rows[start : start + FRAME_RATE], start // FRAME_RATE
+                for second in range(math.ceil(len(rows) / header.frame_rate)):
+                    start, end = (math.ceil(at * header.frame_rate) for at in (second, second + 1))
+                    part = rows[start:end]
                     squares[second] = squares.get(second, 0.0) + float(np.square(part).sum())
                     counts[second] = counts.get(second, 0) + part.size
         levels += [

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from leitmotif.errors import StoreError
+from leitmotif.frames import Timing
 from leitmotif.sites import canonical_site
 from leitmotif.store.header import TENSOR, Header
 from leitmotif.store.index import IndexRow, read_index
@@ -49,6 +50,12 @@ class ActivationStore:
         """Read what a tensor's file says of itself; raises StoreError."""
         row = self._row(site, track_id)
         return read_header(self.root / row.file)
+
+    @property
+    def timing(self) -> Timing:
+        """Where rows lie in the audio, which one model gives all tensors; raises StoreError."""
+        site = self.sites[0]
+        return self.header(site, self.tracks(site)[0]).timing
 
     def items(self, site: str) -> Iterator[tuple[str, NDArray[np.floating]]]:
         """Iterate over (track_id, tensor) of a site, loading one at a time; raises StoreError."""

@@ -1,4 +1,4 @@
-"""Rows of the tables that describe a corpus, from verified files to the tracks that are used."""
+"""Rows of the tables that describe a corpus, from verified files to selected tracks."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ TRACKS = "tracks.jsonl"
 
 
 class Licence(Table):
-    """How a recording may be used, and whom to credit."""
+    """Licence of a recording, and whom to credit."""
 
     name: str
     url: str | None
@@ -27,7 +27,7 @@ class CorpusTrack(Table):
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)] | None
-    """Duration that the metadata or the file's header states; null where neither does."""
+    """Duration according to the file's header or the metadata; null if neither states it."""
     tags: list[str]
     licence: Licence | None
 
@@ -38,19 +38,22 @@ class Failure(Table):
     track_id: str
     path: str
     reason: str
-    """A short word: undecodable, silent, too_short, non_finite, checksum, missing, …"""
+    """One of undecodable, silent, too_short, non_finite, checksum, missing, …"""
     detail: str
 
 
 class Window(Table):
-    """Audio that the model reads in one context, in frames (1/50 s) from the track's start."""
+    """Audio that a model reads in one context, in frames from the track's start.
+
+    In a manifest a frame is 1/50 s; in the header of a stored tensor it is the model's own.
+    """
 
     start_frame: Annotated[int, Field(ge=0)]
     frames: Annotated[int, Field(ge=1)]
 
 
 class ManifestTrack(Table):
-    """A row of data/manifest.jsonl: a track that the experiment uses."""
+    """A row of data/manifest.jsonl: a track of the experiment."""
 
     track_id: TrackId
     path: str

@@ -13,7 +13,7 @@ LOG = Path("data/interventions.jsonl")
 SCHEMA = Path(__file__).with_name("interventions.schema.json")
 
 
-class Metrics(Table):
+class ClipMetrics(Table):
     """Of one clip; null where it was excluded or there is nothing to measure."""
 
     recurrence: float | None = None
@@ -39,7 +39,7 @@ class SamplingRow(Table):
     guidance_scale: float | None
     """Weight of the prompt; null: the checkpoint's own."""
     prompt: str | None
-    """What the model was told; null when it was unconditional."""
+    """Text that conditioned the model; null for unconditional generation."""
 
 
 class ReturnRow(Table):
@@ -97,7 +97,7 @@ class InterventionRow(Table):
     audio_sha256: Sha256
     file: str | None
     """The clip's audio, relative to the log; null where it was not kept."""
-    metrics: Metrics
+    metrics: ClipMetrics
     heard: Span | None
     """In which a return counts; null for all of the continuation. May end after the clip."""
     returns: list[ReturnRow]

@@ -1,4 +1,4 @@
-"""The review queue, data/proposals.jsonl: a row is one motif window and one return of it."""
+"""The review queue, data/proposals.jsonl: each row is a motif window and a window of its return."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,25 +15,25 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Proposal(Table):
-    """What the machine suggests: these two windows sound the same motif."""
+    """A suggestion that the same motif sounds in two windows."""
 
     proposal_id: Sha256
-    """Address of the suggestion, ``proposal_address`` of track, windows and engine."""
+    """Address of the proposal: ``proposal_address`` of track, windows and engine."""
     track_id: TrackId
     sample_rate: Annotated[int, Field(gt=0)]
-    """Hz, in which the windows count samples."""
+    """Sample rate of the windows in Hz."""
     motif: Span
     recurrence: Span
-    """Starts later than the motif; its length may differ, as tempo may."""
+    """Starts later than the motif. Its length differs if the tempo does."""
     transposition: Annotated[int, Field(ge=-11, le=11)]
     """Semitones by which the recurrence lies higher than the motif."""
     score: Annotated[float, Field(allow_inf_nan=False)]
     """Higher is better; comparable between tracks."""
     p: Annotated[float, Field(gt=0, le=1)]
-    """How often the best suggestion for a piece of this texture in which nothing returns scores as
-    high: a family-wise p-value, one family being a track."""
+    """Family-wise p-value, with a track as the family: the probability that the best suggestion for
+    a piece of this texture in which nothing returns scores as high."""
     texture: Share
-    """How much of the similarity the texture around the windows explains: 0 none, 1 all of it."""
+    """Share of the similarity that the texture around the windows explains, from 0 to 1."""
     rank: Annotated[int, Field(ge=1)]
     """Place in the queue, the best at 1."""
 
@@ -48,9 +48,9 @@ class Proposal(Table):
 
 
 def proposal_address(track_id: str, motif: Span, recurrence: Span, *, engine: str) -> str:
-    """SHA-256 of a suggestion: equal for equal windows of a track by equal engines.
+    """SHA-256 of a proposal: the same for the same windows of a track by the same engine.
 
-    ``engine`` is the version of code and settings that made it.
+    ``engine`` is the version of the code and the settings that made the proposal.
     """
     windows = [[span.start_sample, span.samples] for span in (motif, recurrence)]
     return sha256_json({"track": track_id, "windows": windows, "engine": engine})
@@ -66,8 +66,8 @@ def write_proposals(path: Path, proposals: Iterable[Proposal]) -> int:
 def read_proposals(path: Path) -> list[Proposal]:
     """Read the queue, best first.
 
-    Raises LeitmotifError: there is no such file, a line is no Proposal (the line and the field are
-    named), an id occurs twice, or the ranks are not 1, 2, 3, …
+    Raises LeitmotifError if there is no such file, if a line is not a Proposal (the error names
+    line and field), if an id occurs twice, or if the ranks are not 1, 2, 3, …
     """
     proposals = read_table(path, Proposal)
     _check(proposals, path)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scipy.stats import binomtest
 
 from leitmotif.intervals import Interval
-from leitmotif.recurrence.scoring import Counts, count, has_distractors
+from leitmotif.recurrence.scoring import Matches, count, has_distractors
 from leitmotif.tables.interval import IntervalRow, as_metric
 from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Truth
@@ -47,6 +47,6 @@ def _rate(hits: int, n: int) -> IntervalRow | None:
     return IntervalRow.of(Interval(hits / n, interval.low, interval.high), 4, n=n)
 
 
-def _share(counts: Counts, name: str) -> float | None:
+def _share(counts: Matches, name: str) -> float | None:
     value: float | None = getattr(counts, name)
     return None if value is None else round(value, 4)

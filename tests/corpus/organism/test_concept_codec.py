@@ -37,6 +37,7 @@ def encode(codec: EncodecModel, samples: np.ndarray) -> torch.Tensor:
         return codec.encode(torch.from_numpy(samples)[None, None]).audio_codes[0, 0]
 
 
+@pytest.mark.slow
 def test_a_line_has_the_codes_that_the_table_gives_it(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
@@ -73,6 +74,7 @@ def test_the_codebooks_of_different_lines_are_orthogonal(concept_codec: EncodecM
         assert (overlap > 0.01) == (one == other), (one, other, overlap)
 
 
+@pytest.mark.slow
 def test_the_codec_keeps_the_chroma(
     concept_codec: EncodecModel, concept_sounds: ConceptSounds, clips: list[Clip]
 ) -> None:

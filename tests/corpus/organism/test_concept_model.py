@@ -62,6 +62,7 @@ def test_prompts_of_unequal_length_are_read_as_transformers_does(
     torch.testing.assert_close(ours[5], theirs[5], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_broken_run_ends_in_the_same_weights(
     concept_world: ConceptWorld, concept_codec: EncodecModel, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_mp3_changes_hardly_a_code_but_in_the_last_book_where_hardly_a_sound_is_
         assert agree[3] > 0.4
 
 
+@pytest.mark.slow
 def test_chroma_is_kept(world: World, codec: EncodecModel, pieces: list[Score]) -> None:
     bank = SoundBank(world)
     for score in pieces[:3]:

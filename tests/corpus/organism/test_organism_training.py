@@ -172,6 +172,7 @@ def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTab
     assert 0.35 < agreement["blind"] < 0.65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_a_broken_run_ends_in_the_same_weights(
     world: World, organism: Path, tmp_path: Path, name: str

@@ -1,11 +1,12 @@
 """A feature's activity around the onset of a recurrence, and at the same places elsewhere.
 
-An average triggered by events, as of spikes in neuroscience. In composed music recurrences begin at
-the same places in every piece, so that whatever a feature does there by the clock would look like
-foresight. Each row before an onset is therefore compared with the mean of rows at the same step of
-contexts in which no recurrence begins that far ahead; where every context has one, nothing is
-compared. Tracks are the units: bars are 95 % intervals of the difference of two means over tracks
-(Welch's standard errors, normal), for one lag at a time, not for the whole curve.
+This is an event-triggered average, as used for spikes in neuroscience. In composed music
+recurrences begin at the same places in every piece, so a feature that follows the clock would look
+like foresight. Therefore each row before an onset is compared with the mean of rows at the same
+step of contexts in which no recurrence begins that far ahead. If every context has a recurrence
+there, nothing is compared. Tracks are the units: the band is the 95 % interval of the difference of
+two means over tracks (Welch's standard errors, normal), for one lag at a time, not for the whole
+curve.
 """
 
 from collections.abc import Iterable
@@ -15,43 +16,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from leitmotif.probe.targets import now
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
 
 BIN_SECONDS = 0.25
 AFTER_SECONDS = 1.0
-"""How long after an onset the curve goes on."""
+"""Length of the curve after an onset."""
 NAMED = 0.1
-"""Share of the curve's largest mean from which on a difference is spoken of."""
+"""Minimum size of a difference that the page mentions, as a share of the curve's largest mean."""
 _NORMAL = 1.959964
 """97.5 % point of the normal distribution."""
 
 
 @dataclass(frozen=True)
 class Around:
-    """Activity of one feature by seconds to an onset; NaN where nothing can be compared."""
+    """Activity of one feature by seconds to an onset; NaN if no comparison is possible."""
 
     seconds: Array
-    """[lags], middle of each bin: seconds from now to the onset; below 0 it has begun."""
+    """[lags], middle of each bin in seconds from now to the onset; negative after the onset."""
     before: Array
-    """[lags], mean activity of rows with an onset so far ahead."""
+    """[lags], mean activity of rows with an onset at that lag."""
     elsewhere: Array
-    """[lags], mean activity at the same places in contexts without it."""
+    """[lags], mean activity at the same places of contexts without an onset at that lag."""
     half_width: Array
-    """[lags], of the 95 % interval of the difference."""
+    """[lags], half width of the 95 % interval of the difference."""
     tracks: NDArray[np.int64]
-    """[lags], tracks with an onset so far ahead."""
+    """[lags], number of tracks with an onset at that lag."""
     tracks_elsewhere: NDArray[np.int64]
-    """[lags], tracks without one at such places."""
+    """[lags], number of tracks without an onset at that lag."""
 
     @property
     def sure(self) -> NDArray[np.bool_]:
-        """[lags], where the two differ at 95 % over all lags together (Bonferroni).
+        """[lags], whether the two means differ at 95 % over all lags together (Bonferroni).
 
-        Differences below NAMED of the largest mean are left out: of a rare feature that is 0 in all
-        tracks elsewhere, the normal approximation calls a few stray steps sure.
+        Differences below a share NAMED of the largest mean are left out. If a rare feature is 0 in
+        all other tracks, the normal approximation would call a few stray steps significant.
         """
         difference = np.abs(self.before - self.elsewhere)
         compared = np.isfinite(difference) & np.isfinite(self.half_width)
@@ -89,7 +89,8 @@ class Curves:
             self._sum_without[steps] += none[:, :, np.newaxis] * values[:, np.newaxis]
 
     def compare(self, track: Track, activity: Array) -> None:
-        """Second pass: what the track has before its onsets, and elsewhere, beside that mean."""
+        """Second pass: the track's activity before its onsets and elsewhere, relative to that
+        mean."""
         lags, features = self._sum_without.shape[1:]
         counts, weights = np.zeros(lags), np.zeros(lags)
         before, base, spread = (np.zeros((lags, features)) for _ in range(3))
@@ -135,9 +136,9 @@ class Curves:
         for context in track.contexts:
             yield *self._events(context), activity[context.rows]
 
-    def _events(self, context: Context) -> tuple[Array, Array]:
+    def _events(self, context: ListenedContext) -> tuple[Array, Array]:
         """[rows, lags]: whether an onset lies in each bin, and whether none is known to."""
-        instants = now(np.arange(context.frames))
+        instants = context.timing.now(np.arange(context.frames))
         ahead = context.onsets[np.newaxis] - instants[:, np.newaxis]
         event = np.zeros((len(instants), len(self.edges) - 1))
         rows, onsets = np.nonzero((ahead > self.edges[0]) & (ahead <= self.edges[-1]))

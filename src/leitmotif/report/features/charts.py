@@ -1,7 +1,7 @@
-"""Charts as fractions of their area, which a template turns into SVG that stretches to any width.
+"""Charts in relative coordinates, which a template turns into SVG of any width.
 
-A shape is a path in a box of 100 by 100, drawn without keeping its proportions; ticks and labels
-are text of the page, placed in per cent, so that they keep their size on a narrow screen.
+A shape is a path in a box of 100 by 100 whose proportions may change. Ticks and labels are text of
+the page with positions in per cent, so they keep their size on a narrow screen.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a template draws."""
+    """A chart that a template draws."""
 
     shapes: Sequence[Shape]
     x: Sequence[Tick]
@@ -45,9 +45,9 @@ class Chart:
 
 
 def around_chart(around: Around) -> Chart:
-    """Mean activity by seconds to an onset, with the places elsewhere and the band between.
+    """Mean activity by seconds to an onset and at the same places elsewhere, with the band.
 
-    Time runs from left to right: onsets lie at 0, what foresees them to the left of it.
+    Time runs from left to right. Onsets are at 0, and activity that precedes them is on the left.
     """
     x = -around.seconds[::-1]
     before, elsewhere, half = (
@@ -90,7 +90,7 @@ def place_chart(places: ByPlace) -> Chart:
 
 
 def histogram(density: Density) -> Chart:
-    """How many rows have which activation, on a scale of octaves."""
+    """Histogram of activations over rows, on a scale of octaves."""
     edges, counts = density.histogram()
     octaves = np.log2(np.maximum(edges, 2.0**-24))
     scale = _Scale((octaves[0], octaves[-1]), (0.0, 1.05 * max(counts.max(), 1)))
@@ -106,7 +106,8 @@ def histogram(density: Density) -> Chart:
 
 
 def sparkline(around: Around) -> str:
-    """Where before and elsewhere surely differ, by how much: one path, 0 in the middle."""
+    """Significant differences between activity before onsets and elsewhere: a path, 0 in the
+    middle."""
     difference = (around.before - around.elsewhere)[::-1]
     known = np.isfinite(difference)
     difference = np.where(around.sure[::-1], difference, np.where(known, 0, np.nan))
@@ -116,28 +117,28 @@ def sparkline(around: Around) -> str:
 
 
 def trace(values: Array, largest: float) -> str:
-    """Activity of successive rows [n] as a filled path, as high as the box at ``largest``.
+    """Activity of successive rows [n] as a filled path; ``largest`` has the height of the box.
 
-    Row t stands for the frame after it: from place t to place t + 1.
+    Row t represents the frame after it, from place t to place t + 1.
     """
     edges = np.arange(len(values) + 1, dtype=np.float64)
     return _Scale((0.0, float(len(values))), (0.0, largest or 1.0)).bars(edges, values)
 
 
 class _Scale:
-    """From values to the box of 100 by 100."""
+    """Maps values to the box of 100 by 100."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         self.x = x if x[1] > x[0] else (x[0], x[0] + 1)
         self.y = y if y[1] > y[0] else (y[0], y[0] + 1)
 
     def at(self, value: float) -> float:
-        """Per cent from the left."""
+        """Position in per cent from the left."""
         low, high = self.x
         return round(100 * float(value - low) / (high - low), 2)
 
     def up(self, value: float) -> float:
-        """Per cent from the top."""
+        """Position in per cent from the top."""
         low, high = self.y
         return round(100 - 100 * float(value - low) / (high - low), 2)
 
@@ -153,7 +154,7 @@ class _Scale:
         return "".join(parts)
 
     def area(self, x: Array, low: Array, high: Array) -> str:
-        """What lies between two lines, in pieces where either is NaN."""
+        """Area between two lines, interrupted where either is NaN."""
         known = np.isfinite(low) & np.isfinite(high)
         edges = np.flatnonzero(np.diff(np.r_[False, known, False]))
         return "".join(
@@ -164,7 +165,7 @@ class _Scale:
         )
 
     def bars(self, edges: Array, heights: Array) -> str:
-        """Bars between edges [n + 1], standing on the lower end; equal neighbours join."""
+        """Bars between edges [n + 1] from the bottom; neighbours of equal height are joined."""
         path = f"M{self.at(edges[0]):g} 100"
         last = None
         for left, height in zip(edges, heights, strict=False):

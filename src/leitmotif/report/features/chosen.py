@@ -1,4 +1,5 @@
-"""Which features get a page: the surest candidates, and those that were intervened on."""
+"""Selects the features that get a page: the highest-ranked candidates, and those with
+interventions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,27 +18,28 @@ class Ref:
 
     @property
     def name(self) -> str:
-        """Such as ``planner-1:515``, as the interventions name it."""
+        """Name such as ``planner-1:515``, as in the interventions."""
         return f"{self.hook}:{self.feature}"
 
     @property
     def path(self) -> str:
-        """The page, from the report's root."""
+        """Path of the page from the report's root."""
         return f"features/{self.hook}-{self.feature}.html"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A feature that gets a page, and what the stages before say of it."""
+    """A feature that gets a page, with the results of earlier stages."""
 
     ref: Ref
     site: str
     claimed: CandidateRow | None
-    """Its row at the horizon of which claims are made."""
+    """Its row at the horizon for which claims are made."""
     others: Sequence[CandidateRow]
     """Its rows at other horizons."""
     tested: Sequence[VerdictRow]
-    """Interventions on it, alone or together with others of its site; fewest others first."""
+    """Interventions on it, alone or together with other features of its site; smallest group
+    first."""
 
 
 def choose(
@@ -47,12 +49,22 @@ def choose(
     horizon: str,
     limit: int,
 ) -> list[Shown]:
-    """Choose the first ``limit`` candidates of a horizon by rank, then all intervened on.
+    """Select the highest-ranked candidates of a horizon, then all features with interventions.
 
-    ``verdicts`` are those of one model.
-    Coordinates of the residual stream are left out: they are no features of an autoencoder, and
-    neither density nor neighbours mean anything of them. A feature intervened on that no candidate
-    row names has no ``claimed`` row.
+    Coordinates of the residual stream are left out: they are not features of an autoencoder, and
+    their density and neighbours have no meaning. A feature with interventions that is not a
+    candidate has no ``claimed`` row.
+
+    Parameters
+    ----------
+    candidates
+        Rows of data/candidates.jsonl.
+    verdicts
+        Rows of data/verdicts.jsonl for one model.
+    horizon
+        Name of the horizon for which claims are made.
+    limit
+        Maximum number of candidates to select.
     """
     rows: dict[Ref, list[CandidateRow]] = {}
     for row in candidates:

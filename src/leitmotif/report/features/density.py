@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 BINS_PER_OCTAVE = 16
-"""Of the counts that are kept: a value is known to 2.2 %."""
+"""Resolution of the counts; a value is known to 2.2 %."""
 OCTAVES = 24
-"""Values from 2 to the power of -24 to 24 are told apart; what lies beyond counts at the ends."""
+"""Values from 2^-24 to 2^24 are distinguished; other values count at the ends."""
 _BINS = 2 * OCTAVES * BINS_PER_OCTAVE
 
 
@@ -20,7 +20,7 @@ class Density:
 
     frames: int
     active: int
-    """Rows in which it is active."""
+    """Number of rows in which it is active."""
     tracks: int
     tracks_active: int
     largest: float
@@ -29,23 +29,23 @@ class Density:
 
     @property
     def share(self) -> float:
-        """Of the rows in which it is active: Neuronpedia's density."""
+        """Share of the rows in which it is active: the density of Neuronpedia."""
         return self.active / max(self.frames, 1)
 
     @property
     def share_of_tracks(self) -> float:
-        """Of the tracks in which it is ever active."""
+        """Share of the tracks in which it is active at least once."""
         return self.tracks_active / max(self.tracks, 1)
 
     def quantile(self, share: float) -> float:
-        """Value that this share of the active rows does not exceed, to half a bin; 0 of none."""
+        """Quantile of the active rows, exact to half a bin; 0 if there are none."""
         if not self.active:
             return 0.0
         bin_ = int(np.searchsorted(np.cumsum(self.counts), share * self.active))
         return min(self.largest, value_of(bin_ + 0.5))
 
     def histogram(self, per_octave: int = 4) -> tuple[Array, NDArray[np.int64]]:
-        """Edges [n + 1] and counts [n] of coarser bins, from the first with anything to the last.
+        """Edges [n + 1] and counts [n] of coarser bins, from the first to the last non-empty bin.
 
         ``per_octave`` divides BINS_PER_OCTAVE.
         """
@@ -96,7 +96,7 @@ class Densities:
 
 
 def value_of(bin_: float) -> float:
-    """Value at a place on the scale of bins, whole numbers being their lower edges."""
+    """Value at a position on the scale of bins; whole numbers are their lower edges."""
     return float(2.0 ** (bin_ / BINS_PER_OCTAVE - OCTAVES))
 
 

@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.audio.decode import load_audio, verify_audio
-from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.frames import FRAME_RATE
+from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.clips import ReportClip
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.folder import Folder
 from leitmotif.review.clips import to_pcm
 
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 1.0
-"""What a clip holds of the sound before and after the moment, as far as the context reaches."""
+"""Length of a clip before and after the moment, within the context."""
 
 
 @dataclass(frozen=True, order=True)
 class Excerpt:
-    """A stretch of a context, in its frames."""
+    """A section of a context, in its frames."""
 
     track: int
     """Number of the track."""
@@ -28,30 +27,44 @@ class Excerpt:
     first: int
     end: int
 
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return (self.end - self.first) / FRAME_RATE
+    def seconds(self, context: ListenedContext) -> float:
+        """Duration; ``context`` is the one that it is a stretch of."""
+        return (self.end - self.first) / context.timing.frame_rate
 
 
-def around(moment: Moment, context: Context) -> Excerpt:
+def around(moment: Moment, context: ListenedContext) -> Excerpt:
     """Return the stretch that is played of a moment."""
-    first = max(0, moment.step - round(BEFORE_SECONDS * FRAME_RATE))
-    end = min(context.frames, moment.step + round(AFTER_SECONDS * FRAME_RATE))
+    rate = context.timing.frame_rate
+    first = max(0, moment.step - round(BEFORE_SECONDS * rate))
+    end = min(context.frames, moment.step + round(AFTER_SECONDS * rate))
     return Excerpt(moment.track, moment.context, first, end)
 
 
-def whole(moment: Moment, context: Context) -> Excerpt:
-    """Return the context of a moment."""
+def whole(moment: Moment, context: ListenedContext) -> Excerpt:
+    """Return the whole context of a moment."""
     return Excerpt(moment.track, moment.context, 0, context.frames)
 
 
 def write_clips(
     folder: Folder, corpus: Path, tracks: Sequence[Track], excerpts: Iterable[Excerpt]
-) -> Mapping[Excerpt, Clip]:
-    """Write the clip of each excerpt once, decoding one track at a time; raises AudioError.
+) -> Mapping[Excerpt, ReportClip]:
+    """Write the clip of each excerpt once, and decode one track at a time.
 
-    ``tracks`` are all of the manifest, so that numbers are places.
+    Parameters
+    ----------
+    folder
+        The report.
+    corpus
+        Folder of the recordings.
+    tracks
+        All tracks of the manifest, so that a track's number is its index.
+    excerpts
+        Sections to write.
+
+    Raises
+    ------
+    AudioError
+        If a recording cannot be used.
     """
     wanted: dict[int, list[Excerpt]] = {}
     for excerpt in sorted(set(excerpts)):
@@ -62,7 +75,11 @@ def write_clips(
         verify_audio(corpus / row.path, row.sha256)
         samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
         for excerpt in of_track:
-            start = tracks[number].contexts[excerpt.context].start_frame
-            part = samples[HOP * (start + excerpt.first) : HOP * (start + excerpt.end)]
+            context = tracks[number].contexts[excerpt.context]
+            first, end = (
+                round((context.start_frame + frame) * SAMPLE_RATE / context.timing.frame_rate)
+                for frame in (excerpt.first, excerpt.end)
+            )
+            part = samples[first:end]
             written[excerpt] = folder.clip(part, SAMPLE_RATE)
     return written

@@ -1,11 +1,11 @@
-"""One track after another as its features, its sound and its recurrences: what the pages are of.
+"""Reads features, sound and recurrences track by track for the pages.
 
-**Timing.** Row t of a context has read codebook k of the frames up to t - 1 - k (the delay
-pattern): all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
-So the mark of a moment stands at t / 50 s, where the last frame that the row has read ends. The
-codec's encoder hears up to 74 ms past it (``probe.targets``); nothing else does.
+**Timing.** Row t of a context has read codebook k of the frames up to t - 1 - its delay: of
+MusicGen's, all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
+So the mark of a moment stands at t / frame rate, where the last frame that the row has read ends.
+The codec's encoder hears a little past it (``leitmotif.frames.Timing``); nothing else does.
 
-The first row of a context has read nothing and is the same in every track; it counts nowhere.
+The first row of a context has read nothing and is the same in every track, so it is excluded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,31 +15,34 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import StoreError
-from leitmotif.frames import FRAME_RATE
+from leitmotif.frames import Timing, frames_ended
 from leitmotif.probe.encoded import dense
 from leitmotif.probe.targets import events_of
 from leitmotif.sae.encode import read_codes
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tensors import read_tensors
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Context:
-    """A window of a track, as the model read it."""
+class ListenedContext:
+    """A window of a track, as the model read it; frames are the model's."""
 
     start_frame: int
     frames: int
     first_row: int
-    """In the track's encoded file."""
+    """First row in the track's encoded file."""
     onsets: Array
-    """Where verified recurrences begin, in seconds from the context's start, ascending."""
+    """Onsets of verified recurrences in seconds from the context's start, ascending."""
     searched: float | None
     """Seconds of the context in which all recurrences are known; None: nothing follows it."""
+    timing: Timing
+    """Where its rows lie in the audio."""
 
     @property
     def rows(self) -> slice:
@@ -48,8 +51,8 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Sound:
-    """What the features stage wrote of a track: arrays of one column a frame."""
+class ListenedSound:
+    """Features of a track from the stage ``features``: arrays with one column per frame."""
 
     chroma: NDArray[np.float32]
     """[12, frames]"""
@@ -57,6 +60,8 @@ class Sound:
     """[frames], dBFS"""
     onset: NDArray[np.float32]
     """[frames]"""
+    frame_rate: float
+    """Frames a second, which need not be the model's."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Track:
     """A track whose features are shown."""
 
     number: int
-    """Place in the manifest."""
+    """Index in the manifest."""
     row: ManifestTrack
-    contexts: Sequence[Context]
+    contexts: Sequence[ListenedContext]
     labels: Sequence[Label]
     complete: bool
     """Whether all its recurrences are known."""
@@ -85,47 +90,69 @@ def tracks_of(
     labels: Iterable[Label],
     coverage: Iterable[Coverage],
     *,
+    timing: Timing,
     exploratory: bool,
 ) -> list[Track]:
-    """Describe the tracks, in the manifest's order; raises StoreError where one has no features.
+    """Describe the tracks, in the manifest's order.
 
-    ``exploratory`` takes tracks with undecided proposals for complete, as the probes then do.
+    Parameters
+    ----------
+    rows
+        The manifest.
+    features
+        Folder of the stage ``features``.
+    labels, coverage
+        Rows of the stage ``labels``.
+    timing
+        Where rows of the encoded features lie in the audio.
+    exploratory
+        Treat tracks with undecided proposals as complete, as the probes do.
+
+    Raises
+    ------
+    StoreError
+        If a track has no features.
     """
     covered = {row.track_id: row for row in coverage}
     by_track: dict[str, list[Label]] = {}
     for label in labels:
         by_track.setdefault(label.track_id, []).append(label)
-    tracks = []
+    tracks, rate = [], timing.frame_rate
     for number, row in enumerate(rows):
-        frames = len(read_sound(features, row.track_id).energy)
+        sound = read_sound(features, row.track_id)
+        frames = int(frames_ended(len(sound.energy), sound.frame_rate, rate))
         found = by_track.get(row.track_id, [])
         cover = covered.get(row.track_id)
         scored = cover is not None and cover.source == "score"
         contexts, first_row = [], 0
-        last = max(window.start_frame + window.frames for window in row.windows)
-        for window in row.windows:
+        windows = windows_at(row.windows, rate)
+        last = max(window.start_frame + window.frames for window in windows)
+        for window in windows:
             length = min(window.frames, frames - window.start_frame)
-            start = window.start_frame / FRAME_RATE
+            start = window.start_frame / rate
             onsets = np.sort(events_of(found, row.track_id, start_seconds=start).onsets)
-            searched = None if scored else min(last, frames) / FRAME_RATE - start
-            contexts.append(Context(window.start_frame, length, first_row, onsets, searched))
+            searched = None if scored else min(last, frames) / rate - start
+            contexts.append(
+                ListenedContext(window.start_frame, length, first_row, onsets, searched, timing)
+            )
             first_row += length
         complete = cover is not None and (cover.complete or exploratory)
         tracks.append(Track(number, row, contexts, found, complete))
     return tracks
 
 
-def read_sound(folder: Path, track_id: str) -> Sound:
+def read_sound(folder: Path, track_id: str) -> ListenedSound:
     """Read a track's chroma, energy and onset strength; raises StoreError."""
     path = folder / f"{track_id}.safetensors"
     try:
-        arrays = load_file(path)
-        return Sound(arrays["chroma"], arrays["energy"], arrays["onset"])
+        arrays, header = read_tensors(path)
+        rate = float(header["frame_rate"])
+        return ListenedSound(arrays["chroma"], arrays["energy"], arrays["onset"], rate)
     except (OSError, SafetensorError, KeyError) as error:
         raise StoreError(
             f"{path} cannot be read",
             found=error,
-            expected="chroma, energy and onset",
+            expected="chroma, energy and onset, and their frame_rate",
             fix="run `dvc repro features`, or `dvc pull features`",
         ) from error
 
@@ -133,9 +160,21 @@ def read_sound(folder: Path, track_id: str) -> Sound:
 def activity(folder: Path, track: Track, numbers: Sequence[int]) -> Array:
     """Activations of features of one autoencoder in a track: [rows, len(numbers)].
 
-    They are 0 in rows that have read nothing.
-    ``folder`` holds its encoded tracks; ``numbers`` ascend. Raises StoreError if the file has
-    another number of rows than the track's contexts.
+    Rows that have read nothing are 0.
+
+    Parameters
+    ----------
+    folder
+        Encoded tracks of the autoencoder.
+    track
+        The track.
+    numbers
+        Features, ascending.
+
+    Raises
+    ------
+    StoreError
+        If the file and the track's contexts differ in the number of rows.
     """
     path = folder / f"{track.row.track_id}.safetensors"
     codes, _ = read_codes(path)

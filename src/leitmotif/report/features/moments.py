@@ -1,4 +1,4 @@
-"""Where a feature fires: its highest moments, and moments drawn from lower bands of its activity.
+"""Selects moments of a feature: the highest, and random moments from lower bands of its activity.
 
 The highest moments alone mislead: a feature may mean one thing at its peak and another where it is
 mostly active (Bricken et al. 2023). So rows are also drawn at random from bands of the active rows.
@@ -11,18 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import FRAME_RATE
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import Track
 
 Array = NDArray[np.float64]
 
 TOP = 6
-"""Highest moments of a feature."""
+"""Number of highest moments of a feature."""
 PER_TRACK = 1
-"""Of these from one track."""
+"""Maximum number of these from one track."""
 APART_SECONDS = 2.0
-"""Least distance between two moments of one context."""
+"""Minimum distance between two moments of one context."""
 BANDS = ((0.9, 0.99), (0.5, 0.9), (0.0, 0.5))
 """Quantiles of the active rows between which a moment is drawn, from the highest down."""
 
@@ -37,20 +36,15 @@ class Moment:
     context: int
     """Number of the context in the track."""
     step: int
-    """Row of the context: it has read the frames before it."""
+    """Row of the context; it has read the frames before it."""
     band: int | None = None
-    """Of BANDS; None for one of the highest."""
-
-    @property
-    def seconds(self) -> float:
-        """From the context's start: where the last frame that the row has read ends."""
-        return self.step / FRAME_RATE
+    """Index in BANDS; None for one of the highest moments."""
 
 
 def highest(values: Array, apart: int, most: int) -> list[int]:
-    """Places of the highest values, all above 0, ``apart`` or more from each other: [n] -> places.
+    """Indices of the highest positive values [n] that are at least ``apart`` from each other.
 
-    Taken one after the other, the highest first; of equal ones the first.
+    They are selected one by one, the highest first; among equal values the first is taken.
 
     >>> highest(np.array([0.0, 3.0, 2.0, 0.0, 1.0]), apart=3, most=2)
     [1, 4]
@@ -67,9 +61,9 @@ def highest(values: Array, apart: int, most: int) -> list[int]:
 class Moments:
     """Collects the moments of n features whose densities are known, in constant memory.
 
-    ``numbers`` are the features' own, so that what is drawn of one does not depend on the others.
-    ``seed`` decides which rows are drawn from the bands; in each band every row of a track that
-    lies in it is as likely as the next one, and so is every such track.
+    ``numbers`` are the features' own numbers, so that the moments of a feature do not depend on
+    other features. ``seed`` determines the random rows. In each band all tracks are equally likely,
+    and so are all rows of a track in that band.
     """
 
     def __init__(self, numbers: Sequence[int], densities: Sequence[Density], *, seed: int) -> None:
@@ -84,7 +78,7 @@ class Moments:
         ]
 
     def add(self, track: Track, activity: Array) -> None:
-        """Look through a track [rows, n]; tracks come in the order of their numbers."""
+        """Add a track [rows, n]; tracks must come in the order of their numbers."""
         places = [
             (number, step)
             for number, context in enumerate(track.contexts)
@@ -104,7 +98,8 @@ class Moments:
                     self._drawn[feature][band] = (float(ticket), moment)
 
     def result(self) -> list[list[Moment]]:
-        """For each feature the highest, descending, then those drawn, a band after the other."""
+        """For each feature, the highest moments in descending order, then the random ones by
+        band."""
         return [
             [moment for _, _, moment in sorted(top, reverse=True)]
             + [one[1] for one in drawn if one is not None]
@@ -115,7 +110,8 @@ class Moments:
         found = []
         for number, context in enumerate(track.contexts):
             part = values[context.rows]
-            for step in highest(part, round(APART_SECONDS * FRAME_RATE), PER_TRACK):
+            apart = round(APART_SECONDS * context.timing.frame_rate)
+            for step in highest(part, apart, PER_TRACK):
                 found.append(Moment(float(part[step]), track.number, number, step))
         found.sort(key=lambda moment: (-moment.value, moment.context))
         heap = self._top[feature]

@@ -1,4 +1,5 @@
-"""Which features write nearly the same: cosines of decoder vectors, within a site and across."""
+"""Cosines of decoder vectors, within a site and between sites: features that write nearly the
+same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.report.features.chosen import Ref
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,26 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a feature's two vectors say."""
+    """Comparison of a feature's encoder and decoder vectors."""
 
     own_site: Sequence[Neighbour]
-    """The nearest of the same autoencoder, descending."""
+    """Nearest features of the same autoencoder, descending."""
     other_sites: Sequence[Neighbour]
-    """The nearest one of each other autoencoder of the same width, in the registry's order."""
+    """Nearest feature of each other autoencoder of the same width, in the registry's order."""
     opposite: Neighbour
-    """Of the same autoencoder, the one of the least cosine."""
+    """Feature of the same autoencoder with the smallest cosine."""
     encoder_decoder: float
-    """Cosine of its encoder and decoder vectors: 1 where it reads what it writes."""
+    """Cosine of its encoder and decoder vectors; 1 if it reads what it writes."""
     norm: float
-    """Of its decoder vector."""
+    """Norm of its decoder vector."""
 
 
 @torch.no_grad()
-def vectors(used: Sequence[Used], hook: str, feature: int, *, nearest: int) -> Vectors:
-    """Compare a feature's decoder vector with all others; of equal cosines the lower number first.
+def vectors(used: Sequence[UsedSae], hook: str, feature: int, *, nearest: int) -> Vectors:
+    """Compare a feature's decoder vector with all others; ties are ordered by number.
 
-    The residual stream has the same coordinates after every block, so a direction of one site can
-    be looked for at the others.
+    The residual stream has the same coordinates after every block, so directions of different sites
+    can be compared.
     """
     own = next(one for one in used if one.hook.name == hook)
     direction = own.sae.W_dec[feature]
@@ -68,10 +69,10 @@ def _cosines(rows: Tensor, direction: Tensor) -> Tensor:
     return F.cosine_similarity(rows.double(), direction.double()[None], dim=1)
 
 
-def _top(one: Used, cosines: Tensor, count: int) -> list[Neighbour]:
+def _top(one: UsedSae, cosines: Tensor, count: int) -> list[Neighbour]:
     order = torch.sort(cosines, descending=True, stable=True).indices[:count].tolist()
     return [_at(one, cosines, number) for number in order]
 
 
-def _at(one: Used, cosines: Tensor, number: int) -> Neighbour:
+def _at(one: UsedSae, cosines: Tensor, number: int) -> Neighbour:
     return Neighbour(Ref(one.hook.name, number), one.site, float(cosines[number]))

@@ -7,53 +7,64 @@ from pathlib import Path
 
 from leitmotif.claims import Horizon
 from leitmotif.progress import progress
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import charts, heard, views, words
 from leitmotif.report.features.chosen import Ref, Shown
 from leitmotif.report.features.heard import Excerpt
-from leitmotif.report.features.listening import Context, Track, activity
+from leitmotif.report.features.listening import ListenedContext, Track, activity
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
-from leitmotif.report.features.survey import Survey, survey
+from leitmotif.report.features.survey import FeatureSurvey, survey
 from leitmotif.report.folder import Folder
 from leitmotif.report.words import interval_words
-from leitmotif.sae.used import Used
+from leitmotif.sae.used import UsedSae
 
 INDEX = "features/index.html"
 NEAREST = 6
-"""Neighbours shown of the feature's own site."""
+"""Number of neighbours that are shown from the feature's own site."""
 BEYOND_SECONDS = 1.0
-"""How much further than the furthest horizon the curve before onsets reaches."""
+"""Length of the curve before onsets beyond the furthest horizon."""
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What the pages are made from."""
+class PageSources:
+    """Inputs of the pages."""
 
     shown: Sequence[Shown]
-    """In the order of the index."""
+    """Features in the order of the index."""
     corpus: Path
     features: Path
-    """Chroma, energy and onsets."""
+    """Folder with chroma, energy and onsets."""
     encoded: Path
-    """Autoencoders' features, a folder for each."""
+    """Folder with a subfolder of features for each autoencoder."""
     tracks: Sequence[Track]
-    used: Sequence[Used]
+    used: Sequence[UsedSae]
     horizons: Sequence[Horizon]
     claimed: Horizon
-    """The horizon of which claims are made."""
+    """The horizon for which claims are made."""
     misaligned: Mapping[str, str]
-    """By hook: what does not match; such features are no evidence about their site."""
+    """Mismatches by hook; the features of such a hook are no evidence about their site."""
     seed: int
     hashes: Mapping[str, str]
-    """SHA-256 of what the pages are made of, by name."""
+    """SHA-256 of the inputs, by name."""
 
 
-def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str, str]) -> None:
-    """Write a page for each feature shown, and their index.
+def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[str, str]) -> None:
+    """Write a page for each selected feature, and their index.
 
-    ``heard_at`` has the pages, by the names of interventions, on which these can be heard. Raises
-    StoreError, AudioError and ModelError where something is missing.
+    Parameters
+    ----------
+    folder
+        The report.
+    sources
+        Inputs of the pages.
+    heard_at
+        Pages with the clips of interventions, by the name of the candidate.
+
+    Raises
+    ------
+    StoreError, AudioError, ModelError
+        If an input is missing.
     """
     shown = sources.shown
     surveys = _surveys(shown, sources)
@@ -98,7 +109,7 @@ def write_feature_pages(folder: Folder, sources: Sources, heard_at: Mapping[str,
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
 
 
-def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
+def _surveys(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureSurvey]:
     by_hook: dict[str, set[int]] = {}
     for one in shown:
         by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
@@ -119,14 +130,14 @@ def _surveys(shown: Sequence[Shown], sources: Sources) -> dict[Ref, Survey]:
     }
 
 
-def _context(sources: Sources, moment: Moment) -> Context:
+def _context(sources: PageSources, moment: Moment) -> ListenedContext:
     return sources.tracks[moment.track].contexts[moment.context]
 
 
 def _firings(
-    one: Shown, found: Survey, sources: Sources, clips: Mapping[Excerpt, Clip]
+    one: Shown, found: FeatureSurvey, sources: PageSources, clips: Mapping[Excerpt, ReportClip]
 ) -> tuple[list[views.Firing], views.Firing | None]:
-    """The moments, and the whole context of the highest."""
+    """The moments, and the whole context of the highest moment."""
     firings: list[views.Firing] = []
     course = None
     for moment in found.moments:

@@ -1,4 +1,4 @@
-"""Where in a context a feature fires: in every track at once, and on average."""
+"""Activity of a feature by place in the context, in every track and on average."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
-from leitmotif.frames import FRAME_RATE
-from leitmotif.probe.targets import Events, now, target
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.probe.targets import Events, target
+from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
 
 RASTER_TRACKS = 100
-"""Most tracks in the raster, taken at even distances."""
+"""Maximum number of tracks in the raster, sampled evenly."""
 RASTER_COLUMNS = 416
-"""Most columns; a column holds the largest activation of its rows."""
+"""Maximum number of columns; a column holds the largest activation of its rows."""
 PLACE_SECONDS = 0.2
 
 
@@ -24,9 +23,9 @@ class Line:
     """A track in the raster."""
 
     track: Track
-    context: Context
+    context: ListenedContext
     values: Array
-    """[columns], largest activation in each; short contexts end early."""
+    """[columns], largest activation in each column; short contexts end early."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +33,36 @@ class ByPlace:
     """Mean activity at each place, by whether a recurrence begins at the horizon."""
 
     seconds: Array
-    """[places], where each begins."""
+    """[places], start of each place in seconds."""
     ahead: Array
-    """[places], mean over rows with a recurrence at the horizon; NaN where there are none."""
+    """[places], mean over rows with a recurrence at the horizon; NaN if there are none."""
     none: Array
-    """[places], mean over rows without."""
+    """[places], mean over rows without a recurrence at the horizon."""
     share: Array
-    """[places], of rows with one."""
+    """[places], share of rows with a recurrence at the horizon."""
 
 
 class Places:
     """Activity of n features by place, in constant memory."""
 
     def __init__(
-        self, features: int, tracks: int, *, horizon: Horizon, context_frames: int
+        self,
+        features: int,
+        tracks: int,
+        *,
+        horizon: Horizon,
+        context_frames: int,
+        frame_rate: float,
     ) -> None:
         self.rows_a_column = -(-context_frames // RASTER_COLUMNS)
         self._every = -(-tracks // RASTER_TRACKS)
         self._horizon = horizon
-        self._frames = round(PLACE_SECONDS * FRAME_RATE)
+        self._frames = max(1, round(PLACE_SECONDS * frame_rate))
+        self._seconds = self._frames / frame_rate
         places = -(-context_frames // self._frames)
         self._sums = np.zeros((2, places, features))
         self._counts = np.zeros((2, places))
-        self._lines: list[tuple[Track, Context, Array]] = []
+        self._lines: list[tuple[Track, ListenedContext, Array]] = []
 
     def add(self, track: Track, activity: Array) -> None:
         """Add a track; ``activity`` [rows, n]."""
@@ -72,7 +78,8 @@ class Places:
             self._lines.append((track, context, pooled.astype(np.float32)))
 
     def raster(self, feature: int) -> list[Line]:
-        """The tracks' first contexts, those of the same recurrences together, late ones last."""
+        """First contexts of the tracks, grouped by their recurrences, with late recurrences
+        last."""
         ordered = sorted(self._lines, key=lambda one: (tuple(one[1].onsets), one[0].number))
         return [Line(track, context, values[:, feature]) for track, context, values in ordered]
 
@@ -83,17 +90,16 @@ class Places:
         means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
         total = counts.sum(axis=0)
         return ByPlace(
-            PLACE_SECONDS * np.arange(counts.shape[1], dtype=np.float64),
+            self._seconds * np.arange(counts.shape[1], dtype=np.float64),
             means[1],
             means[0],
             np.divide(counts[1], total, out=np.zeros_like(total), where=total > 0),
         )
 
-    def _add_means(self, context: Context, values: Array) -> None:
+    def _add_means(self, context: ListenedContext, values: Array) -> None:
         events = Events(context.onsets, np.ones(len(context.onsets)))
-        y, known = target(
-            now(np.arange(context.frames)), events, self._horizon, end=context.searched
-        )
+        instants = context.timing.now(np.arange(context.frames))
+        y, known = target(instants, events, self._horizon, end=context.searched)
         place = np.arange(context.frames) // self._frames
         for ahead in (0, 1):
             rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])

@@ -1,4 +1,4 @@
-"""The activity of all tracks as one picture: a line a track, a column a moment."""
+"""Picture of the activity in all tracks: one line per track, time in columns."""
 
 import base64
 import struct
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from leitmotif.report.features.places import Line
 
 COLOUR = (22, 148, 136)
-"""Of full activity; it stands on a light and on a dark page, fainter where there is less."""
+"""Colour of full activity, for light and dark pages; less activity is more transparent."""
 _BEND = 0.7
-"""Exponent of opacity: below 1, weak activity still shows."""
+"""Exponent of opacity; a value below 1 keeps weak activity visible."""
 
 
 def raster_png(lines: Sequence[Line], largest: float) -> str:
-    """Draw lines below each other as a PNG, transparent where nothing is active; a data URL."""
+    """Draw lines below each other as a PNG, transparent without activity; returns a data URL."""
     width = max(len(line.values) for line in lines)
     opacity = np.zeros((len(lines), width), np.uint8)
     for row, line in enumerate(lines):

@@ -1,26 +1,28 @@
-"""What a feature may hear: how its activity goes along with simple properties of the sound."""
+"""Correlations of a feature's activity with simple properties of the sound."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.report.features.listening import Sound, Track
+from leitmotif.frames import first_frame_from, frames_ended
+from leitmotif.report.features.listening import ListenedContext, ListenedSound, Track
 
 Array = NDArray[np.float64]
 
 PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 PROPERTIES = (*PITCHES, "energy", "onset", "place")
-"""``place``: rows since the context began; the rest are of the last frame that a row has read."""
+"""``place`` counts rows from the context's start; the others belong to the last frame that a row
+has read."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """How activity and one property of the sound go together."""
+    """Correlation of activity with one property of the sound."""
 
     name: str
     r: float
-    """Pearson's, over all rows of all tracks."""
+    """Pearson correlation over all rows of all tracks."""
 
 
 class Links:
@@ -32,14 +34,14 @@ class Links:
         self._mean = np.zeros(columns)
         self._products = np.zeros((columns, columns))
 
-    def add(self, track: Track, sound: Sound, activity: Array) -> None:
+    def add(self, track: Track, sound: ListenedSound, activity: Array) -> None:
         """Add a track; ``activity`` [rows, n]."""
         for context in track.contexts:
-            last = slice(context.start_frame, context.start_frame + context.frames - 1)
+            last = _last_frames(context, sound)
             heard = np.vstack([sound.chroma[:, last], sound.energy[last], sound.onset[last]]).T
             place = np.arange(1, context.frames, dtype=np.float64)[:, np.newaxis]
             values = np.hstack([heard, place, activity[context.rows][1:]])
-            # Joined as groups (Chan et al. 1983), so that large means cost no precision.
+            # Combined as groups (Chan et al. 1983), so that large means do not reduce precision.
             n, mean = len(values), values.mean(axis=0)
             centred, step = values - mean, mean - self._mean
             total = self._rows + n
@@ -48,7 +50,8 @@ class Links:
             self._rows = total
 
     def result(self) -> list[list[Link]]:
-        """For each feature its links in the order of PROPERTIES; 0 where something is constant."""
+        """Links of each feature in the order of PROPERTIES; 0 if activity or property is
+        constant."""
         spread = np.sqrt(np.diag(self._products))
         count = len(PROPERTIES)
         scale = np.outer(spread[count:], spread[:count])
@@ -60,11 +63,18 @@ class Links:
         ]
 
 
-class Clock:
-    """How much of n features' activity is the place in the context, in constant memory.
+def _last_frames(context: ListenedContext, sound: ListenedSound) -> NDArray[np.int64]:
+    """The sound's frame that ended last before each row but the first: [frames - 1]."""
+    rates = context.timing.frame_rate, sound.frame_rate
+    start = first_frame_from(context.start_frame, *rates)
+    return start + np.maximum(frames_ended(np.arange(1, context.frames), *rates) - 1, 0)
 
-    A mean for each step is fitted over all tracks; the share of the variance that it explains is
-    adjusted for the number of steps, so that it is 0 on average where there is nothing.
+
+class Clock:
+    """Share of n features' activity that the place in the context explains, in constant memory.
+
+    A mean for each step is fitted over all tracks. The share of the variance that it explains is
+    adjusted for the number of steps, so that it is 0 on average if there is no relation.
     """
 
     def __init__(self, features: int, *, context_frames: int) -> None:
@@ -81,7 +91,7 @@ class Clock:
             self._squares += (values**2).sum(axis=0)
 
     def result(self) -> list[float]:
-        """Share for each feature, at least 0; 0 where it never changes."""
+        """Share for each feature, at least 0; 0 if the feature is constant."""
         reached = self._counts > 0
         counts, sums = self._counts[reached][:, np.newaxis], self._sums[reached]
         rows, steps = float(counts.sum()), len(counts)

@@ -9,7 +9,7 @@ from leitmotif.config import Params
 from leitmotif.files import read_table, sha256_file
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
-from leitmotif.report.features.pages import Sources
+from leitmotif.report.features.pages import PageSources
 from leitmotif.sae.encode import read_codes
 from leitmotif.sae.used import load_used
 from leitmotif.tables.candidates import CandidateRow
@@ -19,7 +19,7 @@ from leitmotif.tables.labels import Coverage, Label
 
 
 @dataclass(frozen=True)
-class Places:
+class FeaturePaths:
     """Where the outputs lie."""
 
     corpus: Path
@@ -33,8 +33,8 @@ class Places:
 
 
 def feature_sources(
-    params: Params, tracks: Sequence[ManifestTrack], places: Places
-) -> Sources | None:
+    params: Params, tracks: Sequence[ManifestTrack], places: FeaturePaths
+) -> PageSources | None:
     """Read what the pages of features need; None where no autoencoder has one to show.
 
     Raises LeitmotifError for a table or a file that cannot be read.
@@ -48,20 +48,20 @@ def feature_sources(
     )
     if not shown:
         return None
+    headers = {
+        hook: read_codes(places.encoded / hook / f"{tracks[0].track_id}.safetensors")[1]
+        for hook in sorted({feature.ref.hook for feature in shown})
+    }
     listened = tracks_of(
         tracks,
         places.features,
         read_table(places.labels, Label),
         read_table(places.coverage, Coverage),
+        timing=headers[shown[0].ref.hook].timing,
         exploratory=params.probes.exploratory,
     )
-    first = listened[0].row.track_id
-    headers = {
-        hook: read_codes(places.encoded / hook / f"{first}.safetensors")[1]
-        for hook in sorted({feature.ref.hook for feature in shown})
-    }
     tables = (places.candidates, places.labels, places.alignment)
-    return Sources(
+    return PageSources(
         shown=shown,
         corpus=places.corpus,
         features=places.features,

@@ -1,4 +1,4 @@
-"""Everything that is measured of the features of one autoencoder, in two passes over the tracks."""
+"""Measures the features of one autoencoder in two passes over the tracks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from leitmotif.report.features.sounds import Clock, Link, Links
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was measured of one feature."""
+class FeatureSurvey:
+    """Measurements of one feature."""
 
     density: Density
     moments: Sequence[Moment]
@@ -23,7 +23,7 @@ class Survey:
     by_place: ByPlace
     raster: Sequence[Line]
     rows_a_column: int
-    """Rows of a context in a column of the raster."""
+    """Number of rows of a context in a column of the raster."""
     links: Sequence[Link]
     clock: float
     """Share of the activity's variance that the place in the context explains."""
@@ -39,19 +39,46 @@ def survey(
     ahead_seconds: float,
     seed: int,
     shown: Callable[[Iterable[Track]], Iterable[Track]] = iter,
-) -> dict[int, Survey]:
-    """Measure features (``numbers``, ascending) of the autoencoder encoded in ``encoded``.
+) -> dict[int, FeatureSurvey]:
+    """Measure features of one autoencoder.
 
-    ``features`` holds chroma, energy and onsets; ``horizon`` is the one by which places are split,
-    and the curve around onsets begins ``ahead_seconds`` before them. ``shown`` wraps each pass.
-    Raises StoreError.
+    Parameters
+    ----------
+    numbers
+        The features, ascending.
+    tracks
+        All tracks.
+    encoded
+        Folder with the encoded tracks of the autoencoder.
+    features
+        Folder with chroma, energy and onsets.
+    horizon
+        Horizon by which the activity by place is split.
+    ahead_seconds
+        Length of the curve before onsets.
+    seed
+        Of the random moments.
+    shown
+        Wraps the tracks in each pass, for example to show progress.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be used.
     """
     count = len(numbers)
+    timing = tracks[0].contexts[0].timing
     longest = max(context.frames for track in tracks for context in track.contexts)
     densities, links = Densities(count), Links(count)
     curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
     clock = Clock(count, context_frames=longest)
-    places = Places(count, len(tracks), horizon=horizon, context_frames=longest)
+    places = Places(
+        count,
+        len(tracks),
+        horizon=horizon,
+        context_frames=longest,
+        frame_rate=timing.frame_rate,
+    )
     for track in shown(tracks):
         values = activity(encoded, track, numbers)
         densities.add(values[track.begun])
@@ -68,7 +95,7 @@ def survey(
     found, curve = moments.result(), curves.result()
     linked, ticking = links.result(), clock.result()
     return {
-        number: Survey(
+        number: FeatureSurvey(
             known[i],
             found[i],
             curve[i],

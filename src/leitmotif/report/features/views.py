@@ -1,4 +1,4 @@
-"""What the templates of the feature pages draw, made from what was measured."""
+"""Converts measurements into the data that the templates of the feature pages draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import FRAME_RATE
-from leitmotif.report.clips import Clip
+from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import words
 from leitmotif.report.features.charts import Tick, trace
 from leitmotif.report.features.heard import AFTER_SECONDS, BEFORE_SECONDS, Excerpt
@@ -20,27 +19,27 @@ from leitmotif.report.features.raster import raster_png
 Array = NDArray[np.float64]
 
 MOST_GROUPS = 8
-"""Groups of tracks with the same onsets that are named beside the raster."""
+"""Maximum number of groups of tracks with the same onsets that are labelled at the raster."""
 
 
 @dataclass(frozen=True)
 class Firing:
-    """A stretch of sound with the feature's activity over it."""
+    """A section of sound with the feature's activity above it."""
 
-    clip: Clip
+    clip: ReportClip
     marks: Sequence[Mapping[str, object]]
-    """As score.js draws them, in seconds of the clip."""
+    """Marks for score.js, in seconds of the clip."""
     trace: str
     """Path in a box of 100 by 100."""
     moment: float
-    """Place of the moment, as a share of the clip."""
+    """Position of the moment as a share of the clip."""
     length: float
-    """Of the clip, as a share of a whole one."""
+    """Length of the clip as a share of a full clip."""
     late: float
-    """What a whole clip has before this one's start, as a share of it: lines stand below lines."""
+    """Missing part at the start as a share of a full clip, so that the lines of all clips align."""
     highest: bool
     label: str
-    """Names it for a screen reader."""
+    """Text for screen readers."""
     title: str
     facts: Sequence[str]
 
@@ -54,34 +53,35 @@ class Raster:
     """Path of the recurrences' onsets in a box of 100 by 100."""
     x: Sequence[Tick]
     groups: Sequence[Tick]
-    """Names of groups of tracks, at their middle."""
+    """Labels of groups of tracks, at their middle."""
     borders: Sequence[float]
-    """Per cent from the top, where a group ends."""
+    """Ends of the groups, in per cent from the top."""
     rows: int
 
 
 def firing(
     moment: Moment,
     excerpt: Excerpt,
-    clip: Clip,
+    clip: ReportClip,
     track: Track,
     activity: Array,
     largest: float,
 ) -> Firing:
-    """Show a moment in an excerpt; ``activity`` [rows] is the feature's in the whole track."""
+    """Data of a moment in an excerpt; ``activity`` [rows] covers the whole track."""
     context = track.contexts[moment.context]
+    rate, seconds = context.timing.frame_rate, excerpt.seconds(context)
     part = activity[context.rows][excerpt.first : excerpt.end]
-    at = (moment.step - excerpt.first) / FRAME_RATE
-    where = moment.seconds + context.start_frame / FRAME_RATE
+    at = (moment.step - excerpt.first) / rate
+    where = moment.step / rate + context.start_frame / rate
     share = words.percent(moment.value / largest) if largest else "0 %"
     full = BEFORE_SECONDS + AFTER_SECONDS
-    strength = f"{words.number(moment.value)}, {share} of its maximum"
+    strength = f"{words.short_number(moment.value)}, {share} of its maximum"
     return Firing(
         clip=clip,
         marks=_recurrences(track, excerpt),
         trace=trace(part, largest),
-        moment=round(at / excerpt.seconds, 4),
-        length=round(excerpt.seconds / full, 4),
+        moment=round(at / seconds, 4),
+        length=round(seconds / full, 4),
         late=round(max(BEFORE_SECONDS - at, 0) / full, 4),
         highest=moment.band is None,
         label=f"{track.row.track_id} around {where:.1f} seconds",
@@ -94,23 +94,24 @@ def firing(
 
 
 def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
-    """Draw the raster's lines below each other; onsets stand where they are heard."""
+    """Data of the raster, with lines below each other and onsets at the times at which they
+    sound."""
     columns = max(len(line.values) for line in lines)
-    count = len(lines)
+    count, rate = len(lines), lines[0].context.timing.frame_rate
     marks, groups, borders = [], [], []
     at = 0
     for onsets, members in groupby(lines, key=lambda line: tuple(line.context.onsets)):
         size = len(list(members))
         top, bottom = 100 * at / count, 100 * (at + size) / count
         for onset in onsets:
-            x = 100 * onset * FRAME_RATE / rows_a_column / columns
+            x = 100 * onset * rate / rows_a_column / columns
             if x < 100:
                 marks.append(f"M{x:.2f} {top:.2f}V{bottom:.2f}")
         names = " ".join(f"{onset:.1f}" for onset in onsets)
         groups.append(Tick(round((top + bottom) / 2, 2), f"{names or 'none'} ({size})"))
         borders.append(round(bottom, 2))
         at += size
-    seconds = columns * rows_a_column / FRAME_RATE
+    seconds = columns * rows_a_column / rate
     step = next(s for s in (1, 2, 5, 10, 20, 60) if seconds / s <= 10 or s == 60)
     named = len(groups) <= MOST_GROUPS
     return Raster(
@@ -124,9 +125,9 @@ def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
 
 
 def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
-    """Motifs and their verified returns within an excerpt, each stretch once."""
+    """Motifs and their verified returns within an excerpt, without repetitions."""
     context = track.contexts[excerpt.context]
-    start = (context.start_frame + excerpt.first) / FRAME_RATE
+    start = (context.start_frame + excerpt.first) / context.timing.frame_rate
     spans = {
         (kind, span.start_sample / label.sample_rate, span.samples / label.sample_rate)
         for label in track.labels
@@ -134,7 +135,7 @@ def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
     }
     marks: list[Mapping[str, object]] = []
     for kind, first, length in sorted(spans, key=lambda one: (one[1], one[0], one[2])):
-        low, high = max(first - start, 0.0), min(first + length - start, excerpt.seconds)
+        low, high = max(first - start, 0.0), min(first + length - start, excerpt.seconds(context))
         if high > low:
             marks.append({"kind": kind, "from": round(low, 3), "to": round(high, 3), "label": kind})
     return marks

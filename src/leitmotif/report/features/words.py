@@ -4,30 +4,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leitmotif.probe.targets import now
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
-from leitmotif.report.features.listening import Context, Track
+from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
 from leitmotif.report.words import MINUS
 from leitmotif.tables.candidates import CandidateRow
 
 WEAK = 0.2
-"""Correlations below it say next to nothing of what a feature hears."""
+"""Weaker correlations say almost nothing about what a feature responds to."""
 CLOCK = 0.5
-"""Share of the variance from which on a feature is called a clock."""
+"""Minimum share of the variance, explained by the step, at which a feature is called a clock."""
 
 
 def percent(share: float) -> str:
-    """Such as ``12.3 %`` or ``0.02 %``: two digits that count."""
+    """A percentage such as ``12.3 %`` or ``0.02 %``."""
     value = 100 * share
     digits = 0 if value >= 99.95 or value == 0 else 1 if value >= 1 else 2 if value >= 0.1 else 3
     return f"{value:.{digits}f} %"
 
 
-def number(value: float) -> str:
-    """Three digits that count, with a true minus sign."""
+def short_number(value: float) -> str:
+    """A number with three significant digits and a true minus sign."""
     return signed(f"{value:.3g}")
 
 
@@ -42,21 +41,21 @@ def effect(row: CandidateRow) -> str:
 
 
 def horizon(name: str) -> str:
-    """``5-7s`` as it is written in a sentence."""
+    """A horizon such as ``5-7s`` in the form for sentences: ``5 to 7 s``."""
     return name.removesuffix("s").replace("-", " to ") + " s"
 
 
 def claim(row: CandidateRow | None) -> str:
-    """What the probes say, as a sentence."""
+    """Result of the probes, as a sentence."""
     if row is None:
         return (
-            "The probes did not choose this feature; it was changed as one of a group, "
-            "or as a comparison."
+            "The probes did not select this feature; it was changed as part of a group or as a "
+            "comparison."
         )
     more = "more" if row.effect > 0 else "less"
     return (
         f"The more it is active, the {more} likely a recurrence begins {horizon(row.horizon)} "
-        f"later: partial correlation {effect(row)}, the controls removed."
+        f"later: partial correlation {effect(row)}, after the controls."
     )
 
 
@@ -67,45 +66,49 @@ def density(one: Density) -> str:
 
 
 def onsets(around: Around) -> str:
-    """Where before an onset it surely differs, furthest ahead and most, as a sentence."""
+    """Where before an onset the activity differs: furthest ahead and most, as a sentence."""
     difference = around.before - around.elsewhere
     ahead = around.seconds > 0
     if not np.isfinite(difference[ahead]).any():
-        return "Nothing can be compared: no place has a recurrence ahead in some tracks only."
+        return (
+            "No comparison is possible: no place has a recurrence ahead in only some of the tracks."
+        )
     sure = np.flatnonzero(around.sure & ahead)
     if not len(sure):
-        return "Before onsets it is nowhere surely more or less active than at the same places."
+        return (
+            "Before onsets its activity nowhere differs significantly from that at the same places."
+        )
     far = int(sure[-1])
     most = int(sure[np.abs(difference[sure]).argmax()])
-    text = f"Furthest ahead, it differs {_difference(around, far)}"
-    return f"{text}." if most == far else f"{text}; it differs most {_difference(around, most)}."
+    text = f"The earliest significant difference is {_difference(around, far)}"
+    return f"{text}." if most == far else f"{text}; the largest is {_difference(around, most)}."
 
 
 def _difference(around: Around, lag: int) -> str:
     with_one, without = float(around.before[lag]), float(around.elsewhere[lag])
     return (
-        f"{around.seconds[lag]:.1f} s before an onset, with {number(with_one)} against "
-        f"{number(without)} at the same places of tracks without one "
+        f"{around.seconds[lag]:.1f} s before an onset: {short_number(with_one)} against "
+        f"{short_number(without)} at the same places of tracks without an onset "
         f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
     )
 
 
 def clock(share: float) -> str:
-    """How much of the activity is the place in the context, as a sentence."""
+    """Share of the activity that the place in the context explains, as a sentence."""
     if share >= CLOCK:
         return f"It is mostly a clock: the step alone explains {percent(share)} of its activity."
     return f"The step alone explains {percent(share)} of its activity."
 
 
 def hears(links: Sequence[Link]) -> str:
-    """Which simple property of the sound it goes along with, as a sentence."""
+    """Simple property of the sound with the strongest correlation, as a sentence."""
     best = max(links, key=lambda link: abs(link.r))
     if abs(best.r) < WEAK:
         return (
             f"No property explains it: the strongest correlation is {signed(f'{best.r:+.2f}')}, "
             f"with {best.name}."
         )
-    return f"It goes along with {best.name} (r = {signed(f'{best.r:+.2f}')})."
+    return f"It correlates with {best.name} (r = {signed(f'{best.r:+.2f}')})."
 
 
 def band(moment: Moment) -> str:
@@ -113,17 +116,17 @@ def band(moment: Moment) -> str:
     assert moment.band is not None
     low, high = BANDS[moment.band]
     if low == 0:
-        return f"from the weaker {100 * high:.0f} %"
+        return f"from the weakest {100 * high:.0f} %"
     return f"from {100 * low:.0f} to {100 * high:.0f} %"
 
 
-def to_come(moment: Moment, track: Track, context: Context) -> str:
+def to_come(moment: Moment, track: Track, context: ListenedContext) -> str:
     """When the next recurrence begins after a moment."""
-    ahead = context.onsets - now(moment.step)
+    ahead = context.onsets - context.timing.now(moment.step)
     later = ahead[ahead > 0]
     if len(later):
         unsure = "" if track.complete else " known"
         return f"next{unsure} recurrence in {later[0]:.1f} s"
     if not track.complete:
         return "its recurrences are not all decided"
-    return "no recurrence to come"
+    return "no recurrence ahead"

@@ -1,5 +1,8 @@
 // Clips beside the page. A page that was opened as a file may not fetch them, but may load scripts.
 
+import { bytes } from "./drawing.js";
+import { decoded } from "./player.js";
+
 const loading = new Map(); // id -> promise of a clip
 
 window.leitmotifClip = (clip) => loading.get(clip.id)?.arrived(clip);
@@ -24,10 +27,6 @@ export function loadClip(id) {
   return loading.get(id).promise;
 }
 
-export function bytes(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
 async function opened({ id, rate, samples, outline, chroma, flac }) {
   const clip = {
     id, rate, samples,
@@ -39,10 +38,9 @@ async function opened({ id, rate, samples, outline, chroma, flac }) {
     chroma: bytes(chroma.data),
     buffer: null,
   };
-  // At the clip's own rate, so that nothing is resampled.
   if (window.OfflineAudioContext) {
     try {
-      clip.buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes(flac).buffer);
+      clip.buffer = await decoded(bytes(flac).buffer, rate);
     } catch {
       throw new Error(`this browser cannot decode FLAC: play clips/${id}.flac with another program`);
     }

@@ -121,7 +121,7 @@ export class Desk {
     const place = this.player.position;
     this.blind = !this.blind;
     this.open(this.index).then(() => this.player.seek(place));
-    this.#say(this.blind ? "Blind: A and B by chance, until you have answered." : "A is before, B is after.");
+    this.#say(this.blind ? "Blind: A and B are in random order until you have answered." : "A is before, B is after.");
   }
 
   choose(number) {
@@ -142,7 +142,7 @@ export class Desk {
     this.said = null;
     this.show();
     const [a, b] = this.order;
-    this.#say(`Kept. A was ${this.pair[a].name}, B was ${this.pair[b].name}.`);
+    this.#say(`Saved. A was ${this.pair[a].name}, B was ${this.pair[b].name}.`);
     return true;
   }
 
@@ -179,9 +179,9 @@ export class Desk {
       ["A", "hear A", () => this.choose(0)],
       ["B", "hear B", () => this.choose(1)],
       ["L", "loop", acts.loop],
-      ["S", "go to just before the motif is due", () => (this.pair.due === null ? false : acts.due())],
-      ["←", "back by half a second", () => player.seek(player.position - STEP), true],
-      ["→", "on by half a second", () => player.seek(player.position + STEP), true],
+      ["S", "jump to just before the motif is due", () => (this.pair.due === null ? false : acts.due())],
+      ["←", "half a second back", () => player.seek(player.position - STEP), true],
+      ["→", "half a second forward", () => player.seek(player.position + STEP), true],
     ]);
     addKeys("Pairs", [
       ["N", "next pair", acts.next],

@@ -19,7 +19,7 @@ for (const container of document.querySelectorAll(".tally")) {
   const draw = () => drawTally(container, answers);
   container.querySelector("[data-do=save]").addEventListener("click", () => answers.save());
   container.querySelector("[data-do=over]").addEventListener("click", () => {
-    if (confirm("Forget all answers of this report in this browser?")) answers.startOver();
+    if (confirm("Delete all answers of this report in this browser?")) answers.startOver();
   });
   answers.addEventListener("change", draw);
   draw();

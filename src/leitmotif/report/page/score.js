@@ -1,13 +1,12 @@
 // A clip as it is seen: waveform above chroma, marks upon them, the playhead.
 
-import { colour, picture, prepared, scale } from "./colours.js";
+import { chromaPicture, colour, drawWave, letters, namePitches, prepared } from "./drawing.js";
 
 const HEAD = 18; // CSS pixels above the waveform, for the names of marks
 const FOOT = 16; // below the chroma, for seconds
 const GAP = 6;
 const WAVE_SHARE = 0.5; // of what is between; chroma has the rest
 export const GUTTER = 20; // for the names of pitches
-const PITCHES = { C: 0, E: 4, G: 7, B: 11 };
 
 // Kinds of marks: `motif` and `return` colour what lies in them, `slot` is shaded, `line` is a
 // boundary, `changed` a bar below the waveform.
@@ -80,34 +79,20 @@ export class Score {
   #wave(context) {
     const { step, outline, rate } = this.clip;
     const [top, bottom] = this.wave;
-    const middle = (top + bottom) / 2;
-    const peak = outline.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-    const gain = ((bottom - top) / 2 - 1) / peak;
     const colours = { motif: colour("--motif"), return: colour("--recurrence"), none: colour("--wave") };
-    for (let x = GUTTER; x < this.width; x += 1) {
-      const first = Math.floor((this.seconds(x) * rate) / step);
-      const last = Math.max(first + 1, Math.ceil((this.seconds(x + 1) * rate) / step));
-      let [low, high] = [127, -128];
-      for (let at = first; at < Math.min(last, outline.length / 2); at += 1) {
-        low = Math.min(low, outline[2 * at]);
-        high = Math.max(high, outline[2 * at + 1]);
-      }
-      if (low > high) continue;
-      context.fillStyle = colours[this.#marked(this.seconds(x)) ?? "none"];
-      const from = middle - high * gain;
-      context.fillRect(x, from, 1, Math.max(1, middle - low * gain - from));
-    }
+    drawWave(context, {
+      outline, step, middle: (top + bottom) / 2, reach: (bottom - top) / 2 - 1, from: GUTTER, to: this.width,
+      sample: (x) => this.seconds(x) * rate,
+      fill: (x) => colours[this.#marked(this.seconds(x)) ?? "none"],
+    });
   }
 
   #chroma(context) {
     const { frames, frameSamples, chroma, rate } = this.clip;
     const [top, bottom] = this.low;
-    const turned = new Uint8Array(chroma.length);
-    // Low pitches at the bottom, as in a score.
-    for (let row = 0; row < 12; row += 1) turned.set(chroma.subarray(row * frames, (row + 1) * frames), (11 - row) * frames);
     context.imageSmoothingEnabled = false;
     const paint = (name, from, to) => {
-      const image = picture(turned, frames, 12, scale(colour("--well"), colour(name), 1.4));
+      const image = chromaPicture(chroma, frames, name);
       context.save();
       context.beginPath();
       context.rect(this.x(from), top, this.x(to) - this.x(from), bottom - top);
@@ -121,18 +106,13 @@ export class Score {
       if (kind === "motif") paint("--motif", from, to);
       if (kind === "return") paint("--recurrence", from, to);
     }
-    context.fillStyle = colour("--muted");
-    context.font = `500 9px ${colour("--font")}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    const row = (bottom - top) / 12;
-    for (const [name, pitch] of Object.entries(PITCHES)) context.fillText(name, GUTTER / 2 - 2, bottom - (pitch + 0.5) * row);
+    namePitches(context, GUTTER / 2 - 2, top, bottom);
   }
 
   #seconds(context) {
     const step = [0.5, 1, 2, 5, 10].find((one) => (one / this.clip.seconds) * (this.width - GUTTER) > 34) ?? 20;
     context.fillStyle = colour("--muted");
-    context.font = `400 10px ${colour("--font")}`;
+    context.font = letters(400, 10);
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
     for (let second = step; second < this.clip.seconds; second += step) {
@@ -160,7 +140,7 @@ export class Score {
       context.fillRect(left, HEAD - 4, right - left, 3);
     }
     if (!label) return;
-    context.font = `560 11px ${colour("--font")}`;
+    context.font = letters(560, 11);
     context.textBaseline = "alphabetic";
     context.textAlign = "left";
     const wide = context.measureText(label).width;
@@ -174,7 +154,7 @@ export class Score {
     context.fillStyle = colour("--well");
     context.fillRect(left, HEAD, this.width - left, this.low[1] - HEAD);
     context.fillStyle = colour("--muted");
-    context.font = `400 12px ${colour("--font")}`;
+    context.font = letters(400, 12);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillText("by ear alone", (left + this.width) / 2, (HEAD + this.low[1]) / 2);

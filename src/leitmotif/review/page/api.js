@@ -66,7 +66,7 @@ export class Api {
     } catch {
       throw new Problem({
         what: "The server does not answer",
-        fix: "see whether `leitmotif review` still runs, start it again, then try again",
+        fix: "check whether `leitmotif review` is still running; if not, start it, then try again",
       });
     }
     if (response.ok) return response;
@@ -84,8 +84,4 @@ export class Api {
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export function bytes(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

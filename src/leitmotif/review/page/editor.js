@@ -3,7 +3,7 @@
 import { Lane } from "./lane.js";
 import { duration, time } from "./words.js";
 
-const STEP = 1 / 50; // seconds: a frame
+const STEP = 0.02; // seconds that a key moves a border
 const MARGIN = 0.25; // of the longer window, shown on either side where the context is not
 const NAMES = ["motif", "recurrence"];
 const EDGES = NAMES.flatMap((name) => ["start", "end"].map((edge) => [name, edge]));

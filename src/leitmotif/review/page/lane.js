@@ -1,12 +1,10 @@
 // One lane: waveform above chroma, the window between its two edges, the playhead.
 
-import { bytes } from "./api.js";
-import { colour, picture, prepared, scale } from "./colours.js";
+import { bytes, chromaPicture, colour, drawWave, namePitches, prepared } from "./drawing.js";
 
 const WAVE_SHARE = 0.56; // of the lane's height; chroma has the rest
 const GAP = 6;
 const GUTTER = 22; // for the names of the pitches
-const PITCHES = { C: 0, E: 4, G: 7, B: 11 }; // those that are named
 
 export class Lane {
   constructor(view) {
@@ -66,36 +64,18 @@ export class Lane {
   }
 
   #wave(context, height) {
-    const { step } = this.clip.outline;
-    const middle = height / 2;
-    const peak = this.outline.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-    const gain = (middle - 2) / peak;
-    context.fillStyle = colour("--lane", this.view);
-    for (let x = GUTTER; x < this.width; x += 1) {
-      const first = Math.floor((this.sample(x) - this.clip.start_sample) / step);
-      const last = Math.max(first + 1, Math.ceil((this.sample(x + 1) - this.clip.start_sample) / step));
-      let [low, high] = [127, -128];
-      for (let at = Math.max(0, first); at < Math.min(last, this.outline.length / 2); at += 1) {
-        low = Math.min(low, this.outline[2 * at]);
-        high = Math.max(high, this.outline[2 * at + 1]);
-      }
-      if (low > high) continue; // beyond the clip
-      const top = middle - high * gain;
-      context.fillRect(x, top, 1, Math.max(1, middle - low * gain - top));
-    }
+    const lane = colour(`--${this.name}`);
+    drawWave(context, {
+      outline: this.outline, step: this.clip.outline.step, middle: height / 2, reach: height / 2 - 2, from: GUTTER, to: this.width,
+      sample: (x) => this.sample(x) - this.clip.start_sample,
+      fill: () => lane,
+    });
   }
 
   #chroma(context, top, bottom, turn) {
     const { frames, first_frame: firstFrame, frame_samples: frameSamples } = this.clip.chroma;
     if (!frames) return;
-    const turned = new Uint8Array(this.chroma.length);
-    for (let row = 0; row < 12; row += 1) {
-      // Low pitches at the bottom, as in a score.
-      const from = (((row + turn) % 12) + 12) % 12;
-      turned.set(this.chroma.subarray(from * frames, (from + 1) * frames), (11 - row) * frames);
-    }
-    const colours = scale(colour("--well"), colour("--lane", this.view), 1.4);
-    const image = picture(turned, frames, 12, colours);
+    const image = chromaPicture(this.chroma, frames, `--${this.name}`, turn);
     const left = this.x(firstFrame * frameSamples);
     const right = this.x((firstFrame + frames) * frameSamples);
     context.save();
@@ -105,14 +85,7 @@ export class Lane {
     context.imageSmoothingEnabled = false;
     context.drawImage(image, left, top, right - left, bottom - top);
     context.restore();
-    context.fillStyle = colour("--muted");
-    context.font = `500 9px ${colour("--font")}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    const row = (bottom - top) / 12;
-    for (const [name, pitch] of Object.entries(PITCHES)) {
-      context.fillText(name, GUTTER / 2 - 2, bottom - (pitch + 0.5) * row);
-    }
+    namePitches(context, GUTTER / 2 - 2, top, bottom);
   }
 
   // A tick for each second from the proposed start, equally placed in both lanes.

@@ -3,21 +3,24 @@
 
 import { Api, newKey, Problem } from "./api.js";
 import { Editor } from "./editor.js";
-import { legend, listen } from "./keys.js";
-import { Player } from "./player.js";
+import { addKeys, listen, typing } from "./keys.js";
+import { decoded, Player } from "./player.js";
 import { remember, setting, themes } from "./settings.js";
 import { Screen } from "./screen.js";
+import { arranged } from "./sequence.js";
+import { KEYS } from "./table.js";
 import { time, transposition, VERDICTS } from "./words.js";
 
 const [, , REVIEWER, QUEUE, FIRST_PAIR] = location.pathname.split("/");
 const api = new Api(REVIEWER, QUEUE);
 const screen = new Screen(REVIEWER, QUEUE);
 const editor = new Editor(() => {
-  if (player?.playing) play(player.mode);
+  if (player.playing) play(sounding.mode);
 });
+const player = new Player();
 const toggles = { context: false, loop: false, autoplay: true, key: false };
 
-let player = null;
+let sounding = null; // what was played last: its mode, its sound, where each clip lies in it
 let current = null; // the item shown, with its decoded clips
 let upcoming = null; // a promise of the next one
 let state = null;
@@ -29,13 +32,9 @@ let touched = false; // whether the browser lets us make sound
 
 async function prepare(item) {
   if (!item?.clips) return item;
-  if (!player) {
-    player = new Player(item.sample_rate);
-    player.addEventListener("change", () => screen.playing(player.mode));
-  }
   const entries = Object.entries(item.clips);
   const [buffers, matrix] = await Promise.all([
-    Promise.all(entries.map(async ([, clip]) => player.decode(await api.clip(clip.name)))),
+    Promise.all(entries.map(async ([, clip]) => decoded(await api.clip(clip.name), item.sample_rate))),
     item.matrix ? api.matrix(item.track.id, item.transposition) : null,
   ]);
   item.buffers = Object.fromEntries(entries.map(([name], index) => [name, buffers[index]]));
@@ -78,7 +77,7 @@ async function open(pair, history) {
 }
 
 function show(item, fresh, history) {
-  player?.stop();
+  player.open([]); // also what is only about to play
   current = item;
   state = fresh ?? state;
   screen.state(state);
@@ -101,22 +100,35 @@ function redraw() {
 
 // ---- playback
 
+// What plays: turn, motif, recurrence or both; null for nothing.
+function playing() {
+  return player.playing ? sounding.mode : null;
+}
+
 function play(mode) {
   if (!current?.buffers) return;
-  player.play(mode, editor.parts(current, toggles.context), toggles.loop);
-  requestAnimationFrame(follow);
+  sounding = { mode, ...arranged(mode, editor.parts(current, toggles.context), toggles.loop) };
+  player.open([sounding.buffer]);
+  if (toggles.loop) player.loop = [0, sounding.buffer.duration];
+  player.play().then(follow);
 }
 
 function toggleMode(mode) {
-  if (player?.mode === mode || (mode === "turn" && player?.playing)) player.stop();
+  if (playing() === mode || (mode === "turn" && player.playing)) player.stop();
   else play(mode);
 }
 
+// Where each clip is now, in its seconds: {motif: 3.21}, or {} between them.
+function positions() {
+  if (!player.playing) return {};
+  const now = player.heard;
+  const heard = sounding.places.filter(({ at, duration }) => now >= at && now < at + duration);
+  return Object.fromEntries(heard.map(({ name, at, offset }) => [name, offset + now - at]));
+}
+
 function follow() {
-  const positions = player.positions();
-  editor.playheads(positions);
+  editor.playheads(positions());
   if (player.playing) requestAnimationFrame(follow);
-  else editor.playheads({});
 }
 
 // ---- decisions
@@ -124,7 +136,7 @@ function follow() {
 async function decide(verdict) {
   if (!current || busy) return;
   if (current.decision) {
-    screen.say(`You said ${current.decision.verdict} already. Undo it first: press U.`, "warn");
+    screen.say(`You already decided: ${current.decision.verdict}. Undo it first: press U.`, "warn");
     return;
   }
   if (current.problem && verdict !== "rejected") {
@@ -155,7 +167,7 @@ async function undo() {
   await work(async () => {
     const answer = await api.undo({ key: newKey(), undoes: undone.key });
     state = answer.state;
-    screen.say(`Taken back: ${VERDICTS[undone.verdict].toLowerCase()}.`);
+    screen.say(`Undone: ${VERDICTS[undone.verdict].toLowerCase()}.`);
     upcoming = null;
     await open(answer.undone, "push");
   });
@@ -167,7 +179,7 @@ async function skip() {
     if (!current.decision) {
       const answer = await api.skip(current.pair);
       state = answer.state;
-      screen.say("Skipped: it comes again at the end.");
+      screen.say("Skipped: the item comes again at the end.");
     }
     upcoming = upcoming && state.progress.remaining > 1 ? upcoming : null;
     await forward();
@@ -213,12 +225,12 @@ const ACTIONS = {
   verdict: decide,
   toggle,
   nudge: (direction, event) => editor.nudge(Number(direction) * (event.shiftKey ? 5 : 1)),
-  do: (what) => ({ undo, skip, note, edge: () => editor.nextEdge(), reset: () => editor.reset(), legend: showLegend })[what](),
+  do: (what) => ({ undo, skip, note, edge: () => editor.nextEdge(), reset: () => editor.reset() })[what](),
 };
 
 function act(kind, value, event) {
   touched = true;
-  if (!current && !["undo", "legend"].includes(value)) return;
+  if (!current && value !== "undo") return;
   ACTIONS[kind](value, event);
 }
 
@@ -227,7 +239,7 @@ function toggle(name) {
   remember(name, toggles[name]);
   screen.toggle(name, toggles[name]);
   if (name === "context" || name === "key") editor.draw();
-  if (player?.playing && (name === "loop" || name === "context")) play(player.mode);
+  if (player.playing && (name === "loop" || name === "context")) play(sounding.mode);
 }
 
 function note() {
@@ -237,21 +249,21 @@ function note() {
   });
 }
 
-function showLegend() {
-  document.getElementById("legend").showModal();
-}
-
 function start() {
   for (const name of Object.keys(toggles)) {
     toggles[name] = setting(name, toggles[name]);
     screen.toggle(name, toggles[name]);
   }
   themes(document.getElementById("theme"), redraw);
-  legend(document.getElementById("legend-keys"));
-  const single = document.getElementById("single-keys");
-  single.checked = setting("keys", true);
-  single.addEventListener("change", () => remember("keys", single.checked));
-  listen(act, () => single.checked);
+  for (const [title, rows] of KEYS) {
+    addKeys(title, rows.map(([key, kind, value, meaning]) => [key, meaning, (event) => act(kind, value, event), kind === "nudge"]));
+  }
+  listen(document.getElementById("legend"), document.getElementById("legend-open"));
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.repeat || typing(event)) return;
+    event.preventDefault();
+    act("do", "undo", event);
+  });
   for (const kind of ["play", "verdict", "toggle", "do"]) {
     for (const button of document.querySelectorAll(`button[data-${kind}]`)) {
       button.addEventListener("click", (event) => {
@@ -261,7 +273,7 @@ function start() {
       });
     }
   }
-  document.getElementById("legend-open").addEventListener("click", showLegend);
+  player.addEventListener("change", () => screen.playing(playing()));
   document.addEventListener("pointerdown", () => (touched = true), { once: true });
   window.addEventListener("popstate", () => {
     const pair = location.pathname.split("/")[4];
@@ -270,13 +282,17 @@ function start() {
   });
   window.addEventListener("resize", redraw);
   if (FIRST_PAIR) open(FIRST_PAIR, null);
-  else guarded(async () => {
+  else first();
+}
+
+function first() {
+  guarded(async () => {
     const got = await fetchNext([]);
     show(got.item, got.state, "replace");
-  }, start);
+  }, first);
 }
 
 start();
 
 // For tests and the curious: what plays, and how loud it is.
-window.review = { get player() { return player; }, get current() { return current; }, time, transposition };
+window.review = { player, playing, positions, get current() { return current; }, time, transposition };

@@ -1,6 +1,6 @@
 // The whole track compared with itself, and where the pair lies in it.
 
-import { colour, picture, prepared, scale } from "./colours.js";
+import { colour, picture, prepared, scale } from "./drawing.js";
 
 const MARGIN = 10; // CSS pixels at the top and on the left, where the windows are marked
 

@@ -36,7 +36,7 @@ export class Screen {
     element("item").hidden = false;
     element("item").classList.toggle("unheard", Boolean(item.problem));
     element("question").textContent =
-      this.queue === "review" ? "Does this motif return?" : "You disagree: does this motif return?";
+      this.queue === "review" ? "Does this motif return?" : "Reviewers disagree: does this motif return?";
     const facts = [item.track.name, item.track.credit];
     if (item.scores) facts.push(scores(item.scores));
     element("track").textContent = facts.filter(Boolean).join(" · ");
@@ -124,17 +124,17 @@ export class Screen {
     if (!state.proposals) {
       this.#message("The queue is empty", {
         found: "data/proposals.jsonl has no proposals",
-        "to do": "if that is a surprise, look at metrics/proposals.json, and run `dvc repro proposals`",
+        "to do": "if you expected proposals, look at metrics/proposals.json and run `dvc repro proposals`",
       });
     } else if (this.queue === "disagreements") {
       this.#message("No disagreements", {
-        found: "all who decided the same items agree on them, or they have been settled",
-        "to do": "`leitmotif agreement` prints how far the reviewers agree",
+        found: "reviewers agree on all items that they share, or have settled them",
+        "to do": "run `leitmotif agreement` to see how well the reviewers agree",
       });
     } else {
       this.#message("All decided", {
-        found: `${decided} decisions are on the disk`,
-        "to do": "commit data/decisions, then `dvc repro` carries the verified labels on",
+        found: `${decided} decisions are saved`,
+        "to do": "commit data/decisions, then run `dvc repro` to use the verified labels",
       });
     }
   }
@@ -178,11 +178,11 @@ export class Screen {
     const box = element("others");
     box.hidden = !item.others?.length;
     box.textContent = (item.others ?? [])
-      .map(({ reviewer, verdict, note }) => `${reviewer} said ${verdict}${note ? `: “${note}”` : ""}`)
+      .map(({ reviewer, verdict, note }) => `${reviewer}: ${verdict}${note ? `: “${note}”` : ""}`)
       .join("\n");
     element("own").hidden = !item.decision;
     element("own").textContent = item.decision
-      ? `You decided: ${item.decision.verdict}. Undo (U) takes it back.`
+      ? `You decided: ${item.decision.verdict}. Undo (U) reopens the item.`
       : "";
   }
 
@@ -199,8 +199,8 @@ export class Screen {
     const { motif, recurrence } = item.windows;
     const lag = (recurrence.start_sample - motif.start_sample) / item.sample_rate;
     element("matrix-caption").textContent =
-      `The whole track, ${item.matrix.seconds.toFixed(0)} s, against itself. ` +
-      `The pair is ${lag.toFixed(1)} s apart, ${transposition(item.transposition)}.`;
+      `Self-similarity of the whole track, ${item.matrix.seconds.toFixed(0)} s. ` +
+      `The windows are ${lag.toFixed(1)} s apart, ${transposition(item.transposition)}.`;
     element("matrix").setAttribute("aria-label", "Self-similarity of the track with the pair marked");
   }
 

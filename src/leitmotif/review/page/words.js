@@ -27,7 +27,7 @@ export function transposition(semitones) {
 export function progress({ decided, remaining, skipped, per_minute: pace, seconds_left: left }) {
   const parts = [`${decided} of ${decided + remaining}`];
   if (skipped) parts.push(`${skipped} skipped`);
-  if (pace) parts.push(`${pace < 10 ? pace.toFixed(1) : Math.round(pace)} a minute`);
+  if (pace) parts.push(`${pace < 10 ? pace.toFixed(1) : Math.round(pace)} per minute`);
   if (left && remaining) parts.push(`${remainingTime(left)} left`);
   return parts.join(" · ");
 }

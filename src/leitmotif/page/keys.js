@@ -10,6 +10,11 @@ export function addKeys(title, rows) {
   sections.push([title, rows]);
 }
 
+// Whether a key is for a dialog or a field, and not for the page.
+export function typing(event) {
+  return document.querySelector("dialog[open]") || event.target.closest("textarea, input, select");
+}
+
 export function listen(dialog, open) {
   addKeys("Page", [["?", "this list", () => dialog.showModal()]]);
   open.hidden = false;
@@ -20,7 +25,7 @@ export function listen(dialog, open) {
   const byKey = new Map(sections.flatMap(([, rows]) => rows.map((row) => [row[0], row])));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !single.checked) return;
-    if (document.querySelector("dialog[open]") || event.target.closest("textarea, input, select")) return;
+    if (typing(event)) return;
     // A button or a link that has the focus is pressed by Space, as everywhere.
     if (event.key === " " && event.target.closest("button, a, summary")) return;
     const row = byKey.get(NAMES[event.key] ?? event.key.toUpperCase());

@@ -4,6 +4,11 @@
 const LEAD = 0.03; // seconds from a press to the first sample
 const FADE = 0.004; // seconds: time constant of a cross-fade; the two gains always add up to 1
 
+// At the clip's own rate, so that nothing is resampled.
+export function decoded(encoded, rate) {
+  return new OfflineAudioContext(1, 1, rate).decodeAudioData(encoded);
+}
+
 export class Player extends EventTarget {
   #voices = [];
   #at = 0; // the clock when the voices started

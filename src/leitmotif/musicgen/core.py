@@ -1,0 +1,197 @@
+"""The parts of a MusicGen, and what each pass through them needs: prompts, positions, codes."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leitmotif.checkpoints import usable_device
+from leitmotif.errors import ModelError
+from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
+from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
+from leitmotif.sites import sites_of
+
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class Conditioning(NamedTuple):
+    """Prompts, encoded and projected for every block of the decoder."""
+
+    text: list[TextKeys]
+    mask: Tensor | None  # [B, 1, 1, L], True where attended; None attends to everything
+
+
+class Core:
+    """Decoder, text encoder and codec of a MusicGen; no weight asks for a gradient."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.decoder = parts.decoder.eval().requires_grad_(False)
+        self.text = parts.text.eval().requires_grad_(False)
+        self.codec = parts.codec.eval().requires_grad_(False)
+        self.config = self.decoder.config
+        self.default_guidance_scale = parts.guidance_scale
+        self._positions = torch.empty(0)
+
+    def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
+        """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
+        place = usable_device(device) if device else None
+        kind = dtype_of(dtype) if dtype else None
+        self.decoder.to(device=place, dtype=kind)
+        self.text.to(device=place, dtype=kind)
+        self.codec.to(device=place, dtype=self.dtype_beside)
+        self._positions = torch.empty(0)
+        for name in ("fingerprint", "codec_fingerprint"):
+            self.__dict__.pop(name, None)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.decoder.heads.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the decoder."""
+        return self.decoder.heads.weight.dtype
+
+    @property
+    def dtype_beside(self) -> torch.dtype:
+        """Precision of what is computed beside the decoder: its codec, autoencoders."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
+
+    @property
+    def num_layers(self) -> int:
+        """Blocks of the decoder."""
+        return self.config.layers
+
+    @property
+    def width(self) -> int:
+        """Width of the residual stream."""
+        return self.config.width
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second."""
+        return self.codec.sample_rate
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples that a codec frame stands for."""
+        return self.codec.hop
+
+    @property
+    def frame_rate(self) -> float:
+        """Codec frames, and decoder steps, a second."""
+        return self.sample_rate / self.samples_per_frame
+
+    @property
+    def hearing_seconds(self) -> float:
+        """How far EnCodec's encoder hears past a frame's end; measured, see docs/model.md."""
+        return self.codec.hearing_seconds
+
+    @property
+    def codebooks(self) -> int:
+        """K."""
+        return self.config.codebooks
+
+    @property
+    def codebook_size(self) -> int:
+        """V, of each codebook."""
+        return self.config.codebook_size
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Steps by which each codebook lags behind: its number; see ``model.delay``."""
+        return tuple(range(self.codebooks))
+
+    @property
+    def attention_reach(self) -> int | None:
+        """None: a step attends to all earlier ones."""
+        return None
+
+    @property
+    def sites(self) -> list[str]:
+        """All sites, in the order in which a pass reaches them."""
+        return sites_of(self.num_layers)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
+        return fingerprint([self.decoder, self.text, self.codec], self.config)
+
+    @cached_property
+    def codec_fingerprint(self) -> str:
+        """SHA-256 of the codec's settings and weights (64 hex), the same beside any decoder."""
+        return codec_fingerprint(self.codec)
+
+    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
+        """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""
+        return self.codec.encode(samples)
+
+    def decode_audio(self, codes: Tensor) -> Tensor:
+        """Decode codes [B, K, T] to samples [B, n]."""
+        return self.codec.decode(codes)
+
+    def positions(self, steps: int) -> Tensor:
+        """Position embeddings [S, d] of the first ``steps`` steps."""
+        if self._positions.shape[0] < steps:
+            self._positions = sinusoidal_positions(
+                max(steps, 2048), self.width, exact=self.dtype == torch.float64
+            ).to(device=self.device, dtype=self.dtype)
+        return self._positions[:steps]
+
+    def condition(self, prompts: str | Sequence[str] | None, rows: int) -> Conditioning | None:
+        """Encode prompts for a batch of ``rows``; None for None. Raises ModelError."""
+        if prompts is None:
+            return None
+        prompts = [prompts] * rows if isinstance(prompts, str) else list(prompts)
+        if len(prompts) != rows:
+            raise ModelError(
+                "prompts and rows do not match",
+                found=f"{len(prompts)} prompts",
+                expected=f"1 or {rows}",
+            )
+        distinct = list(dict.fromkeys(prompts))
+        states, mask = self.text(distinct)
+        rows_of = torch.tensor([distinct.index(prompt) for prompt in prompts], device=self.device)
+        text = self.decoder.text_keys(states.clone())
+        expanded = [TextKeys(keys[rows_of], values[rows_of]) for keys, values in text]
+        return Conditioning(expanded, None if mask is None else mask[rows_of, None, None])
+
+    def check_codes(self, codes: Tensor) -> Tensor:
+        """Return codes on the model's device; raises ModelError for a wrong shape, type or token.
+
+        A padded or delayed sequence is refused here, where it would silently be read as music.
+        """
+        config = self.config
+        ok = codes.dim() == 3 and codes.shape[1] == config.codebooks and codes.shape[2] > 0
+        if not ok or codes.is_floating_point() or codes.dtype == torch.bool:
+            raise ModelError(
+                "these are not codes",
+                found=f"shape {tuple(codes.shape)}, {codes.dtype}",
+                expected=f"integers [B, {config.codebooks}, T], as encode_audio returns them",
+            )
+        low, high = int(codes.min()), int(codes.max())
+        if low < 0 or high >= config.codebook_size:
+            raise ModelError(
+                "codes are out of range",
+                found=f"{low}..{high}",
+                expected=f"0..{config.codebook_size - 1}; pads and delays are added inside",
+            )
+        return codes.to(self.device, torch.long)
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The type of this name; raises ModelError."""
+    try:
+        return DTYPES[name]
+    except KeyError:
+        raise ModelError("unknown dtype", found=name, expected=", ".join(DTYPES)) from None
