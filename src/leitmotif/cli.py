@@ -359,8 +359,10 @@ def review(
     """Label proposals by ear on a local web page."""
     from leitmotif.config import load_params
     from leitmotif.review import serve
+    from leitmotif.review.log import log_path
     from leitmotif.review.session import ReviewSources, Session
     from leitmotif.stages import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
+    from leitmotif.targets import check_editable
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
     sources = ReviewSources(
@@ -371,6 +373,8 @@ def review(
         decisions=Path(load_params().labels.decisions),
         work=WORK_CACHE / "review",
     )
+    for name in reviewers:
+        check_editable(log_path(sources.decisions, name).resolve())
     session = Session(sources, show_scores=show_scores)
 
     def ready(links: Mapping[str, str]) -> None:

@@ -51,7 +51,8 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
     lines = pipeline.splitlines(keepends=True)
     stages = _stages(pipeline)
     for name, stage in reversed(list(stages.items())):
-        if not isinstance(stage, dict) or "deps" not in stage or "params" not in stage:
+        has_both = isinstance(stage, dict) and {"deps", "params"} <= stage.keys()
+        if not has_both:
             raise ConfigError(f"{PIPELINE}: the stage {name} has no deps", expected="a list")
         start = end = stage.lc.key("deps")[0] + 1
         while end < len(lines) and lines[end].startswith(_ITEM):

@@ -19,8 +19,15 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from leitmotif import replacing
 from leitmotif.errors import LeitmotifError, StoreError
+from leitmotif.replacing import (
+    TEMPORARY_SUFFIX,
+    begin,
+    end,
+    recover,
+    remove_leftovers,
+    replace_folder,
+)
 
 Row = TypeVar("Row", bound=BaseModel)
 _REPRODUCE = "run `dvc repro` for the stage that writes it, or `dvc pull` it"
@@ -38,7 +45,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     with _explained(path):
         _prepare(path, stat.S_ISREG, "a file")
-        temporary = replacing.begin(path)
+        temporary = begin(path)
         try:
             with explained_full_disk(path):
                 yield temporary
@@ -46,7 +53,7 @@ def atomic(path: Path) -> Iterator[Path]:
                     os.fsync(file.fileno())
             temporary.replace(path)
         finally:
-            replacing.end(temporary)
+            end(temporary)
 
 
 @contextmanager
@@ -63,8 +70,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         _prepare(path, stat.S_ISDIR, "a folder")
         if path.is_symlink():
             raise StoreError(f"{path} is a link", expected="a folder", fix="remove the link")
-        replacing.recover(path)
-        temporary = replacing.begin(path)
+        recover(path)
+        temporary = begin(path)
         try:
             temporary.mkdir()
             with explained_full_disk(path):
@@ -73,15 +80,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                     if file.is_file():
                         with file.open("rb") as flushed:
                             os.fsync(flushed.fileno())
-            replacing.replace_folder(temporary, path)
+            replace_folder(temporary, path)
         finally:
-            replacing.end(temporary)
+            end(temporary)
 
 
 def _prepare(path: Path, right: Callable[[int], bool], expected: str) -> None:
     """Make the folder of a target, remove leftovers, and refuse a target of another kind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replacing.remove_leftovers(path, again=right is stat.S_ISDIR)
+    remove_leftovers(path, again=right is stat.S_ISDIR)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -104,7 +111,7 @@ def _explained(path: Path) -> Iterator[None]:
         # Of another file, if the body reads one.
         places = {os.fspath(place) for place in (path, *path.parents)}
         named = os.fsdecode(error.filename) if error.filename is not None else ""
-        if named not in places and replacing.TEMPORARY_SUFFIX not in named:
+        if named not in places and TEMPORARY_SUFFIX not in named:
             raise
         raise StoreError(
             f"{path} cannot be written",
