@@ -13,10 +13,12 @@ from leitmotif.audio.decode import check_audio, load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings, looked_at, printable
 from leitmotif.audio.source import named_failure
-from leitmotif.errors import AudioError, LeitmotifError
+from leitmotif.errors import AudioError, LeitmotifError, TargetError
+from leitmotif.files import read_table
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
+from leitmotif.targets import check_file
 
 P = 0.01
 FALSE_PER_MINUTE = 0.2
@@ -64,6 +66,28 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
                 f"{printable(str(path))} does not exist", expected="an audio file or a folder"
             )
     return list(found.values())
+
+
+def check_out(out: Path, inputs: Iterable[Path], *, replace: bool = False) -> None:
+    """Raise TargetError unless proposals for ``inputs`` can be written to the file ``out``.
+
+    With ``replace``, ``out`` may be a file of proposals.
+    """
+    if out.suffix.lower() in SUFFIXES:
+        raise TargetError(
+            f"{out} has the name of a recording",
+            expected="a name such as proposals.jsonl",
+            fix="give the recordings first, then --out FILE.jsonl",
+        )
+    check_file(out, inputs=inputs, made=_is_listing, replace=replace)
+
+
+def _is_listing(path: Path) -> bool:
+    try:
+        read_table(path, Listed)
+    except LeitmotifError:
+        return False
+    return True
 
 
 def track_names(files: Sequence[Path]) -> list[str]:
