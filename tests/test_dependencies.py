@@ -1,9 +1,11 @@
 """``leitmotif deps``: what is derived, and that nothing else in dvc.yaml changes."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from leitmotif import presets
 from leitmotif.config import load_params
@@ -109,14 +111,14 @@ def test_a_module_that_is_new_or_gone_counts(repository: Path) -> None:
 
 
 def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: Path) -> None:
-    assert "src/leitmotif/audio" in deps(repository, "features")
-    (repository / "src" / "leitmotif" / "audio" / "unused.py").write_text("")
+    assert "src/leitmotif/musicgen" in deps(repository, "activations")
+    (repository / "src" / "leitmotif" / "musicgen" / "unused.py").write_text("")
     write_dependencies()
-    found = deps(repository, "features")
-    assert "src/leitmotif/audio" not in found
-    assert "src/leitmotif/audio/decode.py" in found
-    assert "src/leitmotif/audio/unused.py" not in found
-    # The package's own file is no more than a docstring.
+    found = deps(repository, "activations")
+    assert "src/leitmotif/musicgen" not in found
+    assert "src/leitmotif/musicgen/hooked.py" in found
+    assert "src/leitmotif/musicgen/unused.py" not in found
+    # A package's own file that is no more than a docstring counts nowhere.
     assert "src/leitmotif/audio/__init__.py" not in found
 
 
@@ -159,3 +161,26 @@ def test_a_stage_without_deps_is_an_error(repository: Path) -> None:
     text = "stages:\n  corpus:\n    cmd: x\n    params:\n      - corpus\n"
     with pytest.raises(ConfigError, match="the stage corpus has no deps"):
         with_dependencies(text, load_params())
+
+
+@pytest.mark.fault("dvc.yaml", "a folder with special characters", outcome="as typed, for DVC too")
+def test_folders_of_any_name_are_watched(repository: Path) -> None:
+    odd = ["mix #1", "a: b", "it's", '"q"', "${x}", "[a]", "- a", "Kalāma", "a\\b", " a "]
+    folders = [f"models/{name}" for name in odd]
+    for folder in folders:
+        (repository / folder).mkdir()
+    chosen = f"probes.comparisons={json.dumps(folders)}"
+    presets.use("organism", [chosen], root=repository, force=True)
+    assert write_dependencies() == ""
+    watched = resolved_stages(repository)["probes"]["deps"]
+    assert set(folders) <= set(watched)
+    check_watched(load_params(repository / "params.yaml"), repository)
+
+
+def resolved_stages(root: Path) -> dict[str, dict[str, list[str]]]:
+    """The stages of dvc.yaml as DVC resolves them."""
+    with Repo.init(str(root), no_scm=True) as repo:
+        return {
+            stage.name: {"deps": [dep.def_path for dep in stage.deps]}
+            for stage in repo.stage.load_all("dvc.yaml")
+        }

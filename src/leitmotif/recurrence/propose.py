@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.errors import LeitmotifError
+from leitmotif.audio.samples import check_rate, check_samples
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
 from leitmotif.recurrence.settings import SearchSettings
@@ -51,13 +50,7 @@ def propose(
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:
-        samples, rate = np.asarray(audio, dtype=np.float32), sample_rate or 0
-        if samples.ndim != 1 or rate <= 0:
-            raise LeitmotifError(
-                "these samples cannot be searched",
-                found=f"shape {samples.shape}, sample_rate={sample_rate}",
-                expected="mono samples [n] and their rate in Hz",
-            )
+        samples, rate = check_samples(audio), check_rate(sample_rate)
     if len(samples) < search.least_seconds * rate:
         return []
     suggestions = suggest_in_audio(samples, rate, search)
