@@ -292,3 +292,13 @@ def test_a_device_that_is_not_there_is_refused(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ModelError, match="expected: cpu"):
         HookedMusicGen.from_pretrained("anything", device=device)  # type: ignore[arg-type]
+
+
+@pytest.mark.fault("device", "float64 on an Apple GPU", outcome="ModelError")
+def test_float64_on_an_apple_gpu_is_refused(
+    model: HookedMusicGen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(ModelError, match="float64"):
+        model.to(device="mps", dtype="float64")
+    assert model.device.type == "cpu"

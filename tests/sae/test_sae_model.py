@@ -95,6 +95,6 @@ def test_k_belongs_to_top_k(activation: str, k: int | None) -> None:
 
 def test_the_declared_site_is_canonical() -> None:
     assert random_sae().config.site == "layers.1.residual"
-    unnamed = random_sae(metadata={"hook_name": "blocks.5.hook_resid_post"})
+    unnamed = random_sae(metadata={"hook_name": "blocks.5.hook_attn"})
     with pytest.raises(ModelError, match=r"blocks\.5"):
         _ = unnamed.config.site

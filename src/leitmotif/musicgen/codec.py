@@ -73,7 +73,7 @@ class Codec(nn.Module):
         audio = audio[None] if audio.dim() == 1 else audio
         if audio.dim() != 2 or not audio.shape[0] or audio.shape[1] < self.hop:
             raise self._error(f"shape {tuple(audio.shape)}")
-        audio = audio.detach().to(self._device, self._dtype)
+        audio = audio.detach().to(self._dtype).to(self._device)  # no float64 on Apple's GPUs
         if not is_finite(audio):
             raise self._error(f"{int((~torch.isfinite(audio)).sum())} NaN or infinite samples")
         return audio

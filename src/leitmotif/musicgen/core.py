@@ -47,6 +47,12 @@ class Core:
         """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
         place = usable_device(device) if device else None
         kind = dtype_of(dtype) if dtype else None
+        if (place or self.device).type == "mps" and (kind or self.dtype) == torch.float64:
+            raise ModelError(
+                "Apple's GPUs do not compute in float64",
+                found="device mps with dtype float64",
+                fix="set the dtype to float32, or the device to cpu",
+            )
         self.decoder.to(device=place, dtype=kind)
         self.text.to(device=place, dtype=kind)
         self.codec.to(device=place, dtype=self.dtype_beside)

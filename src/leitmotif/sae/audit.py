@@ -153,11 +153,11 @@ def measure(
         rebuilt, codes = sae.reconstruct(x)
         check_sparsity(name, sae.config, int(codes.l0.max()))
         fired[codes.indices] = True
-        wide = x.double()
+        wide = x.cpu().double()
         rows[i], active[i] = len(x), len(codes.values)
         sums[i], norms[i] = wide.sum(0).cpu().numpy(), float(wide.square().sum())
-        errors[i] = float((wide - rebuilt.double()).square().sum())
-        cosines[i] = float(F.cosine_similarity(x, rebuilt, dim=1).double().sum())
+        errors[i] = float((wide - rebuilt.cpu().double()).square().sum())
+        cosines[i] = float(F.cosine_similarity(x, rebuilt, dim=1).cpu().double().sum())
     mean = sums.sum(0) / rows.sum()
     spread = norms - 2 * sums @ mean + rows * (mean @ mean)
     fvu = ratios(weights, errors, spread)
@@ -167,7 +167,7 @@ def measure(
         fvu=interval(fvu, len(tracks)),
         cosine=interval(ratios(weights, cosines, rows), len(tracks)),
         l0=interval(ratios(weights, active, rows), len(tracks)),
-        dead_fraction=1 - float(fired.double().mean()),
+        dead_fraction=1 - float(fired.cpu().double().mean()),
         resampled_fvu=fvu,
     )
 

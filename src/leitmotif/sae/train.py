@@ -103,7 +103,7 @@ class Trainer:
             fvu=float(fvu.detach()),
             aux=float(aux.detach()),
             l0=int((values > 0).sum()) / len(x),
-            dead_fraction=float(dead.double().mean()),
+            dead_fraction=float(dead.cpu().double().mean()),
         )
 
     def _active(self, pre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
