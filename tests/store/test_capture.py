@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from leitmotif.errors import StoreError
+from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.capture import capture
 from leitmotif.tables.corpus import Window
+from tests.tiny import tiny_musicgen
 
 SITES = ["layers.0.residual", "layers.2.residual", "layers.2.mlp"]
 HOP = 640
@@ -108,3 +109,27 @@ def test_values_beyond_half_precision_are_refused(
     with pytest.raises(StoreError, match="float32"):
         read(model, noise(8), window, "float16")
     read(model, noise(8), window, "float32")
+
+
+@pytest.mark.fault(
+    "activation store",
+    "activations beyond float16, and beyond every type",
+    outcome="StoreError or ModelError that names the site; float32 holds the first",
+)
+def test_activations_that_the_stores_type_does_not_hold_are_refused() -> None:
+    theirs = tiny_musicgen()
+    with torch.no_grad():
+        theirs.decoder.model.decoder.layers[1].fc2.weight.mul_(1e6)
+    model = HookedMusicGen.from_transformers(theirs)
+    windows, site = [Window(start_frame=0, frames=20)], "layers.1.residual"
+
+    def held(dtype: str) -> np.ndarray:
+        return capture(model, noise(20), windows, [site], prompt=None, dtype=dtype)[site]
+
+    with pytest.raises(StoreError, match=r"layers\.1\.residual do not fit float16"):
+        held("float16")
+    assert np.isfinite(held("float32")).all()
+    with torch.no_grad():
+        model.decoder.blocks[1].mlp_out.weight.mul_(1e35)
+    with pytest.raises(ModelError, match=r"first at layers\.1\.mlp"):
+        held("float32")
