@@ -13,10 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import Interval, track_weights
 from leitmotif.probe.algebra import Sums, design
-from leitmotif.probe.conventions import Seed, as_given, features_of, seed_of, targets_of
+from leitmotif.probe.arguments import matrix, switch, whole_number
+from leitmotif.probe.conventions import (
+    ControlColumns,
+    Seed,
+    as_given,
+    features_of,
+    seed_of,
+    targets_of,
+)
 from leitmotif.probe.intervals import auroc, explained
 from leitmotif.probe.nulls import Exchanges, exchanged, exchanges, p_value, pair_products
-from leitmotif.probe.panel import Array, Panel, explained_away, matrix, panel, places, track_slices
+from leitmotif.probe.panel import Array, Panel, explained_away, panel, places, refuse_nothing_left, track_slices
 
 FEATURE_PENALTIES = tuple(10.0**power for power in range(-3, 4))
 """Ridge penalties for the features, per row, in units of their own residual variance."""
@@ -105,6 +113,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         controls, place in the track is all that is controlled for. Raises ProbeError for data on
         which the result would have no meaning; see ``panel``.
         """
+        whole_number(self.permutations, "permutations")
+        switch(self.place_means, "place_means")
         seed = seed_of(self.random_state)
         X, y = features_of(self, X), targets_of(y)
         data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
@@ -132,6 +142,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._keep(sums, models)
         self.coef_ = as_given(self._full.features, y)
         self._as_given = y.ndim > 1
+        self._columns = None if controls is None else ControlColumns().fit(controls)
         return self
 
     def predict(
@@ -139,8 +150,9 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     ) -> Array:
         """Predict the target of other tracks: [rows], or [rows, H] as y was given.
 
-        By the mean of the folds' models. Raises ProbeError for other controls than those fitted
-        to, and tracks longer than all of those.
+        By the mean of the folds' models. Raises ValueError for other features or controls than
+        those fitted to, by number, name and order, and ProbeError for NaN and for tracks longer
+        than all of those.
         """
         check_is_fitted(self)
         X = features_of(self, X, fitted=True)
@@ -158,13 +170,23 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Partial R² on other tracks than those fitted to; the mean over horizons.
 
         The share of what the controls leave of these rows' target that the features explain.
+        Raises what ``predict`` does, and ProbeError for targets of another shape and for targets of
+        which the controls leave nothing.
         """
         check_is_fitted(self)
-        X = features_of(self, X, fitted=True)
+        X = matrix(features_of(self, X, fitted=True), "features")
         Z = self._design(X, controls, groups)
         Y = matrix(targets_of(y), "targets")
-        by_all = ((Y - self._full(matrix(X, "features"), Z)) ** 2).sum(axis=0)
+        wanted = (len(X), self._full.features.shape[1])
+        if Y.shape != wanted:
+            raise ProbeError(
+                "targets must have the rows of the features and the horizons fitted to",
+                found=f"shape {Y.shape}",
+                expected=f"[{wanted[0]}, {wanted[1]}]",
+            )
+        by_all = ((Y - self._full(X, Z)) ** 2).sum(axis=0)
         by_controls = ((Y - self._nested(X, Z)) ** 2).sum(axis=0)
+        refuse_nothing_left(by_controls, (Y**2).sum(axis=0))
         return float(np.mean(1 - by_all / by_controls))
 
     def _keep(self, sums: Sums, models: Sequence[tuple[Array, Array]]) -> None:
@@ -188,6 +210,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 found=f"shape {Z.shape}",
                 expected=f"[{rows}, {len(self._centre)}]",
             )
+        if controls is not None and self._columns is not None:
+            self._columns.check(controls)
         at = places(track_slices(np.arange(rows) if groups is None else groups, rows=rows))
         if self._length > 1 and at.max() >= self._length:
             raise ProbeError(
@@ -202,6 +226,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         total = data.by_track((y - baseline) ** 2)
         by_controls = data.by_track((y - self.predictions_controls_) ** 2)
         by_all = data.by_track((y - self.predictions_) ** 2)
+        refuse_nothing_left(by_controls.sum(axis=0), total.sum(axis=0))
         weights = track_weights(len(data.tracks), seed=seed)
         horizons = range(y.shape[1])
         self.n_tracks_ = len(data.tracks)
