@@ -39,7 +39,7 @@ def refuse_hidden(values: object, name: str) -> None:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ProbeError(
             f"{name} have masked entries",
-            found=f"{np.ma.count_masked(values)} of {values.size}",
+            found=f"{int(np.ma.getmaskarray(values).sum())} of {values.size}",
             expected="numbers only",
             fix="leave out their rows",
         )
@@ -180,7 +180,11 @@ def whole_number(value: object, name: str, *, least: int = 0) -> int:
 
 def share(value: object, name: str) -> float:
     """Return a setting above 0, at most 1; raises ProbeError for anything else."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not 0 < value <= 1:
+    if (
+        isinstance(value, bool | np.bool_)
+        or not isinstance(value, int | float | np.number)
+        or not 0 < value <= 1
+    ):
         raise ProbeError(
             f"{name} is not a share", found=repr(value), expected="a number above 0, at most 1"
         )
@@ -190,7 +194,5 @@ def share(value: object, name: str) -> float:
 def switch(value: object, name: str) -> bool:
     """Return a setting that is on or off; raises ProbeError for anything but True and False."""
     if not isinstance(value, bool | np.bool_):
-        raise ProbeError(
-            f"{name} is on or off", found=repr(value), expected="True or False"
-        )
+        raise ProbeError(f"{name} is on or off", found=repr(value), expected="True or False")
     return bool(value)

@@ -24,7 +24,15 @@ from leitmotif.probe.conventions import (
 )
 from leitmotif.probe.intervals import auroc, explained
 from leitmotif.probe.nulls import Exchanges, exchanged, exchanges, p_value, pair_products
-from leitmotif.probe.panel import Array, Panel, explained_away, panel, places, refuse_nothing_left, track_slices
+from leitmotif.probe.panel import (
+    Array,
+    Panel,
+    explained_away,
+    panel,
+    places,
+    refuse_nothing_left,
+    track_slices,
+)
 
 FEATURE_PENALTIES = tuple(10.0**power for power in range(-3, 4))
 """Ridge penalties for the features, per row, in units of their own residual variance."""

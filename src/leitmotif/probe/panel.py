@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.arguments import columns_of, refuse_not_finite, table, track_names, whole_number
+from leitmotif.probe.arguments import (
+    columns_of,
+    refuse_not_finite,
+    table,
+    track_names,
+    whole_number,
+)
 from leitmotif.probe.remembered import Remembered
 
 Array = NDArray[np.float64]

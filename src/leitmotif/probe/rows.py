@@ -20,6 +20,7 @@ from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
 from leitmotif.frames import Timing, first_frame_from, frames_ended
+from leitmotif.probe.arguments import refuse_not_finite
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
@@ -121,7 +122,8 @@ class Rows:
     def features(self, store: ActivationStore, site: str) -> Array:
         """Activations of these rows at a site: [rows, d].
 
-        Raises StoreError, and ProbeError for tensors whose rows lie elsewhere in the audio.
+        Raises StoreError, and ProbeError for tensors that hold NaN and for those whose rows lie
+        elsewhere in the audio.
         """
         by_track: dict[str, NDArray[np.floating]] = {}
         blocks = []
@@ -130,7 +132,9 @@ class Rows:
                 self.refuse_other_timing(store.header(site, context.track_id).timing, context)
                 by_track = {context.track_id: store.load(site, context.track_id)}
             stored = by_track[context.track_id]
-            blocks.append(stored[context.first_row + context.steps].astype(np.float64))
+            chosen = stored[context.first_row + context.steps].astype(np.float64)
+            refuse_not_finite(chosen, f"activations of {site}, track {context.track_id},")
+            blocks.append(chosen)
         return np.vstack(blocks)
 
     def refuse_other_timing(self, timing: Timing, context: Context) -> None:

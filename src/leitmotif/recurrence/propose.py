@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
@@ -37,7 +37,7 @@ def propose(
     -------
     Suggestions, with times in seconds. A recording too short to hold a motif and its recurrence
     gives none. Raises AudioError for a file that cannot be decoded and LeitmotifError for samples
-    of which the rate is not known.
+    of which the rate is not known, samples that are not finite numbers, and settings out of range.
 
     Example
     -------
@@ -47,20 +47,57 @@ def propose(
     >>> best.motif_start, best.recurrence_start  # seconds
     (2.3, 5.4)
     """
-    search = search or SearchSettings()
+    search = _settings(search, p, false_per_minute)
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:
-        samples, rate = np.asarray(audio, dtype=np.float32), sample_rate or 0
-        if samples.ndim != 1 or rate <= 0:
-            raise LeitmotifError(
-                "these samples cannot be searched",
-                found=f"shape {samples.shape}, sample_rate={sample_rate}",
-                expected="mono samples [n] and their rate in Hz",
-            )
+        samples, rate = _samples(audio, sample_rate)
     if len(samples) < search.least_seconds * rate:
         return []
     suggestions = suggest_in_audio(samples, rate, search)
     if everything:
         return suggestions
     return accepted(suggestions, p=p, false_per_minute=false_per_minute)
+
+
+def _samples(audio: ArrayLike, sample_rate: int | None) -> tuple[NDArray[np.float32], int]:
+    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
+    try:
+        given = np.asarray(audio)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors on a GPU
+        raise LeitmotifError("these samples cannot be searched", found=error) from error
+    if given.ndim != 1 or given.dtype.kind != "f" or not whole or int(sample_rate or 0) <= 0:
+        raise LeitmotifError(
+            "these samples cannot be searched",
+            found=f"shape {given.shape} of {given.dtype}, sample_rate={sample_rate}",
+            expected="mono samples [n], floating-point from -1 to 1, and their rate in Hz",
+            fix="divide integers by their full scale, such as 32768",
+        )
+    with np.errstate(over="ignore"):
+        samples = given.astype(np.float32)
+    if isinstance(audio, np.ma.MaskedArray) or not np.isfinite(samples).all():
+        bad = np.flatnonzero(~np.isfinite(samples))
+        raise LeitmotifError(
+            "samples are NaN, infinite or masked",
+            found=f"{len(bad)} of {len(samples)}" + (f", first at {bad[0]}" if len(bad) else ""),
+            expected="finite numbers",
+        )
+    return samples, int(sample_rate or 0)
+
+
+def _settings(search: object, p: float, false_per_minute: float) -> SearchSettings:
+    if search is not None and not isinstance(search, SearchSettings):
+        raise LeitmotifError(
+            "search is no setting of the search",
+            found=type(search).__name__,
+            expected="SearchSettings, or None for the defaults",
+        )
+    for name, value, most in (("p", p, 1.0), ("false_per_minute", false_per_minute, np.inf)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 <= value <= most or not np.isfinite(value):
+            raise LeitmotifError(
+                f"{name} is out of range",
+                found=repr(value),
+                expected=f"a number from 0{' to 1' if most == 1 else ''}",
+            )
+    return search or SearchSettings()
