@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 
 TRACKS_PER_FOLD = 4
 """Fewest tracks in a fold: within folds of 4 there are 24 ways each to exchange targets."""
+_KNOWN = 1e-7
+"""Share of a target below which what is left of it is what the smallest penalty keeps back: 1e-8 of
+the part that the controls know."""
 _EXPLAINED = 1e-8
 """Share of a column's variance below which what is left of it is rounding."""
 
@@ -255,7 +258,7 @@ def explained_away(residual: Array, raw: Array) -> NDArray[np.bool_]:
 
 def refuse_nothing_left(residual: Array, raw: Array) -> None:
     """Raise ProbeError if the controls leave nothing of a target, from its sums of squares [H]."""
-    away = np.flatnonzero(explained_away(residual, raw))
+    away = np.flatnonzero(residual <= _KNOWN * raw)
     if len(away):
         raise ProbeError(
             "the target is a function of the controls",
