@@ -136,8 +136,15 @@ def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             fields = row.model_dump(mode="json")
-            file.write(json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False))
-            file.write("\n")
+            try:
+                line = json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False)
+            except ValueError as error:
+                raise LeitmotifError(
+                    f"{path} was not written: row {count + 1} holds what is not a number",
+                    found=fields,
+                    expected="finite numbers",
+                ) from error
+            file.write(line + "\n")
             count += 1
         if not count:
             file.write("\n")

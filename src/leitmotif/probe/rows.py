@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
@@ -233,11 +234,36 @@ def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, Trac
                 expected=str(path),
                 fix="run `dvc repro features`, or `dvc pull features`",
             )
-        arrays, header = read_tensors(path)
-        features = Features(arrays["chroma"], arrays["energy"], arrays["onset"], tuning_cents=0.0)
-        rate = float(header["frame_rate"])
-        sounds[track.track_id] = TrackSound(features, artifacts[track.track_id], rate)
+        sounds[track.track_id] = _read_sound(path, artifacts[track.track_id])
     return sounds
+
+
+def _read_sound(path: Path, artifacts: SourceArtifacts) -> TrackSound:
+    try:
+        arrays, header = read_tensors(path)
+        chroma, energy, onset = (arrays[name] for name in ("chroma", "energy", "onset"))
+        rate = float(header["frame_rate"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise _no_features(path, error) from error
+    if (
+        chroma.ndim != 2
+        or not chroma.shape[1:] == energy.shape == onset.shape
+        or not 0 < rate < 1e6
+    ):
+        found = (
+            f"chroma {chroma.shape}, energy {energy.shape}, onset {onset.shape}, {rate:g} a second"
+        )
+        raise _no_features(path, found)
+    return TrackSound(Features(chroma, energy, onset, tuning_cents=0.0), artifacts, rate)
+
+
+def _no_features(path: Path, found: object) -> ProbeError:
+    return ProbeError(
+        f"{path} does not hold a track's features",
+        found=found,
+        expected="chroma [12, frames], energy [frames], onset [frames], and their rate",
+        fix="run `dvc repro features`, or `dvc pull features`",
+    )
 
 
 def _part(sound: TrackSound, context: Context, rate: float) -> TrackSound:
