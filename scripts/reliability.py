@@ -4,7 +4,7 @@
     python scripts/reliability.py              # runs the tests, writes the page
     python scripts/reliability.py --rows       # runs nothing; prints the rows that there should be
 
-A test says what it injects with ``@pytest.mark.fault(where, what, outcome=what must happen)``. Tests
+A test says what it injects by ``@pytest.mark.fault(where, what, outcome=what must happen)``; tests
 with the same words share a row. A test that tries many inputs says how many with
 ``record_property("inputs", n)``. If a test fails, the page stays as it was and the status is 1.
 """

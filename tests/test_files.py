@@ -105,7 +105,7 @@ def test_non_finite_field_leaves_the_old_table(tmp_path: Path) -> None:
     target = tmp_path / "t.jsonl"
     row = Row(name="a", count=1, score=1.0, tags=[])
     write_table(target, [row])
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(LeitmotifError, match="row 2 holds what is not a number"):
         write_table(target, [row, row.model_copy(update={"score": float("nan")})])
     assert read_table(target, Row) == [row]
 

@@ -89,13 +89,13 @@ EACH = 25
 def test_a_damaged_table(name: str, tmp_path: Path, record_property: Record) -> None:
     model, chance = ROWS[name], random.Random(f"table {name}")
     lines = [line for line in (ROOT / "data" / f"{name}.jsonl").read_text().split("\n") if line]
-    path, again = tmp_path / f"{name}.jsonl", tmp_path / "again.jsonl"
+    path, again = tmp_path / f"{name}.jsonl", tmp_path / "again" / "again.jsonl"
+    again.parent.mkdir()
 
     def read() -> None:
         rows = read_table(path, model)
         write_table(again, rows)
         assert read_table(again, model) == rows
-        again.unlink()
 
     outcomes = []
     for number in range(EACH):

@@ -164,7 +164,8 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
     lines = text.removesuffix("\n").split("\n") if text.strip("\n") else []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(model.model_validate_json(line))
+            # Strict: a text such as "nan" is no number.
+            rows.append(model.model_validate_json(line, strict=True))
         except ValidationError as error:
             problem = error.errors()[0]
             field = ".".join(str(part) for part in problem["loc"]) or "the line"
