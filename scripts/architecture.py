@@ -18,6 +18,7 @@ from graphlib import CycleError, TopologicalSorter
 from html import escape
 from pathlib import Path
 
+from leitmotif.files import write_text
 from leitmotif.imports import modules_imported
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,7 +146,7 @@ def main() -> int:
         print(fault, file=sys.stderr)
     drawn = picture(found)
     if not parser.parse_args().check:
-        PICTURE.write_text(drawn, encoding="utf-8")
+        write_text(PICTURE, drawn)
     elif not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != drawn:
         wrong.append(f"{PICTURE.name} is old")
         print(f"{PICTURE.relative_to(ROOT)} is old: run scripts/architecture.py", file=sys.stderr)

@@ -1,9 +1,11 @@
 """``leitmotif deps``: what is derived, and that nothing else in dvc.yaml changes."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from leitmotif import presets
 from leitmotif.config import load_params
@@ -159,3 +161,26 @@ def test_a_stage_without_deps_is_an_error(repository: Path) -> None:
     text = "stages:\n  corpus:\n    cmd: x\n    params:\n      - corpus\n"
     with pytest.raises(ConfigError, match="the stage corpus has no deps"):
         with_dependencies(text, load_params())
+
+
+@pytest.mark.fault("dvc.yaml", "a folder with special characters", outcome="as typed, for DVC too")
+def test_folders_of_any_name_are_watched(repository: Path) -> None:
+    odd = ["mix #1", "a: b", "it's", '"q"', "${x}", "[a]", "- a", "Kalāma", "a\\b", " a "]
+    folders = [f"models/{name}" for name in odd]
+    for folder in folders:
+        (repository / folder).mkdir()
+    chosen = f"probes.comparisons={json.dumps(folders)}"
+    presets.use("organism", [chosen], root=repository, force=True)
+    assert write_dependencies() == ""
+    watched = resolved_stages(repository)["probes"]["deps"]
+    assert set(folders) <= set(watched)
+    check_watched(load_params(repository / "params.yaml"), repository)
+
+
+def resolved_stages(root: Path) -> dict[str, dict[str, list[str]]]:
+    """The stages of dvc.yaml as DVC resolves them."""
+    with Repo.init(str(root), no_scm=True) as repo:
+        return {
+            stage.name: {"deps": [dep.def_path for dep in stage.deps]}
+            for stage in repo.stage.load_all("dvc.yaml")
+        }

@@ -24,7 +24,7 @@ from leitmotif.extras import extra_of, missing_extra
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-NEEDS = {"report": "report", "review": "review", "stages": "pipeline"}
+NEEDS = {"report": "report", "review": "review", "stages": "pipeline", "views": "pipeline"}
 """Folders of the package that need an extra; all else needs none."""
 
 CHILD = """
@@ -139,8 +139,9 @@ def test_the_tools_of_this_repository_are_all_in_dev() -> None:
 
 
 def as_metadata() -> list[str]:
-    """The requirements as the metadata of an installed package have them."""
-    extra = [f'{text}; extra == "{name}"' for name, texts in EXTRAS.items() for text in texts]
+    """The requirements as hatchling writes them: an extra that another includes is spelt out."""
+    own = {name: sorted({*declared(name)} - {*declared(None)}) for name in sorted(EXTRAS)}
+    extra = [f'{text}; extra == "{name}"' for name, texts in own.items() for text in texts]
     return [*PROJECT["dependencies"], *extra]
 
 

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from leitmotif import replacing
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import (
     atomic,
     atomic_folder,
     read_json,
     read_table,
+    read_text,
     sha256_file,
     sha256_json,
     write_json,
@@ -239,12 +241,154 @@ def test_an_exception_leaves_the_old_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_of_a_folder_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ".out.123.partial").mkdir()
-    (tmp_path / ".out.123.partial" / "half.txt").write_text("half")
-    (tmp_path / ".other.123.partial").mkdir()
+    gone = f"{2**40}.partial"  # a number that no process has
+    alive = f"{os.getppid()}-1.partial"
+    for name in (f".out.{gone}", f".out.{alive}", f".other.{gone}", f".out.5.{gone}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half.txt").write_text("half")
     with atomic_folder(tmp_path / "out"):
         pass
-    assert {path.name for path in tmp_path.iterdir()} == {"out", ".other.123.partial"}
+    kept = {"out", f".out.{alive}", f".other.{gone}", f".out.5.{gone}"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.fault("file", "a run is killed while it writes", outcome="the next removes its rest")
+def test_what_a_killed_run_left_of_a_file_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f".a.txt.{2**40}-0.partial").write_text("half")
+    (tmp_path / f".b.txt.{2**40}-0.partial").write_text("half")
+    (tmp_path / f".a.txt.{os.getppid()}-0.partial").write_text("being written")
+    write_text(tmp_path / "a.txt", "whole")
+    names = {"a.txt", f".a.txt.{os.getppid()}-0.partial", f".b.txt.{2**40}-0.partial"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from leitmotif import files, replacing
+if sys.argv[2] == "without":
+    replacing.exchange = lambda first, second: False
+calls = 0
+def dying(function):
+    def called(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == int(sys.argv[3]):
+            os.kill(os.getpid(), 9)
+        return function(*arguments, **options)
+    return called
+Path.rename, Path.unlink = dying(Path.rename), dying(Path.unlink)
+replacing.exchange = dying(replacing.exchange)
+replacing.shutil.rmtree = dying(replacing.shutil.rmtree)
+with files.atomic_folder(Path(sys.argv[1])) as folder:
+    (folder / "a").write_text("new")
+    (folder / "b").write_text("new")
+"""
+
+
+@pytest.mark.fault(
+    "folder", "a kill before each step of its replacement", outcome="the old or the new one, whole"
+)
+@pytest.mark.parametrize("exchange", ["with", "without"])
+def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path: Path, exchange: str) -> None:
+    for step in range(1, 7):
+        target = tmp_path / str(step) / "out"
+        target.mkdir(parents=True)
+        (target / "a").write_text("old")
+        program = [sys.executable, "-c", KILLED, str(target), exchange, str(step)]
+        done = subprocess.run(program, check=False, timeout=300)
+        if exchange == "without":
+            replacing.recover(target)  # as the next start does
+        found = {path.name: path.read_text() for path in target.iterdir()}
+        assert found in ({"a": "old"}, {"a": "new", "b": "new"})
+        if done.returncode == 0:
+            assert found == {"a": "new", "b": "new"}
+            return
+    pytest.fail("it was killed at every step")
+
+
+@pytest.mark.fault("text file", "other encodings, no file, no right", outcome="refused by name")
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("a: 1\n".encode("utf-16"), "byte order mark"),
+        ("a: 1\n".encode("utf-16-le"), "NUL at byte 1"),
+        ("näme: 1\n".encode("latin-1"), "byte 0xe4 at 1"),
+        (b"a: \0\n", "NUL at byte 3"),
+        (b"\xed\xa0\x80", "byte 0xed at 0"),
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, content: bytes, found: str) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    for read in (read_text, read_json, lambda file: read_table(file, Row)):
+        with pytest.raises(LeitmotifError, match="is not UTF-8 text") as caught:
+            read(path)
+        assert found in str(caught.value.found)
+
+
+@pytest.mark.fault("text file", "a byte order mark, CR LF", outcome="the same values")
+def test_text_of_other_editors_is_read(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b'\xef\xbb\xbf{\r\n"a": 1}\r\n')
+    assert read_json(tmp_path / "text") == {"a": 1}
+
+
+@pytest.mark.fault("text file", "a folder or a pipe of its name", outcome="refused by name")
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, found in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe")):
+        with pytest.raises(LeitmotifError) as caught:
+            read_text(path)
+        assert (caught.value.found, caught.value.expected) == (found, "a file")
+    with pytest.raises(LeitmotifError, match="cannot be read"):
+        read_text(Path("a\0b"))
+
+
+@pytest.mark.fault("JSON", "what lax readers take", outcome="refused by name")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' is given twice"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": -Infinity}', "-Infinity is not a number"),
+        ('{"a": "\\ud800"}', "half of a surrogate pair"),
+        ("[" * 200_000, "nested too deeply"),
+        ("", "Expecting value"),
+    ],
+)
+def test_json_is_strict(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "file.json").write_text(text)
+    with pytest.raises(LeitmotifError, match=r"file\.json is not JSON") as caught:
+        read_json(tmp_path / "file.json")
+    assert found in str(caught.value.found)
+
+
+@pytest.mark.fault("table", "a key given twice in a row", outcome="refused by file and line")
+def test_a_row_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    row = '{"count": 1, "count": 2, "name": "a", "score": null, "tags": []}'
+    (tmp_path / "t.jsonl").write_text(row)
+    with pytest.raises(LeitmotifError, match=r"t\.jsonl:1 is not a Row") as caught:
+        read_table(tmp_path / "t.jsonl", Row)
+    assert "'count' is given twice" in str(caught.value.found)
+
+
+@pytest.mark.fault("target", "a folder, pipe or device in its place", outcome="refused, untouched")
+def test_a_file_does_not_take_the_place_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(LeitmotifError, match="cannot be written"):
+            write_text(tmp_path / name, "text")
+    write_text(tmp_path / "file", "mine")
+    with pytest.raises(LeitmotifError, match="cannot be written"), atomic_folder(tmp_path / "file"):
+        pytest.fail("no work was to be done")
+    with pytest.raises(LeitmotifError, match="cannot be written"):
+        write_text(tmp_path / "file" / "below", "text")
+    with pytest.raises(LeitmotifError, match="cannot be written"):
+        write_text(tmp_path / ("x" * 256), "text")
+    write_text(tmp_path / ("x" * 255), "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe", "file", "x" * 255}
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_table_without_rows_has_a_byte(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``leitmotif use``: what is written, what is refused, and what is never lost."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from leitmotif import presets
 from leitmotif.config import load_params
-from leitmotif.errors import ConfigError
+from leitmotif.errors import ConfigError, LeitmotifError
 from leitmotif.yaml_files import parse_yaml
 
 NAMES = ["folder", "musicgen-large", "musicgen-medium", "musicgen-small", "organism"]
@@ -180,6 +181,168 @@ def test_dvc_can_set_every_key_and_changes_nothing_else(checkout: Path, name: st
             written = parse_yaml(params.read_text(encoding="utf-8"))
             assert written[section][key] == "other"
             params.write_text(original, encoding="utf-8")
+
+
+TYPED = [
+    "/x/mix #1",
+    " a",
+    "a ",
+    "a: b",
+    "it's",
+    '"quoted"',
+    "yes",
+    "no",
+    "1e3",
+    "0x10",
+    "null",
+    "~",
+    "~/music",
+    "a\\b",
+    "Kalāma ♫",
+    "[a]",
+    "{a: b}",
+    "",
+    "a=b=c",
+    "- a",
+    "*a",
+    "&a",
+    "!a",
+    "%a",
+    "@a",
+    "`a",
+    "|",
+    ">",
+    "? a",
+    "3",
+    "2001-01-01",
+    "true",
+    "${model.name}",
+    "a,b",
+    "a\tb",
+    "a\nb",
+    "\u2028",
+    "\ufeff",
+    "\x07",
+    "a" * 5000 + " b",
+]
+
+
+@pytest.mark.fault(
+    "setting on the command line", "text that YAML reads otherwise", outcome="as typed"
+)
+@pytest.mark.parametrize("typed", TYPED, ids=lambda typed: ascii(typed)[:20])
+def test_text_is_taken_as_typed(checkout: Path, typed: str) -> None:
+    text = presets.preset("folder", [f"corpus.path={typed}"], root=checkout)
+    (checkout / "params.yaml").write_text(text, encoding="utf-8")
+    assert load_params(checkout / "params.yaml").corpus.path == typed
+
+
+@settings(max_examples=60)
+@given(
+    typed=st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0\x85"), max_size=30
+    )
+)
+def test_any_text_is_taken_as_typed(
+    repo_root: Path, tmp_path_factory: pytest.TempPathFactory, typed: str
+) -> None:
+    text = presets.preset("folder", [f"corpus.path={typed}"], root=repo_root)
+    assert parse_yaml(text)["corpus"]["path"] == typed
+
+
+def test_null_is_a_value_where_there_may_be_none(checkout: Path) -> None:
+    presets.use("organism", ["model.revision=null", "judge.clap_revision=~"], root=checkout)
+    params = load_params(checkout / "params.yaml")
+    assert (params.model.revision, params.judge.clap_revision) == (None, None)
+
+
+@pytest.mark.fault(
+    "setting on the command line", "a comment or two values", outcome="refused by name"
+)
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("manifest.tracks=3 #4", "the value is not YAML"),
+        ("manifest.tracks=3, 4", "not one value"),
+        ("manifest.tracks=", "not one value"),
+        ("manifest.excluded_tag_words=[voice #1]", "the value is not YAML"),
+        ("corpus.path=a\0b", "NUL"),
+        ("corpus.path=\udcff", "not UTF-8"),
+        ("corpus.path=\x85", "YAML cannot hold this value"),
+    ],
+)
+def test_nothing_is_cut_off_a_value(checkout: Path, setting: str, message: str) -> None:
+    before = (checkout / "params.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=message):
+        presets.use("organism", [setting], root=checkout)
+    assert (checkout / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.fault("setting", "an output of the pipeline as an input", outcome="refused by name")
+@pytest.mark.parametrize("path", ["data/corpus", "data", ".", "metrics", "plots/x", "link"])
+def test_an_output_is_no_input(checkout: Path, path: str) -> None:
+    for folder in ("data/corpus", "metrics", "plots/x"):
+        (checkout / folder).mkdir(parents=True)
+    (checkout / "link").symlink_to(checkout / "data")
+    with pytest.raises(ConfigError, match=r"corpus\.path cannot be used"):
+        presets.use("folder", [f"corpus.path={path}"], root=checkout)
+
+
+@pytest.mark.fault("params.yaml", "UTF-16, a folder, a link", outcome="refused, untouched")
+@pytest.mark.parametrize("odd", ["utf-16", "folder", "link"])
+def test_settings_that_cannot_be_read_stay(checkout: Path, odd: str) -> None:
+    params = checkout / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.unlink()
+    (checkout / "theirs.yaml").write_text(text, encoding="utf-8")
+    match odd:
+        case "utf-16":
+            params.write_bytes(text.encode("utf-16"))
+        case "folder":
+            params.mkdir()
+        case "link":
+            params.symlink_to("theirs.yaml")
+    with pytest.raises(LeitmotifError, match=r"params\.yaml"):
+        presets.use("folder", root=checkout)
+    assert (checkout / "theirs.yaml").read_text(encoding="utf-8") == text
+    assert params.is_symlink() == (odd == "link")
+
+
+@pytest.mark.fault("leitmotif use", "a kill between its two files", outcome="repeating it mends")
+def test_both_files_are_written_or_the_next_use_mends(
+    checkout: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dvc.yaml gets its name first: a kill leaves a dependency too many, never one too few."""
+    shutil.copytree(repo_root / "src", checkout / "src")
+    shutil.copy(repo_root / "dvc.yaml", checkout)
+    (checkout / "models" / "mine").mkdir(parents=True)
+    replace, names = Path.replace, []
+
+    def killed(temporary: Path, target: Path) -> Path:
+        names.append(target.name)
+        if target.name == "params.yaml":
+            raise KeyboardInterrupt
+        return replace(temporary, target)
+
+    old = (checkout / "params.yaml").read_bytes()
+    chosen = ["probes.comparisons=[models/mine]"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            presets.use("organism", chosen, root=checkout)
+    assert names == ["dvc.yaml", "params.yaml"]
+    assert (checkout / "params.yaml").read_bytes() == old
+    assert "      - models/mine\n" in (checkout / "dvc.yaml").read_text(encoding="utf-8")
+    presets.use("organism", chosen, root=checkout)
+    assert load_params(checkout / "params.yaml").probes.comparisons == ["models/mine"]
+
+
+@pytest.mark.fault("preset", "a base of itself", outcome="refused by name")
+def test_a_preset_that_builds_on_itself_is_named(checkout: Path) -> None:
+    (checkout / "presets" / "mine.yaml").write_text("base: yours\n")
+    (checkout / "presets" / "yours.yaml").write_text("base: mine\n")
+    with pytest.raises(ConfigError, match="is a base of itself"):
+        presets.use("mine", root=checkout)
 
 
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)

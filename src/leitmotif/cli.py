@@ -9,6 +9,10 @@ import typer
 from leitmotif import __version__
 from leitmotif.errors import LeitmotifError
 
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Write over an older result of this command.")
+]
+
 app = typer.Typer(
     name="leitmotif",
     help="Do autoregressive music models foresee long-horizon structure?",
@@ -114,6 +118,7 @@ def train_sae(
         int, typer.Option(min=1, help="Tracks in memory at a time (3 MB each for 30 s at d 1024).")
     ] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    replace: Replace = False,
 ) -> None:
     """Train a sparse autoencoder on cached activations.
 
@@ -122,7 +127,7 @@ def train_sae(
     from pydantic import ValidationError
 
     from leitmotif.errors import ConfigError
-    from leitmotif.sae.recipe import entry_of, train_on_store
+    from leitmotif.sae.recipe import check_entry, entry_of, train_on_store
     from leitmotif.sae.registry import register
     from leitmotif.sae.train import TrainingProgress
     from leitmotif.sae.trained import Training
@@ -136,6 +141,8 @@ def train_sae(
                 err=True,
             )
 
+    if name is not None:
+        check_entry(name, out, replace=replace)
     activations = ActivationStore(store)
     width = activations.load(site, activations.tracks(site)[0]).shape[1]
     chosen = {"kind": kind, "k": k, "steps": steps, "batch": batch, "rate": rate, "seed": seed}
@@ -153,6 +160,7 @@ def train_sae(
         out,
         held_out=held_out,
         pool_tracks=pool_tracks,
+        replace=replace,
         report=show,
     )
     typer.echo(
@@ -160,7 +168,7 @@ def train_sae(
         f"L0 {reached.l0:.1f}, dead {reached.dead_fraction:.1%}"
     )
     if name is not None:
-        register(entry_of(name, out, activations))
+        register(entry_of(name, out, activations), replace=replace)
         typer.echo(f"entered into hooks.yaml as {name}")
 
 
@@ -182,13 +190,14 @@ def pin_sae(
         str | None, typer.Option(help="Commit of that model, if its authors say.")
     ] = None,
     forward_dtype: Annotated[
-        str | None, typer.Option(help="Precision of that model in training, if known.")
+        str | None, typer.Option(help="Precision of that model when the SAE was trained.")
     ] = None,
     context_frames: Annotated[
         int | None, typer.Option(help="Steps per context; only if cfg.json does not say.")
     ] = None,
     sample_rate: Annotated[int, typer.Option(help="Sample rate of the audio in Hz.")] = 32_000,
     write: Annotated[bool, typer.Option("--write", help="Add it to hooks.yaml.")] = False,
+    replace: Replace = False,
 ) -> None:
     """Print the hooks.yaml entry of a published autoencoder.
 
@@ -201,8 +210,10 @@ def pin_sae(
     --revision COMMIT --name musicgen-small-11 --prompt other --write
     """
     from leitmotif.sae.pin import pin
-    from leitmotif.sae.registry import REGISTRY, entry_text, register
+    from leitmotif.sae.registry import REGISTRY, check_name, entry_text, register
 
+    if write:
+        check_name(name, replace=replace)
     hook = pin(
         repository,
         path,
@@ -217,7 +228,7 @@ def pin_sae(
     )
     typer.echo(entry_text(hook), nl=False)
     if write:
-        register(hook)
+        register(hook, replace=replace)
         typer.echo(f"entered into {REGISTRY} as {name}", err=True)
 
 
@@ -246,7 +257,7 @@ def verify(
 
 @app.command()
 def compose(
-    out: Annotated[Path, typer.Argument(help="Folder for the shard; it must not exist.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
     pieces: Annotated[int, typer.Option(min=1, help="Number of pieces.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
     world: Annotated[Path, typer.Option(help="JSON file that describes the music.")] = Path(
@@ -255,6 +266,7 @@ def compose(
     twins: Annotated[
         bool, typer.Option("--twins", help="Also write each piece with the opposite cue.")
     ] = False,
+    replace: Replace = False,
 ) -> None:
     """Compose a shard of the organism's music.
 
@@ -262,11 +274,13 @@ def compose(
     """
     from leitmotif.corpus.organism.shard import write_shard, write_twins
     from leitmotif.corpus.organism.world import load_world
+    from leitmotif.targets import made_folder
 
     described = load_world(world)
-    write_shard(described, out, pieces=pieces, seed=seed)
-    if twins:
-        write_twins(described, out, pieces=pieces, seed=seed)
+    with made_folder(out, inputs=[world], replace=replace) as folder:
+        write_shard(described, folder, pieces=pieces, seed=seed)
+        if twins:
+            write_twins(described, folder, pieces=pieces, seed=seed)
     typer.echo(f"{pieces} pieces in {out}")
 
 
@@ -283,6 +297,7 @@ def propose(
     everything: Annotated[
         bool, typer.Option("--all", help="Also write proposals that are not significant, marked.")
     ] = False,
+    replace: Replace = False,
 ) -> None:
     """Propose where motifs recur in recordings.
 
@@ -290,9 +305,10 @@ def propose(
     """
     from leitmotif.files import write_table
     from leitmotif.progress import progress
-    from leitmotif.recurrence.listing import Listed, audio_files, listed, track_names
+    from leitmotif.recurrence.listing import Listed, audio_files, check_out, listed, track_names
     from leitmotif.recurrence.settings import SearchSettings
 
+    check_out(out, audio, replace=replace)
     files = audio_files(audio)
     rows: list[Listed] = []
     failed = 0
@@ -311,6 +327,7 @@ def propose(
         except LeitmotifError as error:
             failed += 1
             typer.echo(f"error: {error}", err=True)
+    check_out(out, audio, replace=replace)  # again: what came meanwhile stays
     write_table(out, rows)
     typer.echo(f"{len(rows)} proposals for {len(files) - failed} files in {out}")
     if failed:
@@ -342,8 +359,10 @@ def review(
     """Label proposals by ear on a local web page."""
     from leitmotif.config import load_params
     from leitmotif.review import serve
+    from leitmotif.review.log import log_path
     from leitmotif.review.session import ReviewSources, Session
     from leitmotif.stages import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
+    from leitmotif.targets import check_editable
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
     sources = ReviewSources(
@@ -354,6 +373,8 @@ def review(
         decisions=Path(load_params().labels.decisions),
         work=WORK_CACHE / "review",
     )
+    for name in reviewers:
+        check_editable(log_path(sources.decisions, name).resolve())
     session = Session(sources, show_scores=show_scores)
 
     def ready(links: Mapping[str, str]) -> None:
@@ -391,9 +412,8 @@ def agreement() -> None:
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Option(help="Folder to write; it replaces an older report.")] = Path(
-        "report"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("report"),
+    replace: Replace = False,
 ) -> None:
     """Write the listening report of the current outputs.
 
@@ -403,12 +423,16 @@ def report(
     from leitmotif.report.build import write_report
     from leitmotif.report.features.sources import feature_sources
     from leitmotif.report.material import read_material
+    from leitmotif.stages import METRICS
     from leitmotif.stages.report import FILES, PLACES
     from leitmotif.stages.tracks import readable_tracks
+    from leitmotif.targets import check_folder
 
+    places = [*vars(FILES).values(), *vars(PLACES).values(), METRICS]
+    check_folder(out, inputs=places, replace=replace)
     params = load_params()
     sources = feature_sources(params, readable_tracks(), PLACES)
-    counts = write_report(out, read_material(FILES), params.report, sources)
+    counts = write_report(out, read_material(FILES), params.report, sources, replace=replace)
     typer.echo(
         f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"

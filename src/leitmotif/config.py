@@ -8,7 +8,7 @@ and what is allowed.
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -504,6 +504,28 @@ _SOURCES: dict[str, type[Settings]] = {
     "folder": FolderCorpus,
     "mtg-jamendo": MtgJamendoCorpus,
 }
+
+
+TextSetting = Literal["yes", "or null", "no"]
+
+
+def text_setting(place: Sequence[str], corpus_source: object = None) -> TextSetting:
+    """Whether a setting holds text, or text or null; ``no`` also where there is no such setting.
+
+    ``place`` is such as ``("model", "name")``. ``corpus_source`` decides about those of ``corpus``.
+    """
+    section: Any = None
+    if len(place) == 2 and place[0] in Params.model_fields:
+        section = Params.model_fields[place[0]].annotation
+        if place[0] == "corpus":
+            section = _SOURCES.get(str(corpus_source), FolderCorpus)
+    field = section.model_fields.get(place[1]) if section else None
+    if field is None:
+        return "no"
+    kinds = get_args(field.annotation) if get_origin(field.annotation) is not list else (list,)
+    if get_origin(field.annotation) is Literal or field.annotation is str:
+        return "yes"
+    return "or null" if set(kinds) == {str, type(None)} else "no"
 
 
 def _keys_beside(location: Sequence[int | str]) -> list[str]:

@@ -9,11 +9,15 @@ where all modules in it are imported.
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.error import YAMLError
 
 from leitmotif.config import PARAMS_FILE, Params, load_params
 from leitmotif.errors import ConfigError
-from leitmotif.files import difference, write_text
+from leitmotif.files import difference, read_text, write_text
 from leitmotif.imports import attributes_read, import_closure
+from leitmotif.targets import check_editable
 from leitmotif.watched import PIPELINE, listed_folders
 from leitmotif.yaml_files import EditableYaml
 
@@ -31,7 +35,8 @@ def write_dependencies(root: Path = Path()) -> str:
     path = root / PIPELINE
     if not path.exists():
         return ""
-    old = path.read_text(encoding="utf-8")
+    check_editable(path)
+    old = read_text(path, fix="restore it from git", error=ConfigError)
     new = with_dependencies(old, load_params(root / PARAMS_FILE), root)
     if new != old:
         write_text(path, new)
@@ -44,9 +49,10 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
     Raises ConfigError for a stage without deps.
     """
     lines = pipeline.splitlines(keepends=True)
-    stages = EditableYaml(pipeline).values["stages"]  # which knows the line of every key
+    stages = _stages(pipeline)
     for name, stage in reversed(list(stages.items())):
-        if "deps" not in stage:
+        has_both = isinstance(stage, dict) and {"deps", "params"} <= stage.keys()
+        if not has_both:
             raise ConfigError(f"{PIPELINE}: the stage {name} has no deps", expected="a list")
         start = end = stage.lc.key("deps")[0] + 1
         while end < len(lines) and lines[end].startswith(_ITEM):
@@ -55,7 +61,7 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
         lines[start:end] = [
             *_by_hand(lines[start:end], derived),
             f"{_ITEM}{MARK}\n",
-            *(f"{_ITEM}- {path}\n" for path in derived),
+            *(f"{_ITEM}{_item(path)}\n" for path in derived),
         ]
     return "".join(lines)
 
@@ -106,6 +112,29 @@ def _decides(path: Path, package: Path) -> bool:
 def _by_hand(deps: Sequence[str], derived: Sequence[str]) -> list[str]:
     """The lines above MARK; sources and what is derived do not belong there and are left out."""
     above = takewhile(lambda line: line.strip() != MARK, deps)
-    items = [(line, line.strip().removeprefix("- ")) for line in above]
-    sources = f"{PACKAGE.as_posix()}/"
-    return [line for line, item in items if not item.startswith(sources) and item not in derived]
+    items = {_item(path) for path in derived}
+    sources = f"- {PACKAGE.as_posix()}/"
+    return [
+        line for line in above if not line.strip().startswith(sources) and line.strip() not in items
+    ]
+
+
+def _item(path: str) -> str:
+    """A path as an entry of a list in dvc.yaml, which gives it back as it is."""
+    yaml = EditableYaml("[]")
+    yaml.values = [path.replace("${", "\\${")]  # or DVC would look for a setting of this name
+    return str(yaml).rstrip("\n")
+
+
+def _stages(pipeline: str) -> Any:
+    """The stages of a dvc.yaml, which know the line of every key; raises ConfigError."""
+    try:
+        values = EditableYaml(pipeline).values
+    except YAMLError as error:
+        raise ConfigError(
+            f"{PIPELINE} is not YAML", found=error, fix="mend the line named"
+        ) from error
+    stages: Any = values.get("stages") if isinstance(values, dict) else None
+    if not isinstance(stages, dict):
+        raise ConfigError(f"{PIPELINE} has no stages", fix="restore it from git")
+    return stages

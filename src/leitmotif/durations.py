@@ -5,7 +5,6 @@ benchmarks/results/pipeline.json. Either may be wrong here and now (finished wor
 machine does other things besides), so the line says where its numbers come from.
 """
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import Params, load_params
-from leitmotif.files import sha256_json, write_json
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import read_json, sha256_json, write_json
 from leitmotif.provenance import machine
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.watched import outs_of
+from leitmotif.yaml_files import read_stages
 
 PIPELINE = Path("dvc.yaml")
 SHIPPED = Path("presets/organism.yaml")
@@ -56,7 +57,7 @@ class Durations:
         self.params, self.root = params, root
         self.stages: dict[str, Any] = {}
         if path.exists():
-            self.stages = parse_yaml(path.read_text(encoding="utf-8"))["stages"]
+            self.stages = read_stages(path)
 
     def announcement(self, stage: str) -> str:
         """``interventions: about 3 min, then summary and report: about 2 min (as last time)``."""
@@ -106,7 +107,7 @@ class Durations:
 
 def following(stage: str, stages: Mapping[str, Any]) -> list[str]:
     """Stages of a dvc.yaml that depend on ``stage``, directly or not, in the file's order."""
-    makers = {path: name for name, one in stages.items() for path in _made(one)}
+    makers = {path: name for name, one in stages.items() for path in outs_of(one)}
     found = {stage}
     grown = True
     while grown:
@@ -120,17 +121,11 @@ def following(stage: str, stages: Mapping[str, Any]) -> list[str]:
     return [name for name in stages if name in found - {stage}]
 
 
-def _made(stage: Mapping[str, Any]) -> Iterator[str]:
-    for kind in ("outs", "metrics", "plots"):
-        for entry in stage.get(kind, []):
-            yield entry if isinstance(entry, str) else next(iter(entry))
-
-
 def _read(path: Path) -> Any:
     """A JSON file that may be missing or damaged: nothing but a line on the screen needs it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except LeitmotifError:
         return None
 
 

@@ -86,3 +86,7 @@ class ProbeError(LeitmotifError, ValueError):
 
 class StageError(LeitmotifError):
     """A pipeline stage stops: too many failures, or an input from an earlier stage is missing."""
+
+
+class TargetError(LeitmotifError):
+    """What a command would write has no place: it is taken, an input, or not writable."""

@@ -23,7 +23,7 @@ def extra_of(module: str, requirements: Iterable[str] | None = None) -> str | No
     requirements: as the metadata of a distribution have them, such as
         ``uvicorn>=0.40; extra == "review"``; None for those of the installed ``leitmotif``.
 
-    Returns None for a module that no extra brings.
+    Returns the smallest of several extras, and None for a module that no extra brings.
 
     Example
     -------
@@ -35,12 +35,14 @@ def extra_of(module: str, requirements: Iterable[str] | None = None) -> str | No
         return None
     if requirements is None:
         requirements = requires(DISTRIBUTION) or []
+    brings: dict[str, set[str]] = {}
     for requirement in map(Requirement, requirements):
-        if canonicalize_name(requirement.name) == wanted and requirement.marker:
-            found = _EXTRA.search(str(requirement.marker))
-            if found:
-                return found[1]
-    return None
+        extra = _EXTRA.search(str(requirement.marker or ""))
+        if extra:
+            brings.setdefault(extra[1], set()).add(canonicalize_name(requirement.name))
+    # An extra that includes another lists what that one brings, so the smallest is meant.
+    fitting = [extra for extra, names in brings.items() if wanted in names]
+    return min(fitting, key=lambda extra: len(brings[extra]), default=None)
 
 
 def missing_extra(error: ModuleNotFoundError) -> LeitmotifError | None:

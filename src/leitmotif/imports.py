@@ -34,7 +34,7 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
         if path in found:
             continue
         found.add(path)
-        names, strings = _mentions(path.read_text(encoding="utf-8"), _parent(path, package))
+        names, strings = _mentions(path.read_bytes().decode(), _parent(path, package))
         for name in names:
             waiting.extend(_on_the_way(name, package))
         found.update(_data_beside(path, strings))
@@ -49,14 +49,14 @@ def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
     files = {_module_of(path, package): path for path in sorted(package.rglob("*.py"))}
     imported = {}
     for module, path in files.items():
-        names, _ = _mentions(path.read_text(encoding="utf-8"), _parent(path, package))
+        names, _ = _mentions(path.read_bytes().decode(), _parent(path, package))
         imported[module] = frozenset((names & files.keys()) - {module})
     return imported
 
 
 def attributes_read(files: Iterable[Path]) -> set[str]:
     """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
-    sources = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".py"]
+    sources = [path.read_bytes().decode() for path in files if path.suffix == ".py"]
     nodes = (node for source in sources for node in _nodes(ast.parse(source)))
     return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
@@ -72,7 +72,7 @@ def _on_the_way(module: str, package: Path) -> Iterator[Path]:
 
 def _is_only_a_docstring(path: Path) -> bool:
     """Whether nothing in a file decides anything."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = ast.parse(path.read_bytes().decode()).body
     return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
 
 

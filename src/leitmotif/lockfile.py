@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import PARAMS_FILE
-from leitmotif.yaml_files import read_yaml
+from leitmotif.errors import ConfigError
+from leitmotif.yaml_files import read_stages, read_yaml
 
 LOCK = Path("dvc.lock")
 
@@ -23,8 +24,17 @@ def outdated_stages(root: Path = Path()) -> set[str]:
     """
     if not (root / LOCK).exists():
         return set()
-    locked = read_yaml(root / LOCK).get("stages", {})
-    settings = read_yaml(root / PARAMS_FILE)
+    try:
+        return _outdated(read_stages(root / LOCK), read_yaml(root / PARAMS_FILE))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{LOCK} or {PARAMS_FILE} does not have the form that DVC gives it",
+            found=f"{type(error).__name__}: {error}",
+            fix="restore them from git",
+        ) from error
+
+
+def _outdated(locked: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
     makers = {out["path"]: name for name, one in locked.items() for out in one.get("outs", [])}
     made = {out["path"]: out["md5"] for one in locked.values() for out in one.get("outs", [])}
     outdated = {name for name, one in locked.items() if _differ(one, settings, made)}

@@ -56,7 +56,7 @@ def processor() -> str:
     """Name of the processor, as the system has it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in info.read_bytes().decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             if name.strip() == "model name":
                 return value.strip()

@@ -12,12 +12,6 @@
 
 Layers count from 0. Literature that counts from 1 writes ``layers.N.residual`` as layer N + 1.
 
-``layers.N.A.head.H``       what head H of A adds to the stream; heads count from 0
-``layers.N.A.q``, ``.k``    queries and keys, [B, S, d], the heads one after the other
-``layers.N.A.v``            values, as above
-``layers.N.A.pattern``      attention weights, [B, heads, S, S]
-==========================  =====================================================================
-=======
 Each of these tensors has one canonical name, given above. Other names are resolved to it:
 
 - ``layers.N.input`` with N > 0 is the same tensor as ``layers.{N-1}.residual``;

@@ -129,7 +129,7 @@ def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         read_tags(path)
 
 
-WORD = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["Cs"]), min_size=1)
+WORD = st.text(st.characters(exclude_characters="\t\r\n\0", exclude_categories=["Cs"]), min_size=1)
 
 
 @given(

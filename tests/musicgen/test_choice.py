@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen import Hook, HookedMusicGen, Intervention
+from leitmotif.musicgen import HookedMusicGen, HookPoint, Intervention
 
 SITE = "layers.1.residual"
 POST = "blocks.1.hook_resid_post"
@@ -84,11 +84,11 @@ def test_hook_functions_return_activations_or_change_them_in_place(
     expected = model(codes, interventions=[Intervention(SITE, "scale", strength=0.0)])
     seen = []
 
-    def returned(activations: Tensor, hook: Hook) -> Tensor:
+    def returned(activations: Tensor, hook: HookPoint) -> Tensor:
         seen.append((hook.name, hook.layer(), tuple(activations.shape)))
         return activations * 0
 
-    def in_place(activations: Tensor, hook: Hook) -> None:
+    def in_place(activations: Tensor, hook: HookPoint) -> None:
         activations[:] = 0
 
     for function in (returned, in_place):

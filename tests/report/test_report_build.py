@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from leitmotif.causal.log import write_log
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
-from leitmotif.errors import LeitmotifError, StageError
+from leitmotif.errors import LeitmotifError, StageError, TargetError
 from leitmotif.files import read_table, write_table
 from leitmotif.report.build import write_report
 from leitmotif.report.material import read_material
@@ -20,6 +20,7 @@ from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import ClipMetrics, read_log
+from leitmotif.targets import RECORD
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
@@ -236,15 +237,15 @@ def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path)
     material, out = read_material(made.write()), tmp_path / "out"
     out.mkdir()
     write_report(out, material, ALL)
-    (out / "left.txt").write_text("of the older one")
-    write_report(out, material, ALL)
-    assert not (out / "left.txt").exists()
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "thesis.txt").write_text("mine")
-    with pytest.raises(StageError, match="is no report"):
-        write_report(other, material, ALL)
-    assert (other / "thesis.txt").read_text() == "mine"
+    before = (out / "index.html").stat().st_ino
+    with pytest.raises(TargetError, match="--replace"):
+        write_report(out, material, ALL)
+    write_report(out, material, ALL, replace=True)
+    assert (out / "index.html").stat().st_ino != before
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(TargetError, match=r"notes\.txt, which was added"):
+        write_report(out, material, ALL, replace=True)
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_the_stage_and_the_command_write_the_same_pages(
@@ -275,4 +276,5 @@ def test_the_stage_and_the_command_write_the_same_pages(
     done = CliRunner().invoke(app, ["report", "--out", "elsewhere"])
     assert done.exit_code == 0, done.output
     assert re.search(r"open elsewhere/index\.html", done.output)
+    (Path("elsewhere") / RECORD).unlink()  # DVC knows what the stage made
     assert bytes_of(Path("elsewhere")) == bytes_of(Path("data/report"))

@@ -142,3 +142,47 @@ def test_a_pair_is_its_audio_and_windows() -> None:
         pair_id("a" * 64, 32000, RECURRENCE, MOTIF),
     ]
     assert len({name, *others}) == 4
+
+
+@pytest.mark.fault("decision log", "bytes removed, added, changed", outcome="read, or named error")
+@given(data=st.data())
+def test_a_mutated_log_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "ana.jsonl"
+    entries = [decision(number=number) for number in range(3)]
+    whole = b"".join(map(encode, entries))
+    at = data.draw(st.integers(0, len(whole)))
+    length = data.draw(st.integers(0, 60))
+    odd = st.sampled_from([b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"[" * 999, b"NaN"])
+    changed = whole[:at] + data.draw(odd | st.binary(max_size=5)) + whole[at + length :]
+    path.write_bytes(changed)
+    try:
+        log = read_log(path)
+    except ReviewError as error:
+        message = str(error)
+    else:
+        message = str(path)
+        assert len(log.entries) <= 3 or changed == whole
+    assert str(path) in message
+    assert path.read_bytes() == changed
+
+
+@pytest.mark.fault("decision log", "a key twice, UTF-16, pipe, folder", outcome="refused by name")
+@pytest.mark.parametrize("odd", ["twice", "utf-16", "pipe", "folder", "dangling"])
+def test_a_log_that_cannot_be_read_is_named(tmp_path: Path, odd: str) -> None:
+    path, line = tmp_path / "ana.jsonl", encode(decision())
+    match odd:
+        case "twice":
+            path.write_bytes(line.replace(b"{", b'{"verdict": "negative", ', 1))
+        case "utf-16":
+            path.write_bytes(line.decode().encode("utf-16"))
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "dangling":
+            path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(ReviewError, match=r"ana\.jsonl"):
+        read_log(path)
+    assert os.path.lexists(path)

@@ -102,7 +102,7 @@ def test_a_branch_is_pinned_to_its_commit_and_written(repository: Path, workplac
         (("silent", *NAMED), "cfg.json does not say its model"),
         (("silent", *NAMED, "--model", "a/b"), "does not say its context_frames"),
         ((PATH, *NAMED, "--model", "a/b"), "--model is not what cfg.json says"),
-        ((PATH, "--name", "a b", "--prompt", "none"), "name cannot be entered"),
+        ((PATH, "--name", "a b", "--prompt", "none"), "cannot be a name in hooks.yaml"),
         ((PATH, "--name", "a", "--prompt", "some"), "audio.prompt cannot be entered"),
         (("nowhere", *NAMED), "cannot be loaded"),
         ((PATH, *NAMED, "--revision", "7" * 40), "cannot be loaded"),

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leitmotif.cli import app
-from leitmotif.errors import ModelError, StoreError
+from leitmotif.errors import LeitmotifError, ModelError, StoreError
 from leitmotif.sae import load_sae
 from leitmotif.sae import recipe as module
 from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store
@@ -85,5 +85,68 @@ def test_the_command_trains_and_registers(
     hook = load_registry(Path("hooks.yaml"))["tiny"]
     assert (hook.site, hook.d_sae, hook.k) == (SITE, 128, 4)
     assert hook.checkpoint.path == "saes/tiny"
+    again = CliRunner().invoke(app, ["train-sae", SITE, "saes/other", "--name", "tiny", *options])
+    assert "has an autoencoder 'tiny' already" in str(again.exception)
+    again = CliRunner().invoke(app, ["train-sae", SITE, "saes/tiny", *options])
+    assert "add --replace" in str(again.exception)
+    replaced = ["train-sae", SITE, "saes/tiny", "--name", "tiny", "--replace", *options]
+    assert CliRunner().invoke(app, replaced).exit_code == 0
     bad = CliRunner().invoke(app, ["train-sae", SITE, "saes/tiny", "--kind", "relu", *options])
     assert "--kind cannot be used" in str(bad.exception)
+
+
+@pytest.mark.fault(
+    "leitmotif train-sae",
+    "a user's folder or file, an impossible setting",
+    outcome="refused before the first step, untouched",
+)
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("saes", [], "a folder with README.md, five"),
+        ("saes/five", [], "a folder with cfg.json"),
+        ("thesis.txt", [], "is there already"),
+        ("thesis.txt/sae", [], "thesis.txt is a file"),
+        ("data/activations/sae", [], "overlaps with the input"),
+        ("data", [], "overlaps with the input"),
+        ("mine", [], "no checkpoint of a training"),
+        ("x" * 256, [], "a name of 256 bytes"),
+        ("../outside", ["--name", "a"], "within this repository"),
+        ("new", ["--name", "a b"], "cannot be a name"),
+        ("new", ["--k", "300"], "k is larger than the dictionary"),
+        ("new", ["--batch", "1000000000000"], "does not fit into the memory"),
+        ("new", ["--expansion", "100000000000"], "does not fit into the memory"),
+        ("new", ["--store", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_at_once(
+    store: ActivationStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    out: str,
+    options: list[str],
+    message: str,
+) -> None:
+    here = tmp_path / "here"
+    (here / "saes" / "five").mkdir(parents=True)
+    (here / "saes" / "README.md").write_text("mine")
+    (here / "saes" / "five" / "cfg.json").write_text("mine")
+    (here / "thesis.txt").write_text("mine")
+    (here / "mine.checkpoint.safetensors").write_text("mine")
+    (here / "mine.curve.csv").write_text("mine")
+    (here / "hooks.yaml").write_text("format: leitmotif-hooks/1\nhooks: []\n")
+    (here / "data").mkdir()
+    (here / "data" / "activations").symlink_to(store.root)
+    monkeypatch.chdir(here)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def trained(*arguments: object, **options: object) -> None:
+        pytest.fail("it was trained")
+
+    monkeypatch.setattr(module, "finish", trained)
+    given = ["train-sae", SITE, out, "--k", "4", "--expansion", "2", "--replace", *options]
+    done = CliRunner().invoke(app, given)
+    assert isinstance(done.exception, LeitmotifError), done.output
+    assert message in str(done.exception)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before

@@ -87,7 +87,11 @@ def test_an_entry_is_registered_among_the_others(tmp_path: Path) -> None:
     second = first.model_copy(update={"name": "another", "k": None})
     register(first, path)
     register(second, path)
-    register(first.model_copy(update={"k": 99}), path)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="has an autoencoder 'musicgen-small-11' already"):
+        register(first.model_copy(update={"k": 99}), path)
+    assert path.read_bytes() == before
+    register(first.model_copy(update={"k": 99}), path, replace=True)
     registry = load_registry(path)
     assert [(hook.name, hook.k) for hook in registry.hooks] == [
         ("musicgen-small-11", 99),

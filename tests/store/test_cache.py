@@ -66,7 +66,7 @@ def test_what_a_killed_run_left_half_written_is_removed_and_other_files_stay(
 ) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for process in (ended.pid, "no-number"):
+    for process in (ended.pid, f"{ended.pid}-3"):
         name = f".{ADDRESS}.{'c' * 64}.safetensors.{process}.partial"
         (tmp_path / name).write_bytes(b"half")
     (tmp_path / "note.txt").write_text("mine")

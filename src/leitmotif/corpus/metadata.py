@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from leitmotif.errors import CorpusError
+from leitmotif.files import read_bytes, read_text
 from leitmotif.tables.corpus import Licence
 
 TSV_HEADER = ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]
@@ -95,9 +96,10 @@ def read_licences(path: Path, wanted: Collection[str]) -> dict[str, Licence]:
     license: <address>``. Blocks of other tracks are not parsed: the file covers all of Jamendo, and
     irregular blocks of other tracks are no reason to stop.
     """
+    content = read_bytes(path, fix=_FIX, error=CorpusError)
     blocks: dict[str, tuple[int, list[bytes]]] = {}
     current: list[bytes] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         if not re.fullmatch(rb"\d+/\d+\.mp3", line.strip()):
             current.append(line)
             continue
@@ -141,11 +143,8 @@ def _short_name(words: str, url: str) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        # Not splitlines(), which would also split at Unicode's line separators.
-        return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not UTF-8 text", found=error, fix=_FIX) from error
+    # Not splitlines(), which would also split at the separators that Unicode has in texts.
+    return read_text(path, fix=_FIX, error=CorpusError).rstrip("\n").split("\n")
 
 
 def _is_safe(name: str) -> bool:

@@ -21,9 +21,11 @@ from leitmotif.corpus.shard import (
     unpack_shards,
 )
 from leitmotif.errors import CorpusError
+from leitmotif.files import read_json
 from leitmotif.tables.base import Sha256, Table
 from leitmotif.tables.corpus import CorpusTrack
 
+_PATH = "correct corpus.path in params.yaml"
 MAX_METADATA_BYTES = 64 << 20
 
 
@@ -51,11 +53,7 @@ class Release(Table):
 def load_release(path: Path) -> Release:
     """Read a pin file. Raises CorpusError, which names a field that cannot be used."""
     try:
-        return Release.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CorpusError(
-            f"{path}, the pinned release, does not exist", fix="correct corpus.path in params.yaml"
-        ) from None
+        return Release.model_validate(read_json(path, fix=_PATH, error=CorpusError))
     except ValidationError as error:
         raise CorpusError(
             f"{path} does not describe a release of MTG-Jamendo",

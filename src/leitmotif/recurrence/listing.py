@@ -9,10 +9,12 @@ from pydantic import Field
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, TargetError
+from leitmotif.files import read_table
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
+from leitmotif.targets import check_file
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 P = 0.01
@@ -57,6 +59,28 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
         else:
             raise LeitmotifError(f"{path} does not exist", expected="an audio file or a folder")
     return list(dict.fromkeys(found))
+
+
+def check_out(out: Path, inputs: Iterable[Path], *, replace: bool = False) -> None:
+    """Raise TargetError unless proposals for ``inputs`` can be written to the file ``out``.
+
+    With ``replace``, ``out`` may be a file of proposals.
+    """
+    if out.suffix.lower() in SUFFIXES:
+        raise TargetError(
+            f"{out} has the name of a recording",
+            expected="a name such as proposals.jsonl",
+            fix="give the recordings first, then --out FILE.jsonl",
+        )
+    check_file(out, inputs=inputs, made=_is_listing, replace=replace)
+
+
+def _is_listing(path: Path) -> bool:
+    try:
+        read_table(path, Listed)
+    except LeitmotifError:
+        return False
+    return True
 
 
 def track_names(files: Sequence[Path]) -> list[str]:

@@ -46,7 +46,7 @@ def assets() -> dict[str, bytes]:
 def _text(name: str) -> str:
     if name in SHARED:
         return shared_files()[name].decode()
-    return (files("leitmotif.report") / "page" / name).read_text(encoding="utf-8")
+    return (files("leitmotif.report") / "page" / name).read_bytes().decode()
 
 
 def _plain(module: str) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import ReportParams
-from leitmotif.errors import StageError
-from leitmotif.files import atomic_folder, sha256_json
+from leitmotif.files import sha256_json
 from leitmotif.progress import progress
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
@@ -18,6 +17,7 @@ from leitmotif.report.material import Material
 from leitmotif.report.overview import bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
 from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
+from leitmotif.targets import made_folder
 
 REPORT_ID_DIGITS = 12
 
@@ -35,39 +35,19 @@ class ReportCounts:
 
 
 def write_report(
-    out: Path, material: Material, settings: ReportParams, features: PageSources | None = None
+    out: Path,
+    material: Material,
+    settings: ReportParams,
+    features: PageSources | None = None,
+    *,
+    replace: bool = False,
 ) -> ReportCounts:
-    """Build a report at ``out``, completely or not at all.
+    """Build a report as the folder ``out``, whole or not at all; None: no pages of features.
 
-    Parameters
-    ----------
-    out
-        Folder to write: missing, empty, or an older report, which is replaced.
-    material
-        The tables that the report shows.
-    settings
-        Section ``report`` of params.yaml.
-    features
-        Sources of the feature pages; None for a report without them.
-
-    Raises
-    ------
-    StageError
-        If ``out`` is neither a report nor an empty folder.
+    With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does.
     """
-    if out.exists() and not (out.is_dir() and (_is_report(out) or not any(out.iterdir()))):
-        raise StageError(
-            f"{out} exists and is no report",
-            found="a file" if out.is_file() else "a folder with other files",
-            expected="nothing, an empty folder, or an older report",
-            fix="name another folder",
-        )
-    with atomic_folder(out) as folder:
+    with made_folder(out, replace=replace) as folder:
         return build_report(folder, material, settings, features)
-
-
-def _is_report(folder: Path) -> bool:
-    return (folder / "index.html").is_file() and (folder / "assets" / "report.js").is_file()
 
 
 def build_report(

@@ -16,10 +16,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from leitmotif.errors import ReviewError
-from leitmotif.files import atomic
+from leitmotif.files import atomic, line_problem, parse_json, read_bytes
 from leitmotif.tables.decisions import ENTRY, Entry
 
 SUFFIX = ".jsonl"
+_FIX = "correct the line; `git log -p {}` shows the lines as they were written"
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,9 @@ def read_log(path: Path) -> Log:
 
     Raises ReviewError, naming the line, for a line that is no decision or another reviewer's.
     """
-    try:
-        *lines, tail = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
+    if not path.exists() and not path.is_symlink():
         return Log([], b"")
+    *lines, tail = read_bytes(path, fix=_FIX.format(path), error=ReviewError).split(b"\n")
     if tail and _is_entry(tail):
         lines, tail = [*lines, tail], b""
     entries: dict[str, Entry] = {}
@@ -71,7 +71,8 @@ def append(path: Path, entry: Entry) -> None:
     whole (``mend``). Raises OSError when the line could not be written; the file is then as before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+    # Not waiting for a reader, should it be a pipe.
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK) as file:
         before = os.fstat(file).st_size
         try:
             _write(file, encode(entry))
@@ -148,15 +149,14 @@ def _is_entry(line: bytes) -> bool:
 def _parse(path: Path, number: int, line: bytes) -> Entry:
     try:
         entry = ENTRY.validate_json(line)
-    except ValidationError as error:
+        parse_json(line.decode())
+    except ValueError as error:
         conflict = line.startswith((b"<<<<<<<", b"=======", b">>>>>>>"))
-        problem = error.errors()[0]
-        field = ".".join(str(part) for part in problem["loc"]) or "the line"
         raise ReviewError(
             f"{path}:{number} is no decision",
-            found="the mark of a merge conflict" if conflict else f"{field}: {problem['msg']}",
+            found="the mark of a merge conflict" if conflict else line_problem(error),
             expected="a line written by the review page",
-            fix=f"correct the line; `git log -p {path}` shows the lines as they were written",
+            fix=_FIX.format(path),
         ) from error
     if entry.reviewer != path.stem:
         raise ReviewError(

@@ -113,7 +113,7 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
             found=", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing",
             expected=f"{CONFIG} and {WEIGHTS}, as SAELens saves them",
         )
-    values = read_json(folder / CONFIG)
+    values = read_json(folder / CONFIG, fix="get the folder afresh", error=ModelError)
     if not isinstance(values, dict):
         raise _error(folder, "its configuration is no dictionary", found=type(values).__name__)
     architecture, config, rescaled = _parse(folder, values)
@@ -132,6 +132,12 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
 
 def save_sae(sae: SparseAutoencoder, folder: Path) -> None:
     """Write a folder in SAELens' current form, atomically; equal weights give equal bytes."""
+    with atomic_folder(folder) as temporary:
+        write_sae(sae, temporary)
+
+
+def write_sae(sae: SparseAutoencoder, folder: Path) -> None:
+    """Write the two files of SAELens' current form into a folder that is there."""
     config = sae.config
     values: dict[str, Any] = {
         "architecture": "standard" if config.activation == "relu" else config.activation,
@@ -147,9 +153,8 @@ def save_sae(sae: SparseAutoencoder, folder: Path) -> None:
     if config.activation == "topk":
         values |= {"k": config.k, "rescale_acts_by_decoder_norm": False}
     weights = {name: tensor.float().cpu().numpy() for name, tensor in sae.state_dict().items()}
-    with atomic_folder(folder) as temporary:
-        write_json(temporary / CONFIG, values)
-        write_tensors(temporary / WEIGHTS, weights, {"format": "pt"})
+    write_json(folder / CONFIG, values)
+    write_tensors(folder / WEIGHTS, weights, {"format": "pt"})
 
 
 def _parse(folder: Path, values: Mapping[str, Any]) -> tuple[str, SaeConfig, bool]:

@@ -1,18 +1,20 @@
 """From an activation store to an autoencoder's folder: training, what it reached, and its entry."""
 
+import os
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from leitmotif.errors import StoreError
+from leitmotif.errors import ConfigError, ModelError, StoreError
 from leitmotif.files import sha256_file, write_json, write_text
 from leitmotif.sae.audit import measure
-from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae, save_sae
+from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae, write_sae
 from leitmotif.sae.pool import RowPool
-from leitmotif.sae.registry import Hook
-from leitmotif.sae.train import Trainer, TrainingProgress, finish
+from leitmotif.sae.registry import REGISTRY, Hook, check_name
+from leitmotif.sae.train import COLUMNS, Trainer, TrainingProgress, finish, saved_work
 from leitmotif.sae.trained import TRAINING, Trained, Training
 from leitmotif.store import ActivationStore
+from leitmotif.targets import check_folder, made_folder
 
 CURVE, CHECKPOINT = "curve.csv", "checkpoint.safetensors"
 
@@ -38,6 +40,66 @@ def split_tracks(tracks: list[str], held_out: float) -> Split:
     return Split(tracks[:-count], tracks[-count:])
 
 
+def checkpoint_of(out: Path) -> Path:
+    """Where a run that writes ``out`` keeps what it goes on from: beside it."""
+    return out.with_name(f"{out.name}.{CHECKPOINT}")
+
+
+def check_training(
+    store: ActivationStore,
+    site: str,
+    settings: Training,
+    out: Path,
+    *,
+    held_out: float = 0.1,
+    replace: bool = False,
+) -> None:
+    """Raise LeitmotifError for what would stop a training later on, before its first step.
+
+    That is a site or tracks that the store does not have, a folder or a checkpoint that is not to
+    be written over, and settings that do not fit each other or this machine's memory.
+    """
+    tracks = split_tracks(store.tracks(site), held_out)
+    check_folder(out, inputs=[store.root], replace=replace)
+    checkpoint = checkpoint_of(out)
+    if os.path.lexists(checkpoint) and saved_work(checkpoint) is None:
+        raise ModelError(
+            f"{checkpoint} is no checkpoint of a training",
+            expected="nothing there, or what a broken-off run left",
+            fix="move it away, or choose another folder",
+        )
+    if settings.k > settings.d_sae:
+        raise ModelError(
+            "k is larger than the dictionary",
+            found=f"{settings.k} of {settings.d_sae} features",
+            fix="choose a smaller k, or more features",
+        )
+    width = store.load(site, tracks.train[0]).shape[1]
+    # Weights, their gradients and Adam's two moments; a batch before and after the choice of k.
+    parameters = 2 * width * settings.d_sae + width + settings.d_sae
+    needed = 4 * (4 * parameters + settings.batch * (3 * settings.d_sae + 3 * width))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ModelError(
+            "this training does not fit into the memory of this machine",
+            found=f"{settings.d_sae} features of width {width} in batches of {settings.batch} "
+            f"need at least {needed / 1e9:.3g} GB",
+            expected=f"at most {memory / 1e9:.3g} GB",
+            fix="choose a smaller expansion or batch",
+        )
+
+
+def check_entry(name: str, out: Path, *, replace: bool = False) -> None:
+    """Raise LeitmotifError unless hooks.yaml can have ``out`` as an entry ``name``."""
+    check_name(name, replace=replace)
+    if not Path(os.path.realpath(out)).is_relative_to(Path(os.path.realpath(REGISTRY.parent))):
+        raise ConfigError(
+            f"{out} cannot be entered into {REGISTRY}",
+            expected="a folder within this repository, where its entries' paths begin",
+            fix="choose a folder in it, or leave --name out",
+        )
+
+
 def train_on_store(
     store: ActivationStore,
     site: str,
@@ -46,29 +108,26 @@ def train_on_store(
     *,
     held_out: float = 0.1,
     pool_tracks: int = 600,
+    replace: bool = False,
     report: Callable[[TrainingProgress], None] = lambda row: None,
 ) -> Trained:
     """Train an autoencoder on one site of a store and write its folder.
 
     Beside cfg.json and sae_weights.safetensors are the curve (curve.csv) and what was reached on
     held-out tracks (training.json). A run that was broken off goes on from its checkpoint, which
-    lies beside ``out``. Raises ModelError and StoreError.
+    lies beside ``out``. With ``replace`` an older folder of this function is written over.
+
+    Raises ModelError, StoreError and TargetError, as far as possible before the first step; see
+    ``check_training``.
     """
+    check_training(store, site, settings, out, held_out=held_out, replace=replace)
     tracks = split_tracks(store.tracks(site), held_out)
     pool = RowPool(store, site, tracks=tracks.train, size=pool_tracks)
     trainer = Trainer(settings, pool)
     header = store.header(site, tracks.train[0])
+    checkpoint = checkpoint_of(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint, curve = (out.with_name(f"{out.name}.{end}") for end in (CHECKPOINT, CURVE))
-    if not checkpoint.exists():
-        write_text(curve, ",".join(field.name for field in fields(TrainingProgress)) + "\n")
-
-    def kept(row: TrainingProgress) -> None:
-        with curve.open("a", encoding="utf-8") as file:
-            file.write(",".join(f"{value:.6g}" for value in astuple(row)) + "\n")
-        report(row)
-
-    finish(trainer, checkpoint, report=kept)
+    curve = finish(trainer, checkpoint, report=report)
     sae = trainer.export({"model_name": header.model, "hook_name": header.site})
     fit = measure(header.site, sae, store, header.site, tracks.held_out)
     trained = Trained(
@@ -82,14 +141,12 @@ def train_on_store(
         dead_fraction=round(fit.dead_fraction, 5),
         settings=settings,
     )
-    save_sae(sae, out)
-    write_json(out / TRAINING, trained.model_dump(mode="json"))
-    # A run that went on from its checkpoint took some steps twice, with the same result.
-    header_line, *lines = curve.read_text(encoding="utf-8").splitlines()
-    by_step = {line.partition(",")[0]: line for line in lines}
-    write_text(out / CURVE, "\n".join([header_line, *by_step.values()]) + "\n")
+    rows = [",".join(f"{value:.6g}" for value in astuple(row)) for row in curve]
+    with made_folder(out, inputs=[store.root], replace=replace) as folder:
+        write_sae(sae, folder)
+        write_json(folder / TRAINING, trained.model_dump(mode="json"))
+        write_text(folder / CURVE, "\n".join([",".join(COLUMNS), *rows]) + "\n")
     checkpoint.unlink()
-    curve.unlink()
     return trained
 
 
@@ -121,9 +178,13 @@ def entry_of(name: str, folder: Path, store: ActivationStore) -> Hook:
             },
             "checkpoint": {
                 "source": "folder",
-                "path": folder.as_posix(),
+                "path": _within_repository(folder),
                 "sha256": sha256_file(folder / WEIGHTS),
                 "config_sha256": sha256_file(folder / CONFIG),
             },
         }
     )
+
+
+def _within_repository(folder: Path) -> str:
+    return Path(os.path.relpath(folder, REGISTRY.parent)).as_posix()

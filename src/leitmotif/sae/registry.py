@@ -4,6 +4,7 @@ An entry repeats what the checkpoint's own folder says, on purpose: the registry
 the stored activations are three witnesses, and ``leitmotif.sae.alignment`` compares all of them.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,14 +12,16 @@ from pydantic import Field, ValidationError, model_validator
 
 from leitmotif.config import Settings, Site
 from leitmotif.errors import ConfigError
-from leitmotif.files import write_text
+from leitmotif.files import read_text, write_text
 from leitmotif.sae.model import Normalisation
 from leitmotif.tables.base import Sha256
+from leitmotif.targets import check_editable
 from leitmotif.yaml_files import EditableYaml, read_yaml
 
 REGISTRY = Path("hooks.yaml")
 SCHEMA = Path("hooks.schema.json")
 FORMAT = "leitmotif-hooks/1"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class FolderCheckpoint(Settings):
@@ -60,7 +63,7 @@ class HookAudio(Settings):
 class Hook(Settings):
     """One autoencoder and the place where it belongs."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: Annotated[str, Field(pattern=_NAME)]
     """Names the encoded files and the rows of the metrics."""
     site: Site
     """Where it was trained; ``hook_layers.N`` is ``layers.N.residual``, counting from 0."""
@@ -124,13 +127,33 @@ def load_registry(path: Path = REGISTRY) -> Registry:
         ) from error
 
 
-def register(hook: Hook, path: Path = REGISTRY) -> None:
-    """Write an entry into hooks.yaml, in the place of one of its name if there is one.
+def check_name(name: str, path: Path = REGISTRY, *, replace: bool = False) -> None:
+    """Raise LeitmotifError unless an entry ``name`` can be written into hooks.yaml.
 
-    Comments and the order of the others stay. Raises ConfigError if the file cannot be used.
+    An entry of that name is in the way unless it is to be replaced.
     """
+    check_editable(path)
+    if not re.fullmatch(_NAME, name):
+        raise ConfigError(
+            f"{name!r} cannot be a name in {path}",
+            expected="a letter or digit, then at most 99 letters, digits and . _ -",
+        )
+    if not replace and name in [hook.name for hook in load_registry(path).hooks]:
+        raise ConfigError(
+            f"{path} has an autoencoder {name!r} already",
+            fix="choose another name, or add --replace",
+        )
+
+
+def register(hook: Hook, path: Path = REGISTRY, *, replace: bool = False) -> None:
+    """Write an entry into hooks.yaml, with ``replace`` in the place of one of its name.
+
+    Comments and the order of the others stay. Raises ConfigError if the file cannot be used or has
+    an entry of that name, and TargetError if it cannot be written.
+    """
+    check_name(hook.name, path, replace=replace)
     load_registry(path)
-    yaml = EditableYaml(path.read_text(encoding="utf-8"), nested=True)
+    yaml = EditableYaml(read_text(path), nested=True)
     hooks = yaml.values["hooks"]
     hooks.fa.set_block_style()
     entry = hook.model_dump(mode="json")

@@ -12,13 +12,14 @@ off and resumed equals one that was not.
 """
 
 import json
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,6 +45,9 @@ class TrainingProgress:
     dead_fraction: float
 
 
+COLUMNS = tuple(column.name for column in fields(TrainingProgress))
+
+
 @dataclass
 class Trainer:
     """An autoencoder in training; its state is that of one step."""
@@ -56,6 +60,8 @@ class Trainer:
     """int64 [F]: rows since each feature was last active."""
     threshold: Tensor = field(init=False)
     """float64 scalar: batch top-k's, in units of the normalised rows."""
+    curve: list[TrainingProgress] = field(init=False, default_factory=list)
+    """Rows so far, of which the last steps may not have one yet."""
 
     def __post_init__(self) -> None:
         settings, d = self.settings, self.pool.width
@@ -179,6 +185,8 @@ class Trainer:
         tensors = {f"weights/{name}": tensor.detach() for name, tensor in self.weights.items()}
         tensors |= {"step": torch.tensor(self.step), "silent": self.silent}
         tensors["threshold"] = self.threshold
+        curve = [[*astuple(row)] for row in self.curve]
+        tensors["curve"] = torch.tensor(curve, dtype=torch.float64).reshape(-1, len(COLUMNS))
         for number, values in self._adam.state_dict()["state"].items():
             tensors |= {f"adam/{number}/{key}": value for key, value in values.items()}
         with atomic(path) as temporary:
@@ -187,14 +195,16 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Go back to where ``save`` was called; raises ModelError if that was another run."""
+        if saved_work(path) != self._work():
+            raise ModelError(
+                f"{path} belongs to another run",
+                expected="the same settings and activations",
+                fix="delete it to begin again, or choose another folder",
+            )
         with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("work") != self._work():
-                raise ModelError(
-                    f"{path} belongs to another run",
-                    expected="the same settings and activations",
-                    fix="delete it to begin again, or choose another folder",
-                )
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        rows = tensors.pop("curve").tolist()
+        self.curve = [TrainingProgress(int(step), *values) for step, *values in rows]
         self.step, self.silent = int(tensors["step"]), tensors["silent"]
         self.threshold = tensors["threshold"]
         state: dict[int, dict[str, Tensor]] = {}
@@ -214,6 +224,23 @@ class Trainer:
         )
 
 
+def saved_work(path: Path) -> str | None:
+    """To which run a checkpoint belongs.
+
+    Raises ModelError for a file that no training left.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("work")
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{path} is no checkpoint of a training",
+            found=error,
+            expected="nothing there, or what a broken-off run left",
+            fix="move it away, or choose another folder",
+        ) from error
+
+
 def finish(
     trainer: Trainer,
     checkpoint: Path,
@@ -224,22 +251,21 @@ def finish(
 ) -> list[TrainingProgress]:
     """Go on from ``checkpoint`` if it is there, to the last step.
 
-    Returns the curve of the steps taken now; ``report`` is given each row of it as it is made.
+    Returns the whole curve; ``report`` is given each row of it that is made now.
     """
-    if checkpoint.exists():
+    if os.path.lexists(checkpoint):
         trainer.load(checkpoint)
-    curve: list[TrainingProgress] = []
     recent: list[TrainingProgress] = []
     while trainer.step < trainer.settings.steps:
         recent.append(trainer.advance())
         last = trainer.step == trainer.settings.steps
         if trainer.step % report_every == 0 or last:
-            curve.append(_mean(recent))
-            report(curve[-1])
+            trainer.curve.append(_mean(recent))
+            report(trainer.curve[-1])
             recent = []
         if trainer.step % save_every == 0 or last:
             trainer.save(checkpoint)
-    return curve
+    return trainer.curve
 
 
 def _mean(rows: list[TrainingProgress]) -> TrainingProgress:

@@ -55,7 +55,11 @@ def trained_of(folder: Path) -> Trained | None:
     path = folder / TRAINING
     if not path.exists():
         return None
+    fix = "restore it, or train the autoencoder again"
+    values = read_json(path, fix=fix, error=ModelError)
     try:
-        return Trained.model_validate(read_json(path), strict=False)
+        return Trained.model_validate(values, strict=False)
     except ValueError as error:
-        raise ModelError(f"{path} is not what `leitmotif train-sae` writes", found=error) from error
+        raise ModelError(
+            f"{path} is not what `leitmotif train-sae` writes", found=error, fix=fix
+        ) from error

@@ -12,7 +12,7 @@ from leitmotif.config import Params, load_params
 from leitmotif.durations import announced
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import explained_full_disk
-from leitmotif.watched import check_watched
+from leitmotif.watched import check_inputs, check_outs, check_watched
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"
@@ -52,6 +52,8 @@ def run(stage: Callable[[Params], None]) -> None:
         with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
             params = load_params()
             check_watched(params)
+            check_inputs(params)
+            check_outs(stage.__name__)
             with announced(stage.__name__, params):
                 stage(params)
     except LeitmotifError as error:

@@ -1,8 +1,8 @@
 """Stage ``report``: the listening report, one folder of static pages with sound."""
 
 from leitmotif.config import Params
-from leitmotif.files import write_json
-from leitmotif.report.build import ReportCounts, write_report
+from leitmotif.files import atomic_folder, write_json
+from leitmotif.report.build import ReportCounts, build_report
 from leitmotif.report.features.sources import FeaturePaths, feature_sources
 from leitmotif.report.material import ReportFiles, read_material
 from leitmotif.stages import (
@@ -51,7 +51,8 @@ PLACES = FeaturePaths(
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
     sources = feature_sources(params, readable_tracks(), PLACES)
-    counts = write_report(REPORT, read_material(FILES), params.report, sources)
+    with atomic_folder(REPORT) as folder:
+        counts = build_report(folder, read_material(FILES), params.report, sources)
     write_json(METRICS / "report.json", metrics_of(counts))
 
 

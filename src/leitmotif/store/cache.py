@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.files import TEMPORARY_SUFFIX, atomic, explained_full_disk, sha256_file
+from leitmotif.files import atomic, explained_full_disk, sha256_file
+from leitmotif.replacing import TEMPORARY_SUFFIX, process_is_gone
 from leitmotif.tensors import TensorFile
 
 _SECONDS_TO_WRITE = 600.0
@@ -71,14 +72,10 @@ def _is_being_written(path: Path) -> bool:
 
     New, because the number of a process that ended is given to another in time.
     """
-    process = path.name.removesuffix(TEMPORARY_SUFFIX).rpartition(".")[2]
     try:
-        os.kill(int(process), 0)
-        return time.time() - path.stat().st_mtime < _SECONDS_TO_WRITE
-    except (ValueError, ProcessLookupError, FileNotFoundError):
+        return not process_is_gone(path) and time.time() - path.stat().st_mtime < _SECONDS_TO_WRITE
+    except FileNotFoundError:
         return False
-    except PermissionError:  # another user's
-        return True
 
 
 def place(entry: Entry, target: Path) -> None:

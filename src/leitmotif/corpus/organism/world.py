@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from leitmotif.config import Settings
 from leitmotif.errors import CorpusError
+from leitmotif.files import parse_json, read_text
 from leitmotif.tables.truth import Variation
 
 Description = TypeVar("Description", bound=Settings)
@@ -198,17 +199,17 @@ def load_description(
 
     ``missing`` says what to do where there is no such file.
     """
+    text = read_text(path, fix=missing, error=CorpusError)
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise CorpusError(
-            f"{path} does not exist", expected="the description of a composed world", fix=missing
-        ) from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
-            for problem in error.errors()
-        )
+        parse_json(text)
+        return kind.model_validate_json(text)
+    except ValueError as error:
+        problems = str(error)
+        if isinstance(error, ValidationError):
+            problems = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
+                for problem in error.errors()
+            )
         raise CorpusError(
             f"{path} does not describe a world that can be composed",
             found=problems,
