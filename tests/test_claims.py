@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from leitmotif.causal.effects import sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
@@ -102,6 +104,19 @@ def test_so_many_permutations_suffice_and_fewer_do_not(
     needed, level = found.permutations_needed(sites=sites), found.level(sites * horizons)
     assert 1 / (needed + 1) <= level * (1 + 1e-9)
     assert 1 / needed > level
+
+
+@given(st.integers(1, 200), st.sampled_from([0.001, 0.01, 0.05, 0.1]))
+def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> None:
+    found = claims(alpha=alpha)
+    needed, level = found.pieces_needed(tried=tried), found.level(tried)
+    assert 2.0 ** (1 - needed) <= level * (1 + 1e-9)
+    assert 2.0 ** (2 - needed) > level
+
+
+def test_the_smallest_p_of_unanimous_pieces_is_that_of_sign_flips() -> None:
+    assert claims().pieces_needed(tried=9) == 9
+    assert sign_flip_p(np.ones(9)) == 2.0**-8 <= 0.05 / 9 < sign_flip_p(np.ones(8))
 
 
 def test_impossible_horizons_are_refused() -> None:

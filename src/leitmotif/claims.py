@@ -19,7 +19,8 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    excess over matched random features, and if neither p-value exceeds ``alpha`` over the number of
    candidates that were tried in the model (Bonferroni).
 6. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
-   level of a claim, no site can ever be decodable, so such settings are refused.
+   level of a claim, no site can ever be decodable, so such settings are refused. Likewise n pieces
+   give no effect a p-value below 2**(1 - n).
 """
 
 import math
@@ -143,6 +144,14 @@ class Claims:
         """Fewest permutations with which one of so many sites can be decodable."""
         # Less the rounding of the quotient: 10 tests at 0.05 need 199, not 200.
         return math.ceil(self.family(sites=sites) / self.alpha * (1 - 1e-12)) - 1
+
+    def pieces_needed(self, *, tried: int) -> int:
+        """Fewest pieces with which an effect can count if so many candidates are tried.
+
+        Signs of n pieces can be flipped in 2**n ways, of which two are as extreme as unanimous
+        pieces, so the smallest two-sided p-value is 2**(1 - n).
+        """
+        return 1 + math.ceil(math.log2(1 / self.level(tried)) - 1e-9)
 
     def decodable(self, rows: Iterable["ProbeRow"]) -> list["ProbeRow"]:
         """Those of one model's sites and horizons, all given, that are decodable (rule 2)."""

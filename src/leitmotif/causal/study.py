@@ -1,5 +1,6 @@
 """One model's pieces, continued under the conditions of candidates: made, heard and judged."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -78,8 +79,13 @@ class Study:
         """Conditions that are of no candidate."""
         return [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
 
-    def run(self, candidates: Sequence[Candidate]) -> "Heard":
-        """Make the clips of all conditions, or take them from the work cache, and measure them."""
+    def run(self, candidates: Sequence[Candidate], *, tried: int) -> "Heard":
+        """Make the clips of all conditions, or take them from the work cache, and measure them.
+
+        ``tried`` is the family of the effects' p-values. Says so beforehand if there are too few
+        pieces for any effect to count.
+        """
+        self._warn_of_few_pieces(tried)
         names = {condition: str(condition.kind) for condition in self.untouched}
         for candidate in candidates:
             names |= condition_names(candidate, self.pieces)
@@ -99,6 +105,16 @@ class Study:
         total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
         shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
         return Heard(self, names, list(shown))
+
+    def _warn_of_few_pieces(self, tried: int) -> None:
+        pieces, needed = len(self.pieces.pieces), self.claims.pieces_needed(tried=tried)
+        if pieces < needed:
+            print(
+                f"{Path(self.name).name}: {pieces} pieces cannot make an effect count, whatever it "
+                f"is: {needed} are needed for {tried} candidates at probes.alpha "
+                f"{self.claims.alpha:g}",
+                file=sys.stderr,
+            )
 
     @property
     def _kept(self) -> frozenset[str]:

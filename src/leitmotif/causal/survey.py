@@ -61,7 +61,9 @@ class ApproachSurvey:
                 for approach, chosen in found.items()
                 if chosen is not None
             }
-            heard = study.run([c for one in compared.values() for c in one.candidates])
+            heard = study.run(
+                [candidate for one in compared.values() for candidate in one.candidates], tried=1
+            )
         return [
             compared[approach].row(heard, self._named(approach))
             if approach in compared

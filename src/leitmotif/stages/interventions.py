@@ -53,7 +53,7 @@ def interventions(params: Params) -> None:
                 one.name: decodable_at(one, probed, model=Path(name).name, claims=study.claims)
                 for one in tried
             }
-            heard = study.run(tried)
+            heard = study.run(tried, tried=len(tried))
             findings = heard.judged(tried, decodable)
             effects += heard.effects(findings)
             verdicts += heard.verdicts(findings)
