@@ -109,7 +109,8 @@ def main() -> int:
     print("\n".join(recorder.others))
     idle = [row for row in recorder.rows if not recorder.passed[row]]
     if status or idle:
-        print(f"not written: {PAGE.name}; without a test that passed: {idle}", file=sys.stderr)
+        print(f"{PAGE.name} was not written; rows without a passed test:", file=sys.stderr)
+        print(*idle[:20], sep="\n", file=sys.stderr)
         return 1
     PAGE.write_text(page(recorder), encoding="utf-8")
     return 0

@@ -312,7 +312,7 @@ def propose(
     files = audio_files(audio)
     rows: list[Listed] = []
     failed = 0
-    named = list(zip(files, track_names(files), strict=True))
+    named = list(zip(files, track_names([file.path for file in files]), strict=True))
     for file, track in progress(named, "proposing", total=len(named)):
         try:
             rows += listed(

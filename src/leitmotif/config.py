@@ -34,12 +34,38 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class OrganismCorpus(Settings):
+RECORDINGS = Path("data/sources/recordings.jsonl")
+"""The list of a folder's files that DVC watches in place of the folder (stage ``recordings``)."""
+
+
+class WatchedCorpus(Settings):
+    """A corpus that is made of one file, which DVC watches."""
+
+    path: str
+    """The file."""
+    watch: str
+    """What DVC watches: the same."""
+    listings: Annotated[list[str], Field(max_length=0)]
+    """Stages that list what DVC cannot watch itself: none."""
+
+    @field_validator("watch")
+    @classmethod
+    def _watches_the_file(cls, watch: str, info: ValidationInfo) -> str:
+        path = info.data.get("path")
+        if path is not None and watch != path:
+            raise ValueError(
+                f"corpus.path is the file {path!r}, so watch must be {path!r} too: otherwise a "
+                "change of it would not make the corpus stale"
+            )
+        return watch
+
+
+class OrganismCorpus(WatchedCorpus):
     """Music composed by this repository, written as a shard in MTG-Jamendo's layout."""
 
     source: Literal["organism"]
     path: str
-    """World description that the composer reads. DVC watches this file for changes."""
+    """World description that the composer reads."""
     pieces: Annotated[int, Field(ge=1, le=10_000)]
     """Number of pieces to compose, including ineligible ones (short, sung, unlicensed)."""
     seed: Annotated[int, Field(ge=0)]
@@ -50,10 +76,15 @@ class FolderCorpus(Settings):
 
     source: Literal["folder"]
     path: str
-    """The folder; DVC watches its contents."""
+    """The folder. Only the stage ``recordings`` and the corpus read it."""
+    watch: Literal["data/sources/recordings.jsonl"]
+    """What DVC watches: the list of the folder's files with their hashes. DVC itself would wait for
+    ever at a pipe in the folder, and stop at a broken link."""
+    listings: Annotated[list[Literal["folder"]], Field(min_length=1, max_length=1)]
+    """Switches on the stage that writes this list, before every run of the pipeline."""
 
 
-class MtgJamendoCorpus(Settings):
+class MtgJamendoCorpus(WatchedCorpus):
     """Shards of MTG-Jamendo, downloaded and verified against the official checksums."""
 
     source: Literal["mtg-jamendo"]

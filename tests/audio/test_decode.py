@@ -93,10 +93,10 @@ def test_rubbish_is_undecodable_and_the_file_is_named(
     assert caught.value.reason == "undecodable"
 
 
-def test_a_missing_file_is_undecodable(tmp_path: Path) -> None:
+def test_a_missing_file_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(AudioError) as caught:
         read_recording(tmp_path / "absent.wav")
-    assert caught.value.reason == "undecodable"
+    assert caught.value.reason == "unreadable"
 
 
 def test_half_an_mp3_is_truncated(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_half_an_mp3_is_truncated(tmp_path: Path) -> None:
     soundfile.write(path, tone(4, 44_100), 44_100)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(AudioError, match=r"4\.00 s, as its header says") as caught:
+    with pytest.raises(AudioError, match=r"as its header says") as caught:
         read_recording(path)
     assert caught.value.reason == "truncated"
 

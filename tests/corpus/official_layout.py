@@ -233,6 +233,8 @@ def publish(web: Web, folder: Path) -> Official:
     settings = MtgJamendoCorpus(
         source="mtg-jamendo",
         path=str(folder / "pin.json"),
+        watch=str(folder / "pin.json"),
+        listings=[],
         shards=[0],
         audio_url=f"{web.url}/audio",
         metadata_url=f"{web.url}/metadata",

@@ -41,7 +41,7 @@ def test_recordings_of_every_format_are_copied_in_order_of_path(source: Path, co
     (source / "notes.txt").write_text("no recording")
     record(source / ".hidden.wav")
     record(source / ".cache" / "e.wav")
-    tracks, failures = copy_folder(source, corpus)
+    tracks, failures, _ = copy_folder(source, corpus)
     assert failures == []
     assert [track.track_id for track in tracks] == [
         "a_z",
@@ -58,6 +58,11 @@ def test_recordings_of_every_format_are_copied_in_order_of_path(source: Path, co
         assert (track.tags, track.licence) == ([], None)
 
 
+@pytest.mark.fault(
+    "corpus stage, folder",
+    "pipe, broken and outward links, name not in UTF-8, cut and empty files",
+    outcome="each in failures.jsonl with its reason; the others are done",
+)
 def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(
     source: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -74,8 +79,10 @@ def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(
     os.mkfifo(source / "pipe.wav")
     bad_name = os.fsencode(source) + b"/\xff.wav"
     os.link(source / "good.wav", bad_name)
+    (source / "cut.wav").write_bytes((source / "good.wav").read_bytes()[:4000])
+    (source / ("n" * 251 + ".wav")).write_bytes(b"RIFF")
 
-    tracks, failures = copy_folder(source, corpus)
+    tracks, failures, _ = copy_folder(source, corpus)
     assert [track.track_id for track in tracks] == ["good", "inside"]
     assert {failure.path: failure.reason for failure in failures} == {
         "link.wav": "outside_folder",
@@ -85,6 +92,8 @@ def test_what_cannot_be_used_is_listed_and_the_rest_goes_on(
         "text.mp3": "undecodable",
         "pipe.wav": "unreadable",
         "\\udcff.wav": "bad_name",
+        "cut.wav": "truncated",
+        "n" * 251 + ".wav": "undecodable",
     }
     copied = {path.name for path in corpus.rglob("*") if path.is_file()}
     assert copied == {"good.wav", "inside.wav"}
@@ -103,14 +112,19 @@ def test_a_folder_without_recordings_is_refused(source: Path, corpus: Path) -> N
 
 def test_a_folder_that_holds_the_corpus_itself_is_refused(tmp_path: Path) -> None:
     record(tmp_path / "a.wav")
-    settings = FolderCorpus(source="folder", path=str(tmp_path))
+    settings = FolderCorpus(
+        source="folder",
+        path=str(tmp_path),
+        watch="data/sources/recordings.jsonl",
+        listings=["folder"],
+    )
     with pytest.raises(CorpusError, match="where the corpus is written"):
         build_corpus(settings, tmp_path / "data" / "corpus", tmp_path / "work")
     assert not (tmp_path / "data" / "corpus").exists()
 
 
 def test_real_recordings(shared_data: Path, corpus: Path) -> None:
-    tracks, failures = copy_folder(shared_data / "recordings", corpus)
+    tracks, failures, _ = copy_folder(shared_data / "recordings", corpus)
     assert failures == []
     assert len(tracks) == 6
     assert min(track.seconds or 0 for track in tracks) == pytest.approx(5.333, abs=1e-3)
@@ -151,3 +165,37 @@ def test_long_names_stay_within_the_limit() -> None:
     ids = track_ids(["x" * 300 + "1.wav", "x" * 300 + "2.wav"])
     assert len(set(ids)) == 2
     assert max(map(len, ids)) <= 200
+
+
+@pytest.mark.fault(
+    "corpus stage, folder",
+    "one recording under two names and in two containers",
+    outcome="copies are marked, and the manifest leaves them out",
+)
+def test_equal_samples_are_marked_as_duplicates(source: Path, corpus: Path) -> None:
+    record(source / "b.wav")
+    (source / "c.wav").write_bytes((source / "b.wav").read_bytes())
+    samples, rate = soundfile.read(source / "b.wav", dtype="int16")
+    soundfile.write(source / "a.flac", samples, rate)
+    record(source / "other.wav", seconds=0.6)
+    tracks, failures, _ = copy_folder(source, corpus)
+    assert failures == []
+    assert {track.track_id: track.duplicate_of for track in tracks} == {
+        "a": None,
+        "b": "a",
+        "c": "a",
+        "other": None,
+    }
+
+
+@pytest.mark.fault(
+    "corpus stage, folder",
+    "FLAC whose header says 0 samples",
+    outcome="its samples are counted by decoding, and notes.jsonl says length_unknown",
+)
+def test_a_length_that_the_header_does_not_say_is_decoded(source: Path, corpus: Path) -> None:
+    content = bytearray(record(source / "a.flac").read_bytes())
+    content[21], content[22:26] = content[21] & 0xF0, bytes(4)
+    (source / "a.flac").write_bytes(content)
+    (track,), failures, (note,) = copy_folder(source, corpus)
+    assert (track.seconds, failures, note.reason) == (0.5, [], "length_unknown")

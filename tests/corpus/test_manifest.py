@@ -180,3 +180,19 @@ def test_the_first_shard_of_the_real_data_set_has_a_hundred_tracks(shared_data: 
         "no_licence": 0,
     }
     assert all(row.windows == [Window(start_frame=0, frames=1500)] for row in chosen.tracks)
+
+
+def test_of_equal_recordings_the_first_eligible_one_is_used() -> None:
+    copies = [
+        track(number=1, licence=None),
+        track(number=2).model_copy(update={"duplicate_of": "track_1"}),
+        track(number=3).model_copy(update={"duplicate_of": "track_1"}),
+        track(number=4),
+    ]
+    chosen = select(copies, RULES)
+    assert [row.track_id for row in chosen.tracks] == ["track_2", "track_4"]
+    assert [(row.track_id, row.reason) for row in chosen.excluded] == [
+        ("track_1", "no_licence"),
+        ("track_3", "duplicate"),
+    ]
+    assert "track_2" in chosen.excluded[1].detail

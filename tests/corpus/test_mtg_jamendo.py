@@ -45,8 +45,8 @@ def expect_refusal(official: Official, corpus: Path, work: Path, pattern: str) -
 
 
 def test_a_shard_becomes_a_corpus(official: Official, corpus: Path, work: Path) -> None:
-    tracks, failures = build_corpus(official.settings, corpus, work)
-    assert failures == []
+    tracks, failures, notes = build_corpus(official.settings, corpus, work)
+    assert failures == notes == []
     assert read_table(corpus / "tracks.jsonl", CorpusTrack) == tracks
     assert read_table(corpus / "failures.jsonl", Failure) == []
     # The order of the tag file, then the tracks that it does not have.

@@ -37,13 +37,17 @@ def test_names_of_archives() -> None:
     assert archive_name("autotagging_moodtheme", "audio-low", 0) == TAR
 
 
-def test_durations_are_the_headers_or_else_the_metadatas(shards: Shards, tmp_path: Path) -> None:
+@pytest.mark.fault(
+    "MTG-Jamendo shard", "a track that is no audio", outcome="no duration, and a note that says why"
+)
+def test_durations_are_what_was_decoded(shards: Shards, tmp_path: Path) -> None:
     shards.tags.write_text(TSV.replace("\t1.0\t", "\t1.1\t"))
-    tracks = unpack_shards(shards, tmp_path / "corpus")
+    tracks, notes = unpack_shards(shards, tmp_path / "corpus")
     assert {track.track_id: track.seconds for track in tracks} == {
         "track_0000300": 1.0,
-        "track_0012000": 2.0,
+        "track_0012000": None,
     }
+    assert [(note.track_id, note.reason) for note in notes] == [("track_0012000", "undecodable")]
 
 
 def test_a_local_archive_is_checked_before_it_is_opened(shards: Shards, tmp_path: Path) -> None:

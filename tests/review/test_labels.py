@@ -118,13 +118,26 @@ def test_a_decision_outlives_the_proposal_it_was_made_on() -> None:
     assert found.coverage[0].pending == 2
 
 
-@pytest.mark.parametrize(
-    "fields", [{"audio_sha256": "f" * 64, "pair": "f" * 16}, {"track_id": "gone", "pair": "e" * 16}]
+@pytest.mark.fault(
+    "decision log", "the audio of a decision is gone", outcome="the decision is named and left out"
 )
-def test_a_decision_on_other_audio_does_not_count(fields: dict[str, str]) -> None:
-    found = labelled([said("ana", QUEUE[0], **fields)])
+def test_a_decision_on_audio_that_is_gone_is_named_and_does_not_count() -> None:
+    found = labelled([said("ana", QUEUE[0], audio_sha256="f" * 64, pair="f" * 16)])
     assert found.labels == []
     assert found.counts["other_audio"] == 1
+    assert found.lost == {"f" * 64: "track_0"}
+
+
+@pytest.mark.fault(
+    "decision log", "the recording is renamed", outcome="the decision counts for the new name"
+)
+def test_a_decision_follows_the_audio_to_its_new_name() -> None:
+    in_queue = said("ana", QUEUE[2], track_id="old_name")
+    outside = said("ana", proposed(0, 7), track_id="gone")
+    found = labelled([in_queue, outside])
+    assert [label.track_id for label in found.labels] == ["track_0", "track_1"]
+    assert [row.labels for row in found.coverage] == [1, 1, 0]
+    assert found.lost == {}
 
 
 def test_labels_are_in_the_manifests_order_then_in_time() -> None:

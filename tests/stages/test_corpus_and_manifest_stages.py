@@ -63,7 +63,7 @@ def test_no_eligible_track_stops_the_stage(preset: Preset, tmp_path: Path) -> No
 
 def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> None:
     world = repo_root / "models" / "organism" / "world.json"
-    params = preset("organism", {"corpus": {"path": str(world), "pieces": 24}})
+    params = preset("organism", {"corpus": {"path": str(world), "watch": str(world), "pieces": 24}})
     corpus(params)
     manifest(params)
     tracks = read_table(CORPUS / "tracks.jsonl", CorpusTrack)
@@ -80,6 +80,7 @@ def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> No
     assert {path.name for path in CORPUS.iterdir()} == {
         "audio",
         "failures.jsonl",
+        "notes.jsonl",
         "tracks.jsonl",
         "truth.jsonl",
     }

@@ -6,12 +6,14 @@ import pytest
 import soundfile
 from safetensors import safe_open
 
+from leitmotif.audio import analysis
 from leitmotif.config import Params, load_params
+from leitmotif.corpus.organism.pieces import compose
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.stages import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
-from leitmotif.tables.corpus import Failure, ManifestTrack, Window
+from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate, Window
 
 
 @pytest.fixture
@@ -59,6 +61,7 @@ def test_each_track_gets_tensors_on_the_codec_grid_and_a_row_of_artifacts(
 
     assert sorted(path.name for path in FEATURES.iterdir()) == [
         "artifacts.jsonl",
+        "near_duplicates.jsonl",
         "one.safetensors",
         "two.safetensors",
     ]
@@ -111,6 +114,44 @@ def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
     assert all(failure.detail and "\n" not in failure.detail for failure in failures)
     assert [path.name for path in FEATURES.glob("*.safetensors")] == ["good.safetensors"]
     assert json.loads(Path("metrics/features.json").read_text()) == {"failures": 7}
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError("of another library")])
+@pytest.mark.fault(
+    "features stage", "no memory, or any exception", outcome="that recording's failure, by name"
+)
+def test_any_exception_is_one_tracks_failure(
+    error: Exception, workspace: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = add_good_tracks("good.wav", "bad.wav")
+    measure = analysis.measure_artifacts
+
+    def failing(*arguments: object, track_id: str, **settings: object) -> object:
+        if track_id == "bad":
+            raise error
+        return measure(*arguments, track_id=track_id, **settings)
+
+    monkeypatch.setattr(analysis, "measure_artifacts", failing)
+    write_table(MANIFEST, rows)
+    features(params(repo_root, max_failures=1))
+    (failure,) = read_table(FAILURES, Failure)
+    assert (failure.track_id, failure.reason) in (("bad", "memory"), ("bad", "failed"))
+    assert [path.name for path in FEATURES.glob("*.safetensors")] == ["good.safetensors"]
+
+
+def test_another_encoding_of_a_take_is_reported_and_kept(
+    workspace: Path, repo_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take = compose(1, seed=3, world=repo_root / "models/organism/world.json")[0].samples
+    for name in ("take.wav", "again.mp3"):
+        soundfile.write(f"data/corpus/audio/{name}", take, 32_000)
+    rows = [track("take.wav"), track("again.mp3"), *add_good_tracks("other.wav")]
+    write_table(MANIFEST, rows)
+    features(params(repo_root))
+    (pair,) = read_table(FEATURES / "near_duplicates.jsonl", NearDuplicate)
+    assert (pair.track_id, pair.other) == ("again", "take")
+    assert "again may be take in another encoding" in capsys.readouterr().err
+    assert len(list(FEATURES.glob("*.safetensors"))) == 3
 
 
 def test_more_failures_than_allowed_stop_the_stage_and_are_named(

@@ -24,7 +24,8 @@ from tests.test_cli import run
 
 def small(repo_root: Path) -> Params:
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
-    whole["corpus"] |= {"pieces": 12, "path": str(repo_root / "models/organism/world.json")}
+    world = str(repo_root / "models/organism/world.json")
+    whole["corpus"] |= {"pieces": 12, "path": world, "watch": world}
     whole["manifest"]["tracks"] = 6
     whole["model"] |= dict.fromkeys(("name", "watch"), str(repo_root / "models/organism/planner"))
     return Params.model_validate(whole)

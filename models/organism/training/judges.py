@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.judge.clips import prepare
 from training import FOLDER, WORK
 from training.captions import Captions

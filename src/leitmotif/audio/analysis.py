@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.audio.source import named_failure
 from leitmotif.errors import AudioError
 from leitmotif.parallel import in_processes
 
@@ -53,9 +54,10 @@ def _analyse(
     found: list[TrackAnalysis | AudioError] = []
     for one in sources:
         try:
-            found.append(
-                analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
-            )
+            with named_failure(one.path):
+                found.append(
+                    analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
+                )
         except AudioError as error:
             found.append(error)
     return found
@@ -80,8 +82,8 @@ def analyse_track(
     Raises
     ------
     AudioError
-        With the reason ``missing``, ``checksum``, ``undecodable``, ``truncated``, ``non_finite``,
-        ``too_short`` or ``silent``.
+        With the reason ``missing``, ``checksum``, ``non_finite``, ``too_short`` or ``silent``, or
+        one of ``read_recording``.
     """
     verify_audio(path, sha256)
     recording = read_recording(path)

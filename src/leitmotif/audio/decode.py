@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from leitmotif.audio.layout import Remark
+from leitmotif.audio.samples import Samples, check_rate, check_section
+from leitmotif.audio.source import blocks, named_failure, opened
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
-
-Samples = NDArray[np.float32]
 
 _MARGIN_SECONDS = 1
 """Decoded on either side of a section as context for the resampler's filter, which spans a few
 ms."""
 
-_SHORTFALL_SECONDS = 0.1
-"""Tolerance, because the duration in a header can be an estimate."""
+LONGEST = 1 << 29
+"""Samples in all channels that are decoded into memory at once: 2 GiB as float32."""
 
 _SILENCE_WINDOW_SECONDS = 0.1
 
@@ -36,6 +36,8 @@ class Recording:
     sample_rate: int
     start_seconds: int
     """Time in the file at which ``samples`` begins."""
+    remark: Remark | None = None
+    """What its container leaves unclear."""
 
     @property
     def channels(self) -> int:
@@ -51,6 +53,8 @@ class Audio:
     sample_rate: int
     source_sample_rate: int
     source_channels: int
+    remark: Remark | None = None
+    """What is unclear of the file: ``length_unknown``, ``header_wrong`` or ``damaged``."""
 
     @property
     def seconds(self) -> float:
@@ -83,6 +87,8 @@ def read_recording(
 ) -> Recording:
     """Decode a file, or the whole seconds that cover a section of it.
 
+    The length is that of what was decoded, whatever the header says.
+
     Parameters
     ----------
     path
@@ -95,36 +101,33 @@ def read_recording(
     Raises
     ------
     AudioError
-        ``undecodable`` if there is no such file or libsndfile cannot read it; ``truncated`` if it
-        is shorter than its header says.
+        With a reason of ``source.opened`` or ``source.blocks``; ``too_long`` if there are more than
+        ``LONGEST`` samples in all channels (100 minutes of stereo at 44.1 kHz); ``memory`` if there
+        is too little memory.
     """
+    check_section(start_seconds, seconds)
     start = max(0, int(start_seconds) - _MARGIN_SECONDS)
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = int(file.samplerate)
-            promised = int(file.frames)
-            if seconds is not None:
-                end = math.ceil(start_seconds + seconds) + _MARGIN_SECONDS
-                promised = min(promised, end * rate)
-            # Read from the start: seeking in a damaged or unusual MP3 is not exact to the sample.
-            samples = file.read(promised, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise AudioError(
-            f"{path} cannot be decoded",
-            reason="undecodable",
-            found=error,
-            expected="a wav, flac, ogg or mp3 file",
-            fix="replace or remove the file",
-        ) from error
-    if len(samples) < promised - _SHORTFALL_SECONDS * rate:
-        raise AudioError(
-            f"{path} ends early",
-            reason="truncated",
-            found=f"{len(samples) / rate:.2f} s",
-            expected=f"{promised / rate:.2f} s, as its header says",
-            fix="replace or remove the file",
-        )
-    return Recording(samples[start * rate :], rate, start)
+    with named_failure(path), opened(path) as source:
+        rate = source.sample_rate
+        # From the beginning: seeking in a damaged or odd MP3 is not exact to the sample.
+        end = None if seconds is None else math.ceil(start_seconds + seconds) + _MARGIN_SECONDS
+        kept, count, first = [], 0, start * rate
+        for block in blocks(source, stop=None if end is None else end * rate):
+            part = block[max(0, first - count) :]
+            count += len(block)
+            if (count - first) * source.channels > LONGEST:
+                raise AudioError(
+                    f"{path} is too long to be decoded as a whole",
+                    reason="too_long",
+                    found=f"more than {LONGEST} samples in {source.channels} channels",
+                    expected=f"at most {LONGEST} samples in all channels",
+                    fix="cut the recording into parts, or mix it down to mono",
+                )
+            if len(part):
+                kept.append(part)
+        empty = np.zeros((0, source.channels), np.float32)
+        samples = np.concatenate(kept) if kept else empty
+        return Recording(samples, rate, start, source.remark)
 
 
 def to_mono(recording: Recording, sample_rate: int) -> Audio:
@@ -140,6 +143,7 @@ def to_mono(recording: Recording, sample_rate: int) -> Audio:
         sample_rate,
         recording.sample_rate,
         recording.channels,
+        recording.remark,
     )
 
 
@@ -158,19 +162,22 @@ def load_audio(
     Parameters
     ----------
     path
-        The file.
+        A wav, flac, ogg or mp3 file.
     sample_rate
-        Of the result, in Hz.
+        Of the result, in Hz: 1,000 to 768,000.
     start_seconds
-        Start of the section.
+        Start of the section, 0 or more.
     seconds
-        Length of the section; None reads to the end.
+        Length of the section, above 0; None reads to the end.
 
     Raises
     ------
     AudioError
         For the same reasons as ``read_recording``.
+    LeitmotifError
+        For a rate, start or length that is out of range.
     """
+    check_rate(sample_rate)
     recording = read_recording(path, start_seconds=start_seconds, seconds=seconds)
     audio = to_mono(recording, sample_rate)
     first = round((start_seconds - recording.start_seconds) * sample_rate)
@@ -180,6 +187,7 @@ def load_audio(
         sample_rate,
         audio.source_sample_rate,
         audio.source_channels,
+        audio.remark,
     )
 
 

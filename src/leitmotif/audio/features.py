@@ -27,7 +27,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import Samples, rms_dbfs
+from leitmotif.audio.decode import rms_dbfs
+from leitmotif.audio.samples import Samples, check_samples
+from leitmotif.errors import LeitmotifError
 from leitmotif.tensors import on_grid
 
 SAMPLE_RATE = 32_000
@@ -60,8 +62,16 @@ class Features:
 
 
 def extract_features(samples: Samples) -> Features:
-    """Extract the features of mono 32 kHz audio [n], n >= 640."""
+    """Extract the features of mono 32 kHz audio [n], n >= 640.
+
+    Raises LeitmotifError for samples that are not mono floats, as ``check_samples`` does, or fewer.
+    """
+    samples = check_samples(samples)
     frames = len(samples) // HOP
+    if frames == 0:
+        raise LeitmotifError(
+            "these samples are too few", found=len(samples), expected=f"{HOP} or more"
+        )
     chroma, tuning_cents = _chroma(samples, frames)
     return Features(chroma, frame_energy(samples), _onset(samples, frames), tuning_cents)
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.audio.decode import Audio, Samples, check_audio
+from leitmotif.audio.decode import Audio, check_audio
+from leitmotif.audio.samples import Samples
 from leitmotif.causal.prefixes import sha256_codes
 from leitmotif.causal.runner import Clip
 from leitmotif.errors import AudioError, ModelError

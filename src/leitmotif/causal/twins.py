@@ -12,7 +12,7 @@ import soundfile
 import soxr
 from torch import Tensor
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.checkpoints import files_of
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3

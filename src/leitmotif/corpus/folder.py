@@ -1,29 +1,39 @@
-"""A folder of your own recordings as a corpus: copied, hashed, and named safely."""
+"""A folder of one's own recordings as a corpus: copied, hashed, decoded, named safely."""
 
+import errno
 import hashlib
-import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.corpus.header import header_seconds
-from leitmotif.errors import CorpusError
+from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings
+from leitmotif.audio.source import open_regular
+from leitmotif.audio.survey import Surveyed, survey_all
+from leitmotif.corpus.notes import Duplicates, note_of
+from leitmotif.errors import AudioError, CorpusError
 from leitmotif.progress import progress
-from leitmotif.tables.corpus import CorpusTrack, Failure
+from leitmotif.tables.corpus import CorpusTrack, Failure, Note
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 CHUNK = 1 << 20
 
 
-def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Failure]]:
+@dataclass(frozen=True)
+class _Copied:
+    track_id: str
+    name: str
+    target: Path
+    sha256: str
+
+
+def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Failure], list[Note]]:
     """Copy every wav, flac, ogg and mp3 below ``source`` to ``corpus``/audio, in order of path.
 
-    Subfolders are searched; hidden names and links to folders are skipped. Tracks have no tags and
-    no licence, because a folder does not state them. A file becomes a Failure if it is a link that
-    leads out of ``source``, is not a regular file, is unreadable, has a name that is not UTF-8, or
-    has no readable header.
+    See ``find_recordings`` for what is searched. Each copy is decoded from beginning to end, which
+    gives its length. Tracks have no tags and no licence: a folder does not tell them. A file that
+    cannot be read or decoded becomes a Failure, and what is unclear of a usable one is a Note.
 
     Raises CorpusError if there is no folder, no recording in it, or none that can be used.
     """
@@ -31,30 +41,44 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         raise CorpusError(
             f"{source} is not a folder", fix="set corpus.path in params.yaml to your recordings"
         )
-    paths = sorted(_recordings(source), key=lambda path: path.relative_to(source).parts)
-    if not paths:
+    found = find_recordings(source)
+    if not found:
         raise CorpusError(
             f"{source} holds no recording",
             found=f"no file ending in {', '.join(sorted(SUFFIXES))}",
             fix="set corpus.path in params.yaml to your recordings",
         )
-    names = [path.relative_to(source).as_posix() for path in paths]
-    tracks, failures = [], []
-    for path, name, track_id in progress(
-        zip(paths, names, track_ids(names), strict=True), "copying", total=len(paths)
-    ):
-        row = _copy(path, name, track_id, source, corpus)
-        if isinstance(row, Failure):
-            failures.append(row)
-        else:
-            tracks.append(row)
+    ids = track_ids([file.name for file in found])
+    copies = [
+        _copy(file, track_id, corpus)
+        for file, track_id in progress(zip(found, ids, strict=True), "copying", total=len(found))
+    ]
+    usable = [copy for copy in copies if isinstance(copy, _Copied)]
+    surveyed = iter(
+        progress(survey_all([copy.target for copy in usable]), "decoding", total=len(usable))
+    )
+    tracks: list[CorpusTrack] = []
+    failures: list[Failure] = []
+    notes: list[Note] = []
+    duplicates = Duplicates()
+    for copy in copies:
+        if isinstance(copy, Failure):
+            failures.append(copy)
+            continue
+        outcome = next(surveyed)
+        if isinstance(outcome, AudioError):
+            copy.target.unlink()
+            failures.append(_undecoded(copy, outcome))
+            continue
+        tracks.append(_track(copy, outcome, duplicates))
+        notes += note_of(copy.track_id, outcome.remark)
     if not tracks:
         raise CorpusError(
-            f"none of the {len(paths)} recordings in {source} can be used",
+            f"none of the {len(found)} recordings in {source} can be used",
             found="; ".join(f"{failure.path}: {failure.detail}" for failure in failures[:5]),
             fix="check the files named",
         )
-    return tracks, failures
+    return tracks, failures, notes
 
 
 def track_ids(names: Sequence[str]) -> list[str]:
@@ -85,59 +109,55 @@ def _plain(name: str) -> str:
     return re.sub(r"-+", "-", safe).strip("_-")[:180]
 
 
-def _recordings(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(parent, name)
+def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
+    def failure(reason: str, detail: object) -> Failure:
+        said = " ".join(str(detail).split())
+        return Failure(track_id=track_id, path=found.shown, reason=reason, detail=said)
 
-
-def _raise(error: OSError) -> None:
-    raise CorpusError(
-        f"{error.filename} cannot be searched", found=error, fix="check the folder's permissions"
-    ) from error
-
-
-def _copy(
-    path: Path, name: str, track_id: str, source: Path, corpus: Path
-) -> CorpusTrack | Failure:
-    def failure(reason: str, detail: str) -> Failure:
-        shown = name.encode("utf-8", "backslashreplace").decode()
-        return Failure(track_id=track_id, path=shown, reason=reason, detail=detail)
-
-    if not _is_utf8(name):
-        return failure("bad_name", "the file's name is not UTF-8")
-    real = Path(os.path.realpath(path))  # Path.resolve() raises on links in a circle
-    if not real.is_relative_to(source.resolve()):
-        return failure("outside_folder", f"a link to {real}")
-    if not path.is_file():
-        return failure("unreadable", "neither a regular file nor a link to one")
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        return failure("unreadable", str(error))
-    target = corpus / "audio" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if found.reason is not None:
+        return failure(found.reason, found.detail)
+    target = corpus / "audio" / found.name
     digest = hashlib.sha256()
-    with file, target.open("xb") as copy:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            copy.write(chunk)
-    seconds = header_seconds(target)
-    if seconds is None:
-        target.unlink()
-        return failure("undecodable", "its header is not that of a wav, flac, ogg or mp3 file")
-    return CorpusTrack(
-        track_id=track_id,
-        path=f"audio/{name}",
-        sha256=digest.hexdigest(),
-        bytes=target.stat().st_size,
-        seconds=seconds,
-        tags=[],
-        licence=None,
+    try:
+        with open_regular(found.path) as file:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as copy:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                    copy.write(chunk)
+    except AudioError as error:
+        return failure(error.reason, error.found)
+    except FileExistsError:
+        return failure("same_name", "on this file system another recording has this name")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        target.unlink(missing_ok=True)
+        return failure("unreadable", error)
+    return _Copied(track_id, found.name, target, digest.hexdigest())
+
+
+def _undecoded(copy: _Copied, error: AudioError) -> Failure:
+    facts = [("found", error.found), ("expected", error.expected)]
+    details = "; ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
+    # The path of the temporary copy would only confuse.
+    said = details.replace(str(copy.target), copy.name)
+    return Failure(
+        track_id=copy.track_id,
+        path=copy.name,
+        reason=error.reason,
+        detail=" ".join((said or error.what).split()),
     )
 
 
-def _is_utf8(name: str) -> bool:
-    return name.encode("utf-8", "replace").decode() == name
+def _track(copy: _Copied, surveyed: Surveyed, duplicates: Duplicates) -> CorpusTrack:
+    return CorpusTrack(
+        track_id=copy.track_id,
+        path=f"audio/{copy.name}",
+        sha256=copy.sha256,
+        bytes=copy.target.stat().st_size,
+        seconds=surveyed.seconds,
+        tags=[],
+        licence=None,
+        duplicate_of=duplicates.first(surveyed.samples_sha256, copy.track_id),
+    )

@@ -9,7 +9,14 @@ from leitmotif.corpus.windows import WINDOW_RATE
 from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
 
-REASONS = ("excluded_tag", "no_required_tag", "unknown_duration", "too_short", "no_licence")
+REASONS = (
+    "excluded_tag",
+    "no_required_tag",
+    "unknown_duration",
+    "too_short",
+    "no_licence",
+    "duplicate",
+)
 """In the order in which they are checked; the first one that applies is a track's reason."""
 
 SHORTEST_REMAINDER = WINDOW_RATE
@@ -33,13 +40,23 @@ class Manifest:
 
 
 def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:
-    """Apply ``rules`` to each track of ``corpus``, keeping its order."""
+    """Apply ``rules`` to each track of ``corpus``, keeping its order.
+
+    Of tracks whose decoded samples are equal, the first eligible one is used: copies could
+    otherwise end up on both sides of a split.
+    """
     eligible: list[ManifestTrack] = []
     excluded: list[Exclusion] = []
+    used: dict[str, str] = {}
     for track in corpus:
         verdict = judge_track(track, rules)
         if isinstance(verdict, Exclusion):
             excluded.append(verdict)
+            continue
+        first = used.setdefault(track.duplicate_of or track.track_id, track.track_id)
+        if first != track.track_id:
+            detail = f"its decoded samples are those of {first}"
+            excluded.append(Exclusion(track_id=track.track_id, reason="duplicate", detail=detail))
         else:
             eligible.append(verdict)
     return Manifest(eligible[: rules.tracks], excluded, len(eligible))
@@ -59,7 +76,7 @@ def judge_track(track: CorpusTrack, rules: ManifestParams) -> ManifestTrack | Ex
         if not any(tag.startswith(prefix) for tag in track.tags):
             return exclude("no_required_tag", f"no tag starts with {prefix}")
     if track.seconds is None:
-        return exclude("unknown_duration", "neither the metadata nor the file's header states it")
+        return exclude("unknown_duration", "it cannot be decoded as a whole")
     frames = whole_frames(track.seconds, WINDOW_RATE)
     if track.seconds < rules.min_seconds or frames < 1:
         return exclude("too_short", f"{track.seconds:.2f} s of {rules.min_seconds} s")

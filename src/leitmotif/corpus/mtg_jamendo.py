@@ -23,7 +23,7 @@ from leitmotif.corpus.shard import (
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_json
 from leitmotif.tables.base import Sha256, Table
-from leitmotif.tables.corpus import CorpusTrack
+from leitmotif.tables.corpus import CorpusTrack, Note
 
 _PATH = "correct corpus.path in params.yaml"
 MAX_METADATA_BYTES = 64 << 20
@@ -62,8 +62,10 @@ def load_release(path: Path) -> Release:
         ) from error
 
 
-def fetch_mtg_jamendo(settings: MtgJamendoCorpus, corpus: Path, work: Path) -> list[CorpusTrack]:
-    """Download, verify and unpack shards, and return the rows of their tracks.
+def fetch_mtg_jamendo(
+    settings: MtgJamendoCorpus, corpus: Path, work: Path
+) -> tuple[list[CorpusTrack], list[Note]]:
+    """Download, verify and unpack shards into ``corpus``/audio; returns tracks and notes.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from leitmotif.audio.survey import Surveyed, survey_all
 from leitmotif.corpus.archive import unpack
-from leitmotif.corpus.header import header_seconds
 from leitmotif.corpus.metadata import (
     TaggedTrack,
     metadata_path,
@@ -18,9 +18,11 @@ from leitmotif.corpus.metadata import (
     read_tags,
     track_id,
 )
-from leitmotif.errors import CorpusError
+from leitmotif.corpus.notes import Duplicates, note_of
+from leitmotif.errors import AudioError, CorpusError
 from leitmotif.files import sha256_file
-from leitmotif.tables.corpus import CorpusTrack, Licence
+from leitmotif.progress import progress
+from leitmotif.tables.corpus import CorpusTrack, Licence, Note
 
 MAX_ARCHIVE_BYTES = 4 << 30
 MAX_TRACK_BYTES = 256 << 20
@@ -65,12 +67,12 @@ def archive_sha256(tar_checksums: Path, name: str) -> str:
     return checksums[name]
 
 
-def unpack_shards(shards: Shards, corpus: Path) -> list[CorpusTrack]:
+def unpack_shards(shards: Shards, corpus: Path) -> tuple[list[CorpusTrack], list[Note]]:
     """Verify and unpack ``shards`` into ``corpus``/audio; returns its tracks in metadata order.
 
-    Tracks that are not in the tag file come last, in the order of the official list and without
-    tags. Durations come from the files' headers, which are exact. If a header cannot be read, they
-    come from the metadata (rounded to 0.1 s).
+    Tracks that the tag file does not have follow those that it has, in the order of the official
+    list, without tags. Each is decoded from beginning to end, which gives its duration; one that
+    cannot be decoded as a whole has none, and a Note says why.
 
     Raises CorpusError, which names the file, if an archive or a track differs from the official
     file.
@@ -97,16 +99,25 @@ def unpack_shards(shards: Shards, corpus: Path) -> list[CorpusTrack]:
     licences = read_licences(shards.licences, {metadata_path(name) for name in checksums})
     order = {path: position for position, path in enumerate(tagged)}
     names = sorted(checksums, key=lambda name: order.get(metadata_path(name), len(order)))
-    return [
-        _track(
-            corpus,
-            name,
-            checksums[name],
-            tagged.get(metadata_path(name)),
-            licences.get(metadata_path(name)),
-        )
-        for name in names
-    ]
+    surveyed = survey_all([corpus / "audio" / name for name in names])
+    tracks, notes, duplicates = [], [], Duplicates()
+    for name, outcome in zip(names, progress(surveyed, "decoding", total=len(names)), strict=True):
+        path = metadata_path(name)
+        track = _track(corpus, name, checksums[name], tagged.get(path), licences.get(path))
+        if isinstance(outcome, Surveyed):
+            first = duplicates.first(outcome.samples_sha256, track.track_id)
+            decoded = {"seconds": outcome.seconds, "duplicate_of": first}
+            track = track.model_copy(update=decoded)
+            notes += note_of(track.track_id, outcome.remark)
+        else:
+            notes.append(_unusable(track.track_id, outcome))
+        tracks.append(track)
+    return tracks, notes
+
+
+def _unusable(track_id: str, error: AudioError) -> Note:
+    detail = f"found {error.found}; expected {error.expected}"
+    return Note(track_id=track_id, reason=error.reason, detail=" ".join(detail.split()))
 
 
 def _track_checksums(shards: Shards) -> dict[str, str]:
@@ -129,15 +140,12 @@ def _track(
     corpus: Path, name: str, sha256: str, tagged: TaggedTrack | None, licence: Licence | None
 ) -> CorpusTrack:
     path = corpus / "audio" / name
-    seconds = header_seconds(path)
-    if seconds is None and tagged:
-        seconds = tagged.seconds
     return CorpusTrack(
         track_id=tagged.track_id if tagged else track_id(name),
         path=f"audio/{name}",
         sha256=sha256,
         bytes=path.stat().st_size,
-        seconds=seconds,
+        seconds=None,
         tags=list(tagged.tags) if tagged else [],
         licence=licence,
     )

@@ -1,7 +1,7 @@
 """Builds each kind of corpus that params.yaml can name, in one layout.
 
-The layout has ``tracks.jsonl``, ``failures.jsonl`` and ``audio/``; the organism adds
-``truth.jsonl``.
+The layout has ``tracks.jsonl``, ``failures.jsonl``, ``notes.jsonl`` and ``audio/``; the organism
+adds ``truth.jsonl``.
 """
 
 import shutil
@@ -15,15 +15,16 @@ from leitmotif.corpus.organism.world import load_world
 from leitmotif.corpus.shard import Shards, unpack_shards
 from leitmotif.errors import CorpusError
 from leitmotif.files import atomic_folder, write_table
-from leitmotif.tables.corpus import TRACKS, CorpusTrack, Failure
+from leitmotif.tables.corpus import TRACKS, CorpusTrack, Failure, Note
 from leitmotif.tables.truth import TRUTH
 
 FAILURES = "failures.jsonl"
+NOTES = "notes.jsonl"
 
 
 def build_corpus(
     settings: OrganismCorpus | FolderCorpus | MtgJamendoCorpus, corpus: Path, work: Path
-) -> tuple[list[CorpusTrack], list[Failure]]:
+) -> tuple[list[CorpusTrack], list[Failure], list[Note]]:
     """Make a corpus from its source, completely or not at all.
 
     Parameters
@@ -37,8 +38,9 @@ def build_corpus(
 
     Returns
     -------
-    tuple of two lists
-        The verified tracks in metadata order, and the files that were left out.
+    tuple of three lists
+        The verified tracks in metadata order, the files that were left out, and what is unclear of
+        the tracks.
 
     Raises
     ------
@@ -49,28 +51,31 @@ def build_corpus(
         failures: list[Failure] = []
         match settings:
             case OrganismCorpus():
-                tracks = compose_organism(settings, staging)
+                tracks, notes = compose_organism(settings, staging)
             case MtgJamendoCorpus():
-                tracks = fetch_mtg_jamendo(settings, staging, work)
+                tracks, notes = fetch_mtg_jamendo(settings, staging, work)
             case FolderCorpus(path=path):
                 if corpus.resolve().is_relative_to(Path(path).resolve()):
                     raise CorpusError(
                         f"{path} contains {corpus}, where the corpus is written",
                         fix="set corpus.path in params.yaml to a folder of recordings only",
                     )
-                tracks, failures = copy_folder(Path(path), staging)
+                tracks, failures, notes = copy_folder(Path(path), staging)
         write_table(staging / TRACKS, tracks)
         write_table(staging / FAILURES, failures)
-    return tracks, failures
+        write_table(staging / NOTES, notes)
+    return tracks, failures, notes
 
 
-def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack]:
+def compose_organism(
+    settings: OrganismCorpus, corpus: Path
+) -> tuple[list[CorpusTrack], list[Note]]:
     """Compose the organism's shard, then verify and unpack it like a downloaded shard."""
     shard = corpus / "shard"
     composed.write_shard(
         load_world(Path(settings.path)), shard, pieces=settings.pieces, seed=settings.seed
     )
-    tracks = unpack_shards(
+    found = unpack_shards(
         Shards(
             dataset="autotagging_moodtheme",
             data_type="audio-low",
@@ -84,4 +89,4 @@ def compose_organism(settings: OrganismCorpus, corpus: Path) -> list[CorpusTrack
     )
     (shard / TRUTH).rename(corpus / TRUTH)
     shutil.rmtree(shard)
-    return tracks
+    return found

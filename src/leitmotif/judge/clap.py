@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.checkpoints import reading_checkpoint
 from leitmotif.errors import ModelError
 from leitmotif.judge.checkpoint import Judge, Loaded

@@ -7,7 +7,8 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import Samples, rms_dbfs
+from leitmotif.audio.decode import rms_dbfs
+from leitmotif.audio.samples import Samples
 from leitmotif.errors import ModelError
 from leitmotif.judge.clap import Clap
 

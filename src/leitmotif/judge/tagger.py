@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.errors import ModelError
 from leitmotif.judge.checkpoint import Judge, Loaded
 from leitmotif.judge.clips import Clips, over_windows, prepare

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
 from leitmotif.recurrence.refine import highest_score, refine

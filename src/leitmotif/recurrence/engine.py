@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.recurrence.null import Null, estimate
 from leitmotif.recurrence.pairs import distinct
 from leitmotif.recurrence.refine import Candidates, highest_score, refine

@@ -1,5 +1,7 @@
 """Proposals for any audio files, as a table for users and other tools."""
 
+import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,16 +9,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leitmotif.audio.decode import load_audio
+from leitmotif.audio.decode import check_audio, load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.errors import LeitmotifError, TargetError
+from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings, looked_at, printable
+from leitmotif.audio.source import named_failure
+from leitmotif.errors import AudioError, LeitmotifError, TargetError
 from leitmotif.files import read_table
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.settings import SearchSettings
 from leitmotif.tables.base import Table
 from leitmotif.targets import check_file
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 P = 0.01
 FALSE_PER_MINUTE = 0.2
 """Default thresholds of acceptance; see ``engine.accepted``."""
@@ -40,25 +43,29 @@ class Listed(Table):
     accepted: bool
 
 
-def audio_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named, and for a folder every audio file in it, at any depth.
+def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
+    """Return the files named, and for a folder every recording in it (see ``find_recordings``).
 
     Raises LeitmotifError for a path that does not exist and a folder without audio.
     """
-    found: list[Path] = []
+    found: dict[Path, FoundFile] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            inside = find_recordings(path)
             if not inside:
                 raise LeitmotifError(
-                    f"no audio in {path}", expected=f"files ending in {', '.join(SUFFIXES)}"
+                    f"no audio in {printable(str(path))}",
+                    expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
                 )
-            found += inside
-        elif path.exists():
-            found.append(path)
+            for file in inside:
+                found.setdefault(file.path, file)
+        elif os.path.lexists(path):
+            found.setdefault(path, looked_at(path, path.as_posix()))
         else:
-            raise LeitmotifError(f"{path} does not exist", expected="an audio file or a folder")
-    return list(dict.fromkeys(found))
+            raise LeitmotifError(
+                f"{printable(str(path))} does not exist", expected="an audio file or a folder"
+            )
+    return list(found.values())
 
 
 def check_out(out: Path, inputs: Iterable[Path], *, replace: bool = False) -> None:
@@ -86,11 +93,11 @@ def _is_listing(path: Path) -> bool:
 def track_names(files: Sequence[Path]) -> list[str]:
     """Name each file by its stem, or by its path where two share a stem."""
     counts = Counter(file.stem for file in files)
-    return [file.stem if counts[file.stem] == 1 else file.as_posix() for file in files]
+    return [printable(file.stem if counts[file.stem] == 1 else file.as_posix()) for file in files]
 
 
 def listed(
-    path: Path,
+    file: FoundFile,
     track: str,
     search: SearchSettings,
     *,
@@ -102,18 +109,33 @@ def listed(
     """Propose the recurrences of a file, best first.
 
     ``everything`` gives what is not accepted, too. ``notice`` is told of a file that is too short
-    to hold any. Raises AudioError for a file that is of no use.
+    to hold any, and of what is unclear of its length. Raises AudioError for a file that is of no
+    use, whatever the cause.
     """
+    if file.reason is not None:
+        raise AudioError(
+            f"{printable(str(file.path))} cannot be used", reason=file.reason, found=file.detail
+        )
+    with named_failure(file.path):
+        found = _searched(file.path, track, search, notice)
+    good = accepted(found, p=p, false_per_minute=false_per_minute)
+    return [_row(track, one, one in good) for one in found if everything or one in good]
+
+
+def _searched(
+    path: Path, track: str, search: SearchSettings, notice: Callable[[str], None]
+) -> list[Suggestion]:
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
+    check_audio(audio, min_seconds=0, silence_dbfs=-math.inf, name=str(path))
+    if audio.remark is not None:
+        notice(f"{track}: {audio.remark.reason.replace('_', ' ')}, {audio.remark.detail}")
     seconds = len(audio.samples) / SAMPLE_RATE
     if seconds < search.least_seconds:
         notice(
             f"{track} has {seconds:.1f} s, too little for a motif and its recurrence: "
             f"{search.least_seconds:.1f} s"
         )
-    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search)
-    good = accepted(found, p=p, false_per_minute=false_per_minute)
-    return [_row(track, one, one in good) for one in found if everything or one in good]
+    return suggest_in_audio(audio.samples, SAMPLE_RATE, search)
 
 
 def _row(track: str, one: Suggestion, good: bool) -> Listed:

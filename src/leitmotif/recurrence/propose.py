@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.audio.samples import check_rate, check_samples
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
@@ -51,38 +52,13 @@ def propose(
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:
-        samples, rate = _samples(audio, sample_rate)
+        samples, rate = check_samples(audio), check_rate(sample_rate)
     if len(samples) < search.least_seconds * rate:
         return []
     suggestions = suggest_in_audio(samples, rate, search)
     if everything:
         return suggestions
     return accepted(suggestions, p=p, false_per_minute=false_per_minute)
-
-
-def _samples(audio: ArrayLike, sample_rate: int | None) -> tuple[NDArray[np.float32], int]:
-    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
-    try:
-        given = np.asarray(audio)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors on a GPU
-        raise LeitmotifError("these samples cannot be searched", found=error) from error
-    if given.ndim != 1 or given.dtype.kind != "f" or not whole or int(sample_rate or 0) <= 0:
-        raise LeitmotifError(
-            "these samples cannot be searched",
-            found=f"shape {given.shape} of {given.dtype}, sample_rate={sample_rate}",
-            expected="mono samples [n], floating-point from -1 to 1, and their rate in Hz",
-            fix="divide integers by their full scale, such as 32768",
-        )
-    with np.errstate(over="ignore"):
-        samples = given.astype(np.float32)
-    if isinstance(audio, np.ma.MaskedArray) or not np.isfinite(samples).all():
-        bad = np.flatnonzero(~np.isfinite(samples))
-        raise LeitmotifError(
-            "samples are NaN, infinite or masked",
-            found=f"{len(bad)} of {len(samples)}" + (f", first at {bad[0]}" if len(bad) else ""),
-            expected="finite numbers",
-        )
-    return samples, int(sample_rate or 0)
 
 
 def _settings(search: object, p: float, false_per_minute: float) -> SearchSettings:

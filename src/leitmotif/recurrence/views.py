@@ -20,7 +20,7 @@ import soxr
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.errors import AudioError
 
 Array = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from leitmotif.audio.features import SAMPLE_RATE
@@ -24,6 +24,9 @@ class Labels:
     coverage: list[Coverage]
     counts: dict[str, int]
     """Pairs by what was decided of them; see ``OUTCOMES``. Empty by the score."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Recordings with decisions that the manifest does not hold: the track's name when it was
+    decided, by SHA-256."""
 
 
 OUTCOMES = (*VERDICTS, "disagreed", "pending", "outside_queue", "other_audio")
@@ -70,10 +73,18 @@ def from_decisions(
 ) -> Labels:
     """Take the labels from standing decisions: the pairs that all who decided call positive.
 
+    A decision follows the audio: its track is the one that has its recording's SHA-256 today,
+    whatever the file is called. A decision on a recording that the manifest does not hold is left
+    out, and its recording is named in ``Labels.lost``.
+
     A pair needs ``min_reviewers`` first decisions; second ones, made where the first disagree, take
     their place. A label's windows are the means of the reviewers' windows.
     """
     hashes = {track.track_id: track.sha256 for track in tracks}
+    names: dict[str, str] = {}
+    for track in tracks:
+        names.setdefault(track.sha256, track.track_id)
+    lost: dict[str, str] = {}
     queue = {
         pair_id(
             hashes[proposal.track_id], proposal.sample_rate, proposal.motif, proposal.recurrence
@@ -93,13 +104,15 @@ def from_decisions(
             pending[queue[name]] += outcome in ("disagreed", "pending")
         else:
             one = (pair.first + pair.second)[0]
-            same_audio = hashes.get(one.track_id) == one.audio_sha256
-            counts["outside_queue" if same_audio else "other_audio"] += 1
-            if not same_audio:
+            if one.audio_sha256 not in names:
+                counts["other_audio"] += 1
+                lost.setdefault(one.audio_sha256, one.track_id)
                 continue
+            counts["outside_queue"] += 1
         if outcome == "positive":
-            labels.append(_decided(pair))
-    return Labels(_in_order(labels, tracks), _covered(labels, tracks, queue, pending), counts)
+            labels.append(_decided(pair, names))
+    ordered = _in_order(labels, tracks)
+    return Labels(ordered, _covered(ordered, tracks, queue, pending), counts, lost)
 
 
 def _outcome(pair: DecidedPair[Decision], min_reviewers: int) -> str:
@@ -127,11 +140,12 @@ def _scored(truth: Truth) -> list[Label]:
     ]
 
 
-def _decided(pair: DecidedPair[Decision]) -> Label:
+def _decided(pair: DecidedPair[Decision], names: Mapping[str, str]) -> Label:
+    """The label of a pair; ``names`` gives today's track of each recording's SHA-256."""
     said = pair.deciding
     one = said[0]
     return Label(
-        track_id=one.track_id,
+        track_id=names[one.audio_sha256],
         sample_rate=one.sample_rate,
         motif=_mean_span([decision.motif for decision in said]),
         recurrence=_mean_span([decision.recurrence for decision in said]),

@@ -1,5 +1,6 @@
 """Stage ``corpus``: a verified corpus in data/corpus, from whichever source params.yaml names."""
 
+import sys
 from collections.abc import Sequence
 
 from leitmotif.config import Params
@@ -11,7 +12,9 @@ from leitmotif.tables.corpus import CorpusTrack, Failure
 
 def corpus(params: Params) -> None:
     """Write data/corpus and metrics/corpus.json."""
-    tracks, failures = build_corpus(params.corpus, CORPUS, WORK_CACHE)
+    tracks, failures, notes = build_corpus(params.corpus, CORPUS, WORK_CACHE)
+    for note in notes:
+        print(f"corpus: {note.track_id}: {note.reason} ({note.detail})", file=sys.stderr)
     write_json(METRICS / "corpus.json", metrics_of(tracks, failures))
 
 

@@ -1,10 +1,13 @@
 """Stage ``features``: chroma, energy, onset strength and source artifacts of each track."""
 
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from leitmotif.audio.analysis import Recording, TrackAnalysis, analyse_tracks
 from leitmotif.audio.features import HOP, SAMPLE_RATE
+from leitmotif.audio.likeness import near_duplicates
 from leitmotif.config import Params
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
@@ -12,7 +15,7 @@ from leitmotif.progress import progress
 from leitmotif.provenance import code_version
 from leitmotif.stages import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
-from leitmotif.tables.corpus import Failure, ManifestTrack
+from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate
 from leitmotif.tensors import write_tensors
 
 
@@ -21,6 +24,7 @@ def features(params: Params) -> None:
     tracks = read_table(MANIFEST, ManifestTrack)
     failures = read_table(CORPUS_FAILURES, Failure)
     candidates, artifacts = len(tracks) + len(failures), []
+    chromas = {}
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
         sources = [Recording(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
@@ -32,7 +36,16 @@ def features(params: Params) -> None:
                 continue
             _write(folder / f"{track.track_id}.safetensors", track, analysis, code)
             artifacts.append(analysis.artifacts)
+            chromas[track.track_id] = analysis.features.chroma
         write_table(folder / "artifacts.jsonl", artifacts)
+        alike = [NearDuplicate(**asdict(pair)) for pair in near_duplicates(chromas)]
+        write_table(folder / "near_duplicates.jsonl", alike)
+        for pair in alike:
+            print(
+                f"features: {pair.track_id} may be {pair.other} in another encoding "
+                f"(correlation {pair.similarity})",
+                file=sys.stderr,
+            )
         write_table(FAILURES, failures)
         limit_failures("features", failures, params.features.max_failures, of=candidates)
     write_json(METRICS / "features.json", metrics_of(failures))

@@ -35,6 +35,12 @@ def labels(params: Params) -> None:
         found = from_decisions(decisions, tracks, proposals, min_reviewers=settings.min_reviewers)
         outcomes = [f"{n} {name.replace('_', ' ')}" for name, n in found.counts.items() if n]
         print(f"labels: pairs by outcome: {', '.join(outcomes) or 'none'}")
+        for sha256, name in found.lost.items():
+            print(
+                f"labels: decisions on {name} are left out: no recording of today's manifest has "
+                f"the SHA-256 {sha256}",
+                file=sys.stderr,
+            )
     write_table(LABELS, found.labels)
     write_table(COVERAGE, found.coverage)
     write_json(METRICS / "labels.json", metrics_of(found.labels, found.coverage, decisions))

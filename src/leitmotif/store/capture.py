@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.errors import StoreError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site

@@ -14,7 +14,7 @@ from pydantic import Field
 from safetensors import safe_open
 from torch import Tensor
 
-from leitmotif.audio.decode import Samples
+from leitmotif.audio.samples import Samples
 from leitmotif.files import sha256_json
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.provenance import code_version, library_versions

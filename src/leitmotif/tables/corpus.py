@@ -27,9 +27,11 @@ class CorpusTrack(Table):
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)] | None
-    """Duration according to the file's header or the metadata; null if neither states it."""
+    """Duration that was decoded; null where the file cannot be decoded as a whole."""
     tags: list[str]
     licence: Licence | None
+    duplicate_of: TrackId | None = None
+    """An earlier track whose decoded samples are equal."""
 
 
 class Failure(Table):
@@ -38,8 +40,39 @@ class Failure(Table):
     track_id: str
     path: str
     reason: str
-    """One of undecodable, silent, too_short, non_finite, checksum, missing, …"""
+    """A short word: undecodable, truncated, unreadable, silent, too_short, non_finite, …"""
     detail: str
+
+
+class ListedFile(Table):
+    """A row of data/sources/recordings.jsonl: a file of a folder corpus."""
+
+    path: str
+    """Relative to the folder; what is not UTF-8 is escaped."""
+    sha256: Sha256 | None
+    """Null where the file cannot be read."""
+    reason: str | None
+    """Why it cannot be used: bad_name, outside_folder or unreadable; null if nothing is known."""
+
+
+class Note(Table):
+    """A row of data/corpus/notes.jsonl: what is worth knowing of a recording that can be used."""
+
+    track_id: TrackId
+    reason: str
+    """length_unknown: it cannot be told whether it ends early. header_wrong: the header promises
+    less than was decoded. damaged: parts between its frames are no audio."""
+    detail: str
+
+
+class NearDuplicate(Table):
+    """A row of data/features/near_duplicates.jsonl: two tracks that may be one take."""
+
+    track_id: TrackId
+    other: TrackId
+    """The earlier of the two in the manifest."""
+    similarity: Annotated[float, Field(ge=-1, le=1)]
+    """Correlation of their chroma at the best shift."""
 
 
 class Window(Table):
@@ -70,5 +103,5 @@ class Exclusion(Table):
 
     track_id: TrackId
     reason: str
-    """excluded_tag, no_required_tag, unknown_duration, too_short or no_licence."""
+    """excluded_tag, no_required_tag, unknown_duration, too_short, no_licence or duplicate."""
     detail: str
