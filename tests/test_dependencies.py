@@ -111,14 +111,14 @@ def test_a_module_that_is_new_or_gone_counts(repository: Path) -> None:
 
 
 def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: Path) -> None:
-    assert "src/leitmotif/audio" in deps(repository, "features")
-    (repository / "src" / "leitmotif" / "audio" / "unused.py").write_text("")
+    assert "src/leitmotif/musicgen" in deps(repository, "activations")
+    (repository / "src" / "leitmotif" / "musicgen" / "unused.py").write_text("")
     write_dependencies()
-    found = deps(repository, "features")
-    assert "src/leitmotif/audio" not in found
-    assert "src/leitmotif/audio/decode.py" in found
-    assert "src/leitmotif/audio/unused.py" not in found
-    # The package's own file is no more than a docstring.
+    found = deps(repository, "activations")
+    assert "src/leitmotif/musicgen" not in found
+    assert "src/leitmotif/musicgen/hooked.py" in found
+    assert "src/leitmotif/musicgen/unused.py" not in found
+    # A package's own file that is no more than a docstring counts nowhere.
     assert "src/leitmotif/audio/__init__.py" not in found
 
 

@@ -173,7 +173,7 @@ def test_the_committed_pin_is_that_of_the_official_files(
 @pytest.mark.parametrize("content", ["{}", "not JSON", '{"revision": "main"}'])
 def test_a_bad_pin_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "pin.json").write_text(content)
-    with pytest.raises(CorpusError, match=r"pin\.json does not describe"):
+    with pytest.raises(CorpusError, match=r"pin\.json (does not describe|is not JSON)"):
         load_release(tmp_path / "pin.json")
     with pytest.raises(CorpusError, match=r"none\.json.* does not exist"):
         load_release(tmp_path / "none.json")

@@ -20,13 +20,13 @@ REPOSITORY, REVISION = "someone/saes", "0123456789abcdef0123456789abcdef01234567
 PATH = "sae-32_k_100_1/facebook/musicgen-small"
 WEIGHTS = f"{PATH}/sae_weights.safetensors"
 MIB = 1 << 20
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from leitmotif.errors import LeitmotifError
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.registry import HubCheckpoint
 
-pytestmark = pytest.mark.slow
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))
 except LeitmotifError as error:
