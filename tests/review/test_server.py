@@ -307,7 +307,7 @@ def test_a_disk_too_full_for_clips_is_said(
     monkeypatch.setattr(Path, "write_bytes", full)
     answer = client.get("/as/ana/api/review/next")
     assert answer.status_code == 507
-    assert "No space left" in answer.json()["error"]["found"]
+    assert "the disk is full" in answer.json()["error"]["what"]
 
 
 def test_a_locked_index_is_said(
