@@ -7,13 +7,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Threads that wait sleep: spinning ones take the cores from whatever else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env lint test test-quick repro portability bench constraints clean
+.PHONY: help env lint test test-quick repro reliability portability bench constraints clean
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
 	@echo "make test         run all tests, in two processes"
 	@echo "make test-quick   run the tests that are not slow: under two minutes on two cores"
 	@echo "make lint         ruff and mypy"
+	@echo "make reliability  run the tests that inject faults, write docs/reliability.md"
 	@echo "make portability  run a small experiment with few processor instructions too: equal bytes?"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
 	@echo "make env          make .venv (the others do it when needed)"
@@ -44,6 +45,9 @@ test-quick: env
 repro: env
 	$(BIN)/dvc repro
 	$(BIN)/leitmotif results
+
+reliability: env
+	$(BIN)/python scripts/reliability.py
 
 portability: env
 	$(BIN)/python scripts/portability.py

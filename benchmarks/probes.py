@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks._report import report, row
 from leitmotif.probe.algebra import Sums
-from leitmotif.probe.nested import FEATURE_PENALTIES, NestedRidge
+from leitmotif.probe.exchange_fits import FEATURE_PENALTIES
+from leitmotif.probe.nested import NestedRidge
 from leitmotif.probe.nulls import Exchanges, exchanges
 from leitmotif.probe.panel import Array, Panel, panel
 

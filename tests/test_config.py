@@ -125,6 +125,7 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     assert load_params(path).manifest.min_seconds == 0.001  # YAML 1.1 would read a word
 
 
+@pytest.mark.fault("params.yaml", "a torn file", outcome="refused by name")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -143,6 +144,7 @@ def test_torn_file(tmp_path: Path, text: str, message: str) -> None:
     assert "params.yaml" in str(caught.value)
 
 
+@pytest.mark.fault("params.yaml", "no file", outcome="named error")
 def test_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="leitmotif use PRESET"):
         load_params(tmp_path / "params.yaml")

@@ -70,6 +70,7 @@ def test_the_target_is_untouched_until_the_body_ends(tmp_path: Path) -> None:
     assert target.read_text() == "new"
 
 
+@pytest.mark.fault("file", "process killed while it writes", outcome="the old file stays whole")
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     write_text(target, "old")
@@ -106,11 +107,12 @@ def test_non_finite_field_leaves_the_old_table(tmp_path: Path) -> None:
     target = tmp_path / "t.jsonl"
     row = Row(name="a", count=1, score=1.0, tags=[])
     write_table(target, [row])
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(LeitmotifError, match="row 2 holds what is not a number"):
         write_table(target, [row, row.model_copy(update={"score": float("nan")})])
     assert read_table(target, Row) == [row]
 
 
+@pytest.mark.fault("table", "a row that cannot be written", outcome="the old table stays")
 def test_a_failing_row_leaves_the_old_table(tmp_path: Path) -> None:
     target = tmp_path / "t.jsonl"
     write_table(target, [Row(name="a", count=1, score=None, tags=[])])
@@ -126,6 +128,7 @@ def test_a_failing_row_leaves_the_old_table(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.fault("table", "a bad row", outcome="named by file, line and field")
 @pytest.mark.parametrize(
     ("line", "field"),
     [
@@ -148,6 +151,7 @@ def test_a_bad_row_is_named_by_file_line_and_field(tmp_path: Path, line: str, fi
     assert caught.value.expected == "an object with name, count, score, tags"
 
 
+@pytest.mark.fault("table", "missing and torn files", outcome="named error")
 def test_missing_and_torn_files_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LeitmotifError, match="dvc repro"):
         read_table(tmp_path / "none.jsonl", Row)

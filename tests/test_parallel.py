@@ -133,6 +133,7 @@ def test_an_expected_error_keeps_its_attributes(
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.fault("worker process", "an error in it", outcome="raised with its message")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("bad", [0, 1, 6])
 def test_an_error_in_the_making_of_an_item_is_raised_here(workers: int, bad: int) -> None:

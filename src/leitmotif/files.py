@@ -283,8 +283,15 @@ def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             fields = row.model_dump(mode="json")
-            file.write(json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False))
-            file.write("\n")
+            try:
+                line = json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False)
+            except ValueError as error:
+                raise LeitmotifError(
+                    f"{path} was not written: row {count + 1} holds what is not a number",
+                    found=fields,
+                    expected="finite numbers",
+                ) from error
+            file.write(line + "\n")
             count += 1
         if not count:
             file.write("\n")
@@ -299,7 +306,8 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
     lines = text.removesuffix("\n").split("\n") if text.strip("\n") else []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(model.model_validate_json(line))
+            # Strict: a text such as "nan" is no number.
+            rows.append(model.model_validate_json(line, strict=True))
             parse_json(line)
         except ValueError as error:
             raise LeitmotifError(

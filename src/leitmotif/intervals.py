@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit  # scipy.stats takes each process half a second to import
 
+from leitmotif.errors import LeitmotifError
+
 Array = NDArray[np.float64]
 
 RESAMPLES = 2000
@@ -21,7 +23,16 @@ class Interval:
 
 
 def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """How often each track is drawn in each resample: [resamples, tracks]."""
+    """How often each track is drawn in each resample: [resamples, tracks].
+
+    Raises LeitmotifError for less than one track or resample.
+    """
+    if tracks < 1 or resamples < 1:
+        raise LeitmotifError(
+            "nothing to resample",
+            found=f"{tracks} tracks, {resamples} resamples",
+            expected="at least one of each",
+        )
     random = np.random.default_rng(seed)
     drawn = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=resamples)
     return drawn.astype(np.float64)
@@ -39,8 +50,16 @@ def interval_of(estimate: float, resampled: Array, *, tracks: int) -> Interval:
     that of all. The percentiles are therefore those of Student's t times √(n / (n - 1)) (Hesterberg
     2015, "expanded percentile interval"): 1.2 and 98.8 of 16 tracks, 2.3 and 97.7 of 100. Of normal
     values of 16 tracks it held the truth in 95.7 % of samples, 2.5 and 97.5 in 92.9 %. Resamples in
-    which the estimate does not exist (NaN) are left out.
+    which the estimate does not exist (NaN) are left out. Raises LeitmotifError for an estimate that
+    is NaN or infinite, and where no resample has one.
     """
+    if not np.isfinite(estimate) or np.isnan(resampled).all():
+        raise LeitmotifError(
+            "an estimate that does not exist has no interval",
+            found=f"{estimate}, and {int(np.isnan(resampled).sum())} of {len(resampled)} resamples "
+            "without one",
+            expected="a finite estimate",
+        )
     tail = 0.025
     if tracks > 1:
         tail = float(ndtr(-stdtrit(tracks - 1, 0.975) * np.sqrt(tracks / (tracks - 1))))
@@ -56,7 +75,18 @@ def bounded_mean(values: Array, limits: tuple[float, float], *, seed: int = 0) -
     Cai & DasGupta 2001). Without the halves, tracks that agree would be given an interval of no
     width: if a change of 100 points happens in 95 of 100 tracks, the percentiles of resampled means
     of 16 tracks hold the truth in 55 % of samples, this interval in 96 %. It holds the mean itself.
+    Raises LeitmotifError for values that are not finite or not within the limits.
     """
+    least, most = limits
+    # Sums of rounded shares may pass a limit by their last digits.
+    slack = 1e-9 * (most - least)
+    inside = (values >= least - slack) & (values <= most + slack)
+    if values.ndim != 1 or not len(values) or not np.isfinite(limits).all() or not inside.all():
+        raise LeitmotifError(
+            "these are no values of a bounded measure",
+            found=f"shape {values.shape}, values {values[~inside][:3].tolist()}",
+            expected=f"[tracks], from {least:g} to {most:g}",
+        )
     shares = np.r_[np.ones(len(values)), 0.5, 0.5]
     drawn = np.random.default_rng(seed).dirichlet(shares, size=RESAMPLES)
     low, high = np.quantile(drawn @ np.r_[values, limits], [0.025, 0.975])

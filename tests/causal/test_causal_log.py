@@ -164,6 +164,7 @@ def test_where_nothing_is_like_the_motif_the_line_has_no_place(
     assert write_log(tmp_path / LOG.name, [row]) == 1
 
 
+@pytest.mark.fault("intervention clips", "a write that fails", outcome="whole or not there")
 def test_a_clip_is_whole_or_not_there(
     measured: list[MeasuredClip],
     rows: list[InterventionRow],

@@ -147,6 +147,7 @@ def test_patching_everything_gives_the_other_run(
         assert torch.equal(mine[:, 20:], twin[:, 20:])
 
 
+@pytest.mark.fault("intervention clips", "process killed", outcome="resumed, the same clips")
 def test_a_killed_run_goes_on_with_the_clips_of_an_unbroken_one(
     exact_model: HookedMusicGen,
     prefixes: list[Prefix],
@@ -185,6 +186,9 @@ def test_other_settings_are_other_clips(
         assert runner.generated == 2
 
 
+@pytest.mark.fault(
+    "intervention clips", "no memory for a batch", outcome="smaller batches, the same clips"
+)
 @pytest.mark.parametrize(
     "error",
     [
@@ -216,6 +220,7 @@ def test_out_of_memory_halves_the_batch(
     assert max(batches[3:]) <= 7
 
 
+@pytest.mark.fault("intervention clips", "no memory for one clip", outcome="named error")
 def test_memory_for_not_one_clip_is_said(
     exact_model: HookedMusicGen,
     prefixes: list[Prefix],
@@ -244,6 +249,7 @@ def test_other_errors_are_not_taken_for_memory(
         Prefix("t", prefixes[0].codes, sources={"s": prefixes[0].codes[:, 1:]})
 
 
+@pytest.mark.fault("intervention clips", "full disk", outcome="whole clips only")
 def test_a_full_disk_leaves_whole_clips_only(
     exact_model: HookedMusicGen,
     prefixes: list[Prefix],

@@ -62,6 +62,7 @@ def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert tree(unpack_bytes(tar_of(MEMBERS), tmp_path)) == MEMBERS
 
 
+@pytest.mark.fault("archive", "modes and owners of a stranger", outcome="not taken over")
 def test_modes_and_owners_are_not_taken_over(tmp_path: Path) -> None:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
@@ -90,6 +91,9 @@ HOSTILE = {
 }
 
 
+@pytest.mark.fault(
+    "archive", "links, devices, paths that leave the folder", outcome="refused, nothing remains"
+)
 @pytest.mark.parametrize("case", HOSTILE)
 def test_whatever_is_not_on_the_list_stops_it_and_nothing_remains(
     tmp_path: Path, case: str
@@ -106,6 +110,9 @@ def test_whatever_is_not_on_the_list_stops_it_and_nothing_remains(
     assert not Path("/tmp/leitmotif-escaped").exists()
 
 
+@pytest.mark.fault(
+    "archive", "a link that carries a later member outside", outcome="refused, nothing remains"
+)
 def test_a_link_does_not_carry_a_later_member_outside(tmp_path: Path) -> None:
     file = io.BytesIO()
     outside = tmp_path / "outside"
@@ -121,6 +128,7 @@ def test_a_link_does_not_carry_a_later_member_outside(tmp_path: Path) -> None:
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.fault("archive", "another track than the official one", outcome="refused by name")
 def test_a_wrong_track_stops_it(tmp_path: Path) -> None:
     changed = MEMBERS | {"00/2.low.mp3": b"TWO" * 400}
     with pytest.raises(CorpusError, match=r"00/2\.low\.mp3 is not the file of the official list"):
@@ -128,6 +136,7 @@ def test_a_wrong_track_stops_it(tmp_path: Path) -> None:
     assert not (tmp_path / "audio").exists()
 
 
+@pytest.mark.fault("archive", "a track that is missing", outcome="refused by name")
 def test_a_missing_track_stops_it(tmp_path: Path) -> None:
     only_one = {"00/1.low.mp3": MEMBERS["00/1.low.mp3"]}
     with pytest.raises(CorpusError, match=r"no 00/2\.low\.mp3"):
@@ -135,6 +144,7 @@ def test_a_missing_track_stops_it(tmp_path: Path) -> None:
     assert not (tmp_path / "audio").exists()
 
 
+@pytest.mark.fault("archive", "a bomb: many or large members", outcome="refused")
 @pytest.mark.parametrize(
     "limits",
     [{"max_member_bytes": 1199}, {"max_total_bytes": 2399}],
@@ -146,6 +156,7 @@ def test_sizes_are_limited(tmp_path: Path, limits: dict[str, int]) -> None:
     assert not (tmp_path / "audio").exists()
 
 
+@pytest.mark.fault("archive", "other content than a tar file", outcome="refused by name")
 @pytest.mark.parametrize("content", [b"", b"not a tar file" * 100, tar_of({})])
 def test_what_is_no_archive_of_tracks_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CorpusError, match=r"shard\.tar cannot be used"):
@@ -160,6 +171,7 @@ def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audio", "shard.tar"]
 
 
+@pytest.mark.fault("archive", "cut anywhere", outcome="all or nothing")
 @given(data=st.data())
 def test_a_truncated_archive_gives_all_or_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -182,6 +194,7 @@ def test_a_truncated_archive_gives_all_or_nothing(
         assert tree(root / "audio") == MEMBERS
 
 
+@pytest.mark.fault("archive", "bytes changed", outcome="the right bytes or a named error")
 @given(
     flips=st.lists(st.integers(min_value=0, max_value=5 * 512 - 1), min_size=1, max_size=4),
     values=st.lists(st.integers(min_value=0, max_value=255), min_size=4, max_size=4),
@@ -201,6 +214,7 @@ def test_a_damaged_archive_never_gives_other_bytes(
         assert tree(audio) == MEMBERS
 
 
+@pytest.mark.fault("archive", "an official list that leads outside", outcome="refused")
 @pytest.mark.parametrize("name", ["../escaped", "00/../../escaped", "/tmp/leitmotif-escaped"])
 def test_not_even_the_official_list_leads_outside(tmp_path: Path, name: str) -> None:
     root = tmp_path / "root"

@@ -53,6 +53,7 @@ def test_a_file_that_is_there_is_hashed_and_not_fetched_again(web: Web, target: 
     assert len(web.requests) == 1
 
 
+@pytest.mark.fault("download", "bytes of the finished file changed", outcome="fetched again")
 def test_a_damaged_file_is_not_trusted(
     web: Web, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_damaged_file_is_not_trusted(
     assert str(target) in capsys.readouterr().err
 
 
+@pytest.mark.fault("download", "connection lost", outcome="resumed, the same bytes")
 def test_a_transfer_cut_short_goes_on_where_it_stopped(web: Web, target: Path) -> None:
     web.faults[FILE] = [Fault(send=200_000), Fault(send=100_000)]
     fetch(web, target)
@@ -73,6 +75,7 @@ def test_a_transfer_cut_short_goes_on_where_it_stopped(web: Web, target: Path) -
     assert web.ranges_asked(FILE) == [None, "bytes=200000-", "bytes=300000-"]
 
 
+@pytest.mark.fault("download", "connection lost", outcome="resumed, the same bytes")
 def test_a_transfer_is_resumed_by_a_later_call(web: Web, target: Path) -> None:
     web.faults[FILE] = [Fault(send=200_000)]
     with pytest.raises(CorpusError, match=r"shard\.tar could not be downloaded"):
@@ -84,6 +87,7 @@ def test_a_transfer_is_resumed_by_a_later_call(web: Web, target: Path) -> None:
     assert web.ranges_asked(FILE) == [None, "bytes=200000-"]
 
 
+@pytest.mark.fault("download", "process killed", outcome="resumed, the same bytes")
 def test_a_killed_run_leaves_a_partial_file_and_the_next_one_resumes_it(
     web: Web, target: Path
 ) -> None:
@@ -107,6 +111,7 @@ def test_a_killed_run_leaves_a_partial_file_and_the_next_one_resumes_it(
     assert web.ranges_asked(FILE) == [None, "bytes=300000-"]
 
 
+@pytest.mark.fault("download", "connection lost at any bytes", outcome="resumed, the same bytes")
 @given(
     content=st.binary(min_size=1, max_size=400),
     cuts=st.lists(st.integers(min_value=0, max_value=100), max_size=5),
@@ -141,6 +146,7 @@ def test_a_server_without_ranges_is_started_again(web: Web, target: Path) -> Non
     assert web.ranges_asked(FILE) == [None, "bytes=200000-"]
 
 
+@pytest.mark.fault("download", "a server that cannot confirm what it sent", outcome="started again")
 @pytest.mark.parametrize(("validators", "weak"), [((), False), (("ETag",), True)])
 def test_nothing_is_resumed_that_the_server_cannot_confirm(
     web: Web, target: Path, validators: tuple[str, ...], weak: bool
@@ -152,6 +158,7 @@ def test_nothing_is_resumed_that_the_server_cannot_confirm(
     assert web.ranges_asked(FILE) == [None, None]
 
 
+@pytest.mark.fault("download", "the file changes on the server", outcome="started again")
 def test_a_file_that_changed_in_between_is_started_again(web: Web, target: Path) -> None:
     web.files[FILE] = CONTENT[::-1]
     web.faults[FILE] = [Fault(send=200_000)]
@@ -172,6 +179,7 @@ def test_the_partial_file_of_another_address_is_not_resumed(web: Web, target: Pa
     assert web.ranges_asked(FILE) == [None]
 
 
+@pytest.mark.fault("download", "a server that sends another range", outcome="not appended")
 def test_a_wrong_range_is_not_appended(web: Web, target: Path) -> None:
     wrong = {"Content-Range": f"bytes 7-{len(CONTENT) - 1}/{len(CONTENT)}"}
     web.faults[FILE] = [Fault(send=200_000), Fault(headers=wrong)]
@@ -188,6 +196,7 @@ def test_a_complete_partial_file_only_gets_its_name(web: Web, target: Path) -> N
     assert web.ranges_asked(FILE) == [None, f"bytes={len(CONTENT)}-"]
 
 
+@pytest.mark.fault("download", "a partial file that is too long", outcome="started again")
 def test_a_partial_file_longer_than_the_file_is_dropped(web: Web, target: Path) -> None:
     fetch(web, target)
     target.unlink()
@@ -196,6 +205,7 @@ def test_a_partial_file_longer_than_the_file_is_dropped(web: Web, target: Path) 
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.fault("download", "bytes of the partial file changed", outcome="fetched again")
 def test_a_damaged_partial_file_costs_one_more_attempt(web: Web, target: Path) -> None:
     web.faults[FILE] = [Fault(send=200_000)]
     with pytest.raises(CorpusError):
@@ -206,6 +216,7 @@ def test_a_damaged_partial_file_costs_one_more_attempt(web: Web, target: Path) -
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.fault("download", "server errors", outcome="tried again, then named")
 def test_a_server_error_is_tried_again_after_growing_waits(
     web: Web, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -236,12 +247,14 @@ def test_a_missing_file_is_not_asked_for_again(web: Web, target: Path) -> None:
     assert names(target.parent) == set()
 
 
+@pytest.mark.fault("download", "no server", outcome="named error")
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="file could not be downloaded"):
         download("http://127.0.0.1:9/file", tmp_path / "file", sha256=None, max_bytes=1, retries=0)
     assert names(tmp_path) == set()
 
 
+@pytest.mark.fault("download", "another checksum than promised", outcome="named, not used")
 def test_a_wrong_checksum_is_reported_kept_aside_and_fetched_afresh(web: Web, target: Path) -> None:
     web.files[FILE] = CONTENT[::-1]
     with pytest.raises(CorpusError) as caught:
@@ -277,6 +290,7 @@ def test_without_a_promise_the_file_of_another_address_is_not_kept(web: Web, tar
     assert target.read_bytes() == CONTENT[::-1]
 
 
+@pytest.mark.fault("download", "a file larger than allowed", outcome="refused")
 def test_a_file_announced_as_too_large_is_not_waited_for(web: Web, target: Path) -> None:
     web.faults[FILE] = [Fault(send=0, stall=True)]
     with pytest.raises(CorpusError, match=r"shard\.tar .* is larger"):
@@ -284,6 +298,7 @@ def test_a_file_announced_as_too_large_is_not_waited_for(web: Web, target: Path)
     assert names(target.parent) == set()
 
 
+@pytest.mark.fault("download", "a file larger than allowed", outcome="refused")
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_file_larger_than_allowed_is_refused(web: Web, target: Path, chunked: bool) -> None:
     web.faults[FILE] = [Fault(chunked=chunked)]
@@ -293,6 +308,7 @@ def test_a_file_larger_than_allowed_is_refused(web: Web, target: Path, chunked: 
     assert not target.with_name("shard.tar.partial").exists()
 
 
+@pytest.mark.fault("download", "a compressed body", outcome="refused")
 def test_a_compressed_body_is_refused(web: Web, target: Path) -> None:
     web.faults[FILE] = [Fault(headers={"Content-Encoding": "gzip"})]
     with pytest.raises(CorpusError, match="compressed"):
@@ -306,6 +322,7 @@ def test_redirects_are_followed(web: Web, target: Path) -> None:
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.fault("download", "a redirect to a local file, a loop", outcome="refused")
 @pytest.mark.parametrize("goal", ["file:///etc/hostname", "ftp://127.0.0.1/file", "/loop"])
 def test_redirects_lead_only_to_files_on_the_web(web: Web, target: Path, goal: str) -> None:
     web.redirects["/loop"] = goal
@@ -314,6 +331,7 @@ def test_redirects_lead_only_to_files_on_the_web(web: Web, target: Path, goal: s
     assert names(target.parent) == set()
 
 
+@pytest.mark.fault("download", "a redirect away from TLS", outcome="refused")
 def test_a_redirect_away_from_tls_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +347,9 @@ def test_a_redirect_away_from_tls_is_refused(
     assert names(tmp_path) == set()
 
 
+@pytest.mark.fault(
+    "download", "too little room on the disk", outcome="refused before the first byte"
+)
 def test_a_file_that_does_not_fit_is_not_begun(
     web: Web, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

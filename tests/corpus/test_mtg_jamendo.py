@@ -83,6 +83,7 @@ def test_a_second_run_downloads_nothing_and_gives_the_same(
     assert len(official.web.requests) == requests
 
 
+@pytest.mark.fault("corpus stage", "connection lost", outcome="resumed by the next run")
 def test_a_shard_cut_short_is_resumed_by_the_next_run(
     official: Official, corpus: Path, work: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_track_that_is_missing(official: Official, corpus: Path, work: Path) -
     expect_refusal(official, corpus, work, r"no 00/300\.low\.mp3")
 
 
+@pytest.mark.fault("corpus stage", "a shard cut short", outcome="named error")
 def test_a_truncated_shard(official: Official, corpus: Path, work: Path) -> None:
     tar = official.web.files[official.tar_path]
     republish(official, tar[: len(tar) // 2])
@@ -142,6 +144,7 @@ def test_a_shard_that_the_release_does_not_have(
     expect_refusal(official, corpus, work, r"has no autotagging_moodtheme_audio-low-07\.tar")
 
 
+@pytest.mark.fault("corpus stage", "bytes of a download changed", outcome="fetched again")
 def test_a_damaged_download_is_replaced(official: Official, corpus: Path, work: Path) -> None:
     build_corpus(official.settings, corpus, work)
     tar = next(work.rglob(TAR))
@@ -166,10 +169,11 @@ def test_the_committed_pin_is_that_of_the_official_files(
         assert sha256(content) == file.sha256
 
 
+@pytest.mark.fault("pin file", "other content", outcome="refused by name")
 @pytest.mark.parametrize("content", ["{}", "not JSON", '{"revision": "main"}'])
 def test_a_bad_pin_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "pin.json").write_text(content)
-    with pytest.raises(CorpusError, match=r"pin\.json does not describe"):
+    with pytest.raises(CorpusError, match=r"pin\.json (does not describe|is not JSON)"):
         load_release(tmp_path / "pin.json")
     with pytest.raises(CorpusError, match=r"none\.json.* does not exist"):
         load_release(tmp_path / "none.json")

@@ -126,6 +126,7 @@ def test_other_kinds_of_checkpoint_are_refused(tagger_folder: Path, tmp_path: Pa
         Clap.from_pretrained(str(tmp_path), device="cpu")
 
 
+@pytest.mark.fault("judge", "missing weights and tokenizers", outcome="refused by name")
 def test_missing_weights_and_tokenizers_are_refused(clap_folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
@@ -142,6 +143,7 @@ def test_missing_weights_and_tokenizers_are_refused(clap_folder: Path, tmp_path:
         Clap.from_pretrained(str(tmp_path / "words"), device="cpu")
 
 
+@pytest.mark.fault("judge", "torn weights, weights of another size", outcome="refused by name")
 def test_torn_weights_and_weights_of_another_size_are_refused(
     clap_folder: Path, tmp_path: Path
 ) -> None:

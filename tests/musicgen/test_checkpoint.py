@@ -70,6 +70,7 @@ def test_a_hub_id_loads_at_its_pinned_revision(folder: Path, tmp_path: Path) -> 
     assert done.stdout.split()[-1:] == [expected], done.stderr
 
 
+@pytest.mark.fault("checkpoint", "a changed weight", outcome="another fingerprint")
 def test_any_changed_weight_changes_the_fingerprint(folder: Path, tmp_path: Path) -> None:
     before = HookedMusicGen.from_pretrained(str(folder), device="cpu")
     for file in folder.iterdir():
@@ -175,6 +176,7 @@ def test_checkpoints_that_are_not_supported_are_refused(
         HookedMusicGen.from_pretrained(str(tmp_path), device="cpu")
 
 
+@pytest.mark.fault("checkpoint", "no weights, or a pickle alone", outcome="refused by name")
 def test_a_folder_without_weights_or_with_a_pickle_alone_is_refused(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -6,7 +6,8 @@ from sklearn.linear_model import Ridge
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.algebra import CONTROL_PENALTIES, Sums
-from leitmotif.probe.nested import FEATURE_PENALTIES, NestedRidge
+from leitmotif.probe.exchange_fits import FEATURE_PENALTIES
+from leitmotif.probe.nested import NestedRidge
 from leitmotif.probe.nulls import exchanges
 from leitmotif.probe.panel import Panel, panel
 from tests.probe.made import made

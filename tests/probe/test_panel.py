@@ -46,6 +46,9 @@ def test_rows_are_found_and_scattered_tracks_refused() -> None:
         track_slices(np.array(list("aba")), rows=4)
 
 
+@pytest.mark.fault(
+    "probe", "NaN and infinity in features, targets and controls", outcome="named by row and column"
+)
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_is_refused_where_it_is(which, bad) -> None:

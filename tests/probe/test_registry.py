@@ -36,6 +36,7 @@ def test_settings_reach_the_controls() -> None:
     assert parse_controls({"controls": None, "expansion": EXPANSION}).controls == []
 
 
+@pytest.mark.fault("controls.yaml", "bad entries", outcome="refused by name")
 @pytest.mark.parametrize(
     ("controls", "message"),
     [
@@ -73,6 +74,7 @@ def test_a_wrong_expansion_is_named(expansion, message) -> None:
         parse_controls({"controls": None, "expansion": expansion})
 
 
+@pytest.mark.fault("controls.yaml", "missing and torn files", outcome="refused by name")
 def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_controls(tmp_path / "controls.yaml")

@@ -190,6 +190,7 @@ def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
         assert "planner-1 reads layers.2.residual" in text
 
 
+@pytest.mark.fault("report", "a clip is missing", outcome="named error")
 def test_a_clip_that_is_lost_stops_the_build_with_its_name(made: Made, tmp_path: Path) -> None:
     files = made.write()
     lost = next((files.log.parent / "clips").iterdir())

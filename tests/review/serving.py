@@ -22,12 +22,12 @@ import sys
 import threading
 from pathlib import Path
 from leitmotif.review.serve import access_for, serve
-from leitmotif.review.session import Session, Sources
+from leitmotif.review.session import ReviewSources, Session
 
 port, reviewers, *paths = sys.argv[1:]
 names = reviewers.split(",")
 serve(
-    Session(Sources(*map(Path, paths))),
+    Session(ReviewSources(*map(Path, paths))),
     reviewers=names,
     host="127.0.0.1",
     port=int(port),

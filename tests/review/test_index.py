@@ -131,6 +131,7 @@ def test_a_line_that_the_index_never_heard_of_is_not_doubled(tmp_path: Path) -> 
     assert len(read_log(tmp_path / "decisions" / "ana.jsonl").entries) == 1
 
 
+@pytest.mark.fault("decision log", "half a line", outcome="set aside and said")
 def test_half_a_line_is_set_aside_and_said(tmp_path: Path) -> None:
     path = tmp_path / "decisions" / "ana.jsonl"
     path.parent.mkdir()
@@ -147,6 +148,7 @@ def test_half_a_line_is_set_aside_and_said(tmp_path: Path) -> None:
     assert read_log(path).entries == [one, two]
 
 
+@pytest.mark.fault("index of decisions", "bytes changed", outcome="made anew")
 def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     index = opened(tmp_path)
     one = decision()
@@ -158,6 +160,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     assert "made anew" in anew.notices[0]
 
 
+@pytest.mark.fault("index of decisions", "bytes changed while it is used", outcome="named error")
 def test_an_index_damaged_under_way_is_said(
     tmp_path: Path, connection: Callable[[], sqlite3.Connection]
 ) -> None:
@@ -194,6 +197,7 @@ def test_a_locked_index_is_said_and_nothing_saved(
     index.record(decision())
 
 
+@pytest.mark.fault("decision log", "full disk", outcome="named error, the next decision works")
 def test_a_full_disk_is_said_and_the_next_decision_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +216,7 @@ def test_a_full_disk_is_said_and_the_next_decision_works(
     assert index.record(one) == (one, False)
 
 
+@pytest.mark.fault("index of decisions", "full disk", outcome="the decision is saved")
 def test_a_saved_decision_is_acknowledged_though_the_index_is_full(
     tmp_path: Path, connection: Callable[[], sqlite3.Connection]
 ) -> None:
@@ -235,6 +240,7 @@ def test_a_saved_decision_is_acknowledged_though_the_index_is_full(
     assert standing_keys(index) == [one.key for one in acknowledged]
 
 
+@pytest.mark.fault("decision log", "a line that is no decision", outcome="named by its line")
 def test_an_unreadable_log_names_its_line(tmp_path: Path) -> None:
     index = opened(tmp_path)
     (tmp_path / "decisions").mkdir(exist_ok=True)

@@ -65,6 +65,9 @@ class Client:
             return
 
 
+@pytest.mark.fault(
+    "leitmotif review", "process killed at random moments", outcome="no decision lost or doubled"
+)
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     pairs = DECISIONS // len(REVIEWERS)

@@ -35,6 +35,7 @@ def test_an_older_line_is_never_changed(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(before)
 
 
+@pytest.mark.fault("decision log", "cut anywhere", outcome="whole lines stay")
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_a_log_cut_anywhere_keeps_its_whole_lines(
     tmp_path_factory: pytest.TempPathFactory, cut: int, lines: int
@@ -61,6 +62,7 @@ def test_a_log_cut_anywhere_keeps_its_whole_lines(
     assert read_log(path).torn == b""
 
 
+@pytest.mark.fault("decision log", "full disk", outcome="the log as it was")
 @pytest.mark.parametrize("failing", ["write", "fsync"])
 def test_a_full_disk_leaves_the_log_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str

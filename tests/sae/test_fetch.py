@@ -20,13 +20,13 @@ REPOSITORY, REVISION = "someone/saes", "0123456789abcdef0123456789abcdef01234567
 PATH = "sae-32_k_100_1/facebook/musicgen-small"
 WEIGHTS = f"{PATH}/sae_weights.safetensors"
 MIB = 1 << 20
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from leitmotif.errors import LeitmotifError
 from leitmotif.sae.fetch import fetch
 from leitmotif.sae.registry import HubCheckpoint
 
-pytestmark = pytest.mark.slow
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))
 except LeitmotifError as error:
@@ -104,6 +104,7 @@ def test_one_commit_is_fetched_once(repository: Path, hub: Hub, tmp_path: Path) 
     assert fetched(wanted, {**environment, "HF_HUB_OFFLINE": "1"}) == folder
 
 
+@pytest.mark.fault("download of an autoencoder", "connection lost", outcome="resumed")
 def test_a_lost_connection_is_taken_up_again(repository: Path, hub: Hub, tmp_path: Path) -> None:
     hub.stop_after = 11 * MIB
     hub.go_on.set()
@@ -111,6 +112,7 @@ def test_a_lost_connection_is_taken_up_again(repository: Path, hub: Hub, tmp_pat
     assert [first for _, first, _ in hub.sent] == [0, 10 * MIB, 20 * MIB]
 
 
+@pytest.mark.fault("download of an autoencoder", "process killed", outcome="resumed")
 @pytest.mark.parametrize("how", ["the process is killed", "the hub goes away"])
 def test_an_interrupted_download_resumes(how: str, repository: Path, tmp_path: Path) -> None:
     wanted = checkpoint(repository)
@@ -144,6 +146,9 @@ def kept_bytes(home: Path) -> list[int]:
     return [path.stat().st_size for path in home.rglob("*.partial")]
 
 
+@pytest.mark.fault(
+    "download of an autoencoder", "bytes changed on their way", outcome="thrown away, named"
+)
 def test_bytes_that_changed_on_their_way_are_thrown_away(
     repository: Path, hub: Hub, tmp_path: Path
 ) -> None:
@@ -157,6 +162,7 @@ def test_bytes_that_changed_on_their_way_are_thrown_away(
     fetched(wanted, environment)
 
 
+@pytest.mark.fault("download of an autoencoder", "another hash than pinned", outcome="refused")
 @pytest.mark.parametrize(
     ("key", "name"), [("sha256", "sae_weights.safetensors"), ("config_sha256", "cfg.json")]
 )

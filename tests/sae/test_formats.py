@@ -142,6 +142,7 @@ class Trap:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.fault("autoencoder", "a pickle", outcome="refused unread")
 @pytest.mark.parametrize("name", ["sae_weights.safetensors", "sae_weights.pt"])
 def test_a_pickle_is_refused_unread(published: Path, tmp_path: Path, name: str) -> None:
     (published / "sae_weights.safetensors").unlink()
@@ -151,6 +152,7 @@ def test_a_pickle_is_refused_unread(published: Path, tmp_path: Path, name: str) 
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.fault("autoencoder", "torn and foreign files", outcome="refused by name")
 def test_a_torn_file_and_a_foreign_folder_are_refused(published: Path, tmp_path: Path) -> None:
     path = published / "sae_weights.safetensors"
     path.write_bytes(path.read_bytes()[:-10])

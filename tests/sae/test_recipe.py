@@ -37,6 +37,7 @@ def test_a_folder_says_what_it_is(store: ActivationStore, tmp_path: Path) -> Non
     assert (entry.site, entry.model, entry.k, entry.d_sae) == (SITE, "tiny", 3, 64)
 
 
+@pytest.mark.fault("leitmotif train-sae", "process stopped", outcome="resumed, the same bytes")
 def test_a_resumed_run_leaves_the_same_folder(
     store: ActivationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ def test_too_few_tracks_are_refused() -> None:
     assert split_tracks(list("abcde"), 0.4).held_out == ["d", "e"]
 
 
+@pytest.mark.fault("leitmotif train-sae", "a foreign training record", outcome="refused by name")
 def test_a_foreign_training_record_is_refused(tmp_path: Path) -> None:
     assert trained_of(tmp_path) is None
     (tmp_path / module.TRAINING).write_text('{"fvu": 0}')

@@ -55,6 +55,7 @@ def test_an_entry_is_read_and_fits_the_schema(tmp_path: Path) -> None:
     jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [HUB]}, json_schema())
 
 
+@pytest.mark.fault("hooks.yaml", "bad entries", outcome="refused by name")
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -179,6 +180,7 @@ def test_more_features_than_k_are_refused() -> None:
         check_sparsity("one", random_sae().config, 6)
 
 
+@pytest.mark.fault("autoencoder", "another hash than pinned", outcome="refused")
 def test_a_folder_of_another_hash_is_refused(
     tmp_path: Path, make_hook: Callable[..., Hook]
 ) -> None:

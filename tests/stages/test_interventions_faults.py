@@ -100,6 +100,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     return Workplace(fresh, made)
 
 
+@pytest.mark.fault("interventions stage", "process killed", outcome="resumed, the same bytes")
 def test_a_killed_stage_goes_on_and_ends_as_an_unbroken_one(workplace: Workplace) -> None:
     root = workplace.fresh("killed")
     clips = len({row.clip_id for row in read_log(workplace.made / INTERVENTIONS)})
@@ -130,6 +131,9 @@ def test_a_second_run_takes_its_clips_from_the_cache(
     assert outputs(root) == workplace.outputs()
 
 
+@pytest.mark.fault(
+    "interventions stage", "full disk", outcome="named error, log and clips as they were"
+)
 @pytest.mark.parametrize("full", ["clips", "log"])
 def test_a_full_disk_leaves_log_and_clips_as_they_were(
     workplace: Workplace, full: str, monkeypatch: pytest.MonkeyPatch
@@ -158,6 +162,7 @@ def test_a_full_disk_leaves_log_and_clips_as_they_were(
         assert not list(Path("data").glob(".*"))
 
 
+@pytest.mark.fault("interventions stage", "full disk for the cache", outcome="whole clips only")
 def test_a_disk_too_full_for_the_cache_keeps_whole_clips(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,9 @@ def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed)
     assert own.mean != other.mean
 
 
+@pytest.mark.fault(
+    "autoencoder", "registry and folder that lie alike", outcome="measured and stopped"
+)
 def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: Path) -> None:
     """Everything that is declared says layer 1; the weights are those of layer 0."""
     truth = load_registry(repo_root / "hooks.yaml")["planner-0"]

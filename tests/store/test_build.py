@@ -98,6 +98,7 @@ def test_only_what_a_change_affects_is_computed_again(
     assert captured(make_builder(), tracks[:1]) == 3
 
 
+@pytest.mark.fault("activations", "one changed weight of the model", outcome="computed again")
 def test_one_changed_weight_makes_all_tensors_stale(
     tracks: list[ManifestTrack], make_builder: MakeBuilder, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_tensor_does_not_depend_on_the_other_tracks(
     assert (tmp_path / "all" / file).read_bytes() == (tmp_path / "one" / file).read_bytes()
 
 
+@pytest.mark.fault("work cache", "bytes of an entry changed", outcome="computed again")
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
 def test_a_damaged_entry_is_computed_again(
     tracks: list[ManifestTrack], make_builder: MakeBuilder, tmp_path: Path, damage: str
@@ -174,6 +176,7 @@ def test_a_site_beyond_the_model_is_refused_before_anything_runs(
         make_builder(sites=["layers.0.residual", "layers.24.residual"])
 
 
+@pytest.mark.fault("activations stage", "full disk", outcome="named error, what is finished stays")
 def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(
     tracks: list[ManifestTrack],
     make_builder: MakeBuilder,

@@ -32,6 +32,7 @@ def test_what_is_put_is_found_also_by_the_next_process(tmp_path: Path) -> None:
     assert WorkCache(tmp_path).find("b" * 64) is None
 
 
+@pytest.mark.fault("work cache", "any flipped bit or lost byte", outcome="noticed")
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_any_flipped_bit_or_lost_byte_is_noticed(
@@ -50,12 +51,16 @@ def test_any_flipped_bit_or_lost_byte_is_noticed(
     assert not entry.path.exists()
 
 
+@pytest.mark.fault("work cache", "an entry deleted", outcome="made again")
 def test_a_deleted_entry_is_not_found(tmp_path: Path) -> None:
     cache = WorkCache(tmp_path)
     cache.put(ADDRESS, tensor()).path.unlink()
     assert cache.find(ADDRESS) is None
 
 
+@pytest.mark.fault(
+    "work cache", "process killed", outcome="half-written entries removed, other files stay"
+)
 def test_what_a_killed_run_left_half_written_is_removed_and_other_files_stay(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +99,7 @@ def test_a_placed_file_is_independent_of_the_entry(tmp_path: Path) -> None:
     assert cache.find(ADDRESS) == entry
 
 
+@pytest.mark.fault("work cache", "a file system that cannot copy", outcome="placed all the same")
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP])
 def test_placing_works_where_the_kernel_cannot_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
@@ -107,6 +113,7 @@ def test_placing_works_where_the_kernel_cannot_copy(
     assert (tmp_path / "copy").read_bytes() == entry.path.read_bytes()
 
 
+@pytest.mark.fault("work cache", "full disk", outcome="named error, nothing half written")
 def test_a_full_disk_is_explained_and_nothing_half_written_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

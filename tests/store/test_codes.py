@@ -106,6 +106,7 @@ def test_all_readers_of_a_track_share_its_codes(
     assert own.encoded == 1
 
 
+@pytest.mark.fault("codes in the work cache", "bytes changed", outcome="made again")
 @pytest.mark.parametrize("damage", ["a flipped bit", "a lost end", "nothing left"])
 def test_a_damaged_entry_is_made_again(damage: str, model: HookedMusicGen, tmp_path: Path) -> None:
     counting, samples = Counting(model), noise()
@@ -139,6 +140,9 @@ def test_two_codecs_do_not_mix(tmp_path: Path) -> None:
     assert len(entries(tmp_path)) == 4
 
 
+@pytest.mark.fault(
+    "codes in the work cache", "process killed", outcome="nothing half written is read"
+)
 def test_a_killed_run_leaves_nothing_that_is_read(model: HookedMusicGen, tmp_path: Path) -> None:
     samples = noise()
     CachedCodec(model, tmp_path).encode_audio(samples)

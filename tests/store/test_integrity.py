@@ -30,6 +30,9 @@ def test_a_sound_store_has_no_problem(store: Path) -> None:
     assert shown(store) == shown(store, full=True) == []
 
 
+@pytest.mark.fault(
+    "activations", "files missing, added, resized, misnamed", outcome="found by the check"
+)
 def test_missing_extra_resized_and_misnamed_files_are_found(store: Path) -> None:
     (store / "layers.1.residual/1.safetensors").unlink()
     (store / "layers.1.residual/.2.safetensors.7.partial").write_bytes(b"")
@@ -52,6 +55,7 @@ def test_missing_extra_resized_and_misnamed_files_are_found(store: Path) -> None
     assert "bytes, not" in found["layers.1.residual/11.safetensors"]
 
 
+@pytest.mark.fault("activations", "a flipped bit in any file", outcome="found by the full check")
 @given(data=st.data())
 @settings(
     max_examples=60,
@@ -72,6 +76,7 @@ def test_a_full_check_finds_any_flipped_bit_of_any_file(store: Path, data: st.Da
         victim.write_bytes(original)
 
 
+@pytest.mark.fault("activations", "a flipped bit in the values", outcome="found by the full check")
 def test_a_flipped_bit_in_the_values_needs_the_full_check(store: Path) -> None:
     victim = store / "layers.1.residual/1.safetensors"
     content = bytearray(victim.read_bytes())
@@ -87,6 +92,7 @@ def test_a_folder_without_an_index_is_no_store(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
+@pytest.mark.fault("activations", "torn and foreign files", outcome="named error")
 def test_reading_names_what_is_wrong(store: Path) -> None:
     reader = ActivationStore(store)
     assert reader.tracks("layers.1.residual") == ["1", "11"]
@@ -106,6 +112,7 @@ def test_reading_names_what_is_wrong(store: Path) -> None:
         reader.load("layers.1.residual", "11")
 
 
+@pytest.mark.fault("activations", "another tensor in its place", outcome="refused")
 def test_another_tensor_in_a_files_place_is_not_read(store: Path) -> None:
     shutil.copy(
         store / "layers.1.residual/1.safetensors", store / "layers.1.residual/11.safetensors"

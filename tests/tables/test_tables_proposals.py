@@ -102,6 +102,7 @@ def test_ranks_that_skip_are_refused(tmp_path: Path) -> None:
         write_proposals(tmp_path / "queue.jsonl", [proposal(1), proposal(3)])
 
 
+@pytest.mark.fault("table", "a torn line", outcome="named by file and line")
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     write_proposals(tmp_path / "queue.jsonl", [proposal(1)])
     path = tmp_path / "queue.jsonl"

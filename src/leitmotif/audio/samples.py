@@ -63,13 +63,15 @@ def check_samples(samples: ArrayLike) -> Samples:
             expected="float samples, full scale at 1.0",
             fix="divide 16-bit integers by 32768",
         )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise LeitmotifError(
             "these samples are not all numbers",
             found=f"{np.count_nonzero(~np.isfinite(array))} NaN or infinite of {array.size}",
             expected="finite samples",
         )
-    return array.astype(np.float32, copy=False)
+    return array
 
 
 def _is_number(value: object) -> bool:

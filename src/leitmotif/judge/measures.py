@@ -7,7 +7,7 @@ mechanisms of large generative music models, ISMIR 2024, sections 3.2.3 and 4.2.
 softmax over all labels, although the tagger's labels are not exclusive.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from scipy.special import log_softmax, logsumexp
 from leitmotif.errors import ModelError
 
 Values = NDArray[np.float64]
+
+_LARGEST = 1e100
+"""Largest logit: exponents and squares of differences of larger ones are not finite."""
 
 
 def ndcg(logits: ArrayLike, relevant: Collection[int]) -> Values:
@@ -42,7 +45,16 @@ def ndcg(logits: ArrayLike, relevant: Collection[int]) -> Values:
 
 
 def ndcg_of_chance(labels: int, relevant: int) -> float:
-    """Expected NDCG of ``relevant`` labels among ``labels`` in a random order."""
+    """Expected NDCG of ``relevant`` labels among ``labels`` in a random order.
+
+    Raises ModelError unless there are 1 to ``labels`` relevant ones.
+    """
+    if not (_whole(labels) and _whole(relevant) and 1 <= relevant <= labels):
+        raise ModelError(
+            "no ranking has so many relevant labels",
+            found=f"{relevant!r} of {labels!r}",
+            expected="whole numbers, 1 to all labels",
+        )
     discounts = _discounts(labels)
     return float(relevant * discounts.mean() / discounts[:relevant].sum())
 
@@ -109,13 +121,23 @@ def swapped(logits: ArrayLike, original: int, desired: int) -> Values:
 
 
 def _logits(logits: ArrayLike) -> Values:
-    scores = np.asarray(logits, dtype=np.float64)
+    try:
+        given = np.asarray(logits)
+        if given.dtype.kind not in "fiubO":
+            raise TypeError(f"type {given.dtype}")
+        scores = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ModelError("these are no logits", found=error, expected="[clips, labels]") from error
     if scores.ndim != 2 or 0 in scores.shape or scores.shape[1] < 2:
         raise ModelError(
             "these are no logits", found=f"shape {scores.shape}", expected="[clips, labels >= 2]"
         )
-    if not np.isfinite(scores).all():
-        raise ModelError("logits must be finite", found="NaN or infinity", fix="leave the clip out")
+    if isinstance(logits, np.ma.MaskedArray) or not (np.abs(scores) <= _LARGEST).all():
+        raise ModelError(
+            "logits must be finite",
+            found="NaN, infinity, a masked entry or a number whose square is infinite",
+            fix="leave the clip out",
+        )
     return scores
 
 
@@ -131,14 +153,22 @@ def _paired(before: ArrayLike, after: ArrayLike) -> tuple[Values, Values]:
 
 
 def _columns(labels: Collection[int], count: int) -> list[int]:
-    columns = list(labels)
-    if not columns or len(set(columns)) < len(columns) or not set(columns) <= set(range(count)):
+    columns = list(labels) if isinstance(labels, Iterable) else [labels]
+    if (
+        not columns
+        or not all(_whole(column) and 0 <= column < count for column in columns)
+        or len(set(columns)) < len(columns)
+    ):
         raise ModelError(
             "these are no columns of the logits",
             found=f"{columns}",
             expected=f"distinct numbers from 0 to {count - 1}, at least one",
         )
     return columns
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _discounts(count: int) -> Values:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from leitmotif.errors import ProbeError
 from leitmotif.intervals import Interval
 from leitmotif.parallel import in_processes
+from leitmotif.probe.arguments import column, matrix, share, whole_number
 from leitmotif.probe.effects import PartialEffects, residuals
 from leitmotif.probe.generators import WITHOUT_FORESIGHT, Generator, NullIngredients, link, planted
 from leitmotif.probe.naive import NaiveCorrelation
@@ -102,8 +104,13 @@ def calibrate(
 
     ``source.controls`` [rows, p] is what the features are functions of, ``controls`` [rows, ...]
     what the controlled test removes: the same, expanded. p-values are those before the correction
-    for many features, which would hide an excess.
+    for many features, which would hide an excess. Raises ProbeError for NaN and other shapes, as
+    ``panel`` does.
     """
+    whole_number(each, "each", least=1)
+    share(alpha, "alpha")
+    matrix(source.controls, "what the features are functions of")
+    matrix(source.features, "features")
     test = partial(_tested, source, controls, folds, permutations, seed)
     both = partial(_both, source, each, seed, test)
     tested = in_processes(both, generators.items())
@@ -137,8 +144,12 @@ def _both(
 def rate(p: Array, alpha: float) -> Interval:
     """Share of p-values at or below ``alpha`` with its exact 95 % interval (Clopper-Pearson 1934).
 
-    The interval takes the features for independent draws given the target.
+    The interval takes the features for independent draws given the target. Raises ProbeError for
+    what is no p-value.
     """
+    p = column(p, "p-values")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ProbeError("these are no p-values", found=f"{p.min():g} to {p.max():g}")
     n, hits = len(p), int((p <= alpha).sum())
     exact = binomtest(hits, n).proportion_ci()
     return Interval(hits / n, exact.low, exact.high)

@@ -283,8 +283,13 @@ def control_table(
         blocks.append(np.column_stack([*found.values()]) if found else np.zeros((len(at), 0)))
     values = np.vstack(blocks)
     if not np.isfinite(values).all():
-        bad = names[int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])]
-        raise ProbeError("a control is NaN or infinite", found=bad, fix="run `dvc repro features`")
+        row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(values)))
+        track = int(np.searchsorted(np.cumsum([len(at) for at in steps]), row, side="right"))
+        raise ProbeError(
+            "a control is NaN or infinite",
+            found=f"{names[column]} of track {track}, counted from 0",
+            fix="run `dvc repro features`",
+        )
     dropped = set(constant_columns(values).tolist())
     kept = [column for column in range(len(names)) if column not in dropped]
     kept_names = [names[column] for column in kept]

@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from leitmotif.errors import ProbeError
 from leitmotif.probe.algebra import Sums
+from leitmotif.probe.arguments import share, switch, whole_number
 from leitmotif.probe.conventions import Seed, as_given, features_of, seed_of, targets_of
 from leitmotif.probe.nulls import exchanged, exchanges, pair_products, shifted
-from leitmotif.probe.panel import Array, Panel, explained_away, panel
+from leitmotif.probe.panel import Array, Panel, explained_away, panel, refuse_nothing_left
 
 _BLOCK = 512
 """Exchanges that are summed at a time; bounds the memory."""
@@ -98,6 +99,11 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         which the result would have no meaning (see ``panel``), and for so few permutations that no
         feature could pass the correction.
         """
+        if self.permutations is not None:
+            whole_number(self.permutations, "permutations", least=1)
+        whole_number(self.shifts, "shifts")
+        share(self.alpha, "alpha")
+        switch(self.place_means, "place_means")
         seed = seed_of(self.random_state)
         X, y = features_of(self, X), targets_of(y)
         data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
@@ -202,6 +208,10 @@ def residuals(data: Panel, *, place_means: bool) -> Residuals:
     squares = np.stack([(X**2).sum(axis=0) for X in features])
     raw = np.sum([square[: sums.d] for square in sums.squares], axis=0)
     nothing = explained_away(squares.sum(axis=0), raw)
+    refuse_nothing_left(
+        np.sum([(Y**2).sum(axis=0) for Y in targets], axis=0),
+        np.sum([square[sums.d :] for square in sums.squares], axis=0),
+    )
     for X in features:
         X[:, nothing] = 0
     products = np.stack([X.T @ Y for X, Y in zip(features, targets, strict=True)])

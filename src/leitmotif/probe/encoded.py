@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import refuse_not_finite
 from leitmotif.probe.blocks import FeatureBlock
 from leitmotif.probe.panel import Array
 from leitmotif.probe.rows import Rows
@@ -72,7 +73,7 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
     """Read an autoencoder's features on the rows of an experiment.
 
     ``folder`` holds a file for each track, as ``leitmotif.sae.encode`` writes them. Raises
-    StoreError, and ProbeError for features whose rows lie elsewhere in the audio.
+    StoreError, and ProbeError for NaN and for features whose rows lie elsewhere in the audio.
     """
     parts, tracks = [], []
     numbers: dict[str, int] = {}
@@ -84,7 +85,11 @@ def read_encoded(rows: Rows, folder: Path) -> EncodedRows:
             rows.refuse_other_timing(header.timing, context)
             whole = sparse_matrix(codes, header.d_sae)
             site, misaligned = header.site, header.misaligned
-        parts.append(whole[context.first_row + context.steps])
+        chosen = whole[context.first_row + context.steps]
+        refuse_not_finite(
+            chosen.data[:, np.newaxis], f"features of {folder.name}, track {context.track_id},"
+        )
+        parts.append(chosen)
         tracks.append(np.full(len(context.steps), numbers[context.track_id]))
     values = sparse.csr_array(sparse.vstack(parts))
     return EncodedRows(folder.name, site, values, np.concatenate(tracks), misaligned)

@@ -6,6 +6,7 @@ linear regression would leave the curved part in both residuals, where it looks 
 
 import numpy as np
 
+from leitmotif.probe.arguments import matrix, whole_number
 from leitmotif.probe.panel import Array, constant_columns, redundant_columns
 
 
@@ -16,8 +17,13 @@ def expand(controls: Array, *, knots: int = 4, interactions: int = 64, seed: int
     ``interactions`` random Fourier features of a Gaussian kernel over the standardised columns
     (Rahimi & Recht 2007), as wide as the median distance of two rows. Uses the controls alone, so
     it may be applied before the folds are made. Returns [rows, p + ...], collinear columns left
-    out.
+    out. Raises ProbeError for controls that are no table of finite numbers.
     """
+    whole_number(knots, "knots")
+    whole_number(interactions, "interactions")
+    whole_number(seed, "seed")
+    if np.ndim(controls) != 2 or np.shape(controls)[1]:
+        controls = matrix(controls, "controls")
     spread = controls.std(axis=0)
     scaled = (controls - controls.mean(axis=0)) / np.where(spread > 0, spread, 1)
     columns = [controls]

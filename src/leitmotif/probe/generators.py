@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.signal import lfilter
 
+from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import column
 from leitmotif.probe.panel import Array
 
 
@@ -147,7 +149,17 @@ def planted(
 
 
 def link(own: Array, strength: float) -> Array:
-    """What is added to noise of unit variance, [rows]; see ``planted``."""
+    """What is added to noise of unit variance, [rows]; see ``planted``.
+
+    Raises ProbeError for a strength that is no partial correlation below 1, and a constant ``own``.
+    """
+    own = column(own, "what the controls leave of the target")
+    if not -1 < strength < 1:
+        raise ProbeError(
+            "this is no partial correlation", found=f"{strength}", expected="a number within ±1"
+        )
+    if not own.std():
+        raise ProbeError("the controls leave nothing of the target", found="a constant")
     return np.asarray(strength / np.sqrt(1 - strength**2) * _unit(own))
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.errors import ProbeError
 from leitmotif.intervals import Interval, interval_of, track_weights, with_estimate
+from leitmotif.probe.arguments import column
 from leitmotif.probe.panel import Array
 
 __all__ = ["Interval", "auroc", "explained", "interval_of", "track_weights"]
@@ -12,8 +14,14 @@ __all__ = ["Interval", "auroc", "explained", "interval_of", "track_weights"]
 def explained(total: Array, left: Array, weights: Array) -> Interval:
     """1 - left / total with its interval, from sums of squares by track [tracks].
 
-    ``weights`` [resamples, tracks] as ``track_weights`` draws them.
+    ``weights`` [resamples, tracks] as ``track_weights`` draws them. Raises ProbeError for other
+    shapes, NaN, and a total of 0.
     """
+    total = column(total, "sums of squares")
+    left = column(left, "what is left of them", rows=len(total))
+    refuse_other_weights(weights, tracks=len(total))
+    if not total.sum():
+        raise ProbeError("there is nothing to explain", found="sums of squares of 0")
     estimate = 1 - left.sum() / total.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = 1 - (weights @ left) / (weights @ total)
@@ -32,8 +40,12 @@ def auroc(
     Rows [n] are compared within their fold only: another fold's scores come from another fit, and
     pooling them is biased (Parker, Günter & Bedo 2007; Airola et al. 2011). ``tracks`` and
     ``folds`` [n] are numbers, ``weights`` [resamples, tracks] are bootstrap counts of the tracks.
-    Returns None where no fold has rows of both kinds.
+    Returns None where no fold has rows of both kinds. Raises ProbeError for other shapes and NaN.
     """
+    scores = column(scores, "scores")
+    for values, name in ((present, "presence"), (tracks, "tracks"), (folds, "folds")):
+        column(values, name, rows=len(scores))
+    refuse_other_weights(weights, tracks=int(tracks.max()) + 1)
     everything = with_estimate(weights)
     wins, pairs = np.zeros(len(everything)), np.zeros(len(everything))
     for fold in np.unique(folds):
@@ -48,6 +60,16 @@ def auroc(
     with np.errstate(invalid="ignore", divide="ignore"):
         areas = wins / pairs
     return interval_of(float(areas[0]), areas[1:], tracks=weights.shape[1])
+
+
+def refuse_other_weights(weights: Array, *, tracks: int) -> None:
+    """Raise ProbeError unless ``weights`` are [resamples, tracks]."""
+    if np.ndim(weights) != 2 or weights.shape[1] < tracks:
+        raise ProbeError(
+            "weights count how often each track is drawn",
+            found=f"shape {np.shape(weights)}",
+            expected=f"[resamples, {tracks}]",
+        )
 
 
 def _pair_wins(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import column, whole_number
 from leitmotif.probe.panel import Array
 
 Extract = Callable[[NDArray[np.float32]], NDArray[np.floating] | sparse.csr_array]
@@ -34,8 +35,13 @@ def look_ahead(
     seconds from which the future is replaced, by silence and by noise as loud as the recording. A
     feature differs where it moves by more than ``tolerance`` of its standard deviation. The result
     is as fine as the rows are and cannot exceed the last cut. Raises ProbeError if no cut lies
-    within the recording, with rows before it.
+    within the recording, with rows before it, and for NaN: no comparison would find it to differ.
     """
+    column(audio, "samples")
+    column(instants, "instants")
+    whole_number(sample_rate, "sample_rate", least=1)
+    if not 0 < tolerance < np.inf:
+        raise ProbeError("tolerance is no share", found=tolerance, expected="a number above 0")
     seconds = len(audio) / sample_rate
     if not cuts or not all(instants[0] < cut < seconds for cut in cuts):
         raise ProbeError(
@@ -43,7 +49,7 @@ def look_ahead(
             found=f"cuts at {list(cuts)} s",
             expected=f"between {instants[0]:g} s, the first row, and {seconds:g} s, the end",
         )
-    whole = _sparse(extract(audio))
+    whole = _extracted(extract, audio, len(instants))
     allowed = tolerance * spread(whole) + 1e-12
     noise = np.random.default_rng(seed).normal(size=len(audio)) * audio.std()
     ahead = np.zeros(len(allowed))
@@ -52,7 +58,7 @@ def look_ahead(
         before = np.flatnonzero(instants <= cut)
         for future in (np.zeros(len(audio)), noise):
             other = np.where(np.arange(len(audio)) < sample, audio, future).astype(audio.dtype)
-            change = (_sparse(extract(other))[before] - whole[before]).tocoo()
+            change = (_extracted(extract, other, len(instants))[before] - whole[before]).tocoo()
             changed = np.abs(change.data) > allowed[change.col]
             heard = cut - instants[before[change.row[changed]]]
             np.maximum.at(ahead, change.col[changed], heard)
@@ -64,6 +70,17 @@ def spread(features: sparse.csr_array) -> Array:
     mean = np.asarray(features.mean(axis=0)).ravel()
     square = np.asarray(features.multiply(features).mean(axis=0)).ravel()
     return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)))
+
+
+def _extracted(extract: Extract, audio: NDArray[np.float32], rows: int) -> sparse.csr_array:
+    features = _sparse(extract(audio))
+    if features.shape[0] != rows or not np.isfinite(features.data).all():
+        raise ProbeError(
+            "the leak check cannot compare these features",
+            found=f"shape {features.shape}, {int((~np.isfinite(features.data)).sum())} not finite",
+            expected=f"finite numbers, a row for each of {rows} instants",
+        )
+    return features
 
 
 def _sparse(features: NDArray[np.floating] | sparse.csr_array) -> sparse.csr_array:

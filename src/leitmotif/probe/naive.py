@@ -15,8 +15,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import matrix
 from leitmotif.probe.conventions import features_of, targets_of
-from leitmotif.probe.panel import Array, matrix, refuse_constant
+from leitmotif.probe.panel import Array, refuse_constant
 
 
 class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -28,9 +29,16 @@ class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit to X [rows, d] and y [rows]; raises ProbeError for NaN and constants."""
-        self.r_ = _correlations(matrix(features_of(self, X), "features"), _target(y))
+        target = _target(y)
+        if len(target) < 3:
+            raise ProbeError(
+                "a correlation needs rows to spare",
+                found=f"n_samples = {len(target)}",
+                expected="at least 3 rows: any two lie on a line",
+            )
+        self.r_ = _correlations(matrix(features_of(self, X), "features"), target)
         # Student's t with n - 2 degrees of freedom, written for r itself.
-        self.p_ = betainc((len(np.asarray(y)) - 2) / 2, 0.5, 1 - self.r_**2)
+        self.p_ = betainc((len(target) - 2) / 2, 0.5, 1 - self.r_**2)
         self.q_ = false_discovery_control(self.p_, method="bh")
         self.r2_ = float((self.r_**2).max())
         return self

@@ -5,36 +5,33 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigh
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import Interval, track_weights
 from leitmotif.probe.algebra import Sums, design
-from leitmotif.probe.conventions import Seed, as_given, features_of, seed_of, targets_of
+from leitmotif.probe.arguments import matrix, switch, whole_number
+from leitmotif.probe.conventions import (
+    ControlColumns,
+    Seed,
+    as_given,
+    features_of,
+    seed_of,
+    targets_of,
+)
+from leitmotif.probe.exchange_fits import fitted, prepared
 from leitmotif.probe.intervals import auroc, explained
-from leitmotif.probe.nulls import Exchanges, exchanged, exchanges, p_value, pair_products
-from leitmotif.probe.panel import Array, Panel, explained_away, matrix, panel, places, track_slices
-
-FEATURE_PENALTIES = tuple(10.0**power for power in range(-3, 4))
-"""Ridge penalties for the features, per row, in units of their own residual variance."""
-_BLOCK = 256
-"""Exchanges that are fitted at a time; bounds the memory."""
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """One test fold: sums over what the training folds' control model leaves of every fold."""
-
-    train: list[int]
-    test: int
-    grams: list[Array]
-    """[d, d] each"""
-    products: list[Array]
-    """[n, n, d, H] each, or [1, 1, d, H] summed over the fold's tracks if nothing is exchanged."""
-    rows: Array
+from leitmotif.probe.nulls import exchanges, p_value
+from leitmotif.probe.panel import (
+    Array,
+    Panel,
+    panel,
+    places,
+    refuse_nothing_left,
+    track_slices,
+)
 
 
 class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -105,6 +102,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         controls, place in the track is all that is controlled for. Raises ProbeError for data on
         which the result would have no meaning; see ``panel``.
         """
+        whole_number(self.permutations, "permutations")
+        switch(self.place_means, "place_means")
         seed = seed_of(self.random_state)
         X, y = features_of(self, X), targets_of(y)
         data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
@@ -118,8 +117,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         for test in range(len(data.folds)):
             train = [fold for fold in range(len(data.folds)) if fold != test]
             B = sums.nuisance(train)
-            fold, scale = _prepared(sums, B, train, test, exchanging=self.permutations > 0)
-            reached, weights = _fitted(fold, order)
+            fold, scale = prepared(sums, B, train, test, exchanging=self.permutations > 0)
+            reached, weights = fitted(fold, order)
             gains += reached
             models.append((B, weights / scale[:, np.newaxis]))
             rows = np.flatnonzero(data.fold_of_row == test)
@@ -132,6 +131,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._keep(sums, models)
         self.coef_ = as_given(self._full.features, y)
         self._as_given = y.ndim > 1
+        self._columns = None if controls is None else ControlColumns().fit(controls)
         return self
 
     def predict(
@@ -139,8 +139,9 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     ) -> Array:
         """Predict the target of other tracks: [rows], or [rows, H] as y was given.
 
-        By the mean of the folds' models. Raises ProbeError for other controls than those fitted
-        to, and tracks longer than all of those.
+        By the mean of the folds' models. Raises ValueError for other features or controls than
+        those fitted to, by number, name and order, and ProbeError for NaN and for tracks longer
+        than all of those.
         """
         check_is_fitted(self)
         X = features_of(self, X, fitted=True)
@@ -158,13 +159,23 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Partial R² on other tracks than those fitted to; the mean over horizons.
 
         The share of what the controls leave of these rows' target that the features explain.
+        Raises what ``predict`` does, and ProbeError for targets of another shape and for targets of
+        which the controls leave nothing.
         """
         check_is_fitted(self)
-        X = features_of(self, X, fitted=True)
+        X = matrix(features_of(self, X, fitted=True), "features")
         Z = self._design(X, controls, groups)
         Y = matrix(targets_of(y), "targets")
-        by_all = ((Y - self._full(matrix(X, "features"), Z)) ** 2).sum(axis=0)
+        wanted = (len(X), self._full.features.shape[1])
+        if Y.shape != wanted:
+            raise ProbeError(
+                "targets must have the rows of the features and the horizons fitted to",
+                found=f"shape {Y.shape}",
+                expected=f"[{wanted[0]}, {wanted[1]}]",
+            )
+        by_all = ((Y - self._full(X, Z)) ** 2).sum(axis=0)
         by_controls = ((Y - self._nested(X, Z)) ** 2).sum(axis=0)
+        refuse_nothing_left(by_controls, (Y**2).sum(axis=0))
         return float(np.mean(1 - by_all / by_controls))
 
     def _keep(self, sums: Sums, models: Sequence[tuple[Array, Array]]) -> None:
@@ -188,6 +199,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 found=f"shape {Z.shape}",
                 expected=f"[{rows}, {len(self._centre)}]",
             )
+        if controls is not None and self._columns is not None:
+            self._columns.check(controls)
         at = places(track_slices(np.arange(rows) if groups is None else groups, rows=rows))
         if self._length > 1 and at.max() >= self._length:
             raise ProbeError(
@@ -202,6 +215,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         total = data.by_track((y - baseline) ** 2)
         by_controls = data.by_track((y - self.predictions_controls_) ** 2)
         by_all = data.by_track((y - self.predictions_) ** 2)
+        refuse_nothing_left(by_controls.sum(axis=0), total.sum(axis=0))
         weights = track_weights(len(data.tracks), seed=seed)
         horizons = range(y.shape[1])
         self.n_tracks_ = len(data.tracks)
@@ -242,107 +256,3 @@ class _Linear:
 
     def __call__(self, X: Array, Z: Array) -> Array:
         return np.asarray(X @ self.features + Z @ self.controls + self.intercept)
-
-
-def _prepared(
-    sums: Sums, B: Array, train: list[int], test: int, *, exchanging: bool
-) -> tuple[_Fold, Array]:
-    """Sums of one test fold with features scaled to unit variance in training; and the scale."""
-    data = sums.panel
-    grams = [sums.left_of_features(B, fold) for fold in range(len(data.folds))]
-    left = np.sum([np.diag(grams[fold]) for fold in train], axis=0)
-    raw = np.sum([sums.squares[fold][: sums.d] for fold in train], axis=0)
-    away = explained_away(left, raw)
-    if away.all():
-        raise ProbeError(
-            "every feature is a function of the controls",
-            found=f"{len(away)} features with nothing left of them",
-            fix="leave out the controls that are made of these features",
-        )
-    scale = np.where(away, np.inf, np.sqrt(np.maximum(left, 0) / sums.rows[train].sum()))
-    grams = [gram / np.outer(scale, scale) for gram in grams]
-    X, Y = sums.residual(B, slice(None))
-    X /= scale
-    products = []
-    for fold, tracks in enumerate(data.folds):
-        if exchanging:
-            rows = [data.tracks[track] for track in tracks]
-            products.append(pair_products([X[one] for one in rows], [Y[one] for one in rows]))
-        else:
-            inside = sums.design.members[fold]
-            products.append((X[inside].T @ Y[inside])[np.newaxis, np.newaxis])
-    return _Fold(train, test, grams, products, sums.rows), scale
-
-
-def _fitted(fold: _Fold, order: Exchanges) -> tuple[Array, Array]:
-    """Fit every exchange: by how much it lowers the test fold's squared error [1 + P, H].
-
-    Also the weights [d, H] of the first one, which exchanges nothing.
-    """
-    d, H = fold.products[0].shape[2:]
-    inner = [_eigen(fold, [g for g in fold.train if g != held], held) for held in fold.train]
-    outer = _eigen(fold, fold.train, fold.test)
-    gains, first = [], None
-    for start in range(0, len(order[0]), _BLOCK):
-        crosses = [
-            _crosses(p, o[start : start + _BLOCK])
-            for p, o in zip(fold.products, order, strict=True)
-        ]
-        whole = np.sum([crosses[g] for g in fold.train], axis=0)
-        losses = np.zeros((len(FEATURE_PENALTIES), whole.shape[1]))
-        for one, held in zip(inner, fold.train, strict=True):
-            losses += one.losses(whole - crosses[held], crosses[held])
-        penalties = np.array(FEATURE_PENALTIES)[losses.argmin(axis=0)]
-        weights = outer.solve(whole, penalties)
-        gains.append(-outer.loss(weights, crosses[fold.test]))
-        if first is None:
-            first = outer.vectors @ weights[:, :H]
-    return np.concatenate(gains).reshape(-1, H), np.asarray(first).reshape(d, H)
-
-
-def _crosses(products: Array, order: NDArray[np.int64]) -> Array:
-    """[d, permutations * H], the right-hand sides of some exchanges within one fold."""
-    order = order if len(products) > 1 else np.zeros((len(order), 1), np.int64)
-    summed = exchanged(products, order)
-    return np.ascontiguousarray(summed.transpose(1, 0, 2)).reshape(summed.shape[1], -1)
-
-
-@dataclass(frozen=True)
-class _Eigen:
-    """Ridge on one training set, in the eigenvectors of its Gram matrix, for any right-hand side.
-
-    (G + λ)^-1 c = V (Λ + λ)^-1 V'c: one decomposition serves every penalty, horizon and exchange.
-    """
-
-    values: Array
-    vectors: Array
-    rows: float
-    test: Array
-    """Gram matrix of the test rows in the same coordinates."""
-
-    def solve(self, cross: Array, penalties: Array | float) -> Array:
-        """Weights [d, Q] in the eigenvectors, for X'y [d, Q] and a penalty for each."""
-        return self._divided(self.vectors.T @ cross, penalties)
-
-    def loss(self, weights: Array, cross: Array) -> Array:
-        """Squared error on the test rows over that of predicting 0: w'Gw - 2 w'c, [Q]."""
-        return self._loss(weights, self.vectors.T @ cross)
-
-    def losses(self, train: Array, test: Array) -> Array:
-        """``loss`` at every penalty: [penalties, Q]."""
-        turned, crossed = self.vectors.T @ train, self.vectors.T @ test
-        return np.stack(
-            [self._loss(self._divided(turned, penalty), crossed) for penalty in FEATURE_PENALTIES]
-        )
-
-    def _divided(self, turned: Array, penalties: Array | float) -> Array:
-        return np.asarray(turned / (self.values[:, np.newaxis] + self.rows * np.asarray(penalties)))
-
-    def _loss(self, weights: Array, crossed: Array) -> Array:
-        return np.asarray(np.einsum("dq,dq->q", weights, self.test @ weights - 2 * crossed))
-
-
-def _eigen(fold: _Fold, train: Sequence[int], test: int) -> _Eigen:
-    values, vectors = eigh(np.sum([fold.grams[g] for g in train], axis=0))
-    turned = vectors.T @ fold.grams[test] @ vectors
-    return _Eigen(np.maximum(values, 0), vectors, float(fold.rows[list(train)].sum()), turned)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.fft import irfft, rfft
 
+from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import whole_number
 from leitmotif.probe.panel import Array
 
 Exchanges = list[NDArray[np.int64]]
@@ -22,7 +24,9 @@ def exchanges(sizes: Sequence[int], permutations: int, *, seed: int) -> Exchange
     """Draw exchanges of the tracks within folds of these sizes, all independent and uniform.
 
     The first is no exchange at all, so that the observed statistic comes out of the same sums.
+    Raises ProbeError for a negative number of them.
     """
+    whole_number(permutations, "permutations")
     random = np.random.default_rng(seed)
     drawn = []
     for size in sizes:
@@ -93,8 +97,16 @@ def p_value(null: Array, observed: Array) -> Array:
     """Share of the null's statistics [permutations, ...] as large as the observed [...].
 
     (1 + hits) / (1 + permutations): the observed arrangement is one of them, so that p is never 0
-    and the test is exact (Phipson & Smyth 2010).
+    and the test is exact (Phipson & Smyth 2010). Raises ProbeError for NaN, which would count as
+    smaller than anything, and for statistics of other shapes.
     """
+    if np.shape(null)[1:] != np.shape(observed) or np.isnan(null).any() or np.isnan(observed).any():
+        raise ProbeError(
+            "no p-value of these statistics",
+            found=f"shapes {np.shape(null)} and {np.shape(observed)}, "
+            f"{int(np.isnan(null).sum() + np.isnan(observed).sum())} NaN",
+            expected="[permutations, ...] and [...], without NaN",
+        )
     # Sums in another order differ in their last digits; those are ties.
     reached = null >= observed - 1e-9 * np.abs(observed)
     return np.asarray((1 + reached.sum(axis=0)) / (1 + len(null)))

@@ -11,12 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import (
+    columns_of,
+    refuse_not_finite,
+    table,
+    track_names,
+    whole_number,
+)
 from leitmotif.probe.remembered import Remembered
 
 Array = NDArray[np.float64]
 
 TRACKS_PER_FOLD = 4
 """Fewest tracks in a fold: within folds of 4 there are 24 ways each to exchange targets."""
+_KNOWN = 1e-7
+"""Share of a target below which what is left of it is what the smallest penalty keeps back: 1e-8 of
+the part that the controls know."""
 _EXPLAINED = 1e-8
 """Share of a column's variance below which what is left of it is rounding."""
 
@@ -75,15 +85,18 @@ def panel(
     that are not together, fewer than ``folds`` × 4 tracks, and a target that is constant where two
     folds are left out.
     """
-    X = matrix(features, "features")
-    Y = matrix(targets, "targets")
-    Z = np.zeros((len(X), 0)) if controls is None else matrix(controls, "controls")
+    X, Y = table(features, "features"), table(targets, "targets")
+    Z = np.zeros((len(X), 0)) if controls is None else table(controls, "controls")
     if not len(X) == len(Y) == len(Z):
         raise ProbeError(
             "features, targets and controls must have the same rows",
             found=f"{len(X)}, {len(Y)} and {len(Z)}",
         )
-    tracks = track_slices(np.arange(len(X)) if groups is None else groups, rows=len(X))
+    names = np.arange(len(X)) if groups is None else track_names(groups, rows=len(X))
+    refuse_not_finite(X, "features", columns=columns_of(features), groups=names)
+    refuse_not_finite(Y, "targets", columns=columns_of(targets), groups=names)
+    refuse_not_finite(Z, "controls", columns=columns_of(controls), groups=names)
+    tracks = track_slices(names, rows=len(X))
     refuse_constant(
         X, "features", "leave them out; leitmotif.probe.panel.constant_columns finds them"
     )
@@ -112,34 +125,9 @@ def _checked_and_scaled(controls: Array) -> tuple[Array, Array, Array]:
 _scaled = Remembered(_checked_and_scaled, most=4)
 
 
-def matrix(values: ArrayLike, name: str) -> Array:
-    """Return [rows, columns] in float64; raises ProbeError for another shape, NaN or infinity."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim == 1:
-        array = array[:, np.newaxis]
-    if array.ndim != 2 or not array.size:
-        raise ProbeError(
-            f"{name} must be a table", found=f"shape {array.shape}", expected="[rows, columns]"
-        )
-    finite = np.isfinite(array)
-    if not finite.all():
-        rows, columns = np.nonzero(~finite)
-        raise ProbeError(
-            f"{name} hold NaN or infinity",
-            found=f"{len(rows)} entries; first at row {rows[0]}, column {columns[0]}",
-            expected="finite numbers",
-            fix="leave out the rows whose past is too short, and look for the track that made them",
-        )
-    return array
-
-
 def track_slices(groups: ArrayLike, *, rows: int) -> tuple[slice, ...]:
     """Find each track's rows, which must be together and in order of time; raises ProbeError."""
-    names = np.asarray(groups)
-    if names.shape != (rows,):
-        raise ProbeError(
-            "groups name each row's track", found=f"shape {names.shape}", expected=f"[{rows}]"
-        )
+    names = track_names(groups, rows=rows)
     starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
     seen, counts = np.unique(names[starts], return_counts=True)
     if (counts > 1).any():
@@ -161,7 +149,7 @@ def places(tracks: Sequence[slice]) -> NDArray[np.int64]:
 
 def track_folds(tracks: int, folds: int, *, seed: int) -> tuple[tuple[int, ...], ...]:
     """Deal ``tracks`` into folds of equal size, give or take one; raises ProbeError for too few."""
-    if folds < 3:
+    if whole_number(folds, "folds") < 3:
         raise ProbeError(
             "penalties are chosen on folds within the training folds",
             found=f"{folds} folds",
@@ -182,7 +170,9 @@ def constant_columns(values: Array) -> NDArray[np.int64]:
     """Columns of [rows, columns] that hold one value, up to rounding."""
     with np.errstate(invalid="ignore"):
         spread = np.ptp(values, axis=0)
-    return np.flatnonzero(spread <= 1e-12 * np.abs(values).max(axis=0, initial=0))
+    most = np.abs(values).max(axis=0, initial=0)
+    # The square of a spread below 1e-100 is 0. Infinity is no constant; ``matrix`` refuses it.
+    return np.flatnonzero(((spread <= 1e-12 * most) | (spread < 1e-100)) & np.isfinite(most))
 
 
 def refuse_constant(values: Array, name: str, fix: str) -> None:
@@ -264,6 +254,18 @@ def centre_and_scale(values: Array) -> tuple[Array, Array]:
 def explained_away(residual: Array, raw: Array) -> NDArray[np.bool_]:
     """Tell, from variances [d], which features are functions of the controls up to rounding."""
     return np.asarray(residual <= _EXPLAINED * raw)
+
+
+def refuse_nothing_left(residual: Array, raw: Array) -> None:
+    """Raise ProbeError if the controls leave nothing of a target, from its sums of squares [H]."""
+    away = np.flatnonzero(residual <= _KNOWN * raw)
+    if len(away):
+        raise ProbeError(
+            "the target is a function of the controls",
+            found=f"nothing left of column {away[0]}",
+            expected="a target of which the controls leave a part that features could explain",
+            fix="leave out the controls that are made of the target",
+        )
 
 
 def _some(items: Sequence[Any] | NDArray[Any], limit: int = 8) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
@@ -20,6 +21,7 @@ from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table
 from leitmotif.frames import Timing, first_frame_from, frames_ended
+from leitmotif.probe.arguments import refuse_not_finite
 from leitmotif.probe.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.panel import Array
 from leitmotif.probe.registry import ControlSettings
@@ -121,7 +123,8 @@ class Rows:
     def features(self, store: ActivationStore, site: str) -> Array:
         """Activations of these rows at a site: [rows, d].
 
-        Raises StoreError, and ProbeError for tensors whose rows lie elsewhere in the audio.
+        Raises StoreError, and ProbeError for tensors that hold NaN and for those whose rows lie
+        elsewhere in the audio.
         """
         by_track: dict[str, NDArray[np.floating]] = {}
         blocks = []
@@ -130,7 +133,9 @@ class Rows:
                 self.refuse_other_timing(store.header(site, context.track_id).timing, context)
                 by_track = {context.track_id: store.load(site, context.track_id)}
             stored = by_track[context.track_id]
-            blocks.append(stored[context.first_row + context.steps].astype(np.float64))
+            chosen = stored[context.first_row + context.steps].astype(np.float64)
+            refuse_not_finite(chosen, f"activations of {site}, track {context.track_id},")
+            blocks.append(chosen)
         return np.vstack(blocks)
 
     def refuse_other_timing(self, timing: Timing, context: Context) -> None:
@@ -229,11 +234,36 @@ def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, Trac
                 expected=str(path),
                 fix="run `dvc repro features`, or `dvc pull features`",
             )
-        arrays, header = read_tensors(path)
-        features = Features(arrays["chroma"], arrays["energy"], arrays["onset"], tuning_cents=0.0)
-        rate = float(header["frame_rate"])
-        sounds[track.track_id] = TrackSound(features, artifacts[track.track_id], rate)
+        sounds[track.track_id] = _read_sound(path, artifacts[track.track_id])
     return sounds
+
+
+def _read_sound(path: Path, artifacts: SourceArtifacts) -> TrackSound:
+    try:
+        arrays, header = read_tensors(path)
+        chroma, energy, onset = (arrays[name] for name in ("chroma", "energy", "onset"))
+        rate = float(header["frame_rate"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise _no_features(path, error) from error
+    if (
+        chroma.ndim != 2
+        or not chroma.shape[1:] == energy.shape == onset.shape
+        or not 0 < rate < 1e6
+    ):
+        found = (
+            f"chroma {chroma.shape}, energy {energy.shape}, onset {onset.shape}, {rate:g} a second"
+        )
+        raise _no_features(path, found)
+    return TrackSound(Features(chroma, energy, onset, tuning_cents=0.0), artifacts, rate)
+
+
+def _no_features(path: Path, found: object) -> ProbeError:
+    return ProbeError(
+        f"{path} does not hold a track's features",
+        found=found,
+        expected="chroma [12, frames], energy [frames], onset [frames], and their rate",
+        fix="run `dvc repro features`, or `dvc pull features`",
+    )
 
 
 def _part(sound: TrackSound, context: Context, rate: float) -> TrackSound:

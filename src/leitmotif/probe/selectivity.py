@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
 from leitmotif.errors import ProbeError
+from leitmotif.probe.arguments import column, matrix, whole_number
 from leitmotif.probe.nested import NestedRidge
 from leitmotif.probe.panel import Array
 
@@ -31,16 +32,36 @@ class Selectivity:
 
 
 def sound_types(sound: Array, *, types: int = 32, seed: int = 0) -> NDArray[np.int64]:
-    """Cluster rows of local sound [rows, p] into kinds by k-means: [rows], 0 to ``types`` - 1."""
+    """Cluster rows of local sound [rows, p] into kinds by k-means: [rows], 0 to ``types`` - 1.
+
+    Raises ProbeError for sound that is no table of finite numbers, and for fewer rows than types.
+    """
+    sound = matrix(sound, "local sound")
+    if whole_number(types, "types", least=1) > len(sound):
+        raise ProbeError(
+            "fewer rows than types of sound",
+            found=f"{len(sound)} rows, {types} types",
+            expected="at least a row for each type",
+        )
     return np.asarray(KMeans(types, n_init=1, random_state=seed).fit_predict(sound), np.int64)
 
 
 def control_task(types: NDArray[np.int64], y: Array, *, seed: int = 0) -> Array:
     """Give each type one of the target's values: [rows].
 
-    The values' mean and spread over rows stay close to the target's. Raises ProbeError if all
-    types would get the same one.
+    ``types`` [rows] are whole numbers from 0. The values' mean and spread over rows stay close to
+    the target's. Raises ProbeError if all types would get the same one, and for other shapes, NaN
+    and negative types.
     """
+    y = column(y, "targets")
+    kinds = column(types, "types", rows=len(y))
+    if (kinds < 0).any() or (kinds % 1).any():
+        raise ProbeError(
+            "these are no types",
+            found=f"{kinds[(kinds < 0) | (kinds % 1 != 0)][0]:g}",
+            expected="whole numbers from 0",
+        )
+    types = kinds.astype(np.int64)
     random = np.random.default_rng(seed)
     count = int(types.max()) + 1
     # Quantiles, in random order, so that a rare event is not left out by chance.
@@ -56,6 +77,7 @@ def selectivity(
     X: ArrayLike, y: Array, types: NDArray[np.int64], *, groups: ArrayLike, folds: int, seed: int
 ) -> Selectivity:
     """Fit the features, without controls, to target and control task over the same folds."""
+    y = column(y, "targets")
     both = np.column_stack([y, control_task(types, y, seed=seed)])
     probe = NestedRidge(folds=folds, permutations=0, place_means=False, random_state=seed)
     probe.fit(X, both, groups=groups)

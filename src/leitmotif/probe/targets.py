@@ -42,8 +42,9 @@ def target(
     ``instants`` [n] are seconds of audio that rows can know (``Timing.now``). Returns y [n] and
     where it is known [n]: where the horizon reaches past ``end``, the seconds of audio that were
     searched for recurrences, it is not. ``end`` None says that the piece is over there and nothing
-    follows.
+    follows. Raises ProbeError for NaN, and for a recurrence without strength.
     """
+    _refuse_unknown(instants, events, end)
     if len(events.strengths) and not (events.strengths > 0).all():
         raise ProbeError(
             "a verified recurrence without strength would count as none",
@@ -55,6 +56,18 @@ def target(
     strongest = np.where(inside, events.strengths, 0.0).max(axis=1, initial=0.0)
     known = np.full(len(instants), True) if end is None else instants + horizon.until <= end
     return strongest, known
+
+
+def _refuse_unknown(instants: Array, events: Events, end: float | None) -> None:
+    given = (instants, events.onsets, events.strengths, np.array([0.0 if end is None else end]))
+    shapes = [np.shape(one) for one in given]
+    missing = sum(int((~np.isfinite(one)).sum()) for one in given)
+    if missing or any(len(shape) != 1 for shape in shapes) or shapes[1] != shapes[2]:
+        raise ProbeError(
+            "instants and events must be finite, with an onset for each strength",
+            found=f"shapes {shapes[:3]}, {missing} not finite",
+            expected="instants [n], onsets [k] and strengths [k]",
+        )
 
 
 def known_tracks(

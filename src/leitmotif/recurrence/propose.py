@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.audio.samples import check_rate, check_samples
+from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
 from leitmotif.recurrence.settings import SearchSettings
@@ -36,7 +38,7 @@ def propose(
     -------
     Suggestions, with times in seconds. A recording too short to hold a motif and its recurrence
     gives none. Raises AudioError for a file that cannot be decoded and LeitmotifError for samples
-    of which the rate is not known.
+    of which the rate is not known, samples that are not finite numbers, and settings out of range.
 
     Example
     -------
@@ -46,7 +48,7 @@ def propose(
     >>> best.motif_start, best.recurrence_start  # seconds
     (2.3, 5.4)
     """
-    search = search or SearchSettings()
+    search = _settings(search, p, false_per_minute)
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:
@@ -57,3 +59,21 @@ def propose(
     if everything:
         return suggestions
     return accepted(suggestions, p=p, false_per_minute=false_per_minute)
+
+
+def _settings(search: object, p: float, false_per_minute: float) -> SearchSettings:
+    if search is not None and not isinstance(search, SearchSettings):
+        raise LeitmotifError(
+            "search is no setting of the search",
+            found=type(search).__name__,
+            expected="SearchSettings, or None for the defaults",
+        )
+    for name, value, most in (("p", p, 1.0), ("false_per_minute", false_per_minute, np.inf)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 <= value <= most or not np.isfinite(value):
+            raise LeitmotifError(
+                f"{name} is out of range",
+                found=repr(value),
+                expected=f"a number from 0{' to 1' if most == 1 else ''}",
+            )
+    return search or SearchSettings()

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from leitmotif.errors import AudioError, LeitmotifError
+from leitmotif.errors import AudioError, LeitmotifError, StoreError
 from leitmotif.review import view
 from leitmotif.review.assets import MEDIA_TYPES, page_files, page_version
 from leitmotif.review.failures import (
@@ -34,6 +34,7 @@ _STATUS: dict[type[LeitmotifError], int] = {
     RefusedError: 422,
     LockedError: 503,
     NotSavedError: 507,
+    StoreError: 507,
 }
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.review.clips import CONTEXT_SECONDS, WindowClip
 from leitmotif.review.pictures import PEAK_SAMPLES, TrackFeatures, outline
 from leitmotif.review.queue import Item
@@ -79,6 +79,8 @@ def item(session: Session, item: Item, reviewer: str, queue: Queue) -> Data:
         data["decision"] = _decision(session, own)
     try:
         motif, recurrence = session.prepare(item)
+    except StoreError:  # a full disk is no fault of the item, which nobody should reject for it
+        raise
     except LeitmotifError as error:
         return data | {"problem": problem(error)}
     features: TrackFeatures | None = None

@@ -5,7 +5,7 @@ active take 1.2 MB. Only some rows are dense at a time (``model.CHUNK_VALUES``),
 is in memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from leitmotif.errors import StoreError
 from leitmotif.frames import FrameRate, Timing
@@ -186,5 +187,24 @@ def read_codes(path: Path) -> tuple[Codes, FeatureHeader]:
         raise StoreError(f"{path} is missing", fix=restore) from None
     except (SafetensorError, OSError) as error:
         raise StoreError(f"{path} cannot be read", found=error, fix=restore) from error
-    codes = Codes(tensors["indices"].long(), tensors["values"], tensors["offsets"])
-    return codes, FeatureHeader.from_metadata(metadata, file=path)
+    header = FeatureHeader.from_metadata(metadata, file=path)
+    problem = _problem(tensors, header.d_sae)
+    if problem:
+        raise StoreError(f"{path} holds no features", found=problem, fix=restore)
+    return Codes(tensors["indices"].long(), tensors["values"], tensors["offsets"]), header
+
+
+def _problem(tensors: Mapping[str, Tensor], features: int) -> str:
+    """What contradicts that these are rows of features with their activations; empty if nothing."""
+    indices, values, offsets = (tensors[name] for name in ("indices", "values", "offsets"))
+    kinds = (indices.dtype, values.dtype, offsets.dtype)
+    if kinds != (torch.int32, torch.float32, torch.int64):
+        return f"types {kinds}"
+    if not indices.ndim == values.ndim == offsets.ndim == 1 or len(indices) != len(values):
+        return f"shapes {[tuple(tensor.shape) for tensor in (indices, values, offsets)]}"
+    whole = len(offsets) > 0 and int(offsets[0]) == 0 and int(offsets[-1]) == len(indices)
+    if not whole or (offsets.diff() < 0).any():
+        return "offsets that do not part the entries into rows"
+    if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < features:
+        return f"features {int(indices.min())} to {int(indices.max())} of {features}"
+    return "" if values.isfinite().all() else "NaN or infinity"

@@ -1,0 +1,68 @@
+"""docs/reliability.md has a row for every fault that a test injects, and no other."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).parent
+SCRIPT = TESTS.parent / "scripts" / "reliability.py"
+
+
+@pytest.fixture(scope="module")
+def reliability() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reliability", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_has_the_rows_of_the_markers(
+    reliability: ModuleType, collected: list[pytest.Item]
+) -> None:
+    marked = {
+        path for path in TESTS.rglob("test_*.py") if re.search(r"mark\.fault\(", path.read_text())
+    }
+    missing = marked - {item.path for item in collected}
+    if missing - {Path(__file__)}:
+        pytest.skip("needs a run of all tests: only then all markers are known")
+    wanted = {
+        reliability.row_of(marker) for item in collected for marker in item.iter_markers("fault")
+    }
+    rows = reliability.rows_of_page(reliability.PAGE.read_text(encoding="utf-8"))
+    assert set(rows) == wanted, "run `make reliability`"
+    assert len(set(rows)) == len(rows)
+
+
+def test_the_page_says_what_was_recorded(reliability: ModuleType) -> None:
+    recorder = reliability.Recorder()
+    first, second = ("table", "a torn line", "named"), ("Disk", "full", "said")
+    recorder.rows = {first, second}
+    recorder.passed.update([first, first, second])
+    recorder.inputs[first] = 40
+    text = reliability.page(recorder)
+    assert reliability.rows_of_page(text) == [second, first]
+    assert "| table | a torn line | named | 2 | 40 |" in text
+    assert "3 tests and 40 mutated inputs" in text
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        pytest.mark.fault("table", "torn"),
+        pytest.mark.fault("table", outcome="named"),
+        pytest.mark.fault("table", "torn", "named"),
+        pytest.mark.fault("table", "torn | cut", outcome="named"),
+        pytest.mark.fault("table", "", outcome="named"),
+        pytest.mark.fault("table", "torn", outcome="named", more="text"),
+    ],
+)
+def test_a_marker_of_other_words_is_refused(
+    reliability: ModuleType, marker: pytest.MarkDecorator
+) -> None:
+    with pytest.raises(ValueError, match="takes three texts"):
+        reliability.row_of(marker.mark)
