@@ -191,9 +191,9 @@ def total(costs: dict[str, Cost]) -> Cost:
     """Of all stages, one after the other."""
     stages = [one for name, one in costs.items() if name != NOTHING_TO_DO]
     return Cost(
-        sum(one.seconds for one in stages),
-        sum(one.cpu_seconds for one in stages),
-        max(one.megabytes for one in stages),
+        sum(stage.seconds for stage in stages),
+        sum(stage.cpu_seconds for stage in stages),
+        max(stage.megabytes for stage in stages),
     )
 
 

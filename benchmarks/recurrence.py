@@ -169,7 +169,10 @@ def left_out(tool: Any, folder: Path) -> dict[str, float]:
     # [weights, movements, measures]
     movements = sorted(by_weights[0])
     values = np.array(
-        [[[tracks[one][name] for name in QUALITY] for one in movements] for tracks in by_weights]
+        [
+            [[tracks[movement][name] for name in QUALITY] for movement in movements]
+            for tracks in by_weights
+        ]
     )
     chosen = []
     for n in range(len(movements)):

@@ -94,7 +94,7 @@ def main() -> None:
         print(rows[-1], flush=True)
 
     def one_by_one(tracks: int, *, sample: bool) -> Callable[[], object]:
-        return lambda: [peer.sweep([one], sample=sample) for one in prefixes[:tracks]]
+        return lambda: [peer.sweep([prefix], sample=sample) for prefix in prefixes[:tracks]]
 
     compare(
         "sampled; peer clip by clip, 4 tracks timed, times 4",

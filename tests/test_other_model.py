@@ -327,7 +327,7 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
         kept=frozenset({"p0"}),
     )
     measured = list(sweep.run(prefixes, given))
-    by_kind = {one.clip.condition: one for one in measured if one.clip.prefix is prefixes[0]}
+    by_kind = {clip.clip.condition: clip for clip in measured if clip.clip.prefix is prefixes[0]}
     baseline, other, same, patched, scaled, _ = by_kind.values()
     for one in measured:
         assert one.excluded is None

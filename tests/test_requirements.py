@@ -31,8 +31,8 @@ def required() -> tuple[set[str], set[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     lists = [project["dependencies"], *(extras[name] for name in extras.keys() - {"dev"} - APART)]
-    library = {package(one) for requirements in lists for one in requirements}
-    return library - {"leitmotif"}, {package(one) for one in extras["dev"]} - {"leitmotif"}
+    library = {package(requirement) for requirements in lists for requirement in requirements}
+    return library - {"leitmotif"}, {package(extra) for extra in extras["dev"]} - {"leitmotif"}
 
 
 def package(requirement: str) -> str:

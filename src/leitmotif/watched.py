@@ -118,7 +118,9 @@ def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
     values = read_yaml(registry)
     try:
         checkpoints = [one["checkpoint"] for one in values["hooks"] if one["name"] in names]
-        return [one["path"] for one in checkpoints if one["source"] == "folder"]
+        return [
+            checkpoint["path"] for checkpoint in checkpoints if checkpoint["source"] == "folder"
+        ]
     except (KeyError, TypeError) as error:
         raise ConfigError(
             f"{registry} cannot be used",

@@ -50,7 +50,9 @@ def read_stages(path: Path) -> dict[str, Any]:
     """Read the stages of a dvc.yaml or dvc.lock, by name; raises ConfigError."""
     values = read_yaml(path, fix="restore it from git")
     stages = values.get("stages", {}) if isinstance(values, dict) else None
-    if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
+    if not isinstance(stages, dict) or not all(
+        isinstance(stage, dict) for stage in stages.values()
+    ):
         raise ConfigError(
             f"{path} has no stages",
             expected="stages: NAME: with keys and values below it, as DVC writes it",

@@ -117,14 +117,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
 def rows(measured: list[MeasuredClip], planner: HookedMusicGen) -> list[InterventionRow]:
     return [
         row_of(
-            one,
+            clip,
             HOW,
-            name=one.clip.condition.kind,
+            name=clip.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,
         )
-        for one in measured
+        for clip in measured
     ]
 
 

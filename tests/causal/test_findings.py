@@ -27,7 +27,7 @@ PATCH = Condition("patch", "last", LAST, source="twin")
 
 @pytest.fixture(scope="module")
 def pieces_of_four(pieces: list[Prefix]) -> Pieces:
-    return Pieces([Piece(one, [], None, 1) for one in pieces[:4]], "twin", None)
+    return Pieces([Piece(piece, [], None, 1) for piece in pieces[:4]], "twin", None)
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,15 @@ def measured(
 def with_rates(measured: list[MeasuredClip]) -> list[MeasuredClip]:
     """As if the motif had returned in every patched clip and in no other."""
     return [
-        one
-        if one.excluded
+        clip
+        if clip.excluded
         else replace(
-            one,
-            metrics=one.metrics.model_copy(
-                update={"recurrence": float(one.clip.condition is PATCH)}
+            clip,
+            metrics=clip.metrics.model_copy(
+                update={"recurrence": float(clip.clip.condition is PATCH)}
             ),
         )
-        for one in measured
+        for clip in measured
     ]
 
 
@@ -115,10 +115,10 @@ def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     given = [
-        replace(one, clip=replace(one.clip, codes=one.clip.codes.roll(1, dims=-1)))
-        if one.clip.condition is PATCH
-        else one
-        for one in measured
+        replace(clip, clip=replace(clip.clip, codes=clip.clip.codes.roll(1, dims=-1)))
+        if clip.clip.condition is PATCH
+        else clip
+        for clip in measured
     ]
     found = MeasuresByCondition(pieces_of_four, given)
     assert found.changed(BASELINE) == 0

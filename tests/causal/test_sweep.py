@@ -66,8 +66,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 def told(measured: list[MeasuredClip]) -> list[object]:
     return [
-        (one.clip.id, one.tokens_sha256, one.audio_sha256, one.metrics, one.excluded)
-        for one in measured
+        (clip.clip.id, clip.tokens_sha256, clip.audio_sha256, clip.metrics, clip.excluded)
+        for clip in measured
     ]
 
 
@@ -85,9 +85,9 @@ def test_processes_batches_and_threads_do_not_show(
         found.append(list(own.run(prefixes, CONDITIONS)))
     assert told(found[0]) == told(found[1])
     for measured in found:
-        order = [(one.clip.prefix, one.clip.seed, one.clip.condition) for one in measured]
+        order = [(clip.clip.prefix, clip.clip.seed, clip.clip.condition) for clip in measured]
         assert order == [(p, seed, c) for p in prefixes for seed in (1, 2) for c in CONDITIONS]
-        kept = {one.clip.prefix.track_id for one in measured if one.samples is not None}
+        kept = {clip.clip.prefix.track_id for clip in measured if clip.samples is not None}
         assert kept == {"track_1"}
     ours, theirs = (next(m.samples for m in one if m.samples is not None) for one in found)
     assert ours is not None

@@ -78,8 +78,8 @@ def test_clips_have_the_labels_of_what_they_are_asked_for(source: Source) -> Non
 def test_a_sound_too_short_to_be_sure_of_is_neither_there_nor_not(source: Source) -> None:
     assert LEAST_SECONDS > 0.16, "one note of a piece"
     crops = source(6, range(60), part="training", coding="any", origin="world")
-    assert any("Bell" in one.unclear for one in crops)
-    assert any("Bell" in one.labels for one in crops)
+    assert any("Bell" in crop.unclear for crop in crops)
+    assert any("Bell" in crop.labels for crop in crops)
 
 
 def test_coding_changes_the_sound_and_not_the_music(source: Source) -> None:
@@ -98,7 +98,7 @@ def test_no_prompt_of_the_evaluation_is_trained_on(source: Source) -> None:
     drawn = source(0, range(64), part="training", coding="plain", origin="concepts")
     assert {one.words.prompt for one in drawn} <= training
     measured = source(1000, range(64), part="held_out", coding="plain", origin="concepts")
-    assert not {one.words.prompt for one in measured} & training
+    assert not {clip.words.prompt for clip in measured} & training
 
 
 def test_each_question_has_one_answer_for_every_clip(source: Source) -> None:

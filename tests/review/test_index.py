@@ -115,8 +115,8 @@ def test_what_git_brings_is_seen_at_once(tmp_path: Path) -> None:
     index = opened(tmp_path)
     index.record(decision("ana"))
     theirs = [decision("ben", number) for number in range(3)]
-    for one in theirs:
-        append(tmp_path / "decisions" / "ben.jsonl", one)
+    for their in theirs:
+        append(tmp_path / "decisions" / "ben.jsonl", their)
     assert {one.reviewer for one in index.standing()} == {"ana", "ben"}
     (tmp_path / "decisions" / "ben.jsonl").unlink()
     assert {one.reviewer for one in index.standing()} == {"ana"}

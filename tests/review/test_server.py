@@ -31,8 +31,8 @@ def test_a_queue_is_labelled_to_its_end(client: TestClient, session: Session) ->
     assert page.state()["progress"]["decided"] == 6
     assert page.state()["progress"]["remaining"] == 0
     decisions = saved(session)
-    assert [one.verdict for one in decisions] == verdicts
-    assert [one.pair for one in decisions] == heard
+    assert [decision.verdict for decision in decisions] == verdicts
+    assert [decision.pair for decision in decisions] == heard
     assert len(set(heard)) == 6
     for one in decisions:
         clip = session.clips.clip(

@@ -215,7 +215,9 @@ def test_the_intact_pass_is_done_once_for_all_replacements(
         Replacement(f"layers.{layer}.residual", identity_sae(32), torch.linspace(-1, 1, 32))
         for layer in range(3)
     ]
-    apart = [loss for one in replacements for loss in spliced_losses(model, [one], codes)]
+    apart = [
+        loss for replacement in replacements for loss in spliced_losses(model, [replacement], codes)
+    ]
     assert len({loss.ablated for loss in apart}) == 3
     passes = 0
     forward = HookedMusicGen.__call__

@@ -62,9 +62,9 @@ def test_the_codes_are_the_codecs_own_and_are_made_once(
     counting, samples = Counting(model), noise()
     codes = [CachedCodec(counting, tmp_path).encode_audio(samples) for _ in range(3)]
     assert counting.encoded == 1
-    for one in codes:
-        assert torch.equal(one, model.encode_audio(samples))
-        assert (one.shape, one.dtype) == ((1, 4, 25), torch.int64)
+    for code in codes:
+        assert torch.equal(code, model.encode_audio(samples))
+        assert (code.shape, code.dtype) == ((1, 4, 25), torch.int64)
 
 
 def test_other_samples_are_other_codes(model: HookedMusicGen, tmp_path: Path) -> None:

@@ -100,7 +100,10 @@ def calibrated(generators: Sequence[str], strengths: Sequence[float]) -> list[Ca
     return [
         row("all"),
         *(row("null", generator=name) for name in generators),
-        *(row("planted", strength=one, naive=None, controlled=interval(one)) for one in strengths),
+        *(
+            row("planted", strength=strength, naive=None, controlled=interval(strength))
+            for strength in strengths
+        ),
     ]
 
 

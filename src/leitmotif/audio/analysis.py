@@ -52,11 +52,13 @@ def _analyse(
     params: "FeaturesParams", sources: Sequence[Recording]
 ) -> list[TrackAnalysis | AudioError]:
     found: list[TrackAnalysis | AudioError] = []
-    for one in sources:
+    for source in sources:
         try:
-            with named_failure(one.path):
+            with named_failure(source.path):
                 found.append(
-                    analyse_track(one.path, track_id=one.track_id, sha256=one.sha256, params=params)
+                    analyse_track(
+                        source.path, track_id=source.track_id, sha256=source.sha256, params=params
+                    )
                 )
         except AudioError as error:
             found.append(error)

@@ -54,7 +54,9 @@ class View(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, pieces: Sequence[Piece]) -> None:
         self._file, self._pieces, self._at = file, pieces, 0
-        lengths = [len(one) if isinstance(one, bytes) else one[1] - one[0] for one in pieces]
+        lengths = [
+            len(piece) if isinstance(piece, bytes) else piece[1] - piece[0] for piece in pieces
+        ]
         self._ends = list(accumulate(lengths))
         self.ended = False
         """Whether the last byte was read."""

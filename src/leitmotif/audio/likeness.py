@@ -45,7 +45,7 @@ class Likeness:
 def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
     """Compare the chroma [12, frames] of tracks of nearly equal length, by track id, in order."""
     names = list(chromas)
-    fine = [_smoothed(one) for one in chromas.values()]
+    fine = [_smoothed(chroma) for chroma in chromas.values()]
     coarse = [_coarse(one) for one in fine]
     for later, name in enumerate(names):
         for earlier in range(later):

@@ -187,4 +187,4 @@ def by_site(chosen: Sequence[Ranked]) -> list[Ranked]:
     for one in chosen:
         counts[one.site] = counts.get(one.site, 0) + 1
     best = max(counts, key=lambda site: counts[site])
-    return [one for one in chosen if one.site == best]
+    return [feature for feature in chosen if feature.site == best]

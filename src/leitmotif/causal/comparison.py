@@ -62,7 +62,9 @@ class Comparison:
             count = random if found.approach.screened or site in eligible else 0
             taken = makes.candidate(at.chosen, pieces, doses=[], random=count)
             self.taken[site] = self._judged_alone(taken)
-            same = {one.feature for one in at.otherwise} == {one.feature for one in at.chosen}
+            same = {one.feature for one in at.otherwise} == {
+                feature.feature for feature in at.chosen
+            }
             if at.otherwise and not same:
                 other = makes.candidate(at.otherwise, pieces, doses=[], random=0)
                 self.otherwise[site] = self._judged_alone(other, beside=self.taken[site])
@@ -84,7 +86,7 @@ class Comparison:
                 **named,
                 "site": mine.site,
                 "hook": at.chosen[0].hook,
-                "features": [one.feature for one in at.chosen],
+                "features": [feature.feature for feature in at.chosen],
                 "r2": _rounded(at.r2),
                 "partial_r2": at.partial_r2 and IntervalRow.of(at.partial_r2, 4),
                 "clap_similarity": judged[mine.site].clap_similarity,
@@ -127,9 +129,9 @@ class Comparison:
 
     def _judged_alone(self, candidate: Candidate, beside: Candidate | None = None) -> Candidate:
         """With the condition that is judged alone, and random features, its own or another's."""
-        kept = [one for one in candidate.conditions if one.kind in self._kept]
+        kept = [condition for condition in candidate.conditions if condition.kind in self._kept]
         others: Sequence[Condition] = [] if beside is None else beside.conditions
-        kept += [one for one in others if one.kind == "random_feature"]
+        kept += [other for other in others if other.kind == "random_feature"]
         return replace(candidate, conditions=kept)
 
     def _judged(self, tried: BySite, heard: Heard) -> dict[str, Finding]:

@@ -60,10 +60,10 @@ def joint_edit(
     row for each of the conditions, whose targets are of one family; row i takes activations from
     source ``source_of[i]``. A change of nothing leaves a row as it was, to the last bit.
     """
-    targets = [one.target for one in conditions if one.target is not None]
+    targets = [condition.target for condition in conditions if condition.target is not None]
     target, columns = join(targets)
     given = torch.tensor([-1 if number is None else number for number in source_of])
-    strength = torch.tensor([[one.strength] for one in conditions], dtype=torch.float64)
+    strength = torch.tensor([[condition.strength] for condition in conditions], dtype=torch.float64)
     moves = _moves(columns)
 
     def change(x: Tensor) -> Tensor:

@@ -106,8 +106,8 @@ class MeasuresByCondition:
     def __init__(self, pieces: Pieces, measured: Iterable[MeasuredClip]) -> None:
         self.pieces = pieces
         self._by_condition: dict[Condition, list[MeasuredClip]] = defaultdict(list)
-        for one in measured:
-            self._by_condition[one.clip.condition].append(one)
+        for clip in measured:
+            self._by_condition[clip.clip.condition].append(clip)
         self.baseline = next(c for c in self._by_condition if c.kind == "baseline")
 
     def values(
@@ -209,10 +209,10 @@ def judge_candidate(
     pieces = measures.pieces
     patches = {pieces.named(c.steps): c for c in candidate.conditions if c.kind == "patch"}
     slot = patches.get("slot")
-    ablated = [one for one in candidate.conditions if one.kind == "ablate"]
+    ablated = [condition for condition in candidate.conditions if condition.kind == "ablate"]
     # Another track's activation predicts nothing of this one; taking the feature away does.
     tested = patches["gap"] if pieces.known or not ablated else ablated[0]
-    random = [one for one in candidate.conditions if one.kind == "random_feature"]
+    random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
     towards = measures.moved(tested)
     over = contrast(towards, [measures.moved(one) for one in random]) if random else {}
     likeness = measures.similarity(tested)
@@ -228,9 +228,9 @@ def judge_candidate(
         p=largest_p(towards, over),
     )
     doses = {
-        one.strength: measures.plain(one)
-        for one in candidate.conditions
-        if one.kind in ("scale", "ablate")
+        condition.strength: measures.plain(condition)
+        for condition in candidate.conditions
+        if condition.kind in ("scale", "ablate")
     }
     return Finding(
         candidate,

@@ -105,8 +105,8 @@ class FeatureSearch:
         )
 
     def _blocks(self, sample: Sample, source: EncodedFeatures) -> Iterator[FeatureBlock]:
-        for one in source.used:
-            encoded = self._encoded(source.encoded / one.hook.name)
+        for used in source.used:
+            encoded = self._encoded(source.encoded / used.hook.name)
             yield from encoded.blocks(sample.inside, least_active=self.least_active)
         if not source.used:
             for site in self.sites:
@@ -128,7 +128,7 @@ class FeatureSearch:
 
     def _columns(self, source: EncodedFeatures, ranked: Sequence[Ranked]) -> Array:
         """Values of features of one site on all rows [rows, n]."""
-        numbers, hook = [one.feature for one in ranked], ranked[0].hook
+        numbers, hook = [feature.feature for feature in ranked], ranked[0].hook
         if hook is None:
             return self._raw(ranked[0].site)[:, numbers]
         return self._encoded(source.encoded / hook).columns(numbers)

@@ -29,7 +29,7 @@ class Selection:
     @property
     def sure(self) -> list[Ranked]:
         """The surest features of all sites."""
-        return [one for one in self.ranked if one.q <= self.alpha][: self.surest]
+        return [feature for feature in self.ranked if feature.q <= self.alpha][: self.surest]
 
     def taken(self) -> Taken:
         """What is taken; empty if no feature is sure."""
@@ -80,7 +80,7 @@ class Selection:
 
 def _grouped(sure: Sequence[Ranked], together: int) -> Taken:
     by_site: Taken = {}
-    for one in sure:
-        by_site.setdefault(one.site, []).append(one)
+    for feature in sure:
+        by_site.setdefault(feature.site, []).append(feature)
     order = sorted(by_site.items(), key=lambda item: -len(item[1]))
     return {site: of_site[:together] for site, of_site in order}

@@ -183,7 +183,7 @@ def join(targets: Sequence[Target]) -> tuple[Target, list[list[int]]]:
     first = targets[0]
     if not isinstance(first, SaeFeatures):
         return first, [[] for _ in targets]
-    given = [one.indices for one in targets if isinstance(one, SaeFeatures)]
+    given = [target.indices for target in targets if isinstance(target, SaeFeatures)]
     every = sorted({index for indices in given for index in indices})
     column = {index: number for number, index in enumerate(every)}
     return replace(first, indices=tuple(every)), [[column[i] for i in one] for one in given]

@@ -54,7 +54,7 @@ def prepared(
     for fold, tracks in enumerate(data.folds):
         if exchanging:
             rows = [data.tracks[track] for track in tracks]
-            products.append(pair_products([X[one] for one in rows], [Y[one] for one in rows]))
+            products.append(pair_products([X[row] for row in rows], [Y[row] for row in rows]))
         else:
             inside = sums.design.members[fold]
             products.append((X[inside].T @ Y[inside])[np.newaxis, np.newaxis])

@@ -25,7 +25,7 @@ class Remembered(Generic[Result]):
 
     def __call__(self, *arguments: object) -> Result:
         """Return what ``function`` says of these arguments: arrays, and what can be hashed."""
-        key = tuple(_content(one) for one in arguments)
+        key = tuple(_content(argument) for argument in arguments)
         if key not in self._known:
             self._known[key] = self._function(*arguments)
             if len(self._known) > self._most:

@@ -124,12 +124,13 @@ def accepted(
     min_score
         Minimum likeness of a suggestion.
     """
-    if not suggestions or min(one.p for one in suggestions) > p:
+    if not suggestions or min(suggestion.p for suggestion in suggestions) > p:
         return []
     return [
-        one
-        for one in suggestions
-        if (one.p <= p or one.expected <= false_per_minute) and one.likeness >= min_score
+        suggestion
+        for suggestion in suggestions
+        if (suggestion.p <= p or suggestion.expected <= false_per_minute)
+        and suggestion.likeness >= min_score
     ]
 
 

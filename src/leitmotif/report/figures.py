@@ -83,7 +83,7 @@ def calibration_figure(material: Material) -> Markup:
         figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(rates) + 1.7), layout="constrained")
         top, bottom = figure.subplots(2, 1, height_ratios=[0.3 * len(rates) + 0.3, 1.5])
         places = range(len(rates))
-        naive, controlled = [one[1] for one in rates], [one[2] for one in rates]
+        naive, controlled = [rate[1] for rate in rates], [rate[2] for rate in rates]
         _intervals(top, naive, [y - 0.13 for y in places], RECURRENCE, label="naive")
         _intervals(top, controlled, [y + 0.13 for y in places], MOTIF, label="controlled")
         top.axvline(every.alpha, color=INK, linewidth=0.9, linestyle=(0, (3, 3)))

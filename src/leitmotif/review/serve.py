@@ -64,7 +64,7 @@ def git_name() -> str:
         ["git", "config", "user.name"], capture_output=True, text=True, check=False
     )
     letters = unicodedata.normalize("NFKD", asked.stdout.strip().lower())
-    ascii_only = "".join(one for one in letters if not unicodedata.combining(one))
+    ascii_only = "".join(letter for letter in letters if not unicodedata.combining(letter))
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:40]
     if not name:
         raise ReviewError(

@@ -161,11 +161,11 @@ def spliced_losses(
 
     The intact pass is the same for all, and is done once.
     """
-    for one in replacements:
-        if one.sae.config.d_in != model.width:
+    for replacement in replacements:
+        if replacement.sae.config.d_in != model.width:
             raise ModelError(
                 "the autoencoder does not fit the model",
-                found=f"d_in {one.sae.config.d_in}",
+                found=f"d_in {replacement.sae.config.d_in}",
                 expected=f"width {model.width}",
             )
 

@@ -69,7 +69,8 @@ class Moments:
     def __init__(self, numbers: Sequence[int], densities: Sequence[Density], *, seed: int) -> None:
         self._numbers = numbers
         self._bands = [
-            [(one.quantile(low), one.quantile(high)) for low, high in BANDS] for one in densities
+            [(density.quantile(low), density.quantile(high)) for low, high in BANDS]
+            for density in densities
         ]
         self._seed = seed
         self._top: list[list[tuple[float, int, Moment]]] = [[] for _ in densities]
