@@ -1,6 +1,7 @@
 """A few hundred damaged recordings: each gives samples or a named error, and nothing hangs."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import made_recordings as made
@@ -48,7 +49,9 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     "bytes flipped, cut, spliced, or a header changed",
     outcome="samples, or an error that names file and reason",
 )
-def test_damage_gives_samples_or_a_named_error(container: str, tmp_path: Path) -> None:
+def test_damage_gives_samples_or_a_named_error(
+    container: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     chance = random.Random(f"{SEED} {container}")
     path = tmp_path / "damaged.bin"
     reasons = []
@@ -61,5 +64,6 @@ def test_damage_gives_samples_or_a_named_error(container: str, tmp_path: Path) -
         else:
             assert recording.samples.dtype == np.float32
             assert recording.samples.shape[0] <= MOST
+    record_property("inputs", EACH)
     assert reasons
     assert not {"memory", "failed", "not named"} & set(reasons)

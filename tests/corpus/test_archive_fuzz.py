@@ -4,6 +4,7 @@ import hashlib
 import io
 import random
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,11 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     "bytes flipped, cut or added, or a member's header changed",
     outcome="the official files, or an error that names the archive and no folder",
 )
-def test_damage_gives_the_official_files_or_a_named_error(tmp_path: Path) -> None:
+def test_damage_gives_the_official_files_or_a_named_error(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     chance, whole = random.Random(SEED), archive()
+    record_property("inputs", EACH)
     refused = 0
     for number in range(EACH):
         path, out = tmp_path / "shard.tar", tmp_path / f"out{number}"
