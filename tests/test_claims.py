@@ -132,7 +132,7 @@ def test_intervals_beside_zero() -> None:
 
 
 def organism() -> Any:
-    return YAML(typ="safe").load(Path("presets/organism.yaml"))
+    return YAML(typ="safe").load(Path(__file__).parents[1] / "presets" / "organism.yaml")
 
 
 def test_too_few_permutations_for_any_claim_are_refused_with_the_number_needed() -> None:

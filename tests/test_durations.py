@@ -39,7 +39,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
     write_json(tmp_path / "benchmarks/results/pipeline.json", BENCHMARK)
     monkeypatch.chdir(tmp_path)
-    return load_params(Path("presets/organism.yaml"))
+    return load_params(Path(__file__).parents[1] / "presets" / "organism.yaml")
 
 
 def line(stage: str, params: Params) -> str:

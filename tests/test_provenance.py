@@ -39,7 +39,7 @@ def test_a_copy_has_the_same_version(package: Path) -> None:
         ("store.build", "audio/decode.py"),
         ("store.build", "tensors.py"),
         ("audio.analysis", "audio/artifacts.py"),
-        ("recurrence.engine", "audio/decode.py"),
+        ("recurrence.engine", "audio/samples.py"),
         ("review.serve", "review/page/main.js"),
     ],
 )

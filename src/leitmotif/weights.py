@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from leitmotif.errors import ModelError
+from leitmotif.files import read_text
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -158,7 +159,8 @@ def _stored_types(folder: Path) -> dict[str, str]:
 
 def _weight_map(index: Path) -> dict[str, str]:
     """The shard of every tensor, as the index has it."""
-    found = json.loads(index.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+    text = read_text(index, fix="fetch the checkpoint again", error=ModelError)
+    found = json.loads(text, object_pairs_hook=_without_repeats)
     listed = found.get("weight_map") if isinstance(found, dict) else None
     if not isinstance(listed, dict) or not all(
         isinstance(shard, str) and Path(shard).name == shard for shard in listed.values()

@@ -16,6 +16,7 @@ from leitmotif.tables.candidates import CandidateRow, Ranked
 from tests.tables.made import SITE, candidate, probe, ranked
 
 CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5, alpha=0.05)
+ROOT = Path(__file__).parents[2]
 PIECES = Pieces([], "twin", None)
 ELSEWHERE = "layers.3.residual"
 
@@ -32,7 +33,7 @@ class Making:
 
 
 def asked(rows: Sequence[CandidateRow], claims: Claims = CLAIMS, **changed: Any) -> Any:
-    settings: InterventionsParams = load_params(Path("presets/organism.yaml")).interventions
+    settings: InterventionsParams = load_params(ROOT / "presets" / "organism.yaml").interventions
     making = Making()
     tried = FeaturesTried(making, settings.model_copy(update=changed), claims)  # type: ignore[arg-type]
     tried(rows, PIECES)

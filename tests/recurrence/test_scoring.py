@@ -96,7 +96,8 @@ def test_overlap_is_intersection_over_union() -> None:
 def test_a_file_is_listed_with_what_was_accepted(tmp_path: Path) -> None:
     path = tmp_path / "piece.wav"
     soundfile.write(path, piece(), RATE)
-    rows = listed(path, "piece", SEARCH, everything=True)
+    (file,) = audio_files([path])
+    rows = listed(file, "piece", SEARCH, everything=True)
     good = [row for row in rows if row.accepted]
     assert 0 < len(good) < len(rows)
     assert good[0].motif_start == pytest.approx(4, abs=0.3)
@@ -106,7 +107,8 @@ def test_a_file_without_room_for_two_windows_is_named(tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, piece()[: 3 * RATE], RATE)
     notices: list[str] = []
-    assert listed(path, "short", SEARCH, everything=True, notice=notices.append) == []
+    (file,) = audio_files([path])
+    assert listed(file, "short", SEARCH, everything=True, notice=notices.append) == []
     assert notices == ["short has 3.0 s, too little for a motif and its recurrence: 4.0 s"]
 
 
@@ -115,8 +117,9 @@ def test_folders_are_searched_for_audio_and_names_stay_apart(tmp_path: Path) -> 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     files = audio_files([tmp_path])
-    assert [file.name for file in files] == ["x.wav", "x.flac", "y.mp3"]
-    assert track_names(files) == [files[0].as_posix(), files[1].as_posix(), "y"]
+    paths = [file.path for file in files]
+    assert [path.name for path in paths] == ["x.wav", "x.flac", "y.mp3"]
+    assert track_names(paths) == [paths[0].as_posix(), paths[1].as_posix(), "y"]
 
 
 def test_paths_without_audio_are_refused(tmp_path: Path) -> None:

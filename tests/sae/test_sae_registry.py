@@ -59,7 +59,7 @@ def test_an_entry_is_read_and_fits_the_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("site", "blocks.11.hook_resid_post", r"hooks\[musicgen-small-11\]\.site"),
+        ("site", "blocks.11.hook_attn", r"hooks\[musicgen-small-11\]\.site"),
         ("k", "100", r"\.k cannot be used"),
         ("layer", 11, r"\.layer cannot be used"),
         ("model_revision", "main", "model_revision"),

@@ -1,5 +1,7 @@
 """Codes kept: each recording encoded once, by whichever reader comes first."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -147,7 +149,9 @@ def test_a_killed_run_leaves_nothing_that_is_read(model: HookedMusicGen, tmp_pat
     samples = noise()
     CachedCodec(model, tmp_path).encode_audio(samples)
     (entry,) = entries(tmp_path)
-    half = entry.with_name(f".{entry.name}.no-number.partial")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    half = entry.with_name(f".{entry.name}.{gone.pid}.partial")
     half.write_bytes(entry.read_bytes()[:100])
     entry.unlink()
     counting = Counting(model)
