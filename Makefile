@@ -25,6 +25,7 @@ env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt scripts/environment
 	@scripts/environment
+	@$(BIN)/python scripts/compile.py
 	@touch $@
 
 lint: env

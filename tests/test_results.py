@@ -295,7 +295,13 @@ stages:
   corpus:
     params:
       params.yaml:
-        corpus: {source: organism, path: models/organism/world.json, pieces: 128, seed: 7}
+        corpus:
+          source: organism
+          path: models/organism/world.json
+          watch: models/organism/world.json
+          listings: []
+          pieces: 128
+          seed: 7
     outs: [{path: data/corpus, md5: a}]
   labels:
     deps: [{path: data/corpus, md5: a}]
