@@ -92,13 +92,13 @@ class FeatureSearch:
         sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
         blocks = self._blocks(sample, source)
         ranked = (
-            candidates(blocks, sample, self.controls, self.probing)
+            candidates(blocks, sample, self.controls, self.probing, claims)
             if approach.controlled
             else self._by_correlation(blocks, tracks)
         )
         return Selection(
             ranked,
-            alpha=self.claims.alpha,
+            claims=claims,
             surest=self.surest,
             together=self.together,
             by_effect=not approach.controlled,
