@@ -288,8 +288,8 @@ class HookedMusicGen(Core):
         if not is_finite(hidden) or not all(is_finite(x) for (x,) in tap.captured.values()):
             watching = Tap(bound, self.sites)
             read(watching)
-            found = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
-            raise no_numbers(next(found, "the final norm"), tap, self.dtype)
+            broken = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
+            raise no_numbers(next(broken, "the final norm"), tap, self.dtype)
         return hidden, tap
 
     def _logits(self, hidden: Tensor, frames: int) -> Tensor:
