@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from leitmotif.config import Params, load_params
 from leitmotif.cli.dependencies import MARK, derived_dependencies, with_dependencies
+from leitmotif.config import Params, load_params
 from leitmotif.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
