@@ -154,7 +154,7 @@ def test_twins_are_the_same_but_for_one_decision_and_its_cue(table: NoteTable) -
         assert all(cue.start <= c < cue.stop or c >= before for c in differing.tolist())
         gap = batch.gap[row].nonzero().flatten()
         assert (gap.min(), gap.max()) == (cue.stop, before - 2)
-    assert torch.equal(*batch.told.chunk(2))
+    assert torch.equal(*batch.prompted.chunk(2))
 
 
 def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTable) -> None:
