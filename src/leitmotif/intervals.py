@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit  # scipy.stats takes each process half a second to import
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> 
     if tracks < 1 or resamples < 1:
         raise LeitmotifError(
             "nothing to resample",
-            found=f"{tracks} tracks, {resamples} resamples",
+            found=f"{counted(tracks, 'track')}, {counted(resamples, 'resample')}",
             expected="at least one of each",
         )
     random = np.random.default_rng(seed)
