@@ -149,6 +149,18 @@ class MusicModel(Protocol):
         ModelError.
         """
 
+    def logits_from(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+    ) -> Tensor:
+        """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
+
+        ``residual`` [B, S, d] is the stream before block ``layer``, which is the site
+        ``layers.{layer - 1}.residual``. Raises ModelError.
+        """
+
     def generate(
         self,
         prompts: str | Sequence[str] | None = None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leitmotif.columns import (
+from leitmotif.cli.columns import (
     NOTHING,
     column,
     count,
@@ -24,7 +24,7 @@ from leitmotif.columns import (
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
-from leitmotif.lockfile import outdated_stages
+from leitmotif.cli.lockfile import outdated_stages
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
