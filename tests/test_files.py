@@ -299,10 +299,10 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path: Path, exchange: s
         done = subprocess.run(program, check=False, timeout=300)
         if exchange == "without":
             replacing.recover(target)  # as the next start does
-        found = {path.name: path.read_text() for path in target.iterdir()}
-        assert found in ({"a": "old"}, {"a": "new", "b": "new"})
+        files = {path.name: path.read_text() for path in target.iterdir()}
+        assert files in ({"a": "old"}, {"a": "new", "b": "new"})
         if done.returncode == 0:
-            assert found == {"a": "new", "b": "new"}
+            assert files == {"a": "new", "b": "new"}
             return
     pytest.fail("it was killed at every step")
 
@@ -336,10 +336,10 @@ def test_text_of_other_editors_is_read(tmp_path: Path) -> None:
 @pytest.mark.fault("text file", "a folder or a pipe of its name", outcome="refused by name")
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, found in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe")):
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe")):
         with pytest.raises(LeitmotifError) as caught:
             read_text(path)
-        assert (caught.value.found, caught.value.expected) == (found, "a file")
+        assert (caught.value.found, caught.value.expected) == (kind, "a file")
     with pytest.raises(LeitmotifError, match="cannot be read"):
         read_text(Path("a\0b"))
 

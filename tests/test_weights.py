@@ -153,7 +153,7 @@ def test_a_tensor_that_is_not_as_it_should_be_is_refused_by_name(
 ) -> None:
     of = kinds[kind]
     weights = of.weights
-    floats = sorted(name for name, one in weights.items() if one.is_floating_point())
+    floats = sorted(name for name, tensor in weights.items() if tensor.is_floating_point())
     name = data.draw(st.sampled_from(floats))
     wrong = FAULTS[fault](weights, name)
     folder = of.with_weights(tmp_path_factory.mktemp("fault"), weights)

@@ -103,7 +103,7 @@ def test_ten_items_are_labelled_by_keyboard_with_sound(browser: Browser, build: 
             heard_playing(page)
             tab.press(key)
         expect(page.locator("#message-title")).to_have_text("All decided")
-        assert [(one.pair, one.verdict) for one in decisions(sources)] == pressed
+        assert [(saved.pair, saved.verdict) for saved in decisions(sources)] == pressed
         assert len({pair for pair, _ in pressed}) == 10
         assert all(url.startswith(server.address) for url in tab.requests)
         assert tab.errors == []
@@ -227,13 +227,13 @@ def test_edges_note_undo_and_skip_by_keyboard(tab: Tab, session: Session) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("#note-dialog")).to_be_hidden()
     tab.press("p")
-    (one,) = decisions(session.sources)
-    assert one.pair == first
-    assert one.note == "P is <b>clear</b>"
-    assert one.motif.start_sample == one.proposed_motif.start_sample
-    moved = one.recurrence.start_sample - one.proposed_recurrence.start_sample
+    (saved,) = decisions(session.sources)
+    assert saved.pair == first
+    assert saved.note == "P is <b>clear</b>"
+    assert saved.motif.start_sample == saved.proposed_motif.start_sample
+    moved = saved.recurrence.start_sample - saved.proposed_recurrence.start_sample
     assert moved == 6 * 640
-    assert one.proposed_recurrence.samples - one.recurrence.samples == 6 * 640 + 5 * 640
+    assert saved.proposed_recurrence.samples - saved.recurrence.samples == 6 * 640 + 5 * 640
 
     page.keyboard.press("u")
     expect(page.locator("#toast")).to_contain_text("Undone")
@@ -305,7 +305,7 @@ def test_a_server_that_dies_is_said_and_the_verdict_saved_once(
     assert tab.pair() == first
     server = start(sources, port=server.port)
     tab.press("p")
-    assert [(one.pair, one.verdict) for one in decisions(sources)] == [(first, "positive")]
+    assert [(saved.pair, saved.verdict) for saved in decisions(sources)] == [(first, "positive")]
     server.kill()
     page.context.close()
 
@@ -332,7 +332,7 @@ def test_a_full_disk_is_said_and_the_page_stays(
     assert tab.pair() == first
     failing.clear()
     tab.press("a")
-    assert [one.verdict for one in decisions(session.sources)] == ["ambiguous"]
+    assert [saved.verdict for saved in decisions(session.sources)] == ["ambiguous"]
 
 
 def test_what_cannot_be_heard_is_said(browser: Browser, build: Build) -> None:
@@ -346,7 +346,7 @@ def test_what_cannot_be_heard_is_said(browser: Browser, build: Build) -> None:
         page.keyboard.press("p")
         expect(page.locator("#toast")).to_contain_text("cannot be heard")
         tab.press("r")
-        assert [one.verdict for one in decisions(session.sources)] == ["rejected"]
+        assert [saved.verdict for saved in decisions(session.sources)] == ["rejected"]
         assert tab.errors == []
 
 
@@ -373,7 +373,7 @@ def test_a_disagreement_is_settled(browser: Browser, session: Session) -> None:
         expect(page.locator("#others")).to_contain_text("ben: negative")
         page.keyboard.press("p")
         expect(page.locator("#message-title")).to_have_text("No disagreements")
-        assert [one.queue for one in decisions(session.sources, "ben")] == [
+        assert [saved.queue for saved in decisions(session.sources, "ben")] == [
             "review",
             "disagreements",
         ]
