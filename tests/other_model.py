@@ -131,10 +131,16 @@ class OtherModel:
         return self._in_frames(self._logits(hidden), codes.shape[2]), cache
 
     def logits_from(
-        self, residual: Tensor, layer: int, prompts: str | Sequence[str] | None = None
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
     ) -> Tensor:
         _unconditional(prompts)
-        return self._logits(self._blocks(residual, range(layer, self.num_layers), Tap()))
+        hidden = self._blocks(residual, range(layer, self.num_layers), Tap())
+        return self._logits(hidden if steps is None else hidden[:, list(steps)])
 
     def generate(
         self,

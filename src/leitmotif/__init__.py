@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leitmotif.audio.decode import load_audio
-    from leitmotif.notebook.pieces import compose
     from leitmotif.judge import Clap, Tagger
     from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
+    from leitmotif.notebook.pieces import compose
+    from leitmotif.notebook.proposals import propose
     from leitmotif.probe.effects import PartialEffects
     from leitmotif.probe.expansion import expand
     from leitmotif.probe.naive import NaiveCorrelation
     from leitmotif.probe.nested import NestedRidge
-    from leitmotif.notebook.proposals import propose
     from leitmotif.sae import SparseAutoencoder, load_sae
     from leitmotif.store import ActivationStore
 

@@ -27,7 +27,13 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
 5. **Causes.** An effect moves the recurrence if its interval lies above 0, and so does that of its
    excess over matched random features, and if neither p-value exceeds ``alpha`` over the number of
    candidates that were tried in the model (Bonferroni).
-6. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
+6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
+   those from which it is more than h seconds away, and none nearer, moves what the model expects:
+   the interval lies above 0 for the events that the piece has and for those that it lacks, and so
+   does its excess over the control donor's; the p-value is at most ``alpha`` over all sites and
+   leads at which a claim may be made; and it is at least a tenth of what the whole counterfactual
+   does. The *lead* of a site is the furthest from which it carries the event.
+7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
    level of a claim, no site can ever be decodable, so such settings are refused. Likewise n pieces
    give no effect a p-value below 2**(1 - n).
 """
@@ -39,9 +45,14 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from leitmotif.errors import ConfigError, ProbeError
 
+LEAST_SHARE = 0.1
+"""Of the total effect; below it residuals touch an event, but do not carry it."""
+
 if TYPE_CHECKING:
     from leitmotif.intervals import Interval
     from leitmotif.tables.candidates import Ranked
+    from leitmotif.tables.interchange import InterchangeRow
+    from leitmotif.tables.interval import IntervalRow
     from leitmotif.tables.probes import ProbeRow
 
 
@@ -134,6 +145,11 @@ class Claims:
         return next(horizon for horizon in self.horizons if self.may_carry(horizon.after))
 
     @property
+    def far(self) -> list[Horizon]:
+        """The horizons that may carry a claim, the nearest first."""
+        return [horizon for horizon in self.horizons if self.may_carry(horizon.after)]
+
+    @property
     def nearest(self) -> Horizon:
         """The nearest horizon of all: what is local is looked for there."""
         return self.horizons[0]
@@ -183,6 +199,36 @@ class Claims:
         far = [row for row in self.decodable(rows) if self.may_carry(row.after)]
         return max(far, key=lambda row: row.partial_r2.mean, default=None)
 
+    def carries(self, row: "InterchangeRow", *, tests: int) -> bool:
+        """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
+        sure = row.nats.p is not None and row.nats.p <= self.level(tests)
+        both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
+        over_control = row.over_control is None or is_above_zero(row.over_control)
+        large = row.share is not None and row.share.mean >= LEAST_SHARE
+        return sure and is_above_zero(row.nats) and both_ways and over_control and large
+
+    def leads(self, rows: Iterable["InterchangeRow"], *, model: str) -> dict[str, float]:
+        """The lead of each site of a model that carries the event from far enough (rule 6).
+
+        ``rows`` are those of all models; sites without such a lead are left out.
+        """
+        curves = [
+            row
+            for row in rows
+            if row.model == model
+            and row.site is not None
+            and row.after is not None
+            and (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
+            and self.may_carry(row.after)
+        ]
+        found: dict[str, float] = {}
+        for row in curves:
+            assert row.site is not None
+            assert row.after is not None
+            if self.carries(row, tests=len(curves)):
+                found[row.site] = max(row.after, found.get(row.site, row.after))
+        return found
+
     def is_chosen(self, q: float) -> bool:
         """Whether a feature with this q-value is chosen (rule 3)."""
         return q <= self.alpha
@@ -220,8 +266,8 @@ def _adds_something(row: "ProbeRow") -> bool:
     return row.partial_r2.low > 0 and (over is None or over.low > 0)
 
 
-def is_above_zero(interval: "Interval | None") -> bool:
-    """Whether something was measured and its interval lies above 0 (rules 4 and 5)."""
+def is_above_zero(interval: "Interval | IntervalRow | None") -> bool:
+    """Whether something was measured and its interval lies above 0 (rules 4 to 6)."""
     return interval is not None and interval.low > 0
 
 

@@ -36,6 +36,18 @@ def test_a_changed_stream_is_what_an_intervention_makes_of_it(
     torch.testing.assert_close(resumed[:, : codes.shape[2], 0], wanted[:, 0], rtol=0, atol=1e-12)
 
 
+def test_only_the_steps_that_are_asked_for_are_read(
+    exact_model: HookedMusicGen, codes: torch.Tensor
+) -> None:
+    site = "layers.0.residual"
+    _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
+    every = exact_model.logits_from(cache[site], 1)
+    some = exact_model.logits_from(cache[site], 1, steps=[7, 2])
+    torch.testing.assert_close(some, every[:, [7, 2]], rtol=0, atol=1e-12)
+    with pytest.raises(ModelError, match="no such steps"):
+        exact_model.logits_from(cache[site], 1, steps=[every.shape[1]])
+
+
 def test_gradients_reach_the_stream(exact_model: HookedMusicGen, codes: torch.Tensor) -> None:
     site = "layers.0.residual"
     _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)

@@ -13,7 +13,7 @@ it h seconds before; if only nearer steps do, it did not, or fetched it later.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -61,13 +61,23 @@ class Exchange:
     donor: Donor
 
 
-def windows_of(events: Sequence[Event], frame_rate: float, every: float) -> list[Window]:
-    """Deciding steps, the whole gap, and both kinds of lead windows ``every`` so many seconds."""
+def windows_of(
+    events: Sequence[Event], frame_rate: float, *, every: float, claimed: Sequence[float] = ()
+) -> list[Window]:
+    """Deciding steps, the whole gap, and lead windows ``every`` so many seconds.
+
+    ``claimed`` has further leads, in seconds, ahead of which steps are exchanged.
+    """
     furthest = max((e.onset - e.gap.start for e in events if e.gap), default=0) / frame_rate
     edges = [round(every * n, 6) for n in range(int(np.ceil(furthest / every)))]
     between = [Window("between", after, round(after + every, 6)) for after in edges]
-    ahead = [Window("ahead", after) for after in edges if after > 0]
-    return [Window("deciding"), Window("gap"), *between, *ahead]
+    leads = sorted({after for after in (*edges, *claimed) if 0 < after < furthest})
+    return [
+        Window("deciding"),
+        Window("gap"),
+        *between,
+        *(Window("ahead", after) for after in leads),
+    ]
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ class _Reader:
 
     def __init__(self, model: MusicModel, events: Sequence[Event], sites: Sequence[str]) -> None:
         self._model, self._events = model, events
+        self._book = model.delays.index(0)
         self._length = max(event.codes.shape[1] for event in events)
         self.own, self._own = self._pass([event.codes for event in events], sites)
         self._donors: dict[Donor, tuple[list[float], Mapping[str, Tensor], list[bool]]] = {}
@@ -176,9 +187,9 @@ class _Reader:
         read = torch.stack([self._padded(piece) for piece in codes])
         logits, cache = self._model.run_with_cache(read, sites=list(sites))
         assert logits is not None
-        book = self._model.delays.index(0)
-        every = list(range(len(codes)))
-        return self._odds(logits[:, book], every), {site: cache[site] for site in sites}
+        frames = [event.frame for event in self._events]
+        at = logits[range(len(codes)), self._book, frames]
+        return self._odds(at, range(len(codes))), {site: cache[site] for site in sites}
 
     def _padded(self, codes: Tensor) -> Tensor:
         """Codes to the common length; what stands after an event changes nothing before it."""
@@ -186,25 +197,26 @@ class _Reader:
         return torch.cat([codes, codes[:, -1:].expand(-1, missing)], dim=1)
 
     def _logits(self, site: str, mixed: Tensor, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, S, V] of the first codebook, by step."""
-        model, book = self._model, self._model.delays.index(0)
+        """Logits [rows, V] of the first codebook at each row's event."""
+        frames = [self._events[row].frame for row in rows]
+        every = range(len(rows))
         block, kind = split_site(site)
         if kind == "residual":
-            return model.logits_from(mixed, block + 1)[:, :, book]
+            # Of the first codebook, which lags behind by nothing, steps are frames.
+            steps = sorted(set(frames))
+            logits = self._model.logits_from(mixed, block + 1, steps=steps)
+            return logits[every, [steps.index(frame) for frame in frames], self._book]
         codes = torch.stack([self._padded(self._events[row].codes) for row in rows])
-        steps, every = range(mixed.shape[1]), range(len(rows))
-        edit = Intervention(site, "replace", mixed, rows=every, steps=steps)
-        return model(codes, interventions=[edit])[:, book]
+        edit = Intervention(site, "replace", mixed, rows=every, steps=range(mixed.shape[1]))
+        return self._model(codes, interventions=[edit])[every, self._book, frames]
 
     def _odds(self, logits: Tensor, rows: Sequence[int]) -> list[float]:
-        """Log-odds of the event's token against its absence's: logits [rows, S, V]."""
-        found = []
-        for number, row in enumerate(rows):
-            event = self._events[row]
-            has, lacks = event.tokens
-            at = logits[number, event.frame].double()
-            found.append(float(at[has] - at[lacks]))
-        return found
+        """Log-odds of each event's token against its absence's: logits [rows, V]."""
+        tokens = [self._events[row].tokens for row in rows]
+        return [
+            float(at[has] - at[lacks])
+            for at, (has, lacks) in zip(logits.double(), tokens, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -258,6 +270,7 @@ class Exchanged:
             slot=slot,
             events=len(moved),
             nats=_row_of(by_track),
+            over_control=self._over_control(exchange, moved),
             share=self._share(moved),
             accuracy=IntervalRow.of(
                 bounded_mean(_values(accuracy), (0.0, 1.0)), 4, n=len(accuracy)
@@ -279,6 +292,13 @@ class Exchanged:
         return IntervalRow.of(
             interval_of(float(x.sum() / y.sum()), ratio, tracks=len(x)), 4, n=len(x)
         )
+
+    def _over_control(self, exchange: Exchange, moved: Mapping[int, float]) -> IntervalRow | None:
+        control = self.moved(replace(exchange, donor="control"))
+        if exchange.donor == "control" or not control:
+            return None
+        excess = {n: value - control[n] for n, value in moved.items() if n in control}
+        return self._half(excess)
 
     def _half(self, moved: Mapping[int, float]) -> IntervalRow | None:
         by_track = self._by_track(moved)

@@ -91,7 +91,7 @@ class Twins:
     def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
         self._world, self._truths = world, truths
         self._bank = None if world is None else SoundBank(world)
-        self._heard_before: dict[tuple[str, int, int, int | None], Samples] = {}
+        self._heard_before: dict[tuple[str, int, int], Samples] = {}
 
     @classmethod
     def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
@@ -103,6 +103,13 @@ class Twins:
             return cls(None, {})
         rows = read_table(corpus / TRUTH, Truth)
         return cls(load_world(world), {row.track_id: row for row in rows})
+
+    @property
+    def decisions(self) -> dict[str, list[bool]]:
+        """Whether the motif returns, slot by slot, of every track whose truth is known."""
+        return {
+            track: [slot.returns for slot in truth.slots] for track, truth in self._truths.items()
+        }
 
     def planted(self, track_id: str, model: MusicModel) -> Planted | None:
         """What is known of a track, at the model's sample rate; None where nothing is."""
@@ -151,16 +158,17 @@ class Twins:
         return self._codes(codec, truth, slot, None)
 
     def _codes(self, codec: AudioEncoder, truth: Truth, slot: int, end: int | None) -> Tensor:
-        key = truth.track_id, slot, codec.sample_rate, end
+        """Codes of a twin up to sample ``end`` of the composed audio; None: the whole of it."""
+        assert self._world is not None
+        key = truth.track_id, slot, codec.sample_rate
         if key not in self._heard_before:
-            self._heard_before[key] = self._heard(truth, slot, codec.sample_rate, end)
-        return codec.encode_audio(self._heard_before[key])[0]
+            self._heard_before[key] = self._heard(truth, slot, codec.sample_rate)
+        rate = self._world.sample_rate
+        stop = None if end is None else _at_rate(end, rate, codec.sample_rate)
+        return codec.encode_audio(self._heard_before[key][:stop])[0]
 
-    def _heard(self, truth: Truth, slot: int, rate: int, end: int | None) -> Samples:
-        """Samples of a track under the cue that says the opposite of ``slot``, up to ``end``.
-
-        ``end`` is a sample of the composed audio; None: the whole piece.
-        """
+    def _heard(self, truth: Truth, slot: int, rate: int) -> Samples:
+        """Samples of a track under the cue that says the opposite of ``slot``."""
         assert self._world is not None
         assert self._bank is not None
         if not 0 <= slot < len(truth.slots):
@@ -175,8 +183,7 @@ class Twins:
         samples, composed_rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
         if rate != composed_rate:
             samples = soxr.resample(samples, composed_rate, rate)
-        stop = None if end is None else _at_rate(end, composed_rate, rate)
-        return np.array(samples[:stop], np.float32)
+        return np.array(samples, np.float32)
 
 
 def _at_rate(samples: int, rate: int, other: int) -> int:

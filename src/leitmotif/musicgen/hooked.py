@@ -120,12 +120,15 @@ class HookedMusicGen(Core):
         residual: Tensor,
         layer: int,
         prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
     ) -> Tensor:
         """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
 
         ``residual`` [B, S, d] is the stream before block ``layer``, as ``stop_at_layer=layer``
         leaves it: what comes before that block need not be computed again. With ``layer`` equal to
-        ``num_layers`` only the final norm and the heads are left. Raises ModelError.
+        ``num_layers`` only the final norm and the heads are left. ``steps`` asks for the logits of
+        some steps only, in this order. Raises ModelError.
 
         >>> _, cache = model.run_with_cache(codes, sites="layers.2.residual", stop_at_layer=3)
         >>> logits = model.logits_from(cache["layers.2.residual"], 3)
@@ -146,6 +149,9 @@ class HookedMusicGen(Core):
             text_mask=conditioning.mask if conditioning else None,
             tap=tap,
         )
+        if steps is not None:
+            _check_steps(steps, hidden.shape[1])
+            hidden = hidden[:, list(steps)]
         logits: Tensor = self.decoder.logits(hidden)
         if not is_finite(logits):
             raise no_numbers("the logits", tap, self.dtype)
@@ -297,3 +303,12 @@ class HookedMusicGen(Core):
         if not is_finite(logits):
             raise no_numbers("the logits", Tap(), self.dtype)
         return undelay(logits.transpose(1, 2), frames)
+
+
+def _check_steps(steps: Sequence[int], length: int) -> None:
+    if not steps or not all(is_integer(step) and 0 <= step < length for step in steps):
+        raise ModelError(
+            "the pass has no such steps",
+            found=f"steps={steps!r}",
+            expected=f"numbers of 0..{length - 1}, at least one",
+        )

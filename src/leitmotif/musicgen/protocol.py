@@ -154,11 +154,13 @@ class MusicModel(Protocol):
         residual: Tensor,
         layer: int,
         prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
     ) -> Tensor:
         """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
 
         ``residual`` [B, S, d] is the stream before block ``layer``, which is the site
-        ``layers.{layer - 1}.residual``. Raises ModelError.
+        ``layers.{layer - 1}.residual``; ``steps`` asks for some steps only. Raises ModelError.
         """
 
     def generate(

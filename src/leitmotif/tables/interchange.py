@@ -1,6 +1,5 @@
 """data/interchange.jsonl: by lead time and site, what a foreign residual makes a model expect."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 from leitmotif.tables.base import Table
@@ -34,6 +33,8 @@ class InterchangeRow(Table):
     events: int
     nats: IntervalRow
     """Mean change of the log-odds towards the counterfactual, by track; ``n`` counts tracks."""
+    over_control: IntervalRow | None
+    """By how much that exceeds the control donor's; null where that was not tried."""
     share: IntervalRow | None
     """Of the total effect; null where that is not clear of 0."""
     accuracy: IntervalRow
@@ -43,16 +44,3 @@ class InterchangeRow(Table):
     """``nats`` of the events that the piece lacks; null for fewer than two tracks, as the next."""
     away: IntervalRow | None
     """``nats`` of those that it has."""
-
-
-def by_lead(
-    rows: Iterable[InterchangeRow], *, model: str, site: str, window: str = "ahead"
-) -> list[InterchangeRow]:
-    """A site's curve over lead time, the nearest first, over all events."""
-    curve = [
-        row
-        for row in rows
-        if (row.model, row.site, row.window, row.donor, row.slot)
-        == (model, site, window, "counterfactual", None)
-    ]
-    return sorted(curve, key=lambda row: row.after or 0.0)
