@@ -218,6 +218,7 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
@@ -291,6 +292,7 @@ def label(track: str) -> Label:
     )
 
 
+@pytest.mark.slow
 def test_another_clip_is_noticed(
     rows: list[InterventionRow], workplace: Path, run_replay: Replay
 ) -> None:
@@ -304,6 +306,7 @@ def test_another_clip_is_noticed(
     assert missing.stderr == f"error: {LOG} has no line 2\n  expected: 1 to 1\n"
 
 
+@pytest.mark.slow
 def test_other_files_than_the_lines_are_refused(
     rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
