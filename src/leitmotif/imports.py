@@ -24,6 +24,7 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
     ``leitmotif``, or of a copy of it. Raises ModuleNotFoundError for a module that is not there.
     """
     files: set[Path] = set()
+    resolved: set[str] = set()
     waiting: list[Path] = []
     for module in modules:
         if not _file_of(module, package):
@@ -35,8 +36,9 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
             continue
         files.add(path)
         names, strings = _mentions(path.read_bytes().decode(), _parent(path, package))
-        for name in names:
+        for name in names - resolved:
             waiting.extend(_on_the_way(name, package))
+        resolved |= names
         files.update(_data_beside(path, strings))
     return sorted(files)
 
@@ -56,9 +58,14 @@ def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
 
 def attributes_read(files: Iterable[Path]) -> set[str]:
     """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
-    sources = [path.read_bytes().decode() for path in files if path.suffix == ".py"]
-    nodes = (node for source in sources for node in _nodes(ast.parse(source)))
-    return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    sources = (path.read_bytes().decode() for path in files if path.suffix == ".py")
+    return set().union(*map(_attributes, sources))
+
+
+@lru_cache(maxsize=1024)
+def _attributes(source: str) -> frozenset[str]:
+    nodes = _nodes(ast.parse(source))
+    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
 
 
 def _on_the_way(module: str, package: Path) -> Iterator[Path]:
@@ -66,13 +73,16 @@ def _on_the_way(module: str, package: Path) -> Iterator[Path]:
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         file = _file_of(".".join(parts[:depth]), package)
-        if file and not (file.name == "__init__.py" and _is_only_a_docstring(file)):
+        if not file:
+            continue
+        if file.name != "__init__.py" or not _is_only_a_docstring(file.read_bytes().decode()):
             yield file
 
 
-def _is_only_a_docstring(path: Path) -> bool:
+@lru_cache(maxsize=1024)
+def _is_only_a_docstring(source: str) -> bool:
     """Whether nothing in a file decides anything."""
-    body = ast.parse(path.read_bytes().decode()).body
+    body = ast.parse(source).body
     return all(
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         for statement in body

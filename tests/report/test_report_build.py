@@ -55,6 +55,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(
     report_folder: Path, made: Made, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
     assert len(set(sounds)) == len(sounds) == 2 * 4  # changed or not, of two pieces and two models
 
 
+@pytest.mark.slow
 def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None:
     made.rejudge(SITE, "none")
     text = Page(built(made, tmp_path / "report") / "index.html").text
@@ -167,6 +169,7 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
         assert "There is nothing to listen to" in Page(path).text
 
 
+@pytest.mark.slow
 def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
     files = made.write()
     rows = read_log(files.log)
@@ -182,6 +185,7 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
     assert "piece_1 not measured" in Page(path).text
 
 
+@pytest.mark.slow
 def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
     made.approaches = [row.model_copy(update={"exploratory": True}) for row in made.approaches]
     made.alignment = [aligned(misaligned="MISALIGNED: planner-1 reads layers.2.residual")]
@@ -217,6 +221,7 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
     assert not list((folder / "pairs").glob("*the-other-cue*"))
 
 
+@pytest.mark.slow
 def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
     made.record()
     folder = built(made, tmp_path / "report")
@@ -240,6 +245,7 @@ def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_p
     assert "under the other cue" not in text
 
 
+@pytest.mark.slow
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:
     material, out = read_material(made.write()), tmp_path / "out"
     out.mkdir()
@@ -255,6 +261,7 @@ def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path)
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_stage_and_the_command_write_the_same_pages(
     made: Made, repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,8 +80,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def entries(folder: Path) -> set[tuple[str, int]]:
     """Finished entries of the work cache, with the time that each was written."""
-    found = (folder / ".leitmotif/activations").glob("*.safetensors")
-    return {(path.name, path.stat().st_mtime_ns) for path in found}
+    files = (folder / ".leitmotif/activations").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.mark.fault(
@@ -130,6 +130,7 @@ def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Pa
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "activations stage", "errors during the run", outcome="stopped, the old result stays"
 )
