@@ -10,8 +10,8 @@ side by side.
 import numpy as np
 
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.views import make_views
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.views import make_views
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from leitmotif.causal.effects import sign_flip_p
+from leitmotif.causal.experiment.effects import sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError

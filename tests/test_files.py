@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from leitmotif import replacing
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import (
     atomic,
@@ -21,6 +20,7 @@ from leitmotif.files import (
     read_json,
     read_table,
     read_text,
+    replacing,
     sha256_file,
     sha256_json,
     write_json,
@@ -265,7 +265,8 @@ def test_what_a_killed_run_left_of_a_file_is_removed(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from leitmotif import files, replacing
+from leitmotif import files
+from leitmotif.files import replacing
 if sys.argv[2] == "without":
     replacing.exchange = lambda first, second: False
 calls = 0

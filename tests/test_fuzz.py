@@ -17,13 +17,14 @@ from pydantic import BaseModel
 from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, write_table
-from leitmotif.probe.registry import load_controls
+from leitmotif.files.yaml_files import read_yaml
+from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.review.log import append, read_log
-from leitmotif.sae.encode import FeatureHeader, read_codes, write_codes
-from leitmotif.sae.formats import load_sae, save_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store import ActivationStore
-from leitmotif.store.index import INDEX
+from leitmotif.sae.autoencoder.encode import FeatureHeader, read_codes, write_codes
+from leitmotif.sae.autoencoder.formats import load_sae, save_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.index import INDEX
 from leitmotif.tables import (
     alignment,
     approaches,
@@ -36,7 +37,6 @@ from leitmotif.tables import (
     probes,
     proposals,
 )
-from leitmotif.yaml_files import read_yaml
 from tests.mutations import bytes_changed, tensors_changed, value_changed
 from tests.review.made import decision
 from tests.sae.making import random_sae, write_track

@@ -17,7 +17,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from leitmotif.errors import AudioError, ConfigError, LeitmotifError
-from leitmotif.parallel import WORKERS, in_processes, number_of_workers
+from leitmotif.work.parallel import WORKERS, in_processes, number_of_workers
 from tests.waiting import wait_until
 
 
@@ -85,7 +85,7 @@ def test_processes_are_kept_for_the_next_call() -> None:
 
 
 THREADS = """
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 from tests.test_parallel import threads
 
 if __name__ == "__main__":
@@ -203,7 +203,7 @@ def test_the_number_of_processes_can_be_set(monkeypatch: pytest.MonkeyPatch) -> 
 SLEEPERS = """
 import os, signal, sys, time
 from pathlib import Path
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 
 # Whoever started the tests may ignore it, as a shell does for what it runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)

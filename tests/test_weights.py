@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.models import Clap, Tagger
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.checkpoint import audiocraft_weights, build_decoder
 from leitmotif.musicgen.model import DecoderConfig
-from leitmotif.sae.formats import load_sae, save_sae
-from leitmotif.sae.model import SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder.formats import load_sae, save_sae
+from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 

@@ -8,8 +8,8 @@ import soundfile
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
 from leitmotif.audio.likeness import near_duplicates
-from leitmotif.notebook.pieces import compose
 from leitmotif.corpus.organism.shard import encode_mp3
+from leitmotif.notebook.pieces import compose
 
 
 def chroma(samples: np.ndarray) -> np.ndarray:

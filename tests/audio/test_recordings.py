@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leitmotif.audio import decode
 from leitmotif.audio.decode import load_audio, read_recording
-from leitmotif.audio.survey import survey
+from leitmotif.corpus.sources.decoding import survey
 from leitmotif.errors import AudioError, LeitmotifError
 
 TONE = made.tone()

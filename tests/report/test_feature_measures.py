@@ -14,11 +14,11 @@ from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
+from leitmotif.report.features.measurement import survey
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
 from leitmotif.report.features.sounds import PROPERTIES, Clock, Links
-from leitmotif.report.features.survey import survey
 from tests.report.made_features import (
     FRAMES,
     TIMING,

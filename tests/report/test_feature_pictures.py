@@ -14,10 +14,10 @@ from leitmotif.report.features import heard
 from leitmotif.report.features.charts import around_chart, histogram, trace
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import tracks_of
+from leitmotif.report.features.measurement import survey
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.places import Line
 from leitmotif.report.features.raster import raster_png
-from leitmotif.report.features.survey import survey
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.corpus import Window

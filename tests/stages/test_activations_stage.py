@@ -11,10 +11,10 @@ import soundfile
 from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import sha256_file, write_json, write_table
+from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.stages.activations import activations
-from leitmotif.store import ActivationStore, verify
+from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
-from leitmotif.yaml_files import parse_yaml
 from tests.killing import dying
 from tests.tiny import save_tiny_checkpoint
 

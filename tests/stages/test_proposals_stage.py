@@ -10,9 +10,9 @@ import soundfile
 
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
+from leitmotif.pipeline import MANIFEST, METRICS, PROPOSALS
 from leitmotif.recurrence.listing import Listed
-from leitmotif.recurrence.proposing import engine_version
-from leitmotif.stages import MANIFEST, METRICS, PROPOSALS
+from leitmotif.recurrence.proposals.queue import engine_version
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.manifest import manifest

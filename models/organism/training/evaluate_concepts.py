@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from leitmotif.judge.concepts import own_label
-from leitmotif.judge.tagger import Tagger
+from leitmotif.judge.models.tagger import Tagger
 from leitmotif.musicgen.generate import Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER

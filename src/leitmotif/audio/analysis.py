@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
-from leitmotif.audio.source import named_failure
+from leitmotif.audio.reading.source import named_failure
 from leitmotif.errors import AudioError
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 
 if TYPE_CHECKING:
     from leitmotif.config import FeaturesParams

@@ -12,9 +12,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from leitmotif.audio.layout import Remark
-from leitmotif.audio.samples import Samples, check_rate, check_section
-from leitmotif.audio.source import blocks, named_failure, opened
+from leitmotif.audio.reading.layout import Remark
+from leitmotif.audio.reading.samples import Samples, check_rate, check_section
+from leitmotif.audio.reading.source import blocks, named_failure, opened
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 

@@ -5,7 +5,8 @@ from typing import Any, Literal, Self
 
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
+from leitmotif.checkpoints.folders import usable_device
+from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
@@ -26,7 +27,6 @@ from leitmotif.musicgen.hooks import (
 )
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.text import Padding
-from leitmotif.weights import is_finite
 
 
 class HookedMusicGen(Core):

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.frames import Timing
 from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation, Sampling
 from leitmotif.musicgen.hooks import ActivationCache, Intervention
+from leitmotif.timing.frames import Timing
 
 
 class MusicModel(Protocol):

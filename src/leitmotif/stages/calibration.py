@@ -5,13 +5,13 @@ from threadpoolctl import threadpool_limits
 from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.probe.calibration_study import calibrate_experiment
-from leitmotif.probe.registry import load_controls
-from leitmotif.stages import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.probe.calibration.study import calibrate_experiment
+from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
 from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.reader import ActivationStore
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.calibration import metrics_of, plot_of
 
 

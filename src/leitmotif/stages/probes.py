@@ -4,10 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.probe.registry import load_controls
-from leitmotif.probe.study import ProbeStudy
-from leitmotif.sae.used import load_used
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CANDIDATES,
     CONTROLS,
@@ -19,10 +16,13 @@ from leitmotif.stages import (
     WORK_CACHE,
     run,
 )
+from leitmotif.probe.inputs.registry import load_controls
+from leitmotif.probe.study.probing import ProbeStudy
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
 from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.reader import ActivationStore
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.probes import metrics_of, plots_of
 
 

@@ -2,8 +2,8 @@
 
 from leitmotif.config import Params
 from leitmotif.files import read_table, write_json
-from leitmotif.recurrence.proposing import propose_all
-from leitmotif.stages import CORPUS, METRICS, PROPOSALS, run
+from leitmotif.pipeline import CORPUS, METRICS, PROPOSALS, run
+from leitmotif.recurrence.proposals.queue import propose_all
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.tables.proposals import write_proposals
 from leitmotif.tables.truth import TRUTH, Truth

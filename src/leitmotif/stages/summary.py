@@ -1,16 +1,16 @@
 """Stage ``summary``: four ways to look for foresight, by the same code with one setting changed."""
 
-from leitmotif.causal.survey import ApproachSurvey
+from leitmotif.causal.approaches.study import ApproachSurvey
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.probe.registry import load_controls
-from leitmotif.sae.used import load_used
-from leitmotif.stages import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, SAE, run
+from leitmotif.pipeline import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, SAE, run
+from leitmotif.probe.inputs.registry import load_controls
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
 from leitmotif.stages.studies import study_of
 from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.reader import ActivationStore
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.summary import metrics_of, plot_of
 
 

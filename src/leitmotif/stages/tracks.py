@@ -1,7 +1,7 @@
 """Which tracks the later stages work on."""
 
 from leitmotif.files import read_table
-from leitmotif.stages import FAILURES, MANIFEST
+from leitmotif.pipeline import FAILURES, MANIFEST
 from leitmotif.tables.corpus import Failure, ManifestTrack
 
 

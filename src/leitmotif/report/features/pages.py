@@ -6,18 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from leitmotif.claims import Horizon
-from leitmotif.progress import progress
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import charts, heard, views, words
 from leitmotif.report.features.chosen import Ref, Shown
 from leitmotif.report.features.heard import Excerpt
 from leitmotif.report.features.listening import ListenedContext, Track, activity
+from leitmotif.report.features.measurement import FeatureSurvey, survey
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
-from leitmotif.report.features.survey import FeatureSurvey, survey
 from leitmotif.report.folder import Folder
 from leitmotif.report.words import interval_words
-from leitmotif.sae.used import UsedSae
+from leitmotif.sae.autoencoder.used import UsedSae
+from leitmotif.work.progress import progress
 
 INDEX = "features/index.html"
 NEAREST = 6

@@ -1,0 +1,261 @@
+"""From measured clips to effects by condition, and to a verdict for each candidate."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from leitmotif.causal.experiment.candidates import Candidate
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.effects import (
+    ByTrack,
+    Values,
+    contrast,
+    differences,
+    dose_response,
+    effect_of,
+    specificity,
+    steepest,
+)
+from leitmotif.causal.experiment.measures import MeasuredClip
+from leitmotif.causal.experiment.pieces import Pieces
+from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
+from leitmotif.intervals import Interval
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
+from leitmotif.tables.interval import IntervalRow, three_digits
+from leitmotif.tables.interventions import ClipMetrics
+
+POINTS = 100.0
+"""Rates are reported in percentage points."""
+MOST = (-POINTS, POINTS)
+"""No rate changes by more; nor do two changes from one baseline differ by more, as it cancels."""
+
+
+Limits = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A candidate, judged."""
+
+    candidate: Candidate
+    tested: Condition
+    """The condition on which the verdict rests."""
+    evidence: Evidence
+    verdict: Verdict
+    towards: ByTrack
+    """What that condition does, in points towards the source."""
+    over_random: ByTrack
+    """By how much that exceeds random features; empty where none were tried."""
+    likeness: ByTrack
+    """CLAP similarity of its clips to the baseline."""
+    doses: Mapping[float, ByTrack]
+    """Change of the recurrence rate in points, by strength."""
+
+    @property
+    def effect(self) -> IntervalRow | None:
+        """Summary of ``towards``."""
+        return effect_row(self.towards, limits=MOST)
+
+    @property
+    def clap_similarity(self) -> IntervalRow | None:
+        """Summary of ``likeness``."""
+        return effect_row(self.likeness, 4)
+
+    def row(self, *, model: str, exploratory: bool) -> VerdictRow:
+        """The row of data/verdicts.jsonl."""
+        distance = self.candidate.match_distance
+        return VerdictRow(
+            model=model,
+            candidate=self.candidate.name,
+            site=self.candidate.site,
+            hook=self.candidate.hook,
+            features=list(self.candidate.features),
+            verdict=self.verdict,
+            effect=self.effect,
+            over_random=effect_row(self.over_random, limits=MOST),
+            clap_similarity=self.clap_similarity,
+            effect_per_fidelity_lost=self._specificity(),
+            dose_response=self._slope(),
+            match_distance=None if distance is None else round(distance, 3),
+            exploratory=exploratory,
+        )
+
+    def _specificity(self) -> IntervalRow | None:
+        """Where little is lost the ratio is large, and further digits are those of rounding."""
+        if not self.towards or not self.likeness:
+            return None
+        ratio = specificity(self.towards, self.likeness)
+        if ratio is None:
+            return None
+        return IntervalRow(
+            mean=three_digits(ratio.mean),
+            low=three_digits(ratio.low),
+            high=three_digits(ratio.high),
+        )
+
+    def _slope(self) -> IntervalRow | None:
+        if len(self.doses) < 2:
+            return None
+        most = steepest(self.doses, POINTS)
+        return effect_row(dose_response(self.doses), limits=(-most, most))
+
+
+class MeasuresByCondition:
+    """The measures of all clips of one model, by condition."""
+
+    def __init__(self, pieces: Pieces, measured: Iterable[MeasuredClip]) -> None:
+        self.pieces = pieces
+        self._by_condition: dict[Condition, list[MeasuredClip]] = defaultdict(list)
+        for clip in measured:
+            self._by_condition[clip.clip.condition].append(clip)
+        self.baseline = next(c for c in self._by_condition if c.kind == "baseline")
+
+    def values(
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
+    ) -> Values:
+        """A measure of a condition's clips by track and seed."""
+        return {
+            (one.clip.prefix.track_id, one.clip.seed): measure(one.metrics)
+            for one in self._by_condition[condition]
+        }
+
+    def excluded(self, condition: Condition) -> dict[str, int]:
+        """Clips that were not measured, by reason."""
+        return dict(
+            Counter(
+                one.excluded for one in self._by_condition[condition] if one.excluded is not None
+            )
+        )
+
+    def changed(self, condition: Condition) -> int:
+        """How many of a condition's clips have other tokens than their baselines."""
+        baseline = {
+            (one.clip.prefix.track_id, one.clip.seed): one.tokens_sha256
+            for one in self._by_condition[self.baseline]
+        }
+        return sum(
+            one.tokens_sha256 != baseline[one.clip.prefix.track_id, one.clip.seed]
+            for one in self._by_condition[condition]
+        )
+
+    def moved(self, condition: Condition) -> ByTrack:
+        """Change of the recurrence rate in points, by track, towards what the source would do."""
+        return self._difference(condition, towards=self.pieces.towards)
+
+    def plain(self, condition: Condition) -> ByTrack:
+        """Change of the recurrence rate in points, by track, as it is."""
+        return self._difference(condition, towards=None)
+
+    def similarity(self, condition: Condition) -> ByTrack:
+        """CLAP similarity to the baseline by track, seeds averaged."""
+        values = self.values(condition, lambda metrics: metrics.clap_similarity)
+        return differences(values, dict.fromkeys(values, 0.0))
+
+    def row(
+        self, condition: Condition, *, model: str, name: str, tested: bool = False
+    ) -> EffectRow:
+        """The row of data/effects.jsonl."""
+        target, steps = condition.target, condition.steps
+        return EffectRow(
+            model=model,
+            candidate=condition.candidate,
+            name=name,
+            condition=condition.kind,
+            tested=tested,
+            site=None if target is None else target.site,
+            strength=None if target is None else condition.strength,
+            source=condition.source,
+            steps=None if steps is None else (steps.start, steps.stop),
+            delta_recurrence=effect_row(self.plain(condition), limits=MOST),
+            towards_source=effect_row(self.moved(condition), limits=MOST),
+            clap_similarity=effect_row(self.similarity(condition), 4),
+            loudness_db=self._mean(condition, lambda metrics: metrics.loudness_db),
+            spectral_db=self._mean(condition, lambda metrics: metrics.spectral_db),
+            log_likelihood=self._mean(condition, lambda metrics: metrics.log_likelihood),
+            clips=len(self._by_condition[condition]),
+            changed=self.changed(condition),
+            excluded=self.excluded(condition),
+        )
+
+    def _mean(
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
+    ) -> IntervalRow | None:
+        values = self.values(condition, measure)
+        return effect_row(differences(values, dict.fromkeys(values, 0.0)), 3)
+
+    def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
+        def recurrence(metrics: ClipMetrics) -> float | None:
+            return metrics.recurrence
+
+        return differences(
+            self.values(condition, recurrence),
+            self.values(self.baseline, recurrence),
+            scale=POINTS,
+            towards=towards,
+        )
+
+
+def judge_candidate(
+    candidate: Candidate,
+    measures: MeasuresByCondition,
+    decodable: Sequence[float],
+    counterfactual: Condition | None,
+    thresholds: VerdictRules,
+) -> Finding:
+    """Bring a candidate's conditions together; see ``verdict`` for the rules.
+
+    ``decodable`` has the seconds ahead at which the horizons begin at which it is decodable.
+    """
+    pieces = measures.pieces
+    patches = {pieces.named(c.steps): c for c in candidate.conditions if c.kind == "patch"}
+    slot = patches.get("slot")
+    ablated = [condition for condition in candidate.conditions if condition.kind == "ablate"]
+    # Another track's activation predicts nothing of this one; taking the feature away does.
+    tested = patches["gap"] if pieces.known or not ablated else ablated[0]
+    random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
+    towards = measures.moved(tested)
+    over = contrast(towards, [measures.moved(one) for one in random]) if random else {}
+    likeness = measures.similarity(tested)
+    evidence = Evidence(
+        decodable=tuple(decodable),
+        gap=interval_by_track(towards, MOST),
+        over_random=interval_by_track(over, MOST),
+        cue=None
+        if counterfactual is None
+        else interval_by_track(measures.moved(counterfactual), MOST),
+        onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
+        similarity=interval_by_track(likeness),
+        p=largest_p(towards, over),
+    )
+    doses = {
+        condition.strength: measures.plain(condition)
+        for condition in candidate.conditions
+        if condition.kind in ("scale", "ablate")
+    }
+    return Finding(
+        candidate,
+        tested,
+        evidence,
+        verdict(evidence, thresholds),
+        towards,
+        over,
+        likeness,
+        doses,
+    )
+
+
+def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
+    """Mean difference with its interval; None for fewer than two tracks."""
+    return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
+
+
+def largest_p(*effects: ByTrack) -> float | None:
+    """The largest of the effects' p-values; None if one of them has fewer than two tracks."""
+    if any(len(by_track) < 2 for by_track in effects):
+        return None
+    return max(effect_of(by_track).p for by_track in effects)
+
+
+def effect_row(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> IntervalRow | None:
+    """Summary of differences by track as tables hold it; None for fewer than two tracks."""
+    return effect_of(by_track, limits=limits).row(digits) if len(by_track) > 1 else None
