@@ -73,9 +73,9 @@ def test_an_edit_of_what_decides_nothing_keeps_finished_work(
 def test_moving_a_line_between_files_changes_the_version(package: Path) -> None:
     edit(package / "errors.py")
     before = code_version("leitmotif.files", package=package)
-    for name in ("errors.py", "files.py"):
+    for name in ("errors.py", "files/texts.py"):
         shutil.copy(PACKAGE / name, package / name)
-    edit(package / "files.py")
+    edit(package / "files" / "texts.py")
     assert code_version("leitmotif.files", package=package) != before
 
 

@@ -1,4 +1,4 @@
-"""``leitmotif results``, ``report``, ``verify`` and ``replay``: what a run left, and checks of it."""
+"""``leitmotif verify``, ``report``, ``results`` and ``replay``: what a run left, and checks."""
 
 from pathlib import Path
 from typing import Annotated
