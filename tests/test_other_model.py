@@ -32,7 +32,7 @@ from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.intervals import Interval
-from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.intervention import Intervention
 from leitmotif.probe.estimators.experiment import ProbeSettings, probe_sites
 from leitmotif.probe.inputs.controls import LocalEnergy, Position
 from leitmotif.probe.inputs.registry import ControlSettings

@@ -14,7 +14,7 @@ from leitmotif.errors import ModelError
 from leitmotif.sites import split_site
 
 if TYPE_CHECKING:
-    from leitmotif.musicgen.hooks import Half, Intervention
+    from leitmotif.musicgen.intervention import Half, Intervention
 
 
 @dataclass(frozen=True)

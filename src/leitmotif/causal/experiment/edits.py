@@ -13,7 +13,7 @@ from torch import Tensor
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.targets import join
 from leitmotif.musicgen import Intervention
-from leitmotif.musicgen.hooks import Edit
+from leitmotif.musicgen.intervention import Edit
 
 
 @dataclass(frozen=True, eq=False)

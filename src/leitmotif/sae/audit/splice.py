@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.errors import ModelError
 from leitmotif.intervals import Interval, track_weights, with_estimate
-from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sae.audit.measured import interval, ratios

@@ -16,7 +16,7 @@ from leitmotif.audio.decode import load_audio, verify_audio
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
 from leitmotif.files.provenance import code_version, library_versions
-from leitmotif.musicgen.hooks import require_sites
+from leitmotif.musicgen.choice import require_sites
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.cache.entries import Entry, WorkCache, place
