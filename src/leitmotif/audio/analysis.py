@@ -51,18 +51,18 @@ def analyse_tracks(
 def _analyse(
     params: "FeaturesParams", sources: Sequence[Recording]
 ) -> list[TrackAnalysis | AudioError]:
-    found: list[TrackAnalysis | AudioError] = []
+    analysed: list[TrackAnalysis | AudioError] = []
     for source in sources:
         try:
             with named_failure(source.path):
-                found.append(
+                analysed.append(
                     analyse_track(
                         source.path, track_id=source.track_id, sha256=source.sha256, params=params
                     )
                 )
         except AudioError as error:
-            found.append(error)
-    return found
+            analysed.append(error)
+    return analysed
 
 
 def analyse_track(

@@ -27,6 +27,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.decode import rms_dbfs
 from leitmotif.audio.reading.samples import Samples, check_samples
 from leitmotif.errors import LeitmotifError
@@ -72,6 +73,7 @@ def extract_features(samples: Samples) -> Features:
         raise LeitmotifError(
             "these samples are too few", found=len(samples), expected=f"{HOP} or more"
         )
+    lock_compiled()
     chroma, tuning_cents = _chroma(samples, frames)
     return Features(chroma, frame_energy(samples), _onset(samples, frames), tuning_cents)
 

@@ -76,6 +76,18 @@ class InterventionsParams(Settings):
         return doses
 
 
+class InterchangeParams(Settings):
+    """How residuals are exchanged between pieces that are read; see docs/stages/interchange.md."""
+
+    tracks: Annotated[int, Field(ge=2)]
+    """Number of pieces; as many as can be have each combination of decisions."""
+    lead_seconds: Annotated[float, Field(gt=0)]
+    """Resolution of the curve over lead time: residuals are exchanged in stretches of this
+    length."""
+    rows: Annotated[int, Field(ge=1)]
+    """Number of events that are read at once."""
+
+
 class SummaryParams(Settings):
     """Which ways to look for foresight are compared."""
 

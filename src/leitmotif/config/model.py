@@ -50,6 +50,12 @@ class ModelParams(Settings):
             )
         return watch
 
+    def beside(self, name: str) -> "ModelParams":
+        """The settings of another model that is compared with this one: a folder, or this one."""
+        if name == self.name:
+            return self
+        return self.model_copy(update={"name": name, "revision": None, "watch": name})
+
     @property
     def dtype_beside(self) -> Literal["float64", "float32"]:
         """Precision of the codec, the autoencoders and the judges."""

@@ -13,6 +13,7 @@ from leitmotif.config.corpus import (
     OrganismCorpus,
 )
 from leitmotif.config.interventions import (
+    InterchangeParams,
     InterventionsParams,
     JudgeParams,
     ReportParams,
@@ -40,6 +41,7 @@ class Params(Settings):
     probes: ProbesParams
     calibration: CalibrationParams
     judge: JudgeParams
+    interchange: InterchangeParams
     interventions: InterventionsParams
     summary: SummaryParams
     report: ReportParams

@@ -60,7 +60,7 @@ class FeatureCandidates:
         self, store: ActivationStore, used: Sequence[UsedSae], encoded: Path, *, seed: int
     ) -> None:
         self._store, self._encoded, self._seed = store, encoded, seed
-        self._used = {one.hook.name: one for one in used}
+        self._used = {used_sae.hook.name: used_sae for used_sae in used}
         self._known: dict[str, Mapping[str, NDArray[np.float64]]] = {}
         self._rests: dict[str, torch.Tensor] = {}
 
@@ -69,8 +69,8 @@ class FeatureCandidates:
         if hook is None:
             rest = self._rest(site)
             return Coordinates(site, features, rest[list(features)])
-        one = self._used[hook]
-        return SaeFeatures(one.sae, features, hook, one.hook.checkpoint.sha256, at=site)
+        used = self._used[hook]
+        return SaeFeatures(used.sae, features, hook, used.hook.checkpoint.sha256, at=site)
 
     def candidate(
         self,
@@ -87,15 +87,15 @@ class FeatureCandidates:
         ``random`` controls are drawn, each of as many features, matched one by one in firing rate
         and norm, none of them among ``avoid``. Raises ModelError where too few are alike.
         """
-        first, features = chosen[0], tuple(one.feature for one in chosen)
+        first, features = chosen[0], tuple(ranked.feature for ranked in chosen)
         drawn: list[set[int]] = [set() for _ in range(random)]
         furthest = 0.0
         for feature in features if random else ():
-            taken = {*avoid, *features, *(f for one in drawn for f in one)}
-            found = self._matched(first, feature, random, sorted(taken))
-            furthest = max(furthest, *found.distances)
-            for one, other in zip(drawn, found.features, strict=True):
-                one.add(other)
+            taken = {*avoid, *features, *(f for group in drawn for f in group)}
+            matched = self._matched(first, feature, random, sorted(taken))
+            furthest = max(furthest, *matched.distances)
+            for group, other in zip(drawn, matched.features, strict=True):
+                group.add(other)
         label = first.hook or first.site
         numbers = (
             "+".join(map(str, features)) if len(features) <= 3 else f"{len(features)} features"
@@ -107,7 +107,9 @@ class FeatureCandidates:
             doses=doses,
             source=pieces.source,
             random=[
-                self.target(first.site, first.hook, tuple(sorted(one))) for one in drawn if one
+                self.target(first.site, first.hook, tuple(sorted(group)))
+                for group in drawn
+                if group
             ],
             local=None if local is None else self.target(local.site, local.hook, (local.feature,)),
             steps=pieces.window("gap"),
@@ -168,14 +170,18 @@ def condition_names(candidate: Candidate, pieces: Pieces) -> dict[Condition, str
     """Such as ``patch_gap``, ``scale_gap_-2`` or ``random_feature_gap_1``, by condition."""
     names = {}
     among = candidate.conditions
-    for one in among:
-        name = f"{one.kind}_{pieces.named(one.steps)}"
-        alike = [other for other in among if (other.kind, other.steps) == (one.kind, one.steps)]
-        if one.kind == "scale":
-            name += f"_{one.strength:g}"
+    for condition in among:
+        name = f"{condition.kind}_{pieces.named(condition.steps)}"
+        alike = [
+            other
+            for other in among
+            if (other.kind, other.steps) == (condition.kind, condition.steps)
+        ]
+        if condition.kind == "scale":
+            name += f"_{condition.strength:g}"
         elif len(alike) > 1:
-            name += f"_{alike.index(one) + 1}"
-        names[one] = name
+            name += f"_{alike.index(condition) + 1}"
+        names[condition] = name
     return names
 
 
@@ -184,7 +190,7 @@ def by_site(chosen: Sequence[Ranked]) -> list[Ranked]:
     if not chosen:
         raise ProbeError("there is no feature to choose from")
     counts: dict[str, int] = {}
-    for one in chosen:
-        counts[one.site] = counts.get(one.site, 0) + 1
+    for feature in chosen:
+        counts[feature.site] = counts.get(feature.site, 0) + 1
     best = max(counts, key=lambda site: counts[site])
     return [feature for feature in chosen if feature.site == best]

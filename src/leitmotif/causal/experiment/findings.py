@@ -115,27 +115,29 @@ class MeasuresByCondition:
     ) -> Values:
         """A measure of a condition's clips by track and seed."""
         return {
-            (one.clip.prefix.track_id, one.clip.seed): measure(one.metrics)
-            for one in self._by_condition[condition]
+            (measured.clip.prefix.track_id, measured.clip.seed): measure(measured.metrics)
+            for measured in self._by_condition[condition]
         }
 
     def excluded(self, condition: Condition) -> dict[str, int]:
         """Clips that were not measured, by reason."""
         return dict(
             Counter(
-                one.excluded for one in self._by_condition[condition] if one.excluded is not None
+                measured.excluded
+                for measured in self._by_condition[condition]
+                if measured.excluded is not None
             )
         )
 
     def changed(self, condition: Condition) -> int:
         """How many of a condition's clips have other tokens than their baselines."""
         baseline = {
-            (one.clip.prefix.track_id, one.clip.seed): one.tokens_sha256
-            for one in self._by_condition[self.baseline]
+            (measured.clip.prefix.track_id, measured.clip.seed): measured.tokens_sha256
+            for measured in self._by_condition[self.baseline]
         }
         return sum(
-            one.tokens_sha256 != baseline[one.clip.prefix.track_id, one.clip.seed]
-            for one in self._by_condition[condition]
+            measured.tokens_sha256 != baseline[measured.clip.prefix.track_id, measured.clip.seed]
+            for measured in self._by_condition[condition]
         )
 
     def moved(self, condition: Condition) -> ByTrack:
@@ -214,7 +216,7 @@ def judge_candidate(
     tested = patches["gap"] if pieces.known or not ablated else ablated[0]
     random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
     towards = measures.moved(tested)
-    over = contrast(towards, [measures.moved(one) for one in random]) if random else {}
+    over = contrast(towards, [measures.moved(condition) for condition in random]) if random else {}
     likeness = measures.similarity(tested)
     evidence = Evidence(
         decodable=tuple(decodable),

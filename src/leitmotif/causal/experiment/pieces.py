@@ -70,10 +70,10 @@ class Pieces:
 
     def window(self, name: str) -> range | None:
         """The steps of a named window, which all pieces share; raises ProbeError if they do not."""
-        found = {piece.windows[name] for piece in self.pieces}
-        if len(found) != 1:
-            raise ProbeError(f"the pieces do not agree on where the {name} is", found=found)
-        return found.pop()
+        windows = {piece.windows[name] for piece in self.pieces}
+        if len(windows) != 1:
+            raise ProbeError(f"the pieces do not agree on where the {name} is", found=windows)
+        return windows.pop()
 
     def named(self, steps: range | None) -> str:
         """Name of the window that has these steps; raises KeyError."""

@@ -56,9 +56,7 @@ class Study:
         cache: Path,
     ) -> None:
         self.params, self.settings, self.name = params, params.interventions, name
-        own = name == params.model.name
-        other = params.model.model_copy(update={"name": name, "revision": None, "watch": name})
-        self.model_params = params.model if own else other
+        self.model_params = params.model.beside(name)
         self.model = shared_model(self.model_params)
         codec = CachedCodec(self.model, cache)
         self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)

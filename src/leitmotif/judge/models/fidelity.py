@@ -7,6 +7,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.decode import rms_dbfs
 from leitmotif.audio.reading.samples import Samples
 from leitmotif.errors import ModelError
@@ -94,6 +95,7 @@ def fidelities(
 
 
 def _mel_db(clip: Samples, sample_rate: int) -> NDArray[np.float64]:
+    lock_compiled()
     mel = librosa.feature.melspectrogram(
         y=clip.astype(np.float64), sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS
     )

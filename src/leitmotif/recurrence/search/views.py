@@ -20,6 +20,7 @@ import soxr
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.reading.samples import Samples
 from leitmotif.errors import AudioError
 
@@ -173,6 +174,7 @@ def _shifted(roll: Array, semitones: int) -> Array:
 def _spectrum(samples: Samples, sample_rate: int, filter_scale: float) -> Array:
     """Constant-Q magnitudes [252, frames] at 50 frames per second, three bins per semitone from
     C1."""
+    lock_compiled()
     halved = soxr.resample(samples.astype(np.float64), sample_rate, _RATE, quality="HQ")
     bins = 12 * _BINS_PER_PITCH
     tuning = librosa.estimate_tuning(y=halved, sr=_RATE, bins_per_octave=bins, resolution=0.01)
