@@ -14,7 +14,7 @@ from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
-from leitmotif.report.features.measurement import survey
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
@@ -313,7 +313,7 @@ def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
             exploratory=False,
         )
         tracemalloc.start()
-        found = survey(
+        found = measure(
             [2, 9, 30],
             tracks,
             encoded=tmp_path / "sae",

@@ -14,7 +14,7 @@ from leitmotif.report.features import heard
 from leitmotif.report.features.charts import around_chart, histogram, trace
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import tracks_of
-from leitmotif.report.features.measurement import survey
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.places import Line
 from leitmotif.report.features.raster import raster_png
@@ -64,7 +64,7 @@ def test_charts_of_a_feature_that_is_never_active_are_empty_and_finite(tmp_path:
         [row], tmp_path / "features", [], [coverage("track_0")], timing=TIMING, exploratory=False
     )
     places = {"encoded": tmp_path / "sae", "features": tmp_path / "features"}
-    found = survey([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
+    found = measure([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
     assert found.moments == []
     assert found.clock == 0
     for chart in (around_chart(found.around), histogram(found.density)):

@@ -26,7 +26,7 @@ from leitmotif.work.progress import progress
 
 
 @dataclass(frozen=True)
-class ApproachSurvey:
+class ApproachStudy:
     """Runs the approaches that ``summary.approaches`` names on one experiment.
 
     Parameters

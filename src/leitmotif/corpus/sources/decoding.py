@@ -14,7 +14,7 @@ from leitmotif.work.parallel import in_processes
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class Decoded:
     """A recording that was decoded from beginning to end."""
 
     seconds: float
@@ -24,7 +24,7 @@ class Surveyed:
     remark: Remark | None
 
 
-def survey(path: Path) -> Surveyed:
+def decode_whole(path: Path) -> Decoded:
     """Decode a recording in blocks, however long it is; raises AudioError as ``decode`` does."""
     with named_failure(path), opened(path) as source:
         digest = hashlib.sha256(f"{source.sample_rate} {source.channels} ".encode())
@@ -32,16 +32,16 @@ def survey(path: Path) -> Surveyed:
         for block in blocks(source):
             frames += len(block)
             digest.update(np.ascontiguousarray(block).data)
-        return Surveyed(frames / source.sample_rate, digest.hexdigest(), source.remark)
+        return Decoded(frames / source.sample_rate, digest.hexdigest(), source.remark)
 
 
-def survey_all(paths: Sequence[Path]) -> Iterator[Surveyed | AudioError]:
-    """Survey each recording, side by side, in their order; what cannot be used gives its error."""
-    return in_processes(_tried, paths)
+def decode_all(paths: Sequence[Path]) -> Iterator[Decoded | AudioError]:
+    """Decode each recording, side by side, in their order; what cannot be used gives its error."""
+    return in_processes(_decoded_or_error, paths)
 
 
-def _tried(path: Path) -> Surveyed | AudioError:
+def _decoded_or_error(path: Path) -> Decoded | AudioError:
     try:
-        return survey(path)
+        return decode_whole(path)
     except AudioError as error:
         return error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.audio.reading.source import open_regular
-from leitmotif.corpus.sources.decoding import Surveyed, survey_all
+from leitmotif.corpus.sources.decoding import Decoded, decode_all
 from leitmotif.corpus.sources.finding import SUFFIXES, FoundFile, find_recordings
 from leitmotif.corpus.sources.notes import Duplicates, note_of
 from leitmotif.errors import AudioError, CorpusError
@@ -54,8 +54,8 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         for file, track_id in progress(zip(files, ids, strict=True), "copying", total=len(files))
     ]
     usable = [copy for copy in copies if isinstance(copy, _Copied)]
-    surveyed = iter(
-        progress(survey_all([copy.target for copy in usable]), "decoding", total=len(usable))
+    decoded = iter(
+        progress(decode_all([copy.target for copy in usable]), "decoding", total=len(usable))
     )
     tracks: list[CorpusTrack] = []
     failures: list[Failure] = []
@@ -65,7 +65,7 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         if isinstance(copy, Failure):
             failures.append(copy)
             continue
-        outcome = next(surveyed)
+        outcome = next(decoded)
         if isinstance(outcome, AudioError):
             copy.target.unlink()
             failures.append(_undecoded(copy, outcome))
@@ -150,14 +150,14 @@ def _undecoded(copy: _Copied, error: AudioError) -> Failure:
     )
 
 
-def _track(copy: _Copied, surveyed: Surveyed, duplicates: Duplicates) -> CorpusTrack:
+def _track(copy: _Copied, decoded: Decoded, duplicates: Duplicates) -> CorpusTrack:
     return CorpusTrack(
         track_id=copy.track_id,
         path=f"audio/{copy.name}",
         sha256=copy.sha256,
         bytes=copy.target.stat().st_size,
-        seconds=surveyed.seconds,
+        seconds=decoded.seconds,
         tags=[],
         licence=None,
-        duplicate_of=duplicates.first(surveyed.samples_sha256, copy.track_id),
+        duplicate_of=duplicates.first(decoded.samples_sha256, copy.track_id),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from leitmotif.corpus.sources.archive import unpack
-from leitmotif.corpus.sources.decoding import Surveyed, survey_all
+from leitmotif.corpus.sources.decoding import Decoded, decode_all
 from leitmotif.corpus.sources.metadata import (
     TaggedTrack,
     metadata_path,
@@ -99,15 +99,14 @@ def unpack_shards(shards: Shards, corpus: Path) -> tuple[list[CorpusTrack], list
     licences = read_licences(shards.licences, {metadata_path(name) for name in checksums})
     order = {path: position for position, path in enumerate(tagged)}
     names = sorted(checksums, key=lambda name: order.get(metadata_path(name), len(order)))
-    surveyed = survey_all([corpus / "audio" / name for name in names])
+    decoded = decode_all([corpus / "audio" / name for name in names])
     tracks, notes, duplicates = [], [], Duplicates()
-    for name, outcome in zip(names, progress(surveyed, "decoding", total=len(names)), strict=True):
+    for name, outcome in zip(names, progress(decoded, "decoding", total=len(names)), strict=True):
         path = metadata_path(name)
         track = _track(corpus, name, checksums[name], tagged.get(path), licences.get(path))
-        if isinstance(outcome, Surveyed):
+        if isinstance(outcome, Decoded):
             first = duplicates.first(outcome.samples_sha256, track.track_id)
-            decoded = {"seconds": outcome.seconds, "duplicate_of": first}
-            track = track.model_copy(update=decoded)
+            track = track.model_copy(update={"seconds": outcome.seconds, "duplicate_of": first})
             notes += note_of(track.track_id, outcome.remark)
         else:
             notes.append(_unusable(track.track_id, outcome))

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from leitmotif.claims import Horizon
 from leitmotif.report.features.around import Around, Curves
 from leitmotif.report.features.density import Densities, Density
@@ -14,7 +17,7 @@ from leitmotif.report.features.sounds import Clock, Link, Links
 
 
 @dataclass(frozen=True)
-class FeatureSurvey:
+class FeatureMeasurements:
     """Measurements of one feature."""
 
     density: Density
@@ -29,7 +32,7 @@ class FeatureSurvey:
     """Share of the activity's variance that the place in the context explains."""
 
 
-def survey(
+def measure(
     numbers: Sequence[int],
     tracks: Sequence[Track],
     *,
@@ -39,7 +42,7 @@ def survey(
     ahead_seconds: float,
     seed: int,
     shown: Callable[[Iterable[Track]], Iterable[Track]] = iter,
-) -> dict[int, FeatureSurvey]:
+) -> dict[int, FeatureMeasurements]:
     """Measure features of one autoencoder.
 
     Parameters
@@ -66,44 +69,75 @@ def survey(
     StoreError
         If a file cannot be used.
     """
-    count = len(numbers)
-    timing = tracks[0].contexts[0].timing
-    longest = max(context.frames for track in tracks for context in track.contexts)
-    densities, links = Densities(count), Links(count)
-    curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
-    clock = Clock(count, context_frames=longest)
-    places = Places(
-        count,
-        len(tracks),
-        horizon=horizon,
-        context_frames=longest,
-        frame_rate=timing.frame_rate,
+    first_pass = _FirstPass(
+        len(numbers), tracks, horizon=horizon, ahead_seconds=ahead_seconds, features=features
     )
     for track in shown(tracks):
-        values = activity(encoded, track, numbers)
-        densities.add(values[track.begun])
-        links.add(track, read_sound(features, track.row.track_id), values)
-        clock.add(track, values)
-        curves.add(track, values)
-        places.add(track, values)
-    known = densities.result()
-    moments = Moments(numbers, known, seed=seed)
+        first_pass.add(track, activity(encoded, track, numbers))
+    moments = Moments(numbers, first_pass.densities.result(), seed=seed)
     for track in shown(tracks):
         values = activity(encoded, track, numbers)
         moments.add(track, values)
-        curves.compare(track, values)
-    found, curve = moments.result(), curves.result()
-    linked, ticking = links.result(), clock.result()
-    return {
-        number: FeatureSurvey(
-            known[i],
-            found[i],
-            curve[i],
-            places.by_place(i),
-            places.raster(i),
-            places.rows_a_column,
-            linked[i],
-            ticking[i],
+        first_pass.curves.compare(track, values)
+    return first_pass.with_moments(numbers, moments)
+
+
+class _FirstPass:
+    """What one look at each track gives; the curves take a second look too.
+
+    Parameters
+    ----------
+    count : number of features.
+    tracks, horizon, ahead_seconds, features : see ``measure``.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        tracks: Sequence[Track],
+        *,
+        horizon: Horizon,
+        ahead_seconds: float,
+        features: Path,
+    ) -> None:
+        longest = max(context.frames for track in tracks for context in track.contexts)
+        self._features = features
+        self.densities = Densities(count)
+        self.curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
+        self._links = Links(count)
+        self._clock = Clock(count, context_frames=longest)
+        self._places = Places(
+            count,
+            len(tracks),
+            horizon=horizon,
+            context_frames=longest,
+            frame_rate=tracks[0].contexts[0].timing.frame_rate,
         )
-        for i, number in enumerate(numbers)
-    }
+
+    def add(self, track: Track, values: NDArray[np.float64]) -> None:
+        """Look at one track, with the activity of the features in it."""
+        self.densities.add(values[track.begun])
+        self._links.add(track, read_sound(self._features, track.row.track_id), values)
+        self._clock.add(track, values)
+        self.curves.add(track, values)
+        self._places.add(track, values)
+
+    def with_moments(
+        self, numbers: Sequence[int], moments: Moments
+    ) -> dict[int, FeatureMeasurements]:
+        """The measurements by the number of the feature, after the second pass."""
+        densities, curves = self.densities.result(), self.curves.result()
+        links, clock, moments_of = self._links.result(), self._clock.result(), moments.result()
+        return {
+            number: FeatureMeasurements(
+                density=densities[i],
+                moments=moments_of[i],
+                around=curves[i],
+                by_place=self._places.by_place(i),
+                raster=self._places.raster(i),
+                rows_a_column=self._places.rows_a_column,
+                links=links[i],
+                clock=clock[i],
+            )
+            for i, number in enumerate(numbers)
+        }

@@ -11,7 +11,7 @@ from leitmotif.report.features import charts, heard, views, words
 from leitmotif.report.features.chosen import Ref, Shown
 from leitmotif.report.features.heard import Excerpt
 from leitmotif.report.features.listening import ListenedContext, Track, activity
-from leitmotif.report.features.measurement import FeatureSurvey, survey
+from leitmotif.report.features.measurement import FeatureMeasurements, measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.folder import Folder
@@ -67,24 +67,24 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
         If an input is missing.
     """
     shown = sources.shown
-    surveys = _surveys(shown, sources)
+    measurements = _measurements(shown, sources)
     excerpts: set[Excerpt] = set()
     for one in shown:
-        moments = surveys[one.ref].moments
+        moments = measurements[one.ref].moments
         excerpts |= {heard.around(m, _context(sources, m)) for m in moments}
         excerpts |= {heard.whole(m, _context(sources, m)) for m in moments[:1]}
     clips = heard.write_clips(folder, sources.corpus, sources.tracks, excerpts)
     pages = {one.ref: one.ref.path for one in shown}
     rows = []
     for number, one in enumerate(progress(shown, "feature pages", total=len(shown))):
-        found = surveys[one.ref]
+        found = measurements[one.ref]
         vector = vectors(sources.used, one.ref.hook, one.ref.feature, nearest=NEAREST)
         firings, course = _firings(one, found, sources, clips)
         folder.page(
             one.ref.path,
             "feature.html",
             shown=one,
-            survey=found,
+            measured=found,
             vectors=vector,
             firings=firings,
             course=course,
@@ -109,7 +109,7 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
 
 
-def _surveys(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureSurvey]:
+def _measurements(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureMeasurements]:
     by_hook: dict[str, set[int]] = {}
     for one in shown:
         by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
@@ -117,7 +117,7 @@ def _surveys(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureS
     return {
         Ref(hook, number): found
         for hook, numbers in by_hook.items()
-        for number, found in survey(
+        for number, found in measure(
             sorted(numbers),
             sources.tracks,
             encoded=sources.encoded / hook,
@@ -135,7 +135,10 @@ def _context(sources: PageSources, moment: Moment) -> ListenedContext:
 
 
 def _firings(
-    one: Shown, found: FeatureSurvey, sources: PageSources, clips: Mapping[Excerpt, ReportClip]
+    one: Shown,
+    found: FeatureMeasurements,
+    sources: PageSources,
+    clips: Mapping[Excerpt, ReportClip],
 ) -> tuple[list[views.Firing], views.Firing | None]:
     """The moments, and the whole context of the highest moment."""
     firings: list[views.Firing] = []
