@@ -15,6 +15,7 @@ from leitmotif.causal.experiment.effects import ByTrack
 from leitmotif.causal.experiment.findings import (
     MOST,
     Finding,
+    both_ways,
     effect_row,
     interval_by_track,
     judge_candidate,
@@ -151,11 +152,14 @@ class Comparison:
             site, towards, over = chosen.site, chosen.towards, chosen.over_random
         else:
             towards, over = judged[site].towards, judged[site].over_random
+        gained, lost = both_ways(towards, heard.study.pieces)
         evidence = replace(
             judged[site].evidence,
-            gap=interval_by_track(towards, MOST),
+            ahead=interval_by_track(towards, MOST),
             over_random=interval_by_track(over, MOST),
             p=largest_p(towards, over),
+            gained=gained,
+            lost=lost,
         )
         return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leitmotif.causal.experiment.conditions import Condition, conditions_of
 from leitmotif.causal.experiment.matching import TOLERANCE, Matched, match
-from leitmotif.causal.experiment.pieces import Pieces
+from leitmotif.causal.experiment.pieces import AHEAD, Pieces
 from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.errors import ModelError, ProbeError
 from leitmotif.sae.autoencoder.encode import read_codes
@@ -37,19 +37,24 @@ class Candidate:
     match_distance: float | None = None
     """Of the random feature that is least like the one it stands for; see ``matching``."""
 
+    @property
+    def sign(self) -> int:
+        """+1 if more of its features goes with a return, by what the probes say; -1 if less."""
+        return -1 if sum(feature.effect for feature in self.chosen) < 0 else 1
+
 
 def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> Candidate:
     """A whole site, patched in each window from the counterfactual, and from the control source."""
     target = WholeSite(site, torch.zeros(width))  # a patch never takes it to rest
-    gap = pieces.window("gap")
     conditions = [
-        Condition("patch", site, target, 1.0, pieces.source, pieces.window(name))
-        for name in pieces.pieces[0].windows
+        Condition("patch", site, target, 1.0, pieces.source, window=name) for name in pieces.windows
     ]
     if pieces.control is not None:
-        conditions.append(Condition("random_feature", site, target, 1.0, pieces.control, gap))
+        conditions.append(
+            Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD)
+        )
     if identity:
-        conditions.append(Condition("zero_effect", site, target, steps=gap))
+        conditions.append(Condition("zero_effect", site, target, window=AHEAD))
     return Candidate(site, site, None, (), conditions)
 
 
@@ -112,7 +117,7 @@ class FeatureCandidates:
                 if group
             ],
             local=None if local is None else self.target(local.site, local.hook, (local.feature,)),
-            steps=pieces.window("gap"),
+            window=AHEAD,
         )
         return Candidate(
             name,
@@ -166,16 +171,16 @@ class FeatureCandidates:
         return self._rests[site]
 
 
-def condition_names(candidate: Candidate, pieces: Pieces) -> dict[Condition, str]:
-    """Such as ``patch_gap``, ``scale_gap_-2`` or ``random_feature_gap_1``, by condition."""
+def condition_names(candidate: Candidate) -> dict[Condition, str]:
+    """Such as ``patch_ahead``, ``scale_ahead_-2`` or ``random_feature_ahead_1``, by condition."""
     names = {}
     among = candidate.conditions
     for condition in among:
-        name = f"{condition.kind}_{pieces.named(condition.steps)}"
+        name = f"{condition.kind}_{condition.window}"
         alike = [
             other
             for other in among
-            if (other.kind, other.steps) == (condition.kind, condition.steps)
+            if (other.kind, other.window) == (condition.kind, condition.window)
         ]
         if condition.kind == "scale":
             name += f"_{condition.strength:g}"

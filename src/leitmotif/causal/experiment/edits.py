@@ -24,6 +24,8 @@ class Treated:
     condition: Condition
     source: int | None
     """Row whose activations a condition with a source takes; None for one without."""
+    steps: range | None = None
+    """At which it is done; None: the whole continuation."""
 
 
 def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[Intervention]:
@@ -35,21 +37,21 @@ def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[I
     for treatment in treated:
         condition = treatment.condition
         if condition.target is not None:
-            groups.setdefault((condition.target.family, condition.steps), []).append(treatment)
+            groups.setdefault((condition.target.family, treatment.steps), []).append(treatment)
     for group in groups.values():
-        first = group[0].condition
-        assert first.target is not None
+        target, steps = group[0].condition.target, group[0].steps
+        assert target is not None
         source_of = [treatment.source for treatment in group]
         sources = list(dict.fromkeys(source for source in source_of if source is not None))
         yield Intervention(
-            first.target.site,
+            target.site,
             joint_edit(
                 [treatment.condition for treatment in group],
                 [None if source is None else sources.index(source) for source in source_of],
                 sources=len(sources),
             ),
             rows=[*sources, *(treatment.row for treatment in group)],
-            steps=continuation if first.steps is None else first.steps,
+            steps=continuation if steps is None else steps,
         )
 
 

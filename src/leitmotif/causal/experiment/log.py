@@ -42,7 +42,7 @@ def row_of(
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
     held, sampling = clip.prefix_frames, continuation.sampling
-    steps = condition.steps
+    steps = condition.steps_of(clip.prefix)
     return InterventionRow.model_validate(
         {
             **{key: described[key] for key in ("site", "feature", "sae", "sae_sha256")},
