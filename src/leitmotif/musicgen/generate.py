@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.arguments import as_number, is_integer
 from leitmotif.musicgen.batch import Batch
 from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
-from leitmotif.musicgen.fits import Pass, as_number, is_integer
+from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise

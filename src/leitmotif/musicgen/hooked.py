@@ -9,6 +9,7 @@ from leitmotif.checkpoints.folders import usable_device
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.arguments import is_integer
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
@@ -21,7 +22,7 @@ from leitmotif.musicgen.choice import (
     choose_sites,
 )
 from leitmotif.musicgen.core import Core, dtype_of
-from leitmotif.musicgen.fits import Pass, is_integer
+from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.generate import Generation, generate
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.fits import as_number, as_rows
+from leitmotif.musicgen.arguments import as_number, as_rows
 from leitmotif.sites import canonical_site
 
 Edit = Callable[[Tensor], Tensor]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.fits import as_number, is_integer
+from leitmotif.musicgen.arguments import as_number, is_integer
 
 
 @dataclass(frozen=True)

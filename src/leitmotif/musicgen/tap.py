@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.arguments import cast, check_result
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.musicgen.fits import cast, check_result
 from leitmotif.musicgen.intervention import Half, Intervention
 
 
