@@ -125,8 +125,8 @@ def made(model: HookedMusicGen) -> tuple[Tensor, list[Prefix]]:
     for index in range(TRACKS):
         score = compose(world, 8, index, part="held_out")
         own, twin = (
-            model.encode_audio(render(bank, sounds(world, one)))[0]
-            for one in (score, score.twin(0))
+            model.encode_audio(render(bank, sounds(world, played)))[0]
+            for played in (score, score.twin(0))
         )
         pieces.append(own)
         prefixes.append(Prefix(f"piece_{index}", own[:, :held], sources={TWIN: twin[:, :held]}))
@@ -172,9 +172,9 @@ def run(
     sampling: Sampling,
 ) -> list[Clip]:
     """Our side: one sweep into an empty work cache."""
-    how = ContinuationSettings(seconds=frames / model.frame_rate, sampling=sampling)
+    continuation = ContinuationSettings(seconds=frames / model.frame_rate, sampling=sampling)
     with TemporaryDirectory() as folder:
-        runner = Runner(model, WorkCache(Path(folder)), how, rows=128)
+        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=128)
         return list(runner.run(prefixes, conditions))
 
 
@@ -199,11 +199,11 @@ class Peer:
         with self._hooked(own.shape[2], lambda x, _: captured.append(x)):
             self._generate(twin, sample)
         given = torch.cat(captured, dim=1)
-        found = {}
+        clips = {}
         for condition in self._conditions:
             with self._hooked(own.shape[2], edit_of(condition, given)):
-                found[condition] = self._generate(own, sample)
-        return found
+                clips[condition] = self._generate(own, sample)
+        return clips
 
     @contextmanager
     def _hooked(self, held: int, edit: Callable[[Tensor, int], Tensor | None] | None) -> Any:

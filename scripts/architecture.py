@@ -70,34 +70,34 @@ def room(module: str, package: Path = PACKAGE) -> str:
     return parts[0] if is_room else GROUND
 
 
-def arrows(found: Imports, package: Path = PACKAGE) -> Counter[tuple[str, str]]:
+def arrows(graph: Imports, package: Path = PACKAGE) -> Counter[tuple[str, str]]:
     """How many modules of one room import another room."""
     return Counter(
         (room(module, package), target)
-        for module, imported in found.items()
+        for module, imported in graph.items()
         for target in {room(name, package) for name in imported} - {room(module, package)}
     )
 
 
-def faults(found: Imports, rooms: Iterable[str] = ROOMS, package: Path = PACKAGE) -> list[str]:
+def faults(graph: Imports, rooms: Iterable[str] = ROOMS, package: Path = PACKAGE) -> list[str]:
     """Arrows upwards, rooms without a place, and a circle of modules, in words; empty: none."""
     order = [*rooms]
-    lost = sorted({room(module, package) for module in found} - {*order})
+    lost = sorted({room(module, package) for module in graph} - {*order})
     wrong = [f"{name} is not in ROOMS" for name in lost]
-    for (source, target), count in sorted(arrows(found, package).items()):
+    for (source, target), count in sorted(arrows(graph, package).items()):
         if {source, target} <= {*order} and order.index(target) > order.index(source):
             wrong.append(f"{source} imports {target}, which is above it ({count} modules)")
     try:
-        TopologicalSorter(found).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         wrong.append(f"modules import each other: {' <- '.join(error.args[1])}")
     return wrong
 
 
-def picture(found: Imports) -> str:
+def picture(graph: Imports) -> str:
     """The matrix as SVG, readable on a light and on a dark page."""
-    counts, rooms = arrows(found), [name for name in ROOMS if name in {*map(room, found)}]
-    modules = Counter(map(room, found))
+    counts, rooms = arrows(graph), [name for name in ROOMS if name in {*map(room, graph)}]
+    modules = Counter(map(room, graph))
     width, height = LEFT + CELL * len(rooms) + 20, TOP + CELL * len(rooms) + 20
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -145,11 +145,11 @@ def main() -> int:
     """Draw or check; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if something is off")
-    found = imports()
-    wrong = faults(found)
+    graph = imports()
+    wrong = faults(graph)
     for fault in wrong:
         print(fault, file=sys.stderr)
-    drawn = picture(found)
+    drawn = picture(graph)
     if not parser.parse_args().check:
         write_text(PICTURE, drawn)
     elif not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != drawn:

@@ -179,8 +179,8 @@ def _outputs() -> dict[str, list[str]]:
 def _files(root: Path, outputs: Sequence[str]) -> Iterator[str]:
     for output in outputs:
         path = root / output
-        found = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (file.relative_to(root).as_posix() for file in found if file.is_file())
+        paths = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (file.relative_to(root).as_posix() for file in paths if file.is_file())
 
 
 def _differ(paths: Sequence[Path]) -> bool:

@@ -56,8 +56,8 @@ def repository(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch)
 
 def deps(root: Path, stage: str) -> list[str]:
     stages = parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    found: list[str] = stages[stage]["deps"]
-    return found
+    dependencies: list[str] = stages[stage]["deps"]
+    return dependencies
 
 
 def test_what_is_there_is_what_is_written(repository: Path) -> None:
@@ -114,12 +114,12 @@ def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: P
     assert "src/leitmotif/musicgen" in deps(repository, "activations")
     (repository / "src" / "leitmotif" / "musicgen" / "unused.py").write_text("")
     write_dependencies()
-    found = deps(repository, "activations")
-    assert "src/leitmotif/musicgen" not in found
-    assert "src/leitmotif/musicgen/hooked.py" in found
-    assert "src/leitmotif/musicgen/unused.py" not in found
+    dependencies = deps(repository, "activations")
+    assert "src/leitmotif/musicgen" not in dependencies
+    assert "src/leitmotif/musicgen/hooked.py" in dependencies
+    assert "src/leitmotif/musicgen/unused.py" not in dependencies
     # A package's own file that is no more than a docstring counts nowhere.
-    assert "src/leitmotif/audio/__init__.py" not in found
+    assert "src/leitmotif/audio/__init__.py" not in dependencies
 
 
 def test_a_comparison_of_ones_own_is_watched(repository: Path) -> None:
@@ -152,8 +152,8 @@ def test_an_autoencoder_of_ones_own_is_watched(repository: Path) -> None:
 
 def test_what_the_hub_pins_is_not_watched(repository: Path) -> None:
     presets.use("musicgen-small", force=True)
-    found = {dep for stage in ("probes", "summary") for dep in deps(repository, stage)}
-    assert not any(dep.startswith("models/") for dep in found)
+    dependencies = {dep for stage in ("probes", "summary") for dep in deps(repository, stage)}
+    assert not any(dep.startswith("models/") for dep in dependencies)
     check_watched(load_params())
 
 

@@ -139,8 +139,8 @@ def encoded(folder: Path) -> tuple[Path, Callable[[], object]]:
     write_codes(path, sae.encode(rows), header)
 
     def read() -> None:
-        codes, found = read_codes(path)
-        assert codes.dense(found.d_sae).isfinite().all()
+        codes, header = read_codes(path)
+        assert codes.dense(header.d_sae).isfinite().all()
 
     return path, read
 
@@ -172,7 +172,7 @@ def test_damaged_tensors(
     read()
     inputs = [tensors_changed(content, chance) for _ in range(50)]
     name = path.parent.name if make is autoencoder else None
-    outcomes = [tried(path, one, read, name) for one in inputs]
+    outcomes = [tried(path, content, read, name) for content in inputs]
     record_property("inputs", len(inputs))
     assert "refused" in outcomes
 
@@ -219,7 +219,7 @@ def test_damaged_decision_logs(tmp_path: Path, record_property: Record) -> None:
 
     def read() -> None:
         entries = read_log(path).entries
-        assert all(isinstance(one, decisions.Decision | decisions.Undo) for one in entries)
+        assert all(isinstance(entry, decisions.Decision | decisions.Undo) for entry in entries)
 
     for number in range(60):
         changed = bytes_changed(content, chance)

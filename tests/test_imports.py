@@ -64,14 +64,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_what_decides_a_module(package: Path, module: str, others: list[str]) -> None:
     own = f"{module.replace('.', '/')}.py"
-    found = import_closure(f"leitmotif.{module}", package=package)
-    assert found == sorted(package / name for name in ("__init__.py", own, *others))
+    closure = import_closure(f"leitmotif.{module}", package=package)
+    assert closure == sorted(package / name for name in ("__init__.py", own, *others))
 
 
 def test_several_modules_have_all_of_their_files(package: Path) -> None:
-    found = import_closure("leitmotif.plain", "leitmotif.sub.first", package=package)
+    closure = import_closure("leitmotif.plain", "leitmotif.sub.first", package=package)
     names = ["__init__.py", "plain.py", "sub/__init__.py", "sub/first.py"]
-    assert found == sorted(package / name for name in names)
+    assert closure == sorted(package / name for name in names)
 
 
 @pytest.mark.parametrize("module", ["leitmotif.absent", "leitmotif.sub.deep.thing", "os"])

@@ -219,10 +219,10 @@ def test_a_probe_finds_what_the_model_carries(rows: Rows, store: ActivationStore
     settings = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=0)
     probing = ProbeSettings(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
     carried = rows.features(store, "layers.0.residual")[:, 1:2]
-    found = probe_sites({"burst": carried}, [sample], settings, probing)["burst"]["3-5s"]
-    assert isinstance(found.partial_r2, Interval)
-    assert found.partial_r2.low > 0.2
-    assert found.p <= 0.05
+    fit = probe_sites({"burst": carried}, [sample], settings, probing)["burst"]["3-5s"]
+    assert isinstance(fit.partial_r2, Interval)
+    assert fit.partial_r2.low > 0.2
+    assert fit.p <= 0.05
 
 
 def test_rows_of_another_rate_are_refused(rows: Rows, store: ActivationStore) -> None:
@@ -329,11 +329,11 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     measured = list(sweep.run(prefixes, given))
     by_kind = {clip.clip.condition: clip for clip in measured if clip.clip.prefix is prefixes[0]}
     baseline, other, same, patched, scaled, _ = by_kind.values()
-    for one in measured:
-        assert one.excluded is None
-        assert one.clip.codes.shape == (12, 50 + 50)
-        if one.samples is not None:
-            assert len(one.samples) == 100 * 960
+    for made in measured:
+        assert made.excluded is None
+        assert made.clip.codes.shape == (12, 50 + 50)
+        if made.samples is not None:
+            assert len(made.samples) == 100 * 960
     assert same.tokens_sha256 == baseline.tokens_sha256
     assert same.metrics.log_likelihood == 0
     # The last block's residual decides the tokens: patched at all steps, it is the other run's.

@@ -117,8 +117,8 @@ def test_the_threads_of_this_process_are_left_alone_between_results() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_large_arguments_arrive_whole(workers: int) -> None:
     array = np.arange(500_000.0)
-    found = list(in_processes(partial(summed, array), range(3), workers=workers))
-    assert found == [array.sum() + number for number in range(3)]
+    sums = list(in_processes(partial(summed, array), range(3), workers=workers))
+    assert sums == [array.sum() + number for number in range(3)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -217,15 +217,15 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_the_one_that_began_them(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_the_one_that_began_them(tmp_path: Path, sent: signal.Signals) -> None:
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS)
     seen = tmp_path / "seen"
     seen.mkdir()
     parent = subprocess.Popen([sys.executable, str(script), str(seen)], stderr=subprocess.PIPE)
     wait_until(lambda: len(list(seen.iterdir())) == 2)
-    parent.send_signal(how)
+    parent.send_signal(sent)
     parent.communicate(timeout=200)
     pids = [int(path.name) for path in seen.iterdir()]
     wait_until(lambda: not any(map(runs, pids)))

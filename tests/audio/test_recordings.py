@@ -211,6 +211,6 @@ def test_a_recording_is_whole_or_named(
     folder = tmp_path_factory.mktemp("recordings")
     assert outcome_of(content, folder) == (len(wave), None)
     if cut is not None:
-        found, reason = outcome_of(content[: int(len(content) * cut)], folder)
-        assert found is None
+        usable, reason = outcome_of(content[: int(len(content) * cut)], folder)
+        assert usable is None
         assert reason in ("truncated", "undecodable")

@@ -98,14 +98,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
     sae = load_sae(fetch(hook.checkpoint, root=repo_root))
     features = SaeFeatures(sae, (3, 5), hook.name, hook.checkpoint.sha256)
     whole = WholeSite(SITE, torch.zeros(128))
-    one = Coordinates(SITE, (7,), torch.zeros(1))
+    coordinate = Coordinates(SITE, (7,), torch.zeros(1))
     given = [
         Condition("baseline"),
         Condition("counterfactual", source=source_name(0)),
         Condition("zero_effect", "a", features),
         Condition("scale", "a", features, -4.0),
         Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
-        Condition("random_feature", "a", one, 1.0, source="piece_1", steps=range(10, 90)),
+        Condition("random_feature", "a", coordinate, 1.0, source="piece_1", steps=range(10, 90)),
     ]
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
@@ -250,14 +250,14 @@ def test_a_patch_from_another_track_says_from_which(
     made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
     rows = [
         row_of(
-            one,
+            clip,
             HOW,
-            name=one.clip.condition.kind,
+            name=clip.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,
         )
-        for one in made
+        for clip in made
     ]
     assert [row.source for row in rows] == [None, "piece_1", None, "piece_0"]
     write_log(workplace / LOG, rows)
@@ -355,8 +355,8 @@ def test_sources_have_names() -> None:
 def test_a_prefix_beyond_the_track_is_refused(planner: HookedMusicGen, workplace: Path) -> None:
     track = files.read_table(workplace / "data/manifest.jsonl", ManifestTrack)[0]
     corpus = workplace / "data/corpus"
-    told = prefix_of(planner, track, corpus, seconds=1.0, prompt=True)
-    assert told.prompt == "music"
-    assert told.codes.shape == (4, 50)
+    with_prompt = prefix_of(planner, track, corpus, seconds=1.0, prompt=True)
+    assert with_prompt.prompt == "music"
+    assert with_prompt.codes.shape == (4, 50)
     with pytest.raises(AudioError, match="shorter than its prefix"):
         prefix_of(planner, track, corpus, seconds=10.0)

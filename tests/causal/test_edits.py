@@ -92,7 +92,7 @@ def test_one_intervention_serves_a_family_in_a_window() -> None:
         Treated(6, Condition("baseline"), None),
     ]
     made = list(interventions(treated, range(11, 50)))
-    assert [(one.rows, one.steps) for one in made] == [
+    assert [(intervention.rows, intervention.steps) for intervention in made] == [
         ([0, 2, 3], range(11, 50)),
         ([1, 4], gap),
         ([1, 5], gap),

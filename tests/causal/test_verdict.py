@@ -65,9 +65,9 @@ evidences = st.builds(
 
 @given(evidences)
 def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidence) -> None:
-    found = verdict(evidence, LINES)
+    concluded = verdict(evidence, LINES)
     far = [seconds for seconds in evidence.decodable if seconds >= 5]
-    if found == "foresight":
+    if concluded == "foresight":
         assert far
         assert evidence.gap is not None
         assert evidence.gap.low > 0
@@ -82,8 +82,8 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
 
 @given(evidences)
 def test_less_fidelity_never_makes_a_finding(evidence: Evidence) -> None:
-    found = verdict(replace(evidence, similarity=LOW), LINES)
-    assert found in ("entangled", verdict(replace(evidence, similarity=None), LINES))
+    concluded = verdict(replace(evidence, similarity=LOW), LINES)
+    assert concluded in ("entangled", verdict(replace(evidence, similarity=None), LINES))
 
 
 @given(evidences)

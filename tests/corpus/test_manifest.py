@@ -122,16 +122,16 @@ def test_every_track_is_accounted_for_once_and_in_order(
 )
 def test_windows_cover_the_track_without_gap_or_overlap(frames: int, seconds: float) -> None:
     rules = RULES.model_copy(update={"window_seconds": seconds, "windows": "all"})
-    found = windows(frames, rules)
+    chosen = windows(frames, rules)
     position = 0
-    for window in found:
+    for window in chosen:
         assert window.start_frame == position
         position += window.frames
     assert frames - 50 < position <= frames
-    assert all(window.frames == whole_frames(seconds, 50) for window in found[:-1])
-    assert all(window.frames <= whole_frames(seconds, 50) for window in found)
-    assert len(found) == 1 or found[-1].frames >= 50
-    assert windows(frames, rules.model_copy(update={"windows": "first"})) == found[:1]
+    assert all(window.frames == whole_frames(seconds, 50) for window in chosen[:-1])
+    assert all(window.frames <= whole_frames(seconds, 50) for window in chosen)
+    assert len(chosen) == 1 or chosen[-1].frames >= 50
+    assert windows(frames, rules.model_copy(update={"windows": "first"})) == chosen[:1]
 
 
 def test_windows_of_known_lengths() -> None:

@@ -94,7 +94,7 @@ def gathered(
     tracks: list[ManifestTrack], labels: list[Label], rows: list[Coverage], **changes: object
 ) -> Rows:
     settings = {"start_seconds": 2.0, "stride": 10, "exploratory": False} | changes
-    sounds = {one.track_id: sound(one.track_id) for one in tracks}
+    sounds = {track.track_id: sound(track.track_id) for track in tracks}
     settings = {"timing": TIMING, "horizons": HORIZONS, "settings": SETTINGS} | settings
     return gather(tracks, sounds, labels, rows, **settings)
 

@@ -158,7 +158,7 @@ class Made:
 
     def record(self) -> None:
         """Make it a study of recordings: no truth is known, and another track is patched from."""
-        found = [row for row in self.effects if row.condition == "baseline"]
+        effects = [row for row in self.effects if row.condition == "baseline"]
         for judged in self.verdicts:
             tried = [condition("patch", 0.0, tested=not judged.features)]
             if judged.features:
@@ -168,8 +168,8 @@ class Made:
                     name = {"name": f"random_feature_gap_{number}", **taken}
                     tried.append(condition("random_feature", 0.0).model_copy(update=name))
             whose = {"model": judged.model, "candidate": judged.candidate, "steps": None}
-            found += [row.model_copy(update=whose) for row in tried]
-        self.effects = found
+            effects += [row.model_copy(update=whose) for row in tried]
+        self.effects = effects
 
     def rejudge(self, candidate: str, judged: Verdict) -> None:
         """Give the planner's candidate another verdict."""
@@ -193,15 +193,15 @@ class Made:
             for row in self.verdicts
             if row.verdict in ("foresight", "entangled")
         }
-        found = []
+        rows = []
         for number, track_id in enumerate(TRACKS):
             for feature, what in enumerate(self.effects):
                 seed = number if what.model == "planner" else number + 10
                 moves = what.name == "patch_gap" and (what.model, what.candidate) in moving
                 moves = moves or what.condition == "counterfactual"
                 hertz = AFTER_HZ if moves else BEFORE_HZ
-                found.append(self.row(track_id, seed, what, hertz, feature))
-        return found
+                rows.append(self.row(track_id, seed, what, hertz, feature))
+        return rows
 
     def row(
         self,

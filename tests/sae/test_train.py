@@ -57,12 +57,12 @@ def test_planted_features_are_found(
     # Most true causes have a feature that points their way, closer than chance brings any.
     dictionary = F.normalize(layers[1][1], dim=1)
     drawn = torch.randn(loaded.W_dec.shape, generator=torch.Generator().manual_seed(0))
-    found, by_chance = (
+    matched, by_chance = (
         (dictionary @ F.normalize(other, dim=1).T).amax(1).median()
         for other in (loaded.W_dec, drawn)
     )
-    assert found > 0.8
-    assert found > by_chance + 0.1
+    assert matched > 0.8
+    assert matched > by_chance + 0.1
 
 
 @pytest.mark.fault("leitmotif train-sae", "process stopped", outcome="resumed, the same bytes")

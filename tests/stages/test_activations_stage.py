@@ -80,8 +80,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def entries(folder: Path) -> set[tuple[str, int]]:
     """Finished entries of the work cache, with the time that each was written."""
-    found = (folder / ".leitmotif/activations").glob("*.safetensors")
-    return {(path.name, path.stat().st_mtime_ns) for path in found}
+    files = (folder / ".leitmotif/activations").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.mark.fault(

@@ -54,12 +54,12 @@ def workspace(
 
 def test_the_queue_is_in_order_and_its_counts_are_in_the_metrics(workspace: Params) -> None:
     queue = read_proposals(PROPOSALS)
-    found = json.loads((METRICS / "proposals.json").read_text())
-    assert found["proposals"] == len(queue) > 0
+    values = json.loads((METRICS / "proposals.json").read_text())
+    assert values["proposals"] == len(queue) > 0
     scores = [proposal.score for proposal in queue]
     assert scores == sorted(scores, reverse=True)
-    assert found["null_any_rate"]["n"] == 6
-    assert 0.5 < found["recall"] <= 1
+    assert values["null_any_rate"]["n"] == 6
+    assert 0.5 < values["recall"] <= 1
 
 
 def test_a_second_run_writes_the_same_bytes(workspace: Params) -> None:
@@ -80,9 +80,9 @@ def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
     MANIFEST.write_text("")
     proposals(workspace)
     assert read_proposals(PROPOSALS) == []
-    found = json.loads((METRICS / "proposals.json").read_text())
-    assert found["null_any_rate"] is None
-    assert found["precision"] is None
+    values = json.loads((METRICS / "proposals.json").read_text())
+    assert values["null_any_rate"] is None
+    assert values["precision"] is None
 
 
 @pytest.mark.slow

@@ -94,12 +94,12 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
     assert all(row.loss_recovered and row.loss_recovered.low > 0.8 for row in own.values())
     assert own["planner-0"].encoded
     assert own["planner-0"].encoded.most <= 16
-    found = metrics()
-    assert (found["audits_passed"], found["audits_failed"]) == (2, 0)
-    assert (found["misalignments_tried"], found["misalignments_caught"]) == (6, 6)
+    values = metrics()
+    assert (values["audits_passed"], values["audits_failed"]) == (2, 0)
+    assert (values["misalignments_tried"], values["misalignments_caught"]) == (6, 6)
     margins = [row.audit.margin.mean for row in own.values() if row.audit]
-    assert found["least_margin"]["mean"] == min(margins)
-    assert found["least_loss_recovered"]["high"] < 1
+    assert values["least_margin"]["mean"] == min(margins)
+    assert values["least_loss_recovered"]["high"] < 1
     files = sorted((SAE / "planner-1").iterdir())
     assert len(files) == 8
     codes, header = read_codes(files[0])

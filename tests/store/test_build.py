@@ -204,7 +204,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(
 def test_the_name_of_the_model_and_its_padding_are_part_of_the_work(
     tracks: list[ManifestTrack], make_builder: MakeBuilder
 ) -> None:
-    one = make_builder().origins(tracks[0])
+    origins = make_builder().origins(tracks[0])
     changed = ModelParams(
         name="a/b", revision="1" * 40, watch="x", device="cpu", dtype="float32",
         text_padding="attended",
@@ -212,7 +212,7 @@ def test_the_name_of_the_model_and_its_padding_are_part_of_the_work(
     other = make_builder(model_params=changed).origins(tracks[0])
     site = "layers.0.residual"
     assert (other[site].model, other[site].revision) == ("a/b", "1" * 40)
-    assert build.address_of(one[site]) != build.address_of(other[site])
+    assert build.address_of(origins[site]) != build.address_of(other[site])
 
 
 def test_background_jobs_keep_their_order_and_are_bounded() -> None:

@@ -15,9 +15,15 @@ _OLD_WEIGHTS = "pytorch_model.bin"
 def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = False) -> Path:
     """The folder of a checkpoint, downloaded into the hub's cache where ``name`` is a hub id.
 
-    With ``old_weights``, a repository that has no safetensors gives its ``pytorch_model.bin``,
-    which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
-    nothing. Call it inside ``reading_checkpoint``.
+    Call it inside ``reading_checkpoint``, which explains what it raises.
+
+    Parameters
+    ----------
+    name : folder or hub id.
+    revision : commit of the hub repository; None for a folder.
+    old_weights : whether a repository that has no safetensors gives its ``pytorch_model.bin``,
+        which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
+        nothing.
     """
     from huggingface_hub import snapshot_download
 
@@ -43,7 +49,14 @@ def files_of(name: str) -> tuple[tuple[str, int, int], ...]:
 
 @contextmanager
 def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
-    """Keep `transformers` quiet, and turn what it or the hub's client raises into ModelError."""
+    """Keep `transformers` quiet, and turn what it or the hub's client raises into ModelError.
+
+    Parameters
+    ----------
+    name : folder or hub id of the checkpoint, which the error names.
+    expected : what ``name`` should have been.
+    fix : what to do.
+    """
     from transformers.utils import logging
 
     level = logging.get_verbosity()

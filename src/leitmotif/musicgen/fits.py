@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.sites import split_site
 
@@ -35,7 +35,7 @@ class Pass:
                 self._check_steps(item, item.steps)
             layer, kind = split_site(item.site)
             if layer >= self.layers:
-                found = f"the pass runs {self.layers} blocks, and ends before this site"
+                found = f"the pass runs {counted(self.layers, 'block')}, and ends before this site"
                 raise _nothing(item, found, f"a site of a block below {self.layers}")
             if kind == "cross_attention" and item.half != "conditional":
                 self._check_cross_attention(item)

@@ -20,7 +20,7 @@ from leitmotif.views.calibration import metrics_of, plot_of
 def calibration(params: Params) -> None:
     """Write data/calibration.jsonl, metrics/calibration.json and plots/calibration.csv."""
     tracks, controls = readable_tracks(), load_controls(CONTROLS)
-    found = calibrate_experiment(
+    calibrated = calibrate_experiment(
         params,
         gather_rows(params.probes, tracks, controls),
         tracks,
@@ -30,10 +30,10 @@ def calibration(params: Params) -> None:
         cache=WORK_CACHE,
     )
     claimed = Claims.of(params.probes).claimed
-    rows = found.rows(horizon=claimed.name, site=params.calibration.site)
+    rows = calibrated.rows(horizon=claimed.name, site=params.calibration.site)
     write_table(CALIBRATION, rows)
     write_json(METRICS / "calibration.json", metrics_of(rows))
-    write_plots({"calibration": plot_of(found)})
+    write_plots({"calibration": plot_of(calibrated)})
 
 
 if __name__ == "__main__":

@@ -53,8 +53,10 @@ def interventions(params: Params) -> None:
                 features = FeaturesTried(makes, params.interventions, study.claims)
                 tried += features(ranked, study.pieces)
             decodable = {
-                one.name: decodable_at(one, probed, model=Path(name).name, claims=study.claims)
-                for one in tried
+                candidate.name: decodable_at(
+                    candidate, probed, model=Path(name).name, claims=study.claims
+                )
+                for candidate in tried
             }
             heard = study.run(tried, tried=len(tried))
             leads = study.claims.leads(exchanged, model=Path(name).name) if exchanged else None

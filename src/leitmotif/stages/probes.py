@@ -43,12 +43,12 @@ def probes(params: Params) -> None:
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )
-    found = study.run()
-    write_table(PROBES, found.probes)
-    write_table(HORIZONS, found.horizons)
-    write_table(CANDIDATES, found.candidates)
-    write_json(METRICS / "probes.json", metrics_of(found.probes, found.horizons, study.claims))
-    write_plots(plots_of(found.probes, found.horizons, found.tested, study.claims))
+    probed = study.run()
+    write_table(PROBES, probed.probes)
+    write_table(HORIZONS, probed.horizons)
+    write_table(CANDIDATES, probed.candidates)
+    write_json(METRICS / "probes.json", metrics_of(probed.probes, probed.horizons, study.claims))
+    write_plots(plots_of(probed.probes, probed.horizons, probed.tested, study.claims))
 
 
 if __name__ == "__main__":

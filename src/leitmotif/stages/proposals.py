@@ -13,15 +13,15 @@ from leitmotif.views.proposals import metrics_of
 def proposals(params: Params) -> None:
     """Write data/proposals.jsonl and metrics/proposals.json."""
     tracks = readable_tracks()
-    found = propose_all(tracks, params.proposals, audio_root=CORPUS)
-    write_proposals(PROPOSALS, found.queue)
+    proposed = propose_all(tracks, params.proposals, audio_root=CORPUS)
+    write_proposals(PROPOSALS, proposed.queue)
     known = {track.track_id for track in tracks}
     truths = read_table(CORPUS / TRUTH, Truth) if (CORPUS / TRUTH).exists() else []
     metrics = metrics_of(
-        found.queue,
+        proposed.queue,
         [row for row in truths if row.track_id in known],
-        alarms=found.alarms,
-        shuffled=found.shuffled,
+        alarms=proposed.alarms,
+        shuffled=proposed.shuffled,
     )
     write_json(METRICS / "proposals.json", metrics)
 

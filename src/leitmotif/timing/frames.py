@@ -40,7 +40,7 @@ class Timing:
 
 
 def whole_frames(seconds: float, rate: float) -> int:
-    """Frames at ``rate`` that fit into ``seconds``.
+    """Frames at ``rate`` (a second) that fit into ``seconds``.
 
     >>> whole_frames(8.32, rate=50), whole_frames(8.32, rate=12.5)
     (416, 104)
@@ -51,6 +51,8 @@ def whole_frames(seconds: float, rate: float) -> int:
 def frames_ended(frames: ArrayLike, rate: float, other: float) -> NDArray[np.int64]:
     """How many frames at ``other`` have ended when ``frames`` at ``rate`` have: [n] -> [n].
 
+    Both rates are frames a second.
+
     >>> frames_ended([0, 1, 3], rate=50, other=25)
     array([0, 0, 1])
     """
@@ -60,6 +62,8 @@ def frames_ended(frames: ArrayLike, rate: float, other: float) -> NDArray[np.int
 
 def first_frame_from(frame: int, rate: float, other: float) -> int:
     """The first frame at ``other`` that begins no earlier than ``frame`` at ``rate``.
+
+    Frames count from 0; both rates are frames a second.
 
     >>> first_frame_from(3, rate=50, other=25)
     2

@@ -34,11 +34,17 @@ def in_processes(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` of each item, in their order, as soon as each is there.
 
-    Items are taken when they are needed, so that few of many large ones are in memory.
     Function, items and results travel between processes and must pickle; large arrays among the
     arguments are shared and read-only. The processes are kept for the next call and end with this
     one, however it ends. With one worker, or one item, everything happens in this process.
-    What ``function`` raises is raised here, of the first item that fails; what others have begun is
+
+    Parameters
+    ----------
+    function : what is done with each item, in a process with one native thread.
+    items : taken when they are needed, so that few of many large ones are in memory.
+    workers : number of processes; None: see ``number_of_workers``.
+
+    Raises what ``function`` raises, of the first item that fails; what others have begun is
     dropped. Raises ConfigError for a ``LEITMOTIF_WORKERS`` that is no number of processes.
     """
     count = number_of_workers() if workers is None else workers
@@ -60,7 +66,10 @@ def in_processes(
 
 
 def number_of_workers() -> int:
-    """Processors that this process may use, or what ``LEITMOTIF_WORKERS`` says."""
+    """Processors that this process may use, or what ``LEITMOTIF_WORKERS`` says.
+
+    Raises ConfigError if that is no number of processes.
+    """
     text = os.environ.get(WORKERS)
     if text is None:
         return int(cpu_count())

@@ -30,11 +30,17 @@ _bars: Progress | None = None
 
 
 def progress(items: Iterable[T], description: str, *, total: int) -> Iterator[T]:
-    """Yield ``items``, showing how many of ``total`` are done on standard error.
+    """Yield ``items``, and show on standard error how many of them are done.
 
     On a terminal that is a bar. In a log it is a line every tenth of the way, if that takes
     ``LEAST_SECONDS``, and one at the end. A process that another one has started to share its work
     shows nothing: the other does.
+
+    Parameters
+    ----------
+    items : passed on as they come.
+    description : what is done, before the numbers.
+    total : number of items.
     """
     if parent_process() is not None:
         yield from items
@@ -92,7 +98,11 @@ def byte_progress(
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the number of bytes just moved, and show how far that is.
 
-    ``total`` is None where the size is not known; ``done`` bytes were there from the start.
+    Parameters
+    ----------
+    description : what is moved, before the numbers.
+    total : bytes in all; None if the size is not known.
+    done : bytes that were there from the start.
     """
     if sys.stderr.isatty():
         columns = (

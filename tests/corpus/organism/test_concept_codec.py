@@ -69,9 +69,9 @@ def test_a_line_has_nearly_the_same_codes_whatever_else_sounds(
 
 def test_the_codebooks_of_different_lines_are_orthogonal(concept_codec: EncodecModel) -> None:
     entries = [layer.codebook.embed for layer in concept_codec.quantizer.layers]
-    for (one, first), (other, second) in combinations(zip(BOOKS, entries, strict=True), 2):
+    for (book, first), (other, second) in combinations(zip(BOOKS, entries, strict=True), 2):
         overlap = (first @ second.T).abs().max()
-        assert (overlap > 0.01) == (one == other), (one, other, overlap)
+        assert (overlap > 0.01) == (book == other), (book, other, overlap)
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from torch import Tensor
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.edits import Treated, interventions
 from leitmotif.causal.experiment.prefixes import Prefix, sha256_codes
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.files import sha256_json
 from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen import Intervention, Sampling
@@ -179,7 +179,9 @@ class Runner:
             )
         rows = len(batch) + len({job.source for job in batch if job.source})
         self.rows = (rows + 1) // 2
-        print(f"out of memory with {rows} rows; going on with {self.rows}", file=sys.stderr)
+        print(
+            f"out of memory with {counted(rows, 'row')}; going on with {self.rows}", file=sys.stderr
+        )
 
     def _generate(self, jobs: Sequence[_Job]) -> list[tuple[Tensor, bool]]:
         """Codes [K, P + T] of each job and whether its run was finite, all in one batch."""

@@ -19,6 +19,7 @@ from leitmotif.causal.experiment.twins import shared_twins
 from leitmotif.causal.verdict import VerdictRules
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
+from leitmotif.errors import counted
 from leitmotif.musicgen import Sampling
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.protocol import MusicModel
@@ -84,7 +85,8 @@ class Study:
         ``tried`` is the family of the effects' p-values. Says so beforehand if there are too few
         pieces for any effect to count.
         """
-        self._warn_of_few_pieces(tried)
+        if notice := too_few_pieces(len(self.pieces.pieces), tried=tried, claims=self.claims):
+            print(f"{Path(self.name).name}: {notice}", file=sys.stderr)
         names = {condition: str(condition.kind) for condition in self.untouched}
         for candidate in candidates:
             names |= condition_names(candidate)
@@ -104,16 +106,6 @@ class Study:
         total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
         shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
         return Heard(self, names, list(shown))
-
-    def _warn_of_few_pieces(self, tried: int) -> None:
-        pieces, needed = len(self.pieces.pieces), self.claims.pieces_needed(tried=tried)
-        if pieces < needed:
-            print(
-                f"{Path(self.name).name}: {pieces} pieces cannot make an effect count, whatever it "
-                f"is: {needed} are needed for {tried} candidates at probes.alpha "
-                f"{self.claims.alpha:g}",
-                file=sys.stderr,
-            )
 
     @property
     def _kept(self) -> frozenset[str]:
@@ -259,4 +251,15 @@ def _continuing(settings: InterventionsParams) -> ContinuationSettings:
         seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
         sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),
         guidance_scale=settings.guidance_scale,
+    )
+
+
+def too_few_pieces(pieces: int, *, tried: int, claims: Claims) -> str | None:
+    """What to say if no effect can count with so many pieces and candidates; None if one can."""
+    needed = claims.pieces_needed(tried=tried)
+    if pieces >= needed:
+        return None
+    return (
+        f"{counted(pieces, 'piece')} cannot make an effect count, whatever it is: {needed} are "
+        f"needed for {counted(tried, 'candidate')} at probes.alpha {claims.alpha:g}"
     )

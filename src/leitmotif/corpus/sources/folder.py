@@ -74,7 +74,7 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         notes += note_of(copy.track_id, outcome.remark)
     if not tracks:
         raise CorpusError(
-            f"none of the {len(files)} recordings in {source} can be used",
+            f"no recording in {source} can be used, of {len(files)}",
             found="; ".join(f"{failure.path}: {failure.detail}" for failure in failures[:5]),
             fix="check the files named",
         )

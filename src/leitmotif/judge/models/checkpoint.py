@@ -71,21 +71,33 @@ def load_judge(
         fix="check the judge's name and revision; for a hub id, the network or HF_HUB_OFFLINE",
     ):
         folder = fetch_checkpoint(name, revision, old_weights=True)
-        config = transformers.AutoConfig.from_pretrained(folder)
-        if config.model_type != model_type:
-            raise ModelError(
-                f"{name} is another kind of model",
-                found=f"model_type {config.model_type!r}",
-                expected=repr(model_type),
-                fix="name a checkpoint of that kind",
-            )
+        _check_kind(name, folder, model_type)
         model = load_weights(getattr(transformers, model_class), folder, dtype=DTYPES[dtype])
-        with warnings.catch_warnings():
-            # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
-            warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+        extractor = _extractor(folder)
     model = model.eval().requires_grad_(False).to(place)
     return Loaded(model, extractor, folder, place, DTYPES[dtype])
+
+
+def _check_kind(name: str, folder: Path, model_type: str) -> None:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    if config.model_type != model_type:
+        raise ModelError(
+            f"{name} is another kind of model",
+            found=f"model_type {config.model_type!r}",
+            expected=repr(model_type),
+            fix="name a checkpoint of that kind",
+        )
+
+
+def _extractor(folder: Path) -> Any:
+    from transformers import AutoFeatureExtractor
+
+    with warnings.catch_warnings():
+        # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
+        warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
+        return AutoFeatureExtractor.from_pretrained(folder)
 
 
 class Judge:

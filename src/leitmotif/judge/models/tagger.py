@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.reading.samples import Samples
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.checkpoint import Judge, Loaded
 from leitmotif.judge.models.clips import Clips, over_windows, prepare
 
@@ -92,7 +92,7 @@ class Tagger(Judge):
         if unknown:
             raise ModelError(
                 f"{self.name} has no label called {', '.join(map(repr, unknown))}",
-                found=f"{len(self.labels)} labels: {', '.join(self.labels[:8])}, …",
+                found=f"{counted(len(self.labels), 'label')}: {', '.join(self.labels[:8])}, …",
                 expected="names as in AudioSet's ontology, such as 'Violin, fiddle'",
             )
         return [self._index[label] for label in labels]

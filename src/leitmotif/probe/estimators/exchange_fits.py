@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.probe.estimators.algebra import Sums
 from leitmotif.probe.estimators.nulls import Exchanges, exchanged, pair_products
 from leitmotif.probe.panel.panel import Array, explained_away
@@ -43,7 +43,7 @@ def prepared(
     if away.all():
         raise ProbeError(
             "every feature is a function of the controls",
-            found=f"{len(away)} features with nothing left of them",
+            found=f"{counted(len(away), 'feature')} with nothing left",
             fix="leave out the controls that are made of these features",
         )
     scale = np.where(away, np.inf, np.sqrt(np.maximum(left, 0) / sums.rows[train].sum()))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.intervals import Interval, track_weights
 from leitmotif.probe.estimators.algebra import Sums, design
 from leitmotif.probe.estimators.conventions import (
@@ -205,7 +205,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         if self._length > 1 and at.max() >= self._length:
             raise ProbeError(
                 "a track is longer than any that the probe was fitted to",
-                found=f"{at.max() + 1} rows",
+                found=counted(at.max() + 1, "row"),
                 expected=f"at most {self._length}, as each place has a mean of its own",
                 fix="leave out its last rows, or fit with place_means=False",
             )

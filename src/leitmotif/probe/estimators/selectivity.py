@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.probe.estimators.nested import NestedRidge
 from leitmotif.probe.panel.arguments import column, matrix, whole_number
 from leitmotif.probe.panel.panel import Array
@@ -40,7 +40,7 @@ def sound_types(sound: Array, *, types: int = 32, seed: int = 0) -> NDArray[np.i
     if whole_number(types, "types", least=1) > len(sound):
         raise ProbeError(
             "fewer rows than types of sound",
-            found=f"{len(sound)} rows, {types} types",
+            found=f"{counted(len(sound), 'row')}, {counted(types, 'type')}",
             expected="at least a row for each type",
         )
     return np.asarray(KMeans(types, n_init=1, random_state=seed).fit_predict(sound), np.int64)

@@ -6,7 +6,7 @@ and the sound that controls describe are found by the seconds of audio that a st
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.files import read_table
 from leitmotif.probe.inputs.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.inputs.registry import ControlSettings
@@ -165,56 +165,85 @@ def gather(
 ) -> Rows:
     """Choose the rows of an experiment and measure their targets and controls.
 
-    ``timing`` is that of the model under study. Every ``stride``-th step from ``start_seconds`` on
-    is a row, as far as all horizons are known there. By the score everything is known, so that past
-    a piece's end nothing returns; by people's decisions, what lies past the last window is not.
+    By the score everything is known, so that past a piece's end nothing returns; by people's
+    decisions, what lies past the last window is not.
+
+    Parameters
+    ----------
+    tracks : manifest rows; those that are not fully labelled are left out.
+    sounds : what the features stage wrote, by track.
+    labels, coverage : verified recurrences, and how far each track was searched for them.
+    timing : of the model under study.
+    horizons : a row is kept if all of them are known there.
+    settings : which controls there are, and how they are bent.
+    start_seconds, stride : every ``stride``-th step from there on is a row.
+    exploratory : admit tracks with undecided proposals.
+
     Raises ProbeError if no row is left, if no track is fully labelled, or if a control could hear
     the nearest horizon.
     """
     refuse_reach(settings.controls, horizons)
     coverage = list(coverage)
-    rate = timing.frame_rate
     chosen = set(known_tracks([t.track_id for t in tracks], coverage, exploratory=exploratory))
     scored = {row.track_id for row in coverage if row.source == "score"}
     contexts, targets, heard, groups = [], [], [], []
     for track in tracks:
         if track.track_id not in chosen:
             continue
-        sound, first_row = sounds[track.track_id], 0
-        windows = windows_at(track.windows, rate)
-        last = max(window.start_frame + window.frames for window in windows)
-        heard_frames = int(frames_ended(sound.frames, sound.frame_rate, rate))
-        first = max(first_frame_from(1, sound.frame_rate, rate), round(start_seconds * rate))
-        for window in windows:
-            frames = min(window.frames, heard_frames - window.start_frame)
-            steps = np.arange(first, frames, stride)
-            events = events_of(labels, track.track_id, start_seconds=window.start_frame / rate)
-            searched = (min(last, heard_frames) - window.start_frame) / rate
-            end = None if track.track_id in scored else searched
-            found = [target(timing.now(steps), events, horizon, end=end) for horizon in horizons]
-            known = np.logical_and.reduce([mask for _, mask in found])
-            if known.any():
-                context = Context(
-                    track.track_id, window.start_frame, frames, first_row, steps[known]
-                )
-                contexts.append(context)
-                targets.append(np.column_stack([y for y, _ in found])[known])
-                heard.append(_part(sound, context, rate))
-                groups.append(np.full(int(known.sum()), track.track_id))
-            first_row += frames
+        sound, steps = sounds[track.track_id], (start_seconds, stride)
+        is_scored = track.track_id in scored
+        for context, y in _contexts(track, sound, labels, timing, horizons, steps, is_scored):
+            contexts.append(context)
+            targets.append(y)
+            heard.append(_part(sound, context, timing.frame_rate))
+            groups.append(np.full(len(y), track.track_id))
     if not contexts:
         raise ProbeError(
             "no row's horizons are all known",
-            found=f"{len(chosen)} tracks, rows from {start_seconds:g} s on",
+            found=f"{counted(len(chosen), 'track')}, rows from {start_seconds:g} s on",
             expected=f"windows longer than {start_seconds + max(h.until for h in horizons):g} s",
             fix="use nearer horizons or longer windows",
         )
     heard_steps = [
-        frames_ended(context.steps, rate, sound.frame_rate)
+        frames_ended(context.steps, timing.frame_rate, sound.frame_rate)
         for context, sound in zip(contexts, heard, strict=True)
     ]
     table = control_table(settings.controls, heard, heard_steps)
     return Rows(contexts, np.concatenate(groups), np.vstack(targets), table, timing)
+
+
+def _contexts(
+    track: ManifestTrack,
+    sound: TrackSound,
+    labels: Sequence[Label],
+    timing: Timing,
+    horizons: Sequence[Horizon],
+    steps: tuple[float, int],
+    scored: bool,
+) -> Iterator[tuple[Context, Array]]:
+    """The windows of a track in which there are rows, with the rows' targets [rows, H].
+
+    ``steps`` are the seconds at which rows begin, and how many steps apart they are.
+    """
+    rate, (start_seconds, stride) = timing.frame_rate, steps
+    windows = windows_at(track.windows, rate)
+    last = max(window.start_frame + window.frames for window in windows)
+    heard_frames = int(frames_ended(sound.frames, sound.frame_rate, rate))
+    first = max(first_frame_from(1, sound.frame_rate, rate), round(start_seconds * rate))
+    first_row = 0
+    for window in windows:
+        frames = min(window.frames, heard_frames - window.start_frame)
+        candidates = np.arange(first, frames, stride)
+        events = events_of(labels, track.track_id, start_seconds=window.start_frame / rate)
+        searched = (min(last, heard_frames) - window.start_frame) / rate
+        end, now = None if scored else searched, timing.now(candidates)
+        by_horizon = [target(now, events, horizon, end=end) for horizon in horizons]
+        known = np.logical_and.reduce([mask for _, mask in by_horizon])
+        if known.any():
+            kept = candidates[known]
+            context = Context(track.track_id, window.start_frame, frames, first_row, kept)
+            yield context, np.column_stack([y for y, _ in by_horizon])[known]
+        first_row += frames
 
 
 def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, TrackSound]:

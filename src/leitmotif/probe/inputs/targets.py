@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.tables.labels import Coverage, Label
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def known_tracks(
     if not chosen:
         raise ProbeError(
             "no track's recurrences are all verified",
-            found=f"proposals pending on each of {len(tracks)} tracks",
+            found=f"proposals pending on each of {counted(len(tracks), 'track')}",
             expected="tracks on which every proposal is decided",
             fix="decide with `leitmotif review`, or set exploratory: true, which marks all results",
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr
 
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ProbeError, counted
 from leitmotif.probe.panel.arguments import (
     columns_of,
     refuse_not_finite,
@@ -152,13 +152,13 @@ def track_folds(tracks: int, folds: int, *, seed: int) -> tuple[tuple[int, ...],
     if whole_number(folds, "folds") < 3:
         raise ProbeError(
             "penalties are chosen on folds within the training folds",
-            found=f"{folds} folds",
+            found=counted(folds, "fold"),
             expected="at least 3",
         )
     if tracks < folds * TRACKS_PER_FOLD:
         raise ProbeError(
             "too few tracks for folds that hold whole tracks",
-            found=f"{tracks} tracks for {folds} folds",
+            found=f"{counted(tracks, 'track')} for {counted(folds, 'fold')}",
             expected=f"at least {folds * TRACKS_PER_FOLD}: {TRACKS_PER_FOLD} in a fold",
             fix="use more tracks or fewer folds",
         )

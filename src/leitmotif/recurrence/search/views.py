@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.reading.samples import Samples
-from leitmotif.errors import AudioError
+from leitmotif.errors import AudioError, counted
 
 Array = NDArray[np.float64]
 
@@ -106,21 +106,7 @@ def make_views(samples: Samples, sample_rate: int, *, rate: float) -> Views:
         If the audio is shorter than a frame (``too_short``) or has NaN or infinite samples
         (``non_finite``).
     """
-    if not 0 < rate <= SPECTRUM_RATE:
-        raise ValueError(f"rate must be in (0, {SPECTRUM_RATE}], found {rate}")
-    if len(samples) * rate < sample_rate:
-        raise AudioError(
-            "the audio is too short to compare anything in it",
-            reason="too_short",
-            found=f"{len(samples)} samples",
-            expected=f"at least {sample_rate / rate:.0f}",
-        )
-    if not np.isfinite(samples).all():
-        raise AudioError(
-            "the audio has samples that are no numbers",
-            reason="non_finite",
-            expected="finite samples",
-        )
+    _check(samples, sample_rate, rate)
     spectrum = _spectrum(samples, sample_rate, _SHARP if rate > _FINE_RATE else 1.0)
     frames = int(len(samples) / sample_rate * rate)
     salience_rate = min(SPECTRUM_RATE, round(2.5 * rate))
@@ -150,6 +136,24 @@ def make_views(samples: Samples, sample_rate: int, *, rate: float) -> Views:
     relative = [values / max(float(values.mean()), 1e-9) for values in strength]
     rhythm = np.stack([relative[0], *map(np.log1p, relative[1:])])
     return Views(_rounded(np.concatenate(pitch) / 2), _rounded(rhythm), float(rate))
+
+
+def _check(samples: Samples, sample_rate: int, rate: float) -> None:
+    if not 0 < rate <= SPECTRUM_RATE:
+        raise ValueError(f"rate must be in (0, {SPECTRUM_RATE}], found {rate}")
+    if len(samples) * rate < sample_rate:
+        raise AudioError(
+            "the audio is too short to compare anything in it",
+            reason="too_short",
+            found=counted(len(samples), "sample"),
+            expected=f"at least {sample_rate / rate:.0f}",
+        )
+    if not np.isfinite(samples).all():
+        raise AudioError(
+            "the audio has samples that are no numbers",
+            reason="non_finite",
+            expected="finite samples",
+        )
 
 
 def transposed(pitch: Array, semitones: int) -> Array:

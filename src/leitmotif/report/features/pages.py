@@ -69,32 +69,32 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
     shown = sources.shown
     measurements = _measurements(shown, sources)
     excerpts: set[Excerpt] = set()
-    for one in shown:
-        moments = measurements[one.ref].moments
+    for feature in shown:
+        moments = measurements[feature.ref].moments
         excerpts |= {heard.around(m, _context(sources, m)) for m in moments}
         excerpts |= {heard.whole(m, _context(sources, m)) for m in moments[:1]}
     clips = heard.write_clips(folder, sources.corpus, sources.tracks, excerpts)
-    pages = {one.ref: one.ref.path for one in shown}
+    pages = {feature.ref: feature.ref.path for feature in shown}
     rows = []
-    for number, one in enumerate(progress(shown, "feature pages", total=len(shown))):
-        found = measurements[one.ref]
-        vector = vectors(sources.used, one.ref.hook, one.ref.feature, nearest=NEAREST)
-        firings, course = _firings(one, found, sources, clips)
+    for number, feature in enumerate(progress(shown, "feature pages", total=len(shown))):
+        measured = measurements[feature.ref]
+        vector = vectors(sources.used, feature.ref.hook, feature.ref.feature, nearest=NEAREST)
+        firings, course = _firings(feature, measured, sources, clips)
         folder.page(
-            one.ref.path,
+            feature.ref.path,
             "feature.html",
-            shown=one,
-            measured=found,
+            shown=feature,
+            measured=measured,
             vectors=vector,
             firings=firings,
             course=course,
-            raster=views.raster(found.raster, found.density.largest, found.rows_a_column),
-            around=charts.around_chart(found.around),
-            by_place=charts.place_chart(found.by_place),
-            histogram=charts.histogram(found.density),
-            credits=[sources.tracks[n].row for n in sorted({m.track for m in found.moments})],
+            raster=views.raster(measured.raster, measured.density.largest, measured.rows_a_column),
+            around=charts.around_chart(measured.around),
+            by_place=charts.place_chart(measured.by_place),
+            histogram=charts.histogram(measured.density),
+            credits=[sources.tracks[n].row for n in sorted({m.track for m in measured.moments})],
             claimed=sources.claimed,
-            misaligned=sources.misaligned.get(one.ref.hook, ""),
+            misaligned=sources.misaligned.get(feature.ref.hook, ""),
             pages=pages,
             index=INDEX,
             previous=shown[number - 1].ref if number else None,
@@ -105,19 +105,19 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
             before_seconds=heard.BEFORE_SECONDS,
             after_seconds=heard.AFTER_SECONDS,
         )
-        rows.append((one, found, charts.sparkline(found.around)))
+        rows.append((feature, measured, charts.sparkline(measured.around)))
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
 
 
 def _measurements(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureMeasurements]:
     by_hook: dict[str, set[int]] = {}
-    for one in shown:
-        by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
+    for feature in shown:
+        by_hook.setdefault(feature.ref.hook, set()).add(feature.ref.feature)
     ahead = max(horizon.until for horizon in sources.horizons) + BEYOND_SECONDS
     return {
-        Ref(hook, number): found
+        Ref(hook, number): measured
         for hook, numbers in by_hook.items()
-        for number, found in measure(
+        for number, measured in measure(
             sorted(numbers),
             sources.tracks,
             encoded=sources.encoded / hook,
@@ -135,24 +135,24 @@ def _context(sources: PageSources, moment: Moment) -> ListenedContext:
 
 
 def _firings(
-    one: Shown,
-    found: FeatureMeasurements,
+    feature: Shown,
+    measured: FeatureMeasurements,
     sources: PageSources,
     clips: Mapping[Excerpt, ReportClip],
 ) -> tuple[list[views.Firing], views.Firing | None]:
     """The moments, and the whole context of the highest moment."""
     firings: list[views.Firing] = []
     course = None
-    for moment in found.moments:
+    for moment in measured.moments:
         track = sources.tracks[moment.track]
-        values = activity(sources.encoded / one.ref.hook, track, [one.ref.feature])[:, 0]
+        values = activity(sources.encoded / feature.ref.hook, track, [feature.ref.feature])[:, 0]
         excerpt = heard.around(moment, _context(sources, moment))
         firings.append(
-            views.firing(moment, excerpt, clips[excerpt], track, values, found.density.largest)
+            views.firing(moment, excerpt, clips[excerpt], track, values, measured.density.largest)
         )
         if course is None:
             excerpt = heard.whole(moment, _context(sources, moment))
             course = views.firing(
-                moment, excerpt, clips[excerpt], track, values, found.density.largest
+                moment, excerpt, clips[excerpt], track, values, measured.density.largest
             )
     return firings, course

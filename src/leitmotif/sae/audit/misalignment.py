@@ -59,7 +59,7 @@ def misalign(
         )
         shown = compare(false_hook, false_config, header, config.d_in)
         near = neighbours(stored, used, reach=reach)
-        found = audit_sites(hook.name, {site: fits[site] for site in near}, used)
-        caught = bool(shown) or not found.passed
-        trials.append(Trial(hook.name, hook.site, used, True, caught, found.best))
+        audit = audit_sites(hook.name, {site: fits[site] for site in near}, used)
+        caught = bool(shown) or not audit.passed
+        trials.append(Trial(hook.name, hook.site, used, True, caught, audit.best))
     return trials

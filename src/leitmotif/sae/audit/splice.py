@@ -177,10 +177,10 @@ def spliced_losses(
         return [
             SplicedLoss(
                 intact,
-                spliced=loss(splice(one.sae.to(model.device), one.site)),
-                ablated=loss(Intervention(one.site, "replace", tensor=one.mean)),
+                spliced=loss(splice(replacement.sae.to(model.device), replacement.site)),
+                ablated=loss(Intervention(replacement.site, "replace", tensor=replacement.mean)),
             )
-            for one in replacements
+            for replacement in replacements
         ]
 
 

@@ -53,8 +53,8 @@ class SaeStudy:
         Raises ModelError for an autoencoder that does not match the activations.
         """
         allowed = self.params.sae.allow_misaligned
-        each = encode_each(self.used, self.store, out, allow_misaligned=allowed)
-        encoded = list(progress(each, "autoencoders", total=len(self.used)))
+        encoding = encode_each(self.used, self.store, out, allow_misaligned=allowed)
+        encoded = list(progress(encoding, "autoencoders", total=len(self.used)))
         # With no autoencoder in use the folder would be empty, of which DVC warns at every run.
         write_table(out / "hooks.jsonl", [used.hook for used in self.used])
         return encoded

@@ -53,18 +53,18 @@ def compare(hook: Hook, config: SaeConfig, header: Header, width: int) -> list[M
         "forward dtype": hook.forward_dtype is None
         or {header.forward_dtype, hook.forward_dtype} <= {"float64", "float32"},
     }
-    found = [
+    mismatches = [
         Mismatch(what, str(theirs), str(ours))
         for what, theirs, ours in pairs
         if theirs != ours and not unknown.get(what, False)
     ]
-    found += _folder_against_registry(hook, config)
+    mismatches += _folder_against_registry(hook, config)
     if "model_name" in config.metadata and config.metadata["model_name"] != header.model:
-        found.append(Mismatch("model_name", header.model, str(config.metadata["model_name"])))
+        mismatches.append(Mismatch("model_name", header.model, str(config.metadata["model_name"])))
     declared = _declared_site(config)
     if declared != header.site:
-        found.append(Mismatch("hook_name", header.site, declared))
-    return found
+        mismatches.append(Mismatch("hook_name", header.site, declared))
+    return mismatches
 
 
 def _folder_against_registry(hook: Hook, config: SaeConfig) -> list[Mismatch]:

@@ -103,9 +103,9 @@ def encode_each(
     return in_processes(encode, used)
 
 
-def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, one: UsedSae) -> Encoded:
+def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, used: UsedSae) -> Encoded:
     return encode_site(
-        one.sae, one.hook, store, out, site=one.site, allow_misaligned=allow_misaligned
+        used.sae, used.hook, store, out, site=used.site, allow_misaligned=allow_misaligned
     )
 
 

@@ -35,11 +35,11 @@ def fetch(checkpoint: FolderCheckpoint | HubCheckpoint, *, root: Path = Path()) 
                 expected="the checkpoint that hooks.yaml names",
                 fix="check checkpoint.path in hooks.yaml",
             )
-        found = sha256_file(path)
-        if found != expected:
+        actual = sha256_file(path)
+        if actual != expected:
             raise ModelError(
                 f"{path} is not the file that hooks.yaml pins",
-                found=f"SHA-256 {found}",
+                found=f"SHA-256 {actual}",
                 expected=expected,
                 fix="if it is damaged, delete it and run again; if it was changed on purpose, "
                 "put its hash into hooks.yaml",
@@ -114,12 +114,12 @@ def _complete(repository: str, file: str, revision: str) -> None:
                 expected_size=metadata.size,
                 displayed_filename=file.rsplit("/", 1)[-1],
             )
-        found = sha256_file(partial)
-        if found != metadata.etag:
+        actual = sha256_file(partial)
+        if actual != metadata.etag:
             partial.unlink()
             raise ModelError(
                 f"{file} of {repository} was damaged on its way",
-                found=f"SHA-256 {found}",
+                found=f"SHA-256 {actual}",
                 expected=f"{metadata.etag}, as the hub says",
                 fix="run again: it is downloaded from its beginning",
             )

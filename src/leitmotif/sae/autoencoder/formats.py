@@ -282,15 +282,17 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
     scale = tensors.pop("scaling_factor", None)  # of SAELens 5's fine-tuning
     if scale is not None and not torch.allclose(scale, torch.ones_like(scale)):
         raise _error(folder, "it has a fine-tuned scale", expected="scaling_factor of ones")
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != expected:
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != expected:
         wrong = sorted(
-            name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
+            name
+            for name in shapes.keys() | expected.keys()
+            if shapes.get(name) != expected.get(name)
         )
         raise _error(
             folder,
             f"{WEIGHTS} has other tensors than {CONFIG} says",
-            found=", ".join(f"{name} {found.get(name, 'missing')}" for name in wrong),
+            found=", ".join(f"{name} {shapes.get(name, 'missing')}" for name in wrong),
             expected=", ".join(f"{name} {expected.get(name, 'absent')}" for name in wrong),
         )
     bad = sorted(name for name, tensor in tensors.items() if not torch.isfinite(tensor).all())
@@ -303,16 +305,16 @@ def _check_dtypes(folder: Path, tensors: Mapping[str, Tensor], dtype: object) ->
     if dtype not in _DTYPES:
         raise _error(folder, "dtype is not known", found=repr(dtype), expected=", ".join(_DTYPES))
     expected = _DTYPES[str(dtype)]
-    found = [
+    wrong = [
         f"{name} {tensor.dtype}"
         for name, tensor in sorted(tensors.items())
         if name != "topk_threshold" and tensor.dtype != expected
     ]
-    if found:
+    if wrong:
         raise _error(
             folder,
             "weights are of another precision than stated",
-            found=", ".join(found),
+            found=", ".join(wrong),
             expected=dtype,
         )
 

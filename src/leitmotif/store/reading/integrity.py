@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.errors import StoreError
+from leitmotif.errors import StoreError, counted
 from leitmotif.files import sha256_file
 from leitmotif.store.reading.index import FAILURES, INDEX, IndexRow, file_of, read_index
 from leitmotif.store.reading.reader import describe
@@ -55,7 +55,7 @@ def _check(root: Path, row: IndexRow, *, full: bool) -> str | None:
         return "missing"
     size = path.stat().st_size
     if size != row.bytes:
-        return f"{size} bytes, not {row.bytes}"
+        return f"{counted(size, 'byte')}, not {row.bytes}"
     if full and sha256_file(path) != row.sha256:
         return "its content has changed: the SHA-256 is not that of the index"
     return _check_header(path, row)
@@ -66,8 +66,8 @@ def _check_header(path: Path, row: IndexRow) -> str | None:
         header, shape = describe(path)
     except StoreError as error:
         return f"{error.what}: {error.found}"
-    found = (header.site, header.track_id, shape, header.dtype, header.address)
+    stated = (header.site, header.track_id, shape, header.dtype, header.address)
     expected = (row.site, row.track_id, row.shape, row.dtype, row.address)
-    if found != expected:
-        return f"its header says {found}, the index {expected}"
+    if stated != expected:
+        return f"its header says {stated}, the index {expected}"
     return None

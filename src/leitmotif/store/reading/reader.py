@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from leitmotif.errors import StoreError
+from leitmotif.errors import StoreError, counted
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.header import TENSOR, Header
 from leitmotif.store.reading.index import IndexRow, read_index
@@ -82,7 +82,7 @@ class ActivationStore:
         except KeyError:
             raise StoreError(
                 f"track {track_id!r} is not in {self.root}",
-                found=f"{len(self.tracks(name))} tracks at {name}",
+                found=f"{counted(len(self.tracks(name)), 'track')} at {name}",
                 fix="see data/manifest.jsonl for the tracks in use and data/failures.jsonl for "
                 "those that failed",
             ) from None
@@ -92,12 +92,12 @@ class ActivationStore:
         header = read_header(path)
         with safe_open(path, framework="np") as file:
             array = file.get_tensor(TENSOR)
-        found = (header.site, header.track_id, array.shape, array.dtype.name)
+        stated = (header.site, header.track_id, array.shape, array.dtype.name)
         expected = (row.site, row.track_id, row.shape, row.dtype)
-        if found != expected:
+        if stated != expected:
             raise StoreError(
                 f"{path} is not the tensor of the index",
-                found=", ".join(map(str, found)),
+                found=", ".join(map(str, stated)),
                 expected=", ".join(map(str, expected)),
                 fix=_RESTORE,
             )

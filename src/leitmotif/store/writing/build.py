@@ -122,15 +122,15 @@ class StoreBuilder:
         for track in tracks:
             try:
                 origins = self.origins(track)
-                found = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
-                missing = [site for site in self.sites if found[site] is None]
+                cached = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
+                missing = [site for site in self.sites if cached[site] is None]
                 fresh = self._capture(track, missing) if missing else {}
             except AudioError as error:
                 result.failures.append((track, error))
                 continue
             result.captured += len(missing)
             for site in self.sites:
-                if entry := found[site]:
+                if entry := cached[site]:
                     yield partial(self._place, entry, out)
                 else:
                     header, array = fresh[site]
