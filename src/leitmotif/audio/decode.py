@@ -12,9 +12,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from leitmotif.audio.failures import named_failure
 from leitmotif.audio.layout import Remark
 from leitmotif.audio.samples import Samples, check_rate, check_section
-from leitmotif.audio.source import blocks, named_failure, opened
+from leitmotif.audio.source import blocks, opened
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 

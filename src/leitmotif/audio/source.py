@@ -66,37 +66,6 @@ class AudioSource:
 
 
 @contextmanager
-def named_failure(path: Path | str) -> Iterator[None]:
-    """Turn whatever goes wrong with one file into an AudioError that names it.
-
-    An AudioError passes. Otherwise its reason is ``memory``, ``unreadable`` (the system's errors)
-    or ``failed``, so that the other files of a batch are still done.
-    """
-    try:
-        yield
-    except AudioError:
-        raise
-    except MemoryError as error:
-        raise AudioError(
-            f"{path} does not fit into memory",
-            reason="memory",
-            found=error or "out of memory",
-            fix="cut the recording into parts, or use a machine with more memory",
-        ) from error
-    except OSError as error:
-        raise AudioError(
-            f"{path} cannot be read", reason="unreadable", found=error, fix="check the file"
-        ) from error
-    except Exception as error:
-        raise AudioError(
-            f"{path} cannot be used",
-            reason="failed",
-            found=f"{type(error).__name__}: {error}",
-            fix="replace or remove the file",
-        ) from error
-
-
-@contextmanager
 def opened(path: Path | str) -> Iterator[AudioSource]:
     """Open a recording for decoding; nothing is decoded yet.
 

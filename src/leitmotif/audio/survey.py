@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from leitmotif.audio.each import each_recording
+from leitmotif.audio.failures import named_failure
 from leitmotif.audio.layout import Remark
-from leitmotif.audio.source import blocks, named_failure, opened
+from leitmotif.audio.source import blocks, opened
 from leitmotif.errors import AudioError
-from leitmotif.parallel import in_processes
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,4 @@ def survey(path: Path) -> Surveyed:
 
 def survey_all(paths: Sequence[Path]) -> Iterator[Surveyed | AudioError]:
     """Survey each recording, side by side, in their order; what cannot be used gives its error."""
-    return in_processes(_tried, paths)
-
-
-def _tried(path: Path) -> Surveyed | AudioError:
-    try:
-        return survey(path)
-    except AudioError as error:
-        return error
+    return each_recording(survey, paths, path=Path)

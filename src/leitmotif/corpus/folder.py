@@ -1,6 +1,5 @@
 """A folder of one's own recordings as a corpus: copied, hashed, decoded, named safely."""
 
-import errno
 import hashlib
 import re
 import unicodedata
@@ -14,6 +13,7 @@ from leitmotif.audio.source import open_regular
 from leitmotif.audio.survey import Surveyed, survey_all
 from leitmotif.corpus.notes import Duplicates, note_of
 from leitmotif.errors import AudioError, CorpusError
+from leitmotif.files import is_full_disk
 from leitmotif.progress import progress
 from leitmotif.tables.corpus import CorpusTrack, Failure, Note
 
@@ -130,7 +130,7 @@ def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
     except FileExistsError:
         return failure("same_name", "on this file system another recording has this name")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         target.unlink(missing_ok=True)
         return failure("unreadable", error)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.failures import named_failure
 from leitmotif.corpus.windows import end_seconds, fit_windows, windows_at
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
@@ -74,8 +75,8 @@ class StoreBuilder:
     def build(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
         """Write tensors and index into the empty folder ``out``; memory is that of two tracks.
 
-        A track whose audio cannot be used is a failure and is left out. Raises ModelError and
-        StoreError.
+        A track that cannot be read, whatever the cause, is a failure and is left out. Raises
+        StoreError for what cannot be written.
         """
         result = self.add(out, tracks)
         write_table(out / INDEX, result.rows)
@@ -121,16 +122,17 @@ class StoreBuilder:
     ) -> Iterator[Callable[[], IndexRow]]:
         for track in tracks:
             try:
-                origins = self.origins(track)
-                found = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
-                missing = [site for site in self.sites if found[site] is None]
-                fresh = self._capture(track, missing) if missing else {}
+                with named_failure(self.audio_root / track.path):
+                    origins = self.origins(track)
+                    entries = {s: self.cache.find(address_of(origins[s])) for s in self.sites}
+                    missing = [site for site in self.sites if entries[site] is None]
+                    fresh = self._capture(track, missing) if missing else {}
             except AudioError as error:
                 result.failures.append((track, error))
                 continue
             result.captured += len(missing)
             for site in self.sites:
-                if entry := found[site]:
+                if entry := entries[site]:
                     yield partial(self._place, entry, out)
                 else:
                     header, array = fresh[site]
