@@ -1,6 +1,7 @@
 """Weights are what the checkpoint says: every fault of a file is an error that names it."""
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+OLD = "pytorch_model.bin"
 Weights = dict[str, Tensor]
 
 
@@ -37,16 +39,17 @@ class Kind:
 
     @property
     def weights(self) -> Weights:
-        return load_file(self.folder / self.file)
+        path = self.folder / self.file
+        return torch.load(path) if path.suffix == ".bin" else load_file(path)
 
     def with_weights(self, place: Path, weights: Mapping[str, Tensor]) -> str:
         """A folder with the same files but these weights."""
         shutil.copytree(self.folder, place, dirs_exist_ok=True)
-        save_file(
-            {name: tensor.contiguous() for name, tensor in weights.items()},
-            place / self.file,
-            metadata={"format": "pt"},
-        )
+        whole = {name: tensor.contiguous() for name, tensor in weights.items()}
+        if self.file == OLD:
+            torch.save(whole, place / self.file)
+        else:
+            save_file(whole, place / self.file, metadata={"format": "pt"})
         return str(place)
 
 
@@ -75,7 +78,15 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
     def tagger(name: str) -> object:
         return Tagger.from_pretrained(name, device="cpu")
 
+    def pickled(folder: Path) -> Path:
+        """The same weights in torch's own format."""
+        torch.save(load_file(folder / WEIGHTS), folder / OLD)
+        (folder / WEIGHTS).unlink()
+        return folder
+
     return {
+        "pickled clap": Kind(pickled(save_tiny_clap(root / "old")), clap, OLD),
+        "pickled tagger": Kind(pickled(save_tiny_ast(root / "old_ast")), tagger, OLD),
         "musicgen": Kind(save_tiny_checkpoint(root / "musicgen"), musicgen),
         "clap": Kind(save_tiny_clap(root / "clap"), clap),
         "fused clap": Kind(save_tiny_clap(root / "fused", fused=True), clap),
@@ -85,6 +96,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
 
 
 NAMES = ["musicgen", "clap", "fused clap", "tagger", "autoencoder"]
+PICKLED = ["pickled clap", "pickled tagger"]
 PARTS = ["audio_encoder.encoder", "audio_encoder.decoder", "quantizer", "text_encoder", "decoder."]
 
 
@@ -141,7 +153,7 @@ def _named_in(error: ModelError, name: str) -> bool:
     outcome="ModelError that names the tensor",
 )
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", [*NAMES, *PICKLED])
 @settings(max_examples=3)
 @given(data=st.data())
 def test_a_tensor_that_is_not_as_it_should_be_is_refused_by_name(
@@ -160,7 +172,7 @@ def test_a_tensor_that_is_not_as_it_should_be_is_refused_by_name(
     with pytest.raises(ModelError) as caught:
         of.load(folder)
     # transformers has names of its own for AST's weights.
-    assert kind == "tagger" or _named_in(caught.value, wrong), (wrong, str(caught.value))
+    assert "tagger" in kind or _named_in(caught.value, wrong), (wrong, str(caught.value))
 
 
 @pytest.mark.fault(
@@ -183,9 +195,51 @@ def test_no_part_of_a_musicgen_is_filled_in(
     assert whole or names[0].rsplit(".", 1)[0] in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", NAMES[:4])
+@pytest.mark.parametrize("kind", [*NAMES[:4], *PICKLED])
 def test_a_whole_checkpoint_loads(kinds: dict[str, Kind], kind: str) -> None:
     assert kinds[kind].load(str(kinds[kind].folder)) is not None
+
+
+@pytest.mark.fault(
+    "checkpoint in torch's own format",
+    "no mapping of tensors, a call to a function, a torn file, or a shard that lacks one",
+    outcome="ModelError; nothing is run",
+)
+@pytest.mark.parametrize("content", ["list", "nested", "call", "torn", "sharded"])
+@pytest.mark.parametrize("kind", PICKLED)
+def test_what_holds_no_weights_is_refused(
+    kinds: dict[str, Kind], tmp_path: Path, kind: str, content: str
+) -> None:
+    folder = Path(kinds[kind].with_weights(tmp_path / "changed", kinds[kind].weights))
+    path, weights = folder / OLD, kinds[kind].weights
+    if content == "list":
+        torch.save([*weights.values()], path)
+    elif content == "nested":
+        torch.save({"state_dict": weights}, path)
+    elif content == "call":
+        path.write_bytes(pickle.dumps(Runs(tmp_path / "ran")))
+    elif content == "torn":
+        path.write_bytes(path.read_bytes()[:-1000])
+    else:
+        path.unlink()
+        listed = dict.fromkeys(weights, "pytorch_model-00001-of-00001.bin")
+        weights.popitem()
+        torch.save(weights, folder / "pytorch_model-00001-of-00001.bin")
+        index = {"metadata": {}, "weight_map": listed}
+        (folder / f"{OLD}.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError):
+        kinds[kind].load(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+class Runs:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
 
 
 def test_a_codec_may_have_either_name_of_its_weight_norm(
