@@ -204,8 +204,9 @@ def _not_finite(value: Any, place: str = "") -> Iterator[str]:
     """Places in a value of dicts and lists that hold NaN or infinity, such as ``a.0.b is nan``."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{place or 'it'} is {value}"
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
     items = value.items() if isinstance(value, Mapping) else ()
-    items = enumerate(value) if isinstance(value, list | tuple) else items
     for key, inner in items:
         yield from _not_finite(inner, f"{place}.{key}" if place else str(key))
 
