@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
-from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
+from leitmotif.audio.decode import check_audio, read_recording, to_mono, verified
 from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
 from leitmotif.errors import AudioError
@@ -70,11 +70,11 @@ def analyse_track(
     Raises
     ------
     AudioError
-        With the reason ``missing``, ``checksum``, ``non_finite``, ``too_short`` or ``silent``, or
-        one of ``read_recording``.
+        With the reason ``missing``, ``checksum``, ``changed``, ``non_finite``, ``too_short`` or
+        ``silent``, or one of ``read_recording``.
     """
-    verify_audio(path, sha256)
-    recording = read_recording(path)
+    with verified(path, sha256):
+        recording, size = read_recording(path), path.stat().st_size
     audio = to_mono(recording, SAMPLE_RATE)
     check_audio(
         audio,
@@ -85,7 +85,7 @@ def analyse_track(
     artifacts = measure_artifacts(
         recording,
         track_id=track_id,
-        file_bytes=path.stat().st_size,
+        file_bytes=size,
         silence_dbfs=params.silence_dbfs,
     )
     return TrackAnalysis(extract_features(audio.samples), artifacts)

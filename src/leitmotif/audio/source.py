@@ -159,6 +159,25 @@ def open_regular(path: Path | str) -> BufferedReader:
     return file
 
 
+def state_of(file: Path | int) -> tuple[int, ...] | None:
+    """What differs once a file was written to or replaced; None if there is none any more."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  # of an open file too
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def changed_meanwhile(path: Path | str) -> AudioError:
+    """Make the failure of a file that was written to, replaced or removed while it was read."""
+    return AudioError(
+        f"{path} was changed while it was read",
+        reason="changed",
+        expected="a file that nobody writes to",
+        fix="run it again once the file is finished",
+    )
+
+
 def _layout(path: Path | str, file: BinaryIO, size: int, container: str) -> Layout:
     read = _READERS.get(container)
     try:

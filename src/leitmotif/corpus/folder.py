@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings
-from leitmotif.audio.source import open_regular
+from leitmotif.audio.source import changed_meanwhile, open_regular, state_of
 from leitmotif.audio.survey import Surveyed, survey_all
 from leitmotif.corpus.notes import Duplicates, note_of
 from leitmotif.errors import AudioError, CorpusError
@@ -122,9 +122,14 @@ def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
         with open_regular(found.path) as file:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as copy:
+                before = state_of(file.fileno())
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
                     copy.write(chunk)
+            if state_of(file.fileno()) != before:
+                target.unlink()
+                error = changed_meanwhile(found.name)
+                return failure(error.reason, error.what)
     except AudioError as error:
         return failure(error.reason, error.found)
     except FileExistsError:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -93,9 +94,13 @@ def _is_listing(path: Path) -> bool:
 
 
 def track_names(files: Sequence[Path]) -> list[str]:
-    """Name each file by its stem, or by its path where two share a stem."""
-    counts = Counter(file.stem for file in files)
-    return [printable(file.stem if counts[file.stem] == 1 else file.as_posix()) for file in files]
+    """Name each file by its stem, or by its path where two stems look the same."""
+    stems = [unicodedata.normalize("NFC", file.stem) for file in files]
+    counts = Counter(stems)
+    return [
+        printable(file.stem if counts[stem] == 1 else file.as_posix())
+        for file, stem in zip(files, stems, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ def _searched(path: Path, track: str, search: SearchSettings, notes: list[str]) 
             f"{track} has {seconds:.1f} s, too little for a motif and its recurrence: "
             f"{search.least_seconds:.1f} s"
         )
+        return []
     return suggest_in_audio(audio.samples, SAMPLE_RATE, search)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.audio.failures import named_failure
 from leitmotif.corpus.windows import end_seconds, fit_windows, windows_at
 from leitmotif.errors import AudioError
@@ -142,9 +142,9 @@ class StoreBuilder:
         self, track: ManifestTrack, sites: Sequence[str]
     ) -> dict[str, tuple[Header, NDArray[np.floating]]]:
         path = self.audio_root / track.path
-        verify_audio(path, track.sha256)
         rate, end = self.model.frame_rate, end_seconds(track.windows)
-        audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end)
+        with verified(path, track.sha256):
+            audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end)
         frames = len(audio.samples) // self.model.samples_per_frame
         windows = fit_windows(windows_at(track.windows, rate), frames, rate)
         arrays = capture(
