@@ -72,6 +72,7 @@ REFUSED = [
     pytest.param(made.flac_total(FLAC, 2**32 - 16), "truncated", id="FLAC that promises 2^32 - 16"),
     pytest.param(made.flac_total(FLAC, 2 * SAMPLES), "truncated", id="FLAC with less than it says"),
     pytest.param(FLAC[: len(FLAC) // 2], "truncated", id="half a FLAC"),
+    pytest.param(FLAC + FLAC, "chained", id="two FLAC in a row"),
     pytest.param(made.flac_total(FLAC, 0)[:-500], "truncated", id="cut FLAC of unknown length"),
     pytest.param(WAV[: len(WAV) // 2], "truncated", id="half a WAV"),
     pytest.param(made.wav_data_size(WAV, len(WAV)), "truncated", id="WAV with less than it says"),

@@ -18,12 +18,15 @@ from leitmotif.errors import ModelError
 from leitmotif.files import read_text
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+OLD_SINGLE, OLD_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+"""Weights in torch's own format, which `transformers` reads where there are no others."""
 
 _MAY_BE_MISSING = ("num_batches_tracked",)
 """Buffers that no result depends on: batch norm counts the batches of its training."""
 _MAY_BE_LEFT_OVER = ("position_ids", "token_type_ids", "embed_positions.weights")
 """Buffers that older versions of `transformers` stored and newer ones compute from the config."""
-_INTEGERS = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")
+_INTEGERS = ("I", "U", "BOOL", "int", "uint", "bool")
+"""Beginnings of their names, as safetensors and torch call them."""
 _NAMED = 6
 
 
@@ -119,16 +122,20 @@ def is_finite(tensor: Tensor) -> bool:
 
 
 def _stored_types(folder: Path) -> dict[str, str]:
-    """The type of every stored tensor by its name in the files, as safetensors call it.
+    """The type of every stored tensor by its name in the files, such as F32 or int64.
 
-    Empty for weights of torch's own format. Raises ModelError for shards that do not agree with
-    their index.
+    Empty where there are no weights. Raises ModelError for shards that do not agree with their
+    index, and for a file in torch's format that holds something else than tensors.
     """
-    index = folder / INDEX
-    if (folder / SINGLE).is_file():
-        return {name: kind for name, kind, _ in _headers([folder / SINGLE])}
-    if not index.is_file():
-        return {}
+    for single, index in ((SINGLE, INDEX), (OLD_SINGLE, OLD_INDEX)):
+        if (folder / single).is_file():
+            return {name: kind for name, kind, _ in _headers([folder / single])}
+        if (folder / index).is_file():
+            return _types_of_shards(folder, folder / index)
+    return {}
+
+
+def _types_of_shards(folder: Path, index: Path) -> dict[str, str]:
     listed = _weight_map(index)
     shards = sorted(set(listed.values()))
     absent = [name for name in shards if not (folder / name).is_file()]
@@ -136,7 +143,7 @@ def _stored_types(folder: Path) -> dict[str, str]:
         raise ModelError(
             f"shards of {folder} are missing",
             found=_some(absent),
-            expected=f"all that {INDEX} names",
+            expected=f"all that {index.name} names",
         )
     types: dict[str, str] = {}
     wrong = []
@@ -151,7 +158,7 @@ def _stored_types(folder: Path) -> dict[str, str]:
         raise ModelError(
             f"the shards of {folder} do not agree with their index",
             found=_some(sorted(wrong)),
-            expected=f"every tensor once, in the shard that {INDEX} names",
+            expected=f"every tensor once, in the shard that {index.name} names",
             fix="fetch the checkpoint again",
         )
     return types
@@ -182,9 +189,35 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _headers(paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
     """Name, type and file of every tensor; no values are read."""
     for path in paths:
+        if path.suffix == ".bin":
+            for name, tensor in _pickled(path).items():
+                yield name, str(tensor.dtype).removeprefix("torch."), path.name
+            continue
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118
                 yield name, file.get_slice(name).get_dtype(), path.name
+
+
+def _pickled(path: Path) -> dict[str, Tensor]:
+    """Tensors without values, by torch's weights-only unpickler, which runs nothing."""
+    found = torch.load(path, map_location="meta", weights_only=True)
+    odd = (
+        [repr(name) for name, value in found.items() if not _is_weight(name, value)]
+        if isinstance(found, dict)
+        else [f"a {type(found).__name__}"]
+    )
+    if odd:
+        raise ModelError(
+            f"{path} does not hold weights",
+            found=_some(odd),
+            expected="tensors by their names",
+            fix="fetch the checkpoint again, or save the model's state_dict()",
+        )
+    return dict(found)
+
+
+def _is_weight(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor)
 
 
 def _left_over(stored: Mapping[str, str], model: nn.Module, report: Mapping[str, Any]) -> set[str]:
@@ -212,12 +245,14 @@ def _weight_norm(name: str) -> str:
 
 
 def _check_types(folder: Path, stored: Mapping[str, str], model: nn.Module) -> None:
-    """Refuse integers in the place of weights; `transformers` would convert them."""
+    """Refuse integers in the place of weights; `transformers` would convert them, or keep them."""
+    with torch.device("meta"):
+        model = type(model)(model.config)
     whole = {name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()}
     wrong = [
         f"{name} {kind}"
         for name, kind in stored.items()
-        if (kind in _INTEGERS) != (name in whole) and not name.endswith(_MAY_BE_LEFT_OVER)
+        if kind.startswith(_INTEGERS) != (name in whole) and not name.endswith(_MAY_BE_LEFT_OVER)
     ]
     if wrong:
         raise ModelError(

@@ -46,12 +46,12 @@ def report(
     from leitmotif.report.features.sources import feature_sources
     from leitmotif.report.material import read_material
     from leitmotif.stages.report import FILES, PLACES
-    from leitmotif.stages.tracks import readable_tracks
+    from leitmotif.stages.tracks import tracks_with_activations
 
     places = [*vars(FILES).values(), *vars(PLACES).values(), METRICS]
     check_folder(out, inputs=places, replace=replace)
     params = load_params()
-    sources = feature_sources(params, readable_tracks(), PLACES)
+    sources = feature_sources(params, tracks_with_activations(), PLACES)
     counts = write_report(out, read_material(FILES), params.report, sources, replace=replace)
     typer.echo(
         f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "

@@ -56,29 +56,28 @@ def propose(
     The best proposals of each file come first.
     """
     from leitmotif.files import write_table
-    from leitmotif.recurrence.listing import Listed, audio_files, check_out, listed, track_names
-    from leitmotif.recurrence.search.settings import SearchSettings
+    from leitmotif.recurrence.listing import (
+        Listed,
+        ListingSettings,
+        audio_files,
+        check_out,
+        each_listed,
+    )
     from leitmotif.work.progress import progress
 
     check_out(out, audio, replace=replace)
     files = audio_files(audio)
     rows: list[Listed] = []
     failed = 0
-    named = list(zip(files, track_names([file.path for file in files]), strict=True))
-    for file, track in progress(named, "proposing", total=len(named)):
-        try:
-            rows += listed(
-                file,
-                track,
-                SearchSettings(),
-                p=p,
-                false_per_minute=false_per_minute,
-                everything=everything,
-                notice=lambda text: typer.echo(f"note: {text}", err=True),
-            )
-        except LeitmotifError as error:
+    settings = ListingSettings(p=p, false_per_minute=false_per_minute, everything=everything)
+    for listing in progress(each_listed(files, settings), "proposing", total=len(files)):
+        if isinstance(listing, LeitmotifError):
             failed += 1
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {listing}", err=True)
+            continue
+        rows += listing.rows
+        for note in listing.notes:
+            typer.echo(f"note: {note}", err=True)
     check_out(out, audio, replace=replace)  # again: what came meanwhile stays
     write_table(out, rows)
     typer.echo(f"{len(rows)} proposals for {len(files) - failed} files in {out}")

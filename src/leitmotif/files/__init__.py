@@ -12,7 +12,13 @@ from leitmotif.files.texts import (
     write_text,
     write_texts,
 )
-from leitmotif.files.writing import atomic, atomic_folder, explained_full_disk, kind_of
+from leitmotif.files.writing import (
+    atomic,
+    atomic_folder,
+    explained_full_disk,
+    is_full_disk,
+    kind_of,
+)
 
 __all__ = [
     "Row",
@@ -20,6 +26,7 @@ __all__ = [
     "atomic_folder",
     "difference",
     "explained_full_disk",
+    "is_full_disk",
     "kind_of",
     "line_problem",
     "parse_json",

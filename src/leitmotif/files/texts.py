@@ -2,9 +2,10 @@
 
 import difflib
 import json
+import math
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,10 +49,28 @@ def write_texts(texts: Mapping[Path, str]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` with sorted keys and a final newline, so that two versions diff line by line.
 
-    Raises ValueError on NaN and infinity, which JSON cannot hold.
+    Raises LeitmotifError, which names the place, for NaN and infinity, which JSON cannot hold.
     """
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise LeitmotifError(
+            f"{path} was not written: it would hold what is not a number",
+            found=", ".join(_not_finite(value)) or error,
+            expected="finite numbers",
+        ) from error
     write_text(path, text + "\n")
+
+
+def _not_finite(value: Any, place: str = "") -> Iterator[str]:
+    """Places in a value of dicts and lists that hold NaN or infinity, such as ``a.0.b is nan``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{place or 'it'} is {value}"
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    items = value.items() if isinstance(value, Mapping) else ()
+    for key, inner in items:
+        yield from _not_finite(inner, f"{place}.{key}" if place else str(key))
 
 
 def read_bytes(
@@ -106,11 +125,13 @@ def _not_text(path: Path, found: str, error: type[LeitmotifError]) -> NoReturn:
 def parse_json(text: str) -> Any:
     """Parse JSON strictly; raises ValueError for what other readers would take otherwise.
 
-    That is a key given twice, NaN and infinity, half of a surrogate pair, which is no text, and
-    nesting beyond what Python can follow.
+    That is a key given twice, NaN and infinity, a number that reads as infinity, half of a
+    surrogate pair, which is no text, and nesting beyond what Python can follow.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
+        value = json.loads(
+            text, object_pairs_hook=_distinct, parse_constant=_no_number, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if "\\u" in text and _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
@@ -129,6 +150,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is beyond any number that can be stored")
+    return value
 
 
 def read_json(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from leitmotif.errors import StoreError
+from leitmotif.errors import FullDiskError, StoreError
 from leitmotif.files.replacing import (
     TEMPORARY_SUFFIX,
     begin,
@@ -123,18 +123,23 @@ def kind_of(mode: int) -> str:
 
 @contextmanager
 def explained_full_disk(path: Path, what: str | None = None) -> Iterator[None]:
-    """Turn "no space left on device" into a StoreError that says how to go on.
+    """Turn "no space left on device" into a FullDiskError that says how to go on.
 
     It says ``what`` has happened: that ``path`` was not written, if not told otherwise.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         free = shutil.disk_usage(path.parent).free
-        raise StoreError(
+        raise FullDiskError(
             f"the disk is full: {what or f'{path} was not written'}",
             found=f"{free / 1e6:.0f} MB free",
             fix="free some space and run the stage again; what is finished will be reused",
         ) from error
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether a disk or a quota was full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

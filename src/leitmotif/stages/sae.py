@@ -6,7 +6,7 @@ from leitmotif.pipeline import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WOR
 from leitmotif.sae.audit.study import SaeStudy
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
-from leitmotif.stages.tracks import readable_tracks
+from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading import ActivationStore
 from leitmotif.views.sae import metrics_of, plot_of
 
@@ -17,7 +17,7 @@ def sae(params: Params) -> None:
         params=params,
         used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
         store=ActivationStore(ACTIVATIONS),
-        tracks=readable_tracks(),
+        tracks=tracks_with_activations(),
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )

@@ -4,7 +4,7 @@ from leitmotif.causal.experiment.study import Study
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import read_table
 from leitmotif.pipeline import CORPUS, LABELS, WORK_CACHE
-from leitmotif.stages.tracks import readable_tracks
+from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.tables.labels import Label
 
 
@@ -14,7 +14,7 @@ def study_of(params: Params, name: str) -> Study:
     return Study(
         params,
         name,
-        tracks=readable_tracks(),
+        tracks=tracks_with_activations(),
         labels=[] if composed else read_table(LABELS, Label),
         audio_root=CORPUS,
         cache=WORK_CACHE,

@@ -9,7 +9,7 @@ from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
 from leitmotif.stages.studies import study_of
-from leitmotif.stages.tracks import readable_tracks
+from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.summary import metrics_of, plot_of
 
@@ -19,7 +19,7 @@ def summary(params: Params) -> None:
     controls = load_controls(CONTROLS)
     approaches = ApproachStudy(
         params=params,
-        rows=gather_rows(params.probes, readable_tracks(), controls),
+        rows=gather_rows(params.probes, tracks_with_activations(), controls),
         controls=controls,
         used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
         store=ActivationStore(ACTIVATIONS),

@@ -73,37 +73,6 @@ class AudioSource:
 
 
 @contextmanager
-def named_failure(path: Path | str) -> Iterator[None]:
-    """Turn whatever goes wrong with one file into an AudioError that names it.
-
-    An AudioError passes. Otherwise its reason is ``memory``, ``unreadable`` (the system's errors)
-    or ``failed``, so that the other files of a batch are still done.
-    """
-    try:
-        yield
-    except AudioError:
-        raise
-    except MemoryError as error:
-        raise AudioError(
-            f"{path} does not fit into memory",
-            reason="memory",
-            found=error or "out of memory",
-            fix="cut the recording into parts, or use a machine with more memory",
-        ) from error
-    except OSError as error:
-        raise AudioError(
-            f"{path} cannot be read", reason="unreadable", found=error, fix="check the file"
-        ) from error
-    except Exception as error:
-        raise AudioError(
-            f"{path} cannot be used",
-            reason="failed",
-            found=f"{type(error).__name__}: {error}",
-            fix="replace or remove the file",
-        ) from error
-
-
-@contextmanager
 def opened(path: Path | str) -> Iterator[AudioSource]:
     """Open a recording for decoding; nothing is decoded yet.
 
@@ -195,6 +164,25 @@ def open_regular(path: Path | str) -> BufferedReader:
         file.close()
         raise _unreadable(path, "neither a regular file nor a link to one")
     return file
+
+
+def state_of(file: Path | int) -> tuple[int, ...] | None:
+    """What differs once a file was written to or replaced; None if there is none any more."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  # of an open file too
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def changed_meanwhile(path: Path | str) -> AudioError:
+    """Make the failure of a file that was written to, replaced or removed while it was read."""
+    return AudioError(
+        f"{path} was changed while it was read",
+        reason="changed",
+        expected="a file that nobody writes to",
+        fix="run it again once the file is finished",
+    )
 
 
 def _layout(path: Path | str, file: BinaryIO, size: int, container: str) -> Layout:

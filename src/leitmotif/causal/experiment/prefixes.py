@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
@@ -59,9 +59,9 @@ def prefix_of(
     tags. Raises AudioError for a file that is missing, changed or too short.
     """
     path = audio_root / track.path
-    verify_audio(path, track.sha256)
-    start = start_seconds(track.windows[0])
-    audio = load_audio(path, sample_rate=codec.sample_rate, start_seconds=start, seconds=seconds)
+    start, rate = start_seconds(track.windows[0]), codec.sample_rate
+    with verified(path, track.sha256):
+        audio = load_audio(path, sample_rate=rate, start_seconds=start, seconds=seconds)
     wanted, hop = round(seconds * codec.frame_rate), codec.samples_per_frame
     if len(audio.samples) // hop < wanted:
         raise AudioError(

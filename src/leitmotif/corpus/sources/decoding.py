@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from leitmotif.audio.each import each_recording
+from leitmotif.audio.reading.failures import named_failure
 from leitmotif.audio.reading.layout import Remark
-from leitmotif.audio.reading.source import blocks, named_failure, opened
+from leitmotif.audio.reading.source import blocks, opened
 from leitmotif.errors import AudioError
-from leitmotif.work.parallel import in_processes
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,4 @@ def decode_whole(path: Path) -> Decoded:
 
 def decode_all(paths: Sequence[Path]) -> Iterator[Decoded | AudioError]:
     """Decode each recording, side by side, in their order; what cannot be used gives its error."""
-    return in_processes(_decoded_or_error, paths)
-
-
-def _decoded_or_error(path: Path) -> Decoded | AudioError:
-    try:
-        return decode_whole(path)
-    except AudioError as error:
-        return error
+    return each_recording(decode_whole, paths, path=Path)

@@ -1,6 +1,5 @@
 """A folder of one's own recordings as a corpus: copied, hashed, decoded, named safely."""
 
-import errno
 import hashlib
 import re
 import unicodedata
@@ -9,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.audio.reading.source import open_regular
+from leitmotif.audio.reading.source import changed_meanwhile, open_regular, state_of
 from leitmotif.corpus.sources.decoding import Decoded, decode_all
 from leitmotif.corpus.sources.finding import SUFFIXES, FoundFile, find_recordings
 from leitmotif.corpus.sources.notes import Duplicates, note_of
 from leitmotif.errors import AudioError, CorpusError
+from leitmotif.files import is_full_disk
 from leitmotif.tables.corpus import CorpusTrack, Failure, Note
 from leitmotif.work.progress import progress
 
@@ -122,15 +122,20 @@ def _copy(recording: FoundFile, track_id: str, corpus: Path) -> _Copied | Failur
         with open_regular(recording.path) as file:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as copy:
+                before = state_of(file.fileno())
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
                     copy.write(chunk)
+            if state_of(file.fileno()) != before:
+                target.unlink()
+                error = changed_meanwhile(recording.name)
+                return failure(error.reason, error.what)
     except AudioError as error:
         return failure(error.reason, error.found)
     except FileExistsError:
         return failure("same_name", "on this file system another recording has this name")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         target.unlink(missing_ok=True)
         return failure("unreadable", error)

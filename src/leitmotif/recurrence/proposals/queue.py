@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from leitmotif.audio.decode import load_audio
+from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.config import ProposalsParams
+from leitmotif.errors import AudioError
 from leitmotif.files import sha256_json
 from leitmotif.files.provenance import code_version
 from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest
@@ -20,7 +22,6 @@ from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.proposals import Proposal, proposal_address
 from leitmotif.timing.windows import end_seconds
-from leitmotif.work.parallel import in_processes
 from leitmotif.work.progress import progress
 
 
@@ -34,26 +35,34 @@ class Searched:
     """Shuffled tracks in which anything is proposed."""
     shuffled: int
     """Shuffled tracks that were searched."""
+    failures: list[tuple[ManifestTrack, AudioError]]
+    """Tracks that could not be searched."""
 
 
 def propose_all(
     tracks: Sequence[ManifestTrack], settings: ProposalsParams, *, audio_root: Path
 ) -> Searched:
-    """Search every track side by side; ``audio_root`` is where their paths begin.
-
-    Raises AudioError for a recording that cannot be decoded.
-    """
-    search = search_of(settings)
-    searched = in_processes(partial(_searched, search, settings, audio_root), tracks)
+    """Search every track side by side; ``audio_root`` is where their paths begin."""
+    search = partial(_searched, search_of(settings), settings, audio_root)
+    searched = each_recording(search, tracks, path=partial(_path, audio_root))
     found: list[tuple[str, Suggestion]] = []
+    failures: list[tuple[ManifestTrack, AudioError]] = []
     alarms = 0
-    for track, (kept, passed) in zip(
-        tracks, progress(searched, "proposals", total=len(tracks)), strict=True
-    ):
+    shown = progress(searched, "proposals", total=len(tracks))
+    for track, outcome in zip(tracks, shown, strict=True):
+        if isinstance(outcome, AudioError):
+            failures.append((track, outcome))
+            continue
+        kept, passed = outcome
         found += [(track.track_id, suggestion) for suggestion in kept]
         alarms += passed
     queue = ranked(found, engine=engine_version(settings))
-    return Searched(queue, alarms, len(tracks) * settings.null_rounds)
+    shuffled = (len(tracks) - len(failures)) * settings.null_rounds
+    return Searched(queue, alarms, shuffled, failures)
+
+
+def _path(audio_root: Path, track: ManifestTrack) -> Path:
+    return audio_root / track.path
 
 
 def engine_version(settings: ProposalsParams) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.listening import ListenedContext, Track
@@ -72,8 +72,8 @@ def write_clips(
     written = {}
     for number, of_track in progress([*wanted.items()], "moments", total=len(wanted)):
         row = tracks[number].row
-        verify_audio(corpus / row.path, row.sha256)
-        samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
+        with verified(corpus / row.path, row.sha256):
+            samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
         for excerpt in of_track:
             context = tracks[number].contexts[excerpt.context]
             first, end = (

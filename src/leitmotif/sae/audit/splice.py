@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import ModelError
 from leitmotif.intervals import Interval, track_weights, with_estimate
 from leitmotif.musicgen.intervention import Intervention
@@ -132,8 +132,8 @@ def read_codes_of(codec: AudioEncoder, track: ManifestTrack, audio_root: Path) -
     Raises AudioError.
     """
     path = audio_root / track.path
-    verify_audio(path, track.sha256)
-    audio = load_audio(path, sample_rate=codec.sample_rate)
+    with verified(path, track.sha256):
+        audio = load_audio(path, sample_rate=codec.sample_rate)
     hop, rate = codec.samples_per_frame, codec.frame_rate
     for window in fit_windows(windows_at(track.windows, rate), len(audio.samples) // hop, rate):
         end = window.start_frame + window.frames

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
+from leitmotif.audio.reading.failures import named_failure
 from leitmotif.errors import AudioError
 from leitmotif.files import write_table
 from leitmotif.files.provenance import code_version, library_versions
@@ -74,8 +75,8 @@ class StoreBuilder:
     def build(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
         """Write tensors and index into the empty folder ``out``; memory is that of two tracks.
 
-        A track whose audio cannot be used is a failure and is left out. Raises ModelError and
-        StoreError.
+        A track that cannot be read, whatever the cause, is a failure and is left out. Raises
+        StoreError for what cannot be written.
         """
         result = self.add(out, tracks)
         write_table(out / INDEX, result.rows)
@@ -121,16 +122,17 @@ class StoreBuilder:
     ) -> Iterator[Callable[[], IndexRow]]:
         for track in tracks:
             try:
-                origins = self.origins(track)
-                cached = {site: self.cache.find(address_of(origins[site])) for site in self.sites}
-                missing = [site for site in self.sites if cached[site] is None]
-                fresh = self._capture(track, missing) if missing else {}
+                with named_failure(self.audio_root / track.path):
+                    origins = self.origins(track)
+                    entries = {s: self.cache.find(address_of(origins[s])) for s in self.sites}
+                    missing = [site for site in self.sites if entries[site] is None]
+                    fresh = self._capture(track, missing) if missing else {}
             except AudioError as error:
                 result.failures.append((track, error))
                 continue
             result.captured += len(missing)
             for site in self.sites:
-                if entry := cached[site]:
+                if entry := entries[site]:
                     yield partial(self._place, entry, out)
                 else:
                     header, array = fresh[site]
@@ -140,9 +142,9 @@ class StoreBuilder:
         self, track: ManifestTrack, sites: Sequence[str]
     ) -> dict[str, tuple[Header, NDArray[np.floating]]]:
         path = self.audio_root / track.path
-        verify_audio(path, track.sha256)
         rate, end = self.model.frame_rate, end_seconds(track.windows)
-        audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end)
+        with verified(path, track.sha256):
+            audio = load_audio(path, sample_rate=self.model.sample_rate, seconds=end)
         frames = len(audio.samples) // self.model.samples_per_frame
         windows = fit_windows(windows_at(track.windows, rate), frames, rate)
         arrays = capture(
