@@ -24,6 +24,7 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
     ``leitmotif``, or of a copy of it. Raises ModuleNotFoundError for a module that is not there.
     """
     files: set[Path] = set()
+    resolved: set[str] = set()
     waiting: list[Path] = []
     for module in modules:
         if not _file_of(module, package):
@@ -35,8 +36,9 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
             continue
         files.add(path)
         names, strings = _mentions(path.read_bytes().decode(), _parent(path, package))
-        for name in names:
+        for name in names - resolved:
             waiting.extend(_on_the_way(name, package))
+        resolved |= names
         files.update(_data_beside(path, strings))
     return sorted(files)
 
@@ -56,9 +58,14 @@ def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
 
 def attributes_read(files: Iterable[Path]) -> set[str]:
     """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
-    sources = [path.read_bytes().decode() for path in files if path.suffix == ".py"]
-    nodes = (node for source in sources for node in _nodes(ast.parse(source)))
-    return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    sources = (path.read_bytes().decode() for path in files if path.suffix == ".py")
+    return set().union(*map(_attributes, sources))
+
+
+@lru_cache(maxsize=1024)
+def _attributes(source: str) -> frozenset[str]:
+    nodes = _nodes(ast.parse(source))
+    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
 
 
 def _on_the_way(module: str, package: Path) -> Iterator[Path]:
