@@ -17,9 +17,9 @@ from leitmotif.audio import decode
 from leitmotif.audio.decode import load_audio, verified
 from leitmotif.cli import app
 from leitmotif.corpus.listing import list_recordings
+from leitmotif.corpus.sources import folder as corpus_folder
 from leitmotif.corpus.sources.decoding import survey
 from leitmotif.corpus.sources.folder import copy_folder
-from leitmotif.corpus.sources.kinds import folder as corpus_folder
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table, sha256_file
 from leitmotif.recurrence.listing import Listed
