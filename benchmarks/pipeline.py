@@ -25,7 +25,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks._report import Row, report, row
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BEFORE = "5d32d25"

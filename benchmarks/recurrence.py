@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 from benchmarks._report import Row, report, row
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.recurrence import engine
-from leitmotif.recurrence.engine import accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
-from leitmotif.recurrence.pairs import distinct
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.proposals import engine
+from leitmotif.recurrence.proposals.engine import accepted, suggest_in_audio
+from leitmotif.recurrence.search.pairs import distinct
+from leitmotif.recurrence.search.settings import SearchSettings
 
 QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")
 PEERS = ("brute force", "chroma windows")

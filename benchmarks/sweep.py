@@ -28,19 +28,19 @@ from transformers import MusicgenForConditionalGeneration
 
 from benchmarks._report import Row, report, row
 from benchmarks.generation import alternate
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.matching import match
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import SaeFeatures
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.matching import match
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import SaeFeatures
 from leitmotif.corpus.organism.composer import compose, render, sounds
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Sampling
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.formats import load_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store.cache import WorkCache
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.formats import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.cache.entries import WorkCache
 
 FOLDER = Path("models/organism")
 TRACKS, BARS, LAYER = 16, 9, 1

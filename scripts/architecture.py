@@ -19,7 +19,7 @@ from html import escape
 from pathlib import Path
 
 from leitmotif.files import write_text
-from leitmotif.imports import modules_imported
+from leitmotif.files.imports import modules_imported
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "leitmotif"
@@ -28,6 +28,7 @@ GROUND, FACE, PEOPLE = "ground floor", "leitmotif", "cli"
 ROOMS = {
     GROUND: "settings, errors, files, claims",
     "tables": "typed rows of every table",
+    "timing": "frames, steps, seconds, windows",
     "page": "colours, themes, player of both pages",
     "audio": "decode, resample, features",
     "corpus": "composed, folder, MTG-Jamendo",
@@ -41,11 +42,14 @@ ROOMS = {
     "causal": "interventions and verdicts",
     "views": "metrics and plots of tables",
     "report": "the listening report",
+    "notebook": "what only notebooks call",
     FACE: "import leitmotif: the public names",
     "stages": "a thin module for each stage",
     PEOPLE: "leitmotif … for people",
 }
 """Lowest first; a room imports those above it in this list only."""
+GROUND_FOLDERS = ("checkpoints", "config", "files", "pipeline", "work")
+"""Folders of the ground floor."""
 Imports = Mapping[str, frozenset[str]]
 CELL, LEFT, TOP = 30, 380, 30
 
@@ -60,9 +64,10 @@ def room(module: str, package: Path = PACKAGE) -> str:
     parts = module.split(".")[1:]
     if not parts:
         return FACE
-    if parts == [PEOPLE]:
+    if parts == ["__main__"]:
         return PEOPLE
-    return parts[0] if (package / parts[0]).is_dir() else GROUND
+    is_room = (package / parts[0]).is_dir() and parts[0] not in GROUND_FOLDERS
+    return parts[0] if is_room else GROUND
 
 
 def arrows(graph: Imports, package: Path = PACKAGE) -> Counter[tuple[str, str]]:

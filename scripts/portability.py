@@ -163,7 +163,7 @@ def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
 
 def _outputs() -> dict[str, list[str]]:
     """Outs, metrics and plots of each stage of dvc.yaml, in its order."""
-    from leitmotif.yaml_files import parse_yaml
+    from leitmotif.files.yaml_files import parse_yaml
 
     stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     return {

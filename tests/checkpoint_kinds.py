@@ -9,14 +9,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.models import Clap, Tagger
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.sae.formats import load_sae, save_sae
-from leitmotif.sae.model import SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder.formats import load_sae, save_sae
+from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+OLD = "pytorch_model.bin"
 Weights = dict[str, Tensor]
 
 
@@ -30,16 +31,17 @@ class Kind:
 
     @property
     def weights(self) -> Weights:
-        return load_file(self.folder / self.file)
+        path = self.folder / self.file
+        return torch.load(path) if path.suffix == ".bin" else load_file(path)
 
     def with_weights(self, place: Path, weights: Mapping[str, Tensor]) -> str:
         """A folder with the same files but these weights."""
         shutil.copytree(self.folder, place, dirs_exist_ok=True)
-        save_file(
-            {name: tensor.contiguous() for name, tensor in weights.items()},
-            place / self.file,
-            metadata={"format": "pt"},
-        )
+        whole = {name: tensor.contiguous() for name, tensor in weights.items()}
+        if self.file == OLD:
+            torch.save(whole, place / self.file)
+        else:
+            save_file(whole, place / self.file, metadata={"format": "pt"})
         return str(place)
 
 
@@ -67,7 +69,15 @@ def kinds_below(root: Path) -> dict[str, Kind]:
     def tagger(name: str) -> object:
         return Tagger.from_pretrained(name, device="cpu")
 
+    def pickled(folder: Path) -> Path:
+        """The same weights in torch's own format."""
+        torch.save(load_file(folder / WEIGHTS), folder / OLD)
+        (folder / WEIGHTS).unlink()
+        return folder
+
     return {
+        "pickled clap": Kind(pickled(save_tiny_clap(root / "old")), clap, OLD),
+        "pickled tagger": Kind(pickled(save_tiny_ast(root / "old_ast")), tagger, OLD),
         "musicgen": Kind(save_tiny_checkpoint(root / "musicgen"), musicgen),
         "clap": Kind(save_tiny_clap(root / "clap"), clap),
         "fused clap": Kind(save_tiny_clap(root / "fused", fused=True), clap),
@@ -77,6 +87,7 @@ def kinds_below(root: Path) -> dict[str, Kind]:
 
 
 NAMES = ["musicgen", "clap", "fused clap", "tagger", "autoencoder"]
+PICKLED = ["pickled clap", "pickled tagger"]
 
 
 def _dropped(weights: Weights, name: str) -> str:

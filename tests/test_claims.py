@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from leitmotif.causal.effects import chosen_apart, sign_flip_p
+from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError

@@ -11,8 +11,8 @@ from leitmotif.cli import presets
 from leitmotif.cli.dependencies import MARK, with_dependencies, write_dependencies
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
-from leitmotif.watched import check_watched
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.pipeline.watched import check_watched
 
 STAGE = """\
 # The pipeline.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif import replacing
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import (
     atomic,
     atomic_folder,
+    replacing,
     write_text,
 )
 
@@ -125,7 +125,8 @@ def test_what_a_killed_run_left_of_a_file_is_removed(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from leitmotif import files, replacing
+from leitmotif import files
+from leitmotif.files import replacing
 if sys.argv[2] == "without":
     replacing.exchange = lambda first, second: False
 calls = 0

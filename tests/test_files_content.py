@@ -33,7 +33,7 @@ class Row(BaseModel):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path, value: float) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(LeitmotifError, match=rf"m\.json was not .*\n.*deep\.0\.r2 is {value}"):
         write_json(tmp_path / "m.json", {"deep": [{"r2": value}]})
     assert list(tmp_path.iterdir()) == []
 
@@ -193,6 +193,8 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     [
         ('{"a": 1, "a": 2}', "the key 'a' is given twice"),
         ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": 1e999}', "1e999 is beyond any number"),
+        ('{"a": -1e999}', "-1e999 is beyond any number"),
         ('{"a": -Infinity}', "-Infinity is not a number"),
         ('{"a": "\\ud800"}', "half of a surrogate pair"),
         ("[" * 200_000, "nested too deeply"),

@@ -14,15 +14,15 @@ import torch
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import row_of
-from leitmotif.causal.measures import ListeningSettings
-from leitmotif.causal.pieces import Pieces, composed_pieces
-from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import ContinuationSettings
-from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.targets import Coordinates, WholeSite
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.log import row_of
+from leitmotif.causal.experiment.measures import ListeningSettings
+from leitmotif.causal.experiment.pieces import Pieces, composed_pieces
+from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
+from leitmotif.causal.experiment.runner import ContinuationSettings
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.causal.experiment.targets import Coordinates, WholeSite
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.claims import Horizon
 from leitmotif.config import ActivationsParams, JudgeParams, ModelParams
 from leitmotif.corpus.organism.composer import compose, render, sounds, truth
@@ -31,25 +31,25 @@ from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
-from leitmotif.musicgen.hooks import Intervention
-from leitmotif.parallel import WORKERS
-from leitmotif.probe.controls import LocalEnergy, Position
-from leitmotif.probe.experiment import ProbeSettings, probe_sites
-from leitmotif.probe.past import FeatureReading, check_past
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.store import ActivationStore, verify
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.cache import WorkCache
-from leitmotif.store.codes import CachedCodec
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.probe.estimators.experiment import ProbeSettings, probe_sites
+from leitmotif.probe.inputs.controls import LocalEnergy, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, gather, read_sounds
+from leitmotif.probe.study.past import FeatureReading, check_past
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.store.cache.codes import CachedCodec
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.profile import context_profile
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
+from leitmotif.timing.frames import Timing
+from leitmotif.work.parallel import WORKERS
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.other_model import other_model
 

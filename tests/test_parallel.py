@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from leitmotif.errors import AudioError, ConfigError, LeitmotifError
-from leitmotif.parallel import WORKERS, in_processes, number_of_workers
+from leitmotif.errors import AudioError, ConfigError, LeitmotifError, WorkerError
+from leitmotif.work.parallel import WORKERS, in_parts, in_processes, number_of_workers
 from tests.waiting import wait_until
 
 
@@ -64,8 +64,25 @@ def refuses(number: int) -> int:
     return number
 
 
+def ends(deadly: tuple[int, ...], part: Sequence[int]) -> list[int]:
+    """Doubles of a part's numbers; some numbers are the end of the process."""
+    for number in part:
+        if number in deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return [2 * number for number in part]
+
+
+def lost(number: int, error: WorkerError) -> list[int]:
+    assert "SIGKILL" in str(error.found)
+    return [-number]
+
+
 def nested(number: int) -> list[int]:
     return [pid for _, pid in in_processes(late, range(number))]
+
+
+def where(part: Sequence[int]) -> list[int]:
+    return [os.getpid() for _ in part]
 
 
 def summed(array: np.ndarray, number: int) -> float:
@@ -85,7 +102,7 @@ def test_processes_are_kept_for_the_next_call() -> None:
 
 
 THREADS = """
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 from tests.test_parallel import threads
 
 if __name__ == "__main__":
@@ -147,6 +164,34 @@ def test_an_error_in_the_making_of_an_item_is_raised_here(workers: int, bad: int
         list(in_processes(late, items(), workers=workers))
 
 
+@pytest.mark.fault(
+    "worker process",
+    "killed by the system over some items, one after the other",
+    outcome="these items have no result, and all others have theirs, in their order",
+)
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("deadly", [(0,), (2, 3), (0, 1, 2, 3, 4)])
+def test_a_killed_process_costs_one_item(size: int, deadly: tuple[int, ...]) -> None:
+    found = in_parts(partial(ends, deadly), range(5), size=size, lost=lost, workers=2)
+    expected = [-number if number in deadly else 2 * number for number in range(5)]
+    assert [one for part in found for one in part] == expected
+
+
+def test_parts_are_worked_on_here_where_one_process_is_asked_for() -> None:
+    for items, workers in ((range(4), 1), (range(1), 2)):
+        found = in_parts(where, items, size=3, lost=lost, workers=workers)
+        assert {pid for part in found for pid in part} == {os.getpid()}
+    found = in_parts(where, range(2), size=1, lost=lost, workers=2)
+    assert os.getpid() not in {pid for part in found for pid in part}
+
+
+@pytest.mark.fault("worker process", "killed by the system", outcome="WorkerError that says so")
+def test_the_end_of_a_process_is_named() -> None:
+    with pytest.raises(WorkerError, match=r"(?s)ended.*SIGKILL.*LEITMOTIF_WORKERS"):
+        list(in_processes(partial(ends, (1,)), [[0], [1], [2]], workers=2))
+    assert list(in_processes(late, range(2), workers=2))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_items_are_taken_as_they_are_needed(workers: int, tmp_path: Path) -> None:
     taken: list[int] = []
@@ -203,7 +248,7 @@ def test_the_number_of_processes_can_be_set(monkeypatch: pytest.MonkeyPatch) -> 
 SLEEPERS = """
 import os, signal, sys, time
 from pathlib import Path
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 
 # Whoever started the tests may ignore it, as a shell does for what it runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from leitmotif.cli import presets
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError, LeitmotifError
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 NAMES = ["folder", "musicgen-large", "musicgen-medium", "musicgen-small", "organism"]
 

@@ -17,7 +17,7 @@ from leitmotif.cli import presets
 from leitmotif.cli.results import STAGES, Results, as_lines, read_results
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from leitmotif.cli import main; main()"

@@ -82,6 +82,10 @@ class StoreError(LeitmotifError):
     """A stored file is missing, damaged, belongs to other inputs, or finds no room."""
 
 
+class FullDiskError(StoreError):
+    """A file was not written because the disk is full."""
+
+
 class ReviewError(LeitmotifError):
     """A decision, its log, or an item of the review queue is not what it should be."""
 
@@ -95,6 +99,10 @@ class ProbeError(LeitmotifError, ValueError):
 
 class StageError(LeitmotifError):
     """A pipeline stage stops: too many failures, or an input from an earlier stage is missing."""
+
+
+class WorkerError(LeitmotifError):
+    """A process that took part in the work was ended from outside, by the system perhaps."""
 
 
 class TargetError(LeitmotifError):

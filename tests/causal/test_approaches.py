@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.causal.approaches import APPROACHES, AtSite, EncodedFeatures, FeatureChoice
-from leitmotif.causal.search import FeatureSearch
+from leitmotif.causal.approaches.kinds import APPROACHES, AtSite, EncodedFeatures, FeatureChoice
+from leitmotif.causal.approaches.search import FeatureSearch
 from leitmotif.claims import Claims
-from leitmotif.frames import Timing
-from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import ProbeSettings
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Context, Rows
+from leitmotif.probe.estimators.experiment import ProbeSettings
+from leitmotif.probe.inputs.controls import ControlTable, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Context, Rows
+from leitmotif.timing.frames import Timing
 from tests.probe.made import made
 
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.effects import (
+from leitmotif.causal.experiment.effects import (
     by_track,
     chosen_apart,
     contrast,

@@ -17,28 +17,28 @@ import soundfile
 import torch
 
 from leitmotif import cli, files
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import row_of, write_audio, write_log
-from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
-from leitmotif.causal.pieces import recorded_pieces
-from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import ContinuationSettings, Runner
-from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
-from leitmotif.causal.twins import Twins, slot_of, source_name
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.log import row_of, write_audio, write_log
+from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.pieces import recorded_pieces
+from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, WholeSite
+from leitmotif.causal.experiment.twins import Twins, slot_of, source_name
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import AudioError, ConfigError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.formats import load_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.formats import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.interventions import LOG, SCHEMA, InterventionRow, json_schema, read_log

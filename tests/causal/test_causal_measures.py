@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import (
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import (
     ClipMeasurer,
     ListeningSettings,
     MeasuredClip,
     log_likelihoods,
     sha256_audio,
 )
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import WholeSite
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import WholeSite
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.config import load_params
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.recurrence.settings import search_of
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import search_of
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 
 ORGANISM = Path("models/organism")

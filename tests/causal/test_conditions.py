@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition, conditions_of
-from leitmotif.causal.targets import WholeSite
+from leitmotif.causal.experiment.conditions import Condition, conditions_of
+from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.errors import ModelError
 
 SITE = WholeSite("layers.1.residual", torch.zeros(4))

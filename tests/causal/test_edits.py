@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.edits import Treated, interventions, joint_edit
-from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.edits import Treated, interventions, joint_edit
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite
 from tests.sae.making import random_sae
 
 SITE = WholeSite("layers.1.residual", torch.zeros(8))

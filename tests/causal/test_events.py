@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.events import Event, balanced, composed_events
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.events import Event, balanced, composed_events
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.corpus.organism.composer import compose, render, sounds, truth
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import MeasuresByCondition
-from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
-from leitmotif.causal.pieces import Piece, Pieces
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import ContinuationSettings, Runner
-from leitmotif.causal.targets import WholeSite
-from leitmotif.judge import Clap
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.findings import MeasuresByCondition
+from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.pieces import Piece, Pieces
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import WholeSite
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.interventions import ClipMetrics
 
 BASELINE = Condition("baseline")

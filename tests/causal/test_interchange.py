@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from leitmotif.causal.effects import effect_of
-from leitmotif.causal.events import Event, composed_events
-from leitmotif.causal.interchange import Exchange, Exchanged, Interchange, Window, windows_of
+from leitmotif.causal.experiment.effects import effect_of
+from leitmotif.causal.experiment.events import Event, composed_events
+from leitmotif.causal.interchange.exchange import (
+    Exchange,
+    Exchanged,
+    Interchange,
+    Window,
+    windows_of,
+)
 from leitmotif.claims import Claims
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError

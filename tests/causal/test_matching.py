@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.matching import TOLERANCE, match
+from leitmotif.causal.experiment.matching import TOLERANCE, match
 from leitmotif.errors import ModelError
 
 

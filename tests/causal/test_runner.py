@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
-from leitmotif.causal.twins import Planted, Twins
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, WholeSite
+from leitmotif.causal.experiment.twins import Planted, Twins
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.store.cache import WorkCache
+from leitmotif.store.cache.entries import WorkCache
 from tests.sae.making import random_sae
 
 SITE = "layers.1.residual"

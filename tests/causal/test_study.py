@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from leitmotif.causal.study import too_few_pieces
+from leitmotif.causal.experiment.study import too_few_pieces
 from leitmotif.claims import Claims
 
 CLAIMS = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import ListeningSettings, MeasuredClip
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import ContinuationSettings
-from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.targets import WholeSite
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import ContinuationSettings
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.parallel import WORKERS
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.work.parallel import WORKERS
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 

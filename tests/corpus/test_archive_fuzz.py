@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.corpus.archive import unpack
+from leitmotif.corpus.sources.archive import unpack
 from leitmotif.errors import CorpusError
 
 SEED = 20_261_125

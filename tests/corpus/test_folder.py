@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from official_layout import sha256
 
 from leitmotif.config import FolderCorpus
-from leitmotif.corpus.folder import copy_folder, track_ids
-from leitmotif.corpus.sources import build_corpus
+from leitmotif.corpus.sources.folder import copy_folder, track_ids
+from leitmotif.corpus.sources.kinds import build_corpus
 from leitmotif.errors import CorpusError
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from leitmotif.config import ManifestParams
 from leitmotif.corpus.manifest import REASONS, judge_track, select, windows
-from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
-from leitmotif.frames import whole_frames
+from leitmotif.corpus.sources.metadata import metadata_path, read_checksums, read_tags
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
+from leitmotif.timing.frames import whole_frames
 
 RULES = ManifestParams(
     tracks=100,

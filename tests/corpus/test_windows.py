@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.windows import (
+from leitmotif.errors import AudioError
+from leitmotif.tables.corpus import Window
+from leitmotif.timing.windows import (
     WINDOW_RATE,
     end_seconds,
     fit_windows,
     start_seconds,
     windows_at,
 )
-from leitmotif.errors import AudioError
-from leitmotif.tables.corpus import Window
 
 
 def window(start: int, frames: int) -> Window:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import ClapModel, ClapProcessor
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from tests.hub import serve_hub
 from tests.judge.tiny_judges import SENTENCES, save_tiny_ast, save_tiny_clap
 
@@ -173,7 +173,7 @@ def test_a_hub_repository_gives_what_its_folder_gives(
         torch.save(state, tmp_path / "repository" / weights)
     program = (
         "import json\n"
-        "from leitmotif.judge import Clap\n"
+        "from leitmotif.judge.models import Clap\n"
         f"clap = Clap.from_pretrained('laion/tiny', revision='{REVISION}', device='cpu')\n"
         "print(json.dumps(clap.embed_text(['jazz']).tolist()))"
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ModelError
-from leitmotif.judge.clips import over_windows, prepare, windows
+from leitmotif.judge.models.clips import over_windows, prepare, windows
 
 RATE = 32_000
 

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap
-from leitmotif.judge.fidelity import fidelity
+from leitmotif.judge.models import Clap
+from leitmotif.judge.models.fidelity import fidelity
 
 RATE = 32_000
 

@@ -13,8 +13,8 @@ from transformers import (
     ClapProcessor,
 )
 
-from leitmotif.judge import Clap, Tagger
 from leitmotif.judge.concepts import CONCEPTS, own_label
+from leitmotif.judge.models import Clap, Tagger
 from training.evaluate_judges import Examination
 from training.judge_data import RATE, Heard, Source
 

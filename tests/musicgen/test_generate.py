@@ -8,8 +8,8 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Intervention, Sampling
-from leitmotif.musicgen.generate import draw
 from leitmotif.musicgen.noise import RowNoise
+from leitmotif.musicgen.sampling import draw
 
 WORDS = ["a calm piece", "a happy fast piece with guitar melody", "a sad piece with drums"]
 VECTOR = torch.randn(32, generator=torch.Generator().manual_seed(3))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen, Intervention
-from leitmotif.musicgen.hooks import require_sites
+from leitmotif.musicgen.choice import require_sites
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps, timing_of
 from tests.other_model import OtherModel
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve
 
-from leitmotif.probe.algebra import CONTROL_PENALTIES, Sums
-from leitmotif.probe.panel import Panel, panel
+from leitmotif.probe.estimators.algebra import CONTROL_PENALTIES, Sums
+from leitmotif.probe.panel.panel import Panel, panel
 from tests.probe.made import made
 
 FREE = 1e-6

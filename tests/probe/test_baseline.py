@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.probe.baseline import shuffle_weights
+from leitmotif.probe.compared.baseline import shuffle_weights
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 

@@ -2,10 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from leitmotif.probe.calibration import calibrate, rate
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.expansion import expand
-from leitmotif.probe.generators import (
+from leitmotif.probe.calibration.generators import (
     WITHOUT_FORESIGHT,
     NullIngredients,
     curved,
@@ -15,7 +12,10 @@ from leitmotif.probe.generators import (
     surrogate,
     swapped,
 )
-from leitmotif.probe.panel import track_slices
+from leitmotif.probe.calibration.rates import calibrate, rate
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.expansion import expand
+from leitmotif.probe.panel.panel import track_slices
 from leitmotif.tables.calibration import of_kind
 from tests.probe.made import made
 

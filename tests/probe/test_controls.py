@@ -7,7 +7,7 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.probe.controls import (
+from leitmotif.probe.inputs.controls import (
     REGISTRY,
     Continuity,
     LocalChroma,
@@ -21,7 +21,7 @@ from leitmotif.probe.controls import (
     past_mean,
     refuse_reach,
 )
-from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.study.leak import look_ahead, refuse_leak
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 201)

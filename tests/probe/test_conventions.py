@@ -16,10 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.conventions import seed_of
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.naive import NaiveCorrelation
-from leitmotif.probe.nested import NestedRidge
+from leitmotif.probe.estimators.conventions import seed_of
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.naive import NaiveCorrelation
+from leitmotif.probe.estimators.nested import NestedRidge
 from tests.probe.made import Made, made
 
 FEW_ROWS = "fits 10 or 11 rows; 3 folds of 4 tracks need 12"

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import kstest, ttest_1samp
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.effects import PartialEffects, residuals
-from leitmotif.probe.panel import panel
+from leitmotif.probe.estimators.effects import PartialEffects, residuals
+from leitmotif.probe.panel.panel import panel
 from tests.probe.made import made
 
 

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ProbeError
-from leitmotif.frames import Timing
-from leitmotif.probe import encoded as module
-from leitmotif.probe.blocks import raw_block
-from leitmotif.probe.controls import ControlTable
-from leitmotif.probe.encoded import dense, read_encoded
-from leitmotif.probe.rows import Context, Rows
-from leitmotif.sae.encode import FeatureHeader, write_codes
-from leitmotif.sae.model import Codes
+from leitmotif.probe.features import encoded as module
+from leitmotif.probe.features.blocks import raw_block
+from leitmotif.probe.features.encoded import dense, read_encoded
+from leitmotif.probe.inputs.controls import ControlTable
+from leitmotif.probe.inputs.rows import Context, Rows
+from leitmotif.sae.autoencoder.encode import FeatureHeader, write_codes
+from leitmotif.sae.autoencoder.model import Codes
+from leitmotif.timing.frames import Timing
 
 FEATURES = 7
 

@@ -7,12 +7,8 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Claims, Horizon
-from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
-from leitmotif.parallel import WORKERS
-from leitmotif.probe.blocks import FeatureBlock
-from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import (
+from leitmotif.probe.estimators.experiment import (
     ProbeSettings,
     expanded,
     naive,
@@ -21,9 +17,13 @@ from leitmotif.probe.experiment import (
     selectivities,
     worth_of_controls,
 )
+from leitmotif.probe.features.blocks import FeatureBlock
+from leitmotif.probe.inputs.controls import ControlTable, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, Sample
 from leitmotif.probe.ranking import candidates
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, Sample
+from leitmotif.timing.frames import Timing
+from leitmotif.work.parallel import WORKERS
 from tests.probe.made import made
 
 STRONG = 3.0

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from leitmotif.intervals import interval_of, track_weights
-from leitmotif.probe.intervals import auroc, explained
+from leitmotif.probe.estimators.intervals import auroc, explained
 
 RANDOM = np.random.default_rng(0)
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.nested import NestedRidge
-from leitmotif.probe.nulls import exchanged, exchanges, pair_products
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.nested import NestedRidge
+from leitmotif.probe.estimators.nulls import exchanged, exchanges, pair_products
 from tests.probe.made import Made, made
 
 EXAMPLES = settings(max_examples=12)

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.study.leak import look_ahead, refuse_leak
 
 RATE, HOP = 8_000, 160
 SECONDS = 4

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.naive import NaiveCorrelation
+from leitmotif.probe.estimators.naive import NaiveCorrelation
 from tests.probe.made import made, noise
 
 

@@ -5,11 +5,11 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.algebra import CONTROL_PENALTIES, Sums
-from leitmotif.probe.exchange_fits import FEATURE_PENALTIES
-from leitmotif.probe.nested import NestedRidge
-from leitmotif.probe.nulls import exchanges
-from leitmotif.probe.panel import Panel, panel
+from leitmotif.probe.estimators.algebra import CONTROL_PENALTIES, Sums
+from leitmotif.probe.estimators.exchange_fits import FEATURE_PENALTIES
+from leitmotif.probe.estimators.nested import NestedRidge
+from leitmotif.probe.estimators.nulls import exchanges
+from leitmotif.probe.panel.panel import Panel, panel
 from tests.probe.made import made
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.probe.nulls import (
+from leitmotif.probe.estimators.nulls import (
     exchanged,
     exchanges,
     p_value,

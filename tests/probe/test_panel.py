@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.panel import (
+from leitmotif.probe.panel.panel import (
     constant_columns,
     panel,
     refuse_collinear,

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ConfigError
-from leitmotif.probe.controls import REGISTRY, Continuity, LocalChroma
-from leitmotif.probe.registry import load_controls, parse_controls
+from leitmotif.probe.inputs.controls import REGISTRY, Continuity, LocalChroma
+from leitmotif.probe.inputs.registry import load_controls, parse_controls
 
 EXPANSION = {"knots": 0, "interactions": 0}
 

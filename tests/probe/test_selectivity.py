@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.selectivity import control_task, selectivity, sound_types
+from leitmotif.probe.estimators.selectivity import control_task, selectivity, sound_types
 from tests.probe.made import made
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.engine import Suggestion, accepted, suggest, suggest_in_audio
-from leitmotif.recurrence.refine import TEMPO_COST, total_score
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.views import make_views
+from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest, suggest_in_audio
+from leitmotif.recurrence.search.refine import TEMPO_COST, total_score
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.views import make_views
 from tests.recurrence.melodies import NOTE, RATE, SEARCH, piece, tones, walk
 
 NOTES = [*walk(16, 3), *walk(8, 1), *walk(32, 4), *walk(8, 1), *walk(16, 5)]

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.pairs import Pairs, distinct
-from leitmotif.recurrence.refine import refine
-from leitmotif.recurrence.search import peaks, seeds
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.texture import texture_share
-from leitmotif.recurrence.views import Views, make_views, transposed
+from leitmotif.recurrence.search.pairs import Pairs, distinct
+from leitmotif.recurrence.search.refine import refine
+from leitmotif.recurrence.search.seeds import peaks, seeds
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.texture import texture_share
+from leitmotif.recurrence.search.views import Views, make_views, transposed
 
 
 def random_views(frames: int, seed: int = 0) -> Views:

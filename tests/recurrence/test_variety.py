@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.variety import LENGTH_COST, REPETITION_COST, varied
+from leitmotif.recurrence.proposals.variety import LENGTH_COST, REPETITION_COST, varied
 
 
 def order(

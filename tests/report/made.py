@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from leitmotif.causal.log import write_log
+from leitmotif.causal.experiment.log import write_log
 from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import ReportFiles
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window

@@ -14,11 +14,11 @@ from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
 from leitmotif.report.features.sounds import PROPERTIES, Clock, Links
-from leitmotif.report.features.survey import survey
 from tests.report.made_features import (
     FRAMES,
     TIMING,
@@ -315,7 +315,7 @@ def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
             exploratory=False,
         )
         tracemalloc.start()
-        surveys = survey(
+        measured = measure(
             [2, 9, 30],
             tracks,
             encoded=tmp_path / "sae",
@@ -326,6 +326,6 @@ def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
         )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert surveys[9].density.tracks == count
+        assert measured[9].density.tracks == count
     # A track's encoded file alone is 40 kB; its line in the raster, which ends at 100, 5 kB.
     assert peaks[1] - peaks[0] < (many - few) * 10_000, peaks

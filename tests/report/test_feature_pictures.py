@@ -14,10 +14,10 @@ from leitmotif.report.features import heard
 from leitmotif.report.features.charts import around_chart, histogram, trace
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import tracks_of
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.places import Line
 from leitmotif.report.features.raster import raster_png
-from leitmotif.report.features.survey import survey
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.corpus import Window
@@ -64,10 +64,10 @@ def test_charts_of_a_feature_that_is_never_active_are_empty_and_finite(tmp_path:
         [row], tmp_path / "features", [], [coverage("track_0")], timing=TIMING, exploratory=False
     )
     places = {"encoded": tmp_path / "sae", "features": tmp_path / "features"}
-    surveyed = survey([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
-    assert surveyed.moments == []
-    assert surveyed.clock == 0
-    for chart in (around_chart(surveyed.around), histogram(surveyed.density)):
+    measured = measure([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
+    assert measured.moments == []
+    assert measured.clock == 0
+    for chart in (around_chart(measured.around), histogram(measured.density)):
         assert not re.search("nan|inf", repr(chart))
 
 

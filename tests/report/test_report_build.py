@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from leitmotif.causal.log import write_log
+from leitmotif.causal.experiment.log import write_log
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError, TargetError
 from leitmotif.files import read_table, write_table
+from leitmotif.files.targets import RECORD
+from leitmotif.pipeline import EFFECTS, VERDICTS
 from leitmotif.report.build import write_report
 from leitmotif.report.material import read_material
-from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import ClipMetrics, read_log
-from leitmotif.targets import RECORD
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from leitmotif.files import sha256_file
-from leitmotif.sae import load_sae
-from leitmotif.sae.registry import HubCheckpoint
+from leitmotif.sae.autoencoder import load_sae
+from leitmotif.sae.autoencoder.registry import HubCheckpoint
 from tests.hub import Hub, serve_hub
 from tests.sae.making import random_sae, write_published
 from tests.waiting import wait_until
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from leitmotif.errors import LeitmotifError
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.registry import HubCheckpoint
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.registry import HubCheckpoint
 
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))

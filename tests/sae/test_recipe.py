@@ -8,13 +8,13 @@ from typer.testing import CliRunner
 
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError, ModelError, StoreError
-from leitmotif.sae import load_sae
-from leitmotif.sae import recipe as module
-from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store
-from leitmotif.sae.registry import load_registry
-from leitmotif.sae.train import TrainingProgress
-from leitmotif.sae.trained import Training, trained_of
-from leitmotif.store import ActivationStore
+from leitmotif.sae.autoencoder import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.sae.autoencoder.trained import Training, trained_of
+from leitmotif.sae.training import recipe as module
+from leitmotif.sae.training.recipe import entry_of, split_tracks, train_on_store
+from leitmotif.sae.training.train import TrainingProgress
+from leitmotif.store.reading import ActivationStore
 
 SITE = "layers.1.residual"
 SETTINGS = Training(d_sae=64, k=3, steps=450, batch=64, rate=1e-2, warm_up=10, dead_after=500)

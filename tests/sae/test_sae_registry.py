@@ -10,11 +10,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from leitmotif.errors import ConfigError, ModelError
-from leitmotif.sae import SparseAutoencoder
-from leitmotif.sae.alignment import check_sparsity, compare, require_alignment
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.registry import REGISTRY, SCHEMA, Hook, json_schema, load_registry, register
-from leitmotif.store import ActivationStore
+from leitmotif.sae.autoencoder import SparseAutoencoder
+from leitmotif.sae.autoencoder.alignment import check_sparsity, compare, require_alignment
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.registry import (
+    REGISTRY,
+    SCHEMA,
+    Hook,
+    json_schema,
+    load_registry,
+    register,
+)
+from leitmotif.store.reading import ActivationStore
 from tests.sae.making import random_sae
 
 HUB = {

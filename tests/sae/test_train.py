@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
-from leitmotif.sae import load_sae, save_sae
-from leitmotif.sae.audit import measure
+from leitmotif.sae.audit.measured import measure
+from leitmotif.sae.autoencoder import load_sae, save_sae
+from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.pool import RowPool
-from leitmotif.sae.train import Trainer, finish
-from leitmotif.sae.trained import Training
-from leitmotif.store import ActivationStore
+from leitmotif.sae.training.train import Trainer, finish
+from leitmotif.store.reading import ActivationStore
 
 SITE = "layers.1.residual"
 SETTINGS = {

@@ -10,12 +10,12 @@ from leitmotif.cli.presets import preset as preset_text
 from leitmotif.config import Params, parse_params
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table
-from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.manifest import manifest
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.tables.truth import Truth
-from leitmotif.yaml_files import parse_yaml
 
 Preset = Callable[..., Params]
 

@@ -11,7 +11,7 @@ from leitmotif.config import Params, load_params
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.notebook.pieces import compose
-from leitmotif.stages import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
+from leitmotif.pipeline import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
 from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate, Window
 

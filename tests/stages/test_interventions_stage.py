@@ -10,7 +10,7 @@ import pytest
 
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     APPROACHES,
     CLIPS,
     EFFECTS,

@@ -9,8 +9,8 @@ from leitmotif.corpus.organism.composer import compose, truth
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import ReviewError, StageError
 from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.review.log import append
-from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.stages.labels import labels
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window

@@ -12,7 +12,7 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CALIBRATION,
     CANDIDATES,
@@ -31,9 +31,9 @@ from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
 from leitmotif.stages.probes import probes
 from leitmotif.stages.sae import sae
-from leitmotif.store import ActivationStore
-from leitmotif.store.header import TENSOR
-from leitmotif.store.index import file_of
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.header import TENSOR
+from leitmotif.store.reading.index import file_of
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.labels import Coverage

@@ -13,9 +13,9 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError, ModelError
 from leitmotif.files import read_json, read_table, sha256_file, write_json
-from leitmotif.sae.encode import read_codes
-from leitmotif.sae.registry import FolderCheckpoint, Hook, load_registry, register
-from leitmotif.stages import ALIGNMENT, METRICS, PLOTS, SAE
+from leitmotif.pipeline import ALIGNMENT, METRICS, PLOTS, SAE
+from leitmotif.sae.autoencoder.encode import read_codes
+from leitmotif.sae.autoencoder.registry import FolderCheckpoint, Hook, load_registry, register
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features

@@ -9,8 +9,9 @@ from leitmotif.config import ModelParams
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store import ActivationStore, build, verify
-from leitmotif.store.build import StoreBuilder, in_background
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing import build
+from leitmotif.store.writing.build import StoreBuilder, in_background
 from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import StoreError
-from leitmotif.store.cache import WorkCache, place
+from leitmotif.store.cache.entries import WorkCache, place
 from leitmotif.tensors import TensorFile, serialise
 
 ADDRESS = "a" * 64

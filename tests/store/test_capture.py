@@ -4,7 +4,7 @@ import torch
 
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.capture import capture
+from leitmotif.store.writing.capture import capture
 from leitmotif.tables.corpus import Window
 from tests.tiny import tiny_musicgen
 

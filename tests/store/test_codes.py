@@ -12,17 +12,17 @@ import pytest
 import torch
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.causal.prefixes import prefix_of
+from leitmotif.causal.experiment.prefixes import prefix_of
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.parallel import in_processes
-from leitmotif.probe.baseline import shuffle_weights
-from leitmotif.probe.past import FeatureReading
-from leitmotif.sae.splice import read_codes_of
-from leitmotif.store import ActivationStore
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.codes import FOLDER, CachedCodec
+from leitmotif.probe.compared.baseline import shuffle_weights
+from leitmotif.probe.study.past import FeatureReading
+from leitmotif.sae.audit.splice import read_codes_of
+from leitmotif.store.cache.codes import FOLDER, CachedCodec
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.work.parallel import in_processes
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITE = "layers.2.residual"

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError, StoreError
-from leitmotif.store import ActivationStore, verify
-from leitmotif.store.build import StoreBuilder
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack
 
 

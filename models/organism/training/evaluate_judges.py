@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from leitmotif.corpus.organism.composer import Part
 from leitmotif.files import write_json
-from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.models import Clap, Tagger
 from training import FOLDER
 from training.captions import TEMPLATES, Captions, Question
 from training.estimates import Estimate, estimate

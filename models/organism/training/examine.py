@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from leitmotif.corpus.organism.composer import Part, Score, compose, motif_notes
 from leitmotif.corpus.organism.world import World
-from leitmotif.musicgen.generate import Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
-from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.sampling import Sampling
 from training.batches import SETTLED
 from training.estimates import Estimate, estimate
 from training.tokens import NoteTable

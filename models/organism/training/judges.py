@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.audio.samples import Samples
-from leitmotif.judge.clips import prepare
+from leitmotif.audio.reading.samples import Samples
+from leitmotif.judge.models.clips import prepare
 from training import FOLDER, WORK
 from training.captions import Captions
 from training.judge_data import RATE, Heard, Source

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
+from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions

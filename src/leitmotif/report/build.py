@@ -7,7 +7,7 @@ from typing import Any
 
 from leitmotif.config import ReportParams
 from leitmotif.files import sha256_json
-from leitmotif.progress import progress
+from leitmotif.files.targets import made_folder
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
@@ -17,7 +17,7 @@ from leitmotif.report.material import Material
 from leitmotif.report.overview import bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
 from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
-from leitmotif.targets import made_folder
+from leitmotif.work.progress import progress
 
 REPORT_ID_DIGITS = 12
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table
-from leitmotif.provenance import code_version
+from leitmotif.files.provenance import code_version
 from leitmotif.review.assets import page_version
 from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, WindowClip
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError

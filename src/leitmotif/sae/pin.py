@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from leitmotif.errors import ConfigError
 from leitmotif.files import sha256_file
-from leitmotif.sae.fetch import commit_of, download_checkpoint
-from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae
-from leitmotif.sae.registry import Hook
+from leitmotif.sae.autoencoder.fetch import commit_of, download_checkpoint
+from leitmotif.sae.autoencoder.formats import CONFIG, WEIGHTS, load_sae
+from leitmotif.sae.autoencoder.registry import Hook
 
 
 def pin(

@@ -7,10 +7,10 @@ from pathlib import Path
 from leitmotif.config import Params
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
+from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
 from leitmotif.review.labels import from_decisions, from_score
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.standing import standing
-from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
 from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.labels import Coverage, Label

@@ -16,7 +16,7 @@ Kind = Literal[
     "random_feature",
     "local_feature",
 ]
-"""What is done to a model; ``leitmotif.causal.conditions`` says how."""
+"""What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
 Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
 """What a candidate is; ``leitmotif.causal.verdict`` has the rules."""

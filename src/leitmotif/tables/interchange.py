@@ -23,8 +23,8 @@ class InterchangeRow(Table):
     """Null where the whole deciding part of the piece is the donor's: the total effect."""
     donor: Donor
     window: Literal["deciding", "between", "ahead"]
-    """What was exchanged: the steps that read what decides the event; those of the gap after them at
-    which the event lies in (after, until] s ahead; or more than ``after``."""
+    """What was exchanged: the steps that read what decides the event; those of the gap after them
+    at which the event lies in (after, until] s ahead; or more than ``after``."""
     after: float | None
     """Seconds; null for windows that no lead names."""
     until: float | None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from leitmotif.probe.calibration import Calibration
+from leitmotif.probe.calibration.rates import Calibration
 from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.interval import as_metric
 

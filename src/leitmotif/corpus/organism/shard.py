@@ -20,9 +20,9 @@ from leitmotif.corpus.organism.composer import Score, compose, render, sounds, t
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.files import atomic, write_table, write_text
-from leitmotif.parallel import in_processes
-from leitmotif.progress import progress
 from leitmotif.tables.truth import TRUTH, Truth
+from leitmotif.work.parallel import in_processes
+from leitmotif.work.progress import progress
 
 TAR = "autotagging_moodtheme_audio-low-00.tar"
 TAR_SUMS = "autotagging_moodtheme_audio-low_sha256_tars.txt"

@@ -3,7 +3,7 @@
 **Timing.** Row t of a context has read codebook k of the frames up to t - 1 - its delay: of
 MusicGen's, all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
 So the mark of a moment stands at t / frame rate, where the last frame that the row has read ends.
-The codec's encoder hears a little past it (``leitmotif.frames.Timing``); nothing else does.
+The codec's encoder hears a little past it (``leitmotif.timing.frames.Timing``); nothing else does.
 
 The first row of a context has read nothing and is the same in every track, so it is excluded.
 """
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from leitmotif.corpus.windows import windows_at
 from leitmotif.errors import StoreError, counted
-from leitmotif.frames import Timing, frames_ended
-from leitmotif.probe.encoded import dense
-from leitmotif.probe.targets import events_of
-from leitmotif.sae.encode import read_codes
+from leitmotif.probe.features.encoded import dense
+from leitmotif.probe.inputs.targets import events_of
+from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import read_tensors
+from leitmotif.timing.frames import Timing, frames_ended
+from leitmotif.timing.windows import windows_at
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.report.features.chosen import Ref
-from leitmotif.sae.used import UsedSae
+from leitmotif.sae.autoencoder.used import UsedSae
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
-from leitmotif.probe.targets import Events, target
+from leitmotif.probe.inputs.targets import Events, target
 from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
