@@ -98,7 +98,7 @@ def main() -> int:
 
 def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Popen[bytes]":
     """Lay a folder for a run and start its stages in a process of their own."""
-    from leitmotif.presets import use
+    from leitmotif.cli.presets import use
 
     shutil.copytree(ROOT / "presets", root / "presets")
     (root / "data" / "decisions").mkdir(parents=True)

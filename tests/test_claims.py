@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from scipy.stats import false_discovery_control
 
-from leitmotif.causal.effects import sign_flip_p
+from leitmotif.causal.effects import chosen_apart, sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.intervals import Interval
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
-from tests.tables.made import probe
+from tests.tables.made import probe, ranked
 
 NEAR, FAR, FURTHER = [1.0, 3.0], [5.0, 7.0], [8.0, 9.0]
 
@@ -117,6 +118,69 @@ def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> No
 def test_the_smallest_p_of_unanimous_pieces_is_that_of_sign_flips() -> None:
     assert claims().pieces_needed(tried=9) == 9
     assert sign_flip_p(np.ones(9)) == 2.0**-8 <= 0.05 / 9 < sign_flip_p(np.ones(8))
+
+
+SURE, CHANCE = {"q": 0.01}, {"low": -0.1, "high": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("group", "decodable"),
+    [
+        ([SURE], True),
+        ([{"low": -0.9, "high": -0.1}], True),
+        ([SURE, SURE], True),
+        ([CHANCE], False),
+        ([SURE, CHANCE], False),
+        ([{"q": 0.06}], False),
+        ([SURE, {"q": 0.06}], False),
+        ([], False),
+    ],
+)
+def test_a_group_of_features_is_decodable_if_each_of_them_is(
+    group: list[dict[str, float]], decodable: bool
+) -> None:
+    assert claims().is_decodable([ranked(**changed) for changed in group]) is decodable
+
+
+def test_a_group_does_not_gain_by_its_size() -> None:
+    """Of features that tell nothing, an interval of 95 % passes once in 20; a group not oftener."""
+    drawn = np.random.default_rng(0).normal(size=(500, 10))
+    groups = [[ranked(low=x - 1.96, high=x + 1.96) for x in group] for group in drawn.tolist()]
+    alone = np.mean([claims().is_decodable(group[:1]) for group in groups])
+    together = np.mean([claims().is_decodable(group) for group in groups])
+    assert together <= alone <= 0.08
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=2, max_size=20), st.sampled_from([0.01, 0.05, 0.2, 0.5])
+)
+def test_the_level_of_choice_is_that_of_benjamini_and_hochberg(
+    thousandths: list[int], alpha: float
+) -> None:
+    p = np.array(thousandths) / 1000
+    chosen = [claims(alpha=alpha).is_chosen(q) for q in false_discovery_control(p)]
+    level = claims(alpha=alpha).level_of_choice(sum(chosen), tested=len(p))
+    assert chosen == (p <= level * (1 + 1e-9)).tolist()
+
+
+def test_the_distance_of_a_choice_is_a_share_of_the_level() -> None:
+    distances = [claims().distance_of_choice(q) for q in (0.04, 0.05, 0.06)]
+    assert distances == pytest.approx([0.2, 0.0, 0.2])
+
+
+def test_the_best_of_five_sites_passes_by_chance_about_as_often_as_the_level_allows() -> None:
+    """Each half of the pieces chooses the site at which the other half is measured (rule 4)."""
+    drawn = np.random.default_rng(0).normal(size=(2000, 5, 10))
+    passed = []
+    for experiment in drawn.tolist():
+        effects = {
+            f"site {number}": {f"piece {piece}": effect for piece, effect in enumerate(of_site)}
+            for number, of_site in enumerate(experiment)
+        }
+        apart = chosen_apart(effects)
+        measured = np.array([effects[site][piece] for piece, site in apart.items()])
+        passed.append(measured.mean() > 0 and sign_flip_p(measured) <= claims().level(1))
+    assert 0.04 < np.mean(passed) < 0.08
 
 
 def test_impossible_horizons_are_refused() -> None:

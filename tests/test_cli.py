@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import leitmotif
-from leitmotif import cli, presets
+from leitmotif import cli
+from leitmotif.cli import presets
 from leitmotif.errors import LeitmotifError
 
 

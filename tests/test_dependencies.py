@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from leitmotif import presets
+from leitmotif.cli import presets
 from leitmotif.config import load_params
-from leitmotif.dependencies import MARK, with_dependencies, write_dependencies
+from leitmotif.cli.dependencies import MARK, with_dependencies, write_dependencies
 from leitmotif.errors import ConfigError
 from leitmotif.watched import check_watched
 from leitmotif.yaml_files import parse_yaml

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leitmotif.results import as_lines, read_results
+from leitmotif.cli.results import as_lines, read_results
 from leitmotif.sites import TRANSFORMER_LENS, canonical_site
 
 ROOT = Path(__file__).parents[1]

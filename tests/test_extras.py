@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.extras import extra_of, missing_extra
+from leitmotif.cli.extras import extra_of, missing_extra
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

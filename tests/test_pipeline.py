@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leitmotif.config import Params, load_params
-from leitmotif.dependencies import MARK, derived_dependencies, with_dependencies
+from leitmotif.cli.dependencies import MARK, derived_dependencies, with_dependencies
 from leitmotif.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leitmotif import presets
+from leitmotif.cli import presets
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError, LeitmotifError
 from leitmotif.yaml_files import parse_yaml

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif import presets
+from leitmotif.cli import presets
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
-from leitmotif.results import STAGES, Results, as_lines, read_results
+from leitmotif.cli.results import STAGES, Results, as_lines, read_results
 from leitmotif.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leitmotif.audio.decode import load_audio
-    from leitmotif.corpus.organism.pieces import compose
     from leitmotif.judge import Clap, Tagger
     from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
+    from leitmotif.notebook.pieces import compose
+    from leitmotif.notebook.proposals import propose
     from leitmotif.probe.effects import PartialEffects
     from leitmotif.probe.expansion import expand
     from leitmotif.probe.naive import NaiveCorrelation
     from leitmotif.probe.nested import NestedRidge
-    from leitmotif.recurrence.propose import propose
     from leitmotif.sae import SparseAutoencoder, load_sae
     from leitmotif.store import ActivationStore
 
@@ -47,14 +47,14 @@ __all__ = [
 
 _MODULES = {
     "audio.decode": ("load_audio",),
-    "corpus.organism.pieces": ("compose",),
+    "notebook.pieces": ("compose",),
     "judge": ("Clap", "Tagger"),
     "musicgen": ("GREEDY", "ActivationCache", "HookedMusicGen", "Intervention", "Sampling"),
     "probe.effects": ("PartialEffects",),
     "probe.expansion": ("expand",),
     "probe.naive": ("NaiveCorrelation",),
     "probe.nested": ("NestedRidge",),
-    "recurrence.propose": ("propose",),
+    "notebook.proposals": ("propose",),
     "sae": ("SparseAutoencoder", "load_sae"),
     "store": ("ActivationStore",),
 }

@@ -171,6 +171,12 @@ class ModelParams(Settings):
             )
         return watch
 
+    def beside(self, name: str) -> "ModelParams":
+        """The settings of another model that is compared with this one: a folder, or this one."""
+        if name == self.name:
+            return self
+        return self.model_copy(update={"name": name, "revision": None, "watch": name})
+
     @property
     def dtype_beside(self) -> Literal["float64", "float32"]:
         """Precision of the codec, the autoencoders and the judges."""
@@ -408,6 +414,18 @@ class InterventionsParams(Settings):
         return doses
 
 
+class InterchangeParams(Settings):
+    """How residuals are exchanged between pieces that are read; see docs/stages/interchange.md."""
+
+    tracks: Annotated[int, Field(ge=2)]
+    """Number of pieces; as many as can be have each combination of decisions."""
+    lead_seconds: Annotated[float, Field(gt=0)]
+    """Resolution of the curve over lead time: residuals are exchanged in stretches of this
+    length."""
+    rows: Annotated[int, Field(ge=1)]
+    """Number of events that are read at once."""
+
+
 class SummaryParams(Settings):
     """Which ways to look for foresight are compared."""
 
@@ -455,6 +473,7 @@ class Params(Settings):
     probes: ProbesParams
     calibration: CalibrationParams
     judge: JudgeParams
+    interchange: InterchangeParams
     interventions: InterventionsParams
     summary: SummaryParams
     report: ReportParams

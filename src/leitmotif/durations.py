@@ -62,14 +62,14 @@ class Durations:
     def announcement(self, stage: str) -> str:
         """``interventions: about 3 min, then summary and report: about 2 min (as last time)``."""
         names = [stage, *following(stage, self.stages)]
-        known = {name: found for name in names if (found := self.of(name))}
+        known = {name: duration for name in names if (duration := self.of(name))}
         if not known:
             return f"{stage}: how long it takes is not known here yet"
         parts = [f"{stage}: {_about(known, [stage])}"]
         if later := names[1:]:
             what = _joined(later) if len(later) <= 3 else f"the {len(later)} stages after it"
             parts.append(f"then {what}: {_about(known, later)}")
-        sources = "; ".join(dict.fromkeys(found.source for found in known.values()))
+        sources = "; ".join(dict.fromkeys(duration.source for duration in known.values()))
         return ", ".join(parts) + (f" ({sources})" if sources else "")
 
     def of(self, stage: str) -> Duration | None:
@@ -107,18 +107,18 @@ class Durations:
 
 def following(stage: str, stages: Mapping[str, Any]) -> list[str]:
     """Stages of a dvc.yaml that depend on ``stage``, directly or not, in the file's order."""
-    makers = {path: name for name, one in stages.items() for path in outs_of(one)}
-    found = {stage}
+    makers = {path: name for name, entry in stages.items() for path in outs_of(entry)}
+    reached = {stage}
     grown = True
     while grown:
         more = {
             name
-            for name, one in stages.items()
-            if found.intersection(makers.get(dep, "") for dep in one.get("deps", []))
+            for name, entry in stages.items()
+            if reached.intersection(makers.get(dep, "") for dep in entry.get("deps", []))
         }
-        grown = not more <= found
-        found |= more
-    return [name for name in stages if name in found - {stage}]
+        grown = not more <= reached
+        reached |= more
+    return [name for name in stages if name in reached - {stage}]
 
 
 def _read(path: Path) -> Any:
@@ -130,17 +130,17 @@ def _read(path: Path) -> Any:
 
 
 def _about(known: Mapping[str, Duration], names: Sequence[str]) -> str:
-    found = [known[name].seconds for name in names if name in known]
-    if not found:
+    timed = [known[name].seconds for name in names if name in known]
+    if not timed:
         return "not known here yet"
-    seconds = sum(found)
+    seconds = sum(timed)
     if seconds < 90:
         text = f"{max(round(seconds), 1)} s"
     elif seconds < 5400:
         text = f"{round(seconds / 60)} min"
     else:
         text = f"{seconds / 3600:.1f} h"
-    return f"{'about' if len(found) == len(names) else 'more than'} {text}"
+    return f"{'about' if len(timed) == len(names) else 'more than'} {text}"
 
 
 def _joined(names: Sequence[str]) -> str:

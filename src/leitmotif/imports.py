@@ -23,7 +23,7 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
     ``modules`` are dotted names such as ``leitmotif.store.build``; ``package`` is the folder of
     ``leitmotif``, or of a copy of it. Raises ModuleNotFoundError for a module that is not there.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting: list[Path] = []
     for module in modules:
         if not _file_of(module, package):
@@ -31,14 +31,14 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
         waiting.extend(_on_the_way(module, package))
     while waiting:
         path = waiting.pop()
-        if path in found:
+        if path in files:
             continue
-        found.add(path)
+        files.add(path)
         names, strings = _mentions(path.read_bytes().decode(), _parent(path, package))
         for name in names:
             waiting.extend(_on_the_way(name, package))
-        found.update(_data_beside(path, strings))
-    return sorted(found)
+        files.update(_data_beside(path, strings))
+    return sorted(files)
 
 
 def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
@@ -73,7 +73,10 @@ def _on_the_way(module: str, package: Path) -> Iterator[Path]:
 def _is_only_a_docstring(path: Path) -> bool:
     """Whether nothing in a file decides anything."""
     body = ast.parse(path.read_bytes().decode()).body
-    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
+    return all(
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        for statement in body
+    )
 
 
 def _file_of(module: str, package: Path) -> Path | None:

@@ -117,7 +117,7 @@ def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
     names = {hook.partition("@")[0] for hook in hooks}
     values = read_yaml(registry)
     try:
-        checkpoints = [one["checkpoint"] for one in values["hooks"] if one["name"] in names]
+        checkpoints = [hook["checkpoint"] for hook in values["hooks"] if hook["name"] in names]
         return [
             checkpoint["path"] for checkpoint in checkpoints if checkpoint["source"] == "folder"
         ]

@@ -58,8 +58,8 @@ def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **option
     )
     what = f"the weights in {folder} are not those of a {model_class.__name__}"
     misshapen = [
-        f"{name} {tuple(found)} in place of {tuple(expected)}"
-        for name, found, expected in report["mismatched_keys"]
+        f"{name} {tuple(shape)} in place of {tuple(expected)}"
+        for name, shape, expected in report["mismatched_keys"]
     ]
     refuse_other_names(
         what,
@@ -167,8 +167,8 @@ def _types_of_shards(folder: Path, index: Path) -> dict[str, str]:
 def _weight_map(index: Path) -> dict[str, str]:
     """The shard of every tensor, as the index has it."""
     text = read_text(index, fix="fetch the checkpoint again", error=ModelError)
-    found = json.loads(text, object_pairs_hook=_without_repeats)
-    listed = found.get("weight_map") if isinstance(found, dict) else None
+    content = json.loads(text, object_pairs_hook=_without_repeats)
+    listed = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(listed, dict) or not all(
         isinstance(shard, str) and Path(shard).name == shard for shard in listed.values()
     ):

@@ -8,7 +8,7 @@ import soundfile
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
 from leitmotif.audio.likeness import near_duplicates
-from leitmotif.corpus.organism.pieces import compose
+from leitmotif.notebook.pieces import compose
 from leitmotif.corpus.organism.shard import encode_mp3
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.causal.approaches import APPROACHES, AtSite, EncodedFeatures, Found
+from leitmotif.causal.approaches import APPROACHES, AtSite, EncodedFeatures, FeatureChoice
 from leitmotif.causal.search import FeatureSearch
 from leitmotif.claims import Claims
 from leitmotif.frames import Timing
@@ -62,13 +62,13 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
     )
 
 
-def found(name: str, search: FeatureSearch) -> Found:
+def found(name: str, search: FeatureSearch) -> FeatureChoice:
     result = search(APPROACHES[name], NOWHERE)
     assert result is not None
     return result
 
 
-def own(one: Found) -> AtSite:
+def own(one: FeatureChoice) -> AtSite:
     return one.sites[one.site]
 
 

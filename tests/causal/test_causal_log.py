@@ -16,7 +16,8 @@ import pytest
 import soundfile
 import torch
 
-from leitmotif import cli, files
+from leitmotif import files
+from leitmotif import cli
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.log import row_of, write_audio, write_log
 from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip

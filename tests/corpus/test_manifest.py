@@ -178,6 +178,7 @@ def test_the_first_shard_of_the_real_data_set_has_a_hundred_tracks(shared_data: 
         "unknown_duration": 0,
         "too_short": 2,
         "no_licence": 0,
+        "duplicate": 0,
     }
     assert all(row.windows == [Window(start_frame=0, frames=1500)] for row in chosen.tracks)
 

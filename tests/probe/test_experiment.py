@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from leitmotif.claims import Horizon
+from leitmotif.claims import Claims, Horizon
 from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
 from leitmotif.parallel import WORKERS
@@ -27,8 +27,9 @@ from leitmotif.probe.rows import Rows, Sample
 from tests.probe.made import made
 
 STRONG = 3.0
-HOW = ProbeSettings(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
+PROBING = ProbeSettings(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
+CLAIMS = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=PROBING.alpha)
 
 
 def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
@@ -45,7 +46,7 @@ def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
 
 def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     features, sample = sampled(planted=STRONG)
-    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    fits = probe_sites(features, [sample], SETTINGS, PROBING)
     here, there = (fits[site]["5-7s"] for site in ("layers.1.residual", "layers.0.residual"))
     assert here.p <= 0.01
     assert there.p > 0.05
@@ -54,7 +55,7 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
         FeatureBlock(site, None, np.arange(values.shape[1]), values)
         for site, values in features.items()
     ]
-    found = candidates(blocks, sample, SETTINGS, HOW)
+    found = candidates(blocks, sample, SETTINGS, PROBING, CLAIMS)
     assert len(found) == 6 + 6  # a constant feature is left out
     assert (found[0].site, found[0].feature) == ("layers.1.residual", 0)
     assert found[0].q <= 0.05
@@ -68,7 +69,7 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
 
 def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
     features, sample = sampled(planted=STRONG)
-    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    fits = probe_sites(features, [sample], SETTINGS, PROBING)
     same = {"layers.1.residual": fits["layers.1.residual"]}
     other = {"layers.1.residual": fits["layers.0.residual"]}
     over_baseline(same, other, seed=0)
@@ -84,7 +85,7 @@ def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
 
 def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
     features, sample = sampled(planted=0.0)
-    worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
+    worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, PROBING)
     assert [one.left_out for one in worth] == ["none", "local_energy", "position"]
     assert worth[0].r2_controls > min(one.r2_controls for one in worth)
     wide, narrow = expanded(sample, SETTINGS), expanded(sample, SETTINGS, without="position")
@@ -95,7 +96,7 @@ def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     features, sample = sampled(planted=STRONG)
     pooled = naive(features, sample.y)
     assert pooled["layers.1.residual"].r2 > pooled["layers.0.residual"].r2
-    one = selectivities(features, sample, HOW)["layers.1.residual"]
+    one = selectivities(features, sample, PROBING)["layers.1.residual"]
     assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)
 
 
@@ -108,7 +109,7 @@ def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
 
 def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
     features, sample = sampled(planted=0.8)
-    found = candidates(blocks(features), sample, SETTINGS, replace(HOW, alpha=0.3))
+    found = candidates(blocks(features), sample, SETTINGS, PROBING, replace(CLAIMS, alpha=0.3))
     p = np.array([one.p for one in found])
     chosen = np.array([one.q <= 0.3 for one in found])
     assert 0 < chosen.sum() < len(chosen)
@@ -131,12 +132,12 @@ def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -
     features, sample = sampled(planted=STRONG)
 
     def measured() -> list[object]:
-        fits = probe_sites(features, [sample, sample], SETTINGS, HOW)
+        fits = probe_sites(features, [sample, sample], SETTINGS, PROBING)
         errors = [
             fit.by_all.tolist() for by_horizon in fits.values() for fit in by_horizon.values()
         ]
-        worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
-        return [errors, worth, candidates(blocks(features), sample, SETTINGS, HOW)]
+        worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, PROBING)
+        return [errors, worth, candidates(blocks(features), sample, SETTINGS, PROBING, CLAIMS)]
 
     alone = measured()
     monkeypatch.setenv(WORKERS, "2")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ReviewError
-from leitmotif.presets import preset
+from leitmotif.cli.presets import preset
 from leitmotif.review.log import append
 from leitmotif.review.serve import access_for, check_reviewers, git_name, links, serve
 from leitmotif.review.session import Session

@@ -9,7 +9,7 @@ import soundfile
 from leitmotif.config import Params, parse_params
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table
-from leitmotif.presets import preset as preset_text
+from leitmotif.cli.presets import preset as preset_text
 from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.manifest import manifest

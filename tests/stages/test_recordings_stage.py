@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from leitmotif.files import read_table
-from leitmotif.presets import preset
+from leitmotif.cli.presets import preset
 from leitmotif.tables.corpus import Failure
 
 CORPUS = """\

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from leitmotif.files import write_text
-from leitmotif.presets import preset
+from leitmotif.cli.presets import preset
 from leitmotif.sae.recipe import TRAINING
 from leitmotif.sites import split_site
 from leitmotif.store import ActivationStore

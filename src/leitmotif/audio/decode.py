@@ -74,12 +74,12 @@ def verify_audio(path: Path, sha256: str) -> None:
             reason="missing",
             fix="run `dvc repro corpus`, or `dvc pull`",
         )
-    found = sha256_file(path)
-    if found != sha256:
+    actual = sha256_file(path)
+    if actual != sha256:
         raise AudioError(
             f"{path} is not the file of the manifest",
             reason="checksum",
-            found=f"SHA-256 {found}",
+            found=f"SHA-256 {actual}",
             expected=f"SHA-256 {sha256}",
             fix="run `dvc repro manifest`, or `dvc checkout` if the file was changed by mistake",
         )

@@ -32,8 +32,8 @@ def find_recordings(folder: Path) -> list[FoundFile]:
     not. A name that is not UTF-8, a link to somewhere outside ``folder``, what is no regular file
     (such as a pipe or a broken link), and a subfolder that cannot be searched have a ``reason``.
     """
-    found = list(_found(folder, folder.resolve()))
-    return sorted(found, key=lambda one: one.path.relative_to(folder).parts)
+    files = list(_found(folder, folder.resolve()))
+    return sorted(files, key=lambda file: file.path.relative_to(folder).parts)
 
 
 def looked_at(path: Path, name: str, root: Path | None = None) -> FoundFile:

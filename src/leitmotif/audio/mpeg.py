@@ -144,12 +144,12 @@ def _scan(file: BinaryIO, at: int, size: int) -> _Scan:
         if frame is None:
             if head.startswith(_TAGS) or not head.strip(b"\0"):
                 break
-            found = _next_frame(file, at, size)
-            if found is None:
+            following = _next_frame(file, at, size)
+            if following is None:
                 scan.cut = size - at < 4  # too little for a frame's head
                 break
-            scan.skipped += found[0] - at
-            at = found[0]
+            scan.skipped += following[0] - at
+            at = following[0]
             continue
         if at + frame.length > size:
             scan.cut = True

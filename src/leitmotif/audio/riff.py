@@ -41,39 +41,39 @@ def read_riff(file: BinaryIO, start: int, size: int) -> Layout:
     file.seek(start)
     magic = file.read(12)
     order = ">" if magic[:4] == b"RIFX" else "<"
-    found = _find_data(file, start + 12, size, order)
-    if found.data is None:
+    chunks = _find_data(file, start + 12, size, order)
+    if chunks.data is None:
         raise LayoutError("truncated", "a WAV file without samples", "a chunk named data")
-    left = size - found.data
-    unknown = found.bytes == _UNKNOWN
-    if found.bytes == 0 and left > 0 and not _are_chunks(file, found.data, size, order):
+    left = size - chunks.data
+    unknown = chunks.bytes == _UNKNOWN
+    if chunks.bytes == 0 and left > 0 and not _are_chunks(file, chunks.data, size, order):
         unknown = True
     if unknown:
         view: list[Piece] = [
-            (0, found.data - 4),
+            (0, chunks.data - 4),
             struct.pack(order + "I", min(left, _UNKNOWN - 1)),
-            (found.data, size),
+            (chunks.data, size),
         ]
         remark = Remark(UNKNOWN_LENGTH, "its header does not say how many samples there are")
         return Layout("WAV", None, view, remark)
-    if found.bytes > left:
+    if chunks.bytes > left:
         raise LayoutError(
-            "truncated", f"{left} bytes of samples", f"{found.bytes}, as its header says"
+            "truncated", f"{left} bytes of samples", f"{chunks.bytes}, as its header says"
         )
-    behind = left - found.bytes
-    after = found.data + found.bytes
+    behind = left - chunks.bytes
+    after = chunks.data + chunks.bytes
     if behind > _TOLERATED_BYTES and not _are_chunks(file, after, size, order):
         raise LayoutError(
             WRONG_LENGTH,
             f"{behind} bytes behind the samples, which belong to nothing",
-            f"{found.bytes} bytes of samples, as its header says, and then the end",
+            f"{chunks.bytes} bytes of samples, as its header says, and then the end",
         )
-    frames = None if found.block is None else found.bytes // found.block
+    frames = None if chunks.block is None else chunks.bytes // chunks.block
     return Layout("WAV", frames)
 
 
 def _find_data(file: BinaryIO, at: int, size: int, order: str) -> _Chunks:
-    found, large = _Chunks(), None
+    chunks, large = _Chunks(), None
     for _ in range(_MOST_CHUNKS):
         file.seek(at)
         head = file.read(8)
@@ -84,17 +84,17 @@ def _find_data(file: BinaryIO, at: int, size: int, order: str) -> _Chunks:
         if name == b"ds64":
             large = struct.unpack("<QQQ", file.read(24).ljust(24, b"\0"))[1]
         if name == b"fmt ":
-            found.block = _block(file.read(16).ljust(16, b"\0"), order)
+            chunks.block = _block(file.read(16).ljust(16, b"\0"), order)
         if name == b"data":
-            found.data = body
-            found.bytes = large if length == _UNKNOWN and large else length
+            chunks.data = body
+            chunks.bytes = large if length == _UNKNOWN and large else length
             break
         at = body + length + length % 2
         if at > size:
             raise LayoutError(
                 "truncated", f"a file of {size} bytes", f"{at}, as its chunk {name!r} says"
             )
-    return found
+    return chunks
 
 
 def _block(fields: bytes, order: str) -> int | None:

@@ -181,11 +181,11 @@ def changed_meanwhile(path: Path | str) -> AudioError:
 def _layout(path: Path | str, file: BinaryIO, size: int, container: str) -> Layout:
     read = _READERS.get(container)
     try:
-        found = read(file, _audio_start(file), size) if read else None
+        layout = read(file, _audio_start(file), size) if read else None
     except LayoutError as error:
         raise _refused(path, error) from error
     unchecked = Remark(UNKNOWN_LENGTH, f"{container} is not checked for a missing end")
-    return found or Layout(container, remark=unchecked)
+    return layout or Layout(container, remark=unchecked)
 
 
 def _decoder(path: Path | str, file: int | View) -> soundfile.SoundFile:

@@ -63,7 +63,7 @@ class AtSite:
 
 
 @dataclass(frozen=True)
-class Found:
+class FeatureChoice:
     """What an approach chose."""
 
     approach: Approach
@@ -96,7 +96,7 @@ class Screened:
 
 def screen(judged: Mapping[str, Finding]) -> Screened:
     """Let the effects of an approach's features at each site choose the site."""
-    effects = {site: one.towards for site, one in judged.items()}
+    effects = {site: finding.towards for site, finding in judged.items()}
     chosen = chosen_apart(effects)
 
     def at_chosen(values: Mapping[str, ByTrack]) -> ByTrack:
@@ -105,5 +105,5 @@ def screen(judged: Mapping[str, Finding]) -> Screened:
     return Screened(
         strongest(effects, [*chosen]),
         at_chosen(effects),
-        at_chosen({site: one.over_random for site, one in judged.items()}),
+        at_chosen({site: finding.over_random for site, finding in judged.items()}),
     )

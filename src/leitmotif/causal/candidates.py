@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leitmotif.causal.conditions import Condition, conditions_of
 from leitmotif.causal.matching import TOLERANCE, Matched, match
-from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.pieces import AHEAD, Pieces
 from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.errors import ModelError, ProbeError
 from leitmotif.sae.encode import read_codes
@@ -37,19 +37,24 @@ class Candidate:
     match_distance: float | None = None
     """Of the random feature that is least like the one it stands for; see ``matching``."""
 
+    @property
+    def sign(self) -> int:
+        """+1 if more of its features goes with a return, by what the probes say; -1 if less."""
+        return -1 if sum(feature.effect for feature in self.chosen) < 0 else 1
+
 
 def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> Candidate:
     """A whole site, patched in each window from the counterfactual, and from the control source."""
     target = WholeSite(site, torch.zeros(width))  # a patch never takes it to rest
-    gap = pieces.window("gap")
     conditions = [
-        Condition("patch", site, target, 1.0, pieces.source, pieces.window(name))
-        for name in pieces.pieces[0].windows
+        Condition("patch", site, target, 1.0, pieces.source, window=name) for name in pieces.windows
     ]
     if pieces.control is not None:
-        conditions.append(Condition("random_feature", site, target, 1.0, pieces.control, gap))
+        conditions.append(
+            Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD)
+        )
     if identity:
-        conditions.append(Condition("zero_effect", site, target, steps=gap))
+        conditions.append(Condition("zero_effect", site, target, window=AHEAD))
     return Candidate(site, site, None, (), conditions)
 
 
@@ -60,7 +65,7 @@ class FeatureCandidates:
         self, store: ActivationStore, used: Sequence[UsedSae], encoded: Path, *, seed: int
     ) -> None:
         self._store, self._encoded, self._seed = store, encoded, seed
-        self._used = {one.hook.name: one for one in used}
+        self._used = {used_sae.hook.name: used_sae for used_sae in used}
         self._known: dict[str, Mapping[str, NDArray[np.float64]]] = {}
         self._rests: dict[str, torch.Tensor] = {}
 
@@ -69,8 +74,8 @@ class FeatureCandidates:
         if hook is None:
             rest = self._rest(site)
             return Coordinates(site, features, rest[list(features)])
-        one = self._used[hook]
-        return SaeFeatures(one.sae, features, hook, one.hook.checkpoint.sha256, at=site)
+        used = self._used[hook]
+        return SaeFeatures(used.sae, features, hook, used.hook.checkpoint.sha256, at=site)
 
     def candidate(
         self,
@@ -87,15 +92,15 @@ class FeatureCandidates:
         ``random`` controls are drawn, each of as many features, matched one by one in firing rate
         and norm, none of them among ``avoid``. Raises ModelError where too few are alike.
         """
-        first, features = chosen[0], tuple(one.feature for one in chosen)
+        first, features = chosen[0], tuple(ranked.feature for ranked in chosen)
         drawn: list[set[int]] = [set() for _ in range(random)]
         furthest = 0.0
         for feature in features if random else ():
-            taken = {*avoid, *features, *(f for one in drawn for f in one)}
-            found = self._matched(first, feature, random, sorted(taken))
-            furthest = max(furthest, *found.distances)
-            for one, other in zip(drawn, found.features, strict=True):
-                one.add(other)
+            taken = {*avoid, *features, *(f for group in drawn for f in group)}
+            matched = self._matched(first, feature, random, sorted(taken))
+            furthest = max(furthest, *matched.distances)
+            for group, other in zip(drawn, matched.features, strict=True):
+                group.add(other)
         label = first.hook or first.site
         numbers = (
             "+".join(map(str, features)) if len(features) <= 3 else f"{len(features)} features"
@@ -107,10 +112,12 @@ class FeatureCandidates:
             doses=doses,
             source=pieces.source,
             random=[
-                self.target(first.site, first.hook, tuple(sorted(one))) for one in drawn if one
+                self.target(first.site, first.hook, tuple(sorted(group)))
+                for group in drawn
+                if group
             ],
             local=None if local is None else self.target(local.site, local.hook, (local.feature,)),
-            steps=pieces.window("gap"),
+            window=AHEAD,
         )
         return Candidate(
             name,
@@ -164,18 +171,22 @@ class FeatureCandidates:
         return self._rests[site]
 
 
-def condition_names(candidate: Candidate, pieces: Pieces) -> dict[Condition, str]:
-    """Such as ``patch_gap``, ``scale_gap_-2`` or ``random_feature_gap_1``, by condition."""
+def condition_names(candidate: Candidate) -> dict[Condition, str]:
+    """Such as ``patch_ahead``, ``scale_ahead_-2`` or ``random_feature_ahead_1``, by condition."""
     names = {}
     among = candidate.conditions
-    for one in among:
-        name = f"{one.kind}_{pieces.named(one.steps)}"
-        alike = [other for other in among if (other.kind, other.steps) == (one.kind, one.steps)]
-        if one.kind == "scale":
-            name += f"_{one.strength:g}"
+    for condition in among:
+        name = f"{condition.kind}_{condition.window}"
+        alike = [
+            other
+            for other in among
+            if (other.kind, other.window) == (condition.kind, condition.window)
+        ]
+        if condition.kind == "scale":
+            name += f"_{condition.strength:g}"
         elif len(alike) > 1:
-            name += f"_{alike.index(one) + 1}"
-        names[one] = name
+            name += f"_{alike.index(condition) + 1}"
+        names[condition] = name
     return names
 
 
@@ -184,7 +195,7 @@ def by_site(chosen: Sequence[Ranked]) -> list[Ranked]:
     if not chosen:
         raise ProbeError("there is no feature to choose from")
     counts: dict[str, int] = {}
-    for one in chosen:
-        counts[one.site] = counts.get(one.site, 0) + 1
+    for feature in chosen:
+        counts[feature.site] = counts.get(feature.site, 0) + 1
     best = max(counts, key=lambda site: counts[site])
     return [feature for feature in chosen if feature.site == best]

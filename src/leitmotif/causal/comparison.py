@@ -8,13 +8,14 @@ row says whether it would then be another.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from leitmotif.causal.approaches import Found, screen
+from leitmotif.causal.approaches import FeatureChoice, screen
 from leitmotif.causal.candidates import Candidate, FeatureCandidates
 from leitmotif.causal.conditions import Condition
 from leitmotif.causal.effects import ByTrack
 from leitmotif.causal.findings import (
     MOST,
     Finding,
+    both_ways,
     effect_row,
     interval_by_track,
     judge_candidate,
@@ -51,18 +52,18 @@ class Comparison:
     """
 
     def __init__(
-        self, found: Found, makes: FeatureCandidates, pieces: Pieces, *, random: int
+        self, choice: FeatureChoice, makes: FeatureCandidates, pieces: Pieces, *, random: int
     ) -> None:
-        self.found = found
+        self.choice = choice
         self._kept = ("patch" if pieces.known else "ablate", "random_feature")
-        eligible = {found.site, found.site_otherwise}
+        eligible = {choice.site, choice.site_otherwise}
         self.taken: dict[str, Candidate] = {}
         self.otherwise: dict[str, Candidate] = {}
-        for site, at in found.sites.items():
-            count = random if found.approach.screened or site in eligible else 0
+        for site, at in choice.sites.items():
+            count = random if choice.approach.screened or site in eligible else 0
             taken = makes.candidate(at.chosen, pieces, doses=[], random=count)
             self.taken[site] = self._judged_alone(taken)
-            same = {one.feature for one in at.otherwise} == {
+            same = {feature.feature for feature in at.otherwise} == {
                 feature.feature for feature in at.chosen
             }
             if at.otherwise and not same:
@@ -78,9 +79,9 @@ class Comparison:
 
     def row(self, heard: Heard, named: Mapping[str, object]) -> ApproachRow:
         """The row of the table; ``named`` says of which experiment."""
-        found, judged = self.found, self._judged(self.taken, heard)
-        mine = self._concluded(found.site, judged, heard)
-        screened, at = screen(judged), found.sites[mine.site]
+        choice, judged = self.choice, self._judged(self.taken, heard)
+        mine = self._concluded(choice.site, judged, heard)
+        screened, at = screen(judged), choice.sites[mine.site]
         return ApproachRow.model_validate(
             {
                 **named,
@@ -99,26 +100,26 @@ class Comparison:
                 "by_site": [
                     AtSiteRow(
                         site=site,
-                        features=len(found.sites[site].chosen),
-                        r2=_rounded(found.sites[site].r2),
+                        features=len(choice.sites[site].chosen),
+                        r2=_rounded(choice.sites[site].r2),
                         delta_recurrence=judged[site].effect,
                     )
                     for site in sorted(judged)
                 ],
-                "lead": found.lead,
+                "lead": choice.lead,
                 "otherwise": self._otherwise(mine, heard),
             }
         )
 
     def _otherwise(self, mine: Conclusion, heard: Heard) -> OtherwiseRow:
-        near = _rounded(min(self.found.sites[mine.site].near, 1.0))
-        site = self.found.site_otherwise
+        near = _rounded(min(self.choice.sites[mine.site].near, 1.0))
+        site = self.choice.site_otherwise
         judged = self._judged(self.otherwise, heard)
-        if not judged or (site not in judged and not self.found.approach.screened):
+        if not judged or (site not in judged and not self.choice.approach.screened):
             return OtherwiseRow(
                 near=near, site=None, delta_recurrence=None, verdict="none", stable=False
             )
-        other = self._concluded(site or self.found.site, judged, heard)
+        other = self._concluded(site or self.choice.site, judged, heard)
         return OtherwiseRow(
             near=near,
             site=other.site,
@@ -137,7 +138,7 @@ class Comparison:
     def _judged(self, tried: BySite, heard: Heard) -> dict[str, Finding]:
         judged, study, measures = {}, heard.study, heard.measures
         for site, candidate in tried.items():
-            partial = self.found.sites[site].partial_r2
+            partial = self.choice.sites[site].partial_r2
             decodable = [study.claims.claimed.after] if is_above_zero(partial) else []
             judged[site] = judge_candidate(
                 candidate, measures, decodable, study.counterfactual, _lines(study)
@@ -146,16 +147,19 @@ class Comparison:
 
     def _concluded(self, site: str, judged: Mapping[str, Finding], heard: Heard) -> Conclusion:
         """At ``site``, or where interventions choose it, at the site that they choose."""
-        if self.found.approach.screened:
+        if self.choice.approach.screened:
             chosen = screen(judged)
             site, towards, over = chosen.site, chosen.towards, chosen.over_random
         else:
             towards, over = judged[site].towards, judged[site].over_random
+        gained, lost = both_ways(towards, heard.study.pieces)
         evidence = replace(
             judged[site].evidence,
-            gap=interval_by_track(towards, MOST),
+            ahead=interval_by_track(towards, MOST),
             over_random=interval_by_track(over, MOST),
             p=largest_p(towards, over),
+            gained=gained,
+            lost=lost,
         )
         return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
 

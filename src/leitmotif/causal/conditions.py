@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from leitmotif.causal.prefixes import Prefix
 from leitmotif.causal.targets import Target
 from leitmotif.errors import ModelError
 from leitmotif.tables.effects import Kind
@@ -38,9 +39,11 @@ class Condition:
     source: str | None = None
     """Name of the other prefix whose run gives the activations; see ``Prefix.sources``."""
     steps: range | None = None
-    """Decoder steps of prefix and continuation, counted from the prefix's start. None: all steps
-    that have read a token of the continuation. Earlier ones belong to the prefix, which the
-    conditions then cannot share: that is correct, and slower."""
+    """Decoder steps of prefix and continuation, counted from the prefix's start. None: those of
+    ``window``, or else all steps that have read a token of the continuation. Earlier ones belong to
+    the prefix, which the conditions then cannot share: that is correct, and slower."""
+    window: str | None = None
+    """Name of the steps, which each prefix has its own of (``Prefix.windows``)."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -60,6 +63,8 @@ class Condition:
         if self.kind in ("baseline", "zero_effect", "ablate", "scale") and self.source is not None:
             raise self._error("source", self.source, "none")
         steps = self.steps
+        if steps is not None and self.window is not None:
+            raise self._error("window", f"{self.window} besides {steps}", "steps or a window")
         if steps is not None and (steps.step != 1 or steps.start < 0 or not len(steps)):
             raise self._error("steps", steps, "range(start, stop) with 0 <= start < stop")
 
@@ -68,9 +73,26 @@ class Condition:
             f"{what} of a {self.kind} condition", found=repr(found), expected=expected
         )
 
-    def describe(self) -> dict[str, object]:
-        """What decides a clip besides its piece and its noise, as plain data."""
-        steps = None if self.steps is None else [self.steps.start, self.steps.stop]
+    def steps_of(self, prefix: Prefix) -> range | None:
+        """Decoder steps at which this prefix is treated; None: all of the continuation.
+
+        Raises ModelError for a window that the prefix lacks.
+        """
+        if self.window is None:
+            return self.steps
+        try:
+            return prefix.windows[self.window]
+        except KeyError:
+            raise ModelError(
+                f"{prefix.track_id} has no steps called {self.window}",
+                found=", ".join(prefix.windows) or "none",
+                fix="name one of these, or give the steps themselves",
+            ) from None
+
+    def describe(self, prefix: Prefix) -> dict[str, object]:
+        """What decides a clip of a prefix besides its codes and its noise, as plain data."""
+        at = self.steps_of(prefix)
+        steps = None if at is None else [at.start, at.stop]
         return {
             "kind": self.kind,
             "target": None if self.target is None else self.target.describe(),
@@ -88,7 +110,7 @@ def conditions_of(
     source: str | None = None,
     random: Sequence[Target] = (),
     local: Target | None = None,
-    steps: range | None = None,
+    window: str | None = None,
 ) -> list[Condition]:
     """Every condition of a candidate but the baseline, which all candidates share.
 
@@ -99,7 +121,7 @@ def conditions_of(
     def condition(
         kind: Kind, of: Target, strength: float = 1.0, source: str | None = None
     ) -> Condition:
-        return Condition(kind, candidate, of, strength, source, steps)
+        return Condition(kind, candidate, of, strength, source, window=window)
 
     def control(kind: Kind) -> Callable[[Target], Condition]:
         return lambda of: condition(kind, of, 0.0 if source is None else 1.0, source)

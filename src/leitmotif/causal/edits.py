@@ -24,6 +24,8 @@ class Treated:
     condition: Condition
     source: int | None
     """Row whose activations a condition with a source takes; None for one without."""
+    steps: range | None = None
+    """At which it is done; None: the whole continuation."""
 
 
 def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[Intervention]:
@@ -32,22 +34,24 @@ def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[I
     ``continuation`` are the steps of conditions that name none. Rows without a target are left out.
     """
     groups: dict[Hashable, list[Treated]] = {}
-    for one in treated:
-        if one.condition.target is not None:
-            groups.setdefault((one.condition.target.family, one.condition.steps), []).append(one)
+    for treatment in treated:
+        condition = treatment.condition
+        if condition.target is not None:
+            groups.setdefault((condition.target.family, treatment.steps), []).append(treatment)
     for group in groups.values():
-        first = group[0].condition
-        assert first.target is not None
-        sources = list(dict.fromkeys(one.source for one in group if one.source is not None))
+        target, steps = group[0].condition.target, group[0].steps
+        assert target is not None
+        source_of = [treatment.source for treatment in group]
+        sources = list(dict.fromkeys(source for source in source_of if source is not None))
         yield Intervention(
-            first.target.site,
+            target.site,
             joint_edit(
-                [one.condition for one in group],
-                [None if one.source is None else sources.index(one.source) for one in group],
+                [treatment.condition for treatment in group],
+                [None if source is None else sources.index(source) for source in source_of],
                 sources=len(sources),
             ),
-            rows=[*sources, *(one.row for one in group)],
-            steps=continuation if first.steps is None else first.steps,
+            rows=[*sources, *(treatment.row for treatment in group)],
+            steps=continuation if steps is None else steps,
         )
 
 
@@ -87,10 +91,10 @@ def joint_edit(
 
 def _moves(columns: Sequence[Sequence[int]]) -> Tensor | None:
     """Which columns each row's condition moves [rows, c]; None: all."""
-    width = 1 + max((column for one in columns for column in one), default=-1)
+    width = 1 + max((column for of_row in columns for column in of_row), default=-1)
     if not width:
         return None
     moves = torch.zeros(len(columns), width, dtype=torch.bool)
-    for row, one in enumerate(columns):
-        moves[row, list(one)] = True
+    for row, of_row in enumerate(columns):
+        moves[row, list(of_row)] = True
     return moves

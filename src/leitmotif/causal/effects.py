@@ -81,16 +81,17 @@ def effect_of(
     return Effect(interval, sign_flip_p(values, seed=seed), n)
 
 
-def contrast(one: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:
+def contrast(of_condition: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:
     """How far a condition's difference exceeds the mean of others', such as random features'.
 
     Tracks that any of them lacks are left out. Raises ProbeError without others.
     """
     if not others:
         raise ProbeError("there is nothing to contrast with", expected="one condition or more")
-    shared = [track for track in one if all(track in other for other in others)]
+    shared = [track for track in of_condition if all(track in other for other in others)]
     return {
-        track: one[track] - float(np.mean([other[track] for other in others])) for track in shared
+        track: of_condition[track] - float(np.mean([other[track] for other in others]))
+        for track in shared
     }
 
 
@@ -102,8 +103,8 @@ def strongest(effects: Mapping[str, Mapping[str, float]], tracks: Collection[str
     """
 
     def mean(name: str) -> float:
-        found = [value for track, value in effects[name].items() if track in tracks]
-        return round(math.fsum(found) / len(found), 9) if found else -math.inf
+        on_tracks = [value for track, value in effects[name].items() if track in tracks]
+        return round(math.fsum(on_tracks) / len(on_tracks), 9) if on_tracks else -math.inf
 
     return max(effects, key=mean)
 

@@ -17,7 +17,7 @@ from leitmotif.causal.effects import (
     steepest,
 )
 from leitmotif.causal.measures import MeasuredClip
-from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.pieces import AHEAD, SLOT, Pieces
 from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.intervals import Interval
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
@@ -73,6 +73,9 @@ class Finding:
             verdict=self.verdict,
             effect=self.effect,
             over_random=effect_row(self.over_random, limits=MOST),
+            gained=_row_of(self.evidence.gained),
+            lost=_row_of(self.evidence.lost),
+            lead=self.evidence.lead,
             clap_similarity=self.clap_similarity,
             effect_per_fidelity_lost=self._specificity(),
             dose_response=self._slope(),
@@ -115,32 +118,38 @@ class MeasuresByCondition:
     ) -> Values:
         """A measure of a condition's clips by track and seed."""
         return {
-            (one.clip.prefix.track_id, one.clip.seed): measure(one.metrics)
-            for one in self._by_condition[condition]
+            (measured.clip.prefix.track_id, measured.clip.seed): measure(measured.metrics)
+            for measured in self._by_condition[condition]
         }
 
     def excluded(self, condition: Condition) -> dict[str, int]:
         """Clips that were not measured, by reason."""
         return dict(
             Counter(
-                one.excluded for one in self._by_condition[condition] if one.excluded is not None
+                measured.excluded
+                for measured in self._by_condition[condition]
+                if measured.excluded is not None
             )
         )
 
     def changed(self, condition: Condition) -> int:
         """How many of a condition's clips have other tokens than their baselines."""
         baseline = {
-            (one.clip.prefix.track_id, one.clip.seed): one.tokens_sha256
-            for one in self._by_condition[self.baseline]
+            (measured.clip.prefix.track_id, measured.clip.seed): measured.tokens_sha256
+            for measured in self._by_condition[self.baseline]
         }
         return sum(
-            one.tokens_sha256 != baseline[one.clip.prefix.track_id, one.clip.seed]
-            for one in self._by_condition[condition]
+            measured.tokens_sha256 != baseline[measured.clip.prefix.track_id, measured.clip.seed]
+            for measured in self._by_condition[condition]
         )
 
-    def moved(self, condition: Condition) -> ByTrack:
-        """Change of the recurrence rate in points, by track, towards what the source would do."""
-        return self._difference(condition, towards=self.pieces.towards)
+    def moved(self, condition: Condition, direction: int = 1) -> ByTrack:
+        """Change of the recurrence rate in points, by track, towards what the source would do.
+
+        ``direction`` -1 turns all of it round.
+        """
+        towards = {track: direction * sign for track, sign in self.pieces.towards.items()}
+        return self._difference(condition, towards=towards)
 
     def plain(self, condition: Condition) -> ByTrack:
         """Change of the recurrence rate in points, by track, as it is."""
@@ -155,7 +164,7 @@ class MeasuresByCondition:
         self, condition: Condition, *, model: str, name: str, tested: bool = False
     ) -> EffectRow:
         """The row of data/effects.jsonl."""
-        target, steps = condition.target, condition.steps
+        target = condition.target
         return EffectRow(
             model=model,
             candidate=condition.candidate,
@@ -165,7 +174,7 @@ class MeasuresByCondition:
             site=None if target is None else target.site,
             strength=None if target is None else condition.strength,
             source=condition.source,
-            steps=None if steps is None else (steps.start, steps.stop),
+            window=condition.window,
             delta_recurrence=effect_row(self.plain(condition), limits=MOST),
             towards_source=effect_row(self.moved(condition), limits=MOST),
             clap_similarity=effect_row(self.similarity(condition), 4),
@@ -201,25 +210,36 @@ def judge_candidate(
     decodable: Sequence[float],
     counterfactual: Condition | None,
     thresholds: VerdictRules,
+    leads: Mapping[str, float] | None = None,
 ) -> Finding:
     """Bring a candidate's conditions together; see ``verdict`` for the rules.
 
-    ``decodable`` has the seconds ahead at which the horizons begin at which it is decodable.
+    Of composed music an effect counts as positive towards the counterfactual. Without one, a
+    feature is taken away, and an effect counts as positive in the direction that the probes predict
+    of that. ``decodable`` has the seconds ahead at which the horizons begin at which it is
+    decodable, and ``leads`` the lead of every site that carries the event; None: unknown.
     """
     pieces = measures.pieces
-    patches = {pieces.named(c.steps): c for c in candidate.conditions if c.kind == "patch"}
-    slot = patches.get("slot")
+    patches = {c.window: c for c in candidate.conditions if c.kind == "patch"}
+    slot = patches.get(SLOT)
     ablated = [condition for condition in candidate.conditions if condition.kind == "ablate"]
-    # Another track's activation predicts nothing of this one; taking the feature away does.
-    tested = patches["gap"] if pieces.known or not ablated else ablated[0]
+    # Another track's activation predicts nothing of this one; taking a feature away does.
+    tested = patches[AHEAD] if pieces.known or not ablated else ablated[0]
     random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
-    towards = measures.moved(tested)
-    over = contrast(towards, [measures.moved(one) for one in random]) if random else {}
+    direction = 1 if pieces.known else -candidate.sign
+    towards = measures.moved(tested, direction)
+    others = [measures.moved(condition, direction) for condition in random]
+    over = contrast(towards, others) if random else {}
     likeness = measures.similarity(tested)
+    gained, lost = both_ways(towards, pieces)
     evidence = Evidence(
         decodable=tuple(decodable),
-        gap=interval_by_track(towards, MOST),
+        ahead=interval_by_track(towards, MOST),
         over_random=interval_by_track(over, MOST),
+        gained=gained,
+        lost=lost,
+        both_ways=pieces.known,
+        lead=None if leads is None else leads.get(candidate.site, 0.0),
         cue=None
         if counterfactual is None
         else interval_by_track(measures.moved(counterfactual), MOST),
@@ -244,6 +264,14 @@ def judge_candidate(
     )
 
 
+def both_ways(towards: ByTrack, pieces: Pieces) -> tuple[Interval | None, Interval | None]:
+    """Effect on the pieces that lack the event, and on those that have it."""
+    halves = {1: dict[str, float](), -1: dict[str, float]()}
+    for track, value in towards.items():
+        halves[pieces.towards[track]][track] = value
+    return interval_by_track(halves[1], MOST), interval_by_track(halves[-1], MOST)
+
+
 def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
     """Mean difference with its interval; None for fewer than two tracks."""
     return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
@@ -254,6 +282,10 @@ def largest_p(*effects: ByTrack) -> float | None:
     if any(len(by_track) < 2 for by_track in effects):
         return None
     return max(effect_of(by_track).p for by_track in effects)
+
+
+def _row_of(interval: Interval | None) -> IntervalRow | None:
+    return None if interval is None else IntervalRow.of(interval, 2)
 
 
 def effect_row(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> IntervalRow | None:

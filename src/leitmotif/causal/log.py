@@ -42,7 +42,7 @@ def row_of(
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
     held, sampling = clip.prefix_frames, continuation.sampling
-    steps = condition.steps
+    steps = condition.steps_of(clip.prefix)
     return InterventionRow.model_validate(
         {
             **{key: described[key] for key in ("site", "feature", "sae", "sae_sha256")},
@@ -73,21 +73,24 @@ def row_of(
             "file": audio and f"{CLIPS}/{audio}",
             "metrics": measured.metrics,
             "heard": measured.heard,
-            "returns": [_return_row(one, sample_rate) for one in measured.returns],
+            "returns": [
+                _return_row(motif_return, sample_rate) for motif_return in measured.returns
+            ],
             "excluded": measured.excluded,
         }
     )
 
 
-def _return_row(found: Return, sample_rate: int) -> ReturnRow:
-    fits = found.start is not None and math.isfinite(found.score)
+def _return_row(motif_return: Return, sample_rate: int) -> ReturnRow:
+    start = motif_return.start
+    fits = start is not None and math.isfinite(motif_return.score)
     return ReturnRow(
-        motif=found.motif,
-        start_sample=round(found.start * sample_rate) if fits and found.start is not None else None,
-        transposition=found.transposition,
-        score=round(found.score, 4) if fits else None,
-        p=round(found.p, 6),
-        recurs=found.recurs,
+        motif=motif_return.motif,
+        start_sample=round(start * sample_rate) if fits and start is not None else None,
+        transposition=motif_return.transposition,
+        score=round(motif_return.score, 4) if fits else None,
+        p=round(motif_return.p, 6),
+        recurs=motif_return.recurs,
     )
 
 

@@ -113,15 +113,15 @@ class ClipMeasurer:
         usable = [key for key, reason in reasons.items() if reason is None]
         # One listener a prefix: what follows changes the last milliseconds of its sound alone.
         listeners: dict[str, Listener] = {}
-        found = {}
+        returns = {}
         for key in usable:
             clip, heard_first, rest = distinct[key], samples[key][:start], samples[key][start:]
             prefix = sha256_codes(clip.codes[:, : clip.prefix_frames])
             if prefix not in listeners:
                 listeners[prefix] = self._listener(clip, heard_first)
-            found[key] = self._returns(clip, listeners[prefix], rest, start)
+            returns[key] = self._returns(clip, listeners[prefix], rest, start)
         metrics = self._metrics(
-            {key: distinct[key] for key in usable}, samples, found, of_baseline, start
+            {key: distinct[key] for key in usable}, samples, returns, of_baseline, start
         )
         span = self.listening.heard.get(baseline.prefix.track_id)
         heard = span and Span(start_sample=start + span.start_sample, samples=span.samples)
@@ -136,7 +136,7 @@ class ClipMeasurer:
                 audio_sha256=hashes[key],
                 baseline_audio_sha256=hashes[of_baseline],
                 heard=heard,
-                returns=found.get(key, ()),
+                returns=returns.get(key, ()),
             )
 
     def _decoded(self, clip: Clip) -> Samples:
@@ -163,7 +163,7 @@ class ClipMeasurer:
         self,
         clips: Mapping[tuple[str, bool], Clip],
         samples: Mapping[tuple[str, bool], Samples],
-        found: Mapping[tuple[str, bool], Sequence[Return]],
+        returns: Mapping[tuple[str, bool], Sequence[Return]],
         of_baseline: tuple[str, bool],
         start: int,
     ) -> dict[tuple[str, bool], ClipMetrics]:
@@ -190,7 +190,7 @@ class ClipMeasurer:
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
         return {
             key: ClipMetrics(
-                recurrence=recurrence_rate(found[key]) if found[key] else None,
+                recurrence=recurrence_rate(returns[key]) if returns[key] else None,
                 clap_similarity=_stored(like.similarity.mean()),
                 clap_prompt=_stored(prompt_cosines[key]) if key in prompt_cosines else None,
                 loudness_db=_stored(like.loudness_db),
@@ -219,8 +219,10 @@ class ClipMeasurer:
             continuation = continuation[first : first + span.samples]
         before = (start + first) / self.model.sample_rate
         return tuple(
-            one if one.start is None else replace(one, start=before + one.start)
-            for one in listener.returns(continuation)
+            motif_return
+            if motif_return.start is None
+            else replace(motif_return, start=before + motif_return.start)
+            for motif_return in listener.returns(continuation)
         )
 
 
@@ -239,13 +241,13 @@ def log_likelihoods(
     ModelError for codes that are not the model's.
     """
     per_clip = codes.shape[1] * codes.shape[2] * model.codebook_size
-    found = []
+    by_part = []
     for part in torch.split(codes, max(1, _LOGITS // per_clip)):
         logits = model(part, prompt)[:, :, prefix_frames:]
         chances = (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
         tokens = part[:, :, prefix_frames:, None].to(logits.device)
-        found.append(chances.gather(-1, tokens).double().mean((1, 2, 3)).cpu())
-    return torch.cat(found)
+        by_part.append(chances.gather(-1, tokens).double().mean((1, 2, 3)).cpu())
+    return torch.cat(by_part)
 
 
 def sha256_audio(samples: Samples) -> str:

@@ -1,36 +1,45 @@
 """The pieces of an experiment: where each goes on, what is patched in, what is listened for.
 
-Of composed music the truth is known: the prefix ends with the cue, the twin under the other cue is
-where patches come from, and the gap and the slot's own frames are named steps. Of any other corpus
-a prefix has the length that is asked for, patches come from the next track, and the motifs are
-those of verified recurrences that lie in the prefix.
+A piece has one event, the recurrence that is listened for, and steps named by their lead:
+
+=========  =======================================================================================
+``ahead``  from which the event is further away than the nearest horizon of which a claim is made
+``near``   the rest of the gap before the event
+``slot``   those that predict the event's own frames
+=========  =======================================================================================
+
+Of composed music the truth is known. The prefix ends with the cue; the slots take turns as the
+pieces' events; patches come from the twin whose cue says the opposite of the event, and their
+control from a twin whose cue says the opposite of another slot. Of any other corpus a prefix has
+the length that is asked for, patches come from the next track, the motifs are those of verified
+recurrences that lie in the prefix, and the event is any return that is far enough ahead of the
+steps that are treated.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.twins import Twins, source_name
+from leitmotif.causal.twins import Planted, Twins, source_name
 from leitmotif.corpus.windows import start_seconds
-from leitmotif.errors import ProbeError
+from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.codes import AudioEncoder
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
 
-SLOT = 0
-"""The slot that is listened to; the other one's twin is the control."""
-TWIN, OTHER_TWIN = source_name(0), source_name(1)
+COUNTERFACTUAL, CONTROL = "counterfactual", "control"
 NEXT_TRACK = "next_track"
 LEAD_SECONDS = 0.32
 """Heard before a slot: a return found a little early still counts."""
+AHEAD, NEAR, SLOT = "ahead", "near", "slot"
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One track of the experiment."""
+    """One track of the experiment, and its event."""
 
     prefix: Prefix
     motifs: Sequence[Span]
@@ -40,8 +49,6 @@ class Piece:
     towards: int
     """+1 if the patches' source has the motif return where this piece has not, -1 if the other way;
     +1 where nothing is known."""
-    windows: Mapping[str, range | None] = field(default_factory=dict)
-    """Named decoder steps; None for all steps of the continuation."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +75,11 @@ class Pieces:
         """Predicted direction by track."""
         return {piece.prefix.track_id: piece.towards for piece in self.pieces}
 
-    def window(self, name: str) -> range | None:
-        """The steps of a named window, which all pieces share; raises ProbeError if they do not."""
-        found = {piece.windows[name] for piece in self.pieces}
-        if len(found) != 1:
-            raise ProbeError(f"the pieces do not agree on where the {name} is", found=found)
-        return found.pop()
-
-    def named(self, steps: range | None) -> str:
-        """Name of the window that has these steps; raises KeyError."""
-        for name, window in self.pieces[0].windows.items():
-            if window == steps:
-                return name
-        raise KeyError(steps)
+    @property
+    def windows(self) -> list[str]:
+        """Names of the steps that every piece has."""
+        each = [piece.prefix.windows for piece in self.pieces]
+        return [name for name in each[0] if all(name in windows for windows in each)]
 
 
 def composed_pieces(
@@ -89,46 +88,69 @@ def composed_pieces(
     audio_root: Path,
     twins: Twins,
     *,
+    horizon: float,
     codec: AudioEncoder | None = None,
 ) -> Pieces:
-    """Pieces of composed music, up to the end of the cue.
+    """Pieces of composed music, up to the end of the cue; as many have each slot as their event.
 
-    ``codec`` gives the codes, the model itself by default.
-    Raises AudioError, CorpusError, and ProbeError for a track whose truth is not known.
+    ``horizon`` is the distance of a claim in seconds, and ``codec`` gives the codes, the model
+    itself by default. The tracks' decisions should be balanced (``events.balanced``), in turns: the
+    slot changes with every turn. Raises AudioError, CorpusError, and ProbeError for a track whose
+    truth is not known.
     """
-    pieces, codec = [], codec or model
-    for track in tracks:
-        known = twins.planted(track.track_id, model)
-        if known is None:
-            raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
+    codec = codec or model
+    known = [_planted(twins, track, model) for track in tracks]
+    turn = len({tuple(planted.returns) for planted in known})
+    pieces = []
+    for number, (track, planted) in enumerate(zip(tracks, known, strict=True)):
+        slots = len(planted.slots)
+        slot = number // turn % slots
+        other = (slot + 1) % slots
+        named = {COUNTERFACTUAL: slot, CONTROL: other}
         sources = {}
-        for slot, name in enumerate((TWIN, OTHER_TWIN)):
-            codes = twins.counterfactual(codec, track.track_id, slot)
+        for name, of_slot in named.items():
+            codes = twins.counterfactual(codec, track.track_id, of_slot)
             assert codes is not None
             sources[name] = codes
         rate = codec.sample_rate
         prefix = prefix_of(
-            codec, track, audio_root, seconds=known.prefix_samples / rate, sources=sources
+            codec, track, audio_root, seconds=planted.prefix_samples / rate, sources=sources
         )
-        slot_span, lead = known.slots[SLOT], round(LEAD_SECONDS * rate)
-        start = max(0, slot_span.start_sample - lead)
+        span, lead = planted.slots[slot], round(LEAD_SECONDS * rate)
+        start = max(0, span.start_sample - lead)
         pieces.append(
             Piece(
-                prefix=prefix,
-                motifs=known.motifs[:1],
-                heard=Span(
-                    start_sample=start,
-                    samples=slot_span.start_sample + slot_span.samples - start,
+                prefix=replace(
+                    prefix,
+                    tracks={name: source_name(of_slot) for name, of_slot in named.items()},
+                    windows=_windows(planted, slot, model, horizon),
                 ),
-                towards=-1 if known.returns[SLOT] else 1,
-                windows={
-                    "cue": known.cue_steps,
-                    "gap": known.gap_steps(SLOT),
-                    "slot": known.slot_steps(SLOT),
-                },
+                motifs=planted.motifs[:1],
+                heard=Span(start_sample=start, samples=span.start_sample + span.samples - start),
+                towards=-1 if planted.returns[slot] else 1,
             )
         )
-    return Pieces(pieces, TWIN, OTHER_TWIN)
+    return Pieces(pieces, COUNTERFACTUAL, CONTROL)
+
+
+def _planted(twins: Twins, track: ManifestTrack, model: MusicModel) -> Planted:
+    planted = twins.planted(track.track_id, model)
+    if planted is None:
+        raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
+    return planted
+
+
+def _windows(planted: Planted, slot: int, model: MusicModel, horizon: float) -> dict[str, range]:
+    gap, event = planted.gap_steps(slot), planted.slot_steps(slot)
+    split = event.start - round(horizon * model.frame_rate)
+    if not gap.start < split:
+        raise ConfigError(
+            "no step between cue and slot is far enough ahead for a claim",
+            found=f"slot {slot} comes {len(gap) / model.frame_rate:.2f} s after the cue",
+            expected=f"more than {horizon:g} s, the nearest horizon of which a claim is made",
+            fix="choose a nearer horizon (probes.minimum_seconds), or music with a longer gap",
+        )
+    return {AHEAD: range(gap.start, split), NEAR: range(split, gap.stop), SLOT: event}
 
 
 def recorded_pieces(
@@ -137,40 +159,55 @@ def recorded_pieces(
     audio_root: Path,
     labels: Sequence[Label],
     *,
+    prefix_seconds: float,
     seconds: float,
     horizon: float,
     prompt: bool,
 ) -> Pieces:
-    """Pieces of any other music: ``seconds`` of each track that has a verified motif in them.
+    """Pieces of any other music: the beginning of each track that has a verified motif in it.
 
-    A return counts from ``horizon`` seconds into the continuation on. Raises AudioError, and
-    ProbeError for fewer than two tracks.
+    The steps that are treated are the first of the continuation, as many as leave room for a return
+    that begins ``horizon`` seconds after the last of them: half of what the continuation of
+    ``seconds`` is longer than that. A return counts from there on. Raises AudioError, ConfigError
+    for too short a continuation, and ProbeError for fewer than two tracks.
     """
+    treated = (seconds - horizon) / 2
+    if round(treated * codec.frame_rate) < 1:
+        raise ConfigError(
+            "the continuation is too short for a return that far ahead",
+            found=f"interventions.seconds {seconds:g}",
+            expected=f"more than {horizon:g} s, the nearest horizon of which a claim is made",
+            fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
+        )
     chosen: list[tuple[ManifestTrack, list[Span]]] = []
     for track in tracks:
-        motifs = _motifs(track, labels, seconds, codec.sample_rate)
+        motifs = _motifs(track, labels, prefix_seconds, codec.sample_rate)
         if motifs:
             chosen.append((track, motifs))
     if len(chosen) < 2:
         raise ProbeError(
             "too few tracks have a verified motif at their beginning",
             found=len(chosen),
-            expected=f"2 or more with a motif within their first {seconds:g} s",
+            expected=f"2 or more with a motif within their first {prefix_seconds:g} s",
             fix="label more recurrences with `leitmotif review`, or lengthen "
             "interventions.prefix_seconds",
         )
     plain = [
-        prefix_of(codec, track, audio_root, seconds=seconds, prompt=prompt) for track, _ in chosen
+        prefix_of(codec, track, audio_root, seconds=prefix_seconds, prompt=prompt)
+        for track, _ in chosen
     ]
-    heard_from = round(horizon * codec.sample_rate)
+    heard = Span(start_sample=round((treated + horizon) * codec.sample_rate), samples=1 << 40)
+    steps = round(treated * codec.frame_rate)
     pieces = []
     for number, (prefix, (_, motifs)) in enumerate(zip(plain, chosen, strict=True)):
-        other = plain[(number + 1) % len(plain)]
+        other, first = plain[(number + 1) % len(plain)], prefix.codes.shape[1] + 1
         whole = replace(
-            prefix, sources={NEXT_TRACK: other.codes}, tracks={NEXT_TRACK: other.track_id}
+            prefix,
+            sources={NEXT_TRACK: other.codes},
+            tracks={NEXT_TRACK: other.track_id},
+            windows={AHEAD: range(first, first + steps)},
         )
-        heard = Span(start_sample=heard_from, samples=1 << 40)
-        pieces.append(Piece(whole, motifs, heard, 1, {"gap": None}))
+        pieces.append(Piece(whole, motifs, heard, 1))
     return Pieces(pieces, NEXT_TRACK, None)
 
 

@@ -29,7 +29,10 @@ class Prefix:
     """Other prefixes [K, P] by name, whose runs activations may be taken from: the counterfactual,
     or another track's."""
     tracks: Mapping[str, str] = field(default_factory=dict)
-    """The tracks of those sources that are another track's."""
+    """What those sources are called in the log, where that is another name: another track's, or the
+    twin of one of the track's slots."""
+    windows: Mapping[str, range] = field(default_factory=dict)
+    """Decoder steps by name, counted from the prefix's start, as conditions name them."""
 
     def __post_init__(self) -> None:
         for name, codes in self.sources.items():

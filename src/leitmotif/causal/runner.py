@@ -196,7 +196,12 @@ class Runner:
         new = round(self.continuation.seconds * self.model.frame_rate)
         steps = decoder_steps(self.model, held + new)
         treated = [
-            Treated(ahead + number, job.condition, row_of[job.source] if job.source else None)
+            Treated(
+                ahead + number,
+                job.condition,
+                row_of[job.source] if job.source else None,
+                job.condition.steps_of(job.prefix),
+            )
             for number, job in enumerate(jobs)
         ]
         changes = list(interventions(treated, range(held + 1, steps)))
@@ -234,7 +239,7 @@ class Runner:
                 "source_prefix": given,
                 "prompt": prefix.prompt,
                 "seed": seed,
-                "condition": condition.describe(),
+                "condition": condition.describe(prefix),
             }
         )
 

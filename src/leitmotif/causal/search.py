@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.causal.approaches import Approach, AtSite, EncodedFeatures, Found
+from leitmotif.causal.approaches import Approach, AtSite, EncodedFeatures, FeatureChoice
 from leitmotif.causal.selection import Selection
 from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import track_weights
@@ -48,7 +48,7 @@ class FeatureSearch:
     _read: dict[Path | str, EncodedRows | Array] = field(default_factory=dict)
     """Features on all rows, by folder or site: several approaches read the same."""
 
-    def __call__(self, approach: Approach, source: EncodedFeatures) -> Found | None:
+    def __call__(self, approach: Approach, source: EncodedFeatures) -> FeatureChoice | None:
         """Choose features, and measure what they say of the claimed horizon.
 
         Returns None if the approach finds no feature. Raises ProbeError.
@@ -74,7 +74,7 @@ class FeatureSearch:
                 otherwise=otherwise.get(site, []),
             )
         _, otherwise = selection.otherwise(next(iter(taken)))
-        return Found(approach, source, sites, selection.lead(), next(iter(otherwise), None))
+        return FeatureChoice(approach, source, sites, selection.lead(), next(iter(otherwise), None))
 
     @property
     def _pooled(self) -> Array:
@@ -92,13 +92,13 @@ class FeatureSearch:
         sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
         blocks = self._blocks(sample, source)
         ranked = (
-            candidates(blocks, sample, self.controls, self.probing)
+            candidates(blocks, sample, self.controls, self.probing, claims)
             if approach.controlled
             else self._by_correlation(blocks, tracks)
         )
         return Selection(
             ranked,
-            alpha=self.claims.alpha,
+            claims=claims,
             surest=self.surest,
             together=self.together,
             by_effect=not approach.controlled,
@@ -139,11 +139,11 @@ class FeatureSearch:
         """Rank by correlation over all frames, as if each were an observation and nobody doubted
         it: effect, low and high are one number."""
         inside = slice(None) if tracks is None else np.isin(self.rows.groups, [*tracks])
-        found = []
+        ranked = []
         for block in blocks:
             values, kept = varying(block.values[inside])
             fit = NaiveCorrelation().fit(values, self._pooled[inside])
-            found += [
+            ranked += [
                 Ranked(
                     site=block.site,
                     hook=block.hook,
@@ -159,7 +159,9 @@ class FeatureSearch:
                 )
                 for number, r, p, q in zip(block.numbers[kept], fit.r_, fit.p_, fit.q_, strict=True)
             ]
-        return sorted(found, key=lambda one: (-abs(one.effect), one.site, one.feature))
+        return sorted(
+            ranked, key=lambda feature: (-abs(feature.effect), feature.site, feature.feature)
+        )
 
     def _held_out(
         self, approach: Approach, source: EncodedFeatures, sites: Sequence[str]

@@ -1,13 +1,14 @@
 """Which of the ranked features an approach takes, and which if one of them changed sides.
 
-A feature is taken if its q is at most ``alpha``, if it is among the ``surest`` of all sites, and
-among the ``together`` surest of its own. At each of these three there is a last feature taken and a
-first one left out, and a conclusion should not hang on which is which.
+A feature is taken if it is chosen (rule 3 of ``leitmotif.claims``), if it is among the ``surest``
+of all sites, and among the ``together`` surest of its own. At each of these three there is a last
+feature taken and a first one left out, and a conclusion should not hang on which is which.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from leitmotif.claims import Claims
 from leitmotif.tables.candidates import Ranked
 
 Taken = dict[str, list[Ranked]]
@@ -20,7 +21,7 @@ class Selection:
 
     ranked: Sequence[Ranked]
     """The surest first."""
-    alpha: float
+    claims: Claims
     surest: int
     together: int
     by_effect: bool = False
@@ -29,7 +30,8 @@ class Selection:
     @property
     def sure(self) -> list[Ranked]:
         """The surest features of all sites."""
-        return [feature for feature in self.ranked if feature.q <= self.alpha][: self.surest]
+        chosen = [feature for feature in self.ranked if self.claims.is_chosen(feature.q)]
+        return chosen[: self.surest]
 
     def taken(self) -> Taken:
         """What is taken; empty if no feature is sure."""
@@ -45,37 +47,39 @@ class Selection:
 
         Looked at are the features at the border of the surest, and of those taken of ``site``.
         Returns also how near it is: the share by which the number would have to change that decides
-        (q against ``alpha`` or another q, an effect against another effect); infinite where no
+        (q against the level or another q, an effect against another effect); infinite where no
         feature is left out and none can leave.
         """
         changes = [*self._of_all(), *self._of_site(site)]
-        distance, sure = min(changes, key=lambda one: one[0], default=(float("inf"), self.sure))
+        distance, sure = min(
+            changes, key=lambda change: change[0], default=(float("inf"), self.sure)
+        )
         return distance, _grouped(sure, self.together)
 
     def _of_all(self) -> Iterator[tuple[float, list[Ranked]]]:
         sure, following = self.sure, self.ranked[len(self.sure) :]
-        if following and following[0].q <= self.alpha:
+        if following and self.claims.is_chosen(following[0].q):
             yield self._apart(sure[-1], following[0]), [*sure[:-1], following[0]]
             return
         if sure:
-            yield 1 - sure[-1].q / self.alpha, sure[:-1]
+            yield self.claims.distance_of_choice(sure[-1].q), sure[:-1]
         if following and len(sure) < self.surest:
-            yield following[0].q / self.alpha - 1, [*sure, following[0]]
+            yield self.claims.distance_of_choice(following[0].q), [*sure, following[0]]
 
     def _of_site(self, site: str) -> Iterator[tuple[float, list[Ranked]]]:
         sure = self.sure
-        mine = [at for at, one in enumerate(sure) if one.site == site]
+        mine = [rank for rank, feature in enumerate(sure) if feature.site == site]
         if len(mine) > self.together:
             last, following = mine[self.together - 1 : self.together + 1]
             distance = self._apart(sure[last], sure[following])
             sure[last], sure[following] = sure[following], sure[last]
             yield distance, sure
 
-    def _apart(self, one: Ranked, other: Ranked) -> float:
+    def _apart(self, surer: Ranked, other: Ranked) -> float:
         """Share by which the surer of two features is ahead."""
-        if one.q == other.q or self.by_effect:
-            return 1 - abs(other.effect) / abs(one.effect) if one.effect else 0.0
-        return 1 - one.q / other.q
+        if surer.q == other.q or self.by_effect:
+            return 1 - abs(other.effect) / abs(surer.effect) if surer.effect else 0.0
+        return 1 - surer.q / other.q
 
 
 def _grouped(sure: Sequence[Ranked], together: int) -> Taken:

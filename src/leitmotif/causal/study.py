@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leitmotif.causal.candidates import Candidate, condition_names
 from leitmotif.causal.conditions import Condition
+from leitmotif.causal.events import balanced
 from leitmotif.causal.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.log import row_of, write_audio
 from leitmotif.causal.measures import ListeningSettings, MeasuredClip
@@ -56,9 +57,7 @@ class Study:
         cache: Path,
     ) -> None:
         self.params, self.settings, self.name = params, params.interventions, name
-        own = name == params.model.name
-        other = params.model.model_copy(update={"name": name, "revision": None, "watch": name})
-        self.model_params = params.model if own else other
+        self.model_params = params.model.beside(name)
         self.model = shared_model(self.model_params)
         codec = CachedCodec(self.model, cache)
         self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)
@@ -88,7 +87,7 @@ class Study:
         self._warn_of_few_pieces(tried)
         names = {condition: str(condition.kind) for condition in self.untouched}
         for candidate in candidates:
-            names |= condition_names(candidate, self.pieces)
+            names |= condition_names(candidate)
         conditions = [*self.untouched]
         conditions += [c for candidate in candidates for c in candidate.conditions]
         conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
@@ -151,17 +150,27 @@ class Heard:
         return MeasuresByCondition(self.study.pieces, self.clips)
 
     def judged(
-        self, candidates: Sequence[Candidate], decodable: Mapping[str, Sequence[float]]
+        self,
+        candidates: Sequence[Candidate],
+        decodable: Mapping[str, Sequence[float]],
+        leads: Mapping[str, float] | None = None,
     ) -> list[Finding]:
         """A verdict for each candidate; all of them are the family of the effects' p-values.
 
         ``decodable`` has the seconds ahead at which each is decodable, by the candidate's name.
+        ``leads`` has the lead of every site that carries the event; None: no residuals were
+        exchanged.
         """
         measures, study = self.measures, self.study
         thresholds = study.thresholds(tried=len(candidates))
         return [
             judge_candidate(
-                candidate, measures, decodable[candidate.name], study.counterfactual, thresholds
+                candidate,
+                measures,
+                decodable[candidate.name],
+                study.counterfactual,
+                thresholds,
+                None if candidate.features else leads,
             )
             for candidate in candidates
         ]
@@ -226,19 +235,20 @@ def _pieces(
     labels: Sequence[Label],
     audio_root: Path,
 ) -> Pieces:
-    settings = params.interventions
+    settings, horizon = params.interventions, Claims.of(params.probes).claimed.after
     if isinstance(params.corpus, OrganismCorpus):
         twins = shared_twins(audio_root, Path(params.corpus.path))
-        chosen = tracks[: settings.tracks]
-        return composed_pieces(model, chosen, audio_root, twins, codec=codec)
+        chosen = balanced(tracks, twins.decisions, settings.tracks)
+        return composed_pieces(model, chosen, audio_root, twins, horizon=horizon, codec=codec)
     labelled = {label.track_id for label in labels}
     return recorded_pieces(
         codec,
         [track for track in tracks if track.track_id in labelled][: settings.tracks],
         audio_root,
         labels,
-        seconds=settings.prefix_seconds,
-        horizon=params.probes.minimum_seconds,
+        prefix_seconds=settings.prefix_seconds,
+        seconds=settings.seconds,
+        horizon=horizon,
         prompt=params.activations.prompt == "tags",
     )
 

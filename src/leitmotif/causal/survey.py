@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches import APPROACHES, Approach, EncodedFeatures, Found
+from leitmotif.causal.approaches import APPROACHES, Approach, EncodedFeatures, FeatureChoice
 from leitmotif.causal.candidates import FeatureCandidates
 from leitmotif.causal.comparison import Comparison
 from leitmotif.causal.search import FeatureSearch
@@ -71,7 +71,7 @@ class ApproachSurvey:
             for approach in found
         ]
 
-    def _searched(self, folder: Path) -> dict[Approach, Found | None]:
+    def _searched(self, folder: Path) -> dict[Approach, FeatureChoice | None]:
         """What each approach finds; ``folder`` takes what misaligned autoencoders encode."""
         probes = self.params.probes
         search = FeatureSearch(
@@ -112,7 +112,7 @@ class ApproachSurvey:
         list(encode_each(pairs, self.store, folder, allow_misaligned=True))
         return EncodedFeatures(folder, pairs)
 
-    def _compared(self, found: Found, study: Study) -> Comparison:
+    def _compared(self, found: FeatureChoice, study: Study) -> Comparison:
         source, settings = found.source, study.settings
         makes = FeatureCandidates(self.store, source.used, source.encoded, seed=settings.seed)
         return Comparison(found, makes, study.pieces, random=settings.random)

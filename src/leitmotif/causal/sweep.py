@@ -49,18 +49,18 @@ class Sweep:
         GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
         """
         one_device = self.load().device.type != "cpu"
-        each = (
-            len(conditions) * len(self.continuation.seeds) + 2
-        )  # two rows that patches are taken from
-        size = len(prefixes) if one_device else max(1, self.rows // each)
+        # Two more, from which patches are taken.
+        rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
+        size = len(prefixes) if one_device else max(1, self.rows // rows_of_a_piece)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
         workers = 1 if one_device else number_of_workers()
         made = in_processes(partial(_run_part, self, conditions), parts, workers=workers)
-        for part, measured in zip(parts, made, strict=True):
+        for part, clips in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.
             order = ((p, c) for p in part for _ in self.continuation.seeds for c in conditions)
-            for one, (prefix, condition) in zip(measured, order, strict=True):
-                yield replace(one, clip=replace(one.clip, prefix=prefix, condition=condition))
+            for measured, (prefix, condition) in zip(clips, order, strict=True):
+                clip = replace(measured.clip, prefix=prefix, condition=condition)
+                yield replace(measured, clip=clip)
 
 
 @lru_cache(maxsize=1)
@@ -79,6 +79,6 @@ def _run_part(
     clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
     measurer = ClipMeasurer(model, clap, sweep.listening)
     return [
-        one if one.clip.prefix.track_id in sweep.kept else replace(one, samples=None)
-        for one in measurer.measure(runner.run(prefixes, conditions))
+        measured if measured.clip.prefix.track_id in sweep.kept else replace(measured, samples=None)
+        for measured in measurer.measure(runner.run(prefixes, conditions))
     ]

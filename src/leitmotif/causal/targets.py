@@ -186,7 +186,7 @@ def join(targets: Sequence[Target]) -> tuple[Target, list[list[int]]]:
     given = [target.indices for target in targets if isinstance(target, SaeFeatures)]
     every = sorted({index for indices in given for index in indices})
     column = {index: number for number, index in enumerate(every)}
-    return replace(first, indices=tuple(every)), [[column[i] for i in one] for one in given]
+    return replace(first, indices=tuple(every)), [[column[i] for i in indices] for indices in given]
 
 
 def resting(store: ActivationStore, site: str) -> Tensor:

@@ -49,6 +49,10 @@ class Planted:
         """What the track's own cue says of each slot; the twin of a slot says the opposite."""
         return [slot.returns for slot in self.truth.slots]
 
+    def onset_step(self, slot: int) -> int:
+        """Step that predicts the slot's first frame: leads are counted from it."""
+        return self.slot_steps(slot).start
+
     @property
     def cue_steps(self) -> range:
         """Decoder steps from the first that has read a token of the cue to the last."""
@@ -87,7 +91,7 @@ class Twins:
     def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
         self._world, self._truths = world, truths
         self._bank = None if world is None else SoundBank(world)
-        self._prefixes: dict[tuple[str, int, int], Samples] = {}
+        self._heard_before: dict[tuple[str, int, int], Samples] = {}
 
     @classmethod
     def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
@@ -99,6 +103,13 @@ class Twins:
             return cls(None, {})
         rows = read_table(corpus / TRUTH, Truth)
         return cls(load_world(world), {row.track_id: row for row in rows})
+
+    @property
+    def decisions(self) -> dict[str, list[bool]]:
+        """Whether the motif returns, slot by slot, of every track whose truth is known."""
+        return {
+            track: [slot.returns for slot in truth.slots] for track, truth in self._truths.items()
+        }
 
     def planted(self, track_id: str, model: MusicModel) -> Planted | None:
         """What is known of a track, at the model's sample rate; None where nothing is."""
@@ -133,13 +144,31 @@ class Twins:
         truth = self._truths.get(track_id)
         if truth is None or self._world is None or self._bank is None:
             return None
-        key = track_id, slot, codec.sample_rate
-        if key not in self._prefixes:
-            self._prefixes[key] = self._heard(truth, slot, codec.sample_rate)
-        return codec.encode_audio(self._prefixes[key])[0]
+        end = truth.cue.start_sample + truth.cue.samples
+        return self._codes(codec, truth, slot, end)
+
+    def counterfactual_piece(self, codec: AudioEncoder, track_id: str, slot: int) -> Tensor | None:
+        """Codes [K, T] of the whole twin: what the piece would be if its cue said the opposite.
+
+        As ``counterfactual`` otherwise.
+        """
+        truth = self._truths.get(track_id)
+        if truth is None or self._world is None or self._bank is None:
+            return None
+        return self._codes(codec, truth, slot, None)
+
+    def _codes(self, codec: AudioEncoder, truth: Truth, slot: int, end: int | None) -> Tensor:
+        """Codes of a twin up to sample ``end`` of the composed audio; None: the whole of it."""
+        assert self._world is not None
+        key = truth.track_id, slot, codec.sample_rate
+        if key not in self._heard_before:
+            self._heard_before[key] = self._heard(truth, slot, codec.sample_rate)
+        rate = self._world.sample_rate
+        stop = None if end is None else _at_rate(end, rate, codec.sample_rate)
+        return codec.encode_audio(self._heard_before[key][:stop])[0]
 
     def _heard(self, truth: Truth, slot: int, rate: int) -> Samples:
-        """Samples of a track's prefix under the cue that says the opposite of ``slot``."""
+        """Samples of a track under the cue that says the opposite of ``slot``."""
         assert self._world is not None
         assert self._bank is not None
         if not 0 <= slot < len(truth.slots):
@@ -154,8 +183,7 @@ class Twins:
         samples, composed_rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
         if rate != composed_rate:
             samples = soxr.resample(samples, composed_rate, rate)
-        end = truth.cue.start_sample + truth.cue.samples
-        return np.array(samples[: _at_rate(end, composed_rate, rate)], np.float32)
+        return np.array(samples, np.float32)
 
 
 def _at_rate(samples: int, rate: int, other: int) -> int:

@@ -85,12 +85,12 @@ class _Unpacker:
                 if member.isdir() and member.name in folders:
                     continue
                 self._admit(archive, member)
-                found = _write(tar, member, self.staging / member.name)
-                if found != self.expected[member.name]:
+                actual = _write(tar, member, self.staging / member.name)
+                if actual != self.expected[member.name]:
                     raise _refusal(
                         archive,
                         f"{member.name} is not the file of the official list",
-                        f"SHA-256 {found}",
+                        f"SHA-256 {actual}",
                         expected=f"SHA-256 {self.expected[member.name]}",
                     )
                 advance(member.size)

@@ -41,17 +41,17 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         raise CorpusError(
             f"{source} is not a folder", fix="set corpus.path in params.yaml to your recordings"
         )
-    found = find_recordings(source)
-    if not found:
+    files = find_recordings(source)
+    if not files:
         raise CorpusError(
             f"{source} holds no recording",
             found=f"no file ending in {', '.join(sorted(SUFFIXES))}",
             fix="set corpus.path in params.yaml to your recordings",
         )
-    ids = track_ids([file.name for file in found])
+    ids = track_ids([file.name for file in files])
     copies = [
         _copy(file, track_id, corpus)
-        for file, track_id in progress(zip(found, ids, strict=True), "copying", total=len(found))
+        for file, track_id in progress(zip(files, ids, strict=True), "copying", total=len(files))
     ]
     usable = [copy for copy in copies if isinstance(copy, _Copied)]
     surveyed = iter(
@@ -74,7 +74,7 @@ def copy_folder(source: Path, corpus: Path) -> tuple[list[CorpusTrack], list[Fai
         notes += note_of(copy.track_id, outcome.remark)
     if not tracks:
         raise CorpusError(
-            f"none of the {len(found)} recordings in {source} can be used",
+            f"none of the {len(files)} recordings in {source} can be used",
             found="; ".join(f"{failure.path}: {failure.detail}" for failure in failures[:5]),
             fix="check the files named",
         )
@@ -109,17 +109,17 @@ def _plain(name: str) -> str:
     return re.sub(r"-+", "-", safe).strip("_-")[:180]
 
 
-def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
+def _copy(recording: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
     def failure(reason: str, detail: object) -> Failure:
         said = " ".join(str(detail).split())
-        return Failure(track_id=track_id, path=found.shown, reason=reason, detail=said)
+        return Failure(track_id=track_id, path=recording.shown, reason=reason, detail=said)
 
-    if found.reason is not None:
-        return failure(found.reason, found.detail)
-    target = corpus / "audio" / found.name
+    if recording.reason is not None:
+        return failure(recording.reason, recording.detail)
+    target = corpus / "audio" / recording.name
     digest = hashlib.sha256()
     try:
-        with open_regular(found.path) as file:
+        with open_regular(recording.path) as file:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as copy:
                 before = state_of(file.fileno())
@@ -128,7 +128,7 @@ def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
                     copy.write(chunk)
             if state_of(file.fileno()) != before:
                 target.unlink()
-                error = changed_meanwhile(found.name)
+                error = changed_meanwhile(recording.name)
                 return failure(error.reason, error.what)
     except AudioError as error:
         return failure(error.reason, error.found)
@@ -139,7 +139,7 @@ def _copy(found: FoundFile, track_id: str, corpus: Path) -> _Copied | Failure:
             raise
         target.unlink(missing_ok=True)
         return failure("unreadable", error)
-    return _Copied(track_id, found.name, target, digest.hexdigest())
+    return _Copied(track_id, recording.name, target, digest.hexdigest())
 
 
 def _undecoded(copy: _Copied, error: AudioError) -> Failure:

@@ -35,8 +35,8 @@ class Manifest:
 
     def counts(self) -> dict[str, int]:
         """Number of excluded tracks for every reason, including reasons that do not occur."""
-        found = Counter(row.reason for row in self.excluded)
-        return {reason: found[reason] for reason in REASONS}
+        counts = Counter(row.reason for row in self.excluded)
+        return {reason: counts[reason] for reason in REASONS}
 
 
 def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:

@@ -86,7 +86,7 @@ def fetch_mtg_jamendo(
 
     def metadata(file: PinnedFile) -> Path:
         target = downloads / release.revision / file.path
-        found = download(
+        sha256 = download(
             f"{settings.metadata_url}/{release.revision}/{file.path}",
             target,
             sha256=file.sha256,
@@ -94,7 +94,7 @@ def fetch_mtg_jamendo(
             retries=settings.retries,
         )
         if file.sha256 is None:
-            print(f"{file.path}: SHA-256 {found}, not pinned by {settings.path}", file=sys.stderr)
+            print(f"{file.path}: SHA-256 {sha256}, not pinned by {settings.path}", file=sys.stderr)
         return target
 
     tar_checksums = metadata(release.tar_checksums)

@@ -79,11 +79,11 @@ def unpack_shards(shards: Shards, corpus: Path) -> tuple[list[CorpusTrack], list
     """
     for number, archive in shards.archives.items():
         name = archive_name(shards.dataset, shards.data_type, number)
-        expected, found = archive_sha256(shards.tar_checksums, name), sha256_file(archive)
-        if found != expected:
+        expected, actual = archive_sha256(shards.tar_checksums, name), sha256_file(archive)
+        if actual != expected:
             raise CorpusError(
                 f"{archive} is not the official {name}",
-                found=f"SHA-256 {found}",
+                found=f"SHA-256 {actual}",
                 expected=f"SHA-256 {expected}",
                 fix="delete it and run again to get it afresh",
             )

@@ -75,7 +75,7 @@ def compose_organism(
     composed.write_shard(
         load_world(Path(settings.path)), shard, pieces=settings.pieces, seed=settings.seed
     )
-    found = unpack_shards(
+    unpacked = unpack_shards(
         Shards(
             dataset="autotagging_moodtheme",
             data_type="audio-low",
@@ -89,4 +89,4 @@ def compose_organism(
     )
     (shard / TRUTH).rename(corpus / TRUTH)
     shutil.rmtree(shard)
-    return found
+    return unpacked

@@ -21,7 +21,7 @@ def windows_at(windows: Sequence[Window], rate: float) -> list[Window]:
 
     Raises AudioError (``too_short``) for a window that holds none.
     """
-    found = []
+    at_rate = []
     for window in windows:
         start = first_frame_from(window.start_frame, WINDOW_RATE, rate)
         end = int(frames_ended(window.start_frame + window.frames, WINDOW_RATE, rate))
@@ -33,8 +33,8 @@ def windows_at(windows: Sequence[Window], rate: float) -> list[Window]:
                 expected=f"at least {1 / rate:.3f} s",
                 fix="lengthen manifest.window_seconds",
             )
-        found.append(Window(start_frame=start, frames=end - start))
-    return found
+        at_rate.append(Window(start_frame=start, frames=end - start))
+    return at_rate
 
 
 def start_seconds(window: Window) -> float:

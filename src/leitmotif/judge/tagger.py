@@ -117,11 +117,11 @@ def _check_extractor(extractor: Any, config: Any, name: str) -> None:
         "max_length": config.max_length,
         "num_mel_bins": config.num_mel_bins,
     }
-    found = {key: getattr(extractor, key, None) for key in expected}
-    if found != expected:
+    actual = {key: getattr(extractor, key, None) for key in expected}
+    if actual != expected:
         raise ModelError(
             f"the feature extractor of {name} does not fit its model",
-            found=found,
+            found=actual,
             expected=expected,
             fix="correct preprocessor_config.json",
         )

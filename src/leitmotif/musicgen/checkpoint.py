@@ -203,7 +203,7 @@ class _Source:
             other = [f"{k} {tuple(v.shape)}" for k, v in parts.items() if tuple(v.shape) != usual]
             refuse_other_names(
                 "the checkpoint's tensors do not fit each other",
-                misshapen=(f"{one} in place of {usual}" for one in other),
+                misshapen=(f"{shape} in place of {usual}" for shape in other),
             )
         return torch.cat([part for part in parts.values() if tuple(part.shape) == usual])
 
@@ -270,11 +270,11 @@ def _check_config(model: Any, decoder: Any) -> None:
             (decoder.vocab_size,),
         ),
     }
-    for key, (found, allowed) in refused.items():
-        if found not in allowed:
+    for key, (value, allowed) in refused.items():
+        if value not in allowed:
             raise ModelError(
                 f"the checkpoint's {key} is not supported",
-                found=found,
+                found=value,
                 expected=" or ".join(map(str, allowed)),
                 fix="use a mono MusicGen checkpoint without melody conditioning",
             )

@@ -176,6 +176,20 @@ class Decoder(nn.Module):
             past.length += tokens.shape[2]
         return x if stop_at_layer is not None else self.final_norm(x)
 
+    def resume(
+        self,
+        x: Tensor,
+        layer: int,
+        *,
+        text: Sequence[TextKeys] | None,
+        text_mask: Tensor | None,
+        tap: Tap,
+    ) -> Tensor:
+        """Run blocks ``layer`` and later on a residual stream [B, S, d], and the final norm."""
+        for i, block in enumerate(self.blocks[layer:], start=layer):
+            x = block(x, text[i] if text else None, text_mask, None, tap)
+        return self.final_norm(x)
+
     def logits(self, x: Tensor) -> Tensor:
         """Map the normed stream [B, S, d] to logits [B, S, K, V]."""
         return self.heads(x).unflatten(-1, (self.config.codebooks, self.config.codebook_size))

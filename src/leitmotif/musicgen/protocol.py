@@ -149,6 +149,20 @@ class MusicModel(Protocol):
         ModelError.
         """
 
+    def logits_from(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
+
+        ``residual`` [B, S, d] is the stream before block ``layer``, which is the site
+        ``layers.{layer - 1}.residual``; ``steps`` asks for some steps only. Raises ModelError.
+        """
+
     def generate(
         self,
         prompts: str | Sequence[str] | None = None,

@@ -182,7 +182,7 @@ class Sums:
         if len(members) < len(turn):  # fewer products by the rows than by their sums
             Z, R = self.Z[members] @ turn, self.responses[members]
             left = [R - Z @ W for W in fits]
-            return np.stack([np.einsum("nr,nr->r", one, one) for one in left])
+            return np.stack([np.einsum("nr,nr->r", errors, errors) for errors in left])
         gram, cross = self.design.gram(train, fold), 2 * (turn.T @ self.ZR[fold])
         gained = [np.einsum("pr,pr->r", W, gram @ W - cross) for W in fits]
         return np.asarray(self.squares[fold] + np.stack(gained))

@@ -146,14 +146,14 @@ def track_names(groups: ArrayLike, *, rows: int) -> NDArray[Any]:
         )
     if names.dtype.kind in "biuUST":
         return names
-    missing = [row for row, one in enumerate(names.tolist()) if not _is_name(one)]
+    missing = [row for row, name in enumerate(names.tolist()) if not _is_name(name)]
     if missing:
         raise ProbeError(
             "groups name each row's track",
             found=f"{names.tolist()[missing[0]]!r} at row {missing[0]}; {len(missing)} such rows",
             expected="a text or a finite number for each row",
         )
-    kinds = {isinstance(one, str) for one in names.tolist()}
+    kinds = {isinstance(name, str) for name in names.tolist()}
     if len(kinds) > 1:
         raise ProbeError(
             "groups name each row's track",
@@ -163,8 +163,8 @@ def track_names(groups: ArrayLike, *, rows: int) -> NDArray[Any]:
     return names
 
 
-def _is_name(one: object) -> bool:
-    return isinstance(one, str | Integral) or (isinstance(one, Real) and isfinite(one))
+def _is_name(name: object) -> bool:
+    return isinstance(name, str | Integral) or (isinstance(name, Real) and isfinite(name))
 
 
 def whole_number(value: object, name: str, *, least: int = 0) -> int:

@@ -79,13 +79,13 @@ class Calibration:
             )
 
         naive = IntervalRow.of(self.fpr_naive, n=self.nulls)
-        found = [row("all", self.fpr_controlled, self.nulls, naive=naive)]
+        rows = [row("all", self.fpr_controlled, self.nulls, naive=naive)]
         for name, p in self.p_controlled.items():
             naive = IntervalRow.of(rate(self.p_naive[name], self.alpha), n=len(p))
-            found.append(row("null", rate(p, self.alpha), len(p), generator=name, naive=naive))
+            rows.append(row("null", rate(p, self.alpha), len(p), generator=name, naive=naive))
         for strength, p in self.p_planted.items():
-            found.append(row("planted", rate(p, self.alpha), len(p), strength=strength))
-        return found
+            rows.append(row("planted", rate(p, self.alpha), len(p), strength=strength))
+        return rows
 
 
 def calibrate(
@@ -120,12 +120,12 @@ def calibrate(
     own = _own(source, controls, folds, seed)
     without = _drawn(source, each, seed, "planted", partial(planted, own=own, strength=0.0))
     linked = (without + link(own, strength)[:, np.newaxis] for strength in strengths)
-    found = progress(in_processes(test, linked), "planted features", total=len(strengths))
+    p_planted = progress(in_processes(test, linked), "planted features", total=len(strengths))
     return Calibration(
         alpha,
         p_naive={name: p for name, (p, _) in nulls.items()},
         p_controlled={name: p for name, (_, p) in nulls.items()},
-        p_planted=dict(zip(strengths, found, strict=True)),
+        p_planted=dict(zip(strengths, p_planted, strict=True)),
     )
 
 

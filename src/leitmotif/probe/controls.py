@@ -115,13 +115,13 @@ class TrackIdentity(Control):
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Running means of chroma, energy and onset, and running spreads of the last two."""
-        found = _named("chroma", sound.past_mean(sound.features.chroma.T, steps))
+        columns = _named("chroma", sound.past_mean(sound.features.chroma.T, steps))
         for name in ("energy", "onset"):
             values = np.asarray(getattr(sound.features, name), np.float64)[:, np.newaxis]
             mean, square = (sound.past_mean(x, steps)[:, 0] for x in (values, values**2))
-            found[f"{name}_mean"] = mean
-            found[f"{name}_spread"] = np.sqrt(np.maximum(square - mean**2, 0))
-        return found
+            columns[f"{name}_mean"] = mean
+            columns[f"{name}_spread"] = np.sqrt(np.maximum(square - mean**2, 0))
+        return columns
 
 
 @register
@@ -194,8 +194,8 @@ class SourceArtifact(Control):
             "channels": float(file.channels),
             "clipped": file.clipped,
         }
-        found = {name: np.full(len(steps), value) for name, value in constant.items()}
-        return {**found, "silence": sound.past_mean(silent, steps)[:, 0]}
+        columns = {name: np.full(len(steps), value) for name, value in constant.items()}
+        return {**columns, "silence": sound.past_mean(silent, steps)[:, 0]}
 
 
 @register
@@ -217,18 +217,18 @@ class Continuity(Control):
         """At each lag the cosine of mean chroma and the change of mean level in dB."""
         chroma = np.asarray(sound.features.chroma.T, np.float64)
         energy = np.asarray(sound.features.energy, np.float64)[:, np.newaxis]
-        found = {}
+        columns = {}
         for lag in self.lags:
             # Before the track is as long as the lag it is compared with its beginning.
             before = np.maximum(steps - round(lag * sound.frame_rate), 1)
             here, there = (sound.past_mean(chroma, at, self.seconds) for at in (steps, before))
             sizes = np.linalg.norm(here, axis=1) * np.linalg.norm(there, axis=1)
-            found[f"chroma_{lag:g}s"] = (here * there).sum(axis=1) / np.maximum(sizes, 1e-9)
+            columns[f"chroma_{lag:g}s"] = (here * there).sum(axis=1) / np.maximum(sizes, 1e-9)
             after, earlier = (
                 sound.past_mean(energy, at, self.seconds)[:, 0] for at in (steps, before)
             )
-            found[f"energy_{lag:g}s"] = after - earlier
-        return found
+            columns[f"energy_{lag:g}s"] = after - earlier
+        return columns
 
 
 @dataclass(frozen=True)
@@ -274,13 +274,13 @@ def control_table(
     names: list[str] = []
     blocks = []
     for sound, at in zip(sounds, steps, strict=True):
-        found = {
+        columns = {
             f"{control.name}.{name}": values
             for control in controls
             for name, values in control.columns(sound, at).items()
         }
-        names = list(found)
-        blocks.append(np.column_stack([*found.values()]) if found else np.zeros((len(at), 0)))
+        names = list(columns)
+        blocks.append(np.column_stack([*columns.values()]) if columns else np.zeros((len(at), 0)))
     values = np.vstack(blocks)
     if not np.isfinite(values).all():
         row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(values)))

@@ -111,9 +111,9 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         permutations = self._enough(d)
         left = residuals(data, place_means=self.place_means)
         order = exchanges(list(map(len, data.folds)), permutations, seed=seed)
-        found = self._tested(data, left, order, seed)
-        found["q_"] = false_discovery_control(found["p_"], axis=0, method="bh")
-        for name, values in found.items():
+        attributes = self._tested(data, left, order, seed)
+        attributes["q_"] = false_discovery_control(attributes["p_"], axis=0, method="bh")
+        for name, values in attributes.items():
             setattr(self, name, as_given(values, y))
         self.n_tracks_, self.permutations_ = len(data.tracks), permutations
         return self
@@ -139,15 +139,15 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         n, alive = len(data.tracks), ~left.nothing
         scores = left.products
         t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n)
-        found = _effects(data, left)
+        attributes = _effects(data, left)
         exceeded = _exceeded(data, left, order, np.abs(t))
-        found["t_"] = t
-        found["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
-        found["p_"] = exceeded / len(order[0])
-        found["p_shift_"] = self._shifted(left, np.abs(t), seed)
+        attributes["t_"] = t
+        attributes["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
+        attributes["p_"] = exceeded / len(order[0])
+        attributes["p_shift_"] = self._shifted(left, np.abs(t), seed)
         for name in ("p_t_", "p_", "p_shift_"):
-            found[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
-        return found
+            attributes[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
+        return attributes
 
     def _shifted(self, left: "Residuals", observed: Array, seed: int) -> Array:
         if not self.shifts:
@@ -241,8 +241,8 @@ def _effects(data: Panel, left: Residuals) -> dict[str, Array]:
         "low_": effect - reach,
         "high_": effect + reach,
     }
-    found = {name: np.nan_to_num(values) for name, values in effects.items()}
-    return {**found, "effect_by_fold_": _by_fold(data, left)}
+    attributes = {name: np.nan_to_num(values) for name, values in effects.items()}
+    return {**attributes, "effect_by_fold_": _by_fold(data, left)}
 
 
 def _by_fold(data: Panel, left: Residuals) -> Array:

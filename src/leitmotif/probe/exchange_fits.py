@@ -77,8 +77,8 @@ def fitted(fold: Fold, order: Exchanges) -> tuple[Array, Array]:
         ]
         whole = np.sum([crosses[g] for g in fold.train], axis=0)
         losses = np.zeros((len(FEATURE_PENALTIES), whole.shape[1]))
-        for one, held in zip(inner, fold.train, strict=True):
-            losses += one.losses(whole - crosses[held], crosses[held])
+        for ridge, held in zip(inner, fold.train, strict=True):
+            losses += ridge.losses(whole - crosses[held], crosses[held])
         penalties = np.array(FEATURE_PENALTIES)[losses.argmin(axis=0)]
         weights = outer.solve(whole, penalties)
         gains.append(-outer.loss(weights, crosses[fold.test]))

@@ -81,12 +81,12 @@ def probe_sites(
     # One horizon after the other: its sites have the same controls, see ``algebra.Design``.
     cells = [(site, number) for number in range(len(samples)) for site in features]
     expansions = [expanded(sample, settings) for sample in samples]
-    fits = in_processes(partial(_probed, features, samples, expansions, probing), cells)
-    found: Fits = {site: {} for site in features}
-    shown = progress(fits, "sites and horizons", total=len(cells))
+    probed = in_processes(partial(_probed, features, samples, expansions, probing), cells)
+    fits: Fits = {site: {} for site in features}
+    shown = progress(probed, "sites and horizons", total=len(cells))
     for (site, number), fit in zip(cells, shown, strict=True):
-        found[site][samples[number].horizon.name] = fit
-    return found
+        fits[site][samples[number].horizon.name] = fit
+    return fits
 
 
 def _probed(
@@ -165,12 +165,12 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
 
 def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
     """Pooled correlations, as they are often reported, by site."""
-    found = {}
+    rows = {}
     for site, X in features.items():
         correlation = NaiveCorrelation().fit(varying(X)[0], y)
         share = float((correlation.q_ <= 0.05).mean())
-        found[site] = NaiveRow(r2=round(correlation.r2_, 4), significant_share=round(share, 4))
-    return found
+        rows[site] = NaiveRow(r2=round(correlation.r2_, 4), significant_share=round(share, 4))
+    return rows
 
 
 def worth_of_controls(
@@ -203,9 +203,9 @@ def selectivities(
     columns = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] in LOCAL]
     local = varying(sample.controls[:, columns])[0]
     types = sound_types((local - local.mean(axis=0)) / local.std(axis=0))
-    found = {}
+    rows = {}
     for site, X in progress([*features.items()], "selectivity", total=len(features)):
-        one = selectivity(
+        measured = selectivity(
             varying(X[sample.inside])[0],
             sample.y,
             types,
@@ -213,9 +213,9 @@ def selectivities(
             folds=probing.folds,
             seed=probing.seed,
         )
-        found[site] = SelectivityRow(
-            r2=round(one.r2, 4),
-            r2_control_task=round(one.r2_control_task, 4),
-            selectivity=round(one.selectivity, 4),
+        rows[site] = SelectivityRow(
+            r2=round(measured.r2, 4),
+            r2_control_task=round(measured.r2_control_task, 4),
+            selectivity=round(measured.selectivity, 4),
         )
-    return found
+    return rows

@@ -60,11 +60,11 @@ class FeatureReading:
             dtype=self.dtype,
             codec=self.codec,
         )
-        found = {site: sparse.csr_array(x.astype(np.float64)) for site, x in states.items()}
+        features = {site: sparse.csr_array(x.astype(np.float64)) for site, x in states.items()}
         for name, (site, sae) in self.encoders.items():
             x = torch.from_numpy(states[site]).to(sae.W_enc.device)
-            found[name] = sparse_matrix(sae.encode(x), sae.config.d_sae)
-        return found
+            features[name] = sparse_matrix(sae.encode(x), sae.config.d_sae)
+        return features
 
 
 def check_past(

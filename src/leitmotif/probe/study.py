@@ -177,7 +177,7 @@ class ProbeStudy:
         )
 
     def _ranked(self, sample: Sample) -> list[Ranked]:
-        return candidates(self._blocks(sample), sample, self.controls, self.probing)
+        return candidates(self._blocks(sample), sample, self.controls, self.probing, self.claims)
 
     @cached_property
     def _encoded_rows(self) -> Mapping[str, EncodedRows]:

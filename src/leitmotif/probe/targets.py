@@ -29,9 +29,11 @@ class Events:
 
 def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 0.0) -> Events:
     """Collect a track's recurrences; ``start_seconds`` is where the context begins in the track."""
-    found = [label for label in labels if label.track_id == track_id]
-    onsets = [label.recurrence.start_sample / label.sample_rate - start_seconds for label in found]
-    return Events(np.array(onsets, float), np.array([label.strength for label in found], float))
+    of_track = [label for label in labels if label.track_id == track_id]
+    onsets = [
+        label.recurrence.start_sample / label.sample_rate - start_seconds for label in of_track
+    ]
+    return Events(np.array(onsets, float), np.array([label.strength for label in of_track], float))
 
 
 def target(
@@ -60,8 +62,8 @@ def target(
 
 def _refuse_unknown(instants: Array, events: Events, end: float | None) -> None:
     given = (instants, events.onsets, events.strengths, np.array([0.0 if end is None else end]))
-    shapes = [np.shape(one) for one in given]
-    missing = sum(int((~np.isfinite(one)).sum()) for one in given)
+    shapes = [np.shape(values) for values in given]
+    missing = sum(int((~np.isfinite(values)).sum()) for values in given)
     if missing or any(len(shape) != 1 for shape in shapes) or shapes[1] != shapes[2]:
         raise ProbeError(
             "instants and events must be finite, with an onset for each strength",

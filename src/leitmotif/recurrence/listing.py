@@ -51,7 +51,7 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
 
     Raises LeitmotifError for a path that does not exist and a folder without audio.
     """
-    found: dict[Path, FoundFile] = {}
+    files: dict[Path, FoundFile] = {}
     for path in paths:
         if path.is_dir():
             inside = find_recordings(path)
@@ -61,14 +61,14 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
                     expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
                 )
             for file in inside:
-                found.setdefault(file.path, file)
+                files.setdefault(file.path, file)
         elif os.path.lexists(path):
-            found.setdefault(path, looked_at(path, path.as_posix()))
+            files.setdefault(path, looked_at(path, path.as_posix()))
         else:
             raise LeitmotifError(
                 f"{printable(str(path))} does not exist", expected="an audio file or a folder"
             )
-    return list(found.values())
+    return list(files.values())
 
 
 def check_out(out: Path, inputs: Iterable[Path], *, replace: bool = False) -> None:
@@ -146,9 +146,13 @@ def _listed(settings: ListingSettings, named: tuple[FoundFile, str]) -> Listing:
             f"{printable(str(file.path))} cannot be used", reason=file.reason, found=file.detail
         )
     notes: list[str] = []
-    found = _searched(file.path, track, settings.search, notes)
-    good = accepted(found, p=settings.p, false_per_minute=settings.false_per_minute)
-    rows = [_row(track, one, one in good) for one in found if settings.everything or one in good]
+    suggestions = _searched(file.path, track, settings.search, notes)
+    good = accepted(suggestions, p=settings.p, false_per_minute=settings.false_per_minute)
+    rows = [
+        _row(track, suggestion, suggestion in good)
+        for suggestion in suggestions
+        if settings.everything or suggestion in good
+    ]
     return Listing(rows, notes)
 
 
@@ -167,16 +171,16 @@ def _searched(path: Path, track: str, search: SearchSettings, notes: list[str]) 
     return suggest_in_audio(audio.samples, SAMPLE_RATE, search)
 
 
-def _row(track: str, one: Suggestion, good: bool) -> Listed:
+def _row(track: str, suggestion: Suggestion, good: bool) -> Listed:
     return Listed(
         track=track,
-        motif_start=round(one.motif_start, 3),
-        motif_end=round(one.motif_end, 3),
-        recurrence_start=round(one.recurrence_start, 3),
-        recurrence_end=round(one.recurrence_end, 3),
-        transposition=one.transposition,
-        score=round(one.score, 6),
-        p=float(f"{one.p:.6g}"),
-        texture=round(one.texture, 6),
+        motif_start=round(suggestion.motif_start, 3),
+        motif_end=round(suggestion.motif_end, 3),
+        recurrence_start=round(suggestion.recurrence_start, 3),
+        recurrence_end=round(suggestion.recurrence_end, 3),
+        transposition=suggestion.transposition,
+        score=round(suggestion.score, 6),
+        p=float(f"{suggestion.p:.6g}"),
+        texture=round(suggestion.texture, 6),
         accepted=good,
     )

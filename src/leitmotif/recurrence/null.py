@@ -106,10 +106,10 @@ def surrogate(
 
 
 def _best_score(views: Views, search: SearchSettings, start: int) -> float:
-    found = peaks(views, search, start, start + search.window)
-    if not len(found):
+    pairs = peaks(views, search, start, start + search.window)
+    if not len(pairs):
         return -math.inf
-    best = best_distinct(found, most=_BEST)
+    best = best_distinct(pairs, most=_BEST)
     candidates = refine(views, best, search)
     return float(candidates.score.max(initial=-math.inf))
 

@@ -149,9 +149,9 @@ def total_score(
 
 def highest_score(search: SearchSettings) -> float:
     """The score of an exact repetition of the longest window."""
-    one = np.ones(1)
+    ones = np.ones(1)
     length = search.windows[-1] / search.windows[0]
-    return float(total_score(one, one, length, one, search.rhythm)[0])
+    return float(total_score(ones, ones, length, ones, search.rhythm)[0])
 
 
 def _best_tempo(
@@ -197,11 +197,11 @@ def _bend(views: Views, motif: Indices, recurrence: Indices, transposition: Indi
         came_from[..., step] = ways.argmax(0) - 1
         fit = ways.max(0) + alike[..., step]
     bend = np.empty_like(recurrence)
-    each = np.arange(len(recurrence))
+    seeds = np.arange(len(recurrence))
     at = fit.argmax(0)
     for step in range(alike.shape[-1] - 1, -1, -1):
         bend[:, step] = offsets[at]
-        at = at + came_from[at, each, step]
+        at = at + came_from[at, seeds, step]
     return bend
 
 
@@ -242,7 +242,7 @@ def _window_means(values: Array, first: Indices, frames: int) -> Array:
     return _window_sums(values, first, frames) / frames
 
 
-def _correlation(one: Array, other: Array, first: Indices, frames: int) -> Array:
+def _correlation(motif: Array, recurrence: Array, first: Indices, frames: int) -> Array:
     """Pearson correlation within windows, mean over the rhythm views: [3, n, path] -> [n, starts].
 
     0 if a view is constant in one of the windows.
@@ -254,6 +254,8 @@ def _correlation(one: Array, other: Array, first: Indices, frames: int) -> Array
             products - _window_sums(a, first, frames) * _window_sums(b, first, frames) / frames
         )
 
-    scale = np.sqrt(np.maximum(centred(one, one), 0) * np.maximum(centred(other, other), 0))
-    correlation = np.where(scale > 1e-6, centred(one, other) / np.maximum(scale, 1e-6), 0.0)
+    scale = np.sqrt(
+        np.maximum(centred(motif, motif), 0) * np.maximum(centred(recurrence, recurrence), 0)
+    )
+    correlation = np.where(scale > 1e-6, centred(motif, recurrence) / np.maximum(scale, 1e-6), 0.0)
     return np.asarray(correlation.mean(0))

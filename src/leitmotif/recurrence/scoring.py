@@ -67,13 +67,13 @@ def planted(truth: Truth) -> list[Span]:
 
 
 def _count(windows: list[Span], proposals: list[Proposal]) -> Matches:
-    found, correct = set(), 0
+    matched, correct = set(), 0
     for proposal in proposals:
         motif, recurrence = (_planted_at(span, windows) for span in _spans(proposal))
         if motif is not None and recurrence is not None and motif != recurrence:
             correct += 1
-            found.add(recurrence)
-    return Matches(len(proposals), correct, len(windows) - 1, len(found))
+            matched.add(recurrence)
+    return Matches(len(proposals), correct, len(windows) - 1, len(matched))
 
 
 def _spans(proposal: Proposal) -> tuple[Span, Span]:
@@ -86,9 +86,9 @@ def _planted_at(span: Span, windows: list[Span]) -> int | None:
     return best if overlaps[best] >= MATCH else None
 
 
-def overlap(one: Span, other: Span) -> float:
+def overlap(span: Span, other: Span) -> float:
     """Intersection over union."""
-    ends = one.start_sample + one.samples, other.start_sample + other.samples
-    both = min(ends) - max(one.start_sample, other.start_sample)
-    either = max(ends) - min(one.start_sample, other.start_sample)
+    ends = span.start_sample + span.samples, other.start_sample + other.samples
+    both = min(ends) - max(span.start_sample, other.start_sample)
+    either = max(ends) - min(span.start_sample, other.start_sample)
     return max(0, both) / either

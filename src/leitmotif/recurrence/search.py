@@ -38,11 +38,11 @@ def seeds(views: Views, search: SearchSettings) -> Pairs:
     that it would hide everything else.
     """
     most = max(_LEAST_SEEDS, round(_SEEDS_PER_MINUTE * views.frames / views.rate / 60))
-    found = []
+    blocks = []
     for start in range(0, views.frames - search.searched[0], _BLOCK):
         block = best_distinct(peaks(views, search, start, start + _BLOCK), most=_SEEDS_PER_BLOCK)
-        found.append(block.taken(texture_share(views, block) <= search.max_texture))
-    return best_distinct(Pairs.joined(found), most=most)
+        blocks.append(block.taken(texture_share(views, block) <= search.max_texture))
+    return best_distinct(Pairs.joined(blocks), most=most)
 
 
 def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
@@ -71,11 +71,11 @@ def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
     start, stop
         Range of grid frames in which the motifs start, ``stop`` excluded.
     """
-    found = []
+    by_window = []
     for window, similarity, shift, tempo in _compare(views, search, start, stop):
         nearby = maximum_filter1d(similarity, 2 * _PEAK + 1, axis=1, mode="constant", cval=-np.inf)
         rows, columns = np.nonzero((similarity >= nearby) & (similarity > 0))
-        found.append(
+        by_window.append(
             Pairs(
                 (rows + start).astype(np.intp),
                 (columns + start + search.least_lag).astype(np.intp),
@@ -85,7 +85,7 @@ def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
                 similarity[rows, columns],
             )
         )
-    return Pairs.joined(found)
+    return Pairs.joined(by_window)
 
 
 def _compare(

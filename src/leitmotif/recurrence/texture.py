@@ -67,12 +67,12 @@ def _motif_moved(
     later = np.round(recurrence + path * tempo).astype(np.intp)
     starts = motif + _moves(frames)
     room = (starts >= 0) & (starts + frames <= recurrence) & (later[-1] < pitch.shape[1])
-    found = np.zeros(len(starts))
+    similarity = np.zeros(len(starts))
     if room.any():
         first, last = starts[room].min(), starts[room].max() + frames
         alike = raised[:, first:last].T @ pitch[:, later]
-        found[room] = alike[starts[room, np.newaxis] - first + path, path].sum(axis=1)
-    return found
+        similarity[room] = alike[starts[room, np.newaxis] - first + path, path].sum(axis=1)
+    return similarity
 
 
 def _recurrence_moved(
@@ -83,13 +83,13 @@ def _recurrence_moved(
     starts = recurrence + _moves(frames)
     later = np.round(starts[:, np.newaxis] + path * tempo).astype(np.intp)
     room = (starts >= motif + frames) & (later[:, -1] < pitch.shape[1])
-    found = np.zeros(len(starts))
+    similarity = np.zeros(len(starts))
     if room.any():
         later = later[room]
         first, last = later.min(), later.max() + 1
         alike = raised[:, motif : motif + frames].T @ pitch[:, first:last]
-        found[room] = alike[path, later - first].sum(axis=1)
-    return found
+        similarity[room] = alike[path, later - first].sum(axis=1)
+    return similarity
 
 
 def _moves(frames: int) -> Indices:

@@ -59,12 +59,12 @@ def varied(
 
 
 def _shared(
-    starts: NDArray[np.float64], ends: NDArray[np.float64], one: int
+    starts: NDArray[np.float64], ends: NDArray[np.float64], pair: int
 ) -> NDArray[np.float64]:
     """[n]: largest intersection over union between a window of each pair and a window of pair
     ``one``."""
     # [n, 2, 2]: windows of every pair, windows of pair ``one``.
-    begin, finish = starts[one], ends[one]
+    begin, finish = starts[pair], ends[pair]
     both = np.minimum(ends[:, :, None], finish) - np.maximum(starts[:, :, None], begin)
     either = np.maximum(ends[:, :, None], finish) - np.minimum(starts[:, :, None], begin)
     return np.asarray((np.maximum(both, 0) / either).max((1, 2)))

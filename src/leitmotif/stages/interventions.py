@@ -13,6 +13,7 @@ from leitmotif.stages import (
     CANDIDATES,
     CLIPS,
     EFFECTS,
+    INTERCHANGE,
     INTERVENTIONS,
     METRICS,
     PROBES,
@@ -25,6 +26,7 @@ from leitmotif.stages.studies import study_of
 from leitmotif.store.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import ProbeRow
 from leitmotif.views.interventions import metrics_of, plot_of
@@ -34,6 +36,7 @@ def interventions(params: Params) -> None:
     """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
     probed = read_table(PROBES, ProbeRow)
     ranked = read_table(CANDIDATES, CandidateRow)
+    exchanged = read_table(INTERCHANGE, InterchangeRow)
     used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     makes = FeatureCandidates(
         ActivationStore(ACTIVATIONS), used, SAE, seed=params.interventions.seed
@@ -54,7 +57,8 @@ def interventions(params: Params) -> None:
                 for one in tried
             }
             heard = study.run(tried, tried=len(tried))
-            findings = heard.judged(tried, decodable)
+            leads = study.claims.leads(exchanged, model=Path(name).name) if exchanged else None
+            findings = heard.judged(tried, decodable, leads)
             effects += heard.effects(findings)
             verdicts += heard.verdicts(findings)
             rows += heard.log(clips)

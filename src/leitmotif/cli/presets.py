@@ -12,8 +12,8 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from leitmotif.cli.dependencies import with_dependencies
 from leitmotif.config import PARAMS_FILE, TextSetting, parse_params, text_setting
-from leitmotif.dependencies import with_dependencies
 from leitmotif.errors import ConfigError
 from leitmotif.files import difference, read_text, write_texts
 from leitmotif.targets import check_editable

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leitmotif.columns import (
+from leitmotif.cli.columns import (
     NOTHING,
     column,
     count,
@@ -21,10 +21,10 @@ from leitmotif.columns import (
     one_line,
     yes,
 )
+from leitmotif.cli.lockfile import outdated_stages
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
-from leitmotif.lockfile import outdated_stages
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
@@ -122,7 +122,7 @@ def _models(results: Results) -> list[str]:
             f"{column(interval(partial, 'z.2f'), 23)}{interval(patched, '+z.1f')}"
         )
         rows.append([row, *_sites(results, name)])
-    head = f"{'Models':<24}{'verdict':<22}{'probes':<8}{'partial R²':<23}gap patched, points"
+    head = f"{'Models':<24}{'verdict':<22}{'probes':<8}{'partial R²':<23}patched ahead, points"
     return [head, *first_rows(rows, _MODELS, "models")]
 
 
@@ -130,10 +130,19 @@ def _sites(results: Results, model: str) -> list[str]:
     lines = []
     for key, verb in (("carriers", "carried by"), ("decodable_but_inert", "decodable but inert:")):
         effects = results.keyed("interventions", key, model)
-        sites = [f"{one_line(site)} ({mean(effect, '+z.1f')})" for site, effect in effects.items()]
+        leads = results.keyed("interchange", "leads", model)
+        sites = [
+            f"{one_line(site)} ({mean(effect, '+z.1f')}{_from(leads.get(site))})"
+            for site, effect in effects.items()
+        ]
         if sites:
             lines.append(listed(f"    {verb} ", sites))
     return lines
+
+
+def _from(lead: object) -> str:
+    """How far ahead of the event a site carries it; nothing where that is not known."""
+    return f", from {lead:g} s ahead" if isinstance(lead, int | float) else ""
 
 
 def _approaches(results: Results) -> list[str]:

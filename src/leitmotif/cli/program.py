@@ -31,7 +31,7 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
     except ModuleNotFoundError as error:
-        from leitmotif.extras import missing_extra
+        from leitmotif.cli.extras import missing_extra
 
         explained = missing_extra(error)
         if explained is None:
@@ -75,7 +75,7 @@ def use(
 
     Its folders are added to dvc.yaml. The command shows what changed.
     """
-    from leitmotif import presets
+    from leitmotif.cli import presets
 
     diff = presets.use(preset, settings or [], force=force)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
@@ -88,7 +88,7 @@ def deps() -> None:
     They are the modules that each stage imports and the folders that its settings name. The
     command shows what changed.
     """
-    from leitmotif.dependencies import write_dependencies
+    from leitmotif.cli.dependencies import write_dependencies
 
     typer.echo(write_dependencies().rstrip() or "dvc.yaml says this already; nothing changed")
 
@@ -446,7 +446,7 @@ def results() -> None:
     """
     import sys
 
-    from leitmotif.results import as_lines, read_results
+    from leitmotif.cli.results import as_lines, read_results
 
     lines = as_lines(read_results())
     if not sys.stdout.isatty():
