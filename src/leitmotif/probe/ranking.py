@@ -90,8 +90,8 @@ def _tested(
             low=float(test.low_[i]),
             high=float(test.high_[i]),
             p=float(test.p_[i]),
-            q=float("nan"),
-            p_shift=float(test.p_shift_[i]),
+            q=float(test.p_[i]),  # corrected where all features of the horizon are known
+            p_shift=float(test.p_shift_[i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
             active=None if block.active is None else int(block.active[kept[i]]),

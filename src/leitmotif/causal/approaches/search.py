@@ -154,8 +154,8 @@ class FeatureSearch:
                     high=float(r),
                     p=float(p),
                     q=float(q),
-                    p_shift=float("nan"),
-                    stability=float("nan"),
+                    p_shift=None,
+                    stability=None,
                 )
                 for number, r, p, q in zip(block.numbers[kept], fit.r_, fit.p_, fit.q_, strict=True)
             ]
