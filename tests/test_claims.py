@@ -170,7 +170,7 @@ def test_the_distance_of_a_choice_is_a_share_of_the_level() -> None:
 
 def test_the_best_of_five_sites_passes_by_chance_about_as_often_as_the_level_allows() -> None:
     """Each half of the pieces chooses the site at which the other half is measured (rule 4)."""
-    drawn = np.random.default_rng(0).normal(size=(2000, 5, 10))
+    drawn = np.random.default_rng(0).normal(size=(1000, 5, 10))
     passed = []
     for experiment in drawn.tolist():
         effects = {

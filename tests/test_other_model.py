@@ -261,25 +261,29 @@ def pieces(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pieces:
                 windows=[Window(start_frame=0, frames=frames)],
             )
         )
-    return composed_pieces(other_model(), rows, root, Twins(world, truths))
+    return composed_pieces(other_model(), rows, root, Twins(world, truths), horizon=3.0)
 
 
 def test_composed_pieces_have_the_models_steps_and_samples(pieces: Pieces) -> None:
     """A bar is 0.64 s: 16 frames of 960 samples."""
+    onsets = []
     for piece in pieces.pieces:
+        onset = piece.prefix.windows["slot"].start
+        onsets.append(onset)
         assert piece.prefix.codes.shape == (12, 32)
         assert {codes.shape for codes in piece.prefix.sources.values()} == {(12, 32)}
-        assert piece.windows == {
-            "cue": range(17, 34),  # with the second step that the later codebooks take
-            "gap": range(34, 160),
-            "slot": range(160, 176),
+        # The cue is read with the second step that the later codebooks take.
+        assert piece.prefix.windows == {
+            "ahead": range(34, onset - 75),
+            "slot": range(onset, onset + 16),
         }
         assert piece.heard is not None
-        start = 8 * 16 * 960
+        start = (onset - 32) * 960
         assert piece.heard.start_sample == start - round(0.32 * 24_000)
         assert piece.heard.start_sample + piece.heard.samples == start + 16 * 960
         for codes in piece.prefix.sources.values():
             assert torch.equal(codes[:, :15], piece.prefix.codes[:, :15])  # before the cue
+    assert set(onsets) <= {160, 192}
 
 
 def test_a_prefix_is_cut_at_the_models_rate(corpus: Path, tracks: list[ManifestTrack]) -> None:
@@ -289,6 +293,7 @@ def test_a_prefix_is_cut_at_the_models_rate(corpus: Path, tracks: list[ManifestT
     assert int(prefix.codes[0, 0]) == 15  # the burst at 2 s
 
 
+@pytest.mark.slow
 def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.errors import AudioError, LeitmotifError, ProbeError, StoreError
+from leitmotif.errors import AudioError, ConfigError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
@@ -217,6 +217,7 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
@@ -237,10 +238,12 @@ def test_a_patch_from_another_track_says_from_which(
     corpus, data = workplace / "data/corpus", workplace / "data"
     tracks = files.read_table(data / "manifest.jsonl", ManifestTrack)
     labels = [label(track.track_id) for track in tracks]
-    pieces = recorded_pieces(
-        planner, tracks, corpus, labels, seconds=1.28, horizon=5.0, prompt=False
-    )
+    lengths = {"prefix_seconds": 1.28, "seconds": 6.0, "horizon": 5.0}
+    pieces = recorded_pieces(planner, tracks, corpus, labels, **lengths, prompt=False)
     assert not pieces.known
+    # Half of what the continuation is longer than the horizon; a return counts 5 s after that.
+    assert [dict(piece.prefix.windows) for piece in pieces.pieces] == [{"ahead": range(65, 90)}] * 2
+    assert [piece.heard and piece.heard.start_sample for piece in pieces.pieces] == [176_000] * 2
     assert [piece.motifs for piece in pieces.pieces] == [[labels[0].motif]] * 2
     whole = WholeSite(SITE, torch.zeros(128))
     given = [Condition("baseline"), Condition("patch", "site", whole, source=pieces.source)]
@@ -271,8 +274,10 @@ def test_a_patch_from_another_track_says_from_which(
     )
     assert "tokens equal, audio equal" in done.stdout, done.stderr
     with pytest.raises(ProbeError, match=r"too few tracks(?s:.)*found: +1"):
+        recorded_pieces(planner, tracks, corpus, labels[1:], **lengths, prompt=False)
+    with pytest.raises(ConfigError, match="too short for a return that far ahead"):
         recorded_pieces(
-            planner, tracks, corpus, labels[1:], seconds=1.28, horizon=5.0, prompt=False
+            planner, tracks, corpus, labels, **{**lengths, "seconds": 5.0}, prompt=False
         )
 
 
@@ -290,6 +295,7 @@ def label(track: str) -> Label:
     )
 
 
+@pytest.mark.slow
 def test_another_clip_is_noticed(
     rows: list[InterventionRow], workplace: Path, run_replay: Replay
 ) -> None:
@@ -303,6 +309,7 @@ def test_another_clip_is_noticed(
     assert missing.stderr == f"error: {LOG} has no line 2\n  expected: 1 to 1\n"
 
 
+@pytest.mark.slow
 def test_other_files_than_the_lines_are_refused(
     rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,8 +87,8 @@ def test_one_intervention_serves_a_family_in_a_window() -> None:
     treated = [
         Treated(2, Condition("ablate", "a", features(3), 0.0), None),
         Treated(3, Condition("patch", "a", features(4), source="twin"), 0),
-        Treated(4, Condition("patch", "a", features(4), source="twin", steps=gap), 1),
-        Treated(5, Condition("patch", "s", SITE, source="twin", steps=gap), 1),
+        Treated(4, Condition("patch", "a", features(4), source="twin"), 1, gap),
+        Treated(5, Condition("patch", "s", SITE, source="twin"), 1, gap),
         Treated(6, Condition("baseline"), None),
     ]
     made = list(interventions(treated, range(11, 50)))

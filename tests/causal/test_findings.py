@@ -65,12 +65,12 @@ def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     measures = MeasuresByCondition(pieces_of_four, with_rates(measured))
-    beyond = measures.row(BEYOND, model="planner", name="scale_gap_1e+308")
+    beyond = measures.row(BEYOND, model="planner", name="scale_ahead_1e+308")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
-    patch = measures.row(PATCH, model="planner", name="patch_gap", tested=True)
-    assert (patch.model, patch.candidate, patch.name) == ("planner", "last", "patch_gap")
-    assert (patch.condition, patch.site, patch.steps) == ("patch", LAST.site, None)
+    patch = measures.row(PATCH, model="planner", name="patch_ahead", tested=True)
+    assert (patch.model, patch.candidate, patch.name) == ("planner", "last", "patch_ahead")
+    assert (patch.condition, patch.site, patch.window) == ("patch", LAST.site, None)
     assert patch.tested
     assert patch.excluded == {}
     assert patch.delta_recurrence
@@ -85,7 +85,9 @@ def test_silence_leaves_the_other_tracks_effect(
     given = with_rates(measured)
     first = next(i for i, clip in enumerate(given) if clip.clip.condition is PATCH)
     given[first] = replace(given[first], metrics=ClipMetrics(), excluded="silent")
-    patch = MeasuresByCondition(pieces_of_four, given).row(PATCH, model="planner", name="patch_gap")
+    patch = MeasuresByCondition(pieces_of_four, given).row(
+        PATCH, model="planner", name="patch_ahead"
+    )
     assert patch.excluded == {"silent": 1}
     assert patch.delta_recurrence
     assert patch.loudness_db
@@ -106,7 +108,7 @@ def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
     measures = MeasuresByCondition(pieces_of_four, given)
     baseline = measures.row(BASELINE, model="planner", name="baseline")
     assert baseline.excluded == {"silent": 1}
-    patch = measures.row(PATCH, model="planner", name="patch_gap")
+    patch = measures.row(PATCH, model="planner", name="patch_ahead")
     assert patch.delta_recurrence
     assert patch.delta_recurrence.n == 3
 
@@ -122,5 +124,5 @@ def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
     ]
     measures = MeasuresByCondition(pieces_of_four, given)
     assert measures.changed(BASELINE) == 0
-    row = measures.row(PATCH, model="planner", name="patch_gap")
+    row = measures.row(PATCH, model="planner", name="patch_ahead")
     assert (row.clips, row.changed) == (4, 4)

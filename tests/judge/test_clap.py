@@ -191,6 +191,7 @@ def test_a_hub_repository_gives_what_its_folder_gives(
     assert any(path.endswith(weights) for path in hub.requests)
 
 
+@pytest.mark.slow
 def test_an_ast_is_not_clap_even_with_its_name(tmp_path: Path) -> None:
     folder = save_tiny_ast(tmp_path / "ast")
     config = json.loads((folder / "config.json").read_text())

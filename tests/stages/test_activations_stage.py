@@ -132,6 +132,7 @@ def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Pa
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "activations stage", "errors during the run", outcome="stopped, the old result stays"
 )

@@ -123,7 +123,7 @@ def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Par
     for row in read_table(VERDICTS, VerdictRow):
         of_row = [e for e in effects if (e.model, e.candidate) == (row.model, row.candidate)]
         (tested,) = (tried for tried in of_row if tried.tested)
-        assert tested.name == "patch_gap"
+        assert tested.name == "patch_ahead"
         assert tested.towards_source == row.effect
         assert len({tried.name for tried in of_row}) == len(of_row)
     logged = Counter((Path(r.model).name, r.candidate, r.name) for r in read_log(INTERVENTIONS))

@@ -67,7 +67,7 @@ def test_conditions_are_drawn_with_their_candidates_verdict_and_baselines_not() 
     ]
     drawn = interventions.plot_of(rows, [verdict()])
     assert drawn[["condition", "verdict", "effect"]].to_numpy().tolist() == [
-        ["patch_gap", "foresight", 80.0]
+        ["patch_ahead", "foresight", 80.0]
     ]
 
 

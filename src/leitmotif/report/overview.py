@@ -138,8 +138,8 @@ def _figures(material: Material) -> list[dict[str, Any]]:
             "Effect of a patch, by layer and time",
             "Change of the recurrence rate, in points towards the source of the patch, when the "
             "whole residual stream of a layer comes from the run on the source. If the truth is "
-            "known, the source has the other cue, and only a patch far enough ahead of the return counts as "
-            "foresight.",
+            "known, the source has the other cue, and only a patch far enough ahead of the return "
+            "counts as foresight.",
         ),
         (
             effects_figure(material),

@@ -2,7 +2,7 @@
 
 import sys
 
-from leitmotif.causal.interchange_study import exchange_residuals
+from leitmotif.causal.interchange.study import exchange_residuals
 from leitmotif.claims import Claims
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import write_json, write_table

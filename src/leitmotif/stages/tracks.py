@@ -13,6 +13,10 @@ def readable_tracks() -> list[ManifestTrack]:
 
 
 def tracks_with_activations() -> list[ManifestTrack]:
-    """Of these, the tracks that the model could read in the stage ``activations``."""
-    failed = {failure.track_id for failure in read_table(ACTIVATIONS / FAILED_THERE, Failure)}
+    """Of these, the tracks that the model could read in the stage ``activations``.
+
+    The report needs no activations; where there are none, its features say which tracks they lack.
+    """
+    listed = ACTIVATIONS / FAILED_THERE
+    failed = {row.track_id for row in read_table(listed, Failure)} if listed.exists() else set()
     return [row for row in readable_tracks() if row.track_id not in failed]

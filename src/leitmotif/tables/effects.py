@@ -39,7 +39,7 @@ class EffectRow(Table):
     strength: float | None
     source: str | None
     window: str | None
-    """Name of the steps that were treated: ahead, near or slot; see docs/stages/interventions.md.
+    """Name of the steps that were treated: ahead or slot; see docs/stages/interventions.md.
     Null where nothing was changed."""
     delta_recurrence: IntervalRow | None
     """Change of the recurrence rate in points; null for fewer than two pieces, as all measures."""

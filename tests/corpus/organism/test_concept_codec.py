@@ -53,6 +53,7 @@ def test_a_line_has_the_codes_that_the_table_gives_it(
             assert agreeing.float().mean() >= 0.99, (line, clip.concepts)
 
 
+@pytest.mark.slow
 def test_a_line_has_nearly_the_same_codes_whatever_else_sounds(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
@@ -82,6 +83,7 @@ def test_the_codec_keeps_the_chroma(
     assert np.mean(cosines) >= 0.975
 
 
+@pytest.mark.slow
 def test_a_codec_of_few_clips_knows_them(
     concept_world: ConceptWorld, concept_sounds: ConceptSounds
 ) -> None:

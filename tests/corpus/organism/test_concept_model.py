@@ -36,6 +36,7 @@ def shipped(organism: Path) -> MusicgenForConditionalGeneration:
     return model.eval()
 
 
+@pytest.mark.slow
 def test_prompts_of_unequal_length_are_read_as_transformers_does(
     concept_world: ConceptWorld, concept_codec: EncodecModel
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_clip_counts_as_right_where_the_tagger_names_what_was_asked(
     assert heard.right("genre", "no such genre") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TAGGER.exists(), reason="the tagger is not there")
 def test_the_tagger_hears_what_the_shipped_model_was_asked_for(
     concept_world: ConceptWorld, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +122,7 @@ def test_the_shipped_tokenizer_knows_every_word(
         assert tokenizer.unk_token_id not in tokenizer(concepts.prompt)["input_ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["instrument", "genre"])
 def test_the_shipped_model_begins_as_it_is_asked_to(
     shipped: MusicgenForConditionalGeneration,

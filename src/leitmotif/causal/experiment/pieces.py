@@ -4,7 +4,6 @@ A piece has one event, the recurrence that is listened for, and steps named by t
 
 =========  =======================================================================================
 ``ahead``  from which the event is further away than the nearest horizon of which a claim is made
-``near``   the rest of the gap before the event
 ``slot``   those that predict the event's own frames
 =========  =======================================================================================
 
@@ -34,7 +33,7 @@ COUNTERFACTUAL, CONTROL = "counterfactual", "control"
 NEXT_TRACK = "next_track"
 LEAD_SECONDS = 0.32
 """Heard before a slot: a return found a little early still counts."""
-AHEAD, NEAR, SLOT = "ahead", "near", "slot"
+AHEAD, SLOT = "ahead", "slot"
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def _windows(planted: Planted, slot: int, model: MusicModel, horizon: float) -> 
             expected=f"more than {horizon:g} s, the nearest horizon of which a claim is made",
             fix="choose a nearer horizon (probes.minimum_seconds), or music with a longer gap",
         )
-    return {AHEAD: range(gap.start, split), NEAR: range(split, gap.stop), SLOT: event}
+    return {AHEAD: range(gap.start, split), SLOT: event}
 
 
 def recorded_pieces(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from leitmotif.causal.events import balanced
 from leitmotif.causal.experiment.candidates import Candidate, condition_names
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.events import balanced
 from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.experiment.log import row_of, write_audio
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip

@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from leitmotif.causal.events import balanced, composed_events
+from leitmotif.causal.experiment.events import balanced, composed_events
 from leitmotif.causal.experiment.twins import shared_twins
-from leitmotif.causal.interchange import Interchange, windows_of
+from leitmotif.causal.interchange.exchange import Interchange, windows_of
 from leitmotif.claims import Claims
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.musicgen.loading import shared_model

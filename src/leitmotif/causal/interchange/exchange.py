@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.causal.events import Event
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
+from leitmotif.causal.experiment.events import Event
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.musicgen import Intervention
@@ -37,7 +37,7 @@ class Window:
     """Which steps before an event are exchanged."""
 
     name: str
-    """deciding, gap, between or ahead; see ``tables.interchange``."""
+    """deciding, between or ahead; see ``tables.interchange``."""
     after: float | None = None
     until: float | None = None
 
@@ -46,8 +46,6 @@ class Window:
         match self.name:
             case "deciding":
                 return event.deciding
-            case "gap":
-                return event.gap
             case _:
                 return event.steps(frame_rate, self.after or 0.0, self.until)
 
@@ -64,17 +62,16 @@ class Exchange:
 def windows_of(
     events: Sequence[Event], frame_rate: float, *, every: float, claimed: Sequence[float] = ()
 ) -> list[Window]:
-    """Deciding steps, the whole gap, and lead windows ``every`` so many seconds.
+    """Deciding steps, and lead windows ``every`` so many seconds.
 
     ``claimed`` has further leads, in seconds, ahead of which steps are exchanged.
     """
     furthest = max((e.onset - e.gap.start for e in events if e.gap), default=0) / frame_rate
     edges = [round(every * n, 6) for n in range(int(np.ceil(furthest / every)))]
     between = [Window("between", after, round(after + every, 6)) for after in edges]
-    leads = sorted({after for after in (*edges, *claimed) if 0 < after < furthest})
+    leads = sorted({after for after in (*edges, *claimed) if after < furthest})
     return [
         Window("deciding"),
-        Window("gap"),
         *between,
         *(Window("ahead", after) for after in leads),
     ]
