@@ -18,7 +18,7 @@ from leitmotif.audio.decode import load_audio, verified
 from leitmotif.cli import app
 from leitmotif.corpus.listing import list_recordings
 from leitmotif.corpus.sources import folder as corpus_folder
-from leitmotif.corpus.sources.decoding import survey
+from leitmotif.corpus.sources.decoding import decode_whole
 from leitmotif.corpus.sources.folder import copy_folder
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table, sha256_file
@@ -154,7 +154,7 @@ def test_recordings_without_length(samples: int, kind: str, mine: Path, tmp_path
     soundfile.write(path, made.tone(seconds=1)[:samples], made.RATE, format=kind)
     outcome = "read"
     try:
-        assert survey(path).seconds == samples / made.RATE
+        assert decode_whole(path).seconds == samples / made.RATE
     except AudioError as error:
         outcome = error.reason
     assert outcome in ("read", "undecodable", "truncated")

@@ -19,8 +19,8 @@ from leitmotif.claims import Claims
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.work.parallel import WORKERS
 from leitmotif.tables.interchange import InterchangeRow
+from leitmotif.work.parallel import WORKERS
 from tests.causal.test_events import composed
 from tests.other_model import other_model
 

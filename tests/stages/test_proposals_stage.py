@@ -21,8 +21,8 @@ from leitmotif.stages.manifest import manifest
 from leitmotif.stages.proposals import proposals
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.proposals import read_proposals
+from tests.cli.test_cli import run
 from tests.recurrence.melodies import RATE, piece
-from tests.test_cli import run
 
 
 def small(repo_root: Path) -> Params:

@@ -103,7 +103,7 @@ def test_processes_are_kept_for_the_next_call() -> None:
 
 THREADS = """
 from leitmotif.work.parallel import in_processes
-from tests.test_parallel import threads
+from tests.work.test_parallel import threads
 
 if __name__ == "__main__":
     print(threads(0), *in_processes(threads, range(4), workers=int(sys.argv[1])))

@@ -10,7 +10,7 @@ from leitmotif.files import write_json
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.pipeline.durations import Durations, announced, following
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STAGES = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PIPELINE = """
 stages:
@@ -39,7 +39,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
     write_json(tmp_path / "benchmarks/results/pipeline.json", BENCHMARK)
     monkeypatch.chdir(tmp_path)
-    return load_params(Path(__file__).parents[1] / "presets" / "organism.yaml")
+    return load_params(Path(__file__).parents[2] / "presets" / "organism.yaml")
 
 
 def line(stage: str, params: Params) -> str:

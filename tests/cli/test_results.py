@@ -19,7 +19,7 @@ from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files.yaml_files import parse_yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROGRAM = "from leitmotif.cli import main; main()"
 
 

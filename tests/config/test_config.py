@@ -12,7 +12,7 @@ from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import parse_yaml
 
-PRESETS = Path(__file__).parents[1] / "presets"
+PRESETS = Path(__file__).parents[2] / "presets"
 ORGANISM: dict[str, Any] = parse_yaml((PRESETS / "organism.yaml").read_text(encoding="utf-8"))
 HUB_REVISION = "0123456789abcdef0123456789abcdef01234567"
 

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from leitmotif.cli.extras import extra_of, missing_extra
 from leitmotif.errors import LeitmotifError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 NEEDS = {"report": "report", "review": "review", "stages": "pipeline", "views": "pipeline"}
