@@ -163,7 +163,7 @@ def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
 
 def _outputs() -> dict[str, list[str]]:
     """Outs, metrics and plots of each stage of dvc.yaml, in its order."""
-    from leitmotif.yaml_files import parse_yaml
+    from leitmotif.files.yaml_files import parse_yaml
 
     stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     return {
@@ -179,8 +179,8 @@ def _outputs() -> dict[str, list[str]]:
 def _files(root: Path, outputs: Sequence[str]) -> Iterator[str]:
     for output in outputs:
         path = root / output
-        found = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (file.relative_to(root).as_posix() for file in found if file.is_file())
+        paths = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (file.relative_to(root).as_posix() for file in paths if file.is_file())
 
 
 def _differ(paths: Sequence[Path]) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from leitmotif.parallel import WORKERS
+from leitmotif.work.parallel import WORKERS
 
 # Tests change things in this process that another would not know of.
 os.environ[WORKERS] = "1"

@@ -21,11 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.choice import Sites
-from leitmotif.musicgen.generate import Generation, Sampling, draw
-from leitmotif.musicgen.hooks import ActivationCache, Intervention, Tap, bind, require_sites
+from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.choice import Sites, require_sites
+from leitmotif.musicgen.generate import Generation
+from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.musicgen.sampling import Sampling, draw
+from leitmotif.musicgen.tap import Tap, bind
 
 BURST = 15
 """Token of the highest level."""

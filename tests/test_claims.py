@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from leitmotif.causal.effects import chosen_apart, sign_flip_p
+from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
@@ -41,7 +41,7 @@ def elsewhere(p: float = 1.0, **changed: Any) -> ProbeRow:
 
 
 @pytest.mark.parametrize(
-    ("made", "found"),
+    ("made", "decodable"),
     [
         (cell(0.01, 0.1, 0.1), True),
         (cell(0.01, 0.1), True),
@@ -52,12 +52,12 @@ def elsewhere(p: float = 1.0, **changed: Any) -> ProbeRow:
     ],
 )
 def test_a_site_is_decodable_by_p_over_its_family_and_by_both_intervals(
-    made: ProbeRow, found: bool
+    made: ProbeRow, decodable: bool
 ) -> None:
     rows = [made, elsewhere()]
-    assert claims().decodable(rows) == ([made] if found else [])
-    assert (claims().foresight(rows) is made) is found
-    assert claims(minimum=1.0).foresight(rows) == (made if found else None)
+    assert claims().decodable(rows) == ([made] if decodable else [])
+    assert (claims().foresight(rows) is made) is decodable
+    assert claims(minimum=1.0).foresight(rows) == (made if decodable else None)
     assert claims(NEAR, FURTHER, minimum=6.0).foresight(rows) is None, "it is no claim's horizon"
 
 
@@ -84,10 +84,10 @@ def test_of_several_sites_the_one_that_shows_most_is_named() -> None:
 
 
 def test_the_claimed_horizon_is_the_nearest_that_is_far_enough() -> None:
-    found = claims(FURTHER, NEAR, FAR)
-    assert [horizon.name for horizon in found.horizons] == ["1-3s", "5-7s", "8-9s"]
-    assert found.claimed == Horizon("5-7s", 5, 7)
-    assert found.nearest == Horizon("1-3s", 1, 3)
+    rules = claims(FURTHER, NEAR, FAR)
+    assert [horizon.name for horizon in rules.horizons] == ["1-3s", "5-7s", "8-9s"]
+    assert rules.claimed == Horizon("5-7s", 5, 7)
+    assert rules.nearest == Horizon("1-3s", 1, 3)
     assert claims(FURTHER, FAR, minimum=7.0).claimed.name == "8-9s"
 
 
@@ -101,16 +101,16 @@ def test_so_many_permutations_suffice_and_fewer_do_not(
     sites: int, horizons: int, alpha: float
 ) -> None:
     far = [[5.0 + number, 6.0 + number] for number in range(horizons)]
-    found = claims(NEAR, *far, alpha=alpha)
-    needed, level = found.permutations_needed(sites=sites), found.level(sites * horizons)
+    rules = claims(NEAR, *far, alpha=alpha)
+    needed, level = rules.permutations_needed(sites=sites), rules.level(sites * horizons)
     assert 1 / (needed + 1) <= level * (1 + 1e-9)
     assert 1 / needed > level
 
 
 @given(st.integers(1, 200), st.sampled_from([0.001, 0.01, 0.05, 0.1]))
 def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> None:
-    found = claims(alpha=alpha)
-    needed, level = found.pieces_needed(tried=tried), found.level(tried)
+    rules = claims(alpha=alpha)
+    needed, level = rules.pieces_needed(tried=tried), rules.level(tried)
     assert 2.0 ** (1 - needed) <= level * (1 + 1e-9)
     assert 2.0 ** (2 - needed) > level
 
@@ -170,7 +170,7 @@ def test_the_distance_of_a_choice_is_a_share_of_the_level() -> None:
 
 def test_the_best_of_five_sites_passes_by_chance_about_as_often_as_the_level_allows() -> None:
     """Each half of the pieces chooses the site at which the other half is measured (rule 4)."""
-    drawn = np.random.default_rng(0).normal(size=(2000, 5, 10))
+    drawn = np.random.default_rng(0).normal(size=(1000, 5, 10))
     passed = []
     for experiment in drawn.tolist():
         effects = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 PRESETS = Path(__file__).parents[1] / "presets"
 ORGANISM: dict[str, Any] = parse_yaml((PRESETS / "organism.yaml").read_text(encoding="utf-8"))

@@ -8,11 +8,11 @@ import pytest
 from dvc.repo import Repo
 
 from leitmotif.cli import presets
-from leitmotif.config import load_params
 from leitmotif.cli.dependencies import MARK, with_dependencies, write_dependencies
+from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
-from leitmotif.watched import check_watched
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.pipeline.watched import check_watched
 
 STAGE = """\
 # The pipeline.
@@ -56,8 +56,8 @@ def repository(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch)
 
 def deps(root: Path, stage: str) -> list[str]:
     stages = parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    found: list[str] = stages[stage]["deps"]
-    return found
+    dependencies: list[str] = stages[stage]["deps"]
+    return dependencies
 
 
 def test_what_is_there_is_what_is_written(repository: Path) -> None:
@@ -97,6 +97,7 @@ def test_comments_order_and_what_is_written_by_hand_stay(repository: Path, deriv
     assert with_dependencies(written, load_params()) == written
 
 
+@pytest.mark.slow
 def test_a_module_that_is_new_or_gone_counts(repository: Path) -> None:
     source = repository / "src" / "leitmotif"
     (source / "corpus" / "extra.py").write_text("")
@@ -114,12 +115,12 @@ def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: P
     assert "src/leitmotif/musicgen" in deps(repository, "activations")
     (repository / "src" / "leitmotif" / "musicgen" / "unused.py").write_text("")
     write_dependencies()
-    found = deps(repository, "activations")
-    assert "src/leitmotif/musicgen" not in found
-    assert "src/leitmotif/musicgen/hooked.py" in found
-    assert "src/leitmotif/musicgen/unused.py" not in found
+    dependencies = deps(repository, "activations")
+    assert "src/leitmotif/musicgen" not in dependencies
+    assert "src/leitmotif/musicgen/hooked.py" in dependencies
+    assert "src/leitmotif/musicgen/unused.py" not in dependencies
     # A package's own file that is no more than a docstring counts nowhere.
-    assert "src/leitmotif/audio/__init__.py" not in found
+    assert "src/leitmotif/audio/__init__.py" not in dependencies
 
 
 def test_a_comparison_of_ones_own_is_watched(repository: Path) -> None:
@@ -152,8 +153,8 @@ def test_an_autoencoder_of_ones_own_is_watched(repository: Path) -> None:
 
 def test_what_the_hub_pins_is_not_watched(repository: Path) -> None:
     presets.use("musicgen-small", force=True)
-    found = {dep for stage in ("probes", "summary") for dep in deps(repository, stage)}
-    assert not any(dep.startswith("models/") for dep in found)
+    dependencies = {dep for stage in ("probes", "summary") for dep in deps(repository, stage)}
+    assert not any(dep.startswith("models/") for dep in dependencies)
     check_watched(load_params())
 
 
@@ -163,6 +164,7 @@ def test_a_stage_without_deps_is_an_error(repository: Path) -> None:
         with_dependencies(text, load_params())
 
 
+@pytest.mark.slow
 @pytest.mark.fault("dvc.yaml", "a folder with special characters", outcome="as typed, for DVC too")
 def test_folders_of_any_name_are_watched(repository: Path) -> None:
     odd = ["mix #1", "a: b", "it's", '"q"', "${x}", "[a]", "- a", "Kalāma", "a\\b", " a "]

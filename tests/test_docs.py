@@ -83,9 +83,9 @@ def site_rows(page: str) -> list[list[str]]:
 )
 def test_examples_in_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    found = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
-    assert found.attempted > 0
-    assert found.failed == 0
+    results = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_the_summary_in_the_readme_is_that_of_the_metrics() -> None:

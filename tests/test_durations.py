@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from leitmotif.config import Params, load_params
-from leitmotif.durations import Durations, announced, following
 from leitmotif.files import write_json
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.pipeline.durations import Durations, announced, following
 
 ROOT = Path(__file__).parents[1]
 STAGES = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

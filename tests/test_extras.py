@@ -18,8 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from leitmotif.errors import LeitmotifError
 from leitmotif.cli.extras import extra_of, missing_extra
+from leitmotif.errors import LeitmotifError
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -114,6 +114,7 @@ def test_each_part_is_imported_with_its_extra_alone(part: str | None) -> None:
     assert missing(modules, declared(NEEDS[part] if part else None)) == []
 
 
+@pytest.mark.slow
 def test_the_command_report_needs_its_own_extra_alone() -> None:
     assert missing(["leitmotif.cli", "leitmotif.stages.report"], declared("report")) == []
 

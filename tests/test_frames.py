@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.frames import Timing, first_frame_from, frames_ended, whole_frames
+from leitmotif.timing.frames import Timing, first_frame_from, frames_ended, whole_frames
 
 RATES = st.sampled_from([12.5, 25.0, 50.0, 75.0, 44_100 / 512])
 

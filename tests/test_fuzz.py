@@ -17,15 +17,15 @@ from pydantic import ValidationError
 from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, write_table
-from leitmotif.probe.registry import load_controls
+from leitmotif.files.yaml_files import read_yaml
+from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.review.log import append, read_log
-from leitmotif.sae.encode import FeatureHeader, read_codes, write_codes
-from leitmotif.sae.formats import load_sae, save_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store import ActivationStore
-from leitmotif.store.index import INDEX
+from leitmotif.sae.autoencoder.encode import FeatureHeader, read_codes, write_codes
+from leitmotif.sae.autoencoder.formats import load_sae, save_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.index import INDEX
 from leitmotif.tables.decisions import Decision, Undo
-from leitmotif.yaml_files import read_yaml
 from tests.mutations import bytes_changed, tensors_changed, value_changed
 from tests.review.made import decision
 from tests.sae.making import random_sae, write_track
@@ -141,8 +141,8 @@ def encoded(folder: Path) -> tuple[Path, Callable[[], object]]:
     write_codes(path, sae.encode(rows), header)
 
     def read() -> None:
-        codes, found = read_codes(path)
-        assert codes.dense(found.d_sae).isfinite().all()
+        codes, header = read_codes(path)
+        assert codes.dense(header.d_sae).isfinite().all()
 
     return path, read
 
@@ -174,7 +174,7 @@ def test_damaged_tensors(
     read()
     inputs = [tensors_changed(content, chance) for _ in range(50)]
     name = path.parent.name if make is autoencoder else None
-    outcomes = [tried(path, one, read, name) for one in inputs]
+    outcomes = [tried(path, content, read, name) for content in inputs]
     record_property("inputs", len(inputs))
     assert "refused" in outcomes
 
@@ -221,7 +221,7 @@ def test_damaged_decision_logs(tmp_path: Path, record_property: Record) -> None:
 
     def read() -> None:
         entries = read_log(path).entries
-        assert all(isinstance(one, Decision | Undo) for one in entries)
+        assert all(isinstance(entry, Decision | Undo) for entry in entries)
 
     for number in range(60):
         changed = bytes_changed(content, chance)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.imports import PACKAGE, import_closure
+from leitmotif.files.imports import PACKAGE, import_closure
 
 SOURCES = {
     "__init__.py": "VERSION = 1\n",
@@ -64,14 +64,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_what_decides_a_module(package: Path, module: str, others: list[str]) -> None:
     own = f"{module.replace('.', '/')}.py"
-    found = import_closure(f"leitmotif.{module}", package=package)
-    assert found == sorted(package / name for name in ("__init__.py", own, *others))
+    closure = import_closure(f"leitmotif.{module}", package=package)
+    assert closure == sorted(package / name for name in ("__init__.py", own, *others))
 
 
 def test_several_modules_have_all_of_their_files(package: Path) -> None:
-    found = import_closure("leitmotif.plain", "leitmotif.sub.first", package=package)
+    closure = import_closure("leitmotif.plain", "leitmotif.sub.first", package=package)
     names = ["__init__.py", "plain.py", "sub/__init__.py", "sub/first.py"]
-    assert found == sorted(package / name for name in names)
+    assert closure == sorted(package / name for name in names)
 
 
 @pytest.mark.parametrize("module", ["leitmotif.absent", "leitmotif.sub.deep.thing", "os"])
@@ -95,12 +95,12 @@ def test_every_file_of_the_package_that_is_not_python_belongs_to_a_module() -> N
 def test_the_closure_has_all_that_python_loads() -> None:
     """What an import runs, at the least, is found without running it."""
     code = (
-        "import sys, leitmotif.store.build\n"
+        "import sys, leitmotif.store.writing.build\n"
         "for name, module in sys.modules.items():\n"
         "    if name.partition('.')[0] == 'leitmotif': print(module.__file__)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = {Path(line) for line in done.stdout.splitlines()}
-    assert PACKAGE / "store" / "build.py" in loaded
+    assert PACKAGE / "store" / "writing" / "build.py" in loaded
     decides = {path for path in loaded if path.name != "__init__.py"}
-    assert decides <= set(import_closure("leitmotif.store.build"))
+    assert decides <= set(import_closure("leitmotif.store.writing.build"))

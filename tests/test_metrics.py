@@ -54,9 +54,12 @@ def sites_of(model: str) -> list[VerdictRow]:
     judged: list[Verdict] = ["foresight"] * 2 + ["decodable, not causal"] * 3
     return [
         verdict(
-            model=model, candidate=site, site=site, verdict=one if model == "planner" else "none"
+            model=model,
+            candidate=site,
+            site=site,
+            verdict=concluded if model == "planner" else "none",
         )
-        for site, one in zip(SITES, judged, strict=True)
+        for site, concluded in zip(SITES, judged, strict=True)
     ]
 
 
@@ -110,9 +113,9 @@ def test_lists_are_refused_and_intervals_count_once() -> None:
 
 def test_the_least_and_the_most_are_named() -> None:
     rows = [aligned(), tried(), aligned(hook="b", loss_recovered=interval(0.8))]
-    found = sae.metrics_of(rows)
-    assert found["least_loss_recovered"] == interval(0.8).model_dump()
-    assert (found["misalignments_tried"], found["misalignments_caught"]) == (2, 2)
+    metrics = sae.metrics_of(rows)
+    assert metrics["least_loss_recovered"] == interval(0.8).model_dump()
+    assert (metrics["misalignments_tried"], metrics["misalignments_caught"]) == (2, 2)
     assert sae.metrics_of([])["least_margin"] is None
 
 
@@ -121,14 +124,14 @@ def test_sites_are_named_under_their_models() -> None:
     strong = verdict(model="reader", effect=interval(10.0), verdict="none")
     feature = verdict(candidate="a:1", hook="a", features=[1], effect=interval(99.0))
     changed = effect(condition="zero_effect", clips=3, changed=2)
-    found = interventions.metrics_of([changed], [*rows, feature, strong], [])
-    assert found["verdicts"] == {"planner": "foresight", "reader": "none"}
-    assert found["strongest"] == {
+    metrics = interventions.metrics_of([changed], [*rows, feature, strong], [])
+    assert metrics["verdicts"] == {"planner": "foresight", "reader": "none"}
+    assert metrics["strongest"] == {
         "planner": interval(80.0).model_dump(),
         "reader": interval(10.0).model_dump(),
     }
-    assert found["carriers"] == {"planner": dict.fromkeys(SITES[:2], interval(80.0).model_dump())}
-    assert found["decodable_but_inert"] == {
+    assert metrics["carriers"] == {"planner": dict.fromkeys(SITES[:2], interval(80.0).model_dump())}
+    assert metrics["decodable_but_inert"] == {
         "planner": dict.fromkeys(SITES[2:], interval(80.0).model_dump())
     }
-    assert found["identity_changed"] == 2
+    assert metrics["identity_changed"] == 2

@@ -17,7 +17,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from leitmotif.errors import AudioError, ConfigError, LeitmotifError, WorkerError
-from leitmotif.parallel import WORKERS, in_parts, in_processes, number_of_workers
+from leitmotif.work.parallel import WORKERS, in_parts, in_processes, number_of_workers
 from tests.waiting import wait_until
 
 
@@ -102,7 +102,7 @@ def test_processes_are_kept_for_the_next_call() -> None:
 
 
 THREADS = """
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 from tests.test_parallel import threads
 
 if __name__ == "__main__":
@@ -134,8 +134,8 @@ def test_the_threads_of_this_process_are_left_alone_between_results() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_large_arguments_arrive_whole(workers: int) -> None:
     array = np.arange(500_000.0)
-    found = list(in_processes(partial(summed, array), range(3), workers=workers))
-    assert found == [array.sum() + number for number in range(3)]
+    sums = list(in_processes(partial(summed, array), range(3), workers=workers))
+    assert sums == [array.sum() + number for number in range(3)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -248,7 +248,7 @@ def test_the_number_of_processes_can_be_set(monkeypatch: pytest.MonkeyPatch) -> 
 SLEEPERS = """
 import os, signal, sys, time
 from pathlib import Path
-from leitmotif.parallel import in_processes
+from leitmotif.work.parallel import in_processes
 
 # Whoever started the tests may ignore it, as a shell does for what it runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -262,15 +262,16 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_the_one_that_began_them(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_the_one_that_began_them(tmp_path: Path, sent: signal.Signals) -> None:
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS)
     seen = tmp_path / "seen"
     seen.mkdir()
     parent = subprocess.Popen([sys.executable, str(script), str(seen)], stderr=subprocess.PIPE)
     wait_until(lambda: len(list(seen.iterdir())) == 2)
-    parent.send_signal(how)
+    parent.send_signal(sent)
     parent.communicate(timeout=200)
     pids = [int(path.name) for path in seen.iterdir()]
     wait_until(lambda: not any(map(runs, pids)))

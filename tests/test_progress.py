@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from rich.progress import Progress
 
-from leitmotif import progress as module
-from leitmotif.progress import progress
+from leitmotif.work import progress as module
+from leitmotif.work.progress import progress
 
 
 class Clock:

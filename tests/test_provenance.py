@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.imports import PACKAGE
-from leitmotif.provenance import code_version
+from leitmotif.files.imports import PACKAGE
+from leitmotif.files.provenance import code_version
 
 
 @pytest.fixture
@@ -21,25 +21,25 @@ def edit(path: Path) -> None:
 
 
 def test_a_copy_has_the_same_version(package: Path) -> None:
-    module = "leitmotif.causal.runner"
+    module = "leitmotif.causal.experiment.runner"
     assert code_version(module, package=package) == code_version(module)
-    assert code_version(module) != code_version("leitmotif.store.build")
+    assert code_version(module) != code_version("leitmotif.store.writing.build")
 
 
 @pytest.mark.parametrize(
     ("module", "edited"),
     [
         # What a clip's tokens depend on through the autoencoder, which a list by hand had left out.
-        ("causal.runner", "sae/topk.py"),
-        ("causal.runner", "sae/formats.py"),
-        ("causal.runner", "frames.py"),
-        ("causal.runner", "musicgen/noise.py"),
-        ("causal.runner", "sae/__init__.py"),
-        ("store.build", "frames.py"),
-        ("store.build", "audio/decode.py"),
-        ("store.build", "tensors.py"),
+        ("causal.experiment.runner", "sae/autoencoder/topk.py"),
+        ("causal.experiment.runner", "sae/autoencoder/formats.py"),
+        ("causal.experiment.runner", "timing/frames.py"),
+        ("causal.experiment.runner", "musicgen/noise.py"),
+        ("causal.experiment.runner", "sae/autoencoder/__init__.py"),
+        ("store.writing.build", "timing/frames.py"),
+        ("store.writing.build", "audio/decode.py"),
+        ("store.writing.build", "tensors.py"),
         ("audio.analysis", "audio/artifacts.py"),
-        ("recurrence.engine", "audio/samples.py"),
+        ("recurrence.proposals.engine", "audio/reading/samples.py"),
         ("review.serve", "review/page/main.js"),
     ],
 )
@@ -55,11 +55,11 @@ def test_an_edit_of_what_decides_the_bytes_changes_the_version(
     ("module", "edited"),
     [
         # Settings stand in an address by their values.
-        ("causal.runner", "config.py"),
-        ("causal.runner", "causal/verdict.py"),
-        ("store.build", "config.py"),
-        ("store.build", "sae/topk.py"),
-        ("recurrence.engine", "config.py"),
+        ("causal.experiment.runner", "config/__init__.py"),
+        ("causal.experiment.runner", "causal/verdict.py"),
+        ("store.writing.build", "config/__init__.py"),
+        ("store.writing.build", "sae/autoencoder/topk.py"),
+        ("recurrence.proposals.engine", "config/__init__.py"),
     ],
 )
 def test_an_edit_of_what_decides_nothing_keeps_finished_work(
@@ -73,9 +73,9 @@ def test_an_edit_of_what_decides_nothing_keeps_finished_work(
 def test_moving_a_line_between_files_changes_the_version(package: Path) -> None:
     edit(package / "errors.py")
     before = code_version("leitmotif.files", package=package)
-    for name in ("errors.py", "files.py"):
+    for name in ("errors.py", "files/texts.py"):
         shutil.copy(PACKAGE / name, package / name)
-    edit(package / "files.py")
+    edit(package / "files" / "texts.py")
     assert code_version("leitmotif.files", package=package) != before
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.cli import presets
+from leitmotif.cli.results import STAGES, Results, as_lines, read_results
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
-from leitmotif.cli.results import STAGES, Results, as_lines, read_results
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from leitmotif.cli import main; main()"
@@ -119,7 +119,7 @@ def test_it_knows_the_stages_of_the_pipeline() -> None:
 
 
 def test_what_counts_is_said(params: Params) -> None:
-    found = text(Results(params, METRICS, pages=True))
+    shown = text(Results(params, METRICS, pages=True))
     for said in (
         "planner               foresight             yes     0.98 (0.97 to 0.98)    +87.5 (55.8 to",
         "    carried by layers.0.residual (+87.5)",
@@ -136,12 +136,12 @@ def test_what_counts_is_said(params: Params) -> None:
         "open data/report/index.html",
         "dvc metrics diff main",
     ):
-        assert said in found
+        assert said in shown
     # The model under study comes first, and the approaches from the naive one on.
-    assert found.index("planner ") < found.index("blind ") < found.index("random_weights ")
-    assert found.index("naive correlation") < found.index("aligned and causal")
-    assert "exploratory" not in found
-    assert "review" not in found
+    assert shown.index("planner ") < shown.index("blind ") < shown.index("random_weights ")
+    assert shown.index("naive correlation") < shown.index("aligned and causal")
+    assert "exploratory" not in shown
+    assert "review" not in shown
 
 
 def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
@@ -149,11 +149,11 @@ def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
         name: {**row, "stable": row["verdict"] == "foresight"}
         for name, row in METRICS["summary"]["approaches"].items()
     }
-    found = as_lines(Results(params, {**METRICS, "summary": {"approaches": rows}}))
-    marked = [line for line in found if line.startswith("* ")]
+    lines = as_lines(Results(params, {**METRICS, "summary": {"approaches": rows}}))
+    marked = [line for line in lines if line.startswith("* ")]
     assert marked[0].startswith("* naive correlation ")
     assert len(marked) == 2  # the row, and what the mark means
-    assert "* would change if the nearest feature changed sides" in found
+    assert "* would change if the nearest feature changed sides" in lines
     assert not any(line.startswith("*") for line in as_lines(Results(params, METRICS)))
 
 
@@ -163,15 +163,15 @@ def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
         "proposals": {**METRICS["proposals"], **dict.fromkeys(("precision", "recall"))},
         "labels": {"labels": 0, "tracks_complete": 0, "decisions": 0},
     }
-    found = text(read_results(repository(tmp_path, metrics, "folder")))
-    assert "precision" not in found
-    assert "1,434 proposals, in 0.000" in found
-    assert "run `leitmotif review`: no track is labelled completely" in found
+    shown = text(read_results(repository(tmp_path, metrics, "folder")))
+    assert "precision" not in shown
+    assert "1,434 proposals, in 0.000" in shown
+    assert "run `leitmotif review`: no track is labelled completely" in shown
     assert (
         "missing, run `dvc repro`: sae, probes, calibration, interventions, summary, report"
-        in found
+        in shown
     )
-    assert "metrics diff" not in found
+    assert "metrics diff" not in shown
 
 
 def test_exploratory_results_are_stamped(params: Params) -> None:
@@ -276,10 +276,10 @@ def test_the_fullest_summary_fills_the_screen(params: Params) -> None:
 
 def test_many_carriers_are_counted(params: Params) -> None:
     many = {f"layers.{layer}.residual": SURE for layer in range(48)}
-    found = {**METRICS["interventions"], "carriers": {"planner": many}}
+    metrics = {**METRICS["interventions"], "carriers": {"planner": many}}
     (line,) = (
         line
-        for line in as_lines(Results(params, {**METRICS, "interventions": found}))
+        for line in as_lines(Results(params, {**METRICS, "interventions": metrics}))
         if "carried by" in line
     )
     named = line.count("layers.")
@@ -316,10 +316,10 @@ stages:
     (root / "dvc.lock").write_text(lock)
     assert read_results(root).outdated == []
     (root / "dvc.lock").write_text(lock.replace("source: score", "source: decisions"))
-    found = read_results(root)
-    assert found.outdated == ["labels", "probes", "report"]
-    assert "outdated, run `dvc repro`: labels, probes, report" in text(found)
-    assert "209 labels" not in text(found)
+    results = read_results(root)
+    assert results.outdated == ["labels", "probes", "report"]
+    assert "outdated, run `dvc repro`: labels, probes, report" in text(results)
+    assert "209 labels" not in text(results)
     # Labels that were made anew, and probes that still are of the old ones.
     (root / "dvc.lock").write_text(
         lock.replace("labels.jsonl, md5: b}]\n  probes", "labels.jsonl, md5: e}]\n  probes")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import sha256_file
-from leitmotif.targets import RECORD, check_editable, check_file, check_folder, made_folder
+from leitmotif.files.targets import RECORD, check_editable, check_file, check_folder, made_folder
 
 
 def ours(path: Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError
-from leitmotif.watched import check_watched, listed_folders
+from leitmotif.pipeline.watched import check_watched, listed_folders
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError, LeitmotifError
-from leitmotif.yaml_files import EditableYaml, parse_yaml, read_stages, read_yaml
+from leitmotif.files.yaml_files import EditableYaml, parse_yaml, read_stages, read_yaml
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"

@@ -221,13 +221,13 @@ class Claims:
             and (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
             and self.may_carry(row.after)
         ]
-        found: dict[str, float] = {}
+        leads: dict[str, float] = {}
         for row in curves:
             assert row.site is not None
             assert row.after is not None
             if self.carries(row, tests=len(curves)):
-                found[row.site] = max(row.after, found.get(row.site, row.after))
-        return found
+                leads[row.site] = max(row.after, leads.get(row.site, row.after))
+        return leads
 
     def is_chosen(self, q: float) -> bool:
         """Whether a feature with this q-value is chosen (rule 3)."""

@@ -35,6 +35,15 @@ class LeitmotifError(Exception):
         return _rebuilt, (type(self), self.args), state
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which takes an s unless there is one.
+
+    >>> counted(1, "track"), counted(0, "track")
+    ('1 track', '0 tracks')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _rebuilt(kind: type[LeitmotifError], args: tuple[Any, ...]) -> LeitmotifError:
     error = kind.__new__(kind)
     error.args = args

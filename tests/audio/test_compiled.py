@@ -11,7 +11,7 @@ from numba.core.caching import IndexDataCacheFile
 
 from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.features import extract_features
-from leitmotif.recurrence.views import make_views
+from leitmotif.recurrence.search.views import make_views
 
 KEYS = [f"{writer}-{number}" for writer in range(4) for number in range(8)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from leitmotif.audio.each import each_recording
 from leitmotif.errors import AudioError, FullDiskError, ModelError
-from leitmotif.parallel import WORKERS
+from leitmotif.work.parallel import WORKERS
 
 ERRORS = {
     "memory": MemoryError(),

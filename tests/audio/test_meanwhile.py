@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import leitmotif
 from leitmotif.audio import decode
 from leitmotif.audio.decode import load_audio, verified
-from leitmotif.audio.survey import survey
 from leitmotif.cli import app
-from leitmotif.corpus import folder as corpus_folder
-from leitmotif.corpus.folder import copy_folder
 from leitmotif.corpus.listing import list_recordings
+from leitmotif.corpus.sources import folder as corpus_folder
+from leitmotif.corpus.sources.decoding import survey
+from leitmotif.corpus.sources.folder import copy_folder
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table, sha256_file
 from leitmotif.recurrence.listing import Listed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leitmotif.causal.selection import Selection
+from leitmotif.causal.approaches.selection import Selection
 from leitmotif.claims import Claims
 from leitmotif.tables.candidates import Ranked
 

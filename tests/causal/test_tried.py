@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leitmotif.causal.candidates import Candidate
-from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.experiment.candidates import Candidate
+from leitmotif.causal.experiment.pieces import Pieces
 from leitmotif.causal.tried import FeaturesTried, decodable_at
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, load_params

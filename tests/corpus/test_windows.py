@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.windows import (
+from leitmotif.errors import AudioError
+from leitmotif.tables.corpus import Window
+from leitmotif.timing.windows import (
     WINDOW_RATE,
     end_seconds,
     fit_windows,
     start_seconds,
     windows_at,
 )
-from leitmotif.errors import AudioError
-from leitmotif.tables.corpus import Window
 
 
 def window(start: int, frames: int) -> Window:
@@ -43,9 +43,9 @@ def test_only_whole_frames_within_a_window_are_read() -> None:
     rate=st.sampled_from([12.5, 25.0, 75.0, 44_100 / 512]),
 )
 def test_a_window_lies_within_the_manifests(start: int, frames: int, rate: float) -> None:
-    (found,) = windows_at([window(start, frames)], rate)
-    assert found.start_frame / rate >= start / WINDOW_RATE - 1e-6
-    end = (found.start_frame + found.frames) / rate
+    (at_rate,) = windows_at([window(start, frames)], rate)
+    assert at_rate.start_frame / rate >= start / WINDOW_RATE - 1e-6
+    end = (at_rate.start_frame + at_rate.frames) / rate
     assert (start + frames) / WINDOW_RATE - 1 / rate < end + 1e-6
     assert end <= (start + frames) / WINDOW_RATE + 1e-6
 

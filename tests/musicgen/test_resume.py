@@ -82,5 +82,5 @@ def test_another_model_resumes_too() -> None:
 def test_what_no_pass_can_go_on_from_is_refused(
     exact_model: HookedMusicGen, residual: torch.Tensor, layer: int
 ) -> None:
-    with pytest.raises(ModelError, match="stream|go on from"):
+    with pytest.raises(ModelError, match=r"stream|go on from"):
         exact_model.logits_from(residual, layer)

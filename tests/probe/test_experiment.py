@@ -7,12 +7,8 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Claims, Horizon
-from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
-from leitmotif.parallel import WORKERS
-from leitmotif.probe.blocks import FeatureBlock
-from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import (
+from leitmotif.probe.estimators.experiment import (
     ProbeSettings,
     expanded,
     naive,
@@ -21,9 +17,13 @@ from leitmotif.probe.experiment import (
     selectivities,
     worth_of_controls,
 )
+from leitmotif.probe.features.blocks import FeatureBlock
+from leitmotif.probe.inputs.controls import ControlTable, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, Sample
 from leitmotif.probe.ranking import candidates
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, Sample
+from leitmotif.timing.frames import Timing
+from leitmotif.work.parallel import WORKERS
 from tests.probe.made import made
 
 STRONG = 3.0
@@ -55,15 +55,15 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
         FeatureBlock(site, None, np.arange(values.shape[1]), values)
         for site, values in features.items()
     ]
-    found = candidates(blocks, sample, SETTINGS, PROBING, CLAIMS)
-    assert len(found) == 6 + 6  # a constant feature is left out
-    assert (found[0].site, found[0].feature) == ("layers.1.residual", 0)
-    assert found[0].q <= 0.05
-    assert found[0].stability == 1
-    assert all(one.q >= one.p for one in found)
+    ranked = candidates(blocks, sample, SETTINGS, PROBING, CLAIMS)
+    assert len(ranked) == 6 + 6  # a constant feature is left out
+    assert (ranked[0].site, ranked[0].feature) == ("layers.1.residual", 0)
+    assert ranked[0].q <= 0.05
+    assert ranked[0].stability == 1
+    assert all(feature.q >= feature.p for feature in ranked)
     # 4 folds of 2 splits each; what has no effect has now one sign and now the other.
-    assert all((8 * one.stability).is_integer() for one in found)
-    others = [one.stability for one in found if one.p > 0.2]
+    assert all((8 * feature.stability).is_integer() for feature in ranked)
+    others = [feature.stability for feature in ranked if feature.p > 0.2]
     assert 0.4 < np.mean(others) < 0.95
 
 
@@ -86,8 +86,8 @@ def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
 def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
     features, sample = sampled(planted=0.0)
     worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, PROBING)
-    assert [one.left_out for one in worth] == ["none", "local_energy", "position"]
-    assert worth[0].r2_controls > min(one.r2_controls for one in worth)
+    assert [row.left_out for row in worth] == ["none", "local_energy", "position"]
+    assert worth[0].r2_controls > min(row.r2_controls for row in worth)
     wide, narrow = expanded(sample, SETTINGS), expanded(sample, SETTINGS, without="position")
     assert narrow.shape[1] < wide.shape[1]
 
@@ -96,8 +96,8 @@ def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     features, sample = sampled(planted=STRONG)
     pooled = naive(features, sample.y)
     assert pooled["layers.1.residual"].r2 > pooled["layers.0.residual"].r2
-    one = selectivities(features, sample, PROBING)["layers.1.residual"]
-    assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)
+    measured = selectivities(features, sample, PROBING)["layers.1.residual"]
+    assert measured.selectivity == pytest.approx(measured.r2 - measured.r2_control_task, abs=2e-4)
 
 
 def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
@@ -109,22 +109,22 @@ def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
 
 def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
     features, sample = sampled(planted=0.8)
-    found = candidates(blocks(features), sample, SETTINGS, PROBING, replace(CLAIMS, alpha=0.3))
-    p = np.array([one.p for one in found])
-    chosen = np.array([one.q <= 0.3 for one in found])
+    ranked = candidates(blocks(features), sample, SETTINGS, PROBING, replace(CLAIMS, alpha=0.3))
+    p = np.array([feature.p for feature in ranked])
+    chosen = np.array([feature.q <= 0.3 for feature in ranked])
     assert 0 < chosen.sum() < len(chosen)
 
     def still(number: int, arrangements: int) -> bool:
         changed = p.copy()
-        changed[number] += arrangements / found[number].arrangements
+        changed[number] += arrangements / ranked[number].arrangements
         return bool(false_discovery_control(changed)[number] <= 0.3 * (1 + 1e-9))
 
-    for number, one in enumerate(found):
-        assert (one.margin >= 0) == chosen[number]
-        assert one.active == one.feature
-        assert still(number, one.margin)
-        if chosen[number] and p[number] + (one.margin + 1) / one.arrangements <= 1:
-            assert not still(number, one.margin + 1)
+    for number, feature in enumerate(ranked):
+        assert (feature.margin >= 0) == chosen[number]
+        assert feature.active == feature.feature
+        assert still(number, feature.margin)
+        if chosen[number] and p[number] + (feature.margin + 1) / feature.arrangements <= 1:
+            assert not still(number, feature.margin + 1)
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ def test_a_file_and_its_samples_give_the_recurrence_that_is_there(tmp_path: Path
         assert leitmotif.propose(path, search=SEARCH)[0].recurrence_start == best.recurrence_start
 
 
+@pytest.mark.slow
 def test_what_is_not_significant_is_left_out_unless_asked_for() -> None:
     samples = piece(returns=False)
     assert leitmotif.propose(samples, RATE, search=SEARCH, p=1e-4) == []

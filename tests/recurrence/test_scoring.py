@@ -13,7 +13,7 @@ from leitmotif.recurrence.listing import (
     each_listed,
     track_names,
 )
-from leitmotif.recurrence.scoring import count, has_distractors, overlap, planted
+from leitmotif.recurrence.proposals.scoring import count, has_distractors, overlap, planted
 from leitmotif.tables.base import Span
 from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Slot, Truth

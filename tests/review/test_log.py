@@ -28,10 +28,10 @@ def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
 
 def test_an_older_line_is_never_changed(tmp_path: Path) -> None:
     path = tmp_path / "ana.jsonl"
-    one = decision()
-    append(path, one)
+    made = decision()
+    append(path, made)
     before = path.read_bytes()
-    append(path, undo(one))
+    append(path, undo(made))
     assert path.read_bytes().startswith(before)
 
 
@@ -91,9 +91,9 @@ def test_a_full_disk_leaves_the_log_as_it_was(
 
 def test_a_line_that_a_merge_doubled_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "ana.jsonl"
-    one = decision()
-    path.write_bytes(encode(one) * 2)
-    assert read_log(path).entries == [one]
+    made = decision()
+    path.write_bytes(encode(made) * 2)
+    assert read_log(path).entries == [made]
 
 
 @pytest.mark.parametrize(

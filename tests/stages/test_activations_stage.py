@@ -11,11 +11,12 @@ import soundfile
 from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError, ModelError
 from leitmotif.files import read_table, sha256_file, write_json, write_table
+from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.stages.activations import activations
 from leitmotif.stages.tracks import readable_tracks, tracks_with_activations
-from leitmotif.store import ActivationStore, build, verify
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing import build
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
-from leitmotif.yaml_files import parse_yaml
 from tests.killing import dying
 from tests.tiny import save_tiny_checkpoint
 
@@ -81,8 +82,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def entries(folder: Path) -> set[tuple[str, int]]:
     """Finished entries of the work cache, with the time that each was written."""
-    found = (folder / ".leitmotif/activations").glob("*.safetensors")
-    return {(path.name, path.stat().st_mtime_ns) for path in found}
+    files = (folder / ".leitmotif/activations").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.mark.fault(
@@ -131,6 +132,7 @@ def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Pa
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "activations stage", "errors during the run", outcome="stopped, the old result stays"
 )

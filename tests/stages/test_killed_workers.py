@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 from leitmotif.files import read_table, sha256_file, write_json, write_table
-from leitmotif.parallel import WORKERS
-from leitmotif.store.index import read_index
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.store.reading.index import read_index
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.work.parallel import WORKERS
 from tests.tiny import save_tiny_checkpoint
 
 NAMES = ("a", "deadly", "b")

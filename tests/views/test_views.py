@@ -54,8 +54,8 @@ def test_one_exploratory_row_marks_every_plot_of_the_probes() -> None:
 
 def test_a_model_foresees_only_where_its_family_of_tests_allows_it() -> None:
     doubtful = [probe(p=0.03), probe(p=0.9, site="layers.3.residual")]
-    found = probes.metrics_of(doubtful, [horizon()], CLAIMS)
-    assert found["site"] is None
+    metrics = probes.metrics_of(doubtful, [horizon()], CLAIMS)
+    assert metrics["site"] is None
     assert probes.metrics_of([probe(p=0.03)], [horizon()], CLAIMS)["site"] == "layers.1.residual"
 
 
@@ -67,15 +67,15 @@ def test_conditions_are_drawn_with_their_candidates_verdict_and_baselines_not() 
     ]
     drawn = interventions.plot_of(rows, [verdict()])
     assert drawn[["condition", "verdict", "effect"]].to_numpy().tolist() == [
-        ["patch_gap", "foresight", 80.0]
+        ["patch_ahead", "foresight", 80.0]
     ]
 
 
 def test_an_approach_that_found_nothing_has_metrics_and_no_bar() -> None:
     rows: list[ApproachRow] = [approach(), nothing_found("local continuity")]
-    found = summary.metrics_of(rows)["approaches"]
-    assert isinstance(found, dict)
-    assert found["local continuity"]["delta_recurrence"] is None
+    metrics = summary.metrics_of(rows)["approaches"]
+    assert isinstance(metrics, dict)
+    assert metrics["local continuity"]["delta_recurrence"] is None
     assert summary.plot_of(rows)["approach"].tolist() == ["aligned and causal"]
 
 

@@ -34,7 +34,7 @@ class Recipe:
     """Whether the slots do what the cue says; if not, the cue is drawn apart from them."""
     invariance: float = 0.0
     """Weight, on whole pieces, of how far the residual in the gap of a piece is from its twin's."""
-    untold: float = 0.2
+    unprompted: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
     window: int | None = None
     """Age in columns from which keys are a partner's: the decision must then be carried."""

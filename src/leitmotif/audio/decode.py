@@ -14,10 +14,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from leitmotif.audio.failures import named_failure
-from leitmotif.audio.layout import Remark
-from leitmotif.audio.samples import Samples, check_rate, check_section
-from leitmotif.audio.source import blocks, changed_meanwhile, opened, state_of
+from leitmotif.audio.reading.failures import named_failure
+from leitmotif.audio.reading.layout import Remark
+from leitmotif.audio.reading.samples import Samples, check_rate, check_section
+from leitmotif.audio.reading.source import blocks, changed_meanwhile, opened, state_of
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 

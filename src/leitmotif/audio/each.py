@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from leitmotif.audio.failures import named_failure, worker_lost
+from leitmotif.audio.reading.failures import named_failure, worker_lost
 from leitmotif.errors import AudioError, WorkerError
-from leitmotif.parallel import in_parts
+from leitmotif.work.parallel import in_parts
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

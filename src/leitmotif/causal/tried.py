@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leitmotif.causal.candidates import Candidate, FeatureCandidates, by_site, site_candidate
-from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.experiment.candidates import (
+    Candidate,
+    FeatureCandidates,
+    by_site,
+    site_candidate,
+)
+from leitmotif.causal.experiment.pieces import Pieces
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import StageError

@@ -5,19 +5,19 @@ besides its interval was added after a feature moved 4 of 16 pieces, all one way
 clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do, or what taking a feature away should do). It counts for a
-claim only if the steps that were changed are far enough ahead of the event: those of the window
-``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons may
-carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
+(towards what the counterfactual would do, or what taking a feature away should do). It counts for
+a claim only if the steps that were changed are far enough ahead of the event: those of the window
+``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons
+may carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
 recurrence. The rules, in this order:
 
 1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
    baselines is below the threshold. Whatever it does, it does by breaking the music.
-2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves the
-   recurrence. Where the counterfactual is known, it moves it both ways: pieces that lack the event
-   gain it, and pieces that have it lose it, each with an interval above 0, because whatever breaks
-   the music can only take returns away. Where residuals were exchanged in pieces that are read, the
-   site also carries the event from as far ahead as that horizon.
+2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves
+   the recurrence. Where the counterfactual is known, it moves it both ways: pieces that lack the
+   event gain it, and pieces that have it lose it, each with an interval above 0, because whatever
+   breaks the music can only take returns away. Where residuals were exchanged in pieces that are
+   read, the site also carries the event from as far ahead as that horizon.
 3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
 4. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the

@@ -16,10 +16,10 @@ from ruamel.yaml.error import YAMLError
 from leitmotif.config import PARAMS_FILE, Params, load_params
 from leitmotif.errors import ConfigError
 from leitmotif.files import difference, read_text, write_text
-from leitmotif.imports import attributes_read, import_closure
-from leitmotif.targets import check_editable
-from leitmotif.watched import PIPELINE, listed_folders
-from leitmotif.yaml_files import EditableYaml
+from leitmotif.files.imports import attributes_read, decides, import_closure
+from leitmotif.files.targets import check_editable
+from leitmotif.files.yaml_files import EditableYaml
+from leitmotif.pipeline.watched import PIPELINE, listed_folders
 
 PACKAGE = Path("src/leitmotif")
 MARK = "# derived, written by `leitmotif deps`:"
@@ -93,20 +93,13 @@ def _folders(needed: set[Path], package: Path) -> set[Path]:
     An ``__init__`` that decides nothing stands in no closure, and breaks no folder.
     """
     unneeded = (path for path in package.rglob("*.py") if path not in needed)
-    broken = {folder for path in unneeded if _decides(path, package) for folder in path.parents}
+    broken = {folder for path in unneeded if decides(path) for folder in path.parents}
     chosen = set()
     for path in needed:
         above = [folder for folder in path.parents if folder.is_relative_to(package)]
         whole = [folder for folder in above if folder not in broken]
         chosen.add(whole[-1] if whole else path)
     return chosen
-
-
-def _decides(path: Path, package: Path) -> bool:
-    if path.name != "__init__.py":
-        return True
-    module = ".".join(path.parent.relative_to(package.parent).parts)
-    return path in import_closure(module, package=package)
 
 
 def _by_hand(deps: Sequence[str], derived: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from leitmotif.config import PARAMS_FILE
 from leitmotif.errors import ConfigError
-from leitmotif.yaml_files import read_stages, read_yaml
+from leitmotif.files.yaml_files import read_stages, read_yaml
 
 LOCK = Path("dvc.lock")
 

@@ -16,9 +16,9 @@ from leitmotif.cli.dependencies import with_dependencies
 from leitmotif.config import PARAMS_FILE, TextSetting, parse_params, text_setting
 from leitmotif.errors import ConfigError
 from leitmotif.files import difference, read_text, write_texts
-from leitmotif.targets import check_editable
-from leitmotif.watched import PIPELINE, check_inputs
-from leitmotif.yaml_files import EditableYaml, parse_yaml
+from leitmotif.files.targets import check_editable
+from leitmotif.files.yaml_files import EditableYaml, parse_yaml
+from leitmotif.pipeline.watched import PIPELINE, check_inputs
 
 PRESETS = Path("presets")
 BASE = "base"

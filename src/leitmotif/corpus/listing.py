@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from leitmotif.audio.finding import FoundFile, find_recordings
-from leitmotif.audio.source import open_regular
+from leitmotif.audio.reading.source import open_regular
+from leitmotif.corpus.sources.finding import FoundFile, find_recordings
 from leitmotif.errors import AudioError, CorpusError
 from leitmotif.tables.corpus import ListedFile
 

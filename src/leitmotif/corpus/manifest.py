@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leitmotif.config import ManifestParams
-from leitmotif.corpus.windows import WINDOW_RATE
-from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
+from leitmotif.timing.frames import whole_frames
+from leitmotif.timing.windows import WINDOW_RATE
 
 REASONS = (
     "excluded_tag",

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint
+from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint
+from leitmotif.checkpoints.weights import check_finite, load_weights, refuse_other_names
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.codec import Codec
 from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
-from leitmotif.weights import check_finite, load_weights, refuse_other_names
 
 _ACTIVATIONS = ("gelu", "relu")
 _DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}

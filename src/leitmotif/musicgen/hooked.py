@@ -5,28 +5,30 @@ from typing import Any, Literal, Self
 
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
+from leitmotif.checkpoints.folders import usable_device
+from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.arguments import is_integer
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
 )
-from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
-from leitmotif.musicgen.core import Core, dtype_of
-from leitmotif.musicgen.fits import Pass, is_integer
-from leitmotif.musicgen.generate import Generation, Sampling, generate
-from leitmotif.musicgen.hooks import (
-    ActivationCache,
-    Half,
-    Intervention,
-    Tap,
-    bind,
+from leitmotif.musicgen.choice import (
+    HookFunction,
+    Sites,
+    as_interventions,
     check_sites,
-    no_numbers,
+    choose_sites,
 )
+from leitmotif.musicgen.core import Core, dtype_of
+from leitmotif.musicgen.fits import Pass
+from leitmotif.musicgen.generate import Generation, generate
+from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
+from leitmotif.musicgen.sampling import Sampling
+from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
-from leitmotif.weights import is_finite
 
 
 class HookedMusicGen(Core):

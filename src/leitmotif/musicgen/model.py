@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.musicgen.hooks import Tap
 from leitmotif.musicgen.key_values import KeyValueCache
 from leitmotif.musicgen.linear import Activation, Linear
+from leitmotif.musicgen.tap import Tap
 
 
 @dataclass(frozen=True)

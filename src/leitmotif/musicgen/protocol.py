@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.frames import Timing
+from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
-from leitmotif.musicgen.generate import Generation, Sampling
-from leitmotif.musicgen.hooks import ActivationCache, Intervention
+from leitmotif.musicgen.generate import Generation
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.sampling import Sampling
+from leitmotif.timing.frames import Timing
 
 
 class MusicModel(Protocol):

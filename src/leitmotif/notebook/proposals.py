@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.audio.samples import check_rate, check_samples
+from leitmotif.audio.reading.samples import check_rate, check_samples
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest_in_audio
+from leitmotif.recurrence.search.settings import SearchSettings
 
 
 def propose(

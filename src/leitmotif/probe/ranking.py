@@ -8,14 +8,14 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Claims
-from leitmotif.parallel import in_processes
-from leitmotif.probe.blocks import FeatureBlock
-from leitmotif.probe.effects import PartialEffects, effects_by_fold
-from leitmotif.probe.experiment import ProbeSettings, expanded, varying
-from leitmotif.probe.panel import Array
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Sample
+from leitmotif.probe.estimators.effects import PartialEffects, effects_by_fold
+from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varying
+from leitmotif.probe.features.blocks import FeatureBlock
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Sample
+from leitmotif.probe.panel.panel import Array
 from leitmotif.tables.candidates import Ranked
+from leitmotif.work.parallel import in_processes
 
 
 def candidates(
@@ -90,8 +90,8 @@ def _tested(
             low=float(test.low_[i]),
             high=float(test.high_[i]),
             p=float(test.p_[i]),
-            q=float("nan"),
-            p_shift=float(test.p_shift_[i]),
+            q=float(test.p_[i]),  # corrected where all features of the horizon are known
+            p_shift=float(test.p_shift_[i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
             active=None if block.active is None else int(block.active[kept[i]]),

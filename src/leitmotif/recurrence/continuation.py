@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leitmotif.audio.samples import Samples
+from leitmotif.audio.reading.samples import Samples
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
-from leitmotif.recurrence.refine import highest_score, refine
-from leitmotif.recurrence.search import peaks
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.views import Views, make_views
+from leitmotif.recurrence.search.null import SURROGATES, Null, fitted, surrogate
+from leitmotif.recurrence.search.refine import highest_score, refine
+from leitmotif.recurrence.search.seeds import peaks
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.views import Views, make_views
 from leitmotif.tables.base import Span
 
 _SURROGATES = 16

@@ -15,13 +15,19 @@ from pydantic import Field
 from leitmotif.audio.decode import check_audio, load_audio
 from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings, looked_at, printable
+from leitmotif.corpus.sources.finding import (
+    SUFFIXES,
+    FoundFile,
+    find_recordings,
+    looked_at,
+    printable,
+)
 from leitmotif.errors import AudioError, LeitmotifError, TargetError
 from leitmotif.files import read_table
-from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.files.targets import check_file
+from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest_in_audio
+from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.tables.base import Table
-from leitmotif.targets import check_file
 
 P = 0.01
 FALSE_PER_MINUTE = 0.2

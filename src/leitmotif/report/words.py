@@ -36,7 +36,6 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 
 WINDOWS = {
     "ahead": "in the gap, far ahead of the return",
-    "near": "in the rest of the gap",
     "slot": "at the frames of the return",
 }
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic, sha256_json
-from leitmotif.provenance import code_version
+from leitmotif.files.provenance import code_version
 from leitmotif.review.failures import RefusedError
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack

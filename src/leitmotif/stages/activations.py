@@ -10,7 +10,7 @@ from leitmotif.config import Params
 from leitmotif.errors import StageError
 from leitmotif.files import atomic_folder, write_json, write_table, write_text
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CORPUS,
     FAILURES,
@@ -21,11 +21,11 @@ from leitmotif.stages import (
 )
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store import ActivationStore
-from leitmotif.store.index import FAILURES as FAILED_HERE
-from leitmotif.store.index import INDEX, IndexRow
-from leitmotif.store.parts import StoreReading, built
 from leitmotif.store.profile import context_profile
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.index import FAILURES as FAILED_HERE
+from leitmotif.store.reading.index import INDEX, IndexRow
+from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import Failure
 
 

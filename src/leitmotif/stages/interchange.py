@@ -2,11 +2,11 @@
 
 import sys
 
-from leitmotif.causal.interchange_study import exchange_residuals
+from leitmotif.causal.interchange.study import exchange_residuals
 from leitmotif.claims import Claims
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import write_json, write_table
-from leitmotif.stages import CORPUS, INTERCHANGE, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import CORPUS, INTERCHANGE, METRICS, WORK_CACHE, run
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.tables.interchange import InterchangeRow

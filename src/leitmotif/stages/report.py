@@ -2,10 +2,7 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json
-from leitmotif.report.build import ReportCounts, build_report
-from leitmotif.report.features.sources import FeaturePaths, feature_sources
-from leitmotif.report.material import ReportFiles, read_material
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ALIGNMENT,
     APPROACHES,
     CALIBRATION,
@@ -24,6 +21,9 @@ from leitmotif.stages import (
     VERDICTS,
     run,
 )
+from leitmotif.report.build import ReportCounts, build_report
+from leitmotif.report.features.sources import FeaturePaths, feature_sources
+from leitmotif.report.material import ReportFiles, read_material
 from leitmotif.stages.tracks import tracks_with_activations
 
 FILES = ReportFiles(

@@ -2,12 +2,12 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
-from leitmotif.sae.study import SaeStudy
-from leitmotif.sae.used import load_used
-from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE, run
+from leitmotif.sae.audit.study import SaeStudy
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.tracks import tracks_with_activations
-from leitmotif.store import ActivationStore
+from leitmotif.store.reading import ActivationStore
 from leitmotif.views.sae import metrics_of, plot_of
 
 

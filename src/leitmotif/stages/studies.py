@@ -1,9 +1,9 @@
 """The intervention study of this folder's experiment, as two stages share it."""
 
-from leitmotif.causal.study import Study
+from leitmotif.causal.experiment.study import Study
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import read_table
-from leitmotif.stages import CORPUS, LABELS, WORK_CACHE
+from leitmotif.pipeline import CORPUS, LABELS, WORK_CACHE
 from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.tables.labels import Label
 

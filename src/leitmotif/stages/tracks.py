@@ -1,8 +1,8 @@
 """Which tracks the later stages work on."""
 
 from leitmotif.files import read_table
-from leitmotif.stages import ACTIVATIONS, FAILURES, MANIFEST
-from leitmotif.store.index import FAILURES as FAILED_THERE
+from leitmotif.pipeline import ACTIVATIONS, FAILURES, MANIFEST
+from leitmotif.store.reading.index import FAILURES as FAILED_THERE
 from leitmotif.tables.corpus import Failure, ManifestTrack
 
 

@@ -16,7 +16,7 @@ Kind = Literal[
     "random_feature",
     "local_feature",
 ]
-"""What is done to a model; ``leitmotif.causal.conditions`` says how."""
+"""What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
 Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
 """What a candidate is; ``leitmotif.causal.verdict`` has the rules."""
@@ -39,7 +39,7 @@ class EffectRow(Table):
     strength: float | None
     source: str | None
     window: str | None
-    """Name of the steps that were treated: ahead, near or slot; see docs/stages/interventions.md.
+    """Name of the steps that were treated: ahead or slot; see docs/stages/interventions.md.
     Null where nothing was changed."""
     delta_recurrence: IntervalRow | None
     """Change of the recurrence rate in points; null for fewer than two pieces, as all measures."""

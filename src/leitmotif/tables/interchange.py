@@ -22,9 +22,9 @@ class InterchangeRow(Table):
     site: str | None
     """Null where the whole deciding part of the piece is the donor's: the total effect."""
     donor: Donor
-    window: Literal["deciding", "gap", "between", "ahead"]
-    """What was exchanged: the steps that read what decides the event; all steps from there to the
-    event; those at which the event lies in (after, until] s ahead; or more than ``after``."""
+    window: Literal["deciding", "between", "ahead"]
+    """What was exchanged: the steps that read what decides the event; those of the gap after them
+    at which the event lies in (after, until] s ahead; or more than ``after``."""
     after: float | None
     """Seconds; null for windows that no lead names."""
     until: float | None

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from leitmotif.audio.decode import load_audio, verified
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.progress import progress
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.folder import Folder
 from leitmotif.review.clips import to_pcm
+from leitmotif.work.progress import progress
 
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 1.0
 """Length of a clip before and after the moment, within the context."""
