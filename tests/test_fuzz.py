@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from leitmotif.config import load_params
 from leitmotif.errors import LeitmotifError
@@ -70,11 +71,15 @@ EACH = 20
 
 
 def rows_of(name: str) -> list[str]:
-    """Two lines of a table: those of data/, where there are any."""
+    """An example of a row, and a line of data/ where there is one that the class still reads."""
+    rows = [json.dumps(row_example(ROWS[name]))]
     path = ROOT / "data" / f"{TABLES.get(name, name)}.jsonl"
-    if path.exists() and (lines := path.read_text(encoding="utf-8").split("\n")[:2])[0]:
-        return [line for line in lines if line]
-    return [json.dumps(row_example(ROWS[name]))] * 2
+    line = path.read_text(encoding="utf-8").split("\n")[0] if path.exists() else ""
+    try:
+        ROWS[name].model_validate_json(line, strict=True)
+    except ValidationError:
+        return rows * 2
+    return [*rows, line]
 
 
 @pytest.mark.fault(
