@@ -162,6 +162,7 @@ class Made:
 
     def record(self) -> None:
         """Make it a study of recordings: no truth is known, and another track is patched from."""
+        self.interchange = []
         effects = [row for row in self.effects if row.condition == "baseline"]
         for judged in self.verdicts:
             tried = [condition("patch", 0.0, tested=not judged.features)]
