@@ -25,7 +25,6 @@ env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt scripts/environment
 	@scripts/environment
-	@$(BIN)/python scripts/compile.py
 	@touch $@
 
 lint: env

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leitmotif.files import write_json
-from leitmotif.provenance import processor
+from leitmotif.files.provenance import processor
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -25,7 +25,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks._report import Row, report, row
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 BEFORE = "5d32d25"
@@ -89,7 +89,7 @@ def nothing_to_do(clone: Path) -> Cost:
     cost(["dvc", "commit", "--force", "--quiet"], clone)
     tries = [cost(["dvc", "repro"], clone, expected="up to date") for _ in range(TRIES)]
     return Cost(
-        *(median(getattr(one, name) for one in tries) for name in Cost.__dataclass_fields__)
+        *(median(getattr(cost, name) for cost in tries) for name in Cost.__dataclass_fields__)
     )
 
 
@@ -121,9 +121,9 @@ def cost(command: list[str], folder: Path, *, expected: str = "") -> Cost:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
-            found = session(process.pid)
-            peak = max(peak, *held(found))
-            cpu |= found
+            used = session(process.pid)
+            peak = max(peak, *held(used))
+            cpu |= used
             time.sleep(SECONDS_BETWEEN_LOOKS if time.perf_counter() - start > 2 else 0.01)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -138,7 +138,7 @@ def cost(command: list[str], folder: Path, *, expected: str = "") -> Cost:
 
 def session(leader: int) -> dict[int, float]:
     """Processor seconds of each process of a session, by its number."""
-    found = {}
+    seconds = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -148,8 +148,8 @@ def session(leader: int) -> dict[int, float]:
             fields = text.rpartition(")")[2].split()  # its name may hold anything
             if int(fields[3]) == leader:
                 ticks = int(fields[11]) + int(fields[12])
-                found[int(folder.name)] = ticks / os.sysconf("SC_CLK_TCK")
-    return found
+                seconds[int(folder.name)] = ticks / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def held(processes: Collection[int]) -> tuple[float, float]:
@@ -175,21 +175,21 @@ def compared(ours: dict[str, Cost], theirs: dict[str, Cost], *, peer_name: str) 
     """Rows by stage and in all; a stage that one side alone has counts in its sum only."""
     rows: list[Row] = []
 
-    def add(case: str, one: Cost, other: Cost) -> None:
+    def add(case: str, cost: Cost, other: Cost) -> None:
         for unit, name in (("s", "seconds"), ("CPU s", "cpu_seconds"), ("MB", "megabytes")):
-            values = getattr(one, name), getattr(other, name)
+            values = getattr(cost, name), getattr(other, name)
             rows.append(row(case, *values, peer_name=peer_name, unit=unit, better="lower"))
 
-    for case, one in ours.items():
+    for case, cost in ours.items():
         if case in theirs:
-            add(case, one, theirs[case])
+            add(case, cost, theirs[case])
     add("all stages", total(ours), total(theirs))
     return rows
 
 
 def total(costs: dict[str, Cost]) -> Cost:
     """Of all stages, one after the other."""
-    stages = [one for name, one in costs.items() if name != NOTHING_TO_DO]
+    stages = [cost for name, cost in costs.items() if name != NOTHING_TO_DO]
     return Cost(
         sum(stage.seconds for stage in stages),
         sum(stage.cpu_seconds for stage in stages),

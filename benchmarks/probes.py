@@ -18,11 +18,11 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from benchmarks._report import report, row
-from leitmotif.probe.algebra import Sums
-from leitmotif.probe.exchange_fits import FEATURE_PENALTIES
-from leitmotif.probe.nested import NestedRidge
-from leitmotif.probe.nulls import Exchanges, exchanges
-from leitmotif.probe.panel import Array, Panel, panel
+from leitmotif.probe.estimators.algebra import Sums
+from leitmotif.probe.estimators.exchange_fits import FEATURE_PENALTIES
+from leitmotif.probe.estimators.nested import NestedRidge
+from leitmotif.probe.estimators.nulls import Exchanges, exchanges
+from leitmotif.probe.panel.panel import Array, Panel, panel
 
 TRACKS, LENGTH, WIDTH, CONTROLS, HORIZONS, SITES = 100, 60, 1024, 100, 3, 5
 FOLDS, PERMUTATIONS = 5, 1000

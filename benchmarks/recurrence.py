@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 from benchmarks._report import Row, report, row
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.recurrence import engine
-from leitmotif.recurrence.engine import accepted, suggest_in_audio
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
-from leitmotif.recurrence.pairs import distinct
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.proposals import engine
+from leitmotif.recurrence.proposals.engine import accepted, suggest_in_audio
+from leitmotif.recurrence.search.pairs import distinct
+from leitmotif.recurrence.search.settings import SearchSettings
 
 QUALITY = ("p10", "p50", "ap50", "types50", "p10_far")
 PEERS = ("brute force", "chroma windows")
@@ -53,7 +53,7 @@ _MOST = 60
 
 
 @dataclass(frozen=True)
-class Found:
+class Proposed:
     """Windows [n, 4] in seconds (motif, recurrence), scores [n], and which are accepted [n]."""
 
     windows: NDArray[np.float64]
@@ -61,25 +61,31 @@ class Found:
     accepted: NDArray[np.bool_]
 
 
-Engine = Callable[[Path], Found]
+Engine = Callable[[Path], Proposed]
 
 
-def ours(path: Path, search: SearchSettings | None = None) -> Found:
+def ours(path: Path, search: SearchSettings | None = None) -> Proposed:
     """Leitmotif's engine, with its default settings unless a search is given."""
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
-    found = suggest_in_audio(audio.samples, SAMPLE_RATE, search or SearchSettings())
-    good = accepted(found, p=P, false_per_minute=FALSE_PER_MINUTE)
+    suggestions = suggest_in_audio(audio.samples, SAMPLE_RATE, search or SearchSettings())
+    good = accepted(suggestions, p=P, false_per_minute=FALSE_PER_MINUTE)
     windows = [
-        (one.motif_start, one.motif_end, one.recurrence_start, one.recurrence_end) for one in found
+        (
+            suggestion.motif_start,
+            suggestion.motif_end,
+            suggestion.recurrence_start,
+            suggestion.recurrence_end,
+        )
+        for suggestion in suggestions
     ]
-    return Found(
+    return Proposed(
         np.array(windows).reshape(-1, 4),
-        np.array([one.score for one in found]),
-        np.array([one in good for one in found], dtype=bool),
+        np.array([suggestion.score for suggestion in suggestions]),
+        np.array([suggestion in good for suggestion in suggestions], dtype=bool),
     )
 
 
-def brute_force(path: Path) -> Found:
+def brute_force(path: Path) -> Proposed:
     """Compare the first 10 s with every later place, on librosa's default frames."""
     samples, _ = librosa.load(path, sr=_RATE)
     chroma = librosa.feature.chroma_cqt(y=samples, sr=_RATE)
@@ -96,10 +102,10 @@ def brute_force(path: Path) -> Found:
     begin = starts[order] / per_second
     zero = np.zeros(len(order))
     windows = np.stack([zero, zero + 10, begin, begin + 10], axis=1)
-    return Found(windows, -costs[order], np.ones(len(order), bool))
+    return Proposed(windows, -costs[order], np.ones(len(order), bool))
 
 
-def chroma_windows(path: Path) -> Found:
+def chroma_windows(path: Path) -> Proposed:
     """Mean cosine of centred chroma over windows of 4 s; in each of 12 keys, peaks of diagonals."""
     samples, _ = librosa.load(path, sr=_RATE)
     chroma = np.log1p(10 * librosa.feature.chroma_cqt(y=samples, sr=_RATE, hop_length=1024))
@@ -126,7 +132,7 @@ def chroma_windows(path: Path) -> Found:
     kept = distinct(starts, starts + 4, overlap=0.4, most=_MOST)
     starts = starts[kept]
     windows = np.stack([starts[:, 0], starts[:, 0] + 4, starts[:, 1], starts[:, 1] + 4], axis=1)
-    return Found(windows, likeness[order][kept], np.ones(len(kept), bool))
+    return Proposed(windows, likeness[order][kept], np.ones(len(kept), bool))
 
 
 ENGINES: dict[str, Engine] = {
@@ -140,20 +146,24 @@ def measure(tool: Any, propose: Engine, folders: list[Path]) -> dict[str, Any]:
     """Propose for every WAV file of the folders, and evaluate."""
     truths = []
     with tempfile.TemporaryDirectory() as folder:
-        for path in (path for one in folders for path in sorted(one.glob("*.wav"))):
+        for path in (
+            path for folder_of_tracks in folders for path in sorted(folder_of_tracks.glob("*.wav"))
+        ):
             truth = tool.Truth(json.loads(path.with_suffix(".truth.json").read_text()))
             truths.append(truth)
             start = time.perf_counter()
-            found = propose(path)
+            proposed = propose(path)
             seconds = time.perf_counter() - start
-            _write(Path(folder) / f"{truth.track}.jsonl", found, seconds, truth.seconds)
+            _write(Path(folder) / f"{truth.track}.jsonl", proposed, seconds, truth.seconds)
         return dict(tool.evaluate(Path(folder), truths))
 
 
-def _write(path: Path, found: Found, seconds: float, audio_seconds: float) -> None:
+def _write(path: Path, proposed: Proposed, seconds: float, audio_seconds: float) -> None:
     lines: list[dict[str, Any]] = [{"meta": {"seconds": seconds, "audio_seconds": audio_seconds}}]
     names = ("motif_start", "motif_end", "recurrence_start", "recurrence_end")
-    for window, score, good in zip(found.windows, found.scores, found.accepted, strict=True):
+    for window, score, good in zip(
+        proposed.windows, proposed.scores, proposed.accepted, strict=True
+    ):
         numbers = dict(zip(names, map(float, window), strict=True))
         lines.append(numbers | {"score": float(score), "accepted": bool(good)})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -226,14 +236,14 @@ def rows(
     return made
 
 
-def _false_alarms(kind: str, results: dict[str, dict[str, Any]], peer: str, one: float) -> Row:
+def _false_alarms(kind: str, results: dict[str, dict[str, Any]], peer: str, single: float) -> Row:
     """Accepted proposals a minute of a kind of control; a peer accepts all that it proposes."""
     ours, theirs = (results[who]["accepted_per_minute"][kind] for who in ("ours", peer))
     # What was never seen may happen once in all the minutes: the ratio is no higher than that.
     made = row(
         f"accepted on {kind}",
-        max(ours, one),
-        max(theirs, one),
+        max(ours, single),
+        max(theirs, single),
         peer_name=peer,
         unit="proposals a minute",
         better="lower",

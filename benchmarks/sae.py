@@ -20,7 +20,7 @@ from statistics import median
 import torch
 
 from benchmarks._report import report, row
-from leitmotif.sae import load_sae, save_sae
+from leitmotif.sae.autoencoder import load_sae, save_sae
 from tests.sae.making import random_sae
 from tests.sae.peer import MISSING, python_with_sae_lens
 
@@ -29,7 +29,7 @@ PROCESSES, CALLS = 3, 5
 CASE = f"a track of {ROWS} rows, {WIDTH} to {FEATURES:,}, k = {K}"
 
 OURS = """
-from leitmotif.sae import load_sae
+from leitmotif.sae.autoencoder import load_sae
 encode = load_sae(root / "sae").encode
 """
 SAE_LENS = """

@@ -27,8 +27,8 @@ from benchmarks._report import Row, report, row
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.build import StoreBuilder, in_background
-from leitmotif.store.cache import WorkCache, place
+from leitmotif.store.cache.entries import WorkCache, place
+from leitmotif.store.writing.build import StoreBuilder, in_background
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tensors import serialise
 from tests.tiny import tiny_musicgen

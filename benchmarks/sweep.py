@@ -28,19 +28,19 @@ from transformers import MusicgenForConditionalGeneration
 
 from benchmarks._report import Row, report, row
 from benchmarks.generation import alternate
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.matching import match
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import SaeFeatures
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.matching import match
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import SaeFeatures
 from leitmotif.corpus.organism.composer import compose, render, sounds
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Sampling
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.formats import load_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store.cache import WorkCache
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.formats import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.cache.entries import WorkCache
 
 FOLDER = Path("models/organism")
 TRACKS, BARS, LAYER = 16, 9, 1
@@ -125,8 +125,8 @@ def made(model: HookedMusicGen) -> tuple[Tensor, list[Prefix]]:
     for index in range(TRACKS):
         score = compose(world, 8, index, part="held_out")
         own, twin = (
-            model.encode_audio(render(bank, sounds(world, one)))[0]
-            for one in (score, score.twin(0))
+            model.encode_audio(render(bank, sounds(world, played)))[0]
+            for played in (score, score.twin(0))
         )
         pieces.append(own)
         prefixes.append(Prefix(f"piece_{index}", own[:, :held], sources={TWIN: twin[:, :held]}))
@@ -172,9 +172,9 @@ def run(
     sampling: Sampling,
 ) -> list[Clip]:
     """Our side: one sweep into an empty work cache."""
-    how = ContinuationSettings(seconds=frames / model.frame_rate, sampling=sampling)
+    continuation = ContinuationSettings(seconds=frames / model.frame_rate, sampling=sampling)
     with TemporaryDirectory() as folder:
-        runner = Runner(model, WorkCache(Path(folder)), how, rows=128)
+        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=128)
         return list(runner.run(prefixes, conditions))
 
 
@@ -199,11 +199,11 @@ class Peer:
         with self._hooked(own.shape[2], lambda x, _: captured.append(x)):
             self._generate(twin, sample)
         given = torch.cat(captured, dim=1)
-        found = {}
+        clips = {}
         for condition in self._conditions:
             with self._hooked(own.shape[2], edit_of(condition, given)):
-                found[condition] = self._generate(own, sample)
-        return found
+                clips[condition] = self._generate(own, sample)
+        return clips
 
     @contextmanager
     def _hooked(self, held: int, edit: Callable[[Tensor, int], Tensor | None] | None) -> Any:

@@ -19,7 +19,7 @@ from html import escape
 from pathlib import Path
 
 from leitmotif.files import write_text
-from leitmotif.imports import modules_imported
+from leitmotif.files.imports import modules_imported
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "leitmotif"
@@ -28,6 +28,7 @@ GROUND, FACE, PEOPLE = "ground floor", "leitmotif", "cli"
 ROOMS = {
     GROUND: "settings, errors, files, claims",
     "tables": "typed rows of every table",
+    "timing": "frames, steps, seconds, windows",
     "page": "colours, themes, player of both pages",
     "audio": "decode, resample, features",
     "corpus": "composed, folder, MTG-Jamendo",
@@ -41,11 +42,14 @@ ROOMS = {
     "causal": "interventions and verdicts",
     "views": "metrics and plots of tables",
     "report": "the listening report",
+    "notebook": "what only notebooks call",
     FACE: "import leitmotif: the public names",
     "stages": "a thin module for each stage",
     PEOPLE: "leitmotif … for people",
 }
 """Lowest first; a room imports those above it in this list only."""
+GROUND_FOLDERS = ("checkpoints", "config", "files", "pipeline", "work")
+"""Folders of the ground floor."""
 Imports = Mapping[str, frozenset[str]]
 CELL, LEFT, TOP = 30, 380, 30
 
@@ -60,39 +64,40 @@ def room(module: str, package: Path = PACKAGE) -> str:
     parts = module.split(".")[1:]
     if not parts:
         return FACE
-    if parts == [PEOPLE]:
+    if parts == ["__main__"]:
         return PEOPLE
-    return parts[0] if (package / parts[0]).is_dir() else GROUND
+    is_room = (package / parts[0]).is_dir() and parts[0] not in GROUND_FOLDERS
+    return parts[0] if is_room else GROUND
 
 
-def arrows(found: Imports, package: Path = PACKAGE) -> Counter[tuple[str, str]]:
+def arrows(graph: Imports, package: Path = PACKAGE) -> Counter[tuple[str, str]]:
     """How many modules of one room import another room."""
     return Counter(
         (room(module, package), target)
-        for module, imported in found.items()
+        for module, imported in graph.items()
         for target in {room(name, package) for name in imported} - {room(module, package)}
     )
 
 
-def faults(found: Imports, rooms: Iterable[str] = ROOMS, package: Path = PACKAGE) -> list[str]:
+def faults(graph: Imports, rooms: Iterable[str] = ROOMS, package: Path = PACKAGE) -> list[str]:
     """Arrows upwards, rooms without a place, and a circle of modules, in words; empty: none."""
     order = [*rooms]
-    lost = sorted({room(module, package) for module in found} - {*order})
+    lost = sorted({room(module, package) for module in graph} - {*order})
     wrong = [f"{name} is not in ROOMS" for name in lost]
-    for (source, target), count in sorted(arrows(found, package).items()):
+    for (source, target), count in sorted(arrows(graph, package).items()):
         if {source, target} <= {*order} and order.index(target) > order.index(source):
             wrong.append(f"{source} imports {target}, which is above it ({count} modules)")
     try:
-        TopologicalSorter(found).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         wrong.append(f"modules import each other: {' <- '.join(error.args[1])}")
     return wrong
 
 
-def picture(found: Imports) -> str:
+def picture(graph: Imports) -> str:
     """The matrix as SVG, readable on a light and on a dark page."""
-    counts, rooms = arrows(found), [name for name in ROOMS if name in {*map(room, found)}]
-    modules = Counter(map(room, found))
+    counts, rooms = arrows(graph), [name for name in ROOMS if name in {*map(room, graph)}]
+    modules = Counter(map(room, graph))
     width, height = LEFT + CELL * len(rooms) + 20, TOP + CELL * len(rooms) + 20
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -140,11 +145,11 @@ def main() -> int:
     """Draw or check; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if something is off")
-    found = imports()
-    wrong = faults(found)
+    graph = imports()
+    wrong = faults(graph)
     for fault in wrong:
         print(fault, file=sys.stderr)
-    drawn = picture(found)
+    drawn = picture(graph)
     if not parser.parse_args().check:
         write_text(PICTURE, drawn)
     elif not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != drawn:

@@ -38,6 +38,7 @@ SMALL = (
     "probes.folds=3",
     "calibration.each=40",
     "calibration.permutations=99",
+    "interchange.tracks=2",
     "interventions.tracks=2",
     "interventions.candidates=1",
     "interventions.together=4",
@@ -73,7 +74,7 @@ class Run:
 
 RUNS = (
     Run("as usual", {}, ()),
-    Run("capped", CAPPED, ("interventions.rows=23",)),
+    Run("capped", CAPPED, ("interventions.rows=23", "interchange.rows=3")),
 )
 
 
@@ -98,7 +99,7 @@ def main() -> int:
 
 def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Popen[bytes]":
     """Lay a folder for a run and start its stages in a process of their own."""
-    from leitmotif.presets import use
+    from leitmotif.cli.presets import use
 
     shutil.copytree(ROOT / "presets", root / "presets")
     (root / "data" / "decisions").mkdir(parents=True)
@@ -163,7 +164,7 @@ def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
 
 def _outputs() -> dict[str, list[str]]:
     """Outs, metrics and plots of each stage of dvc.yaml, in its order."""
-    from leitmotif.yaml_files import parse_yaml
+    from leitmotif.files.yaml_files import parse_yaml
 
     stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     return {
@@ -179,8 +180,8 @@ def _outputs() -> dict[str, list[str]]:
 def _files(root: Path, outputs: Sequence[str]) -> Iterator[str]:
     for output in outputs:
         path = root / output
-        found = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (file.relative_to(root).as_posix() for file in found if file.is_file())
+        paths = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (file.relative_to(root).as_posix() for file in paths if file.is_file())
 
 
 def _differ(paths: Sequence[Path]) -> bool:

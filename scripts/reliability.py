@@ -91,7 +91,7 @@ def page(recorder: Recorder) -> str:
 def rows_of_page(text: str) -> list[Row]:
     """The rows that a page has."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [(one[0], one[1], one[2]) for one in cells[1:]]
+    return [(row[0], row[1], row[2]) for row in cells[1:]]
 
 
 def main() -> int:

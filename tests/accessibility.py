@@ -9,5 +9,5 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 def violations(page: Page) -> list[str]:
     """A line for each rule that the page breaks, with the elements that break it."""
-    found = Axe().run(page, options={"runOnly": RULES, "preload": False}).response["violations"]
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
+    violated = Axe().run(page, options={"runOnly": RULES, "preload": False}).response["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in violated]

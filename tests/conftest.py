@@ -6,15 +6,6 @@ from pathlib import Path
 # Before anything loads a native library, and for the programs that tests start: tests run side by
 # side in several processes, where more threads than processors would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Two processes that compile different types of one function at the same moment can leave a cache
-# that crashes every later one (scripts/compile.py): each has its own.
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR",
-    str(
-        Path(__file__).parents[1]
-        / f".pytest_cache/numba-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
-    ),
-)
 
 import shutil
 from collections.abc import Iterator
@@ -23,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from leitmotif.parallel import WORKERS
+from leitmotif.work.parallel import WORKERS
 
 # Tests change things in this process that another would not know of.
 os.environ[WORKERS] = "1"

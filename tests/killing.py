@@ -21,7 +21,7 @@ def counted(self, target):
         return replace(self, target)
 
 Path.replace = counted
-from leitmotif.stages import run
+from leitmotif.pipeline import run
 run(getattr(importlib.import_module(f"leitmotif.stages.{name}"), name))
 """
 

@@ -13,6 +13,8 @@ VALUES = (
     2**70,
     -1e308,
     1e-320,
+    float("nan"),
+    float("inf"),
     "",
     "x" * 5000,
     "\u2028\u0000\ud7ff",
@@ -23,7 +25,7 @@ VALUES = (
     [[[[]]]],
     {"a": {"b": [None]}},
 )
-"""What takes the place of a value; all of it is JSON."""
+"""What takes the place of a value; all of it is JSON, but for NaN and infinity."""
 
 
 def bytes_changed(content: bytes, chance: random.Random, *, before: int | None = None) -> bytes:

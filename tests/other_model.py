@@ -21,11 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.choice import Sites
-from leitmotif.musicgen.generate import Generation, Sampling, draw
-from leitmotif.musicgen.hooks import ActivationCache, Intervention, Tap, bind, require_sites
+from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.choice import Sites, require_sites
+from leitmotif.musicgen.generate import Generation
+from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.musicgen.sampling import Sampling, draw
+from leitmotif.musicgen.tap import Tap, bind
 
 BURST = 15
 """Token of the highest level."""
@@ -130,6 +133,18 @@ class OtherModel:
             return None, cache
         return self._in_frames(self._logits(hidden), codes.shape[2]), cache
 
+    def logits_from(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+    ) -> Tensor:
+        _unconditional(prompts)
+        hidden = self._blocks(residual, range(layer, self.num_layers), Tap())
+        return self._logits(hidden if steps is None else hidden[:, list(steps)])
+
     def generate(
         self,
         prompts: str | Sequence[str] | None = None,
@@ -214,16 +229,21 @@ class OtherModel:
         books = torch.arange(self.codebooks)[:, None]
         x = self._embedding[books, tokens].sum(1)
         x[:, :, 0] = torch.arange(steps)
+        layers = self.num_layers if stop_at_layer is None else stop_at_layer
+        return self._blocks(x, range(layers), tap), tap
+
+    def _blocks(self, x: Tensor, layers: range, tap: Tap) -> Tensor:
+        steps = x.shape[1]
         age = torch.arange(steps)[:, None] - torch.arange(steps)
         seen = (age >= 0) & (age < REACH)
-        for i in range(self.num_layers if stop_at_layer is None else stop_at_layer):
+        for i in layers:
             added = torch.tanh((seen / seen.sum(1, keepdim=True)).double() @ x @ self._values[i])
             if i == 0:
                 burst = (seen[None] * x[:, None, :, 1]).amax(-1)
                 added[:, :, 1] = burst - x[:, :, 1]
             x = x + tap(f"layers.{i}.self_attention", added)
             x = tap(f"layers.{i}.residual", x)
-        return x, tap
+        return x
 
 
 def _unconditional(prompts: object) -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from leitmotif.imports import modules_imported
+from leitmotif.files.imports import modules_imported
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "architecture.py"
 

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from scipy.stats import false_discovery_control
 
-from leitmotif.causal.effects import sign_flip_p
+from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
 from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.intervals import Interval
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
-from tests.tables.made import probe
+from tests.tables.made import exchanged, probe, ranked
 
 NEAR, FAR, FURTHER = [1.0, 3.0], [5.0, 7.0], [8.0, 9.0]
 
@@ -40,7 +41,7 @@ def elsewhere(p: float = 1.0, **changed: Any) -> ProbeRow:
 
 
 @pytest.mark.parametrize(
-    ("made", "found"),
+    ("made", "decodable"),
     [
         (cell(0.01, 0.1, 0.1), True),
         (cell(0.01, 0.1), True),
@@ -51,12 +52,12 @@ def elsewhere(p: float = 1.0, **changed: Any) -> ProbeRow:
     ],
 )
 def test_a_site_is_decodable_by_p_over_its_family_and_by_both_intervals(
-    made: ProbeRow, found: bool
+    made: ProbeRow, decodable: bool
 ) -> None:
     rows = [made, elsewhere()]
-    assert claims().decodable(rows) == ([made] if found else [])
-    assert (claims().foresight(rows) is made) is found
-    assert claims(minimum=1.0).foresight(rows) == (made if found else None)
+    assert claims().decodable(rows) == ([made] if decodable else [])
+    assert (claims().foresight(rows) is made) is decodable
+    assert claims(minimum=1.0).foresight(rows) == (made if decodable else None)
     assert claims(NEAR, FURTHER, minimum=6.0).foresight(rows) is None, "it is no claim's horizon"
 
 
@@ -83,10 +84,10 @@ def test_of_several_sites_the_one_that_shows_most_is_named() -> None:
 
 
 def test_the_claimed_horizon_is_the_nearest_that_is_far_enough() -> None:
-    found = claims(FURTHER, NEAR, FAR)
-    assert [horizon.name for horizon in found.horizons] == ["1-3s", "5-7s", "8-9s"]
-    assert found.claimed == Horizon("5-7s", 5, 7)
-    assert found.nearest == Horizon("1-3s", 1, 3)
+    rules = claims(FURTHER, NEAR, FAR)
+    assert [horizon.name for horizon in rules.horizons] == ["1-3s", "5-7s", "8-9s"]
+    assert rules.claimed == Horizon("5-7s", 5, 7)
+    assert rules.nearest == Horizon("1-3s", 1, 3)
     assert claims(FURTHER, FAR, minimum=7.0).claimed.name == "8-9s"
 
 
@@ -100,16 +101,16 @@ def test_so_many_permutations_suffice_and_fewer_do_not(
     sites: int, horizons: int, alpha: float
 ) -> None:
     far = [[5.0 + number, 6.0 + number] for number in range(horizons)]
-    found = claims(NEAR, *far, alpha=alpha)
-    needed, level = found.permutations_needed(sites=sites), found.level(sites * horizons)
+    rules = claims(NEAR, *far, alpha=alpha)
+    needed, level = rules.permutations_needed(sites=sites), rules.level(sites * horizons)
     assert 1 / (needed + 1) <= level * (1 + 1e-9)
     assert 1 / needed > level
 
 
 @given(st.integers(1, 200), st.sampled_from([0.001, 0.01, 0.05, 0.1]))
 def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> None:
-    found = claims(alpha=alpha)
-    needed, level = found.pieces_needed(tried=tried), found.level(tried)
+    rules = claims(alpha=alpha)
+    needed, level = rules.pieces_needed(tried=tried), rules.level(tried)
     assert 2.0 ** (1 - needed) <= level * (1 + 1e-9)
     assert 2.0 ** (2 - needed) > level
 
@@ -117,6 +118,69 @@ def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> No
 def test_the_smallest_p_of_unanimous_pieces_is_that_of_sign_flips() -> None:
     assert claims().pieces_needed(tried=9) == 9
     assert sign_flip_p(np.ones(9)) == 2.0**-8 <= 0.05 / 9 < sign_flip_p(np.ones(8))
+
+
+SURE, CHANCE = {"q": 0.01}, {"low": -0.1, "high": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("group", "decodable"),
+    [
+        ([SURE], True),
+        ([{"low": -0.9, "high": -0.1}], True),
+        ([SURE, SURE], True),
+        ([CHANCE], False),
+        ([SURE, CHANCE], False),
+        ([{"q": 0.06}], False),
+        ([SURE, {"q": 0.06}], False),
+        ([], False),
+    ],
+)
+def test_a_group_of_features_is_decodable_if_each_of_them_is(
+    group: list[dict[str, float]], decodable: bool
+) -> None:
+    assert claims().is_decodable([ranked(**changed) for changed in group]) is decodable
+
+
+def test_a_group_does_not_gain_by_its_size() -> None:
+    """Of features that tell nothing, an interval of 95 % passes once in 20; a group not oftener."""
+    drawn = np.random.default_rng(0).normal(size=(500, 10))
+    groups = [[ranked(low=x - 1.96, high=x + 1.96) for x in group] for group in drawn.tolist()]
+    alone = np.mean([claims().is_decodable(group[:1]) for group in groups])
+    together = np.mean([claims().is_decodable(group) for group in groups])
+    assert together <= alone <= 0.08
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=2, max_size=20), st.sampled_from([0.01, 0.05, 0.2, 0.5])
+)
+def test_the_level_of_choice_is_that_of_benjamini_and_hochberg(
+    thousandths: list[int], alpha: float
+) -> None:
+    p = np.array(thousandths) / 1000
+    chosen = [claims(alpha=alpha).is_chosen(q) for q in false_discovery_control(p)]
+    level = claims(alpha=alpha).level_of_choice(sum(chosen), tested=len(p))
+    assert chosen == (p <= level * (1 + 1e-9)).tolist()
+
+
+def test_the_distance_of_a_choice_is_a_share_of_the_level() -> None:
+    distances = [claims().distance_of_choice(q) for q in (0.04, 0.05, 0.06)]
+    assert distances == pytest.approx([0.2, 0.0, 0.2])
+
+
+def test_the_best_of_five_sites_passes_by_chance_about_as_often_as_the_level_allows() -> None:
+    """Each half of the pieces chooses the site at which the other half is measured (rule 4)."""
+    drawn = np.random.default_rng(0).normal(size=(1000, 5, 10))
+    passed = []
+    for experiment in drawn.tolist():
+        effects = {
+            f"site {number}": {f"piece {piece}": effect for piece, effect in enumerate(of_site)}
+            for number, of_site in enumerate(experiment)
+        }
+        apart = chosen_apart(effects)
+        measured = np.array([effects[site][piece] for piece, site in apart.items()])
+        passed.append(measured.mean() > 0 and sign_flip_p(measured) <= claims().level(1))
+    assert 0.04 < np.mean(passed) < 0.08
 
 
 def test_impossible_horizons_are_refused() -> None:
@@ -149,3 +213,35 @@ def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
     values["probes"]["minimum_seconds"] = 6.0
     with pytest.raises(ConfigError, match="no horizon may carry a claim"):
         parse_params(values)
+
+
+@pytest.mark.parametrize(
+    ("changed", "carried"),
+    [
+        ({}, True),
+        ({"over_control": interval(-0.1)}, False),
+        ({"over_control": None}, True),
+        ({"towards": interval(-0.1)}, False),
+        ({"away": None}, False),
+        ({"nats": interval(0.1)}, False),  # no p-value
+        ({"share": None}, False),
+        ({"share": IntervalRow(mean=0.09, low=0.05, high=0.12)}, False),
+        ({"after": 4.9}, False),
+        ({"donor": "control"}, False),
+        ({"window": "between", "until": 6.0}, False),
+        ({"slot": 1}, False),
+    ],
+)
+def test_a_site_carries_an_event_by_all_of_rule_6(changed: dict[str, Any], carried: bool) -> None:
+    row = exchanged(after=5.0).model_copy(update=changed)
+    assert claims().leads([row], model="planner") == ({row.site: 5.0} if carried else {})
+    assert claims().leads([row], model="reader") == {}
+
+
+def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_values() -> None:
+    rows = [exchanged(after=after) for after in (5.0, 6.0, 3.0)]
+    assert claims().leads(rows, model="planner") == {"layers.1.residual": 6.0}
+    barely = exchanged(nats=interval(0.1).model_copy(update={"p": 0.02}), after=5.0)
+    assert claims().leads([barely], model="planner") == {"layers.1.residual": 5.0}
+    others = [exchanged(site=f"layers.{n}.residual", after=5.0, share=0.0) for n in range(2, 5)]
+    assert claims().leads([barely, *others], model="planner") == {}

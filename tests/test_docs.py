@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leitmotif.results import as_lines, read_results
+from leitmotif.cli.results import as_lines, read_results
 from leitmotif.sites import TRANSFORMER_LENS, canonical_site
 
 ROOT = Path(__file__).parents[1]
@@ -75,17 +75,17 @@ def site_rows(page: str) -> list[list[str]]:
     "module",
     [
         "causal.verdict",
-        "corpus.organism.pieces",
-        "probe.effects",
-        "probe.nested",
-        "recurrence.propose",
+        "notebook.pieces",
+        "probe.estimators.effects",
+        "probe.estimators.nested",
+        "notebook.proposals",
     ],
 )
 def test_examples_in_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    found = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
-    assert found.attempted > 0
-    assert found.failed == 0
+    results = doctest.testmod(importlib.import_module(f"leitmotif.{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_the_summary_in_the_readme_is_that_of_the_metrics() -> None:

@@ -16,9 +16,9 @@ def bare(tmp_path: Path) -> Path:
     shutil.copy(SCRIPT, tmp_path / "scripts" / "environment")
     (tmp_path / "bin").mkdir()
     for tool in ("bash", "dirname"):
-        found = shutil.which(tool)
-        assert found is not None
-        (tmp_path / "bin" / tool).symlink_to(found)
+        path = shutil.which(tool)
+        assert path is not None
+        (tmp_path / "bin" / tool).symlink_to(path)
     return tmp_path
 
 

@@ -14,15 +14,15 @@ import torch
 
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import row_of
-from leitmotif.causal.measures import ListeningSettings
-from leitmotif.causal.pieces import Pieces, composed_pieces
-from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import ContinuationSettings
-from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.targets import Coordinates, WholeSite
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.log import row_of
+from leitmotif.causal.experiment.measures import ListeningSettings
+from leitmotif.causal.experiment.pieces import Pieces, composed_pieces
+from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
+from leitmotif.causal.experiment.runner import ContinuationSettings
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.causal.experiment.targets import Coordinates, WholeSite
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.claims import Horizon
 from leitmotif.config import ActivationsParams, JudgeParams, ModelParams
 from leitmotif.corpus.organism.composer import compose, render, sounds, truth
@@ -31,25 +31,25 @@ from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.frames import Timing
 from leitmotif.intervals import Interval
-from leitmotif.musicgen.hooks import Intervention
-from leitmotif.parallel import WORKERS
-from leitmotif.probe.controls import LocalEnergy, Position
-from leitmotif.probe.experiment import ProbeSettings, probe_sites
-from leitmotif.probe.past import FeatureReading, check_past
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.store import ActivationStore, verify
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.cache import WorkCache
-from leitmotif.store.codes import CachedCodec
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.probe.estimators.experiment import ProbeSettings, probe_sites
+from leitmotif.probe.inputs.controls import LocalEnergy, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, gather, read_sounds
+from leitmotif.probe.study.past import FeatureReading, check_past
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.store.cache.codes import CachedCodec
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.profile import context_profile
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
+from leitmotif.timing.frames import Timing
+from leitmotif.work.parallel import WORKERS
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.other_model import other_model
 
@@ -219,10 +219,10 @@ def test_a_probe_finds_what_the_model_carries(rows: Rows, store: ActivationStore
     settings = ControlSettings([Position(), LocalEnergy()], knots=2, interactions=0)
     probing = ProbeSettings(folds=3, permutations=99, shifts=9, alpha=0.05, seeds=1, seed=0)
     carried = rows.features(store, "layers.0.residual")[:, 1:2]
-    found = probe_sites({"burst": carried}, [sample], settings, probing)["burst"]["3-5s"]
-    assert isinstance(found.partial_r2, Interval)
-    assert found.partial_r2.low > 0.2
-    assert found.p <= 0.05
+    fit = probe_sites({"burst": carried}, [sample], settings, probing)["burst"]["3-5s"]
+    assert isinstance(fit.partial_r2, Interval)
+    assert fit.partial_r2.low > 0.2
+    assert fit.p <= 0.05
 
 
 def test_rows_of_another_rate_are_refused(rows: Rows, store: ActivationStore) -> None:
@@ -261,25 +261,29 @@ def pieces(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pieces:
                 windows=[Window(start_frame=0, frames=frames)],
             )
         )
-    return composed_pieces(other_model(), rows, root, Twins(world, truths))
+    return composed_pieces(other_model(), rows, root, Twins(world, truths), horizon=3.0)
 
 
 def test_composed_pieces_have_the_models_steps_and_samples(pieces: Pieces) -> None:
     """A bar is 0.64 s: 16 frames of 960 samples."""
+    onsets = []
     for piece in pieces.pieces:
+        onset = piece.prefix.windows["slot"].start
+        onsets.append(onset)
         assert piece.prefix.codes.shape == (12, 32)
         assert {codes.shape for codes in piece.prefix.sources.values()} == {(12, 32)}
-        assert piece.windows == {
-            "cue": range(17, 34),  # with the second step that the later codebooks take
-            "gap": range(34, 160),
-            "slot": range(160, 176),
+        # The cue is read with the second step that the later codebooks take.
+        assert piece.prefix.windows == {
+            "ahead": range(34, onset - 75),
+            "slot": range(onset, onset + 16),
         }
         assert piece.heard is not None
-        start = 8 * 16 * 960
+        start = (onset - 32) * 960
         assert piece.heard.start_sample == start - round(0.32 * 24_000)
         assert piece.heard.start_sample + piece.heard.samples == start + 16 * 960
         for codes in piece.prefix.sources.values():
             assert torch.equal(codes[:, :15], piece.prefix.codes[:, :15])  # before the cue
+    assert set(onsets) <= {160, 192}
 
 
 def test_a_prefix_is_cut_at_the_models_rate(corpus: Path, tracks: list[ManifestTrack]) -> None:
@@ -289,6 +293,7 @@ def test_a_prefix_is_cut_at_the_models_rate(corpus: Path, tracks: list[ManifestT
     assert int(prefix.codes[0, 0]) == 15  # the burst at 2 s
 
 
+@pytest.mark.slow
 def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,11 +334,11 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     measured = list(sweep.run(prefixes, given))
     by_kind = {clip.clip.condition: clip for clip in measured if clip.clip.prefix is prefixes[0]}
     baseline, other, same, patched, scaled, _ = by_kind.values()
-    for one in measured:
-        assert one.excluded is None
-        assert one.clip.codes.shape == (12, 50 + 50)
-        if one.samples is not None:
-            assert len(one.samples) == 100 * 960
+    for made in measured:
+        assert made.excluded is None
+        assert made.clip.codes.shape == (12, 50 + 50)
+        if made.samples is not None:
+            assert len(made.samples) == 100 * 960
     assert same.tokens_sha256 == baseline.tokens_sha256
     assert same.metrics.log_likelihood == 0
     # The last block's residual decides the tokens: patched at all steps, it is the other run's.

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from leitmotif.cli.dependencies import MARK, derived_dependencies, with_dependencies
 from leitmotif.config import Params, load_params
-from leitmotif.dependencies import MARK, derived_dependencies, with_dependencies
-from leitmotif.yaml_files import parse_yaml
+from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = (ROOT / "dvc.yaml").read_text(encoding="utf-8")

@@ -87,16 +87,18 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
 
 
 def test_rows_are_of_stages_on_both_sides_and_the_sum_has_all() -> None:
-    one, other = Cost(2.0, 3.0, 100.0), Cost(4.0, 3.0, 300.0)
+    first, other = Cost(2.0, 3.0, 100.0), Cost(4.0, 3.0, 300.0)
     rows = compared(
-        {"corpus": one, "new": one, NOTHING_TO_DO: one},
+        {"corpus": first, "new": first, NOTHING_TO_DO: first},
         {"corpus": other, "gone": other, NOTHING_TO_DO: other},
         peer_name="revision x",
     )
-    found = {(row["case"], row["unit"]): (row["ours"], row["peer"], row["ratio"]) for row in rows}
-    assert found["corpus", "s"] == (2.0, 4.0, 2.0)
-    assert found["corpus", "MB"] == (100.0, 300.0, 3.0)
-    assert found["all stages", "s"] == (4.0, 8.0, 2.0)
-    assert found["all stages", "MB"] == (100.0, 300.0, 3.0)
-    assert found[NOTHING_TO_DO, "s"] == (2.0, 4.0, 2.0)
-    assert {case for case, _ in found} == {"corpus", NOTHING_TO_DO, "all stages"}
+    measures = {
+        (row["case"], row["unit"]): (row["ours"], row["peer"], row["ratio"]) for row in rows
+    }
+    assert measures["corpus", "s"] == (2.0, 4.0, 2.0)
+    assert measures["corpus", "MB"] == (100.0, 300.0, 3.0)
+    assert measures["all stages", "s"] == (4.0, 8.0, 2.0)
+    assert measures["all stages", "MB"] == (100.0, 300.0, 3.0)
+    assert measures[NOTHING_TO_DO, "s"] == (2.0, 4.0, 2.0)
+    assert {case for case, _ in measures} == {"corpus", NOTHING_TO_DO, "all stages"}

@@ -18,7 +18,10 @@ COLOURS = {
 def plots() -> list[tuple[str, dict[str, Any]]]:
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     return [
-        item for stage in stages.values() for one in stage.get("plots", []) for item in one.items()
+        item
+        for stage in stages.values()
+        for plot in stage.get("plots", [])
+        for item in plot.items()
     ]
 
 
@@ -32,9 +35,9 @@ def template(name: str) -> dict[str, Any]:
 def inside(value: Any) -> list[dict[str, Any]]:
     """Every object of a specification."""
     if isinstance(value, list):
-        return [found for one in value for found in inside(one)]
+        return [nested for item in value for nested in inside(item)]
     if isinstance(value, dict):
-        return [value, *(found for one in value.values() for found in inside(one))]
+        return [value, *(nested for item in value.values() for nested in inside(item))]
     return []
 
 
@@ -44,8 +47,8 @@ def test_every_field_of_a_template_is_a_column(path: str, settings: dict[str, An
         columns = set(next(csv.reader(file)))
     assert {settings["x"], settings["y"]} <= columns
     objects = inside(template(settings["template"]))
-    made = {one["as"] for one in objects if "as" in one}
-    fields = {one["field"] for one in objects if "field" in one}
+    made = {item["as"] for item in objects if "as" in item}
+    fields = {item["field"] for item in objects if "field" in item}
     given = {"<DVC_METRIC_X>", "<DVC_METRIC_Y>", "rev"}
     assert fields - made - given <= columns
     assert "rev" in fields
@@ -54,9 +57,9 @@ def test_every_field_of_a_template_is_a_column(path: str, settings: dict[str, An
 @pytest.mark.parametrize("name", sorted({settings["template"] for _, settings in PLOTS}))
 def test_colours_can_be_told_apart(name: str) -> None:
     scales = [
-        one["color"]["scale"]
-        for one in inside(template(name))
-        if one.get("color", {}).get("type") == "nominal"
+        item["color"]["scale"]
+        for item in inside(template(name))
+        if item.get("color", {}).get("type") == "nominal"
     ]
     assert all(set(scale["range"]) <= COLOURS for scale in scales)
 

@@ -35,8 +35,8 @@ def test_the_estimate_stands_before_its_resamples() -> None:
 
 
 def test_resamples_without_an_estimate_are_left_out() -> None:
-    found = interval_of(2.0, np.r_[np.nan, np.arange(101.0)], tracks=100_000)
-    assert (found.mean, found.low, found.high) == pytest.approx((2.0, 2.5, 97.5), abs=0.01)
+    bounds = interval_of(2.0, np.r_[np.nan, np.arange(101.0)], tracks=100_000)
+    assert (bounds.mean, bounds.low, bounds.high) == pytest.approx((2.0, 2.5, 97.5), abs=0.01)
 
 
 def test_of_few_tracks_the_percentiles_lie_further_out() -> None:
@@ -50,8 +50,8 @@ def test_of_few_tracks_the_percentiles_lie_further_out() -> None:
 def test_the_percentiles_are_those_of_students_t(tracks: int) -> None:
     values = np.linspace(0, 1, 10_001)
     tail = norm.sf(student.ppf(0.975, tracks - 1) * np.sqrt(tracks / (tracks - 1)))
-    found = interval_of(0.5, values, tracks=tracks)
-    assert (found.low, found.high) == pytest.approx((tail, 1 - tail), abs=1e-12)
+    bounds = interval_of(0.5, values, tracks=tracks)
+    assert (bounds.low, bounds.high) == pytest.approx((tail, 1 - tail), abs=1e-12)
 
 
 @pytest.mark.parametrize("tracks", [8, 16, 40])
@@ -61,8 +61,8 @@ def test_a_mean_of_few_tracks_is_held_as_often_as_is_said(tracks: int) -> None:
     held = 0
     for _ in range(1000):
         values = random.normal(size=tracks)
-        found = interval_of(values.mean(), weights @ values / tracks, tracks=tracks)
-        held += found.low <= 0 <= found.high
+        bounds = interval_of(values.mean(), weights @ values / tracks, tracks=tracks)
+        held += bounds.low <= 0 <= bounds.high
     assert 0.93 < held / 1000 < 0.975
 
 
@@ -81,10 +81,10 @@ def held(up: float, down: float, tracks: int, interval: Callable[[Array], Interv
                 [ups, downs, tracks - ups - downs], tracks, [up, down, 1 - up - down]
             )
             if chance > 1e-7:
-                found = interval(
+                bounds = interval(
                     np.repeat([100.0, -100.0, 0.0], [ups, downs, tracks - ups - downs])
                 )
-                total += chance * (found.low - 1e-9 <= 100 * (up - down) <= found.high + 1e-9)
+                total += chance * (bounds.low - 1e-9 <= 100 * (up - down) <= bounds.high + 1e-9)
     return total
 
 
@@ -121,9 +121,9 @@ def test_percentiles_of_means_would_not_hold_it() -> None:
 def test_of_a_rate_it_is_jeffreys_interval() -> None:
     for ones in (3, 10, 16):
         rate = np.repeat([1.0, 0.0], [ones, 20 - ones])
-        found = bounded_mean(rate, (0.0, 1.0))
+        bounds = bounded_mean(rate, (0.0, 1.0))
         expected = beta.ppf([0.025, 0.975], ones + 0.5, 20 - ones + 0.5)
-        assert [found.low, found.high] == pytest.approx(expected, abs=0.015)
+        assert [bounds.low, bounds.high] == pytest.approx(expected, abs=0.015)
 
 
 @given(
@@ -134,10 +134,10 @@ def test_a_bounded_interval_holds_its_mean_and_turns_with_its_values(
     values: list[float], shift: int
 ) -> None:
     column = np.array(values)
-    found = bounded_mean(column, LIMITS, seed=shift)
-    assert -100 <= found.low <= found.mean <= found.high <= 100
-    assert found.low < found.high
+    bounds = bounded_mean(column, LIMITS, seed=shift)
+    assert -100 <= bounds.low <= bounds.mean <= bounds.high <= 100
+    assert bounds.low < bounds.high
     rate = bounded_mean((column + 100) / 200, (0.0, 1.0), seed=shift)
     assert [rate.low, rate.high] == pytest.approx(
-        [(v + 100) / 200 for v in (found.low, found.high)]
+        [(v + 100) / 200 for v in (bounds.low, bounds.high)]
     )

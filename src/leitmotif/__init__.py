@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leitmotif.audio.decode import load_audio
-    from leitmotif.corpus.organism.pieces import compose
-    from leitmotif.judge import Clap, Tagger
+    from leitmotif.judge.models import Clap, Tagger
     from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
-    from leitmotif.probe.effects import PartialEffects
-    from leitmotif.probe.expansion import expand
-    from leitmotif.probe.naive import NaiveCorrelation
-    from leitmotif.probe.nested import NestedRidge
-    from leitmotif.recurrence.propose import propose
-    from leitmotif.sae import SparseAutoencoder, load_sae
-    from leitmotif.store import ActivationStore
+    from leitmotif.notebook.pieces import compose
+    from leitmotif.notebook.proposals import propose
+    from leitmotif.probe.estimators.effects import PartialEffects
+    from leitmotif.probe.estimators.expansion import expand
+    from leitmotif.probe.estimators.naive import NaiveCorrelation
+    from leitmotif.probe.estimators.nested import NestedRidge
+    from leitmotif.sae.autoencoder import SparseAutoencoder, load_sae
+    from leitmotif.store.reading import ActivationStore
 
 __version__ = "0.1.0"
 
@@ -47,16 +47,16 @@ __all__ = [
 
 _MODULES = {
     "audio.decode": ("load_audio",),
-    "corpus.organism.pieces": ("compose",),
-    "judge": ("Clap", "Tagger"),
+    "notebook.pieces": ("compose",),
+    "judge.models": ("Clap", "Tagger"),
     "musicgen": ("GREEDY", "ActivationCache", "HookedMusicGen", "Intervention", "Sampling"),
-    "probe.effects": ("PartialEffects",),
-    "probe.expansion": ("expand",),
-    "probe.naive": ("NaiveCorrelation",),
-    "probe.nested": ("NestedRidge",),
-    "recurrence.propose": ("propose",),
-    "sae": ("SparseAutoencoder", "load_sae"),
-    "store": ("ActivationStore",),
+    "probe.estimators.effects": ("PartialEffects",),
+    "probe.estimators.expansion": ("expand",),
+    "probe.estimators.naive": ("NaiveCorrelation",),
+    "probe.estimators.nested": ("NestedRidge",),
+    "notebook.proposals": ("propose",),
+    "sae.autoencoder": ("SparseAutoencoder", "load_sae"),
+    "store.reading": ("ActivationStore",),
 }
 """Where the names are, below this package."""
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

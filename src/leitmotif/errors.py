@@ -35,6 +35,15 @@ class LeitmotifError(Exception):
         return _rebuilt, (type(self), self.args), state
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which takes an s unless there is one.
+
+    >>> counted(1, "track"), counted(0, "track")
+    ('1 track', '0 tracks')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _rebuilt(kind: type[LeitmotifError], args: tuple[Any, ...]) -> LeitmotifError:
     error = kind.__new__(kind)
     error.args = args
@@ -73,6 +82,10 @@ class StoreError(LeitmotifError):
     """A stored file is missing, damaged, belongs to other inputs, or finds no room."""
 
 
+class FullDiskError(StoreError):
+    """A file was not written because the disk is full."""
+
+
 class ReviewError(LeitmotifError):
     """A decision, its log, or an item of the review queue is not what it should be."""
 
@@ -86,6 +99,10 @@ class ProbeError(LeitmotifError, ValueError):
 
 class StageError(LeitmotifError):
     """A pipeline stage stops: too many failures, or an input from an earlier stage is missing."""
+
+
+class WorkerError(LeitmotifError):
+    """A process that took part in the work was ended from outside, by the system perhaps."""
 
 
 class TargetError(LeitmotifError):

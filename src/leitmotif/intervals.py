@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit  # scipy.stats takes each process half a second to import
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 
 Array = NDArray[np.float64]
 
@@ -23,14 +23,15 @@ class Interval:
 
 
 def track_weights(tracks: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """How often each track is drawn in each resample: [resamples, tracks].
+    """How often each track is drawn in each resample of a bootstrap: [resamples, tracks].
 
-    Raises LeitmotifError for less than one track or resample.
+    A resample draws ``tracks`` tracks with replacement. Raises LeitmotifError for less than one
+    track or resample.
     """
     if tracks < 1 or resamples < 1:
         raise LeitmotifError(
             "nothing to resample",
-            found=f"{tracks} tracks, {resamples} resamples",
+            found=f"{counted(tracks, 'track')}, {counted(resamples, 'resample')}",
             expected="at least one of each",
         )
     random = np.random.default_rng(seed)
@@ -44,14 +45,20 @@ def with_estimate(weights: Array) -> Array:
 
 
 def interval_of(estimate: float, resampled: Array, *, tracks: int) -> Interval:
-    """Percentile interval of an estimate over ``tracks`` tracks, widened for their number.
+    """95 % percentile interval of an estimate over tracks, widened for their number.
 
     A resample varies less than a new sample would, as it takes the spread of the few tracks for
     that of all. The percentiles are therefore those of Student's t times √(n / (n - 1)) (Hesterberg
     2015, "expanded percentile interval"): 1.2 and 98.8 of 16 tracks, 2.3 and 97.7 of 100. Of normal
-    values of 16 tracks it held the truth in 95.7 % of samples, 2.5 and 97.5 in 92.9 %. Resamples in
-    which the estimate does not exist (NaN) are left out. Raises LeitmotifError for an estimate that
-    is NaN or infinite, and where no resample has one.
+    values of 16 tracks it held the truth in 95.7 % of samples, 2.5 and 97.5 in 92.9 %.
+
+    Parameters
+    ----------
+    estimate : of all tracks.
+    resampled : the estimate in each resample [resamples]; NaN where it does not exist.
+    tracks : number of tracks, n.
+
+    Raises LeitmotifError for an estimate that is NaN or infinite, and where no resample has one.
     """
     if not np.isfinite(estimate) or np.isnan(resampled).all():
         raise LeitmotifError(
@@ -68,13 +75,20 @@ def interval_of(estimate: float, resampled: Array, *, tracks: int) -> Interval:
 
 
 def bounded_mean(values: Array, limits: tuple[float, float], *, seed: int = 0) -> Interval:
-    """Mean over tracks [n] of a measure that cannot leave ``limits``, by a Bayesian bootstrap.
+    """Mean with 95 % interval of a measure that cannot leave limits, by a Bayesian bootstrap.
 
     A resample weighs the tracks by a Dirichlet distribution (Rubin 1981), and with them half a
     track at either limit. Of a rate, with 0 or 1 in each track, this is Jeffreys' interval (Brown,
     Cai & DasGupta 2001). Without the halves, tracks that agree would be given an interval of no
     width: if a change of 100 points happens in 95 of 100 tracks, the percentiles of resampled means
     of 16 tracks hold the truth in 55 % of samples, this interval in 96 %. It holds the mean itself.
+
+    Parameters
+    ----------
+    values : of each track [n].
+    limits : least and largest value that the measure can have.
+    seed : of the resamples.
+
     Raises LeitmotifError for values that are not finite or not within the limits.
     """
     least, most = limits

@@ -124,8 +124,9 @@ def summarised(sites: Iterable[str]) -> str:
         _, layer, kind = site.split(".", 2)
         layers.setdefault(kind, []).append(int(layer))
     ranges: dict[tuple[int, ...], list[str]] = {}
-    for kind, found in layers.items():
-        ranges.setdefault(tuple(found), []).append(f"layers.N.{kind}")
+    for kind, numbers in layers.items():
+        ranges.setdefault(tuple(numbers), []).append(f"layers.N.{kind}")
     return "; ".join(
-        f"{', '.join(names)} with N of {found[0]}..{found[-1]}" for found, names in ranges.items()
+        f"{', '.join(names)} with N of {numbers[0]}..{numbers[-1]}"
+        for numbers, names in ranges.items()
     )

@@ -12,7 +12,7 @@ SECONDS = 2
 
 def tone(rate: int = RATE, channels: int = 1, seconds: float = SECONDS) -> np.ndarray:
     times = np.arange(round(rate * seconds)) / rate
-    voices = [0.3 * np.sin(2 * np.pi * 330 * (one + 1) * times) for one in range(channels)]
+    voices = [0.3 * np.sin(2 * np.pi * 330 * (channel + 1) * times) for channel in range(channels)]
     return np.stack(voices, axis=1).astype(np.float32)
 
 

@@ -35,8 +35,8 @@ def test_cutoff_of_low_passed_noise_is_within_three_percent(
     rate: int, fraction: float, level: float
 ) -> None:
     cutoff = fraction * rate / 2
-    found = cutoff_frequency(low_passed_noise(cutoff, rate, level), rate)
-    assert found == pytest.approx(cutoff, rel=0.03)
+    measured = cutoff_frequency(low_passed_noise(cutoff, rate, level), rate)
+    assert measured == pytest.approx(cutoff, rel=0.03)
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
@@ -45,23 +45,23 @@ def test_cutoff_survives_encoding(tmp_path: Path, extension: str, cutoff: float)
     path = tmp_path / f"a.{extension}"
     soundfile.write(path, low_passed_noise(cutoff, 44_100), 44_100)
     recording = read_recording(path)
-    found = cutoff_frequency(recording.samples[:, 0], recording.sample_rate)
-    assert found == pytest.approx(cutoff, rel=0.03)
+    measured = cutoff_frequency(recording.samples[:, 0], recording.sample_rate)
+    assert measured == pytest.approx(cutoff, rel=0.03)
 
 
 def test_the_mp3_encoders_own_low_pass_is_found(tmp_path: Path) -> None:
     """At a low bit rate LAME cuts white noise far below half the sample rate; FLAC does not."""
     white = 0.1 * np.random.default_rng(0).standard_normal(3 * 44_100)
-    found = {}
+    cutoffs = {}
     for name, options in {
         "a.flac": {},
         "a.mp3": {"compression_level": 0.9, "bitrate_mode": "CONSTANT"},
     }.items():
         soundfile.write(tmp_path / name, white, 44_100, **options)
         recording = read_recording(tmp_path / name)
-        found[name] = cutoff_frequency(recording.samples[:, 0], recording.sample_rate)
-    assert found["a.flac"] == 22_050
-    assert 5_000 < found["a.mp3"] < 18_000
+        cutoffs[name] = cutoff_frequency(recording.samples[:, 0], recording.sample_rate)
+    assert cutoffs["a.flac"] == 22_050
+    assert 5_000 < cutoffs["a.mp3"] < 18_000
 
 
 def test_music_without_a_cliff_has_no_cutoff() -> None:

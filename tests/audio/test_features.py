@@ -79,15 +79,15 @@ def test_onset_strength_peaks_where_the_sound_begins(frame: int, offset: int) ->
 def test_no_frame_hears_more_of_the_future_than_is_documented() -> None:
     """A change at 3 s: energy is the same until then, onset and chroma until their reach before."""
     past, frames, reach = note(48, 3), 150, int(0.8 * 50) + 1
-    one = extract_features(np.concatenate([past, note(55, 3)]))
+    features = extract_features(np.concatenate([past, note(55, 3)]))
     other = extract_features(np.concatenate([past, np.zeros(3 * SAMPLE_RATE, np.float32)]))
-    np.testing.assert_array_equal(one.energy[:frames], other.energy[:frames])
-    np.testing.assert_array_equal(one.onset[: frames - 2], other.onset[: frames - 2])
-    assert not np.array_equal(one.onset[: frames + 2], other.onset[: frames + 2])
-    assert one.tuning_cents == pytest.approx(other.tuning_cents, abs=2)
+    np.testing.assert_array_equal(features.energy[:frames], other.energy[:frames])
+    np.testing.assert_array_equal(features.onset[: frames - 2], other.onset[: frames - 2])
+    assert not np.array_equal(features.onset[: frames + 2], other.onset[: frames + 2])
+    assert features.tuning_cents == pytest.approx(other.tuning_cents, abs=2)
     until = slice(frames - reach)
-    np.testing.assert_allclose(one.chroma[:, until], other.chroma[:, until], atol=0.03)
-    assert np.abs(one.chroma - other.chroma)[:, frames - 5 : frames].max() > 0.1
+    np.testing.assert_allclose(features.chroma[:, until], other.chroma[:, until], atol=0.03)
+    assert np.abs(features.chroma - other.chroma)[:, frames - 5 : frames].max() > 0.1
 
 
 def test_two_runs_agree_to_the_bit() -> None:

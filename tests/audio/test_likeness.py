@@ -8,8 +8,8 @@ import soundfile
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
 from leitmotif.audio.likeness import near_duplicates
-from leitmotif.corpus.organism.pieces import compose
 from leitmotif.corpus.organism.shard import encode_mp3
+from leitmotif.notebook.pieces import compose
 
 
 def chroma(samples: np.ndarray) -> np.ndarray:
@@ -25,9 +25,9 @@ def test_other_encodings_of_a_take_are_found_and_other_pieces_are_not(tmp_path: 
     for name in ("a.mp3", "a.ogg"):
         tracks[name] = chroma(load_audio(tmp_path / name, sample_rate=SAMPLE_RATE).samples)
     tracks["late"] = chroma(late)
-    found = {(pair.track_id, pair.other) for pair in near_duplicates(tracks)}
+    similar = {(pair.track_id, pair.other) for pair in near_duplicates(tracks)}
     copies = ["piece_0", "a.mp3", "a.ogg", "late"]
-    assert found == {
+    assert similar == {
         (later, earlier) for index, later in enumerate(copies) for earlier in copies[:index]
     }
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leitmotif.audio import decode
 from leitmotif.audio.decode import load_audio, read_recording
-from leitmotif.audio.survey import survey
+from leitmotif.corpus.sources.decoding import decode_whole
 from leitmotif.errors import AudioError, LeitmotifError
 
 TONE = made.tone()
@@ -36,7 +36,7 @@ def outcome_of(content: bytes, folder: Path, name: str = "a.bin") -> tuple[int |
         recording = read_recording(path)
     except AudioError as error:
         return None, error.reason if name in error.what else "the file is not named"
-    assert survey(path).seconds == len(recording.samples) / recording.sample_rate
+    assert decode_whole(path).seconds == len(recording.samples) / recording.sample_rate
     return len(recording.samples), recording.remark and recording.remark.reason
 
 
@@ -72,6 +72,7 @@ REFUSED = [
     pytest.param(made.flac_total(FLAC, 2**32 - 16), "truncated", id="FLAC that promises 2^32 - 16"),
     pytest.param(made.flac_total(FLAC, 2 * SAMPLES), "truncated", id="FLAC with less than it says"),
     pytest.param(FLAC[: len(FLAC) // 2], "truncated", id="half a FLAC"),
+    pytest.param(FLAC + FLAC, "chained", id="two FLAC in a row"),
     pytest.param(made.flac_total(FLAC, 0)[:-500], "truncated", id="cut FLAC of unknown length"),
     pytest.param(WAV[: len(WAV) // 2], "truncated", id="half a WAV"),
     pytest.param(made.wav_data_size(WAV, len(WAV)), "truncated", id="WAV with less than it says"),
@@ -132,7 +133,7 @@ def test_a_recording_beyond_the_limit_is_named_and_its_sections_are_read(
     assert caught.value.reason == "too_long"
     section = load_audio(tmp_path / "long.wav", sample_rate=made.RATE, start_seconds=7, seconds=1)
     assert section.seconds == 1
-    assert survey(tmp_path / "long.wav").seconds == 10
+    assert decode_whole(tmp_path / "long.wav").seconds == 10
 
 
 @fault("no memory left while decoding", "the reason memory")
@@ -211,6 +212,6 @@ def test_a_recording_is_whole_or_named(
     folder = tmp_path_factory.mktemp("recordings")
     assert outcome_of(content, folder) == (len(wave), None)
     if cut is not None:
-        found, reason = outcome_of(content[: int(len(content) * cut)], folder)
-        assert found is None
+        usable, reason = outcome_of(content[: int(len(content) * cut)], folder)
+        assert usable is None
         assert reason in ("truncated", "undecodable")

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.corpus.organism.composer import compose, render, sounds, truth
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.causal.approaches import APPROACHES, AtSite, EncodedFeatures, Found
-from leitmotif.causal.search import FeatureSearch
+from leitmotif.causal.approaches.kinds import APPROACHES, AtSite, EncodedFeatures, FeatureChoice
+from leitmotif.causal.approaches.search import FeatureSearch
 from leitmotif.claims import Claims
-from leitmotif.frames import Timing
-from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import ProbeSettings
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Context, Rows
+from leitmotif.probe.estimators.experiment import ProbeSettings
+from leitmotif.probe.inputs.controls import ControlTable, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Context, Rows
+from leitmotif.timing.frames import Timing
 from tests.probe.made import made
 
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
@@ -62,31 +62,31 @@ def search(planted: float, *, tracks: int = 32, d: int = 6, alpha: float = 0.05)
     )
 
 
-def found(name: str, search: FeatureSearch) -> Found:
+def found(name: str, search: FeatureSearch) -> FeatureChoice:
     result = search(APPROACHES[name], NOWHERE)
     assert result is not None
     return result
 
 
-def own(one: Found) -> AtSite:
-    return one.sites[one.site]
+def own(choice: FeatureChoice) -> AtSite:
+    return choice.sites[choice.site]
 
 
 def test_the_whole_pipeline_finds_what_is_planted_and_holds_its_figure_out() -> None:
-    one = found("aligned", search(3.0, tracks=80))
-    assert one.site == SITES[1]
-    assert own(one).chosen[0].feature == 0
-    assert own(one).partial_r2 is not None
-    assert own(one).partial_r2.low > 0.1
-    assert own(one).r2 == own(one).partial_r2.mean
+    choice = found("aligned", search(3.0, tracks=80))
+    assert choice.site == SITES[1]
+    assert own(choice).chosen[0].feature == 0
+    assert own(choice).partial_r2 is not None
+    assert own(choice).partial_r2.low > 0.1
+    assert own(choice).r2 == own(choice).partial_r2.mean
 
 
 def test_the_local_approach_chooses_by_the_nearest_horizon() -> None:
-    one = found("local", search(3.0))
-    assert one.site == SITES[0]
-    assert own(one).chosen[0].feature == 0
-    assert own(one).partial_r2 is not None
-    assert own(one).partial_r2.low < 0.05, (
+    choice = found("local", search(3.0))
+    assert choice.site == SITES[0]
+    assert own(choice).chosen[0].feature == 0
+    assert own(choice).partial_r2 is not None
+    assert own(choice).partial_r2.low < 0.05, (
         "it is measured on the horizon of which the claim is made"
     )
 
@@ -97,9 +97,9 @@ def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one
     naive, aligned = found("naive", flattering), found("aligned", flattering)
     assert own(naive).r2 is not None
     assert own(naive).r2 > 0.02
-    for one in (naive, aligned):
-        assert own(one).partial_r2 is not None
-        assert own(one).partial_r2.low < 0.01
+    for choice in (naive, aligned):
+        assert own(choice).partial_r2 is not None
+        assert own(choice).partial_r2.low < 0.01
     assert own(aligned).r2 is not None
     assert own(aligned).r2 < own(naive).r2
 
@@ -109,13 +109,13 @@ def test_an_approach_that_finds_nothing_says_so() -> None:
 
 
 def test_too_few_tracks_to_be_halved_have_no_held_out_figure() -> None:
-    one = found("aligned", search(3.0, tracks=20))
-    assert own(one).partial_r2 is None
-    assert own(one).r2 is None
+    choice = found("aligned", search(3.0, tracks=20))
+    assert own(choice).partial_r2 is None
+    assert own(choice).r2 is None
 
 
 @pytest.mark.parametrize("name", ["naive", "aligned"])
 def test_no_more_features_are_taken_of_a_site_than_asked_for(name: str) -> None:
-    one = found(name, search(3.0, alpha=1.0))
-    assert {len(at.chosen) for at in one.sites.values()} == {3}
-    assert all(chosen.site == site for site, at in one.sites.items() for chosen in at.chosen)
+    choice = found(name, search(3.0, alpha=1.0))
+    assert {len(at.chosen) for at in choice.sites.values()} == {3}
+    assert all(chosen.site == site for site, at in choice.sites.items() for chosen in at.chosen)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.effects import (
+from leitmotif.causal.experiment.effects import (
     by_track,
     chosen_apart,
     contrast,
@@ -31,11 +31,11 @@ def test_differences_are_paired_averaged_over_seeds_and_turned_as_predicted() ->
 
 
 def test_an_effect_in_every_track_is_sure() -> None:
-    found = effect_of({str(i): 50.0 + i for i in range(10)})
-    assert found.interval.mean == 54.5
-    assert 50 < found.interval.low < 54.5 < found.interval.high < 59
-    assert found.p == 2 / 2**10
-    assert found.row().n == 10
+    effect = effect_of({str(i): 50.0 + i for i in range(10)})
+    assert effect.interval.mean == 54.5
+    assert 50 < effect.interval.low < 54.5 < effect.interval.high < 59
+    assert effect.p == 2 / 2**10
+    assert effect.row().n == 10
     nothing = effect_of({str(i): 0.0 for i in range(10)})
     assert (nothing.interval.low, nothing.interval.high, nothing.p) == (0.0, 0.0, 1.0)
 
@@ -74,13 +74,13 @@ def test_without_an_effect_one_test_in_twenty_errs() -> None:
 
 
 def test_a_contrast_is_with_the_mean_of_the_others() -> None:
-    one = {"a": 10.0, "b": 20.0, "c": 1.0}
-    assert contrast(one, [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]) == {
+    of_condition = {"a": 10.0, "b": 20.0, "c": 1.0}
+    assert contrast(of_condition, [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]) == {
         "a": 8.0,
         "b": 17.0,
     }
     with pytest.raises(ProbeError, match="contrast"):
-        contrast(one, [])
+        contrast(of_condition, [])
 
 
 def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:
@@ -99,9 +99,9 @@ def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:
 
 def test_specificity_is_effect_per_fidelity_lost() -> None:
     effects = {"a": 50.0, "b": 30.0, "d": 99.0}
-    found = specificity(effects, {"a": 0.8, "b": 0.6, "c": 0.0})
-    assert found is not None
-    assert found.mean == pytest.approx(80 / 0.6)
+    ratio = specificity(effects, {"a": 0.8, "b": 0.6, "c": 0.0})
+    assert ratio is not None
+    assert ratio.mean == pytest.approx(80 / 0.6)
     assert specificity(effects, {"a": 1.0, "b": 1.0}) is None
 
 
@@ -138,8 +138,8 @@ def test_of_equal_candidates_the_first_is_the_strongest() -> None:
 
 def test_means_that_differ_by_rounding_are_equal() -> None:
     tracks = ["a", "b", "c"]
-    one = dict(zip(tracks, (0.1, 0.2, 0.3), strict=True))
+    first = dict(zip(tracks, (0.1, 0.2, 0.3), strict=True))
     other = dict(zip(tracks, (0.3, 0.2, 0.1 + 1e-15), strict=True))
-    assert sum(other.values()) != sum(one.values())
-    assert strongest({"one": one, "other": other}, tracks) == "one"
-    assert strongest({"other": other, "one": one}, tracks) == "other"
+    assert sum(other.values()) != sum(first.values())
+    assert strongest({"one": first, "other": other}, tracks) == "one"
+    assert strongest({"other": other, "one": first}, tracks) == "other"

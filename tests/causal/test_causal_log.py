@@ -17,28 +17,28 @@ import soundfile
 import torch
 
 from leitmotif import cli, files
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.log import row_of, write_audio, write_log
-from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
-from leitmotif.causal.pieces import recorded_pieces
-from leitmotif.causal.prefixes import Prefix, prefix_of
-from leitmotif.causal.runner import ContinuationSettings, Runner
-from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
-from leitmotif.causal.twins import Twins, slot_of, source_name
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.log import row_of, write_audio, write_log
+from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.pieces import recorded_pieces
+from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, WholeSite
+from leitmotif.causal.experiment.twins import Twins, slot_of, source_name
 from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.errors import AudioError, LeitmotifError, ProbeError, StoreError
+from leitmotif.errors import AudioError, ConfigError, LeitmotifError, ProbeError, StoreError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.continuation import Return
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.formats import load_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.formats import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.interventions import LOG, SCHEMA, InterventionRow, json_schema, read_log
@@ -98,14 +98,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
     sae = load_sae(fetch(hook.checkpoint, root=repo_root))
     features = SaeFeatures(sae, (3, 5), hook.name, hook.checkpoint.sha256)
     whole = WholeSite(SITE, torch.zeros(128))
-    one = Coordinates(SITE, (7,), torch.zeros(1))
+    coordinate = Coordinates(SITE, (7,), torch.zeros(1))
     given = [
         Condition("baseline"),
         Condition("counterfactual", source=source_name(0)),
         Condition("zero_effect", "a", features),
         Condition("scale", "a", features, -4.0),
         Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
-        Condition("random_feature", "a", one, 1.0, source="piece_1", steps=range(10, 90)),
+        Condition("random_feature", "a", coordinate, 1.0, source="piece_1", steps=range(10, 90)),
     ]
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
@@ -217,6 +217,7 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
@@ -237,10 +238,12 @@ def test_a_patch_from_another_track_says_from_which(
     corpus, data = workplace / "data/corpus", workplace / "data"
     tracks = files.read_table(data / "manifest.jsonl", ManifestTrack)
     labels = [label(track.track_id) for track in tracks]
-    pieces = recorded_pieces(
-        planner, tracks, corpus, labels, seconds=1.28, horizon=5.0, prompt=False
-    )
+    lengths = {"prefix_seconds": 1.28, "seconds": 6.0, "horizon": 5.0}
+    pieces = recorded_pieces(planner, tracks, corpus, labels, **lengths, prompt=False)
     assert not pieces.known
+    # Half of what the continuation is longer than the horizon; a return counts 5 s after that.
+    assert [dict(piece.prefix.windows) for piece in pieces.pieces] == [{"ahead": range(65, 90)}] * 2
+    assert [piece.heard and piece.heard.start_sample for piece in pieces.pieces] == [176_000] * 2
     assert [piece.motifs for piece in pieces.pieces] == [[labels[0].motif]] * 2
     whole = WholeSite(SITE, torch.zeros(128))
     given = [Condition("baseline"), Condition("patch", "site", whole, source=pieces.source)]
@@ -250,14 +253,14 @@ def test_a_patch_from_another_track_says_from_which(
     made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
     rows = [
         row_of(
-            one,
+            clip,
             HOW,
-            name=one.clip.condition.kind,
+            name=clip.clip.condition.kind,
             model=MODEL,
             model_fingerprint=planner.fingerprint,
             sample_rate=planner.sample_rate,
         )
-        for one in made
+        for clip in made
     ]
     assert [row.source for row in rows] == [None, "piece_1", None, "piece_0"]
     write_log(workplace / LOG, rows)
@@ -271,8 +274,10 @@ def test_a_patch_from_another_track_says_from_which(
     )
     assert "tokens equal, audio equal" in done.stdout, done.stderr
     with pytest.raises(ProbeError, match=r"too few tracks(?s:.)*found: +1"):
+        recorded_pieces(planner, tracks, corpus, labels[1:], **lengths, prompt=False)
+    with pytest.raises(ConfigError, match="too short for a return that far ahead"):
         recorded_pieces(
-            planner, tracks, corpus, labels[1:], seconds=1.28, horizon=5.0, prompt=False
+            planner, tracks, corpus, labels, **{**lengths, "seconds": 5.0}, prompt=False
         )
 
 
@@ -290,6 +295,7 @@ def label(track: str) -> Label:
     )
 
 
+@pytest.mark.slow
 def test_another_clip_is_noticed(
     rows: list[InterventionRow], workplace: Path, run_replay: Replay
 ) -> None:
@@ -303,6 +309,7 @@ def test_another_clip_is_noticed(
     assert missing.stderr == f"error: {LOG} has no line 2\n  expected: 1 to 1\n"
 
 
+@pytest.mark.slow
 def test_other_files_than_the_lines_are_refused(
     rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,8 +362,8 @@ def test_sources_have_names() -> None:
 def test_a_prefix_beyond_the_track_is_refused(planner: HookedMusicGen, workplace: Path) -> None:
     track = files.read_table(workplace / "data/manifest.jsonl", ManifestTrack)[0]
     corpus = workplace / "data/corpus"
-    told = prefix_of(planner, track, corpus, seconds=1.0, prompt=True)
-    assert told.prompt == "music"
-    assert told.codes.shape == (4, 50)
+    with_prompt = prefix_of(planner, track, corpus, seconds=1.0, prompt=True)
+    assert with_prompt.prompt == "music"
+    assert with_prompt.codes.shape == (4, 50)
     with pytest.raises(AudioError, match="shorter than its prefix"):
         prefix_of(planner, track, corpus, seconds=10.0)

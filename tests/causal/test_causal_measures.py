@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import (
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import (
     ClipMeasurer,
     ListeningSettings,
     MeasuredClip,
     log_likelihoods,
     sha256_audio,
 )
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import WholeSite
-from leitmotif.causal.twins import Twins
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import WholeSite
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.config import load_params
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.recurrence.settings import search_of
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import search_of
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 
 ORGANISM = Path("models/organism")
@@ -44,19 +44,19 @@ def listening(
 ) -> ListeningSettings:
     proposals = load_params(repo_root / "presets/organism.yaml").proposals
     planted = {piece.track_id: twins.planted(piece.track_id, planner) for piece in pieces}
-    known = {track: one for track, one in planted.items() if one is not None}
+    known = {track: truth for track, truth in planted.items() if truth is not None}
     end = next(iter(known.values())).slots[0]
     heard = Span(start_sample=AFTER, samples=end.start_sample + end.samples - AFTER)
     return ListeningSettings(
         search=search_of(proposals),
-        motifs={track: one.motifs for track, one in known.items()},
+        motifs={track: truth.motifs for track, truth in known.items()},
         heard=dict.fromkeys(known, heard),
         window_seconds=1.92,
     )
 
 
 @pytest.fixture(scope="module")
-def found(
+def measured_clips(
     planner: HookedMusicGen,
     clap: Clap,
     listening: ListeningSettings,
@@ -80,35 +80,35 @@ def found(
 
 @pytest.mark.slow
 def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
-    found: list[MeasuredClip], twins: Twins, planner: HookedMusicGen
+    measured_clips: list[MeasuredClip], twins: Twins, planner: HookedMusicGen
 ) -> None:
-    for one in found:
-        known = twins.planted(one.clip.prefix.track_id, planner)
+    for measured in measured_clips:
+        known = twins.planted(measured.clip.prefix.track_id, planner)
         assert known is not None
-        says = known.returns[0] != (one.clip.condition.kind == "patch")
-        assert one.excluded is None
-        assert one.metrics.recurrence == float(says)
-        (motif,) = one.returns
+        says = known.returns[0] != (measured.clip.condition.kind == "patch")
+        assert measured.excluded is None
+        assert measured.metrics.recurrence == float(says)
+        (motif,) = measured.returns
         assert motif.motif == known.motifs[0]
         assert motif.recurs == says
         if says:
             due = known.prefix_samples + known.slots[0].start_sample
             assert motif.start == pytest.approx(due / 32_000, abs=0.05)
-            assert one.heard is not None
-            assert one.heard.start_sample <= motif.start * 32_000
+            assert measured.heard is not None
+            assert measured.heard.start_sample <= motif.start * 32_000
 
 
 @pytest.mark.slow
-def test_identity_is_perfect_and_an_edit_is_not(found: list[MeasuredClip]) -> None:
-    for one in found:
-        metrics, kind = one.metrics, one.clip.condition.kind
+def test_identity_is_perfect_and_an_edit_is_not(measured_clips: list[MeasuredClip]) -> None:
+    for measured in measured_clips:
+        metrics, kind = measured.metrics, measured.clip.condition.kind
         if kind == "patch":
-            assert one.audio_sha256 != one.baseline_audio_sha256
+            assert measured.audio_sha256 != measured.baseline_audio_sha256
             assert metrics.log_likelihood != 0
             assert metrics.clap_similarity < 0.9999
             assert metrics.spectral_db > 1
         else:
-            assert one.audio_sha256 == one.baseline_audio_sha256
+            assert measured.audio_sha256 == measured.baseline_audio_sha256
             assert metrics.clap_similarity == pytest.approx(1)
             assert metrics.spectral_db == metrics.loudness_db == metrics.log_likelihood == 0
         assert metrics.clap_prompt is None
@@ -145,13 +145,13 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
     planner: HookedMusicGen,
     clap: Clap,
     listening: ListeningSettings,
-    found: list[MeasuredClip],
+    measured_clips: list[MeasuredClip],
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[np.ndarray], np.ndarray],
     reason: str,
     which: str,
 ) -> None:
-    clips = [one.clip for one in found[:3]]
+    clips = [measured.clip for measured in measured_clips[:3]]
     decode, spoilt = HookedMusicGen.decode_audio, clips[0 if which == "baseline" else 2].codes
 
     def spoil(self: HookedMusicGen, codes: torch.Tensor) -> torch.Tensor:
@@ -162,34 +162,43 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
 
     monkeypatch.setattr(HookedMusicGen, "decode_audio", spoil)
     heard = list(ClipMeasurer(planner, clap, listening).measure(clips))
-    said = [one.excluded for one in heard]
+    said = [measured.excluded for measured in heard]
     if which == "baseline":
         assert said == [reason, reason, f"baseline_{reason}"]
     else:
         assert said == [None, None, reason]
-    for one in heard:
-        assert (one.metrics.recurrence is None) == (one.excluded is not None)
+    for measured in heard:
+        assert (measured.metrics.recurrence is None) == (measured.excluded is not None)
 
 
 @pytest.mark.slow
 def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
-    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: ListeningSettings,
+    measured_clips: list[MeasuredClip],
 ) -> None:
-    clips: list[Clip] = [found[0].clip, replace(found[2].clip, finite=False)]
+    clips: list[Clip] = [measured_clips[0].clip, replace(measured_clips[2].clip, finite=False)]
     heard = list(ClipMeasurer(planner, clap, listening).measure(clips))
-    assert [one.excluded for one in heard] == [None, "non_finite"]
+    assert [measured.excluded for measured in heard] == [None, "non_finite"]
 
 
 @pytest.mark.slow
 def test_a_prompt_is_compared_with_the_clip(
-    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: ListeningSettings,
+    measured_clips: list[MeasuredClip],
 ) -> None:
-    told = [
-        replace(one.clip, prefix=replace(one.clip.prefix, prompt="a rock piece with a guitar"))
-        for one in found[:3]
+    with_prompt = [
+        replace(
+            measured.clip, prefix=replace(measured.clip.prefix, prompt="a rock piece with a guitar")
+        )
+        for measured in measured_clips[:3]
     ]
     cosines = [
-        one.metrics.clap_prompt for one in ClipMeasurer(planner, clap, listening).measure(told)
+        measured.metrics.clap_prompt
+        for measured in ClipMeasurer(planner, clap, listening).measure(with_prompt)
     ]
     assert cosines[0] == cosines[1] != cosines[2]
     assert all(cosine is not None and -1 <= cosine <= 1 for cosine in cosines)
@@ -197,10 +206,13 @@ def test_a_prompt_is_compared_with_the_clip(
 
 @pytest.mark.slow
 def test_clips_without_a_baseline_are_refused(
-    planner: HookedMusicGen, clap: Clap, listening: ListeningSettings, found: list[MeasuredClip]
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: ListeningSettings,
+    measured_clips: list[MeasuredClip],
 ) -> None:
     with pytest.raises(ModelError, match="no baseline"):
-        list(ClipMeasurer(planner, clap, listening).measure([found[2].clip]))
+        list(ClipMeasurer(planner, clap, listening).measure([measured_clips[2].clip]))
 
 
 def test_audio_hashes_are_of_what_a_file_holds() -> None:

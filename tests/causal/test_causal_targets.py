@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite
 from leitmotif.errors import ModelError
 from tests.sae.making import random_sae
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition, conditions_of
-from leitmotif.causal.targets import WholeSite
+from leitmotif.causal.experiment.conditions import Condition, conditions_of
+from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.errors import ModelError
 
 SITE = WholeSite("layers.1.residual", torch.zeros(4))
@@ -36,10 +36,10 @@ def test_controls_are_treated_as_the_candidate_is() -> None:
     other = WholeSite("layers.0.residual", torch.zeros(4))
     made = conditions_of("c", SITE, doses=[-1, 2], source="twin", random=[other], local=other)
     kinds = ["zero_effect", "ablate", "scale", "scale", "patch", "random_feature", "local_feature"]
-    assert [one.kind for one in made] == kinds
-    assert {one.source for one in made[4:]} == {"twin"}
+    assert [condition.kind for condition in made] == kinds
+    assert {condition.source for condition in made[4:]} == {"twin"}
     without = conditions_of("c", SITE, doses=[], random=[other])
-    assert [(one.kind, one.strength) for one in without] == [
+    assert [(condition.kind, condition.strength) for condition in without] == [
         ("zero_effect", 1.0),
         ("ablate", 0.0),
         ("random_feature", 0.0),

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.edits import Treated, interventions, joint_edit
-from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.edits import Treated, interventions, joint_edit
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite
 from tests.sae.making import random_sae
 
 SITE = WholeSite("layers.1.residual", torch.zeros(8))
@@ -87,12 +87,12 @@ def test_one_intervention_serves_a_family_in_a_window() -> None:
     treated = [
         Treated(2, Condition("ablate", "a", features(3), 0.0), None),
         Treated(3, Condition("patch", "a", features(4), source="twin"), 0),
-        Treated(4, Condition("patch", "a", features(4), source="twin", steps=gap), 1),
-        Treated(5, Condition("patch", "s", SITE, source="twin", steps=gap), 1),
+        Treated(4, Condition("patch", "a", features(4), source="twin"), 1, gap),
+        Treated(5, Condition("patch", "s", SITE, source="twin"), 1, gap),
         Treated(6, Condition("baseline"), None),
     ]
     made = list(interventions(treated, range(11, 50)))
-    assert [(one.rows, one.steps) for one in made] == [
+    assert [(intervention.rows, intervention.steps) for intervention in made] == [
         ([0, 2, 3], range(11, 50)),
         ([1, 4], gap),
         ([1, 5], gap),

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.findings import MeasuresByCondition
-from leitmotif.causal.measures import ClipMeasurer, ListeningSettings, MeasuredClip
-from leitmotif.causal.pieces import Piece, Pieces
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import ContinuationSettings, Runner
-from leitmotif.causal.targets import WholeSite
-from leitmotif.judge import Clap
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.findings import MeasuresByCondition
+from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.pieces import Piece, Pieces
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import WholeSite
+from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.store.cache import WorkCache
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.interventions import ClipMetrics
 
 BASELINE = Condition("baseline")
@@ -64,13 +64,13 @@ def with_rates(measured: list[MeasuredClip]) -> list[MeasuredClip]:
 def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
-    found = MeasuresByCondition(pieces_of_four, with_rates(measured))
-    beyond = found.row(BEYOND, model="planner", name="scale_gap_1e+308")
+    measures = MeasuresByCondition(pieces_of_four, with_rates(measured))
+    beyond = measures.row(BEYOND, model="planner", name="scale_ahead_1e+308")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
-    patch = found.row(PATCH, model="planner", name="patch_gap", tested=True)
-    assert (patch.model, patch.candidate, patch.name) == ("planner", "last", "patch_gap")
-    assert (patch.condition, patch.site, patch.steps) == ("patch", LAST.site, None)
+    patch = measures.row(PATCH, model="planner", name="patch_ahead", tested=True)
+    assert (patch.model, patch.candidate, patch.name) == ("planner", "last", "patch_ahead")
+    assert (patch.condition, patch.site, patch.window) == ("patch", LAST.site, None)
     assert patch.tested
     assert patch.excluded == {}
     assert patch.delta_recurrence
@@ -83,9 +83,11 @@ def test_silence_leaves_the_other_tracks_effect(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     given = with_rates(measured)
-    first = next(i for i, one in enumerate(given) if one.clip.condition is PATCH)
+    first = next(i for i, clip in enumerate(given) if clip.clip.condition is PATCH)
     given[first] = replace(given[first], metrics=ClipMetrics(), excluded="silent")
-    patch = MeasuresByCondition(pieces_of_four, given).row(PATCH, model="planner", name="patch_gap")
+    patch = MeasuresByCondition(pieces_of_four, given).row(
+        PATCH, model="planner", name="patch_ahead"
+    )
     assert patch.excluded == {"silent": 1}
     assert patch.delta_recurrence
     assert patch.loudness_db
@@ -98,15 +100,15 @@ def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
 ) -> None:
     track = pieces_of_four.pieces[0].prefix.track_id
     given = [
-        replace(one, metrics=ClipMetrics(), excluded="silent")
-        if one.clip.prefix.track_id == track and one.clip.condition is BASELINE
-        else one
-        for one in with_rates(measured)
+        replace(clip, metrics=ClipMetrics(), excluded="silent")
+        if clip.clip.prefix.track_id == track and clip.clip.condition is BASELINE
+        else clip
+        for clip in with_rates(measured)
     ]
-    found = MeasuresByCondition(pieces_of_four, given)
-    baseline = found.row(BASELINE, model="planner", name="baseline")
+    measures = MeasuresByCondition(pieces_of_four, given)
+    baseline = measures.row(BASELINE, model="planner", name="baseline")
     assert baseline.excluded == {"silent": 1}
-    patch = found.row(PATCH, model="planner", name="patch_gap")
+    patch = measures.row(PATCH, model="planner", name="patch_ahead")
     assert patch.delta_recurrence
     assert patch.delta_recurrence.n == 3
 
@@ -120,7 +122,7 @@ def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
         else clip
         for clip in measured
     ]
-    found = MeasuresByCondition(pieces_of_four, given)
-    assert found.changed(BASELINE) == 0
-    row = found.row(PATCH, model="planner", name="patch_gap")
+    measures = MeasuresByCondition(pieces_of_four, given)
+    assert measures.changed(BASELINE) == 0
+    row = measures.row(PATCH, model="planner", name="patch_ahead")
     assert (row.clips, row.changed) == (4, 4)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.matching import TOLERANCE, match
+from leitmotif.causal.experiment.matching import TOLERANCE, match
 from leitmotif.errors import ModelError
 
 
@@ -18,11 +18,11 @@ def test_matches_are_near_and_others(seed: int, feature: int, count: int) -> Non
     norm[feature] = 1.0
     properties = {"rate": rate, "norm": norm}
     excluded = [(feature + 1) % 200]
-    found = match(feature, properties, count=count, seed=seed, exclude=excluded)
-    assert found == match(feature, properties, count=count, seed=seed, exclude=excluded)
-    assert len(set(found.features)) == count <= found.pool
-    assert not {feature, *excluded} & set(found.features)
-    for other, distance in zip(found.features, found.distances, strict=True):
+    matched = match(feature, properties, count=count, seed=seed, exclude=excluded)
+    assert matched == match(feature, properties, count=count, seed=seed, exclude=excluded)
+    assert len(set(matched.features)) == count <= matched.pool
+    assert not {feature, *excluded} & set(matched.features)
+    for other, distance in zip(matched.features, matched.distances, strict=True):
         assert distance <= TOLERANCE
         expected = np.sqrt(np.mean([np.log(rate[other]) ** 2, np.log(norm[other]) ** 2]))
         assert distance == pytest.approx(expected)

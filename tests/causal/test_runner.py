@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import Clip, ContinuationSettings, Runner
-from leitmotif.causal.targets import Coordinates, SaeFeatures, WholeSite
-from leitmotif.causal.twins import Planted, Twins
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, WholeSite
+from leitmotif.causal.experiment.twins import Planted, Twins
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.store.cache import WorkCache
+from leitmotif.store.cache.entries import WorkCache
 from tests.sae.making import random_sae
 
 SITE = "layers.1.residual"
@@ -68,19 +68,20 @@ def made(
     return given, clips(exact_model, tmp_path_factory.mktemp("clips"), prefixes, given)
 
 
-def same(one: list[Clip], other: list[Clip]) -> bool:
-    return len(one) == len(other) and all(
-        a.id == b.id and torch.equal(a.codes, b.codes) for a, b in zip(one, other, strict=True)
+def same(clips_of_a: list[Clip], other: list[Clip]) -> bool:
+    return len(clips_of_a) == len(other) and all(
+        a.id == b.id and torch.equal(a.codes, b.codes)
+        for a, b in zip(clips_of_a, other, strict=True)
     )
 
 
 def test_clips_come_by_track_seed_and_condition(
     made: tuple[list[Condition], list[Clip]], prefixes: list[Prefix]
 ) -> None:
-    given, found = made
-    order = [(clip.prefix.track_id, clip.seed, clip.condition) for clip in found]
+    given, clips_made = made
+    order = [(clip.prefix.track_id, clip.seed, clip.condition) for clip in clips_made]
     assert order == [(p.track_id, seed, c) for p in prefixes for seed in (1, 2) for c in given]
-    for clip in found:
+    for clip in clips_made:
         start = clip.prefix.sources["other"] if clip.condition is TWIN else clip.prefix.codes
         assert torch.equal(clip.codes[:, : clip.prefix_frames], start)
         assert clip.codes.shape == (4, 35)
@@ -88,12 +89,12 @@ def test_clips_come_by_track_seed_and_condition(
 
 
 def test_identity_changes_no_token_and_edits_do(made: tuple[list[Condition], list[Clip]]) -> None:
-    given, found = made
-    baseline = torch.stack(of(found, BASELINE))
+    given, clips_made = made
+    baseline = torch.stack(of(clips_made, BASELINE))
     for condition in given[1:3]:
-        assert torch.equal(torch.stack(of(found, condition)), baseline)
+        assert torch.equal(torch.stack(of(clips_made, condition)), baseline)
     for condition in given[3:6]:
-        assert not torch.equal(torch.stack(of(found, condition)), baseline)
+        assert not torch.equal(torch.stack(of(clips_made, condition)), baseline)
 
 
 def test_conditions_share_their_noise_and_seeds_do_not(
@@ -101,13 +102,14 @@ def test_conditions_share_their_noise_and_seeds_do_not(
 ) -> None:
     """What is changed at the last step alone leaves all before as it was."""
     late = Condition("scale", "late", WHOLE, -5.0, steps=range(34, 40))
-    found = clips(exact_model, tmp_path, prefixes[:1], [BASELINE, late])
-    before, after = of(found, BASELINE), of(found, late)
+    clips_made = clips(exact_model, tmp_path, prefixes[:1], [BASELINE, late])
+    before, after = of(clips_made, BASELINE), of(clips_made, late)
     assert torch.equal(before[0][0, :34], after[0][0, :34])
     assert not torch.equal(before[0], after[0])
     assert not torch.equal(before[0], before[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 5, 16])
 def test_a_clip_does_not_depend_on_its_batch(
     exact_model: HookedMusicGen,
@@ -116,24 +118,25 @@ def test_a_clip_does_not_depend_on_its_batch(
     tmp_path: Path,
     rows: int,
 ) -> None:
-    given, found = made
-    assert same(clips(exact_model, tmp_path, prefixes, given, rows=rows), found)
+    given, clips_made = made
+    assert same(clips(exact_model, tmp_path, prefixes, given, rows=rows), clips_made)
 
 
+@pytest.mark.slow
 def test_prompted_clips_are_edited_in_both_halves(
     exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
 ) -> None:
-    told = [
+    with_prompts = [
         Prefix(p.track_id, p.codes, f"a {word} piece", p.sources)
         for p, word in zip(prefixes, ("calm", "happy", "sad"), strict=True)
     ]
     given = conditions()
-    together = clips(exact_model, tmp_path / "a", told, given)
-    alone = clips(exact_model, tmp_path / "b", told, given, rows=2)
+    together = clips(exact_model, tmp_path / "a", with_prompts, given)
+    alone = clips(exact_model, tmp_path / "b", with_prompts, given, rows=2)
     assert same(together, alone)
     assert torch.equal(*(torch.stack(of(together, given[i])) for i in (0, 1)))
     with pytest.raises(ModelError, match="1 of 2"):
-        clips(exact_model, tmp_path, [told[0], prefixes[1]], given)
+        clips(exact_model, tmp_path, [with_prompts[0], prefixes[1]], given)
 
 
 def test_patching_everything_gives_the_other_run(
@@ -142,8 +145,8 @@ def test_patching_everything_gives_the_other_run(
     """The last block's residual decides the tokens: patched at all steps, it is the twin's."""
     last = WholeSite("layers.2.residual", torch.ones(32))
     everywhere = Condition("patch", "all", last, source="other", steps=range(100))
-    found = clips(exact_model, tmp_path, prefixes, [everywhere, TWIN])
-    for mine, twin in zip(of(found, everywhere), of(found, TWIN), strict=True):
+    clips_made = clips(exact_model, tmp_path, prefixes, [everywhere, TWIN])
+    for mine, twin in zip(of(clips_made, everywhere), of(clips_made, TWIN), strict=True):
         assert torch.equal(mine[:, 20:], twin[:, 20:])
 
 
@@ -154,7 +157,7 @@ def test_a_killed_run_goes_on_with_the_clips_of_an_unbroken_one(
     made: tuple[list[Condition], list[Clip]],
     tmp_path: Path,
 ) -> None:
-    given, found = made
+    given, clips_made = made
     broken = Runner(exact_model, WorkCache(tmp_path), SHORT, rows=9).run(prefixes, given)
     for _ in range(11):
         next(broken)
@@ -163,13 +166,14 @@ def test_a_killed_run_goes_on_with_the_clips_of_an_unbroken_one(
     (tmp_path / f".{'0' * 64}.{'0' * 64}.safetensors.1.partial").write_bytes(b"half")
     kept = len(list(tmp_path.glob("*.safetensors")))
     again = Runner(exact_model, WorkCache(tmp_path), SHORT, rows=9)
-    assert same(list(again.run(prefixes, given)), found)
-    assert again.generated == len(found) - kept
+    assert same(list(again.run(prefixes, given)), clips_made)
+    assert again.generated == len(clips_made) - kept
     once_more = Runner(exact_model, WorkCache(tmp_path), SHORT)
-    assert same(list(once_more.run(prefixes, given)), found)
+    assert same(list(once_more.run(prefixes, given)), clips_made)
     assert once_more.generated == 0
 
 
+@pytest.mark.slow
 def test_other_settings_are_other_clips(
     exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
 ) -> None:
@@ -186,6 +190,7 @@ def test_other_settings_are_other_clips(
         assert runner.generated == 2
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "intervention clips", "no memory for a batch", outcome="smaller batches, the same clips"
 )
@@ -205,7 +210,7 @@ def test_out_of_memory_halves_the_batch(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    given, found = made
+    given, clips_made = made
     generate, batches = HookedMusicGen.generate, []
 
     def limited(self: HookedMusicGen, *args: object, **settings: object) -> object:
@@ -215,11 +220,12 @@ def test_out_of_memory_halves_the_batch(
         return generate(self, *args, **settings)
 
     monkeypatch.setattr(HookedMusicGen, "generate", limited)
-    assert same(clips(exact_model, tmp_path, prefixes, given), found)
+    assert same(clips(exact_model, tmp_path, prefixes, given), clips_made)
     assert batches[:4] == [54, 27, 14, 7]
     assert max(batches[3:]) <= 7
 
 
+@pytest.mark.slow
 @pytest.mark.fault("intervention clips", "no memory for one clip", outcome="named error")
 def test_memory_for_not_one_clip_is_said(
     exact_model: HookedMusicGen,
@@ -249,6 +255,7 @@ def test_other_errors_are_not_taken_for_memory(
         Prefix("t", prefixes[0].codes, sources={"s": prefixes[0].codes[:, 1:]})
 
 
+@pytest.mark.slow
 @pytest.mark.fault("intervention clips", "full disk", outcome="whole clips only")
 def test_a_full_disk_leaves_whole_clips_only(
     exact_model: HookedMusicGen,
@@ -259,7 +266,7 @@ def test_a_full_disk_leaves_whole_clips_only(
 ) -> None:
     from leitmotif import tensors
 
-    given, found = made
+    given, clips_made = made
     write, written = tensors.TensorFile.write, []
 
     def full(self: tensors.TensorFile, path: Path) -> None:
@@ -273,7 +280,7 @@ def test_a_full_disk_leaves_whole_clips_only(
         with pytest.raises(StoreError, match="disk is full"):
             clips(exact_model, tmp_path, prefixes, given)
     assert len(list(tmp_path.iterdir())) == 5
-    assert same(clips(exact_model, tmp_path, prefixes, given), found)
+    assert same(clips(exact_model, tmp_path, prefixes, given), clips_made)
 
 
 def test_a_dose_beyond_all_numbers_is_noticed(
@@ -281,8 +288,8 @@ def test_a_dose_beyond_all_numbers_is_noticed(
 ) -> None:
     last = WholeSite("layers.2.residual", torch.zeros(32))
     given = [BASELINE, Condition("scale", "x", last, 1e308)]
-    found = clips(exact_model, tmp_path, prefixes, given)
-    assert [clip.finite for clip in found] == [True, False] * 6
+    clips_made = clips(exact_model, tmp_path, prefixes, given)
+    assert [clip.finite for clip in clips_made] == [True, False] * 6
     assert [clip.finite for clip in clips(exact_model, tmp_path, prefixes, given)] == [
         True,
         False,
@@ -306,9 +313,9 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
 ) -> None:
     """Patched from the twin, the planner does what the twin's cue says, the reader what its own."""
     known = [twins.planted(piece.track_id, planner) for piece in pieces]
-    planted = {one.truth.track_id: one for one in known if one is not None}
+    planted = {twin.truth.track_id: twin for twin in known if twin is not None}
     any_of = next(iter(planted.values()))
-    said = {track_id: one.returns[0] for track_id, one in planted.items()}
+    said = {track_id: twin.returns[0] for track_id, twin in planted.items()}
     assert 0 < sum(said.values()) < len(said)
     site = WholeSite("layers.1.residual", torch.zeros(128))
     gap = Condition("patch", "gap", site, source="twin", steps=any_of.gap_steps(0))
@@ -334,6 +341,7 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     assert share == {"planner": [1.0, 1.0, 0.0, 0.0, 0.0], "reader": [1.0, 1.0, 1.0, 0.0, 0.0]}
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "interventions",
     "a dose whose residuals are numbers and their norm is none, also in the prefix",
@@ -346,8 +354,8 @@ def test_a_row_without_numbers_harms_no_other(
     site = WholeSite("layers.1.residual", torch.zeros(32))
     mild = Condition("scale", "x", site, 2.0, steps=steps)
     given = [BASELINE, Condition("scale", "x", site, 1e200, steps=steps), mild]
-    found = clips(exact_model, tmp_path / "with", prefixes, given)
-    assert [clip.finite for clip in found] == [True, False, True] * 6
+    clips_made = clips(exact_model, tmp_path / "with", prefixes, given)
+    assert [clip.finite for clip in clips_made] == [True, False, True] * 6
     alone = clips(exact_model, tmp_path / "alone", prefixes, [BASELINE, mild])
-    kept = [clip for clip in found if clip.finite]
+    kept = [clip for clip in clips_made if clip.finite]
     assert same(kept, alone)

@@ -2,8 +2,13 @@
 
 import pytest
 
-from leitmotif.causal.selection import Selection
+from leitmotif.causal.approaches.selection import Selection
+from leitmotif.claims import Claims
 from leitmotif.tables.candidates import Ranked
+
+
+def claims(alpha: float = 0.05) -> Claims:
+    return Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=alpha)
 
 
 def ranked(*features: tuple[str, float, float]) -> list[Ranked]:
@@ -27,7 +32,7 @@ def ranked(*features: tuple[str, float, float]) -> list[Ranked]:
 
 
 def numbers(taken: dict[str, list[Ranked]]) -> dict[str, list[int]]:
-    return {site: [one.feature for one in of_site] for site, of_site in taken.items()}
+    return {site: [feature.feature for feature in of_site] for site, of_site in taken.items()}
 
 
 FEATURES = ranked(
@@ -41,54 +46,54 @@ FEATURES = ranked(
 
 
 def test_the_site_with_most_of_the_surest_comes_first() -> None:
-    one = Selection(FEATURES, alpha=0.05, surest=10, together=2)
-    assert numbers(one.taken()) == {"b": [1, 2], "a": [0]}
-    assert [*one.taken()] == ["b", "a"]
-    assert one.lead() == 2
-    assert Selection(FEATURES, alpha=0.05, surest=3, together=2).lead() == 1
-    assert Selection(FEATURES[:1], alpha=0.05, surest=3, together=2).lead() is None
-    assert Selection(FEATURES, alpha=0.001, surest=3, together=2).taken() == {}
+    selection = Selection(FEATURES, claims=claims(), surest=10, together=2)
+    assert numbers(selection.taken()) == {"b": [1, 2], "a": [0]}
+    assert [*selection.taken()] == ["b", "a"]
+    assert selection.lead() == 2
+    assert Selection(FEATURES, claims=claims(), surest=3, together=2).lead() == 1
+    assert Selection(FEATURES[:1], claims=claims(), surest=3, together=2).lead() is None
+    assert Selection(FEATURES, claims=claims(0.001), surest=3, together=2).taken() == {}
 
 
 def test_at_the_level_the_nearest_feature_leaves_or_enters() -> None:
     """0.06 is a fifth above 0.05, and 0.04 a fifth below; 0.055 is nearer than either."""
     near = [*FEATURES[:4], *ranked(*[("a", 0.055, 0.5)] * 5)[4:]]
-    one = Selection(near, alpha=0.05, surest=10, together=9)
-    distance, taken = one.otherwise("b")
+    selection = Selection(near, claims=claims(), surest=10, together=9)
+    distance, taken = selection.otherwise("b")
     assert distance == pytest.approx(0.1)
     assert numbers(taken) == {"b": [1, 2, 3], "a": [0, 4]}
     far = [*FEATURES[:4], *ranked(*[("a", 0.09, 0.5)] * 5)[4:]]
-    distance, taken = Selection(far, alpha=0.05, surest=10, together=9).otherwise("b")
+    distance, taken = Selection(far, claims=claims(), surest=10, together=9).otherwise("b")
     assert distance == pytest.approx(0.2)
     assert numbers(taken) == {"b": [1, 2], "a": [0]}
 
 
 def test_at_the_number_of_surest_features_two_change_places() -> None:
-    one = Selection(FEATURES, alpha=0.05, surest=2, together=9)
-    distance, taken = one.otherwise("a")
+    selection = Selection(FEATURES, claims=claims(), surest=2, together=9)
+    distance, taken = selection.otherwise("a")
     assert distance == pytest.approx(0.5), "0.01 against 0.02"
     assert numbers(taken) == {"a": [0], "b": [2]}
 
 
 def test_at_the_number_taken_of_a_site_two_of_it_change_places() -> None:
     same = ranked(("a", 0.01, 0.9), ("b", 0.01, 0.8), ("b", 0.01, 0.76), ("a", 0.2, 0.1))
-    one = Selection(same, alpha=0.05, surest=9, together=1)
-    distance, taken = one.otherwise("b")
+    selection = Selection(same, claims=claims(), surest=9, together=1)
+    distance, taken = selection.otherwise("b")
     assert distance == pytest.approx(0.05), "0.76 against 0.8"
     assert numbers(taken) == {"b": [2], "a": [0]}
     # For site a there is no such border; the nearest feature leaves the surest ones.
-    assert one.otherwise("a")[0] == pytest.approx(0.8)
-    assert numbers(one.otherwise("a")[1]) == {"a": [0], "b": [1]}
+    assert selection.otherwise("a")[0] == pytest.approx(0.8)
+    assert numbers(selection.otherwise("a")[1]) == {"a": [0], "b": [1]}
 
 
 def test_ranked_by_effect_alone_the_effect_tells_how_near_two_are() -> None:
-    found = ranked(("a", 1e-40, 0.9), ("a", 1e-30, 0.89))
-    by_q = Selection(found, alpha=0.05, surest=9, together=1)
-    by_effect = Selection(found, alpha=0.05, surest=9, together=1, by_effect=True)
+    features = ranked(("a", 1e-40, 0.9), ("a", 1e-30, 0.89))
+    by_q = Selection(features, claims=claims(), surest=9, together=1)
+    by_effect = Selection(features, claims=claims(), surest=9, together=1, by_effect=True)
     assert by_q.otherwise("a")[0] == pytest.approx(1)
     assert by_effect.otherwise("a")[0] == pytest.approx(1 / 90)
 
 
 def test_where_nothing_is_left_out_the_last_may_leave() -> None:
-    one = Selection(FEATURES[:1], alpha=0.05, surest=9, together=9)
-    assert one.otherwise("a") == (pytest.approx(0.8), {})
+    selection = Selection(FEATURES[:1], claims=claims(), surest=9, together=9)
+    assert selection.otherwise("a") == (pytest.approx(0.8), {})

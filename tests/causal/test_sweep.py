@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import ListeningSettings, MeasuredClip
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.runner import ContinuationSettings
-from leitmotif.causal.sweep import Sweep
-from leitmotif.causal.targets import WholeSite
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import ContinuationSettings
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.parallel import WORKERS
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.work.parallel import WORKERS
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.tiny import save_tiny_checkpoint
 
@@ -78,18 +78,21 @@ def test_processes_batches_and_threads_do_not_show(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = []
+    by_order = []
     for workers, rows in (("1", 64), ("2", 3)):
         monkeypatch.setenv(WORKERS, workers)
         own = replace(sweep, cache=tmp_path / workers, rows=rows)
-        found.append(list(own.run(prefixes, CONDITIONS)))
-    assert told(found[0]) == told(found[1])
-    for measured in found:
+        by_order.append(list(own.run(prefixes, CONDITIONS)))
+    assert told(by_order[0]) == told(by_order[1])
+    for measured in by_order:
         order = [(clip.clip.prefix, clip.clip.seed, clip.clip.condition) for clip in measured]
         assert order == [(p, seed, c) for p in prefixes for seed in (1, 2) for c in CONDITIONS]
         kept = {clip.clip.prefix.track_id for clip in measured if clip.samples is not None}
         assert kept == {"track_1"}
-    ours, theirs = (next(m.samples for m in one if m.samples is not None) for one in found)
+    ours, theirs = (
+        next(m.samples for m in clips_of_order if m.samples is not None)
+        for clips_of_order in by_order
+    )
     assert ours is not None
     assert np.array_equal(ours, theirs)
 

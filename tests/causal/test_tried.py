@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leitmotif.causal.candidates import Candidate
-from leitmotif.causal.pieces import Pieces
+from leitmotif.causal.experiment.candidates import Candidate
+from leitmotif.causal.experiment.pieces import Pieces
 from leitmotif.causal.tried import FeaturesTried, decodable_at
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, load_params
@@ -93,9 +93,9 @@ def test_a_site_is_decodable_where_the_rule_says_so() -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "at"), [(0.1, 0.9, [5.0]), (-0.1, 0.9, [])])
-def test_features_are_decodable_where_an_interval_excludes_zero(
+def test_features_are_decodable_at_the_claimed_horizon_if_the_rule_says_so(
     low: float, high: float, at: list[float]
 ) -> None:
-    chosen = [ranked(low=low, high=high)]
-    features = Candidate("planner-1:0", SITE, None, (0,), [], chosen)
+    chosen = [ranked(), ranked(feature=1, low=low, high=high)]
+    features = Candidate("planner-1:0,1", SITE, None, (0, 1), [], chosen)
     assert decodable_at(features, [], model="planner", claims=CLAIMS) == at

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from leitmotif.causal.prefixes import Prefix
-from leitmotif.causal.twins import Twins, shared_twins
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.twins import Twins, shared_twins
 from leitmotif.corpus.organism import composer
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import CorpusError, LeitmotifError
@@ -86,7 +86,7 @@ def test_a_twin_is_rendered_once_for_all_models(
         rendered += 1
         return composer.render(*arguments)
 
-    monkeypatch.setattr("leitmotif.causal.twins.render", counted)
+    monkeypatch.setattr("leitmotif.causal.experiment.twins.render", counted)
     for _ in range(2):
         twin = shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0)
         assert twin is not None

@@ -14,7 +14,7 @@ CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
 LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
-PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001)
+PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, both_ways=True)
 READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0)
 
 
@@ -23,21 +23,32 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0)
     [
         (PLANNER, "foresight"),
         (replace(PLANNER, similarity=LOW), "entangled"),
-        (replace(PLANNER, gap=AGAINST, similarity=LOW), "entangled"),
-        (replace(PLANNER, gap=NO, over_random=NO), "decodable, not causal"),
-        (replace(PLANNER, gap=AGAINST), "decodable, not causal"),
+        (replace(PLANNER, ahead=AGAINST, similarity=LOW), "entangled"),
+        (replace(PLANNER, ahead=NO, over_random=NO), "decodable, not causal"),
+        (replace(PLANNER, ahead=AGAINST), "decodable, not causal"),
         (replace(PLANNER, over_random=NO), "decodable, not causal"),
         (replace(PLANNER, over_random=None), "decodable, not causal"),
         # 4 of 16 pieces that all change one way: the interval is clear of 0, chance is not.
         (replace(PLANNER, p=0.125), "decodable, not causal"),
         (replace(PLANNER, p=None), "decodable, not causal"),
         (replace(PLANNER, decodable=(4.9,)), "local"),
+        # What breaks the music takes returns away, and brings none.
+        (replace(PLANNER, gained=NO), "decodable, not causal"),
+        (replace(PLANNER, gained=None), "decodable, not causal"),
+        (replace(PLANNER, lost=NO), "decodable, not causal"),
+        (replace(PLANNER, gained=NO, both_ways=False), "foresight"),
+        # Nearer steps carry the event, those that far ahead do not.
+        (replace(PLANNER, lead=5.0), "foresight"),
+        (replace(PLANNER, lead=4.9), "decodable, not causal"),
+        (replace(PLANNER, lead=0.0), "decodable, not causal"),
+        (replace(PLANNER, decodable=(5.0, 9.0), lead=6.0), "foresight"),
+        (replace(PLANNER, decodable=(3.0, 9.0), lead=6.0), "decodable, not causal"),
         (READER, "look-back"),
         (replace(READER, similarity=LOW), "look-back"),
         (replace(READER, cue=NO), "local"),
         (replace(READER, cue=None), "local"),
         (replace(READER, cue=NO, onset=NO), "none"),
-        (replace(READER, cue=NO, gap=YES), "none"),
+        (replace(READER, cue=NO, ahead=YES), "none"),
         (Evidence((), None, None, None, None, None, None), "none"),
     ],
 )
@@ -54,36 +65,45 @@ maybe = st.none() | intervals
 evidences = st.builds(
     Evidence,
     decodable=st.lists(st.sampled_from([1.0, 3.0, 5.0, 9.0]), max_size=4).map(tuple),
-    gap=maybe,
+    ahead=maybe,
     over_random=maybe,
     cue=maybe,
     onset=maybe,
     similarity=st.none() | st.builds(lambda m: Interval(m, m, m), st.floats(0, 1)),
     p=st.none() | st.floats(0, 1),
+    gained=maybe,
+    lost=maybe,
+    both_ways=st.booleans(),
+    lead=st.none() | st.floats(0, 10),
 )
 
 
 @given(evidences)
 def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidence) -> None:
-    found = verdict(evidence, LINES)
+    concluded = verdict(evidence, LINES)
     far = [seconds for seconds in evidence.decodable if seconds >= 5]
-    if found == "foresight":
+    if concluded == "foresight":
         assert far
-        assert evidence.gap is not None
-        assert evidence.gap.low > 0
+        assert evidence.ahead is not None
+        assert evidence.ahead.low > 0
         assert evidence.over_random is not None
         assert evidence.over_random.low > 0
         assert evidence.p is not None
         assert evidence.p <= 0.05
-    without = replace(evidence, gap=NO)
+        if evidence.both_ways:
+            assert evidence.gained is not None
+            assert evidence.lost is not None
+            assert min(evidence.gained.low, evidence.lost.low) > 0
+        assert evidence.lead is None or min(far) <= evidence.lead
+    without = replace(evidence, ahead=NO)
     assert verdict(without, LINES) not in ("foresight", "entangled")
     assert (verdict(without, LINES) == "decodable, not causal") == bool(far)
 
 
 @given(evidences)
 def test_less_fidelity_never_makes_a_finding(evidence: Evidence) -> None:
-    found = verdict(replace(evidence, similarity=LOW), LINES)
-    assert found in ("entangled", verdict(replace(evidence, similarity=None), LINES))
+    concluded = verdict(replace(evidence, similarity=LOW), LINES)
+    assert concluded in ("entangled", verdict(replace(evidence, similarity=None), LINES))
 
 
 @given(evidences)
@@ -93,7 +113,7 @@ def test_wider_intervals_never_make_foresight(evidence: Evidence) -> None:
             return None
         return Interval(interval.mean, interval.low - 300, interval.high + 300)
 
-    for field in ("gap", "over_random"):
+    for field in ("ahead", "over_random", *(("gained", "lost") if evidence.both_ways else ())):
         wider = replace(evidence, **{field: wide(getattr(evidence, field))})
         assert verdict(wider, LINES) != "foresight"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from official_layout import sha256, tar_of
 
-from leitmotif.corpus.archive import unpack
+from leitmotif.corpus.sources.archive import unpack
 from leitmotif.errors import CorpusError
 
 MEMBERS = {"00/1.low.mp3": b"one" * 400, "00/2.low.mp3": b"two" * 400}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.corpus.archive import unpack
+from leitmotif.corpus.sources.archive import unpack
 from leitmotif.errors import CorpusError
 
 SEED = 20_261_125
@@ -70,8 +70,8 @@ def test_damage_gives_the_official_files_or_a_named_error(
         except CorpusError as error:
             refused += "shard.tar" in error.what and not out.exists()
         else:
-            found = {name: (out / name).read_bytes() for name in EXPECTED}
-            assert found == FILES
+            unpacked = {name: (out / name).read_bytes() for name in EXPECTED}
+            assert unpacked == FILES
             refused += 1
     assert refused == EACH
     assert not list(tmp_path.glob(".*"))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from official_layout import Fault, Web, sha256
 
-from leitmotif.corpus.download import download
+from leitmotif.corpus.sources.download import download
 from leitmotif.errors import CorpusError
 from tests.waiting import wait_until
 
@@ -93,7 +93,8 @@ def test_a_killed_run_leaves_a_partial_file_and_the_next_one_resumes_it(
 ) -> None:
     web.faults[FILE] = [Fault(send=300_000, stall=True)]
     script = (
-        "import sys; from pathlib import Path; from leitmotif.corpus.download import download\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from leitmotif.corpus.sources.download import download\n"
         "download(sys.argv[1], Path(sys.argv[2]), sha256=None, max_bytes=1 << 20, retries=0)"
     )
     process = subprocess.Popen([sys.executable, "-c", script, web.url + FILE, str(target)])
@@ -341,7 +342,7 @@ def test_a_redirect_away_from_tls_is_refused(
         return httpx.Response(200, content=b"from anyone on the way")
 
     client = partial(httpx.Client, transport=httpx.MockTransport(answer))
-    monkeypatch.setattr("leitmotif.corpus.download.httpx.Client", client)
+    monkeypatch.setattr("leitmotif.corpus.sources.download.httpx.Client", client)
     with pytest.raises(CorpusError, match="without TLS"):
         download("https://example.org/file", tmp_path / "f", sha256=None, max_bytes=99, retries=0)
     assert names(tmp_path) == set()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from official_layout import sha256
 
 from leitmotif.config import FolderCorpus
-from leitmotif.corpus.folder import copy_folder, track_ids
-from leitmotif.corpus.sources import build_corpus
+from leitmotif.corpus.sources.folder import copy_folder, track_ids
+from leitmotif.corpus.sources.kinds import build_corpus
 from leitmotif.errors import CorpusError
 
 
@@ -106,7 +106,7 @@ def test_a_folder_without_recordings_is_refused(source: Path, corpus: Path) -> N
     with pytest.raises(CorpusError, match="missing is not a folder"):
         copy_folder(source / "missing", corpus)
     (source / "a.wav").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"none of the 1 recordings[^$]*a\.wav"):
+    with pytest.raises(CorpusError, match=r"no recording in [^$]* of 1[^$]*a\.wav"):
         copy_folder(source, corpus)
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from leitmotif.config import ManifestParams
 from leitmotif.corpus.manifest import REASONS, judge_track, select, windows
-from leitmotif.corpus.metadata import metadata_path, read_checksums, read_tags
-from leitmotif.frames import whole_frames
+from leitmotif.corpus.sources.metadata import metadata_path, read_checksums, read_tags
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, Licence, ManifestTrack, Window
+from leitmotif.timing.frames import whole_frames
 
 RULES = ManifestParams(
     tracks=100,
@@ -122,16 +122,16 @@ def test_every_track_is_accounted_for_once_and_in_order(
 )
 def test_windows_cover_the_track_without_gap_or_overlap(frames: int, seconds: float) -> None:
     rules = RULES.model_copy(update={"window_seconds": seconds, "windows": "all"})
-    found = windows(frames, rules)
+    chosen = windows(frames, rules)
     position = 0
-    for window in found:
+    for window in chosen:
         assert window.start_frame == position
         position += window.frames
     assert frames - 50 < position <= frames
-    assert all(window.frames == whole_frames(seconds, 50) for window in found[:-1])
-    assert all(window.frames <= whole_frames(seconds, 50) for window in found)
-    assert len(found) == 1 or found[-1].frames >= 50
-    assert windows(frames, rules.model_copy(update={"windows": "first"})) == found[:1]
+    assert all(window.frames == whole_frames(seconds, 50) for window in chosen[:-1])
+    assert all(window.frames <= whole_frames(seconds, 50) for window in chosen)
+    assert len(chosen) == 1 or chosen[-1].frames >= 50
+    assert windows(frames, rules.model_copy(update={"windows": "first"})) == chosen[:1]
 
 
 def test_windows_of_known_lengths() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.corpus.metadata import (
+from leitmotif.corpus.sources.metadata import (
     metadata_path,
     read_checksums,
     read_licences,

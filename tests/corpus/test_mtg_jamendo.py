@@ -15,8 +15,8 @@ from official_layout import (
     tar_of,
 )
 
-from leitmotif.corpus.mtg_jamendo import fetch_mtg_jamendo, load_release
-from leitmotif.corpus.sources import build_corpus
+from leitmotif.corpus.sources.kinds import build_corpus
+from leitmotif.corpus.sources.mtg_jamendo import fetch_mtg_jamendo, load_release
 from leitmotif.errors import CorpusError
 from leitmotif.files import read_table
 from leitmotif.tables.corpus import CorpusTrack, Failure, Licence

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from official_layout import LICENCES, TAR, TSV, sha256, tar_of, tone
 
-from leitmotif.corpus.shard import Shards, archive_name, unpack_shards
+from leitmotif.corpus.sources.shard import Shards, archive_name, unpack_shards
 from leitmotif.errors import CorpusError
 
 MEMBERS = {"00/300.low.mp3": tone(1.0, 220), "00/12000.low.mp3": b"no MP3, but officially so"}

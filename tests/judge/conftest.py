@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.models import Clap, Tagger
 from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
 
 RATE = 32_000

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import ClapModel, ClapProcessor
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap
+from leitmotif.judge.models import Clap
 from tests.hub import serve_hub
 from tests.judge.tiny_judges import SENTENCES, save_tiny_ast, save_tiny_clap
 
@@ -37,26 +37,26 @@ def test_embeddings_are_those_of_transformers(
     )
     with torch.no_grad():
         theirs = model(**inputs)
-    heard, told = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
+    heard, texts = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
     np.testing.assert_allclose(heard, theirs.audio_embeds, atol=1e-6)
-    np.testing.assert_allclose(told, theirs.text_embeds, atol=1e-6)
-    np.testing.assert_allclose(clap.logits(heard, told), theirs.logits_per_audio, atol=1e-4)
+    np.testing.assert_allclose(texts, theirs.text_embeds, atol=1e-6)
+    np.testing.assert_allclose(clap.logits(heard, texts), theirs.logits_per_audio, atol=1e-4)
     assert not np.allclose(heard[0], heard[1], atol=1e-2)
 
 
 def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(
     clap: Clap, noise: NDArray[np.float32]
 ) -> None:
-    heard, told = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
+    heard, texts = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
     assert heard.shape == (3, clap.width)
-    assert told.shape == (5, clap.width)
-    for rows in (heard, told):
+    assert texts.shape == (5, clap.width)
+    for rows in (heard, texts):
         assert rows.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
     for row in range(3):
         np.testing.assert_allclose(clap.embed_audio(noise[row], RATE)[0], heard[row], atol=1e-6)
     for row, sentence in enumerate(SENTENCES):
-        np.testing.assert_allclose(clap.embed_text([sentence])[0], told[row], atol=1e-6)
+        np.testing.assert_allclose(clap.embed_text([sentence])[0], texts[row], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["clap_folder", "fused_folder"])
@@ -173,7 +173,7 @@ def test_a_hub_repository_gives_what_its_folder_gives(
         torch.save(state, tmp_path / "repository" / weights)
     program = (
         "import json\n"
-        "from leitmotif.judge import Clap\n"
+        "from leitmotif.judge.models import Clap\n"
         f"clap = Clap.from_pretrained('laion/tiny', revision='{REVISION}', device='cpu')\n"
         "print(json.dumps(clap.embed_text(['jazz']).tolist()))"
     )
@@ -191,6 +191,7 @@ def test_a_hub_repository_gives_what_its_folder_gives(
     assert any(path.endswith(weights) for path in hub.requests)
 
 
+@pytest.mark.slow
 def test_an_ast_is_not_clap_even_with_its_name(tmp_path: Path) -> None:
     folder = save_tiny_ast(tmp_path / "ast")
     config = json.loads((folder / "config.json").read_text())

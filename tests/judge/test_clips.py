@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ModelError
-from leitmotif.judge.clips import over_windows, prepare, windows
+from leitmotif.judge.models.clips import over_windows, prepare, windows
 
 RATE = 32_000
 
@@ -72,8 +72,8 @@ def test_a_long_clip_is_the_mean_of_its_windows_whatever_the_batch() -> None:
 
     for batch in (1, 2, 16):
         sizes: list[int] = []
-        found = over_windows(clips, 10, judge, batch_size=batch)
+        judged = over_windows(clips, 10, judge, batch_size=batch)
         expected = [[2, 4], [(4.5 + 14.5 + 17.5) / 3, (9 + 19 + 22) / 3], [4.5, 9]]
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(judged, expected, rtol=1e-6)
         assert sum(sizes) == 5
         assert max(sizes) <= batch

@@ -6,8 +6,8 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Clap, Tagger
-from leitmotif.judge.clips import over_windows, prepare
+from leitmotif.judge.models import Clap, Tagger
+from leitmotif.judge.models.clips import over_windows, prepare
 
 RATE = 32_000
 

@@ -43,10 +43,11 @@ def test_the_frame_codec_is_the_codec() -> None:
         torch.testing.assert_close(frames.decode(codes), heard, atol=2e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_batch_follows_from_its_numbers_alone(source: Source) -> None:
     arguments = {"part": "training", "coding": "any"}
     batch, again = (source(3, range(24), **arguments) for _ in range(2))
-    assert {one.origin for one in batch} == {"concepts", "world", "nothing"}
+    assert {clip.origin for clip in batch} == {"concepts", "world", "nothing"}
     for first, second in zip(batch, again, strict=True):
         np.testing.assert_array_equal(first.samples, second.samples)
         assert replace(first, samples=None) == replace(second, samples=None)
@@ -63,16 +64,16 @@ def test_a_clip_that_is_measured_follows_from_its_own_number(source: Source, cod
 
 
 def test_clips_have_the_labels_of_what_they_are_asked_for(source: Source) -> None:
-    for one in source(5, range(16), part="held_out", coding="plain", origin="concepts"):
-        assert VOICES[one.words.instrument][0] in one.labels
-        assert GENRES[one.words.genre][0] in one.labels
-        assert len(one.samples) == 4 * 32_000
-        assert {*one.labels, *one.unclear} <= set(LABELS)
-        assert not one.labels & one.unclear
-    for one in source(5, range(8), part="training", coding="any", origin="nothing"):
-        assert one.words is None
-        assert one.labels <= set(NO_MUSIC)
-        assert np.isfinite(one.samples).all()
+    for clip in source(5, range(16), part="held_out", coding="plain", origin="concepts"):
+        assert VOICES[clip.words.instrument][0] in clip.labels
+        assert GENRES[clip.words.genre][0] in clip.labels
+        assert len(clip.samples) == 4 * 32_000
+        assert {*clip.labels, *clip.unclear} <= set(LABELS)
+        assert not clip.labels & clip.unclear
+    for clip in source(5, range(8), part="training", coding="any", origin="nothing"):
+        assert clip.words is None
+        assert clip.labels <= set(NO_MUSIC)
+        assert np.isfinite(clip.samples).all()
 
 
 def test_a_sound_too_short_to_be_sure_of_is_neither_there_nor_not(source: Source) -> None:
@@ -96,7 +97,7 @@ def test_coding_changes_the_sound_and_not_the_music(source: Source) -> None:
 def test_no_prompt_of_the_evaluation_is_trained_on(source: Source) -> None:
     training = {words.prompt for words in source.words("training")}
     drawn = source(0, range(64), part="training", coding="plain", origin="concepts")
-    assert {one.words.prompt for one in drawn} <= training
+    assert {clip.words.prompt for clip in drawn} <= training
     measured = source(1000, range(64), part="held_out", coding="plain", origin="concepts")
     assert not {clip.words.prompt for clip in measured} & training
 
@@ -107,17 +108,18 @@ def test_each_question_has_one_answer_for_every_clip(source: Source) -> None:
     for step in range(4):
         prompts, *fields = captions.asked(heard, step)
         assert [question.name for question in fields] == list(TEMPLATES)
-        for one in heard:
-            said = prompts.sentences[prompts.answer(one)]
-            assert said == (one.words.prompt if one.words else next(iter(one.labels)).lower())
+        for clip in heard:
+            said = prompts.sentences[prompts.answer(clip)]
+            assert said == (clip.words.prompt if clip.words else next(iter(clip.labels)).lower())
             for question in fields:
-                sentence = question.sentences[question.answer(one)]
-                if one.words:
-                    assert getattr(one.words, question.name) in sentence
+                sentence = question.sentences[question.answer(clip)]
+                if clip.words:
+                    assert getattr(clip.words, question.name) in sentence
         for question in (prompts, *fields):
             assert len(set(question.sentences)) == len(question.sentences)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("training of the judges", "process stopped", outcome="resumed, the same weights")
 @pytest.mark.parametrize("kind", [TaggerRun, ClapRun])
 def test_a_run_that_was_broken_off_ends_in_the_same_weights(

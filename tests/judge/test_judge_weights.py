@@ -13,8 +13,8 @@ from transformers import (
     ClapProcessor,
 )
 
-from leitmotif.judge import Clap, Tagger
 from leitmotif.judge.concepts import CONCEPTS, own_label
+from leitmotif.judge.models import Clap, Tagger
 from training.evaluate_judges import Examination
 from training.judge_data import RATE, Heard, Source
 
@@ -51,27 +51,29 @@ def test_the_folder_is_complete_small_and_names_no_folder_of_the_machine_that_tr
         assert '"_name_or_path": "/' not in file.read_text(), file
 
 
+@pytest.mark.slow
 def test_the_tagger_names_instrument_and_genre(judges: Path, heard: list[Heard]) -> None:
     tagger = Tagger.from_pretrained(str(judges / "tagger"), device="cpu")
     assert {own_label(concept) for concept in CONCEPTS} <= set(tagger.labels)
     assert {"Bell", "Ambient music", "Silence", "Noise"} <= set(tagger.labels)
-    found = Examination(heard).tagger(tagger)
-    assert found["instrument_accuracy"]["mean"] > 0.93
-    assert found["genre_accuracy"]["mean"] > 0.93
+    metrics = Examination(heard).tagger(tagger)
+    assert metrics["instrument_accuracy"]["mean"] > 0.93
+    assert metrics["genre_accuracy"]["mean"] > 0.93
 
 
+@pytest.mark.slow
 def test_clap_finds_the_words_of_a_clip(judges: Path, heard: list[Heard]) -> None:
     clap = Clap.from_pretrained(str(judges / "clap"), device="cpu")
     assert clap.text_collapse < 0.9
-    audio = clap.embed_audio([one.samples for one in heard], RATE)
+    audio = clap.embed_audio([clip.samples for clip in heard], RATE)
     for field, least in (("instrument", 0.9), ("genre", 0.9)):
-        values = sorted({getattr(one.words, field) for one in heard})
+        values = sorted({getattr(clip.words, field) for clip in heard})
         named = (audio @ clap.embed_text([f"{value} music" for value in values]).T).argmax(1)
         right = [
-            values[n] == getattr(one.words, field) for n, one in zip(named, heard, strict=True)
+            values[n] == getattr(clip.words, field) for n, clip in zip(named, heard, strict=True)
         ]
         assert np.mean(right) > least, field
-    own = clap.embed_text([one.words.prompt for one in heard])
+    own = clap.embed_text([clip.words.prompt for clip in heard])
     matched, crossed = (audio * own).sum(1), (audio * own[::-1]).sum(1)
     assert matched.mean() > crossed.mean() + 0.2
 

@@ -30,10 +30,10 @@ few = st.integers(-3, 3).map(float)  # with many ties
 def test_ndcg_is_scikit_learns(logits, wanted) -> None:
     truth = np.zeros((1, 7))
     truth[0, list(wanted)] = 1
-    found = ndcg(logits, wanted)
-    for row, value in zip(logits, found, strict=True):
+    gains = ndcg(logits, wanted)
+    for row, value in zip(logits, gains, strict=True):
         assert value == pytest.approx(ndcg_score(truth, row[np.newaxis]), abs=1e-9)
-    assert ((found > 0) & (found <= 1 + 1e-12)).all()
+    assert ((gains > 0) & (gains <= 1 + 1e-12)).all()
 
 
 def test_ndcg_by_hand() -> None:
@@ -75,11 +75,11 @@ def test_the_effect_is_equation_1() -> None:
 @given(logits=arrays(float, (2, 3, 5), elements=numbers), shift=numbers)
 def test_divergence_is_scipys_never_negative_and_blind_to_a_shift(logits, shift) -> None:
     before, after = logits
-    found = kl_divergence(before, after)
+    divergences = kl_divergence(before, after)
     expected = entropy(softmax(before, axis=1), softmax(after, axis=1), axis=1)
-    np.testing.assert_allclose(found, expected, atol=1e-9, rtol=1e-6)
-    assert (found >= -1e-12).all()
-    np.testing.assert_allclose(kl_divergence(before, after + shift), found, atol=1e-8)
+    np.testing.assert_allclose(divergences, expected, atol=1e-9, rtol=1e-6)
+    assert (divergences >= -1e-12).all()
+    np.testing.assert_allclose(kl_divergence(before, after + shift), divergences, atol=1e-8)
 
 
 def test_a_swap_moves_all_odds_and_keeps_the_rest() -> None:

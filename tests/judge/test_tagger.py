@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
 from leitmotif.errors import ModelError
-from leitmotif.judge import Tagger
+from leitmotif.judge.models import Tagger
 from tests.judge.tiny_judges import LABELS, save_tiny_ast
 
 RATE = 32_000

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from leitmotif.musicgen.checkpoint import audiocraft_weights, build_decoder
-from leitmotif.musicgen.hooks import Tap
 from leitmotif.musicgen.model import DecoderConfig, delay, sinusoidal_positions
+from leitmotif.musicgen.tap import Tap
 
 CONFIG = DecoderConfig(
     layers=3, width=32, heads=4, mlp_width=64, codebooks=4, codebook_size=48, activation="gelu"

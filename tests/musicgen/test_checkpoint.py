@@ -14,8 +14,8 @@ from torch import Tensor
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.checkpoint import audiocraft_weights, build_decoder, transformers_weights
-from leitmotif.musicgen.hooks import Tap
 from leitmotif.musicgen.model import delay
+from leitmotif.musicgen.tap import Tap
 from tests.hub import serve_hub
 from tests.tiny import save_tiny_checkpoint
 

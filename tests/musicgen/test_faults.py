@@ -70,7 +70,7 @@ def test_an_intervention_has_its_effect_or_is_refused(
     _, before = model.run_with_cache(codes, sites=SITE)
     torch.testing.assert_close(cache[SITE], _plain(before[SITE], item), atol=1e-4, rtol=1e-4)
     beyond = item.steps is not None and item.steps.stop > STEPS
-    assert beyond == any("the pass ends with step 22" in str(one.message) for one in said)
+    assert beyond == any("the pass ends with step 22" in str(warning.message) for warning in said)
 
 
 NOTHING: dict[str, tuple[Intervention, str | None]] = {

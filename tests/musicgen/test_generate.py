@@ -8,8 +8,8 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Intervention, Sampling
-from leitmotif.musicgen.generate import draw
 from leitmotif.musicgen.noise import RowNoise
+from leitmotif.musicgen.sampling import draw
 
 WORDS = ["a calm piece", "a happy fast piece with guitar melody", "a sad piece with drums"]
 VECTOR = torch.randn(32, generator=torch.Generator().manual_seed(3))
@@ -42,6 +42,7 @@ def test_a_row_does_not_depend_on_its_batch(
     assert torch.equal(batch.codes[row], alone.codes[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 2**63 - 1), name=st.text(max_size=8))
 def test_conditions_of_a_track_share_their_noise(

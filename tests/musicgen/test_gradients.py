@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.musicgen import HookedMusicGen, Intervention
-from leitmotif.sae.model import SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 
 WIDTH, SITE = 32, "layers.1.residual"
 

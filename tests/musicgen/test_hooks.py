@@ -133,8 +133,8 @@ def test_guidance_halves_are_changed_apart(model: HookedMusicGen, codes: Tensor)
         ("conditional", True, False),
         ("unconditional", False, True),
     ]:
-        one, two = captured(half)
-        torch.testing.assert_close(one, with_prompt + VECTOR if first else with_prompt)
+        first_half, two = captured(half)
+        torch.testing.assert_close(first_half, with_prompt + VECTOR if first else with_prompt)
         torch.testing.assert_close(two, without + VECTOR if second else without)
 
 

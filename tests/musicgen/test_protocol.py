@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen, Intervention
-from leitmotif.musicgen.hooks import require_sites
+from leitmotif.musicgen.choice import require_sites
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps, timing_of
 from tests.other_model import OtherModel
 
@@ -32,11 +32,11 @@ def test_no_member_is_missing(any_model: MusicModel) -> None:
     members = [name for name in vars(MusicModel) if not name.startswith("_")]
     assert "attention_reach" in members
     for name in members:
-        found = getattr(any_model, name)
+        member = getattr(any_model, name)
         asked = getattr(MusicModel, name)
         if inspect.isfunction(asked):
             theirs = [*inspect.signature(asked).parameters][1:]
-            assert [*inspect.signature(found).parameters][: len(theirs)] == theirs, name
+            assert [*inspect.signature(member).parameters][: len(theirs)] == theirs, name
 
 
 @EVERY

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve
 
-from leitmotif.probe.algebra import CONTROL_PENALTIES, Sums
-from leitmotif.probe.panel import Panel, panel
+from leitmotif.probe.estimators.algebra import CONTROL_PENALTIES, Sums
+from leitmotif.probe.panel.panel import Panel, panel
 from tests.probe.made import made
 
 FREE = 1e-6
@@ -39,10 +39,10 @@ def test_each_response_is_regressed_with_the_penalty_that_predicts_it_best(
     tracks: int, length: int, extra: int
 ) -> None:
     """With fewer rows in a fold than columns, errors come from the rows; with more, from sums."""
-    one = made(5, tracks=tracks, length=length, d=8, planted=1.0)
+    rows = made(5, tracks=tracks, length=length, d=8, planted=1.0)
     random = np.random.default_rng(0)
-    controls = np.column_stack([one.Z, random.normal(size=(len(one.y), extra))])
-    data = panel(one.X, one.y, controls=controls, groups=one.groups, folds=5, seed=0)
+    controls = np.column_stack([rows.Z, random.normal(size=(len(rows.y), extra))])
+    data = panel(rows.X, rows.y, controls=controls, groups=rows.groups, folds=5, seed=0)
     sums = Sums(data, place_means=True, gram=False)
     assert (len(sums.design.members[0]) < sums.Z.shape[1]) == (extra > 0)
     chosen = set()
@@ -50,28 +50,28 @@ def test_each_response_is_regressed_with_the_penalty_that_predicts_it_best(
         train = [fold for fold in range(5) if fold != test]
         expected, best = by_rows(data, sums, train)
         chosen |= set(best.tolist())
-        found = sums.Z @ sums.nuisance(train)
-        np.testing.assert_allclose(found, expected, atol=1e-7)
+        fitted = sums.Z @ sums.nuisance(train)
+        np.testing.assert_allclose(fitted, expected, atol=1e-7)
     assert len(chosen) > 1, "one penalty for all would not show that each has its own"
 
 
 def test_any_folds_may_be_left_out() -> None:
-    one = made(6)
-    data = panel(one.X, one.y, controls=one.Z, groups=one.groups, folds=5, seed=0)
+    rows = made(6)
+    data = panel(rows.X, rows.y, controls=rows.Z, groups=rows.groups, folds=5, seed=0)
     sums = Sums(data, place_means=True, gram=False)
     expected, _ = by_rows(data, sums, [0, 2, 3])
     np.testing.assert_allclose(sums.Z @ sums.nuisance([3, 0, 2]), expected, atol=1e-7)
 
 
 def test_fits_with_the_same_controls_share_their_design() -> None:
-    one = made(7)
+    rows = made(7)
     first, second, other = (
         Sums(
-            panel(X, one.y, controls=Z, groups=one.groups, folds=5, seed=0),
+            panel(X, rows.y, controls=Z, groups=rows.groups, folds=5, seed=0),
             place_means=True,
             gram=False,
         )
-        for X, Z in ((one.X, one.Z), (one.X[:, :2], one.Z), (one.X, one.Z[:, :1]))
+        for X, Z in ((rows.X, rows.Z), (rows.X[:, :2], rows.Z), (rows.X, rows.Z[:, :1]))
     )
     assert first.design is second.design
     assert first.design is not other.design

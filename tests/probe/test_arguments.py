@@ -11,17 +11,17 @@ from sklearn.base import BaseEstimator, clone
 
 from leitmotif.errors import LeitmotifError, ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.expansion import expand
-from leitmotif.probe.generators import link
-from leitmotif.probe.intervals import auroc, explained
-from leitmotif.probe.leak import look_ahead
-from leitmotif.probe.naive import NaiveCorrelation
-from leitmotif.probe.nested import NestedRidge
-from leitmotif.probe.nulls import exchanges, p_value
-from leitmotif.probe.panel import constant_columns
-from leitmotif.probe.selectivity import control_task, sound_types
-from leitmotif.probe.targets import Events, target
+from leitmotif.probe.calibration.generators import link
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.expansion import expand
+from leitmotif.probe.estimators.intervals import auroc, explained
+from leitmotif.probe.estimators.naive import NaiveCorrelation
+from leitmotif.probe.estimators.nested import NestedRidge
+from leitmotif.probe.estimators.nulls import exchanges, p_value
+from leitmotif.probe.estimators.selectivity import control_task, sound_types
+from leitmotif.probe.inputs.targets import Events, target
+from leitmotif.probe.panel.panel import constant_columns
+from leitmotif.probe.study.leak import look_ahead
 from tests.probe.made import made
 
 ONE = made(1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.probe.baseline import shuffle_weights
+from leitmotif.probe.compared.baseline import shuffle_weights
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 
@@ -33,6 +33,6 @@ def test_matrices_keep_their_entries_and_lose_their_order(codes: torch.Tensor) -
 
 
 def test_a_seed_gives_the_same_model(codes: torch.Tensor) -> None:
-    one, again, other = (shuffle_weights(fresh(), seed=seed) for seed in (1, 1, 2))
-    assert torch.equal(one(codes), again(codes))
-    assert one.fingerprint == again.fingerprint != other.fingerprint
+    first, again, other = (shuffle_weights(fresh(), seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first(codes), again(codes))
+    assert first.fingerprint == again.fingerprint != other.fingerprint

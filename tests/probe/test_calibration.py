@@ -2,10 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from leitmotif.probe.calibration import calibrate, rate
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.expansion import expand
-from leitmotif.probe.generators import (
+from leitmotif.probe.calibration.generators import (
     WITHOUT_FORESIGHT,
     NullIngredients,
     curved,
@@ -15,69 +12,77 @@ from leitmotif.probe.generators import (
     surrogate,
     swapped,
 )
-from leitmotif.probe.panel import track_slices
+from leitmotif.probe.calibration.rates import calibrate, rate
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.expansion import expand
+from leitmotif.probe.panel.panel import track_slices
 from leitmotif.tables.calibration import of_kind
 from tests.probe.made import made
 
 
 def source(seed: int = 0, tracks: int = 32, length: int = 30) -> NullIngredients:
-    one = made(seed, tracks=tracks, length=length)
-    return NullIngredients(one.X, one.Z, one.y, track_slices(one.groups, rows=len(one.y)))
+    rows = made(seed, tracks=tracks, length=length)
+    return NullIngredients(rows.X, rows.Z, rows.y, track_slices(rows.groups, rows=len(rows.y)))
 
 
 def test_the_controlled_test_errs_as_often_as_it_says_and_the_naive_one_does_not() -> None:
-    one = source()
-    found = calibrate(
-        one,
-        expand(one.controls, interactions=24),
+    ingredients = source()
+    calibration = calibrate(
+        ingredients,
+        expand(ingredients.controls, interactions=24),
         each=60,
         strengths=[0.1, 0.6],
         permutations=199,
         folds=4,
     )
-    assert found.nulls == 60 * len(WITHOUT_FORESIGHT)
-    assert found.fpr_naive.low > 0.3
-    assert found.fpr_controlled.low < 0.05
-    assert found.fpr_controlled.mean < 0.09
-    assert found.power[0.6].mean > 0.8 > found.power[0.1].mean
-    rows = found.rows(horizon="5-7s", site="layers.1.residual")
+    assert calibration.nulls == 60 * len(WITHOUT_FORESIGHT)
+    assert calibration.fpr_naive.low > 0.3
+    assert calibration.fpr_controlled.low < 0.05
+    assert calibration.fpr_controlled.mean < 0.09
+    assert calibration.power[0.6].mean > 0.8 > calibration.power[0.1].mean
+    rows = calibration.rows(horizon="5-7s", site="layers.1.residual")
     assert [row.generator for row in of_kind(rows, "null")] == [*WITHOUT_FORESIGHT]
     assert {row.controlled.n for row in of_kind(rows, "null")} == {60}
     (every,) = of_kind(rows, "all")
-    assert every.controlled.n == found.nulls
+    assert every.controlled.n == calibration.nulls
     means = [row.controlled.mean for row in of_kind(rows, "null")]
     assert every.controlled.mean == pytest.approx(np.mean(means), abs=1e-5)
     power = {row.strength: row.controlled.interval for row in of_kind(rows, "planted")}
-    assert power[0.6].mean == pytest.approx(found.power[0.6].mean, abs=1e-5)
+    assert power[0.6].mean == pytest.approx(calibration.power[0.6].mean, abs=1e-5)
 
 
 def test_without_controls_the_same_features_pass_for_foresight() -> None:
-    one = source(1)
-    features = np.column_stack([curved(np.random.default_rng(i), one) for i in range(60)])
+    ingredients = source(1)
+    features = np.column_stack([curved(np.random.default_rng(i), ingredients) for i in range(60)])
     groups = np.repeat(np.arange(32), 30)
     settings = {"permutations": 199, "shifts": 0, "alpha": 1.0, "folds": 4}
-    bare = PartialEffects(**settings).fit(features, one.target, groups=groups)
+    bare = PartialEffects(**settings).fit(features, ingredients.target, groups=groups)
     controlled = PartialEffects(**settings).fit(
-        features, one.target, groups=groups, controls=expand(one.controls, interactions=24)
+        features,
+        ingredients.target,
+        groups=groups,
+        controls=expand(ingredients.controls, interactions=24),
     )
     assert (bare.p_ <= 0.05).mean() > 0.3 > (controlled.p_ <= 0.05).mean()
 
 
 @pytest.mark.parametrize("name", WITHOUT_FORESIGHT)
 def test_generators_draw_anew_and_repeat_by_seed(name) -> None:
-    one, generator = source(2), WITHOUT_FORESIGHT[name]
-    first, second = (generator(np.random.default_rng(s), one) for s in (0, 1))
-    assert first.shape == one.target.shape
+    ingredients, generator = source(2), WITHOUT_FORESIGHT[name]
+    first, second = (generator(np.random.default_rng(s), ingredients) for s in (0, 1))
+    assert first.shape == ingredients.target.shape
     assert np.isfinite(first).all()
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.95
-    assert generator(np.random.default_rng(0), one) == pytest.approx(first)
+    assert generator(np.random.default_rng(0), ingredients) == pytest.approx(first)
 
 
 def test_surrogates_keep_the_spectrum_and_lose_the_order() -> None:
-    one = source(3)
-    single = NullIngredients(one.features[:, :1], one.controls, one.target, one.tracks)
+    ingredients = source(3)
+    single = NullIngredients(
+        ingredients.features[:, :1], ingredients.controls, ingredients.target, ingredients.tracks
+    )
     made_up = surrogate(np.random.default_rng(0), single)
-    track = one.tracks[0]
+    track = ingredients.tracks[0]
     column = (single.features[:, 0] - single.features[:, 0].mean()) / single.features[:, 0].std()
     ratio = np.abs(np.fft.rfft(made_up[track]))[1:-1] / np.abs(np.fft.rfft(column[track]))[1:-1]
     assert ratio == pytest.approx(np.full(len(ratio), ratio[0]))
@@ -85,12 +90,14 @@ def test_surrogates_keep_the_spectrum_and_lose_the_order() -> None:
 
 
 def test_no_track_keeps_its_own_rows_when_swapped_and_each_keeps_them_when_shifted() -> None:
-    one = source(4)
-    single = NullIngredients(one.features[:, :1], one.controls, one.target, one.tracks)
+    ingredients = source(4)
+    single = NullIngredients(
+        ingredients.features[:, :1], ingredients.controls, ingredients.target, ingredients.tracks
+    )
     other = swapped(np.random.default_rng(0), single)
     rolled = shifted(np.random.default_rng(0), single)
     column = single.features[:, 0] - single.features[:, 0].mean()
-    for track in one.tracks:
+    for track in ingredients.tracks:
         assert abs(np.corrcoef(other[track], column[track])[0, 1]) < 0.9999
         scale = np.abs(rolled[track]).max() / np.abs(column[track]).max()
         assert np.sort(np.abs(rolled[track])) == pytest.approx(
@@ -99,15 +106,17 @@ def test_no_track_keeps_its_own_rows_when_swapped_and_each_keeps_them_when_shift
 
 
 def test_noise_is_as_slow_as_the_target() -> None:
-    one = source(5, tracks=60)
-    slow = slow_noise(np.random.default_rng(0), one)
-    assert lag_one(slow, one.tracks) == pytest.approx(lag_one(one.target, one.tracks), abs=0.05)
+    ingredients = source(5, tracks=60)
+    slow = slow_noise(np.random.default_rng(0), ingredients)
+    assert lag_one(slow, ingredients.tracks) == pytest.approx(
+        lag_one(ingredients.target, ingredients.tracks), abs=0.05
+    )
 
 
 def test_rates_have_exact_intervals() -> None:
     p = np.r_[np.full(7, 0.01), np.full(93, 0.5)]
     expected = binomtest(7, 100).proportion_ci(method="exact")
-    found = rate(p, 0.05)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.07, *expected))
+    share = rate(p, 0.05)
+    assert (share.mean, share.low, share.high) == pytest.approx((0.07, *expected))
     assert rate(np.ones(10), 0.05).low == 0
     assert rate(np.zeros(10), 0.05).high == 1

@@ -7,7 +7,7 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.probe.controls import (
+from leitmotif.probe.inputs.controls import (
     REGISTRY,
     Continuity,
     LocalChroma,
@@ -21,7 +21,7 @@ from leitmotif.probe.controls import (
     past_mean,
     refuse_reach,
 )
-from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.study.leak import look_ahead, refuse_leak
 
 RANDOM = np.random.default_rng(0)
 STEPS = np.arange(1, 201)
@@ -87,42 +87,44 @@ def test_position_is_time() -> None:
 
 
 def test_track_identity_is_what_was_heard_so_far() -> None:
-    one = sound()
-    found = TrackIdentity().columns(one, STEPS)
-    assert len(found) == 16
-    assert found["chroma_3"][99] == pytest.approx(one.features.chroma[3, :100].mean())
-    assert found["energy_spread"][99] == pytest.approx(one.features.energy[:100].std(), rel=1e-4)
+    track = sound()
+    columns = TrackIdentity().columns(track, STEPS)
+    assert len(columns) == 16
+    assert columns["chroma_3"][99] == pytest.approx(track.features.chroma[3, :100].mean())
+    assert columns["energy_spread"][99] == pytest.approx(
+        track.features.energy[:100].std(), rel=1e-4
+    )
 
 
 def test_local_sound_is_that_of_the_last_moments() -> None:
-    one = sound()
-    chroma = LocalChroma(seconds=0.2).columns(one, STEPS)
-    assert chroma["chroma_0"][99] == pytest.approx(one.features.chroma[0, 90:100].mean())
-    energy = LocalEnergy(seconds=0.2).columns(one, STEPS)
-    assert energy["last"][99] == pytest.approx(one.features.energy[99])
-    assert energy["mean"][99] == pytest.approx(one.features.energy[90:100].mean())
-    onset = OnsetDensity(seconds=0.2).columns(one, STEPS)
-    assert onset["mean"][99] == pytest.approx(one.features.onset[90:100].mean())
+    track = sound()
+    chroma = LocalChroma(seconds=0.2).columns(track, STEPS)
+    assert chroma["chroma_0"][99] == pytest.approx(track.features.chroma[0, 90:100].mean())
+    energy = LocalEnergy(seconds=0.2).columns(track, STEPS)
+    assert energy["last"][99] == pytest.approx(track.features.energy[99])
+    assert energy["mean"][99] == pytest.approx(track.features.energy[90:100].mean())
+    onset = OnsetDensity(seconds=0.2).columns(track, STEPS)
+    assert onset["mean"][99] == pytest.approx(track.features.onset[90:100].mean())
 
 
 def test_artifacts_are_the_files_but_silence_is_only_of_the_past() -> None:
-    one = sound(cutoff_hz=11_000.0)
-    one.features.energy[50:] = -90
-    found = SourceArtifact().columns(one, STEPS)
-    assert set(found["cutoff_hz"]) == {11_000.0}
-    assert found["silence"][49] == 0
-    assert found["silence"][99] == pytest.approx(0.5)
-    assert not {"loudness", "peak"} & set(found)
+    track = sound(cutoff_hz=11_000.0)
+    track.features.energy[50:] = -90
+    columns = SourceArtifact().columns(track, STEPS)
+    assert set(columns["cutoff_hz"]) == {11_000.0}
+    assert columns["silence"][49] == 0
+    assert columns["silence"][99] == pytest.approx(0.5)
+    assert not {"loudness", "peak"} & set(columns)
 
 
 def test_continuity_sees_a_loop_at_its_period() -> None:
-    one = sound()
-    one.features.chroma[:] = np.tile(RANDOM.random((12, 50)) ** 4, 4)
-    found = Continuity(seconds=0.1, lags=(1.0, 0.5)).columns(one, STEPS[110:])
-    assert found["chroma_1s"] == pytest.approx(np.ones(90), abs=1e-6)
-    assert found["chroma_0.5s"].max() < 0.99
-    assert found["energy_1s"][0] == pytest.approx(
-        one.features.energy[106:111].mean() - one.features.energy[56:61].mean(), abs=1e-4
+    track = sound()
+    track.features.chroma[:] = np.tile(RANDOM.random((12, 50)) ** 4, 4)
+    columns = Continuity(seconds=0.1, lags=(1.0, 0.5)).columns(track, STEPS[110:])
+    assert columns["chroma_1s"] == pytest.approx(np.ones(90), abs=1e-6)
+    assert columns["chroma_0.5s"].max() < 0.99
+    assert columns["energy_1s"][0] == pytest.approx(
+        track.features.energy[106:111].mean() - track.features.energy[56:61].mean(), abs=1e-4
     )
 
 

@@ -16,10 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.conventions import seed_of
-from leitmotif.probe.effects import PartialEffects
-from leitmotif.probe.naive import NaiveCorrelation
-from leitmotif.probe.nested import NestedRidge
+from leitmotif.probe.estimators.conventions import seed_of
+from leitmotif.probe.estimators.effects import PartialEffects
+from leitmotif.probe.estimators.naive import NaiveCorrelation
+from leitmotif.probe.estimators.nested import NestedRidge
 from tests.probe.made import Made, made
 
 FEW_ROWS = "fits 10 or 11 rows; 3 folds of 4 tracks need 12"
@@ -64,24 +64,24 @@ def test_a_probe_is_made_unchecked_and_can_be_cloned(probe: BaseEstimator) -> No
     assert type(probe)(**dict.fromkeys(settings, "nonsense")).get_params() == dict.fromkeys(
         settings, "nonsense"
     )
-    one = made(0)
-    assert clone(probe).fit(one.X, one.y).n_features_in_ == 4
-    named = clone(probe).fit(pd.DataFrame(one.X, columns=list("abcd")), pd.Series(one.y))
+    rows = made(0)
+    assert clone(probe).fit(rows.X, rows.y).n_features_in_ == 4
+    named = clone(probe).fit(pd.DataFrame(rows.X, columns=list("abcd")), pd.Series(rows.y))
     assert named.feature_names_in_.tolist() == list("abcd")
     with pytest.raises(TypeError, match=r"[Ss]parse"):
-        clone(probe).fit(csr_array(one.X), one.y)
-    for bad in (one.X[:, 0], one.X[np.newaxis], one.X + 1j, np.empty((600, 0))):
+        clone(probe).fit(csr_array(rows.X), rows.y)
+    for bad in (rows.X[:, 0], rows.X[np.newaxis], rows.X + 1j, np.empty((600, 0))):
         with pytest.raises(ValueError, match=r"array|Complex"):
-            clone(probe).fit(bad, one.y)
+            clone(probe).fit(bad, rows.y)
 
 
 def test_what_needs_a_fit_says_so() -> None:
-    one = made(0)
+    rows = made(0)
     for call in (
-        lambda: NestedRidge().predict(one.X),
-        lambda: NestedRidge().score(one.X, one.y),
-        lambda: PartialEffects().transform(one.X),
-        lambda: NaiveCorrelation().score(one.X, one.y),
+        lambda: NestedRidge().predict(rows.X),
+        lambda: NestedRidge().score(rows.X, rows.y),
+        lambda: PartialEffects().transform(rows.X),
+        lambda: NaiveCorrelation().score(rows.X, rows.y),
     ):
         with pytest.raises(NotFittedError):
             call()
@@ -91,35 +91,35 @@ def test_random_states_are_scikit_learns() -> None:
     assert seed_of(3) == seed_of(np.int64(3)) == 3
     assert seed_of(np.random.RandomState(1)) == seed_of(np.random.RandomState(1))
     assert seed_of(None) != seed_of(None)
-    one = made(0)
+    rows = made(0)
     splits = [
-        NestedRidge(permutations=0, random_state=state).fit(one.X, one.y).partial_r2_[0].mean
+        NestedRidge(permutations=0, random_state=state).fit(rows.X, rows.y).partial_r2_[0].mean
         for state in (1, 1, 2)
     ]
     assert splits[0] == splits[1] != splits[2]
 
 
-def halves(one: Made, tracks: int) -> tuple[np.ndarray, np.ndarray]:
-    first = one.groups < tracks // 2
+def halves(rows: Made, tracks: int) -> tuple[np.ndarray, np.ndarray]:
+    first = rows.groups < tracks // 2
     return first, ~first
 
 
 def test_a_fitted_probe_is_scored_on_other_tracks() -> None:
-    one = made(7, tracks=80, planted=1.5)
-    seen, new = halves(one, 80)
+    rows = made(7, tracks=80, planted=1.5)
+    seen, new = halves(rows, 80)
     probe = NestedRidge(permutations=0)
-    probe.fit(one.X[seen], one.y[seen], controls=one.Z[seen], groups=one.groups[seen])
-    others = {"controls": one.Z[new], "groups": one.groups[new]}
-    score = probe.score(one.X[new], one.y[new], **others)
+    probe.fit(rows.X[seen], rows.y[seen], controls=rows.Z[seen], groups=rows.groups[seen])
+    others = {"controls": rows.Z[new], "groups": rows.groups[new]}
+    score = probe.score(rows.X[new], rows.y[new], **others)
     assert score == pytest.approx(probe.partial_r2_[0].mean, abs=0.15)
     assert 0.1 < score < 1
-    predicted = probe.predict(one.X[new], **others)
+    predicted = probe.predict(rows.X[new], **others)
     assert predicted.shape == (1200,)
-    assert np.corrcoef(predicted, one.y[new])[0, 1] > 0.6
+    assert np.corrcoef(predicted, rows.y[new])[0, 1] > 0.6
     assert np.abs(probe.coef_).argmax() == 0
-    noise = np.random.default_rng(0).normal(size=one.X.shape)
-    probe.fit(noise[seen], one.y[seen], controls=one.Z[seen], groups=one.groups[seen])
-    assert probe.score(noise[new], one.y[new], **others) == pytest.approx(0, abs=0.02)
+    noise = np.random.default_rng(0).normal(size=rows.X.shape)
+    probe.fit(noise[seen], rows.y[seen], controls=rows.Z[seen], groups=rows.groups[seen])
+    assert probe.score(noise[new], rows.y[new], **others) == pytest.approx(0, abs=0.02)
 
 
 def test_predictions_are_those_of_the_linear_model_that_made_the_data() -> None:
@@ -135,25 +135,25 @@ def test_predictions_are_those_of_the_linear_model_that_made_the_data() -> None:
 
 
 def test_what_a_probe_was_not_fitted_for_is_refused() -> None:
-    one = made(1)
-    probe = NestedRidge(permutations=0).fit(one.X, one.y, controls=one.Z, groups=one.groups)
+    rows = made(1)
+    probe = NestedRidge(permutations=0).fit(rows.X, rows.y, controls=rows.Z, groups=rows.groups)
     with pytest.raises(ProbeError, match=r"controls must be(?s:.)*\(600, 0\)(?s:.)*\[600, 2\]"):
-        probe.predict(one.X, groups=one.groups)
+        probe.predict(rows.X, groups=rows.groups)
     with pytest.raises(ProbeError, match=r"longer than any(?s:.)*600 rows(?s:.)*at most 30"):
-        probe.predict(one.X, controls=one.Z, groups=np.zeros(600))
+        probe.predict(rows.X, controls=rows.Z, groups=np.zeros(600))
     with pytest.raises(ValueError, match="expecting 4 features"):
-        probe.predict(one.X[:, :2], controls=one.Z, groups=one.groups)
+        probe.predict(rows.X[:, :2], controls=rows.Z, groups=rows.groups)
     with pytest.raises(ProbeError, match="600 and 599"):
-        NaiveCorrelation().fit(one.X, one.y[1:])
+        NaiveCorrelation().fit(rows.X, rows.y[1:])
     with pytest.raises(ValueError, match="1d array"):
-        NaiveCorrelation().fit(one.X, np.column_stack([one.y, one.y]))
+        NaiveCorrelation().fit(rows.X, np.column_stack([rows.y, rows.y]))
 
 
 def test_probes_go_into_pipelines_and_cross_validation() -> None:
-    one = made(2, tracks=40, planted=1.5)
+    rows = made(2, tracks=40, planted=1.5)
     pipeline = make_pipeline(StandardScaler(), PartialEffects(permutations=199, shifts=0))
     chosen = pipeline.fit_transform(
-        one.X, one.y, partialeffects__controls=one.Z, partialeffects__groups=one.groups
+        rows.X, rows.y, partialeffects__controls=rows.Z, partialeffects__groups=rows.groups
     )
     assert chosen.shape[1] >= 1
     with sklearn.config_context(enable_metadata_routing=True):
@@ -161,9 +161,9 @@ def test_probes_go_into_pipelines_and_cross_validation() -> None:
         probe = NestedRidge(permutations=0).set_fit_request(**wanted).set_score_request(**wanted)
         scores = cross_val_score(
             probe,
-            one.X,
-            one.y,
+            rows.X,
+            rows.y,
             cv=GroupKFold(2),
-            params={"controls": one.Z, "groups": one.groups},
+            params={"controls": rows.Z, "groups": rows.groups},
         )
     assert (scores > 0).all()

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ProbeError
-from leitmotif.frames import Timing
-from leitmotif.probe import encoded as module
-from leitmotif.probe.blocks import raw_block
-from leitmotif.probe.controls import ControlTable
-from leitmotif.probe.encoded import dense, read_encoded
-from leitmotif.probe.rows import Context, Rows
-from leitmotif.sae.encode import FeatureHeader, write_codes
-from leitmotif.sae.model import Codes
+from leitmotif.probe.features import encoded as module
+from leitmotif.probe.features.blocks import raw_block
+from leitmotif.probe.features.encoded import dense, read_encoded
+from leitmotif.probe.inputs.controls import ControlTable
+from leitmotif.probe.inputs.rows import Context, Rows
+from leitmotif.sae.autoencoder.encode import FeatureHeader, write_codes
+from leitmotif.sae.autoencoder.model import Codes
+from leitmotif.timing.frames import Timing
 
 FEATURES = 7
 
@@ -38,8 +38,8 @@ def matrix(rows: int, seed: int) -> np.ndarray:
 def test_columns_are_those_of_the_dense_matrix(rows: int, seed: int, data: st.DataObject) -> None:
     x = matrix(rows, seed)
     numbers = sorted(data.draw(st.sets(st.integers(0, FEATURES - 1), min_size=1)))
-    found = dense(codes_of(x), np.array(numbers))
-    np.testing.assert_array_equal(found, x[:, numbers])
+    densely = dense(codes_of(x), np.array(numbers))
+    np.testing.assert_array_equal(densely, x[:, numbers])
 
 
 def written(folder: Path, track_id: str, x: np.ndarray) -> None:
@@ -94,7 +94,7 @@ def test_features_that_fire_in_few_tracks_are_left_out(
     assert len(fewer.values) == 12, "blocks hold all rows"
     monkeypatch.setattr(module, "BLOCK", 1)
     pair = [*encoded.blocks(np.ones(12, dtype=bool), least_active=0.5)]
-    assert [one.numbers.tolist() for one in pair] == [[1], [3]]
+    assert [block.numbers.tolist() for block in pair] == [[1], [3]]
     with pytest.raises(ProbeError, match="active in 0 of 4 tracks"):
         [*encoded.blocks(np.zeros(12, dtype=bool), least_active=0.5)]
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from leitmotif.probe.expansion import expand
-from leitmotif.probe.panel import refuse_collinear
+from leitmotif.probe.estimators.expansion import expand
+from leitmotif.probe.panel.panel import refuse_collinear
 
 Z = np.random.default_rng(0).normal(size=(400, 3))
 

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from leitmotif.claims import Horizon
-from leitmotif.frames import Timing
+from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import Interval
-from leitmotif.parallel import WORKERS
-from leitmotif.probe.blocks import FeatureBlock
-from leitmotif.probe.controls import ControlTable, Position
-from leitmotif.probe.experiment import (
+from leitmotif.probe.estimators.experiment import (
     ProbeSettings,
     expanded,
     naive,
@@ -21,14 +17,19 @@ from leitmotif.probe.experiment import (
     selectivities,
     worth_of_controls,
 )
+from leitmotif.probe.features.blocks import FeatureBlock
+from leitmotif.probe.inputs.controls import ControlTable, Position
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, Sample
 from leitmotif.probe.ranking import candidates
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, Sample
+from leitmotif.timing.frames import Timing
+from leitmotif.work.parallel import WORKERS
 from tests.probe.made import made
 
 STRONG = 3.0
-HOW = ProbeSettings(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
+PROBING = ProbeSettings(folds=4, permutations=199, shifts=99, alpha=0.05, seeds=2, seed=0)
 SETTINGS = ControlSettings([Position()], knots=2, interactions=0)
+CLAIMS = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=PROBING.alpha)
 
 
 def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
@@ -45,7 +46,7 @@ def sampled(planted: float) -> tuple[dict[str, np.ndarray], Sample]:
 
 def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     features, sample = sampled(planted=STRONG)
-    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    fits = probe_sites(features, [sample], SETTINGS, PROBING)
     here, there = (fits[site]["5-7s"] for site in ("layers.1.residual", "layers.0.residual"))
     assert here.p <= 0.01
     assert there.p > 0.05
@@ -54,21 +55,21 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
         FeatureBlock(site, None, np.arange(values.shape[1]), values)
         for site, values in features.items()
     ]
-    found = candidates(blocks, sample, SETTINGS, HOW)
-    assert len(found) == 6 + 6  # a constant feature is left out
-    assert (found[0].site, found[0].feature) == ("layers.1.residual", 0)
-    assert found[0].q <= 0.05
-    assert found[0].stability == 1
-    assert all(one.q >= one.p for one in found)
+    ranked = candidates(blocks, sample, SETTINGS, PROBING, CLAIMS)
+    assert len(ranked) == 6 + 6  # a constant feature is left out
+    assert (ranked[0].site, ranked[0].feature) == ("layers.1.residual", 0)
+    assert ranked[0].q <= 0.05
+    assert ranked[0].stability == 1
+    assert all(feature.q >= feature.p for feature in ranked)
     # 4 folds of 2 splits each; what has no effect has now one sign and now the other.
-    assert all((8 * one.stability).is_integer() for one in found)
-    others = [one.stability for one in found if one.p > 0.2]
+    assert all((8 * feature.stability).is_integer() for feature in ranked)
+    others = [feature.stability for feature in ranked if feature.p > 0.2]
     assert 0.4 < np.mean(others) < 0.95
 
 
 def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
     features, sample = sampled(planted=STRONG)
-    fits = probe_sites(features, [sample], SETTINGS, HOW)
+    fits = probe_sites(features, [sample], SETTINGS, PROBING)
     same = {"layers.1.residual": fits["layers.1.residual"]}
     other = {"layers.1.residual": fits["layers.0.residual"]}
     over_baseline(same, other, seed=0)
@@ -84,9 +85,9 @@ def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
 
 def test_leaving_a_control_out_changes_what_the_others_explain() -> None:
     features, sample = sampled(planted=0.0)
-    worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
-    assert [one.left_out for one in worth] == ["none", "local_energy", "position"]
-    assert worth[0].r2_controls > min(one.r2_controls for one in worth)
+    worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, PROBING)
+    assert [row.left_out for row in worth] == ["none", "local_energy", "position"]
+    assert worth[0].r2_controls > min(row.r2_controls for row in worth)
     wide, narrow = expanded(sample, SETTINGS), expanded(sample, SETTINGS, without="position")
     assert narrow.shape[1] < wide.shape[1]
 
@@ -95,8 +96,8 @@ def test_the_naive_row_and_the_control_task_are_there_for_comparison() -> None:
     features, sample = sampled(planted=STRONG)
     pooled = naive(features, sample.y)
     assert pooled["layers.1.residual"].r2 > pooled["layers.0.residual"].r2
-    one = selectivities(features, sample, HOW)["layers.1.residual"]
-    assert one.selectivity == pytest.approx(one.r2 - one.r2_control_task, abs=2e-4)
+    measured = selectivities(features, sample, PROBING)["layers.1.residual"]
+    assert measured.selectivity == pytest.approx(measured.r2 - measured.r2_control_task, abs=2e-4)
 
 
 def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
@@ -108,22 +109,22 @@ def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
 
 def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
     features, sample = sampled(planted=0.8)
-    found = candidates(blocks(features), sample, SETTINGS, replace(HOW, alpha=0.3))
-    p = np.array([one.p for one in found])
-    chosen = np.array([one.q <= 0.3 for one in found])
+    ranked = candidates(blocks(features), sample, SETTINGS, PROBING, replace(CLAIMS, alpha=0.3))
+    p = np.array([feature.p for feature in ranked])
+    chosen = np.array([feature.q <= 0.3 for feature in ranked])
     assert 0 < chosen.sum() < len(chosen)
 
     def still(number: int, arrangements: int) -> bool:
         changed = p.copy()
-        changed[number] += arrangements / found[number].arrangements
+        changed[number] += arrangements / ranked[number].arrangements
         return bool(false_discovery_control(changed)[number] <= 0.3 * (1 + 1e-9))
 
-    for number, one in enumerate(found):
-        assert (one.margin >= 0) == chosen[number]
-        assert one.active == one.feature
-        assert still(number, one.margin)
-        if chosen[number] and p[number] + (one.margin + 1) / one.arrangements <= 1:
-            assert not still(number, one.margin + 1)
+    for number, feature in enumerate(ranked):
+        assert (feature.margin >= 0) == chosen[number]
+        assert feature.active == feature.feature
+        assert still(number, feature.margin)
+        if chosen[number] and p[number] + (feature.margin + 1) / feature.arrangements <= 1:
+            assert not still(number, feature.margin + 1)
 
 
 @pytest.mark.slow
@@ -131,12 +132,12 @@ def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -
     features, sample = sampled(planted=STRONG)
 
     def measured() -> list[object]:
-        fits = probe_sites(features, [sample, sample], SETTINGS, HOW)
+        fits = probe_sites(features, [sample, sample], SETTINGS, PROBING)
         errors = [
             fit.by_all.tolist() for by_horizon in fits.values() for fit in by_horizon.values()
         ]
-        worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, HOW)
-        return [errors, worth, candidates(blocks(features), sample, SETTINGS, HOW)]
+        worth = worth_of_controls(features["layers.1.residual"], sample, SETTINGS, PROBING)
+        return [errors, worth, candidates(blocks(features), sample, SETTINGS, PROBING, CLAIMS)]
 
     alone = measured()
     monkeypatch.setenv(WORKERS, "2")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from leitmotif.intervals import interval_of, track_weights
-from leitmotif.probe.intervals import auroc, explained
+from leitmotif.probe.estimators.intervals import auroc, explained
 
 RANDOM = np.random.default_rng(0)
 
@@ -42,9 +42,9 @@ def test_tracks_are_resampled_whole() -> None:
     weights = track_weights(10, resamples=500, seed=0)
     assert weights.sum(1) == pytest.approx(10)
     total, left = np.full(10, 4.0), np.r_[np.full(5, 1.0), np.full(5, 3.0)]
-    found = explained(total, left, weights)
-    assert found.mean == pytest.approx(0.5)
-    assert found == interval_of(found.mean, 1 - (weights @ left) / 40, tracks=10)
+    interval = explained(total, left, weights)
+    assert interval.mean == pytest.approx(0.5)
+    assert interval == interval_of(interval.mean, 1 - (weights @ left) / 40, tracks=10)
 
 
 def test_the_interval_covers_the_mean_of_the_tracks_as_often_as_it_says() -> None:
@@ -52,6 +52,6 @@ def test_the_interval_covers_the_mean_of_the_tracks_as_often_as_it_says() -> Non
     covered = 0
     for _ in range(300):
         total = RANDOM.gamma(4, size=60)
-        found = explained(total, total * RANDOM.beta(4, 1, size=60), weights)
-        covered += found.low <= 0.2 <= found.high
+        interval = explained(total, total * RANDOM.beta(4, 1, size=60), weights)
+        covered += interval.low <= 0.2 <= interval.high
     assert 0.9 <= covered / 300 <= 0.98

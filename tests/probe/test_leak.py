@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.leak import look_ahead, refuse_leak
+from leitmotif.probe.study.leak import look_ahead, refuse_leak
 
 RATE, HOP = 8_000, 160
 SECONDS = 4
@@ -67,8 +67,10 @@ def test_a_feature_that_only_foretells_passes() -> None:
         half = len(power) // 2
         return np.r_[np.zeros(half - 25), power[: half + 25]][:, None]
 
-    told = memory(twice)[100:175, 0]
-    assert told == pytest.approx(level(twice, 0)[125:200]), "it says what sounds 25 frames later"
+    remembered = memory(twice)[100:175, 0]
+    assert remembered == pytest.approx(level(twice, 0)[125:200]), (
+        "it says what sounds 25 frames later"
+    )
     ahead = look_ahead(memory, twice, sample_rate=RATE, instants=INSTANTS, cuts=[2.5])
     assert ahead.tolist() == [0]
 

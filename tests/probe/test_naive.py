@@ -3,18 +3,18 @@ import pytest
 from scipy.stats import pearsonr
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.naive import NaiveCorrelation
+from leitmotif.probe.estimators.naive import NaiveCorrelation
 from tests.probe.made import made, noise
 
 
 def test_it_is_pearsons_test_over_all_rows() -> None:
-    one = made(0)
-    found = NaiveCorrelation().fit(one.X, one.y)
-    for column, r, p in zip(one.X.T, found.r_, found.p_, strict=True):
-        expected = pearsonr(column, one.y)
+    rows = made(0)
+    correlation = NaiveCorrelation().fit(rows.X, rows.y)
+    for column, r, p in zip(rows.X.T, correlation.r_, correlation.p_, strict=True):
+        expected = pearsonr(column, rows.y)
         assert r == pytest.approx(expected.statistic)
         assert p == pytest.approx(expected.pvalue)
-    assert found.score(one.X, one.y) == pytest.approx((found.r_**2).max())
+    assert correlation.score(rows.X, rows.y) == pytest.approx((correlation.r_**2).max())
 
 
 def test_it_calls_autocorrelated_noise_significant() -> None:

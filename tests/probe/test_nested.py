@@ -5,11 +5,11 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.algebra import CONTROL_PENALTIES, Sums
-from leitmotif.probe.exchange_fits import FEATURE_PENALTIES
-from leitmotif.probe.nested import NestedRidge
-from leitmotif.probe.nulls import exchanges
-from leitmotif.probe.panel import Panel, panel
+from leitmotif.probe.estimators.algebra import CONTROL_PENALTIES, Sums
+from leitmotif.probe.estimators.exchange_fits import FEATURE_PENALTIES
+from leitmotif.probe.estimators.nested import NestedRidge
+from leitmotif.probe.estimators.nulls import exchanges
+from leitmotif.probe.panel.panel import Panel, panel
 from tests.probe.made import made
 
 
@@ -62,11 +62,12 @@ def by_hand(data: Panel, order: list[np.ndarray], number: int):
     return 1 - missed / kept, predictions - y.mean()
 
 
+@pytest.mark.slow
 def test_every_exchange_is_the_fit_one_would_make_of_it() -> None:
-    one = made(3, planted=0.5)
+    rows = made(3, planted=0.5)
     probe = NestedRidge(permutations=3, place_means=False, random_state=1)
-    probe.fit(one.X, one.y, controls=one.Z, groups=one.groups)
-    data = panel(one.X, one.y, controls=one.Z, groups=one.groups, folds=5, seed=1)
+    probe.fit(rows.X, rows.y, controls=rows.Z, groups=rows.groups)
+    data = panel(rows.X, rows.y, controls=rows.Z, groups=rows.groups, folds=5, seed=1)
     order = exchanges(list(map(len, data.folds)), 3, seed=1)
     expected, predictions = by_hand(data, order, 0)
     assert probe.partial_r2_[0].mean == pytest.approx(expected, abs=1e-6)
@@ -77,12 +78,12 @@ def test_every_exchange_is_the_fit_one_would_make_of_it() -> None:
 
 
 def test_horizons_and_exchanges_do_not_influence_each_other() -> None:
-    one, other = made(4, planted=0.5), made(5)
-    both = np.column_stack([one.y, other.y])
-    settings = {"controls": one.Z, "groups": one.groups}
-    together = NestedRidge(permutations=4).fit(one.X, both, **settings)
-    apart = [NestedRidge(permutations=4).fit(one.X, y, **settings) for y in both.T]
-    alone = NestedRidge(permutations=0).fit(one.X, both, **settings)
+    rows, other = made(4, planted=0.5), made(5)
+    both = np.column_stack([rows.y, other.y])
+    settings = {"controls": rows.Z, "groups": rows.groups}
+    together = NestedRidge(permutations=4).fit(rows.X, both, **settings)
+    apart = [NestedRidge(permutations=4).fit(rows.X, y, **settings) for y in both.T]
+    alone = NestedRidge(permutations=0).fit(rows.X, both, **settings)
     for h in range(2):
         assert together.partial_r2_[h].mean == pytest.approx(apart[h].partial_r2_[0].mean)
         assert together.partial_r2_[h].mean == pytest.approx(alone.partial_r2_[h].mean)
@@ -91,8 +92,8 @@ def test_horizons_and_exchanges_do_not_influence_each_other() -> None:
 
 
 def test_place_means_leave_nothing_that_all_tracks_do_at_one_time() -> None:
-    one = made(6)
-    data = panel(one.X, one.y, controls=None, groups=one.groups, folds=5, seed=0)
+    drawn = made(6)
+    data = panel(drawn.X, drawn.y, controls=None, groups=drawn.groups, folds=5, seed=0)
     sums = Sums(data, place_means=True, gram=False)
     train = [0, 1, 2, 3]
     rows = np.flatnonzero(data.fold_of_row != 4)
@@ -103,8 +104,8 @@ def test_place_means_leave_nothing_that_all_tracks_do_at_one_time() -> None:
 
 
 def test_a_planted_link_is_found_and_its_interval_lies_above_zero() -> None:
-    one = made(7, tracks=40, planted=1.5)
-    probe = NestedRidge(permutations=99).fit(one.X, one.y, controls=one.Z, groups=one.groups)
+    rows = made(7, tracks=40, planted=1.5)
+    probe = NestedRidge(permutations=99).fit(rows.X, rows.y, controls=rows.Z, groups=rows.groups)
     assert probe.p_[0] == pytest.approx(0.01)
     interval = probe.partial_r2_[0]
     assert 0 < interval.low < interval.mean < interval.high
@@ -113,7 +114,7 @@ def test_a_planted_link_is_found_and_its_interval_lies_above_zero() -> None:
 
 
 def test_features_that_follow_from_the_controls_are_refused() -> None:
-    one = made(8)
+    rows = made(8)
     place = np.tile(np.arange(30.0), 20)[:, None]
     with pytest.raises(ProbeError, match="every feature is a function of the controls"):
-        NestedRidge(permutations=0).fit(place, one.y, groups=one.groups)
+        NestedRidge(permutations=0).fit(place, rows.y, groups=rows.groups)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.probe.nulls import (
+from leitmotif.probe.estimators.nulls import (
     exchanged,
     exchanges,
     p_value,
@@ -46,9 +46,9 @@ def test_exchanged_products_are_those_of_exchanged_targets(lengths, d, H) -> Non
 @given(T=st.integers(1, 9), d=st.integers(1, 3), H=st.integers(1, 2))
 def test_shift_products_are_those_of_rolled_features(T, d, H) -> None:
     X, Y = RANDOM.normal(size=(T, d)), RANDOM.normal(size=(T, H))
-    found = shift_products(X, Y)
+    products = shift_products(X, Y)
     for lag in range(T):
-        assert found[lag] == pytest.approx(np.roll(X, lag, axis=0).T @ Y)
+        assert products[lag] == pytest.approx(np.roll(X, lag, axis=0).T @ Y)
 
 
 def test_shifts_begin_with_none_and_are_uniform_over_the_track() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.panel import (
+from leitmotif.probe.panel.panel import (
     constant_columns,
     panel,
     refuse_collinear,
@@ -110,7 +110,11 @@ def test_unequal_rows_are_refused() -> None:
 
 def test_sums_by_track() -> None:
     X, y, Z = arrays()
-    one = made(X, y, Z)
-    assert one.by_track(X) == pytest.approx(X.reshape(20, 5, 3).sum(1))
-    assert one.places.tolist() == [0, 1, 2, 3, 4] * 20
-    assert all((one.fold_of_row[one.tracks[t]] == f).all() for f in range(5) for t in one.folds[f])
+    panel_of_rows = made(X, y, Z)
+    assert panel_of_rows.by_track(X) == pytest.approx(X.reshape(20, 5, 3).sum(1))
+    assert panel_of_rows.places.tolist() == [0, 1, 2, 3, 4] * 20
+    assert all(
+        (panel_of_rows.fold_of_row[panel_of_rows.tracks[t]] == f).all()
+        for f in range(5)
+        for t in panel_of_rows.folds[f]
+    )

@@ -10,11 +10,11 @@ from scipy import sparse
 
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.codec import HEARING_SECONDS
-from leitmotif.musicgen.hooks import ActivationCache
-from leitmotif.probe.leak import look_ahead, refuse_leak
-from leitmotif.probe.past import FeatureReading
-from leitmotif.sae.used import load_used
+from leitmotif.probe.study.leak import look_ahead, refuse_leak
+from leitmotif.probe.study.past import FeatureReading
+from leitmotif.sae.autoencoder.used import load_used
 
 SITE = "layers.1.residual"
 RATE = 32_000

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ConfigError
-from leitmotif.probe.controls import REGISTRY, Continuity, LocalChroma
-from leitmotif.probe.registry import load_controls, parse_controls
+from leitmotif.probe.inputs.controls import REGISTRY, Continuity, LocalChroma
+from leitmotif.probe.inputs.registry import load_controls, parse_controls
 
 EXPANSION = {"knots": 0, "interactions": 0}
 
@@ -18,21 +18,21 @@ def test_the_shipped_file_uses_every_control(repo_root: Path) -> None:
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_control_is_told_its_own_settings(name: str) -> None:
     control = REGISTRY[name]()
-    found = parse_controls(
+    parsed = parse_controls(
         {"controls": {name: control.model_dump(mode="json")}, "expansion": EXPANSION}
     )
-    assert found.controls == [control]
+    assert parsed.controls == [control]
     assert control.__doc__
 
 
 def test_settings_reach_the_controls() -> None:
-    found = parse_controls(
+    parsed = parse_controls(
         {
             "controls": {"continuity": {"lags": [1, 2.5]}, "local_chroma": {"seconds": 2}},
             "expansion": EXPANSION,
         }
     )
-    assert found.controls == [Continuity(lags=(1, 2.5)), LocalChroma(seconds=2)]
+    assert parsed.controls == [Continuity(lags=(1, 2.5)), LocalChroma(seconds=2)]
     assert parse_controls({"controls": None, "expansion": EXPANSION}).controls == []
 
 

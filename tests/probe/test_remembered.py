@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leitmotif.probe.remembered import Remembered
+from leitmotif.probe.panel.remembered import Remembered
 
 
 def test_equal_arrays_are_worked_on_once_and_others_anew() -> None:

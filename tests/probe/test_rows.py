@@ -9,13 +9,13 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.frames import Timing
-from leitmotif.probe.controls import LocalEnergy, Position, TrackSound
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, gather, read_sounds
+from leitmotif.probe.inputs.controls import LocalEnergy, Position, TrackSound
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, gather, read_sounds
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.timing.frames import Timing
 
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
@@ -94,7 +94,7 @@ def gathered(
     tracks: list[ManifestTrack], labels: list[Label], rows: list[Coverage], **changes: object
 ) -> Rows:
     settings = {"start_seconds": 2.0, "stride": 10, "exploratory": False} | changes
-    sounds = {one.track_id: sound(one.track_id) for one in tracks}
+    sounds = {track.track_id: sound(track.track_id) for track in tracks}
     settings = {"timing": TIMING, "horizons": HORIZONS, "settings": SETTINGS} | settings
     return gather(tracks, sounds, labels, rows, **settings)
 

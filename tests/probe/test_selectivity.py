@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.selectivity import control_task, selectivity, sound_types
+from leitmotif.probe.estimators.selectivity import control_task, selectivity, sound_types
 from tests.probe.made import made
 
 
@@ -20,10 +20,10 @@ def test_each_type_has_one_of_the_targets_values() -> None:
 
 
 def test_a_probe_of_the_sound_is_not_selective_and_one_of_the_future_is() -> None:
-    one = made(0, tracks=40, planted=1.5)
-    types = sound_types(one.Z, types=6)
+    rows = made(0, tracks=40, planted=1.5)
+    types = sound_types(rows.Z, types=6)
     chances = np.eye(6)[types] + 0.01 * np.random.default_rng(0).normal(size=(len(types), 6))
-    settings = {"groups": one.groups, "folds": 5, "seed": 0}
-    assert selectivity(chances, one.y, types, **settings).r2_control_task > 0.9
-    assert selectivity(chances, one.y, types, **settings).selectivity < 0
-    assert selectivity(one.X[:, :1], one.y, types, **settings).selectivity > 0
+    settings = {"groups": rows.groups, "folds": 5, "seed": 0}
+    assert selectivity(chances, rows.y, types, **settings).r2_control_task > 0.9
+    assert selectivity(chances, rows.y, types, **settings).selectivity < 0
+    assert selectivity(rows.X[:, :1], rows.y, types, **settings).selectivity > 0

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError
-from leitmotif.frames import Timing
-from leitmotif.probe.targets import Events, events_of, known_tracks, target
+from leitmotif.probe.inputs.targets import Events, events_of, known_tracks, target
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.timing.frames import Timing
 
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 MEDIUM = Horizon("medium", 5.0, 10.0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.recurrence.search.settings import SearchSettings
 
 RATE = 16_000
 NOTE = 0.25

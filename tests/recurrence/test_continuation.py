@@ -22,10 +22,10 @@ def found(later: list[int], transposition: int = 0) -> list:
 
 @pytest.mark.parametrize("transposition", [0, 4])
 def test_a_return_is_recognised_in_its_place(transposition: int) -> None:
-    (one,) = found(MOTIF, transposition)
-    assert one.recurs
-    assert one.start == pytest.approx(4, abs=0.2)
-    assert one.transposition == transposition
+    (motif_return,) = found(MOTIF, transposition)
+    assert motif_return.recurs
+    assert motif_return.start == pytest.approx(4, abs=0.2)
+    assert motif_return.transposition == transposition
 
 
 def test_other_music_is_no_return() -> None:
@@ -36,13 +36,13 @@ def test_other_music_is_no_return() -> None:
 
 def test_the_prefix_is_not_searched() -> None:
     other = tones(walk(24, 9))
-    (one,) = LISTENER.returns(other)
-    assert not one.recurs
+    (motif_return,) = LISTENER.returns(other)
+    assert not motif_return.recurs
 
 
 def test_without_room_nothing_recurs() -> None:
-    (one,) = LISTENER.returns(tones(walk(4, 2)))
-    assert (one.recurs, one.start, one.p) == (False, None, 1.0)
+    (motif_return,) = LISTENER.returns(tones(walk(4, 2)))
+    assert (motif_return.recurs, motif_return.start, motif_return.p) == (False, None, 1.0)
 
 
 def test_a_window_outside_the_prefix_is_refused() -> None:

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.pairs import Pairs, distinct
-from leitmotif.recurrence.refine import refine
-from leitmotif.recurrence.search import peaks, seeds
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.texture import texture_share
-from leitmotif.recurrence.views import Views, make_views, transposed
+from leitmotif.recurrence.search.pairs import Pairs, distinct
+from leitmotif.recurrence.search.refine import refine
+from leitmotif.recurrence.search.seeds import peaks, seeds
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.texture import texture_share
+from leitmotif.recurrence.search.views import Views, make_views, transposed
 
 
 def random_views(frames: int, seed: int = 0) -> Views:
@@ -21,18 +21,18 @@ def random_views(frames: int, seed: int = 0) -> Views:
 
 def test_similarities_are_the_means_along_the_diagonals_in_the_best_key() -> None:
     views, search = random_views(150), SearchSettings(lengths=(4.0,), tempo=0.0)
-    found = peaks(views, search, 10, 20)
-    assert len(found) > 0
-    for n in range(len(found)):
-        a, b = found.motif[n] + np.arange(40), found.recurrence[n] + np.arange(40)
+    pairs = peaks(views, search, 10, 20)
+    assert len(pairs) > 0
+    for n in range(len(pairs)):
+        a, b = pairs.motif[n] + np.arange(40), pairs.recurrence[n] + np.arange(40)
         by_key = {
             shift: float(
                 np.mean(np.sum(transposed(views.pitch[:, a], shift) * views.pitch[:, b], 0))
             )
             for shift in search.shifts
         }
-        assert found.similarity[n] == pytest.approx(max(by_key.values()), rel=1e-4)
-        assert by_key[int(found.transposition[n])] == pytest.approx(max(by_key.values()), rel=1e-4)
+        assert pairs.similarity[n] == pytest.approx(max(by_key.values()), rel=1e-4)
+        assert by_key[int(pairs.transposition[n])] == pytest.approx(max(by_key.values()), rel=1e-4)
 
 
 @pytest.mark.parametrize("tempo", [1 / 1.08, 1.08])
@@ -43,19 +43,19 @@ def test_another_tempo_is_found(tempo: float) -> None:
     pitch[:, target[0] : target[-1] + 1] = pitch[
         :, 20 + np.round(np.arange(target[-1] - 199) / tempo).astype(int)
     ]
-    found = peaks(Views(pitch, views.rhythm, 10.0), search, 20, 21)
-    best = int(found.similarity.argmax())
-    assert found.recurrence[best] == pytest.approx(200, abs=2)
-    assert found.tempo[best] == pytest.approx(tempo)
+    pairs = peaks(Views(pitch, views.rhythm, 10.0), search, 20, 21)
+    best = int(pairs.similarity.argmax())
+    assert pairs.recurrence[best] == pytest.approx(200, abs=2)
+    assert pairs.tempo[best] == pytest.approx(tempo)
 
 
 def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
     views, search = random_views(150), SearchSettings(lengths=(3.0, 4.0, 6.0), tempo=0.0)
-    found = peaks(views, search, 0, 150)
-    assert set(found.frames) == {30, 60}
+    pairs = peaks(views, search, 0, 150)
+    assert set(pairs.frames) == {30, 60}
     for frames in (30, 60):
-        assert int(found.ends[found.frames == frames].max()) > 150 - 4
-        some = found.taken(found.frames == frames)
+        assert int(pairs.ends[pairs.frames == frames].max()) > 150 - 4
+        some = pairs.taken(pairs.frames == frames)
         for n in range(0, len(some), 50):
             a = some.motif[n] + np.arange(frames)
             b = some.recurrence[n] + np.arange(frames)
@@ -66,9 +66,9 @@ def test_the_shortest_and_the_longest_windows_are_compared_to_the_end() -> None:
 
 def test_seeds_of_each_length_are_distinct() -> None:
     views = random_views(300)
-    found = seeds(views, SearchSettings(lengths=(3.0, 4.0, 6.0), max_texture=1.0))
+    pairs = seeds(views, SearchSettings(lengths=(3.0, 4.0, 6.0), max_texture=1.0))
     for frames in (30, 60):
-        some = found.taken(found.frames == frames)
+        some = pairs.taken(pairs.frames == frames)
         assert 0 < len(some) <= 40
         kept = distinct(some.starts, some.ends, overlap=0.4, most=40)
         assert len(kept) == len(some)
@@ -141,8 +141,8 @@ def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
         raised = whole[int(pairs.transposition[n])][:, pairs.motif[n] + path]
         return int((raised * pitch[:, later]).sum()) / GRID**2 / len(path)
 
-    found = peaks(views, search, 0, views.frames)
-    exact = found.taken(found.tempo == 1)
+    pairs = peaks(views, search, 0, views.frames)
+    exact = pairs.taken(pairs.tempo == 1)
     assert len(exact) > 20
     for n in range(len(exact)):
         assert exact.similarity[n] == similarity(exact, n)
@@ -155,9 +155,9 @@ def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
 def test_texture_is_the_best_similarity_of_the_windows_apart_over_theirs_together() -> None:
     views = heard()
     search = SearchSettings(lengths=(4.0,), tempo=0.08, min_lag=0.0)
-    found = peaks(views, search, 0, views.frames)
+    pairs = peaks(views, search, 0, views.frames)
     # Windows at an edge are judged by one side alone unless they are far apart.
-    some = found.taken(np.flatnonzero(found.recurrence - found.motif >= 80)[::7])
+    some = pairs.taken(np.flatnonzero(pairs.recurrence - pairs.motif >= 80)[::7])
     assert len(some) > 10
     assert len(np.unique(some.tempo)) > 1
     path = np.arange(40)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.variety import LENGTH_COST, REPETITION_COST, varied
+from leitmotif.recurrence.proposals.variety import LENGTH_COST, REPETITION_COST, varied
 
 
 def order(
@@ -59,6 +59,6 @@ def test_the_best_is_first_and_nothing_waits_for_what_is_far_worse(
         assert preference[chosen[0]] == preference.max()
     # What comes later was preferred by no more than all that stands above it can have cost.
     cost = REPETITION_COST + LENGTH_COST
-    for place, one in enumerate(chosen):
+    for place, pair in enumerate(chosen):
         rest = np.setdiff1d(np.arange(len(pairs)), chosen[: place + 1])
-        assert (preference[rest] <= preference[one] + cost * place + 1e-6).all()
+        assert (preference[rest] <= preference[pair] + cost * place + 1e-6).all()

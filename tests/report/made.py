@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from leitmotif.causal.log import write_log
+from leitmotif.causal.experiment.log import write_log
 from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import ReportFiles
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window
@@ -20,6 +20,7 @@ from tests.tables.made import (
     approach,
     calibrated,
     effect,
+    exchanged,
     interval,
     nothing_found,
     probe,
@@ -33,7 +34,11 @@ GAP = (50, 100)
 TRACKS = ("piece_1", "piece_2")
 PREFIX_FRAMES, FRAMES = 50, 100
 MOTIF = {"start_sample": 0, "samples": 16_000}
-HORIZONS = ("1-3s", "5-7s")
+TABLES = (
+    *("alignment", "probes", "calibration", "interchange"),
+    *("effects", "verdicts", "approaches"),
+)
+HORIZONS = ("1-3s", "3-5s")
 
 
 def tone(hertz: float, *, seed: int) -> np.ndarray:
@@ -47,11 +52,11 @@ def condition(kind: Kind, moved: float, **changed: Any) -> EffectRow:
     """What a condition did: it moved the recurrence by so many points."""
     return effect(
         condition=kind,
-        name=f"{kind}_gap",
+        name=f"{kind}_ahead",
         site=SITE,
         source="twin.slot0" if kind == "patch" else None,
         strength=1.0,
-        steps=GAP,
+        window="ahead",
         delta_recurrence=interval(-moved),
         towards_source=interval(moved),
         **changed,
@@ -61,7 +66,7 @@ def condition(kind: Kind, moved: float, **changed: Any) -> EffectRow:
 def untouched(kind: Kind, moved: float) -> EffectRow:
     """Of a baseline or counterfactual, in which nothing is changed."""
     row = condition(kind, moved)
-    return row.model_copy(update={"name": kind, "site": None, "strength": None, "steps": None})
+    return row.model_copy(update={"name": kind, "site": None, "strength": None, "window": None})
 
 
 CANDIDATES: tuple[tuple[str, Verdict, float, tuple[int, ...]], ...] = (
@@ -80,17 +85,7 @@ class Made:
         self.files = ReportFiles(
             log=data / "interventions.jsonl",
             manifest=data / "manifest.jsonl",
-            **{
-                name: data / f"{name}.jsonl"
-                for name in (
-                    "alignment",
-                    "probes",
-                    "calibration",
-                    "effects",
-                    "verdicts",
-                    "approaches",
-                )
-            },
+            **{name: data / f"{name}.jsonl" for name in TABLES},
         )
         self.kept = True
         self.verdicts: list[VerdictRow] = []
@@ -105,6 +100,15 @@ class Made:
             for horizon in HORIZONS
         ]
         self.calibration = calibrated(["linear", "label"], [0.1, 0.4])
+        self.interchange = [
+            exchanged(model=model, site=site, after=after, share=share)
+            for model, site, shares in (
+                ("planner", SITE, (0.98, 0.97, 0.5)),
+                ("planner", "layers.3.residual", (0.01, 0.0, 0.0)),
+                ("reader", SITE, (0.0, 0.0, 0.0)),
+            )
+            for after, share in zip((0.0, 2.0, 4.0), shares, strict=True)
+        ]
         self.alignment = [aligned()]
         here = {"site": SITE, "delta_recurrence": interval(87.5, 12.0)}
         elsewhere = {"site": "layers.3.residual", "delta_recurrence": interval(62.0, 10.0)}
@@ -149,7 +153,7 @@ class Made:
             condition("zero_effect", 0.0),
             *(
                 condition("random_feature", 0.0).model_copy(
-                    update={"name": f"random_feature_gap_{number}"}
+                    update={"name": f"random_feature_ahead_{number}"}
                 )
                 for number in (1, 2)
             ),
@@ -158,18 +162,18 @@ class Made:
 
     def record(self) -> None:
         """Make it a study of recordings: no truth is known, and another track is patched from."""
-        found = [row for row in self.effects if row.condition == "baseline"]
+        effects = [row for row in self.effects if row.condition == "baseline"]
         for judged in self.verdicts:
             tried = [condition("patch", 0.0, tested=not judged.features)]
             if judged.features:
                 taken = {"strength": 0.0}
                 tried.append(condition("ablate", 40.0, tested=True).model_copy(update=taken))
                 for number in (1, 2):
-                    name = {"name": f"random_feature_gap_{number}", **taken}
+                    name = {"name": f"random_feature_ahead_{number}", **taken}
                     tried.append(condition("random_feature", 0.0).model_copy(update=name))
-            whose = {"model": judged.model, "candidate": judged.candidate, "steps": None}
-            found += [row.model_copy(update=whose) for row in tried]
-        self.effects = found
+            whose = {"model": judged.model, "candidate": judged.candidate, "window": None}
+            effects += [row.model_copy(update=whose) for row in tried]
+        self.effects = effects
 
     def rejudge(self, candidate: str, judged: Verdict) -> None:
         """Give the planner's candidate another verdict."""
@@ -181,7 +185,7 @@ class Made:
         ]
 
     def write(self) -> ReportFiles:
-        for name in ("alignment", "probes", "calibration", "effects", "verdicts", "approaches"):
+        for name in TABLES:
             write_table(getattr(self.files, name), getattr(self, name))
         write_table(self.files.manifest, map(track, TRACKS))
         write_log(self.files.log, self.rows())
@@ -193,15 +197,15 @@ class Made:
             for row in self.verdicts
             if row.verdict in ("foresight", "entangled")
         }
-        found = []
+        rows = []
         for number, track_id in enumerate(TRACKS):
             for feature, what in enumerate(self.effects):
                 seed = number if what.model == "planner" else number + 10
-                moves = what.name == "patch_gap" and (what.model, what.candidate) in moving
+                moves = what.name == "patch_ahead" and (what.model, what.candidate) in moving
                 moves = moves or what.condition == "counterfactual"
                 hertz = AFTER_HZ if moves else BEFORE_HZ
-                found.append(self.row(track_id, seed, what, hertz, feature))
-        return found
+                rows.append(self.row(track_id, seed, what, hertz, feature))
+        return rows
 
     def row(
         self,
@@ -242,7 +246,7 @@ class Made:
                 "sae_sha256": None,
                 "strength": what.strength,
                 "source": what.source and f"source_of_{track_id}",
-                "steps": what.steps,
+                "steps": None if what.window is None else GAP,
                 "seed": 0,
                 "sampling": {
                     "temperature": 1.0,

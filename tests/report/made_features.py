@@ -9,17 +9,17 @@ import torch
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import read_table, sha256_file, write_table
-from leitmotif.frames import Timing
 from leitmotif.report.features.listening import ListenedContext, Track
-from leitmotif.sae.encode import FeatureHeader, write_codes
-from leitmotif.sae.model import Codes
-from leitmotif.sae.registry import Hook
-from leitmotif.sae.used import UsedSae
+from leitmotif.sae.autoencoder.encode import FeatureHeader, write_codes
+from leitmotif.sae.autoencoder.model import Codes
+from leitmotif.sae.autoencoder.registry import Hook
+from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.tables.base import Span
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
+from leitmotif.timing.frames import Timing
 from tests.sae.making import random_sae
 
 FRAMES = 400
@@ -139,7 +139,7 @@ def used(name: str, *, seed: int) -> UsedSae:
 
 
 def candidate(
-    rank: int, feature: int, horizon: str = "5-7s", hook: str | None = "a"
+    rank: int, feature: int, horizon: str = "3-5s", hook: str | None = "a"
 ) -> CandidateRow:
     """A row of data/candidates.jsonl."""
     return CandidateRow(

@@ -14,11 +14,11 @@ from leitmotif.report.features.around import BIN_SECONDS, Curves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import BANDS, TOP, Moments, highest
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.features.places import Places
 from leitmotif.report.features.sounds import PROPERTIES, Clock, Links
-from leitmotif.report.features.survey import survey
 from tests.report.made_features import (
     FRAMES,
     TIMING,
@@ -52,15 +52,15 @@ def test_density_counts_steps_tracks_and_strengths() -> None:
     for part in parts:
         counted.add(part)
     whole = np.vstack(parts)
-    for feature, one in enumerate(counted.result()):
+    for feature, density in enumerate(counted.result()):
         values = whole[:, feature][whole[:, feature] > 0]
-        assert one.share == len(values) / 2000
-        assert one.tracks_active == (1 if feature == 2 else 4)
-        assert one.largest == values.max()
+        assert density.share == len(values) / 2000
+        assert density.tracks_active == (1 if feature == 2 else 4)
+        assert density.largest == values.max()
         for share in (0.1, 0.5, 0.9, 0.99):
             expected = np.quantile(values, share, method="inverted_cdf")
-            assert one.quantile(share) == pytest.approx(expected, rel=0.045)
-        edges, counts = one.histogram()
+            assert density.quantile(share) == pytest.approx(expected, rel=0.045)
+        edges, counts = density.histogram()
         assert counts.tolist() == np.histogram(values, edges)[0].tolist()
 
 
@@ -77,13 +77,13 @@ def test_the_highest_places_are_apart() -> None:
 def test_the_highest_moments_are_of_different_tracks_in_order() -> None:
     tracks = [track(number) for number in range(TOP + 3)]
     parts = []
-    for one in tracks:
+    for listened in tracks:
         values = np.zeros((FRAMES, 1))
-        values[50] = 10 + one.number
-        values[300] = 9.5 + one.number  # second in its track, yet higher than others' first
+        values[50] = 10 + listened.number
+        values[300] = 9.5 + listened.number  # second in its listened, yet higher than others' first
         parts.append(values)
-    found = collected(tracks, parts)[0]
-    top = [moment for moment in found if moment.band is None]
+    moments = collected(tracks, parts)[0]
+    top = [moment for moment in moments if moment.band is None]
     assert [moment.track for moment in top] == list(range(TOP + 2, 2, -1))
     assert {moment.step for moment in top} == {50}
 
@@ -110,8 +110,8 @@ def collected(tracks, parts, numbers=(0,)):  # type: ignore[no-untyped-def]
     for part in parts:
         counted.add(part)
     moments = Moments(numbers, counted.result(), seed=0)
-    for one, part in zip(tracks, parts, strict=True):
-        moments.add(one, part)
+    for listened, part in zip(tracks, parts, strict=True):
+        moments.add(listened, part)
     return moments.result()
 
 
@@ -120,10 +120,10 @@ def collected(tracks, parts, numbers=(0,)):  # type: ignore[no-untyped-def]
 
 def curves(tracks, parts):  # type: ignore[no-untyped-def]
     measured = Curves(parts[0].shape[1], ahead_seconds=5.0, context_frames=FRAMES)
-    for one, part in zip(tracks, parts, strict=True):
-        measured.add(one, part)
-    for one, part in zip(tracks, parts, strict=True):
-        measured.compare(one, part)
+    for listened, part in zip(tracks, parts, strict=True):
+        measured.add(listened, part)
+    for listened, part in zip(tracks, parts, strict=True):
+        measured.compare(listened, part)
     return measured.result()
 
 
@@ -132,9 +132,9 @@ def test_a_feature_that_fires_before_onsets_shows_where_and_a_clock_does_not() -
     instants = TIMING.now(np.arange(FRAMES))
     clock = np.sin(np.arange(FRAMES) / 30) + 1
     parts = []
-    for one in tracks:
+    for listened in tracks:
         ahead = 6.0 - instants
-        foresees = (ahead > 3) & (ahead <= 3.5) & (one.number % 2 == 1)
+        foresees = (ahead > 3) & (ahead <= 3.5) & (listened.number % 2 == 1)
         parts.append(np.column_stack([2.0 * foresees, clock]))
     fires, ticks = curves(tracks, parts)
     inside = (fires.seconds > 3) & (fires.seconds < 3.5)
@@ -156,10 +156,10 @@ def test_a_feature_that_fires_before_onsets_shows_where_and_a_clock_does_not() -
 
 def test_where_every_track_has_an_onset_nothing_is_compared() -> None:
     tracks = [track(number, onsets=(6.0,)) for number in range(4)]
-    (found,) = curves(tracks, [random_activity(FRAMES, 1, seed) for seed in range(4)])
-    assert np.isnan(found.before).all()
-    assert words.onsets(found).startswith("No comparison is possible")
-    assert not found.tracks.any()
+    (around,) = curves(tracks, [random_activity(FRAMES, 1, seed) for seed in range(4)])
+    assert np.isnan(around.before).all()
+    assert words.onsets(around).startswith("No comparison is possible")
+    assert not around.tracks.any()
 
 
 def test_unknown_tracks_are_left_out() -> None:
@@ -168,8 +168,8 @@ def test_unknown_tracks_are_left_out() -> None:
         1, tracks[1].row, tracks[1].contexts, tracks[1].labels, complete=False
     )
     parts = [np.zeros((FRAMES, 1)) for _ in tracks]
-    (found,) = curves(tracks, parts)
-    assert set(found.tracks.tolist()) == {2}
+    (around,) = curves(tracks, parts)
+    assert set(around.tracks.tolist()) == {2}
 
 
 def test_intervals_of_features_without_foresight_hold_zero_in_nineteen_of_twenty() -> None:
@@ -177,9 +177,11 @@ def test_intervals_of_features_without_foresight_hold_zero_in_nineteen_of_twenty
     random = np.random.default_rng(0)
     # One level for each track: rows within a track say the same, so that only tracks count.
     parts = [np.tile(random.exponential(size=features), (FRAMES, 1)) for _ in tracks]
-    found = curves(tracks, parts)
-    assert np.mean([one.sure.any() for one in found]) < 0.05
-    held = np.mean([abs(one.before[9] - one.elsewhere[9]) <= one.half_width[9] for one in found])
+    arounds = curves(tracks, parts)
+    assert np.mean([around.sure.any() for around in arounds]) < 0.05
+    held = np.mean(
+        [abs(around.before[9] - around.elsewhere[9]) <= around.half_width[9] for around in arounds]
+    )
     assert 0.90 <= held <= 0.98
 
 
@@ -189,8 +191,8 @@ def test_intervals_of_features_without_foresight_hold_zero_in_nineteen_of_twenty
 def test_places_are_split_by_the_horizon_and_lines_sorted_by_recurrences() -> None:
     tracks = [track(0, onsets=(6.0,)), track(1), track(2, onsets=(6.0,))]
     places = Places(1, 3, horizon=HORIZON, context_frames=FRAMES, frame_rate=50)
-    for one in tracks:
-        places.add(one, np.full((FRAMES, 1), float(one.number)))
+    for listened in tracks:
+        places.add(listened, np.full((FRAMES, 1), float(listened.number)))
     split = places.by_place(0)
     ahead = np.isfinite(split.ahead)
     assert split.seconds[ahead][[0, -1]] == pytest.approx([1.8, 3.8])  # now is 74 ms later
@@ -234,21 +236,21 @@ def test_a_clock_is_told_from_what_changes_from_track_to_track() -> None:
 
 
 def test_neighbours_are_the_nearest_decoder_vectors() -> None:
-    one, other = used("one", seed=0), used("other", seed=1)
+    own, other = used("one", seed=0), used("other", seed=1)
     direction = torch.eye(8)[0]
-    one.sae.W_dec[5] = 2 * direction
+    own.sae.W_dec[5] = 2 * direction
     for number, share in ((9, 0.95), (3, 0.9)):
-        one.sae.W_dec[number] = share * direction + (1 - share**2) ** 0.5 * torch.eye(8)[1]
-    one.sae.W_dec[20] = -direction
+        own.sae.W_dec[number] = share * direction + (1 - share**2) ** 0.5 * torch.eye(8)[1]
+    own.sae.W_dec[20] = -direction
     other.sae.W_dec[40] = direction
-    one.sae.W_enc[:, 5] = torch.eye(8)[0] + torch.eye(8)[2]
-    found = vectors([one, other], "one", 5, nearest=2)
-    assert [near.ref.feature for near in found.own_site] == [9, 3]
-    assert [near.cosine for near in found.own_site] == pytest.approx([0.95, 0.9])
-    assert (found.opposite.ref, found.opposite.cosine) == (Ref("one", 20), pytest.approx(-1))
-    assert [near.ref for near in found.other_sites] == [Ref("other", 40)]
-    assert found.encoder_decoder == pytest.approx(0.5**0.5)
-    assert found.norm == pytest.approx(2)
+    own.sae.W_enc[:, 5] = torch.eye(8)[0] + torch.eye(8)[2]
+    nearest = vectors([own, other], "one", 5, nearest=2)
+    assert [near.ref.feature for near in nearest.own_site] == [9, 3]
+    assert [near.cosine for near in nearest.own_site] == pytest.approx([0.95, 0.9])
+    assert (nearest.opposite.ref, nearest.opposite.cosine) == (Ref("one", 20), pytest.approx(-1))
+    assert [near.ref for near in nearest.other_sites] == [Ref("other", 40)]
+    assert nearest.encoder_decoder == pytest.approx(0.5**0.5)
+    assert nearest.norm == pytest.approx(2)
 
 
 # ---- which features
@@ -261,8 +263,8 @@ def test_the_surest_candidates_come_first_then_what_was_intervened_on() -> None:
         verdict(verdict="none"),
         verdict(candidate="a:2 features", hook="a", features=[9, 30]),
     ]
-    shown = choose(rows, tested, horizon="5-7s", limit=2)
-    assert [one.ref.feature for one in shown] == [7, 8, 9, 30]
+    shown = choose(rows, tested, horizon="3-5s", limit=2)
+    assert [feature.ref.feature for feature in shown] == [7, 8, 9, 30]
     assert shown[1].others[0].horizon == "1-3s"
     assert shown[2].tested == [tested[1]]
     assert shown[3].claimed is None
@@ -277,7 +279,7 @@ def test_tracks_have_their_recurrences_and_the_first_row_says_nothing(tmp_path: 
     row = row.model_copy(
         update={"windows": [w.model_copy(update={"frames": 400}) for w in row.windows]}
     )
-    (one,) = tracks_of(
+    (track,) = tracks_of(
         [row],
         tmp_path / "features",
         [label("track_0", 1.5)],
@@ -285,16 +287,16 @@ def test_tracks_have_their_recurrences_and_the_first_row_says_nothing(tmp_path: 
         timing=TIMING,
         exploratory=False,
     )
-    assert one.contexts[0].frames == 100  # as far as the audio reaches
-    assert one.contexts[0].onsets.tolist() == [1.5]
+    assert track.contexts[0].frames == 100  # as far as the audio reaches
+    assert track.contexts[0].onsets.tolist() == [1.5]
     write_activity(tmp_path / "sae", "track_0", np.ones((100, 4)))
-    values = activity(tmp_path / "sae", one, [1, 3])
+    values = activity(tmp_path / "sae", track, [1, 3])
     assert values.shape == (100, 2)
     assert not values[0].any()
     assert values[1:].all()
     write_activity(tmp_path / "sae", "track_0", np.ones((99, 4)))
     with pytest.raises(StoreError, match="99 rows"):
-        activity(tmp_path / "sae", one, [1])
+        activity(tmp_path / "sae", track, [1])
 
 
 def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
@@ -313,7 +315,7 @@ def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
             exploratory=False,
         )
         tracemalloc.start()
-        found = survey(
+        measured = measure(
             [2, 9, 30],
             tracks,
             encoded=tmp_path / "sae",
@@ -324,6 +326,6 @@ def test_memory_does_not_grow_with_the_number_of_tracks(tmp_path: Path) -> None:
         )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert found[9].density.tracks == count
+        assert measured[9].density.tracks == count
     # A track's encoded file alone is 40 kB; its line in the raster, which ends at 100, 5 kB.
     assert peaks[1] - peaks[0] < (many - few) * 10_000, peaks

@@ -14,10 +14,10 @@ from leitmotif.report.features import heard
 from leitmotif.report.features.charts import around_chart, histogram, trace
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import tracks_of
+from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.places import Line
 from leitmotif.report.features.raster import raster_png
-from leitmotif.report.features.survey import survey
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.corpus import Window
@@ -26,11 +26,11 @@ from tests.report.test_feature_measures import HORIZON
 
 
 def lines(*values: list[float], onsets: tuple[float, ...] = ()) -> list[Line]:
-    found = []
+    lines = []
     for number, row in enumerate(values):
-        one = track(number, onsets)
-        found.append(Line(one, one.contexts[0], np.array(row)))
-    return found
+        listened = track(number, onsets)
+        lines.append(Line(listened, listened.contexts[0], np.array(row)))
+    return lines
 
 
 def test_the_raster_is_as_opaque_as_the_feature_is_active() -> None:
@@ -64,10 +64,10 @@ def test_charts_of_a_feature_that_is_never_active_are_empty_and_finite(tmp_path:
         [row], tmp_path / "features", [], [coverage("track_0")], timing=TIMING, exploratory=False
     )
     places = {"encoded": tmp_path / "sae", "features": tmp_path / "features"}
-    found = survey([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
-    assert found.moments == []
-    assert found.clock == 0
-    for chart in (around_chart(found.around), histogram(found.density)):
+    measured = measure([1], tracks, horizon=HORIZON, ahead_seconds=5.0, seed=0, **places)[1]
+    assert measured.moments == []
+    assert measured.clock == 0
+    for chart in (around_chart(measured.around), histogram(measured.density)):
         assert not re.search("nan|inf", repr(chart))
 
 
@@ -83,7 +83,7 @@ def test_a_clip_of_a_later_window_is_of_that_window(tmp_path: Path) -> None:
     frames = np.repeat(np.arange(400), HOP) / 1000  # each frame's samples say its number
     row = write_track(tmp_path, 0, frames)
     windows = [Window(start_frame=0, frames=150), Window(start_frame=150, frames=250)]
-    (one,) = tracks_of(
+    (track,) = tracks_of(
         [row.model_copy(update={"windows": windows})],
         tmp_path / "features",
         [label("track_0", 5.0)],
@@ -91,7 +91,7 @@ def test_a_clip_of_a_later_window_is_of_that_window(tmp_path: Path) -> None:
         timing=TIMING,
         exploratory=False,
     )
-    second = one.contexts[1]
+    second = track.contexts[1]
     assert (second.first_row, second.onsets.tolist()) == (150, [2.0])
     moment = Moment(1.0, track=0, context=1, step=100)
     excerpt = heard.around(moment, second)
@@ -99,7 +99,7 @@ def test_a_clip_of_a_later_window_is_of_that_window(tmp_path: Path) -> None:
     root = tmp_path / "report"
     root.mkdir()
     folder = Folder(root, Shell("made", "tiny", [], []))
-    clip = heard.write_clips(folder, tmp_path / "corpus", [one], [excerpt])[excerpt]
+    clip = heard.write_clips(folder, tmp_path / "corpus", [track], [excerpt])[excerpt]
     samples, rate = soundfile.read(root / "clips" / f"{clip.id}.flac")
     assert rate == SAMPLE_RATE
     heard_frames = np.round(samples.reshape(-1, HOP).mean(axis=1) * 1000).astype(int)

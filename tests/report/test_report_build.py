@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from leitmotif.causal.log import write_log
+from leitmotif.causal.experiment.log import write_log
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError, TargetError
 from leitmotif.files import read_table, write_table
+from leitmotif.files.targets import RECORD
+from leitmotif.pipeline import EFFECTS, VERDICTS
 from leitmotif.report.build import write_report
 from leitmotif.report.material import read_material
-from leitmotif.stages import EFFECTS, VERDICTS
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import ClipMetrics, read_log
-from leitmotif.targets import RECORD
 from tests.report.conftest import ALL, built
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
@@ -55,6 +55,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(
     report_folder: Path, made: Made, tmp_path: Path
 ) -> None:
@@ -115,7 +116,9 @@ def test_findings_come_first_and_what_is_entangled_last_and_never_as_a_finding(
     assert "planner-1:9" not in findings
     assert "planner-1:9" in apart
     assert {pair["candidate"] for pair in page_data(report_folder / "index.html")} == {SITE}
-    assert {pair["condition"] for pair in page_data(report_folder / "index.html")} == {"patch_gap"}
+    assert {pair["condition"] for pair in page_data(report_folder / "index.html")} == {
+        "patch_ahead"
+    }
 
 
 def test_each_pair_is_of_one_piece_with_its_places_marked(report_folder: Path) -> None:
@@ -123,7 +126,7 @@ def test_each_pair_is_of_one_piece_with_its_places_marked(report_folder: Path) -
     assert len(pairs) == 2 * 4
     first = pairs[0]
     assert (first["condition"], first["track"], first["measured"]) == (
-        "patch_gap",
+        "patch_ahead",
         "piece_1",
         "before",
     )
@@ -137,11 +140,11 @@ def test_each_pair_is_of_one_piece_with_its_places_marked(report_folder: Path) -
     (changed,) = first["after"]["marks"]
     assert (changed["kind"], changed["from"], changed["to"]) == ("changed", 1.0, 2.0)
     assert first["after"]["state"] == "the motif does not return"
-    untouched = next(pair for pair in pairs if pair["condition"] == "zero_effect_gap")
+    untouched = next(pair for pair in pairs if pair["condition"] == "zero_effect_ahead")
     assert untouched["before"]["clip"] == untouched["after"]["clip"]
     assert untouched["facts"][0] == ["difference", "none: the clips are equal, sample by sample"]
     numbered = {pair["condition"] for pair in pairs if "random" in pair["condition"]}
-    assert numbered == {"random_feature_gap_1", "random_feature_gap_2"}
+    assert numbered == {"random_feature_ahead_1", "random_feature_ahead_2"}
 
 
 def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
@@ -150,6 +153,7 @@ def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
     assert len(set(sounds)) == len(sounds) == 2 * 4  # changed or not, of two pieces and two models
 
 
+@pytest.mark.slow
 def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None:
     made.rejudge(SITE, "none")
     text = Page(built(made, tmp_path / "report") / "index.html").text
@@ -165,6 +169,7 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
         assert "There is nothing to listen to" in Page(path).text
 
 
+@pytest.mark.slow
 def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
     files = made.write()
     rows = read_log(files.log)
@@ -180,6 +185,7 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
     assert "piece_1 not measured" in Page(path).text
 
 
+@pytest.mark.slow
 def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
     made.approaches = [row.model_copy(update={"exploratory": True}) for row in made.approaches]
     made.alignment = [aligned(misaligned="MISALIGNED: planner-1 reads layers.2.residual")]
@@ -202,7 +208,7 @@ def test_a_clip_that_is_lost_stops_the_build_with_its_name(made: Made, tmp_path:
 
 def test_a_log_of_another_run_stops_the_build(made: Made, tmp_path: Path) -> None:
     files = made.write()
-    others = [row for row in made.effects if (row.candidate, row.name) != (SITE, "patch_gap")]
+    others = [row for row in made.effects if (row.candidate, row.name) != (SITE, "patch_ahead")]
     write_table(files.effects, others)
     with pytest.raises(LeitmotifError, match="of no condition"):
         write_report(tmp_path / "report", read_material(files), ALL)
@@ -211,28 +217,35 @@ def test_a_log_of_another_run_stops_the_build(made: Made, tmp_path: Path) -> Non
 def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> None:
     folder = built(made, tmp_path / "report", ReportParams(conditions=["patch"], features=0))
     pairs = page_data(next((folder / "pairs").glob("planner-layers*")))
-    assert {pair["condition"] for pair in pairs} == {"patch_gap"}
+    assert {pair["condition"] for pair in pairs} == {"patch_ahead"}
     assert not list((folder / "pairs").glob("*the-other-cue*"))
 
 
+@pytest.mark.slow
 def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
     made.record()
     folder = built(made, tmp_path / "report")
     path = next((folder / "pairs").glob("planner-planner-1-9*"))
     pairs = page_data(path)
-    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_gap"] * 2
+    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_ahead"] * 2
     assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
-    assert pairs[0]["title"] == "Ablated throughout the continuation"
+    assert pairs[0]["title"] == "Ablated in the first steps of the continuation"
     assert {(pair["condition"], pair["track"]) for pair in pairs} == {
         (name, track)
-        for name in ("ablate_gap", "patch_gap", "random_feature_gap_1", "random_feature_gap_2")
+        for name in (
+            "ablate_ahead",
+            "patch_ahead",
+            "random_feature_ahead_1",
+            "random_feature_ahead_2",
+        )
         for track in ("piece_1", "piece_2")
     }
     text = Page(path).text + Page(folder / "index.html").text
-    assert "patched from the run on another track throughout the continuation" in text
+    assert "patched from the run on another track in the first steps of the continuation" in text
     assert "under the other cue" not in text
 
 
+@pytest.mark.slow
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:
     material, out = read_material(made.write()), tmp_path / "out"
     out.mkdir()
@@ -248,6 +261,7 @@ def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path)
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_stage_and_the_command_write_the_same_pages(
     made: Made, repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,11 +33,11 @@ def test_the_sound_is_the_same_sample_by_sample_in_both_files() -> None:
 
 def test_what_is_drawn_fits_the_sound() -> None:
     clip, files = encode_clip(TONE, RATE)
-    one = shown(files, clip.id)
-    lowest_highest = np.frombuffer(base64.b64decode(one["outline"]["data"]), np.int8)  # type: ignore[index]
+    picture = shown(files, clip.id)
+    lowest_highest = np.frombuffer(base64.b64decode(picture["outline"]["data"]), np.int8)  # type: ignore[index]
     assert lowest_highest.reshape(-1, 2)[:, 1].max() == 8000 >> 8
-    chroma = np.frombuffer(base64.b64decode(one["chroma"]["data"]), np.uint8)  # type: ignore[index]
-    assert chroma.reshape(12, -1).shape[1] == one["chroma"]["frames"] == 50  # type: ignore[index]
+    chroma = np.frombuffer(base64.b64decode(picture["chroma"]["data"]), np.uint8)  # type: ignore[index]
+    assert chroma.reshape(12, -1).shape[1] == picture["chroma"]["frames"] == 50  # type: ignore[index]
     assert chroma.reshape(12, -1).mean(axis=1).argmax() == 9  # A
     assert clip.seconds == 1.0
 

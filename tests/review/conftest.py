@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from playwright.sync_api import Browser
 from starlette.testclient import TestClient
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
@@ -16,6 +17,8 @@ from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from leitmotif.tensors import write_tensors
 from tests.review.paged import client_of
+from tests.review.serving import threaded
+from tests.review.tabs import Tab
 
 Build = Callable[..., ReviewSources]
 
@@ -71,6 +74,15 @@ def session(build: Build) -> Iterator[Session]:
 def client(session: Session) -> TestClient:
     """Return a client of a server on loopback, with the page's own origin."""
     return client_of(session)
+
+
+@pytest.fixture
+def tab(browser: Browser, session: Session) -> Iterator[Tab]:
+    with threaded(session) as address:
+        tab = Tab(browser, address)
+        yield tab
+        tab.page.context.close()
+    assert tab.errors == []
 
 
 def write_track(root: Path, track_id: str, name: str, seconds: int) -> ManifestTrack:

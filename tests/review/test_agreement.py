@@ -21,32 +21,32 @@ def decided(reviewer: str, verdicts: list[int], **fields: str) -> list[Decision]
 
 @given(arrays(np.int64, (4, 4), elements=st.integers(0, 20)))
 def test_kappa_is_that_of_scikit_learn(confusion: np.ndarray) -> None:
-    one, other = (np.repeat(index.ravel(), confusion.ravel()) for index in np.indices((4, 4)))
+    first, other = (np.repeat(index.ravel(), confusion.ravel()) for index in np.indices((4, 4)))
     kappa = float(cohen_kappa(confusion))
-    if len({*one, *other}) < 2:
+    if len({*first, *other}) < 2:
         assert np.isnan(kappa)
     else:
-        assert kappa == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
+        assert kappa == pytest.approx(cohen_kappa_score(first, other), abs=1e-12)
 
 
 def test_two_reviewers_are_compared_on_what_both_decided() -> None:
     ana = decided("ana", [0, 0, 1, 1, 2, 3])
     ben = decided("ben", [0, 1, 1, 1, 2])
-    (found,) = agreements([*ana, *ben])
-    assert found.reviewers == ("ana", "ben")
-    assert found.n == 5
-    assert found.observed == pytest.approx(0.8)
-    assert found.confusion[0].tolist() == [1, 1, 0, 0]
-    assert found.kappa.mean == pytest.approx(
+    (agreement,) = agreements([*ana, *ben])
+    assert agreement.reviewers == ("ana", "ben")
+    assert agreement.n == 5
+    assert agreement.observed == pytest.approx(0.8)
+    assert agreement.confusion[0].tolist() == [1, 1, 0, 0]
+    assert agreement.kappa.mean == pytest.approx(
         cohen_kappa_score([0, 0, 1, 1, 2], [0, 1, 1, 1, 2]), abs=1e-12
     )
-    assert found.kappa_positive.mean == pytest.approx(
+    assert agreement.kappa_positive.mean == pytest.approx(
         cohen_kappa_score([1, 1, 0, 0, 0], [1, 0, 0, 0, 0]), abs=1e-12
     )
-    assert found.kappa.low is not None
-    assert found.kappa.high is not None
-    assert found.kappa.low <= found.kappa.mean <= found.kappa.high
-    text = as_text([found])
+    assert agreement.kappa.low is not None
+    assert agreement.kappa.high is not None
+    assert agreement.kappa.low <= agreement.kappa.mean <= agreement.kappa.high
+    text = as_text([agreement])
     assert "ana and ben: 5 items, the same verdict on 80.0%" in text
     assert [line.split() for line in text.splitlines()][5] == ["positive", "1", "1", "0", "0"]
 
@@ -62,8 +62,8 @@ def test_decisions_that_knew_of_each_other_do_not_count() -> None:
 def test_reviewers_who_guess_agree_by_chance_only() -> None:
     random = np.random.default_rng(0)
     guesses = [list(random.integers(4, size=2000)) for _ in range(2)]
-    (found,) = agreements(decided("ana", guesses[0]) + decided("ben", guesses[1]))
-    assert found.kappa.mean == pytest.approx(0, abs=0.05)
+    (agreement,) = agreements(decided("ana", guesses[0]) + decided("ben", guesses[1]))
+    assert agreement.kappa.mean == pytest.approx(0, abs=0.05)
 
 
 def test_kappa_is_not_defined_without_variety() -> None:

@@ -140,9 +140,9 @@ def test_loopback_needs_no_token_and_others_do() -> None:
     assert wide.tokens
     assert "lab.example" in wide.hosts
     assert wide.any_address
-    one = access_for("192.168.1.2", ["ana"])
-    assert one.tokens
-    assert not one.any_address
+    access = access_for("192.168.1.2", ["ana"])
+    assert access.tokens
+    assert not access.any_address
 
 
 def test_a_rebound_name_is_refused_though_addresses_are_not(session: Session) -> None:

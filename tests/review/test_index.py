@@ -41,33 +41,33 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[[], sqlite3.Connecti
 
 
 def standing_keys(index: Index) -> list[str]:
-    return [one.key for one in index.standing()]
+    return [standing.key for standing in index.standing()]
 
 
 def test_a_repeated_request_is_saved_once(tmp_path: Path) -> None:
     index = opened(tmp_path)
-    one = decision()
-    assert index.record(one) == (one, False)
-    later = one.model_copy(update={"time": decision().time})
-    assert index.record(later) == (one, True)
-    assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == [one]
+    made = decision()
+    assert index.record(made) == (made, False)
+    later = made.model_copy(update={"time": decision().time})
+    assert index.record(later) == (made, True)
+    assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == [made]
     with pytest.raises(ConflictError, match="belongs to another decision"):
-        index.record(one.model_copy(update={"verdict": "negative"}))
+        index.record(made.model_copy(update={"verdict": "negative"}))
 
 
 def test_a_second_decision_on_an_item_needs_an_undo(tmp_path: Path) -> None:
     index = opened(tmp_path)
-    one, other = decision(verdict="positive"), decision(verdict="negative")
-    index.record(one)
+    made, other = decision(verdict="positive"), decision(verdict="negative")
+    index.record(made)
     with pytest.raises(ConflictError, match="decided this item already") as error:
         index.record(other)
     assert error.value.found == "positive"
     index.record(decision("ben"))  # another reviewer's is kept beside it
-    index.record(undo(one))
+    index.record(undo(made))
     with pytest.raises(ConflictError, match="does not stand"):
-        index.record(undo(one))
+        index.record(undo(made))
     index.record(other)
-    assert {one.verdict for one in index.standing(reviewer="ana")} == {"negative"}
+    assert {standing.verdict for standing in index.standing(reviewer="ana")} == {"negative"}
     assert [entry.action for entry in read_log(tmp_path / "decisions" / "ana.jsonl").entries] == [
         "decide",
         "undo",
@@ -95,7 +95,11 @@ def test_the_index_says_what_the_logs_say(
     for action, reviewer, number, queue in actions:
         made = decision(reviewer, number, queue=queue)
         place = (reviewer, queue, made.pair)
-        there = [one for one in index.standing() if (one.reviewer, one.queue, one.pair) == place]
+        there = [
+            standing
+            for standing in index.standing()
+            if (standing.reviewer, standing.queue, standing.pair) == place
+        ]
         if action == "decide" and not there:
             index.record(made)
         elif action == "undo" and there:
@@ -103,11 +107,11 @@ def test_the_index_says_what_the_logs_say(
             assert stored is not None
             index.record(undo(stored))
     expected = standing(read_logs(log_files(folder / "decisions")))
-    assert sorted(standing_keys(index)) == sorted(one.key for one in expected)
+    assert sorted(standing_keys(index)) == sorted(entry.key for entry in expected)
     index.close()
     (folder / "work" / "index.sqlite").unlink()
     anew = opened(folder)
-    assert sorted(standing_keys(anew)) == sorted(one.key for one in expected)
+    assert sorted(standing_keys(anew)) == sorted(entry.key for entry in expected)
     anew.close()
 
 
@@ -117,17 +121,17 @@ def test_what_git_brings_is_seen_at_once(tmp_path: Path) -> None:
     theirs = [decision("ben", number) for number in range(3)]
     for their in theirs:
         append(tmp_path / "decisions" / "ben.jsonl", their)
-    assert {one.reviewer for one in index.standing()} == {"ana", "ben"}
+    assert {standing.reviewer for standing in index.standing()} == {"ana", "ben"}
     (tmp_path / "decisions" / "ben.jsonl").unlink()
-    assert {one.reviewer for one in index.standing()} == {"ana"}
+    assert {standing.reviewer for standing in index.standing()} == {"ana"}
 
 
 def test_a_line_that_the_index_never_heard_of_is_not_doubled(tmp_path: Path) -> None:
     """Killed between the log and the index: the page sends the same key again."""
     index = opened(tmp_path)
-    one = decision()
-    append(tmp_path / "decisions" / "ana.jsonl", one)
-    assert index.record(one) == (one, True)
+    made = decision()
+    append(tmp_path / "decisions" / "ana.jsonl", made)
+    assert index.record(made) == (made, True)
     assert len(read_log(tmp_path / "decisions" / "ana.jsonl").entries) == 1
 
 
@@ -135,28 +139,28 @@ def test_a_line_that_the_index_never_heard_of_is_not_doubled(tmp_path: Path) -> 
 def test_half_a_line_is_set_aside_and_said(tmp_path: Path) -> None:
     path = tmp_path / "decisions" / "ana.jsonl"
     path.parent.mkdir()
-    one, two = decision(number=1), decision(number=2)
-    path.write_bytes(encode(one) + encode(two)[:50])
+    first, two = decision(number=1), decision(number=2)
+    path.write_bytes(encode(first) + encode(two)[:50])
     index = opened(tmp_path)
-    assert standing_keys(index) == [one.key]
+    assert standing_keys(index) == [first.key]
     (notice,) = index.notices
     assert "half a line" in notice
     (kept,) = (tmp_path / "work" / "torn").iterdir()
     assert kept.read_bytes() == encode(two)[:50]
     assert str(kept) in notice
     index.record(two)
-    assert read_log(path).entries == [one, two]
+    assert read_log(path).entries == [first, two]
 
 
 @pytest.mark.fault("index of decisions", "bytes changed", outcome="made anew")
 def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     index = opened(tmp_path)
-    one = decision()
-    index.record(one)
+    made = decision()
+    index.record(made)
     index.close()
     (tmp_path / "work" / "index.sqlite").write_bytes(b"no database" * 1000)
     anew = opened(tmp_path)
-    assert standing_keys(anew) == [one.key]
+    assert standing_keys(anew) == [made.key]
     assert "made anew" in anew.notices[0]
 
 
@@ -202,7 +206,7 @@ def test_a_full_disk_is_said_and_the_next_decision_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = opened(tmp_path)
-    one = decision()
+    made = decision()
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -210,10 +214,10 @@ def test_a_full_disk_is_said_and_the_next_decision_works(
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(NotSavedError, match="cannot be written") as error:
-            index.record(one)
+            index.record(made)
     assert error.value.found == "No space left on device"
     assert index.standing() == []
-    assert index.record(one) == (one, False)
+    assert index.record(made) == (made, False)
 
 
 @pytest.mark.fault("index of decisions", "full disk", outcome="the decision is saved")
@@ -227,9 +231,9 @@ def test_a_saved_decision_is_acknowledged_though_the_index_is_full(
 
     def fill() -> None:
         while True:
-            one = decision(number=len(acknowledged), note="n" * 2000)
-            index.record(one)
-            acknowledged.append(one)
+            made = decision(number=len(acknowledged), note="n" * 2000)
+            index.record(made)
+            acknowledged.append(made)
 
     with pytest.raises(NotSavedError, match="cannot be used"):
         fill()
@@ -237,7 +241,7 @@ def test_a_saved_decision_is_acknowledged_though_the_index_is_full(
     assert read_log(tmp_path / "decisions" / "ana.jsonl").entries == acknowledged
     assert taken_in < len(acknowledged)
     connection().execute("PRAGMA max_page_count = 1000000")
-    assert standing_keys(index) == [one.key for one in acknowledged]
+    assert standing_keys(index) == [entry.key for entry in acknowledged]
 
 
 @pytest.mark.fault("decision log", "a line that is no decision", outcome="named by its line")
@@ -256,8 +260,8 @@ def test_two_programs_share_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made = [[decision("ana", 100 * writer + number) for number in range(20)] for writer in range(4)]
 
     def write(writer: int) -> None:
-        for one in made[writer]:
-            indexes[writer % 2].record(one)
+        for entry in made[writer]:
+            indexes[writer % 2].record(entry)
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
     for thread in threads:
@@ -266,7 +270,7 @@ def test_two_programs_share_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         thread.join()
     entries = read_log(tmp_path / "decisions" / "ana.jsonl").entries
     assert sorted(entry.key for entry in entries) == sorted(
-        one.key for decisions in made for one in decisions
+        entry.key for decisions in made for entry in decisions
     )
     assert len(indexes[0].standing()) == len(indexes[1].standing()) == 80
 
@@ -281,9 +285,9 @@ def test_skipped_items_keep_their_order(tmp_path: Path) -> None:
 
 def test_a_decision_is_found_by_key_and_reviewer(tmp_path: Path) -> None:
     index = opened(tmp_path)
-    one = decision()
-    index.record(one)
-    found = index.decision(one.key, "ana")
-    assert isinstance(found, Decision)
-    assert found == one
-    assert index.decision(one.key, "ben") is None
+    made = decision()
+    index.record(made)
+    kept = index.decision(made.key, "ana")
+    assert isinstance(kept, Decision)
+    assert kept == made
+    assert index.decision(made.key, "ben") is None

@@ -80,13 +80,13 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
         labelling = [pool.submit(client.label, made.release, alive) for client in clients]
         for _ in range(KILLS):
             for _ in range(DECISIONS // (KILLS + 1)):
-                assert made.acquire(timeout=200), [one for one in labelling if one.done()]
+                assert made.acquire(timeout=200), [future for future in labelling if future.done()]
             alive.clear()
             server.kill()
             server = start(sources, port=server.port)
             alive.set()
-        for one in labelling:
-            one.result(timeout=200)
+        for future in labelling:
+            future.result(timeout=200)
     server.kill()
 
     entries = [entry for path in log_files(sources.decisions) for entry in read_log(path).entries]
@@ -97,7 +97,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     assert len(acknowledged) == DECISIONS
     assert on_disk == acknowledged
     index = Index(sources.work / "index.sqlite", sources.decisions)
-    assert {one.key for one in index.standing()} == set(acknowledged)
+    assert {standing.key for standing in index.standing()} == set(acknowledged)
     index.close()
 
 

@@ -67,13 +67,13 @@ def labelled(decisions: list[Decision], min_reviewers: int = 1) -> Labels:
 
 def test_only_positives_become_labels() -> None:
     verdicts = ["positive", "negative", "ambiguous", "rejected"]
-    found = labelled([said("ana", *each) for each in zip(QUEUE, verdicts, strict=True)])
-    (label,) = found.labels
+    of_decisions = labelled([said("ana", *each) for each in zip(QUEUE, verdicts, strict=True)])
+    (label,) = of_decisions.labels
     assert label.recurrence == QUEUE[0].recurrence
     assert (label.transposition, label.strength, label.source) == (2, 0.5, "decisions")
     assert label.reviewers == ["ana"]
-    assert {name: found.counts[name] for name in verdicts} == dict.fromkeys(verdicts, 1)
-    assert found.counts["pending"] == 0
+    assert {name: of_decisions.counts[name] for name in verdicts} == dict.fromkeys(verdicts, 1)
+    assert of_decisions.counts["pending"] == 0
 
 
 def test_a_disagreement_is_no_label_until_it_is_settled() -> None:
@@ -112,20 +112,20 @@ def test_coverage_says_where_something_may_be_missing() -> None:
 
 def test_a_decision_outlives_the_proposal_it_was_made_on() -> None:
     old = proposed(0, 7)
-    found = labelled([said("ana", old)])
-    assert [label.recurrence for label in found.labels] == [old.recurrence]
-    assert found.counts["outside_queue"] == 1
-    assert found.coverage[0].pending == 2
+    of_decisions = labelled([said("ana", old)])
+    assert [label.recurrence for label in of_decisions.labels] == [old.recurrence]
+    assert of_decisions.counts["outside_queue"] == 1
+    assert of_decisions.coverage[0].pending == 2
 
 
 @pytest.mark.fault(
     "decision log", "the audio of a decision is gone", outcome="the decision is named and left out"
 )
 def test_a_decision_on_audio_that_is_gone_is_named_and_does_not_count() -> None:
-    found = labelled([said("ana", QUEUE[0], audio_sha256="f" * 64, pair="f" * 16)])
-    assert found.labels == []
-    assert found.counts["other_audio"] == 1
-    assert found.lost == {"f" * 64: "track_0"}
+    of_decisions = labelled([said("ana", QUEUE[0], audio_sha256="f" * 64, pair="f" * 16)])
+    assert of_decisions.labels == []
+    assert of_decisions.counts["other_audio"] == 1
+    assert of_decisions.lost == {"f" * 64: "track_0"}
 
 
 @pytest.mark.fault(
@@ -134,14 +134,14 @@ def test_a_decision_on_audio_that_is_gone_is_named_and_does_not_count() -> None:
 def test_a_decision_follows_the_audio_to_its_new_name() -> None:
     in_queue = said("ana", QUEUE[2], track_id="old_name")
     outside = said("ana", proposed(0, 7), track_id="gone")
-    found = labelled([in_queue, outside])
-    assert [label.track_id for label in found.labels] == ["track_0", "track_1"]
-    assert [row.labels for row in found.coverage] == [1, 1, 0]
-    assert found.lost == {}
+    of_decisions = labelled([in_queue, outside])
+    assert [label.track_id for label in of_decisions.labels] == ["track_0", "track_1"]
+    assert [row.labels for row in of_decisions.coverage] == [1, 1, 0]
+    assert of_decisions.lost == {}
 
 
 def test_labels_are_in_the_manifests_order_then_in_time() -> None:
-    found = labelled([said("ana", proposal) for proposal in reversed(QUEUE)])
-    assert [(label.track_id, label.recurrence) for label in found.labels] == [
+    of_decisions = labelled([said("ana", proposal) for proposal in reversed(QUEUE)])
+    assert [(label.track_id, label.recurrence) for label in of_decisions.labels] == [
         (proposal.track_id, proposal.recurrence) for proposal in QUEUE
     ]

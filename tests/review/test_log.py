@@ -28,10 +28,10 @@ def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
 
 def test_an_older_line_is_never_changed(tmp_path: Path) -> None:
     path = tmp_path / "ana.jsonl"
-    one = decision()
-    append(path, one)
+    made = decision()
+    append(path, made)
     before = path.read_bytes()
-    append(path, undo(one))
+    append(path, undo(made))
     assert path.read_bytes().startswith(before)
 
 
@@ -91,9 +91,9 @@ def test_a_full_disk_leaves_the_log_as_it_was(
 
 def test_a_line_that_a_merge_doubled_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "ana.jsonl"
-    one = decision()
-    path.write_bytes(encode(one) * 2)
-    assert read_log(path).entries == [one]
+    made = decision()
+    path.write_bytes(encode(made) * 2)
+    assert read_log(path).entries == [made]
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,41 @@ def test_a_log_that_cannot_be_read_is_named(tmp_path: Path, odd: str) -> None:
     with pytest.raises(ReviewError, match=r"ana\.jsonl"):
         read_log(path)
     assert os.path.lexists(path)
+
+
+@pytest.mark.fault(
+    "decision log", "a byte order mark, CR LF", outcome="the same decisions, as often as they stand"
+)
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_editors_put_in_changes_nothing(tmp_path: Path, ending: bytes, mark: bytes) -> None:
+    path = tmp_path / "ana.jsonl"
+    entries = [decision(number=number) for number in range(3)]
+    for entry in entries:
+        append(path, entry)
+    path.write_bytes(mark + path.read_bytes().replace(b"\n", ending))
+    assert read_log(path).entries == entries
+
+
+@pytest.mark.fault(
+    "decision log", "lines that lost their newlines", outcome="refused by line; none is left out"
+)
+def test_lines_without_their_newlines_are_no_half_line(tmp_path: Path) -> None:
+    path = tmp_path / "ana.jsonl"
+    for number in range(3):
+        append(path, decision(number=number))
+    path.write_bytes(path.read_bytes().replace(b"\n", b""))
+    with pytest.raises(ReviewError, match=r"ana\.jsonl:1 is no decision"):
+        read_log(path)
+
+
+@pytest.mark.fault(
+    "decision log", "another decision under the key of an earlier one", outcome="refused by line"
+)
+def test_a_key_stands_for_one_decision(tmp_path: Path) -> None:
+    path = tmp_path / "ana.jsonl"
+    first = decision(number=1)
+    for entry in (first, first, first.model_copy(update={"note": "changed my mind"})):
+        append(path, entry)
+    with pytest.raises(ReviewError, match=r"ana\.jsonl:3 has the key of an earlier line"):
+        read_log(path)

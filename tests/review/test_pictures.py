@@ -37,10 +37,10 @@ def features(
 def test_an_outline_holds_the_extremes() -> None:
     samples = np.zeros(1000, np.int16)
     samples[45], samples[85] = 32767, -32768
-    found = outline(samples)
-    assert found.shape == (25, 2)
-    assert found[1].tolist() == [0, 127]
-    assert found[2].tolist() == [-128, 0]
+    levels = outline(samples)
+    assert levels.shape == (25, 2)
+    assert levels[1].tolist() == [0, 127]
+    assert levels[2].tolist() == [-128, 0]
 
 
 @pytest.mark.parametrize("transposition", [0, 3, -4])

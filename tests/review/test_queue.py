@@ -47,9 +47,9 @@ def test_what_others_decided_changes_nothing() -> None:
 
 def test_decided_items_are_gone_and_skipped_ones_come_last() -> None:
     decided = [said("ana", PAIRS[0])]
-    found = queue_of(decided, "ana", "review", [PAIRS[4], PAIRS[0], PAIRS[1]])
-    assert found[-2:] == [PAIRS[4], PAIRS[1]]
-    assert sorted(found) == PAIRS[1:6]
+    order = queue_of(decided, "ana", "review", [PAIRS[4], PAIRS[0], PAIRS[1]])
+    assert order[-2:] == [PAIRS[4], PAIRS[1]]
+    assert sorted(order) == PAIRS[1:6]
 
 
 def test_disagreements_are_for_all_until_one_settles_them() -> None:
@@ -71,12 +71,12 @@ def test_disagreements_are_for_all_until_one_settles_them() -> None:
 def test_pace_is_the_median_gap_without_pauses() -> None:
     times = [0, 4, 10, 3610, 3614, 3618]  # an hour's pause in between
     decided = [said("ana", pair, time=time) for pair, time in zip(PAIRS, times, strict=False)]
-    found = review_progress(PAIRS[10:20], [PAIRS[11], PAIRS[90]], decided)
-    assert (found.decided, found.remaining, found.skipped) == (6, 10, 1)
-    assert found.per_minute == pytest.approx(15)
-    assert found.seconds_left == pytest.approx(40)
+    counts = review_progress(PAIRS[10:20], [PAIRS[11], PAIRS[90]], decided)
+    assert (counts.decided, counts.remaining, counts.skipped) == (6, 10, 1)
+    assert counts.per_minute == pytest.approx(15)
+    assert counts.seconds_left == pytest.approx(40)
 
 
 def test_pace_is_unknown_at_first() -> None:
-    found = review_progress(PAIRS[:3], [], [said("ana", PAIRS[5], time=3.0)])
-    assert (found.per_minute, found.seconds_left) == (None, None)
+    counts = review_progress(PAIRS[:3], [], [said("ana", PAIRS[5], time=3.0)])
+    assert (counts.per_minute, counts.seconds_left) == (None, None)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from leitmotif.cli.presets import preset
 from leitmotif.errors import ReviewError
-from leitmotif.presets import preset
 from leitmotif.review.log import append
 from leitmotif.review.serve import access_for, check_reviewers, git_name, links, serve
 from leitmotif.review.session import Session
@@ -109,8 +109,8 @@ def test_the_name_comes_from_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_links_carry_the_tokens() -> None:
     access = access_for("10.0.0.7", ["ana", "ben"])
-    found = links("10.0.0.7", 80, ["ana", "ben"], access)
-    for reviewer, link in found.items():
+    by_reviewer = links("10.0.0.7", 80, ["ana", "ben"], access)
+    for reviewer, link in by_reviewer.items():
         assert link.startswith("http://10.0.0.7:80/?token=")
         assert access.reviewer_of(link.split("token=")[1]) == reviewer
     assert links("::1", 80, ["ana"], access_for("::1", ["ana"])) == {

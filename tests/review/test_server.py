@@ -34,15 +34,17 @@ def test_a_queue_is_labelled_to_its_end(client: TestClient, session: Session) ->
     assert [decision.verdict for decision in decisions] == verdicts
     assert [decision.pair for decision in decisions] == heard
     assert len(set(heard)) == 6
-    for one in decisions:
+    for decided in decisions:
         clip = session.clips.clip(
-            session.item(one.pair).track,
-            one.proposed_motif,
-            one.sample_rate,  # type: ignore[arg-type]
+            session.item(decided.pair).track,
+            decided.proposed_motif,
+            decided.sample_rate,  # type: ignore[arg-type]
         )
-        assert one.motif.sha256 == session.clips.sha256(clip, one.motif, one.sample_rate)
-        assert one.note == "n"
-        assert one.versions.leitmotif
+        assert decided.motif.sha256 == session.clips.sha256(
+            clip, decided.motif, decided.sample_rate
+        )
+        assert decided.note == "n"
+        assert decided.versions.leitmotif
 
 
 def test_an_answer_holds_what_the_page_draws(client: TestClient) -> None:
@@ -78,10 +80,10 @@ def test_nudged_windows_are_saved_with_the_proposed_ones(
     item = page.next()
     moved = {"start_sample": 640, "samples": 31360}
     assert page.decide(item, motif=moved).status_code == 200
-    (one,) = saved(session)
-    assert (one.motif.start_sample, one.motif.samples) == (640, 31360)
-    assert (one.proposed_motif.start_sample, one.proposed_motif.samples) == (0, 32000)
-    assert one.recurrence.sha256 != one.motif.sha256
+    (decided,) = saved(session)
+    assert (decided.motif.start_sample, decided.motif.samples) == (640, 31360)
+    assert (decided.proposed_motif.start_sample, decided.proposed_motif.samples) == (0, 32000)
+    assert decided.recurrence.sha256 != decided.motif.sha256
 
 
 @pytest.mark.parametrize(
@@ -189,9 +191,9 @@ def test_reviewers_are_blind_until_they_disagree(client: TestClient) -> None:
         "per_minute": None,
         "seconds_left": None,
     }
-    told = json.dumps([client.get(f"{ben.api}/items/{item['pair']}").json(), ben.state()])
-    assert "secret" not in told
-    assert "ana" not in told
+    answers = json.dumps([client.get(f"{ben.api}/items/{item['pair']}").json(), ben.state()])
+    assert "secret" not in answers
+    assert "ana" not in answers
     ben.decide(item, "negative")
     assert ben.state()["waiting"] == {"review": 5, "disagreements": None}
     settling = Page(client, "ben", "disagreements")
@@ -245,8 +247,8 @@ def test_missing_audio_is_said_and_can_be_rejected(client: TestClient, session: 
     assert answer.status_code == 422
     assert "only be rejected or skipped" in answer.json()["error"]["what"]
     assert page.decide(item, "rejected").status_code == 200
-    (one,) = saved(session)
-    assert (one.motif.sha256, one.motif.samples) == (None, 32000)
+    (decided,) = saved(session)
+    assert (decided.motif.sha256, decided.motif.samples) == (None, 32000)
 
 
 def test_a_window_beyond_the_file_is_said(build: Build) -> None:

@@ -24,12 +24,12 @@ def test_an_undo_takes_back_exactly_what_it_names(
         elif decided:
             entries.append(undo(decided.pop()))
     expected = {id(decided[-1]) for decided in stack.values() if decided}
-    assert {id(one) for one in standing(entries)} == expected
+    assert {id(entry) for entry in standing(entries)} == expected
 
 
 def test_nobody_can_undo_for_another() -> None:
-    one = decision("ana")
-    assert standing([one, undo(one, reviewer="ben")]) == [one]
+    made = decision("ana")
+    assert standing([made, undo(made, reviewer="ben")]) == [made]
 
 
 def test_a_second_decision_settles_a_disagreement() -> None:

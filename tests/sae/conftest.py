@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from leitmotif.files import write_table
-from leitmotif.sae.formats import CONFIG, WEIGHTS, save_sae
-from leitmotif.sae.model import SaeConfig, SparseAutoencoder
-from leitmotif.sae.registry import FolderCheckpoint, Hook, HookAudio
-from leitmotif.store import ActivationStore
-from leitmotif.store.index import INDEX
+from leitmotif.sae.autoencoder.formats import CONFIG, WEIGHTS, save_sae
+from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder.registry import FolderCheckpoint, Hook, HookAudio
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.index import INDEX
 from tests.sae.making import sparse_activations, write_track
 
 WIDTH, CAUSES, ACTIVE, LAYERS, TRACKS, FRAMES = 16, 40, 3, 3, 8, 120

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from leitmotif.files import sha256_json
-from leitmotif.sae import SaeConfig, SparseAutoencoder
-from leitmotif.sae.model import Activation
-from leitmotif.store.header import TENSOR, Header, TensorOrigin, address_of
-from leitmotif.store.index import IndexRow, file_of
+from leitmotif.sae.autoencoder import SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder.model import Activation
+from leitmotif.store.reading.header import TENSOR, Header, TensorOrigin, address_of
+from leitmotif.store.reading.index import IndexRow, file_of
 from leitmotif.tables.corpus import Window
 from leitmotif.tensors import serialise
 

@@ -13,10 +13,10 @@ MISSING = (
 
 def python_with_sae_lens() -> str | None:
     """The Python that LEITMOTIF_SAE_LENS_PYTHON names, or this one, if it has sae-lens."""
-    found = "import importlib.util as u, sys; sys.exit(u.find_spec('sae_lens') is None)"
+    check = "import importlib.util as u, sys; sys.exit(u.find_spec('sae_lens') is None)"
     for python in (os.environ.get("LEITMOTIF_SAE_LENS_PYTHON"), sys.executable):
         if python and shutil.which(python):
-            done = subprocess.run([python, "-c", found], check=False, cwd="/")
+            done = subprocess.run([python, "-c", check], check=False, cwd="/")
             if done.returncode == 0:
                 return python
     return None

@@ -10,14 +10,14 @@ import torch
 
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.sae import SparseAutoencoder
-from leitmotif.sae import model as module
-from leitmotif.sae.audit import Audit, audit_sites, measure, measure_sites, neighbours
-from leitmotif.sae.encode import encode_site, read_codes
-from leitmotif.sae.misalignment import misalign
-from leitmotif.sae.registry import Hook
-from leitmotif.sae.splice import Replacement, spliced_losses, track_losses
-from leitmotif.store import ActivationStore
+from leitmotif.sae.audit.measured import Audit, audit_sites, measure, measure_sites, neighbours
+from leitmotif.sae.audit.misalignment import misalign
+from leitmotif.sae.audit.splice import Replacement, spliced_losses, track_losses
+from leitmotif.sae.autoencoder import SparseAutoencoder
+from leitmotif.sae.autoencoder import model as module
+from leitmotif.sae.autoencoder.encode import encode_site, read_codes
+from leitmotif.sae.autoencoder.registry import Hook
+from leitmotif.store.reading import ActivationStore
 from tests.sae.making import random_sae
 from tests.tiny import tiny_musicgen
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from leitmotif.files import write_table
-from leitmotif.sae.registry import Hook
-from leitmotif.store.index import INDEX
+from leitmotif.sae.autoencoder.registry import Hook
+from leitmotif.store.reading.index import INDEX
 from tests.sae.making import random_sae, write_track
 
 ROWS, WIDTH, FEATURES, K = 1500, 512, 2048, 64
@@ -21,10 +21,10 @@ TRACK = ROWS * WIDTH * 4 / 1e6
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from leitmotif.sae import load_sae
-from leitmotif.sae.encode import encode_site
-from leitmotif.sae.registry import Hook
-from leitmotif.store import ActivationStore
+from leitmotif.sae.autoencoder import load_sae
+from leitmotif.sae.autoencoder.encode import encode_site
+from leitmotif.sae.autoencoder.registry import Hook
+from leitmotif.store.reading import ActivationStore
 sae, hook, store, out = load_sae(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
 encoded = encode_site(
     sae, Hook.model_validate_json(hook), ActivationStore(Path(store)), Path(out)
@@ -67,6 +67,7 @@ def peak(folder: Path, hook: Hook, store: Path, out: Path, *, frames: int) -> fl
     return float(megabytes)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_tracks(
     stores: dict[int, Path], make_hook: Callable[..., Hook], tmp_path: Path
 ) -> None:

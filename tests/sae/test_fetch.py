@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from leitmotif.files import sha256_file
-from leitmotif.sae import load_sae
-from leitmotif.sae.registry import HubCheckpoint
+from leitmotif.sae.autoencoder import load_sae
+from leitmotif.sae.autoencoder.registry import HubCheckpoint
 from tests.hub import Hub, serve_hub
 from tests.sae.making import random_sae, write_published
 from tests.waiting import wait_until
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from leitmotif.errors import LeitmotifError
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.registry import HubCheckpoint
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.registry import HubCheckpoint
 
 try:
     print(fetch(HubCheckpoint.model_validate_json(sys.argv[1])))
@@ -113,18 +113,18 @@ def test_a_lost_connection_is_taken_up_again(repository: Path, hub: Hub, tmp_pat
 
 
 @pytest.mark.fault("download of an autoencoder", "process killed", outcome="resumed")
-@pytest.mark.parametrize("how", ["the process is killed", "the hub goes away"])
-def test_an_interrupted_download_resumes(how: str, repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("event", ["the process is killed", "the hub goes away"])
+def test_an_interrupted_download_resumes(event: str, repository: Path, tmp_path: Path) -> None:
     wanted = checkpoint(repository)
     with serve_hub({REPOSITORY: repository}, revision=REVISION) as first:
         first.stop_after = 21 * MIB
         process = start(wanted, first.environment(tmp_path))
         assert first.stopped.wait(200)
         held = wait_for_partial(tmp_path, 20 * MIB)
-        if how == "the process is killed":
+        if event == "the process is killed":
             process.kill()
             process.communicate()
-    if how == "the hub goes away":
+    if event == "the hub goes away":
         _, errors = process.communicate(timeout=200)
         assert "ModelError: the model someone/saes cannot be loaded" in errors
         assert "the hub cannot be reached" in errors

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from leitmotif.errors import ModelError
-from leitmotif.sae import load_sae, save_sae
+from leitmotif.sae.autoencoder import load_sae, save_sae
 from tests.sae.making import random_sae, write_published
 
 

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from leitmotif.files import sha256_file
-from leitmotif.sae.registry import json_schema, load_registry
+from leitmotif.sae.autoencoder.registry import json_schema, load_registry
 from tests.hub import serve_hub
 from tests.sae.making import random_sae, write_published
 

@@ -8,18 +8,19 @@ from typer.testing import CliRunner
 
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError, ModelError, StoreError
-from leitmotif.sae import load_sae
-from leitmotif.sae import recipe as module
-from leitmotif.sae.recipe import entry_of, split_tracks, train_on_store
-from leitmotif.sae.registry import load_registry
-from leitmotif.sae.train import TrainingProgress
-from leitmotif.sae.trained import Training, trained_of
-from leitmotif.store import ActivationStore
+from leitmotif.sae.autoencoder import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.sae.autoencoder.trained import Training, trained_of
+from leitmotif.sae.training import recipe as module
+from leitmotif.sae.training.recipe import entry_of, split_tracks, train_on_store
+from leitmotif.sae.training.train import TrainingProgress
+from leitmotif.store.reading import ActivationStore
 
 SITE = "layers.1.residual"
 SETTINGS = Training(d_sae=64, k=3, steps=450, batch=64, rate=1e-2, warm_up=10, dead_after=500)
 
 
+@pytest.mark.slow
 def test_a_folder_says_what_it_is(store: ActivationStore, tmp_path: Path) -> None:
     out = tmp_path / "saes" / "one"
     reached = train_on_store(store, SITE, SETTINGS, out, held_out=0.25)
@@ -37,6 +38,7 @@ def test_a_folder_says_what_it_is(store: ActivationStore, tmp_path: Path) -> Non
     assert (entry.site, entry.model, entry.k, entry.d_sae) == (SITE, "tiny", 3, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("leitmotif train-sae", "process stopped", outcome="resumed, the same bytes")
 def test_a_resumed_run_leaves_the_same_folder(
     store: ActivationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leitmotif.sae import load_sae, save_sae
+from leitmotif.sae.autoencoder import load_sae, save_sae
 from tests.sae.making import random_sae, write_published
 from tests.sae.peer import MISSING, python_with_sae_lens
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from leitmotif.errors import ModelError
-from leitmotif.sae import Codes, SaeConfig, SparseAutoencoder
-from leitmotif.sae import model as module
+from leitmotif.sae.autoencoder import Codes, SaeConfig, SparseAutoencoder
+from leitmotif.sae.autoencoder import model as module
 from tests.sae.making import random_sae
 
 

@@ -10,11 +10,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from leitmotif.errors import ConfigError, ModelError
-from leitmotif.sae import SparseAutoencoder
-from leitmotif.sae.alignment import check_sparsity, compare, require_alignment
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.registry import REGISTRY, SCHEMA, Hook, json_schema, load_registry, register
-from leitmotif.store import ActivationStore
+from leitmotif.sae.autoencoder import SparseAutoencoder
+from leitmotif.sae.autoencoder.alignment import check_sparsity, compare, require_alignment
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.registry import (
+    REGISTRY,
+    SCHEMA,
+    Hook,
+    json_schema,
+    load_registry,
+    register,
+)
+from leitmotif.store.reading import ActivationStore
 from tests.sae.making import random_sae
 
 HUB = {
@@ -139,8 +146,8 @@ def test_every_field_is_compared(
 ) -> None:
     sae = true_sae(1)
     hook = make_hook(sae, **changes)
-    found = compare(hook, sae.config, store.header("layers.1.residual", "t0"), 16)
-    assert what in [mismatch.what for mismatch in found]
+    mismatches = compare(hook, sae.config, store.header("layers.1.residual", "t0"), 16)
+    assert what in [mismatch.what for mismatch in mismatches]
 
 
 def test_float64_and_float32_are_the_same_activations_and_bfloat16_is_not(
@@ -153,7 +160,9 @@ def test_float64_and_float32_are_the_same_activations_and_bfloat16_is_not(
     exact = header.model_copy(update={"forward_dtype": "float64"})
     assert compare(make_hook(sae), sae.config, exact, 16) == []
     half = header.model_copy(update={"forward_dtype": "bfloat16"})
-    assert [one.what for one in compare(make_hook(sae), sae.config, half, 16)] == ["forward dtype"]
+    assert [mismatch.what for mismatch in compare(make_hook(sae), sae.config, half, 16)] == [
+        "forward dtype"
+    ]
 
 
 def test_the_article_s_pitfall_stops_with_both_sides(
@@ -163,11 +172,11 @@ def test_the_article_s_pitfall_stops_with_both_sides(
 ) -> None:
     """Activations of hook_layers.2, an autoencoder of hook_layers.1."""
     sae = true_sae(1)
-    found = compare(make_hook(sae), sae.config, store.header("hook_layers.2", "t0"), 16)
+    mismatches = compare(make_hook(sae), sae.config, store.header("hook_layers.2", "t0"), 16)
     with pytest.raises(ModelError) as caught:
-        require_alignment("one", found, allow_misaligned=False)
+        require_alignment("one", mismatches, allow_misaligned=False)
     assert "activations layers.2.residual, autoencoder layers.1.residual" in str(caught.value)
-    brand = require_alignment("one", found, allow_misaligned=True)
+    brand = require_alignment("one", mismatches, allow_misaligned=True)
     assert brand is not None
     assert brand.startswith("MISALIGNED: site: activations layers.2.residual")
     assert require_alignment("one", [], allow_misaligned=False) is None

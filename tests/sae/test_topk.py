@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.sae.topk import RunningTopk, grouped_topk
+from leitmotif.sae.autoencoder.topk import RunningTopk, grouped_topk
 
 
 @given(

@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
-from leitmotif.sae import load_sae, save_sae
-from leitmotif.sae.audit import measure
+from leitmotif.sae.audit.measured import measure
+from leitmotif.sae.autoencoder import load_sae, save_sae
+from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.pool import RowPool
-from leitmotif.sae.train import Trainer, finish
-from leitmotif.sae.trained import Training
-from leitmotif.store import ActivationStore
+from leitmotif.sae.training.train import Trainer, finish
+from leitmotif.store.reading import ActivationStore
 
 SITE = "layers.1.residual"
 SETTINGS = {
@@ -32,6 +32,7 @@ def trainer(store: ActivationStore, **changes: object) -> Trainer:
     return Trainer(Training.model_validate(SETTINGS | changes), pool)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["topk", "batchtopk"])
 def test_planted_features_are_found(
     kind: str,
@@ -57,12 +58,12 @@ def test_planted_features_are_found(
     # Most true causes have a feature that points their way, closer than chance brings any.
     dictionary = F.normalize(layers[1][1], dim=1)
     drawn = torch.randn(loaded.W_dec.shape, generator=torch.Generator().manual_seed(0))
-    found, by_chance = (
+    matched, by_chance = (
         (dictionary @ F.normalize(other, dim=1).T).amax(1).median()
         for other in (loaded.W_dec, drawn)
     )
-    assert found > 0.8
-    assert found > by_chance + 0.1
+    assert matched > 0.8
+    assert matched > by_chance + 0.1
 
 
 @pytest.mark.fault("leitmotif train-sae", "process stopped", outcome="resumed, the same bytes")

@@ -9,12 +9,14 @@ import pytest
 import soundfile
 
 from leitmotif.config import load_params
-from leitmotif.errors import LeitmotifError
-from leitmotif.files import sha256_file, write_json, write_table
+from leitmotif.errors import LeitmotifError, ModelError
+from leitmotif.files import read_table, sha256_file, write_json, write_table
+from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.stages.activations import activations
-from leitmotif.store import ActivationStore, verify
+from leitmotif.stages.tracks import readable_tracks, tracks_with_activations
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing import build
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
-from leitmotif.yaml_files import parse_yaml
 from tests.killing import dying
 from tests.tiny import save_tiny_checkpoint
 
@@ -80,8 +82,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def entries(folder: Path) -> set[tuple[str, int]]:
     """Finished entries of the work cache, with the time that each was written."""
-    found = (folder / ".leitmotif/activations").glob("*.safetensors")
-    return {(path.name, path.stat().st_mtime_ns) for path in found}
+    files = (folder / ".leitmotif/activations").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.mark.fault(
@@ -130,6 +132,7 @@ def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Pa
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "activations stage", "errors during the run", outcome="stopped, the old result stays"
 )
@@ -154,6 +157,62 @@ def test_errors_stop_the_run_and_leave_the_old_result_alone(
     listed = (workspace / "data/activations/failures.jsonl").read_text()
     assert json.loads(listed)["track_id"] == "5"
     assert json.loads((workspace / "metrics/activations.json").read_text())["failures"] == 1
+
+
+@pytest.mark.fault(
+    "activations stage",
+    "no memory, a NaN, or any exception",
+    outcome="that recording's failure, with its reason; the others are done",
+)
+@pytest.mark.parametrize(
+    ("error", "reason", "detail"),
+    [
+        (MemoryError(), "memory", "out of memory"),
+        (RuntimeError("of another library"), "failed", "RuntimeError: of another library"),
+        (ModelError("the residuals", found="NaN"), "failed", "the residuals: NaN"),
+    ],
+)
+def test_any_exception_is_one_tracks_failure(
+    error: Exception,
+    reason: str,
+    detail: str,
+    workspace: Path,
+    repo_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_params(workspace, repo_root, max_failures=1)
+    load = build.load_audio
+
+    def failing(path: Path, **settings: object) -> object:
+        if path.name == "5.flac":
+            raise error
+        return load(path, **settings)
+
+    monkeypatch.setattr(build, "load_audio", failing)
+    finish(workspace)
+    (failure,) = read_table(workspace / "data/activations/failures.jsonl", Failure)
+    assert (failure.track_id, failure.reason) == ("5", reason)
+    assert detail in failure.detail
+    with contextlib.chdir(workspace):
+        assert [row.track_id for row in tracks_with_activations()] == [
+            row.track_id for row in readable_tracks() if row.track_id != "5"
+        ]
+    store = ActivationStore(workspace / "data/activations")
+    assert len(store.tracks(SITES[0])) == TRACKS - 1
+
+
+def test_a_run_in_which_every_track_fails_stops(
+    workspace: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(workspace, repo_root, max_failures=TRACKS)
+
+    def failing(path: Path, **_: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(build, "load_audio", failing)
+    with pytest.raises(LeitmotifError, match=f"{TRACKS} of {TRACKS} tracks failed"):
+        finish(workspace)
+    assert not (workspace / "data/activations").exists()
 
 
 def test_a_missing_manifest_is_an_error_for_people(workspace: Path) -> None:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from leitmotif.cli.presets import preset as preset_text
 from leitmotif.config import Params, parse_params
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table
-from leitmotif.presets import preset as preset_text
-from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS
+from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.manifest import manifest
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack
 from leitmotif.tables.truth import Truth
-from leitmotif.yaml_files import parse_yaml
 
 Preset = Callable[..., Params]
 
@@ -61,6 +61,7 @@ def test_no_eligible_track_stops_the_stage(preset: Preset, tmp_path: Path) -> No
     assert not MANIFEST.exists()
 
 
+@pytest.mark.slow
 def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> None:
     world = repo_root / "models" / "organism" / "world.json"
     params = preset("organism", {"corpus": {"path": str(world), "watch": str(world), "pieces": 24}})

@@ -8,10 +8,10 @@ from safetensors import safe_open
 
 from leitmotif.audio import analysis
 from leitmotif.config import Params, load_params
-from leitmotif.corpus.organism.pieces import compose
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file, write_table
-from leitmotif.stages import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
+from leitmotif.notebook.pieces import compose
+from leitmotif.pipeline import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
 from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate, Window
 

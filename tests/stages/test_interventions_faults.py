@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from leitmotif.config import Params, load_params
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_file, write_table
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     CANDIDATES,
     CLIPS,
     FAILURES,

@@ -10,7 +10,7 @@ import pytest
 
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_table
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     APPROACHES,
     CLIPS,
     EFFECTS,
@@ -95,8 +95,8 @@ def metrics(name: str) -> Any:
 
 
 def test_the_verdicts_are_the_true_ones(params: Params) -> None:
-    found = metrics("interventions")
-    assert found["verdicts"] == {"planner": "foresight", "reader": "look-back"}
+    values = metrics("interventions")
+    assert values["verdicts"] == {"planner": "foresight", "reader": "look-back"}
     verdicts = {(row.model, row.candidate): row for row in read_table(VERDICTS, VerdictRow)}
     carrier, inert = (verdicts["planner", site] for site in SITES)
     assert carrier.effect
@@ -112,20 +112,20 @@ def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     assert other.towards_source.mean > 50
     written_back, changed = identity(effects)
     assert written_back > 0
-    assert changed == found["identity_changed"] == 0
-    assert found["strongest"]["planner"] == carrier.effect.model_dump(mode="json")
-    assert found["carriers"] == {"planner": {SITES[0]: found["strongest"]["planner"]}}
-    assert list(found["decodable_but_inert"]["planner"]) == [SITES[1]]
+    assert changed == values["identity_changed"] == 0
+    assert values["strongest"]["planner"] == carrier.effect.model_dump(mode="json")
+    assert values["carriers"] == {"planner": {SITES[0]: values["strongest"]["planner"]}}
+    assert list(values["decodable_but_inert"]["planner"]) == [SITES[1]]
 
 
 def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Params) -> None:
     effects = read_table(EFFECTS, EffectRow)
     for row in read_table(VERDICTS, VerdictRow):
         of_row = [e for e in effects if (e.model, e.candidate) == (row.model, row.candidate)]
-        (tested,) = (one for one in of_row if one.tested)
-        assert tested.name == "patch_gap"
+        (tested,) = (tried for tried in of_row if tried.tested)
+        assert tested.name == "patch_ahead"
         assert tested.towards_source == row.effect
-        assert len({one.name for one in of_row}) == len(of_row)
+        assert len({tried.name for tried in of_row}) == len(of_row)
     logged = Counter((Path(r.model).name, r.candidate, r.name) for r in read_log(INTERVENTIONS))
     assert logged == {(row.model, row.candidate, row.name): row.clips for row in effects}
 
@@ -152,7 +152,7 @@ def test_the_approaches_differ_in_one_setting(
         "misaligned autoencoder",
         "aligned and causal",
     ]
-    found = metrics("summary")["approaches"]
+    values = metrics("summary")["approaches"]
     for name, row in rows.items():
         if row.features:
             assert row.clap_similarity
@@ -162,8 +162,8 @@ def test_the_approaches_differ_in_one_setting(
         else:
             assert row.delta_recurrence is row.screened is None
         written = row.model_dump(mode="json")
-        assert (found[name]["r2"], found[name]["verdict"]) == (row.r2, row.verdict)
-        assert found[name]["clap"] == written["clap_similarity"]
-        assert found[name]["delta_recurrence"] == written["delta_recurrence"]
+        assert (values[name]["r2"], values[name]["verdict"]) == (row.r2, row.verdict)
+        assert values[name]["clap"] == written["clap_similarity"]
+        assert values[name]["delta_recurrence"] == written["delta_recurrence"]
     misaligned = rows["misaligned autoencoder"]
     assert misaligned.features == [] or misaligned.site == SITES[1]

@@ -9,8 +9,8 @@ from leitmotif.corpus.organism.composer import compose, truth
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import ReviewError, StageError
 from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.review.log import append
-from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.stages.labels import labels
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
@@ -73,17 +73,17 @@ def test_the_score_labels_every_statement_and_return(workspace: Path, repo_root:
     rows = truths(load_world(repo_root / "models/organism/world.json"))
     write_table(CORPUS / TRUTH, rows)
     labels(params(repo_root, "score"))
-    found = read_table(LABELS, Label)
+    written = read_table(LABELS, Label)
     for row in rows:
-        own = [label for label in found if label.track_id == row.track_id]
+        own = [label for label in written if label.track_id == row.track_id]
         returning = [slot for slot in row.slots if slot.returns]
         starts = [span.start_sample for span in [*row.statements, *returning]]
         assert [label.recurrence.start_sample for label in own] == starts
         assert all(label.motif == row.motif for label in own)
         shifts = [label.transposition for label in own][len(row.statements) :]
         assert shifts == [slot.transposition for slot in returning]
-    assert {label.source for label in found} == {"score"}
-    assert metrics() == {"labels": len(found), "tracks_complete": 3, "decisions": 0}
+    assert {label.source for label in written} == {"score"}
+    assert metrics() == {"labels": len(written), "tracks_complete": 3, "decisions": 0}
     assert all(row.complete for row in read_table(COVERAGE, Coverage))
 
 

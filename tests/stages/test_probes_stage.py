@@ -12,7 +12,7 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
 from leitmotif.files import read_table, write_table
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CALIBRATION,
     CANDIDATES,
@@ -31,9 +31,9 @@ from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
 from leitmotif.stages.probes import probes
 from leitmotif.stages.sae import sae
-from leitmotif.store import ActivationStore
-from leitmotif.store.header import TENSOR
-from leitmotif.store.index import file_of
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.header import TENSOR
+from leitmotif.store.reading.index import file_of
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.labels import Coverage
@@ -120,16 +120,16 @@ def test_the_planner_foresees_and_the_reader_does_not(workspace: Params) -> None
     assert planner.selectivity
     assert reader.naive is reader.selectivity is None
     assert not any(row.exploratory for row in rows)
-    found = metrics("probes")
-    assert {name: one["foresight"] for name, one in found["models"].items()} == {
+    values = metrics("probes")
+    assert {name: model["foresight"] for name, model in values["models"].items()} == {
         "planner": True,
         "reader": False,
         "random_weights": False,
     }
     claimed = [row for row in rows if (row.model, row.horizon) == ("planner", "5-7s")]
     most = max(row.partial_r2.mean for row in claimed)
-    assert found["models"]["planner"]["partial_r2"]["mean"] == most
-    assert found["site"] == next(row.site for row in claimed if row.partial_r2.mean == most)
+    assert values["models"]["planner"]["partial_r2"]["mean"] == most
+    assert values["site"] == next(row.site for row in claimed if row.partial_r2.mean == most)
 
 
 def test_each_horizon_says_what_was_tested_on_how_many_rows(workspace: Params) -> None:
@@ -198,10 +198,10 @@ def test_calibration_counts_false_positives_and_power(own_workspace: Params) -> 
     rows = read_table(CALIBRATION, CalibrationRow)
     assert [row.kind for row in rows] == ["all", *["null"] * 7, *["planted"] * 2]
     assert rows[0].controlled.n == 20 * (5 + 2)
-    found = metrics("calibration")
-    assert found["fpr_naive"] == rows[0].model_dump(mode="json")["naive"]
-    assert found["fpr_controlled"]["mean"] < 0.2
-    assert found["power"]["0.6"]["mean"] > found["power"]["0.05"]["mean"]
+    values = metrics("calibration")
+    assert values["fpr_naive"] == rows[0].model_dump(mode="json")["naive"]
+    assert values["fpr_controlled"]["mean"] < 0.2
+    assert values["power"]["0.6"]["mean"] > values["power"]["0.05"]["mean"]
     table = pd.read_csv(PLOTS / "calibration.csv")
     assert set(table["test"]) == {"nominal", "naive", "controlled", "planted 0.05", "planted 0.6"}
     assert (table[table["level"] == 1.0]["share"] == 1).all()

@@ -9,24 +9,27 @@ import pytest
 import soundfile
 
 from leitmotif.config import Params, load_params
+from leitmotif.errors import StageError
 from leitmotif.files import read_table
+from leitmotif.pipeline import MANIFEST, METRICS, PROPOSALS
 from leitmotif.recurrence.listing import Listed
-from leitmotif.recurrence.proposing import engine_version
-from leitmotif.stages import MANIFEST, METRICS, PROPOSALS
+from leitmotif.recurrence.proposals import queue as proposing
+from leitmotif.recurrence.proposals.queue import engine_version
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
 from leitmotif.stages.manifest import manifest
 from leitmotif.stages.proposals import proposals
+from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.proposals import read_proposals
+from tests.cli.test_cli import run
 from tests.recurrence.melodies import RATE, piece
-from tests.test_cli import run
 
 
 def small(repo_root: Path) -> Params:
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
     world = str(repo_root / "models/organism/world.json")
-    whole["corpus"] |= {"pieces": 12, "path": world, "watch": world}
-    whole["manifest"]["tracks"] = 6
+    whole["corpus"] |= {"pieces": 6, "path": world, "watch": world}
+    whole["manifest"]["tracks"] = 4
     whole["model"] |= dict.fromkeys(("name", "watch"), str(repo_root / "models/organism/planner"))
     return Params.model_validate(whole)
 
@@ -54,14 +57,39 @@ def workspace(
 
 def test_the_queue_is_in_order_and_its_counts_are_in_the_metrics(workspace: Params) -> None:
     queue = read_proposals(PROPOSALS)
-    found = json.loads((METRICS / "proposals.json").read_text())
-    assert found["proposals"] == len(queue) > 0
+    values = json.loads((METRICS / "proposals.json").read_text())
+    assert values["proposals"] == len(queue) > 0
     scores = [proposal.score for proposal in queue]
     assert scores == sorted(scores, reverse=True)
-    assert found["null_any_rate"]["n"] == 6
-    assert 0.5 < found["recall"] <= 1
+    assert values["null_any_rate"]["n"] == 4
+    assert 0.5 < values["recall"] <= 1
 
 
+@pytest.mark.fault(
+    "proposals stage",
+    "no memory, or any exception",
+    outcome="the others are searched, then the stage stops and names the recording",
+)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("of another library")])
+def test_a_track_that_cannot_be_searched_is_named_after_the_others(
+    error: Exception, workspace: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, others = read_table(MANIFEST, ManifestTrack)[1], read_proposals(PROPOSALS)
+    load = proposing.load_audio
+
+    def failing(path: Path, **settings: object) -> object:
+        if path.name == Path(bad.path).name:
+            raise error
+        return load(path, **settings)
+
+    monkeypatch.setattr(proposing, "load_audio", failing)
+    with pytest.raises(StageError, match=rf"(?s)1 of 6 .*{bad.path}: (memory|failed).*none"):
+        proposals(workspace)
+    left = {one.proposal_id for one in others if one.track_id != bad.track_id}
+    assert {one.proposal_id for one in read_proposals(PROPOSALS)} == left
+
+
+@pytest.mark.slow
 def test_a_second_run_writes_the_same_bytes(workspace: Params) -> None:
     before = PROPOSALS.read_bytes()
     proposals(workspace)
@@ -80,9 +108,9 @@ def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
     MANIFEST.write_text("")
     proposals(workspace)
     assert read_proposals(PROPOSALS) == []
-    found = json.loads((METRICS / "proposals.json").read_text())
-    assert found["null_any_rate"] is None
-    assert found["precision"] is None
+    values = json.loads((METRICS / "proposals.json").read_text())
+    assert values["null_any_rate"] is None
+    assert values["precision"] is None
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from leitmotif.cli.presets import preset
 from leitmotif.files import read_table
-from leitmotif.presets import preset
 from leitmotif.tables.corpus import Failure
 
 CORPUS = """\

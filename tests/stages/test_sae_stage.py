@@ -13,9 +13,9 @@ import pytest
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError, ModelError
 from leitmotif.files import read_json, read_table, sha256_file, write_json
-from leitmotif.sae.encode import read_codes
-from leitmotif.sae.registry import FolderCheckpoint, Hook, load_registry, register
-from leitmotif.stages import ALIGNMENT, METRICS, PLOTS, SAE
+from leitmotif.pipeline import ALIGNMENT, METRICS, PLOTS, SAE
+from leitmotif.sae.autoencoder.encode import read_codes
+from leitmotif.sae.autoencoder.registry import FolderCheckpoint, Hook, load_registry, register
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
@@ -94,12 +94,12 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
     assert all(row.loss_recovered and row.loss_recovered.low > 0.8 for row in own.values())
     assert own["planner-0"].encoded
     assert own["planner-0"].encoded.most <= 16
-    found = metrics()
-    assert (found["audits_passed"], found["audits_failed"]) == (2, 0)
-    assert (found["misalignments_tried"], found["misalignments_caught"]) == (6, 6)
+    values = metrics()
+    assert (values["audits_passed"], values["audits_failed"]) == (2, 0)
+    assert (values["misalignments_tried"], values["misalignments_caught"]) == (6, 6)
     margins = [row.audit.margin.mean for row in own.values() if row.audit]
-    assert found["least_margin"]["mean"] == min(margins)
-    assert found["least_loss_recovered"]["high"] < 1
+    assert values["least_margin"]["mean"] == min(margins)
+    assert values["least_loss_recovered"]["high"] < 1
     files = sorted((SAE / "planner-1").iterdir())
     assert len(files) == 8
     codes, header = read_codes(files[0])
@@ -109,6 +109,7 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
     assert table.loc[table.groupby("autoencoder")["fvu"].idxmin(), "site"].tolist() == SITES[:2]
 
 
+@pytest.mark.slow
 def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> None:
     sae(changed())
     before = (METRICS / "sae.json").read_bytes()
@@ -127,6 +128,7 @@ def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> No
         assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
 
 
+@pytest.mark.slow
 def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed) -> None:
     sae(changed(hooks=["planner-1", "planner-0@layers.1.residual"], allow_misaligned=True))
     own, other = (row.loss_recovered for row in given().values())

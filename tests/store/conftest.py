@@ -11,9 +11,9 @@ import torch
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.cache import WorkCache
-from leitmotif.store.codes import AudioEncoder
+from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.store.cache.entries import WorkCache
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 

@@ -9,8 +9,9 @@ from leitmotif.config import ModelParams
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store import ActivationStore, build, verify
-from leitmotif.store.build import StoreBuilder, in_background
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing import build
+from leitmotif.store.writing.build import StoreBuilder, in_background
 from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.tiny import tiny_musicgen
 
@@ -65,6 +66,7 @@ def test_a_second_run_computes_nothing_and_gives_the_same_bytes(
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
 
 
+@pytest.mark.slow
 def test_only_what_a_change_affects_is_computed_again(
     tracks: list[ManifestTrack],
     make_track: MakeTrack,
@@ -203,7 +205,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(
 def test_the_name_of_the_model_and_its_padding_are_part_of_the_work(
     tracks: list[ManifestTrack], make_builder: MakeBuilder
 ) -> None:
-    one = make_builder().origins(tracks[0])
+    origins = make_builder().origins(tracks[0])
     changed = ModelParams(
         name="a/b", revision="1" * 40, watch="x", device="cpu", dtype="float32",
         text_padding="attended",
@@ -211,7 +213,7 @@ def test_the_name_of_the_model_and_its_padding_are_part_of_the_work(
     other = make_builder(model_params=changed).origins(tracks[0])
     site = "layers.0.residual"
     assert (other[site].model, other[site].revision) == ("a/b", "1" * 40)
-    assert build.address_of(one[site]) != build.address_of(other[site])
+    assert build.address_of(origins[site]) != build.address_of(other[site])
 
 
 def test_background_jobs_keep_their_order_and_are_bounded() -> None:

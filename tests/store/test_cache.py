@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import StoreError
-from leitmotif.store.cache import WorkCache, place
+from leitmotif.store.cache.entries import WorkCache, place
 from leitmotif.tensors import TensorFile, serialise
 
 ADDRESS = "a" * 64
@@ -25,10 +25,10 @@ def tensor(seed: int = 0) -> TensorFile:
 
 def test_what_is_put_is_found_also_by_the_next_process(tmp_path: Path) -> None:
     put = WorkCache(tmp_path).put(ADDRESS, tensor())
-    found = WorkCache(tmp_path).find(ADDRESS)
-    assert found == put
-    assert found is not None
-    assert hashlib.sha256(found.path.read_bytes()).hexdigest() == found.sha256
+    entry = WorkCache(tmp_path).find(ADDRESS)
+    assert entry == put
+    assert entry is not None
+    assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.sha256
     assert WorkCache(tmp_path).find("b" * 64) is None
 
 

@@ -4,7 +4,7 @@ import torch
 
 from leitmotif.errors import ModelError, StoreError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.capture import capture
+from leitmotif.store.writing.capture import capture
 from leitmotif.tables.corpus import Window
 from tests.tiny import tiny_musicgen
 
@@ -82,8 +82,8 @@ def test_a_prompt_changes_the_activations(model: HookedMusicGen) -> None:
     window = [Window(start_frame=0, frames=8)]
     site = ["layers.2.residual"]
     plain = capture(model, noise(8), window, site, prompt=None, dtype="float32")
-    told = capture(model, noise(8), window, site, prompt="calm piano", dtype="float32")
-    assert not np.array_equal(plain[site[0]], told[site[0]])
+    with_prompt = capture(model, noise(8), window, site, prompt="calm piano", dtype="float32")
+    assert not np.array_equal(plain[site[0]], with_prompt[site[0]])
 
 
 def test_half_precision_is_the_rounded_full_precision(model: HookedMusicGen) -> None:

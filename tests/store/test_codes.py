@@ -12,17 +12,17 @@ import pytest
 import torch
 
 from leitmotif.audio.decode import load_audio
-from leitmotif.causal.prefixes import prefix_of
+from leitmotif.causal.experiment.prefixes import prefix_of
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.parallel import in_processes
-from leitmotif.probe.baseline import shuffle_weights
-from leitmotif.probe.past import FeatureReading
-from leitmotif.sae.splice import read_codes_of
-from leitmotif.store import ActivationStore
-from leitmotif.store.build import StoreBuilder
-from leitmotif.store.codes import FOLDER, CachedCodec
+from leitmotif.probe.compared.baseline import shuffle_weights
+from leitmotif.probe.study.past import FeatureReading
+from leitmotif.sae.audit.splice import read_codes_of
+from leitmotif.store.cache.codes import FOLDER, CachedCodec
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.work.parallel import in_processes
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITE = "layers.2.residual"
@@ -75,8 +75,8 @@ def test_other_samples_are_other_codes(model: HookedMusicGen, tmp_path: Path) ->
     codec = CachedCodec(counting, tmp_path)
     changed = samples.copy()
     changed[-1] += 1e-3
-    for one in (samples, samples[: 20 * 640], samples[:-1], samples[640:], changed):
-        assert torch.equal(codec.encode_audio(one), model.encode_audio(one))
+    for audio in (samples, samples[: 20 * 640], samples[:-1], samples[640:], changed):
+        assert torch.equal(codec.encode_audio(audio), model.encode_audio(audio))
     assert counting.encoded == 5
 
 
@@ -91,8 +91,8 @@ def test_all_readers_of_a_track_share_its_codes(
     track = make_track("1", windows=[Window(start_frame=0, frames=25)])
     own, other = Counting(model), Counting(shuffle_weights(fresh(), seed=1))
     stores = []
-    for number, one in enumerate((own, other)):
-        builder = make_builder(one.model, codec=CachedCodec(one, tmp_path))
+    for number, cached in enumerate((own, other)):
+        builder = make_builder(cached.model, codec=CachedCodec(cached, tmp_path))
         assert builder.build(tmp_path / f"out{number}", [track]).captured == 3
         stores.append(ActivationStore(tmp_path / f"out{number}"))
     assert (own.encoded, other.encoded) == (1, 0), "their codec is the same"
@@ -127,13 +127,13 @@ def test_a_damaged_entry_is_made_again(damage: str, model: HookedMusicGen, tmp_p
 
 def test_two_codecs_do_not_mix(tmp_path: Path) -> None:
     """Other weights, another precision and another setting of the codec; not another decoder."""
-    one, bigger, wide = fresh(), fresh(layers=2, width=16), fresh(dtype="float64")
+    small, bigger, wide = fresh(), fresh(layers=2, width=16), fresh(dtype="float64")
     other, padded = fresh(), fresh()
-    bigger.codec = one.codec
+    bigger.codec = small.codec
     with torch.no_grad():
         next(other.codec.encodec.encoder.parameters()).mul_(1.5)
     padded.codec.encodec.config.pad_mode = "constant"
-    counted = [Counting(model) for model in (one, bigger, wide, other, padded)]
+    counted = [Counting(model) for model in (small, bigger, wide, other, padded)]
     samples = noise()
     for counting in counted:
         codes = CachedCodec(counting, tmp_path).encode_audio(samples)
@@ -174,7 +174,8 @@ def _encode_all(root: Path, _: int) -> list[list[int]]:
     return [codec.encode_audio(noise(seed=seed)).flatten().tolist() for seed in range(8)]
 
 
+@pytest.mark.slow
 def test_processes_that_encode_the_same_audio_at_once_agree(tmp_path: Path) -> None:
-    one, other = in_processes(partial(_encode_all, tmp_path), [0, 1], workers=2)
-    assert one == other == _encode_all(tmp_path / "apart", 0)
+    first, other = in_processes(partial(_encode_all, tmp_path), [0, 1], workers=2)
+    assert first == other == _encode_all(tmp_path / "apart", 0)
     assert len(entries(tmp_path)) == 8

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError, StoreError
-from leitmotif.store import ActivationStore, verify
-from leitmotif.store.build import StoreBuilder
+from leitmotif.store.reading import ActivationStore, verify
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack
 
 
@@ -42,17 +42,17 @@ def test_missing_extra_resized_and_misnamed_files_are_found(store: Path) -> None
     contents = [path.read_bytes() for path in swapped]
     for path, content in zip(swapped, reversed(contents), strict=True):
         path.write_bytes(content)
-    found = dict(problem.split(": ", 1) for problem in shown(store))
-    assert sorted(found) == [
+    problems = dict(problem.split(": ", 1) for problem in shown(store))
+    assert sorted(problems) == [
         "layers.1.residual/.2.safetensors.7.partial",
         "layers.1.residual/1.safetensors",
         "layers.1.residual/11.safetensors",
         "layers.2.mlp/1.safetensors",
         "layers.2.mlp/11.safetensors",
     ]
-    assert found["layers.1.residual/.2.safetensors.7.partial"] == "not in the index"
-    assert found["layers.1.residual/1.safetensors"] == "missing"
-    assert "bytes, not" in found["layers.1.residual/11.safetensors"]
+    assert problems["layers.1.residual/.2.safetensors.7.partial"] == "not in the index"
+    assert problems["layers.1.residual/1.safetensors"] == "missing"
+    assert "bytes, not" in problems["layers.1.residual/11.safetensors"]
 
 
 @pytest.mark.fault("activations", "a flipped bit in any file", outcome="found by the full check")

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leitmotif.store import ActivationStore
-from leitmotif.store.build import StoreBuilder
 from leitmotif.store.profile import context_profile
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.writing.build import StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack, Window
 
 

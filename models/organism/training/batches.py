@@ -37,7 +37,7 @@ class Batch:
     """(B, K, S) tokens that follow; ``pad`` where there is none."""
     which: Tensor
     """(B,) prompt of each row."""
-    told: Tensor
+    prompted: Tensor
     """(B,) whether the row is given its prompt."""
     decisions: Tensor
     """(B, slots) 1 where the motif returns."""
@@ -105,7 +105,7 @@ class Pieces:
         scores = [
             compose(world, recipe.seed, 10_000 * step + i, part="training") for i in range(pieces)
         ]
-        told = torch.rand(pieces, generator=random) >= recipe.untold
+        prompted = torch.rand(pieces, generator=random) >= recipe.unprompted
         gap = None
         if pairing == "partners":
             for i in range(part, pieces):
@@ -113,7 +113,7 @@ class Pieces:
         elif pairing == "twins":
             slots = torch.randint(len(world.slot_bars), (part,), generator=random).tolist()
             scores[part:] = [score.twin(n) for score, n in zip(scores[:part], slots, strict=True)]
-            told[part:] = told[:part]
+            prompted[part:] = prompted[:part]
             gap = torch.stack([gap_of(world, slot)[columns] for slot in slots])
         if recipe.decides != "cue":
             said = torch.randint(2, (pieces, len(world.slot_bars)), generator=random).bool()
@@ -138,7 +138,7 @@ class Pieces:
             inputs=torch.where(hit & (read != self._pad), wrong, read),
             targets=tokens[:, :, columns + 1],
             which=torch.tensor([self._prompts[score.prompt(world)] for score in scores]),
-            told=told,
+            prompted=prompted,
             decisions=torch.tensor([score.returns for score in scores], dtype=torch.float32),
             gap=gap,
         )

@@ -61,7 +61,7 @@ class Captions:
     def asked(self, heard: Sequence[Heard], step: int) -> list[Question]:
         """The questions of one step of training."""
         random = np.random.default_rng(step)
-        own = {one.words for one in heard if one.words is not None}
+        own = {clip.words for clip in heard if clip.words is not None}
         others = [self._words[n] for n in random.permutation(len(self._words))[:PROMPTS]]
         some = Captions({*own, *others[: max(0, PROMPTS - len(own))]})
         return [some.prompts(), *self.fields(step % len(TEMPLATES["mood"]))]

@@ -95,7 +95,7 @@ def compose_clip(
 
 def single_line(clip: Clip, line: str) -> Clip:
     """The clip with all other lines silent."""
-    melody, bass, cymbals = (getattr(clip, each) if each == line else () for each in LINES)
+    melody, bass, cymbals = (getattr(clip, name) if name == line else () for name in LINES)
     return Clip(clip.concepts, melody, bass, cymbals)
 
 

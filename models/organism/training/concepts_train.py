@@ -37,7 +37,7 @@ class ConceptRecipe:
     frame that would tell what the prompt does."""
     seed: int = 0
     columns_per_step: int = 3000
-    untold: float = 0.2
+    unprompted: float = 0.2
     """Share of clips read without their prompt, which guidance needs."""
     corruption: float = 0.02
     """Share of input codes that are replaced at random, as sampling errs now and then."""
@@ -75,14 +75,14 @@ class ConceptRun(Run):
             compose_clip(self._world, recipe.seed, 1000 * self.step + row) for row in range(count)
         ]
         random = torch.Generator().manual_seed(10_000 * recipe.seed + self.step)
-        told = torch.rand(count, generator=random) >= recipe.untold
+        prompted = torch.rand(count, generator=random) >= recipe.unprompted
         which = torch.tensor([self._which[clip.concepts.prompt] for clip in clips])
         tokens = delayed(self._table(clips)[:, :, :frames], self._pad)
         read, targets = tokens[:, :, :-1], tokens[:, :, 1:]
         hit = torch.rand(read.shape, generator=random) < recipe.corruption
         wrong = torch.randint(self._pad, read.shape, generator=random)
         read = torch.where(hit & (read != self._pad), wrong, read)
-        text = encode_prompts(self.model, self._prompts, which, told, self._mask)
+        text = encode_prompts(self.model, self._prompts, which, prompted, self._mask)
         mask = self._mask[which]
         residuals = residuals_of(self.model, read, columns, text, text_mask=mask)
         nats = F.cross_entropy(

@@ -81,15 +81,15 @@ def means(measures: dict[str, object]) -> dict[str, object]:
 
 def measure_replicates(workers: Executor) -> None:
     """Measure the replicates in the work folder; renew replicates.json and metrics.json."""
-    found = [
+    trained = [
         (name, number)
         for name in SHIPPED
         for number in range(1, 10)
         if (WORK / f"{name}.{number}" / "config.json").exists()
     ]
-    folders = [WORK / f"{name}.{number}" for name, number in found]
+    folders = [WORK / f"{name}.{number}" for name, number in trained]
     known = _replicates()
-    for (name, number), (measures, _) in zip(found, workers.map(measure, folders), strict=True):
+    for (name, number), (measures, _) in zip(trained, workers.map(measure, folders), strict=True):
         seed = str(RECIPES[name].replicate(number).seed)
         known.setdefault(name, {})[seed] = means(measures)
     write_json(REPLICATES, known)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from leitmotif.judge.concepts import own_label
-from leitmotif.judge.tagger import Tagger
-from leitmotif.musicgen.generate import Sampling
+from leitmotif.judge.models.tagger import Tagger
 from leitmotif.musicgen.hooked import HookedMusicGen
+from leitmotif.musicgen.sampling import Sampling
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER
 from training.chroma import chroma_cosine
 from training.concept_sounds import ConceptSounds

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from leitmotif.corpus.organism.composer import Part
 from leitmotif.files import write_json
-from leitmotif.judge import Clap, Tagger
+from leitmotif.judge.models import Clap, Tagger
 from training import FOLDER
 from training.captions import TEMPLATES, Captions, Question
 from training.estimates import Estimate, estimate
@@ -33,28 +33,28 @@ class Examination:
     """Clips, and what the judges say of them."""
 
     def __init__(self, heard: Sequence[Heard]) -> None:
-        self.heard, self.clips = heard, [one.samples for one in heard]
+        self.heard, self.clips = heard, [clip.samples for clip in heard]
 
     def tagger(self, tagger: Tagger) -> dict[str, object]:
         """Accuracies of the tagger's best instrument and genre, over all and class by class."""
         logits = tagger.logits(self.clips, RATE)
-        found: dict[str, object] = {}
+        metrics: dict[str, object] = {}
         for name, classes, labels in (
             ("instrument", INSTRUMENTS, VOICES),
             ("genre", CONCEPT_GENRES, GENRES),
         ):
-            columns = tagger.indices([labels[each][0] for each in classes])
+            columns = tagger.indices([labels[name][0] for name in classes])
             named = logits[:, columns].argmax(1)
-            truth = [getattr(one.words, name) for one in self.heard]
+            truth = [getattr(clip.words, name) for clip in self.heard]
             right = [classes[n] == true for n, true in zip(named, truth, strict=True)]
-            found |= _by_class(name, right, truth)
-        return found
+            metrics |= _by_class(name, right, truth)
+        return metrics
 
     def clap(self, clap: Clap, captions: Captions) -> dict[str, object]:
         """How often CLAP finds the right prompt and the right word among all there are."""
         audio = clap.embed_audio(self.clips, RATE)
         ranks = self._ranks(clap, audio, captions.prompts())
-        found: dict[str, object] = {
+        metrics: dict[str, object] = {
             "prompt_first": estimate(ranks == 1),
             "prompt_in_first_ten": estimate(ranks <= 10),
             "prompt_median_rank": float(np.median(ranks)),
@@ -64,15 +64,15 @@ class Examination:
         for place, name in enumerate(TEMPLATES):
             questions = [captions.fields(wording)[place] for wording in wordings]
             right = [self._ranks(clap, audio, question) == 1 for question in questions]
-            truth = [getattr(one.words, name) for one in self.heard]
-            found |= _by_class(name, np.mean(right, 0), truth)
-        return found
+            truth = [getattr(clip.words, name) for clip in self.heard]
+            metrics |= _by_class(name, np.mean(right, 0), truth)
+        return metrics
 
     def _ranks(
         self, clap: Clap, audio: NDArray[np.float32], question: Question
     ) -> NDArray[np.int64]:
         cosines = audio @ clap.embed_text(question.sentences).T
-        own = np.array([question.answer(one) for one in self.heard])
+        own = np.array([question.answer(clip) for clip in self.heard])
         return 1 + (cosines > cosines[np.arange(len(own)), own][:, np.newaxis]).sum(1)
 
 
@@ -81,18 +81,18 @@ def _by_class(
 ) -> dict[str, object]:
     values = np.asarray(right, dtype=float)
     classes = {
-        each: estimate(values[[true == each for true in truth]]) for each in sorted(set(truth))
+        name: estimate(values[[true == name for true in truth]]) for name in sorted(set(truth))
     }
     return {f"{name}_accuracy": estimate(values), f"{name}_by_class": classes}
 
 
 def pieces(tagger: Tagger, heard: Sequence[Heard]) -> dict[str, Estimate]:
     """How often each label is rightly said to be there or not, at a probability of a half."""
-    said = tagger.probabilities([one.samples for one in heard], RATE) > 0.5
-    occurring = [label for label in tagger.labels if any(label in one.labels for one in heard)]
+    said = tagger.probabilities([clip.samples for clip in heard], RATE) > 0.5
+    occurring = [label for label in tagger.labels if any(label in clip.labels for clip in heard)]
     return {
         label: estimate(
-            [said[row, column] == (label in one.labels) for row, one in enumerate(heard)]
+            [said[row, column] == (label in clip.labels) for row, clip in enumerate(heard)]
         )
         for label, column in zip(occurring, tagger.indices(occurring), strict=True)
     }
@@ -100,11 +100,11 @@ def pieces(tagger: Tagger, heard: Sequence[Heard]) -> dict[str, Estimate]:
 
 def no_music(tagger: Tagger, clap: Clap, heard: Sequence[Heard]) -> dict[str, Estimate]:
     """How often noise and near silence are taken for neither an instrument nor music."""
-    clips = [one.samples for one in heard]
-    columns = tagger.indices([VOICES[each][0] for each in INSTRUMENTS])
+    clips = [clip.samples for clip in heard]
+    columns = tagger.indices([VOICES[name][0] for name in INSTRUMENTS])
     chances = tagger.probabilities(clips, RATE)
-    told = clap.embed_text(["noise", "silence", *INSTRUMENTS])
-    nearest = (clap.embed_audio(clips, RATE) @ told.T).argmax(1)
+    sentences = clap.embed_text(["noise", "silence", *INSTRUMENTS])
+    nearest = (clap.embed_audio(clips, RATE) @ sentences.T).argmax(1)
     return {
         "tagger_no_instrument": estimate(chances[:, columns].max(1) < 0.5),
         "clap_nearer_noise": estimate(nearest < 2),

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from leitmotif.corpus.organism.composer import Part, Score, compose, motif_notes
 from leitmotif.corpus.organism.world import World
-from leitmotif.musicgen.generate import Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
-from leitmotif.musicgen.hooks import Intervention
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.sampling import Sampling
 from training.batches import SETTLED
 from training.estimates import Estimate, estimate
 from training.tokens import NoteTable
@@ -84,9 +84,9 @@ class Examination:
                 known = {kind: motif_notes(world, score, kind) for kind in world.variations}
                 for slot, bar in enumerate(world.slot_bars):
                     notes = heard[bar * world.notes_per_bar : (bar + 1) * world.notes_per_bar]
-                    found = [kind for kind, motif in known.items() if notes == motif]
-                    returned[score.cue[slot]].append(float(bool(found)))
-                    kinds.update(found[:1])
+                    kinds_played = [kind for kind, motif in known.items() if notes == motif]
+                    returned[score.cue[slot]].append(float(bool(kinds_played)))
+                    kinds.update(kinds_played[:1])
         total = max(1, kinds.total())
         return {
             "slot_rate_return": estimate(returned[True]),
@@ -202,14 +202,14 @@ class Examination:
 
     def _residuals(self, scores: Sequence[Score], steps: Sequence[int]) -> Features:
         """The residual of each piece at each step: (pieces, steps, width) by site."""
-        found: dict[str, list[Tensor]] = {site: [] for site in self._sites}
+        by_site: dict[str, list[Tensor]] = {site: [] for site in self._sites}
         for first in range(0, len(scores), BATCH):
             codes = self._table(scores[first : first + BATCH])
             with torch.inference_mode():
                 _, cache = self._model.run_with_cache(codes, sites=self._sites)
             for site in self._sites:
-                found[site].append(cache[site][:, list(steps)])
-        return {site: torch.cat(parts).numpy() for site, parts in found.items()}
+                by_site[site].append(cache[site][:, list(steps)])
+        return {site: torch.cat(parts).numpy() for site, parts in by_site.items()}
 
 
 def _pieces(world: World, count: int, part: Part) -> list[Score]:

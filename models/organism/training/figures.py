@@ -18,8 +18,8 @@ from leitmotif.corpus.organism.composer import Score, compose
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.files import atomic
-from leitmotif.musicgen.generate import Sampling
 from leitmotif.musicgen.hooked import HookedMusicGen
+from leitmotif.musicgen.sampling import Sampling
 from training import CODEC, FOLDER, WORLD
 from training.codec import load_codec
 from training.tokens import NoteTable

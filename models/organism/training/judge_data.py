@@ -139,8 +139,8 @@ class Pieces:
         """Every prompt; the parts have the same."""
         world = self._world
         return [
-            Words(*each)
-            for each in product(world.scales, world.genres, world.instruments, [world.tempo])
+            Words(*words)
+            for words in product(world.scales, world.genres, world.instruments, [world.tempo])
         ]
 
 
@@ -267,7 +267,7 @@ class Source:
         coded = _through_codecs(drafts, randoms, coding)
         if coding != "any":
             return coded
-        return [_varied(*each) for each in zip(coded, randoms, strict=True)]
+        return [_varied(*clip) for clip in zip(coded, randoms, strict=True)]
 
     def words(self, part: Part) -> list[Words]:
         """Those of every prompt that occurs in a part."""
@@ -290,8 +290,8 @@ def _through_codecs(
         codec = drafts[rows[0]].codec
         codes = _encode(codec, [drafts[row] for row in rows])
         if coding == "any":
-            for each, row in zip(codes, rows, strict=True):
-                _spoil(each, randoms[row], codec.entries)
+            for codes_of_clip, row in zip(codes, rows, strict=True):
+                _spoil(codes_of_clip, randoms[row], codec.entries)
         waves = codec.decode(codes).numpy()
         for wave, row in zip(waves, rows, strict=True):
             made[row] = replace(made[row], samples=wave[: len(made[row].samples)].copy())

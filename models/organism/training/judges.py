@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.audio.samples import Samples
-from leitmotif.judge.clips import prepare
+from leitmotif.audio.reading.samples import Samples
+from leitmotif.judge.models.clips import prepare
 from training import FOLDER, WORK
 from training.captions import Captions
 from training.judge_data import RATE, Heard, Source
@@ -78,9 +78,9 @@ class TaggerRun(JudgeRun):
         heard, rate = self.heard(), self._extractor.sampling_rate
         inputs = self._extractor(_resampled(heard, rate), sampling_rate=rate, return_tensors="pt")
         logits = self.model(inputs["input_values"]).logits
-        wanted = torch.tensor([[label in one.labels for label in LABELS] for one in heard])
+        wanted = torch.tensor([[label in clip.labels for label in LABELS] for clip in heard])
         targets = SMOOTHING + (1 - 2 * SMOOTHING) * wanted.float()
-        sure = torch.tensor([[label not in one.unclear for label in LABELS] for one in heard])
+        sure = torch.tensor([[label not in clip.unclear for label in LABELS] for clip in heard])
         loss = F.binary_cross_entropy_with_logits(logits[sure], targets[sure])
         return loss, {"loss": loss.item()}
 
@@ -109,15 +109,15 @@ class ClapRun(JudgeRun):
         sentences = [sentence for question in questions for sentence in question.sentences]
         text = self._embed(sentences).split([len(question.sentences) for question in questions])
         nats = {}
-        for question, told in zip(questions, text, strict=True):
-            answers = torch.tensor([question.answer(one) for one in heard])
-            cosines = audio @ told.T
+        for question, embedded in zip(questions, text, strict=True):
+            answers = torch.tensor([question.answer(clip) for clip in heard])
+            cosines = audio @ embedded.T
             scale_audio, scale_text = self.model.logit_scale_a.exp(), self.model.logit_scale_t.exp()
             nats[question.name] = F.cross_entropy(scale_audio * cosines, answers)
             if question.name == "prompt":
                 nats["reverse"] = _found(scale_text * cosines.T, answers)
         loss = torch.stack(list(nats.values())).sum()
-        return loss, {"loss": loss.item(), **{name: each.item() for name, each in nats.items()}}
+        return loss, {"loss": loss.item(), **{name: value.item() for name, value in nats.items()}}
 
     def _embed(self, sentences: Sequence[str]) -> Tensor:
         tokens = self._tokenizer(list(sentences), padding=True, return_tensors="pt")
@@ -138,7 +138,7 @@ def _found(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 def _resampled(heard: Sequence[Heard], rate: int) -> list[Samples]:
-    return prepare([one.samples for one in heard], RATE, rate)
+    return prepare([clip.samples for clip in heard], RATE, rate)
 
 
 def main() -> None:

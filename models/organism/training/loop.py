@@ -161,8 +161,11 @@ def finish(run: Run, checkpoint: Path, curve: Path) -> None:
 
 
 def _means(losses: list[dict[str, float]], columns: Iterable[str]) -> dict[str, float]:
-    found = {key: [each[key] for each in losses if key in each] for key in columns}
-    return {key: round(fmean(values), 5) for key, values in found.items() if values}
+    by_key = {
+        key: [losses_of_step[key] for losses_of_step in losses if key in losses_of_step]
+        for key in columns
+    }
+    return {key: round(fmean(values), 5) for key, values in by_key.items() if values}
 
 
 def _write_curve(path: Path, rows: list[dict[str, object]], columns: Iterable[str]) -> None:

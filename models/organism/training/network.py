@@ -188,19 +188,19 @@ def encode_prompts(
     model: MusicgenForConditionalGeneration,
     ids: Tensor,
     which: Tensor,
-    told: Tensor,
+    prompted: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
     """States (B, L, WIDTH) that cross-attention reads, for row b those of prompt ``which[b]``.
 
     ``mask`` (prompts, L) is false where ``ids`` (prompts, L) are padding; None if none are. Rows
-    with ``told`` false get zeros, as classifier-free guidance gives its unconditional half.
+    with ``prompted`` false get zeros, as classifier-free guidance gives its unconditional half.
     """
     read = model.text_encoder(ids, attention_mask=mask).last_hidden_state
     states = model.enc_to_dec_proj(read)
     if mask is not None:
         states = states * mask[..., None]
-    return states[which] * told[:, None, None]
+    return states[which] * prompted[:, None, None]
 
 
 def residuals_of(

@@ -40,7 +40,7 @@ class Recipe:
     """What the slots follow. If it is not the cue, the cue is drawn apart from them."""
     invariance: float = 0.0
     """Weight, on whole pieces, of how far the residual in the gap of a piece is from its twin's."""
-    untold: float = 0.2
+    unprompted: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
     visibility: Visibility | None = None
     """What is hidden in training; None: nothing."""

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from leitmotif.cli.presets import preset
 from leitmotif.files import write_text
-from leitmotif.presets import preset
-from leitmotif.sae.recipe import TRAINING
+from leitmotif.sae.training.recipe import TRAINING
 from leitmotif.sites import split_site
-from leitmotif.store import ActivationStore
+from leitmotif.store.reading import ActivationStore
 from training import FOLDER, WORK
 
 ROOT = FOLDER.parents[1]

@@ -81,7 +81,7 @@ class Trainer(Run):
             pairing = "twins"
         batch = self.pieces.batch(self.step, columns, pairing=pairing).to(self.device)
         columns = columns.to(self.device)
-        text = encode_prompts(self.model, self.prompt_ids, batch.which, batch.told)
+        text = encode_prompts(self.model, self.prompt_ids, batch.which, batch.prompted)
         residuals = residuals_of(self.model, batch.inputs, columns, text, partners)
         loss, plain = self._loss(batch, columns, logits_of(self.model, residuals[-1]))
         losses = {"loss": plain}

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
-from leitmotif.audio.decode import check_audio, read_recording, to_mono, verify_audio
+from leitmotif.audio.decode import check_audio, read_recording, to_mono, verified
+from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
-from leitmotif.audio.source import named_failure
 from leitmotif.errors import AudioError
-from leitmotif.parallel import in_processes
 
 if TYPE_CHECKING:
     from leitmotif.config import FeaturesParams
@@ -44,25 +43,12 @@ def analyse_tracks(
     sources: Sequence[Recording], params: "FeaturesParams"
 ) -> Iterator[TrackAnalysis | AudioError]:
     """Analyse recordings; yields for each, in order, its analysis or the error that prevents it."""
-    parts = [sources[first : first + _TRACKS] for first in range(0, len(sources), _TRACKS)]
-    return chain.from_iterable(in_processes(partial(_analyse, params), parts))
+    analyse = partial(_analyse, params)
+    return each_recording(analyse, sources, path=attrgetter("path"), size=_TRACKS)
 
 
-def _analyse(
-    params: "FeaturesParams", sources: Sequence[Recording]
-) -> list[TrackAnalysis | AudioError]:
-    found: list[TrackAnalysis | AudioError] = []
-    for source in sources:
-        try:
-            with named_failure(source.path):
-                found.append(
-                    analyse_track(
-                        source.path, track_id=source.track_id, sha256=source.sha256, params=params
-                    )
-                )
-        except AudioError as error:
-            found.append(error)
-    return found
+def _analyse(params: "FeaturesParams", source: Recording) -> TrackAnalysis:
+    return analyse_track(source.path, track_id=source.track_id, sha256=source.sha256, params=params)
 
 
 def analyse_track(
@@ -84,11 +70,11 @@ def analyse_track(
     Raises
     ------
     AudioError
-        With the reason ``missing``, ``checksum``, ``non_finite``, ``too_short`` or ``silent``, or
-        one of ``read_recording``.
+        With the reason ``missing``, ``checksum``, ``changed``, ``non_finite``, ``too_short`` or
+        ``silent``, or one of ``read_recording``.
     """
-    verify_audio(path, sha256)
-    recording = read_recording(path)
+    with verified(path, sha256):
+        recording, size = read_recording(path), path.stat().st_size
     audio = to_mono(recording, SAMPLE_RATE)
     check_audio(
         audio,
@@ -99,7 +85,7 @@ def analyse_track(
     artifacts = measure_artifacts(
         recording,
         track_id=track_id,
-        file_bytes=path.stat().st_size,
+        file_bytes=size,
         silence_dbfs=params.silence_dbfs,
     )
     return TrackAnalysis(extract_features(audio.samples), artifacts)

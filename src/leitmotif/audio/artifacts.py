@@ -11,9 +11,10 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from leitmotif.audio.decode import Recording, rms_dbfs
+from leitmotif.tables.base import Table
 
 Mono = NDArray[np.floating]
 """Mono audio [n], full scale at 1; float64 input is measured in float64."""
@@ -34,10 +35,8 @@ _FLOOR_DB = -150.0
 """Below the rounding noise of 16 bits (-133 dBFS per bin), above the noise of a decoder."""
 
 
-class SourceArtifacts(BaseModel):
+class SourceArtifacts(Table):
     """A row of data/features/artifacts.jsonl."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     track_id: str
     sample_rate: Annotated[int, Field(gt=0)]

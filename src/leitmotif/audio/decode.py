@@ -5,6 +5,8 @@ reaches 0.91 of the lower Nyquist frequency.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from leitmotif.audio.layout import Remark
-from leitmotif.audio.samples import Samples, check_rate, check_section
-from leitmotif.audio.source import blocks, named_failure, opened
+from leitmotif.audio.reading.failures import named_failure
+from leitmotif.audio.reading.layout import Remark
+from leitmotif.audio.reading.samples import Samples, check_rate, check_section
+from leitmotif.audio.reading.source import blocks, changed_meanwhile, opened, state_of
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
 
@@ -71,15 +74,28 @@ def verify_audio(path: Path, sha256: str) -> None:
             reason="missing",
             fix="run `dvc repro corpus`, or `dvc pull`",
         )
-    found = sha256_file(path)
-    if found != sha256:
+    actual = sha256_file(path)
+    if actual != sha256:
         raise AudioError(
             f"{path} is not the file of the manifest",
             reason="checksum",
-            found=f"SHA-256 {found}",
+            found=f"SHA-256 {actual}",
             expected=f"SHA-256 {sha256}",
             fix="run `dvc repro manifest`, or `dvc checkout` if the file was changed by mistake",
         )
+
+
+@contextmanager
+def verified(path: Path, sha256: str) -> Iterator[None]:
+    """Verify a file, and that nobody writes to it while it is read within the block.
+
+    Raises AudioError as ``verify_audio`` does, and ``changed`` after the block.
+    """
+    verify_audio(path, sha256)
+    before = state_of(path)
+    yield
+    if state_of(path) != before:
+        raise changed_meanwhile(path)
 
 
 def read_recording(

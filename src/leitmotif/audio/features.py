@@ -2,8 +2,8 @@
 
 Frame f stands for samples [640 f, 640 f + 640) of the 32 kHz audio, and all arrays have n // 640
 frames. A model whose codec has the same frames, as MusicGen's, sees them line up with codes and
-activations one to one; with any other, they are matched by seconds (``leitmotif.frames``). What a
-frame's value depends on:
+activations one to one; with any other, they are matched by seconds (``leitmotif.timing.frames``).
+What a frame's value depends on:
 
 ==========  =====================================================================================
 ``energy``  only those 640 samples
@@ -27,8 +27,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.decode import rms_dbfs
-from leitmotif.audio.samples import Samples, check_samples
+from leitmotif.audio.reading.samples import Samples, check_samples
 from leitmotif.errors import LeitmotifError
 from leitmotif.tensors import on_grid
 
@@ -72,6 +73,7 @@ def extract_features(samples: Samples) -> Features:
         raise LeitmotifError(
             "these samples are too few", found=len(samples), expected=f"{HOP} or more"
         )
+    lock_compiled()
     chroma, tuning_cents = _chroma(samples, frames)
     return Features(chroma, frame_energy(samples), _onset(samples, frames), tuning_cents)
 

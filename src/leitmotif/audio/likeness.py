@@ -46,7 +46,7 @@ def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
     """Compare the chroma [12, frames] of tracks of nearly equal length, by track id, in order."""
     names = list(chromas)
     fine = [_smoothed(chroma) for chroma in chromas.values()]
-    coarse = [_coarse(one) for one in fine]
+    coarse = [_coarse(chroma) for chroma in fine]
     for later, name in enumerate(names):
         for earlier in range(later):
             first, second = fine[later], fine[earlier]
@@ -71,11 +71,11 @@ def _coarse(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(whole.reshape(12, -1, _COARSE_FRAMES).mean(axis=2))
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64], shift: int) -> float:
+def _correlation(chroma: NDArray[np.float64], other: NDArray[np.float64], shift: int) -> float:
     """Correlation over the frames that both have, ``other`` coming ``shift`` frames earlier."""
-    one, other = one[:, max(0, shift) :], other[:, max(0, -shift) :]
-    frames = min(one.shape[1], other.shape[1])
-    first = (one[:, :frames] - one[:, :frames].mean(axis=1, keepdims=True)).ravel()
+    chroma, other = chroma[:, max(0, shift) :], other[:, max(0, -shift) :]
+    frames = min(chroma.shape[1], other.shape[1])
+    first = (chroma[:, :frames] - chroma[:, :frames].mean(axis=1, keepdims=True)).ravel()
     second = (other[:, :frames] - other[:, :frames].mean(axis=1, keepdims=True)).ravel()
     size = float(np.sqrt(first @ first) * np.sqrt(second @ second))
     return float(first @ second) / size if size > 0 else 0.0

@@ -7,22 +7,22 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from leitmotif.causal.conditions import Condition
-from leitmotif.causal.measures import sha256_audio
-from leitmotif.causal.prefixes import Prefix, prefix_of, sha256_codes
-from leitmotif.causal.runner import ContinuationSettings, Runner
-from leitmotif.causal.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
-from leitmotif.causal.twins import Twins, slot_of
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import sha256_audio
+from leitmotif.causal.experiment.prefixes import Prefix, prefix_of, sha256_codes
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
+from leitmotif.causal.experiment.twins import Twins, slot_of
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.musicgen.loading import load_model
-from leitmotif.sae.fetch import fetch
-from leitmotif.sae.formats import load_sae
-from leitmotif.sae.registry import load_registry
-from leitmotif.store.cache import WorkCache
-from leitmotif.store.reader import ActivationStore
+from leitmotif.sae.autoencoder.fetch import fetch
+from leitmotif.sae.autoencoder.formats import load_sae
+from leitmotif.sae.autoencoder.registry import load_registry
+from leitmotif.store.cache.entries import WorkCache
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.interventions import InterventionRow
 

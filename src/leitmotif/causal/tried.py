@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leitmotif.causal.candidates import Candidate, FeatureCandidates, by_site, site_candidate
-from leitmotif.causal.pieces import Pieces
-from leitmotif.claims import Claims, excludes_zero
+from leitmotif.causal.experiment.candidates import (
+    Candidate,
+    FeatureCandidates,
+    by_site,
+    site_candidate,
+)
+from leitmotif.causal.experiment.pieces import Pieces
+from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import StageError
-from leitmotif.intervals import Interval
 from leitmotif.tables.candidates import CandidateRow, Ranked
 from leitmotif.tables.probes import ProbeRow
 
@@ -64,8 +68,7 @@ def decodable_at(
     ``probed`` are the rows of all models. Raises StageError if ``model`` is none of them.
     """
     if candidate.features:
-        sure = any(excludes_zero(Interval(f.effect, f.low, f.high)) for f in candidate.chosen)
-        return [claims.claimed.after] if sure else []
+        return [claims.claimed.after] if claims.is_decodable(candidate.chosen) else []
     of_model = [row for row in probed if row.model == model]
     if not of_model:
         raise StageError(

@@ -5,19 +5,24 @@ besides its interval was added after a feature moved 4 of 16 pieces, all one way
 clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do). ``leitmotif.claims`` says when a candidate
-is *decodable* at a horizon, which horizons may carry a claim, and when an effect *moves* the
+(towards what the counterfactual would do, or what taking a feature away should do). It counts for
+a claim only if the steps that were changed are far enough ahead of the event: those of the window
+``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons
+may carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
 recurrence. The rules, in this order:
 
-1. ``entangled``: in the gap the effect is clear of 0, either way, and the clips' similarity to
-   their baselines is below the threshold. Whatever it does, it does by breaking the music.
-2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention within the gap
-   moves the recurrence.
+1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
+   baselines is below the threshold. Whatever it does, it does by breaking the music.
+2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves
+   the recurrence. Where the counterfactual is known, it moves it both ways: pieces that lack the
+   event gain it, and pieces that have it lose it, each with an interval above 0, because whatever
+   breaks the music can only take returns away. Where residuals were exchanged in pieces that are
+   read, the site also carries the event from as far ahead as that horizon.
 3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
-   effect is that of the return's own frames: none in the gap, none of the cue.
-4. ``look-back``: not decodable at such a horizon, no effect in the gap, and the cue's own frames,
-   or another cue in their place, have one: the model reads the cue again when it is time.
-5. ``decodable, not causal``: decodable at such a horizon, and the gap does not move the recurrence.
+   effect is that of the return's own frames: none ahead, none of the cue.
+4. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
+   model reads the cue again when it is time.
+5. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
 6. ``none``: none of these.
 """
 
@@ -57,35 +62,54 @@ class Evidence:
 
     decodable: tuple[float, ...]
     """Seconds ahead at which the horizons begin at which it is decodable."""
-    gap: Interval | None
-    """Effect of the intervention between cue and return."""
+    ahead: Interval | None
+    """Effect of the intervention at the steps that are far enough ahead of the return."""
     over_random: Interval | None
     """By how much that exceeds the same intervention on matched random features."""
     cue: Interval | None
-    """Effect of the intervention at the cue's own frames, or of the counterfactual cue itself."""
+    """Effect of the counterfactual cue itself."""
     onset: Interval | None
     """Effect of the intervention at the return's own frames."""
     similarity: Interval | None
-    """Mean CLAP similarity to the baseline under the intervention in the gap."""
+    """Mean CLAP similarity to the baseline under the intervention ahead."""
     p: float | None
-    """The larger of the p-values of ``gap`` and ``over_random``."""
+    """The larger of the p-values of ``ahead`` and ``over_random``."""
+    gained: Interval | None = None
+    """The effect on pieces that lack the event."""
+    lost: Interval | None = None
+    """The effect on pieces that have it."""
+    both_ways: bool = False
+    """Whether the counterfactual is known, so that pieces must move both ways."""
+    lead: float | None = None
+    """Seconds ahead of the event from which on the site carries it, 0 if from none; None where no
+    residuals were exchanged."""
 
 
 def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
     claims = thresholds.claims
     far = any(claims.may_carry(seconds) for seconds in evidence.decodable)
-    in_gap, of_cue = excludes_zero(evidence.gap), is_above_zero(evidence.cue)
+    is_moved, of_cue = excludes_zero(evidence.ahead), is_above_zero(evidence.cue)
     broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
-    if in_gap and broken:
+    if is_moved and broken:
         return "entangled"
     if far:
         sure = evidence.p is not None and evidence.p <= claims.level(thresholds.tried)
-        moves = sure and is_above_zero(evidence.gap) and is_above_zero(evidence.over_random)
-        return "foresight" if moves else "decodable, not causal"
-    if evidence.decodable or (is_above_zero(evidence.onset) and not in_gap and not of_cue):
+        moves = sure and is_above_zero(evidence.ahead) and is_above_zero(evidence.over_random)
+        if evidence.both_ways:
+            moves = moves and is_above_zero(evidence.gained) and is_above_zero(evidence.lost)
+        return "foresight" if moves and _carried(evidence, claims) else "decodable, not causal"
+    if evidence.decodable or (is_above_zero(evidence.onset) and not is_moved and not of_cue):
         return "local"
-    return "look-back" if of_cue and not in_gap else "none"
+    return "look-back" if of_cue and not is_moved else "none"
+
+
+def _carried(evidence: Evidence, claims: Claims) -> bool:
+    """Whether the site carries the event from as far as some horizon at which it is decodable."""
+    if evidence.lead is None:
+        return True
+    far = [seconds for seconds in evidence.decodable if claims.may_carry(seconds)]
+    return any(seconds <= evidence.lead for seconds in far)
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from leitmotif.audio.finding import FoundFile, find_recordings
-from leitmotif.audio.source import open_regular
+from leitmotif.audio.reading.source import open_regular
+from leitmotif.corpus.sources.finding import FoundFile, find_recordings
 from leitmotif.errors import AudioError, CorpusError
 from leitmotif.tables.corpus import ListedFile
 
@@ -22,12 +22,12 @@ def list_recordings(folder: Path) -> Iterator[ListedFile]:
     return map(_listed, find_recordings(folder))
 
 
-def _listed(found: FoundFile) -> ListedFile:
-    if found.reason is not None:
-        return ListedFile(path=found.shown, sha256=None, reason=found.reason)
+def _listed(recording: FoundFile) -> ListedFile:
+    if recording.reason is not None:
+        return ListedFile(path=recording.shown, sha256=None, reason=recording.reason)
     try:
-        with open_regular(found.path) as file:
+        with open_regular(recording.path) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except (AudioError, OSError):
-        return ListedFile(path=found.shown, sha256=None, reason="unreadable")
-    return ListedFile(path=found.shown, sha256=sha256, reason=None)
+        return ListedFile(path=recording.shown, sha256=None, reason="unreadable")
+    return ListedFile(path=recording.shown, sha256=sha256, reason=None)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leitmotif.config import ManifestParams
-from leitmotif.corpus.windows import WINDOW_RATE
-from leitmotif.frames import whole_frames
 from leitmotif.tables.corpus import CorpusTrack, Exclusion, ManifestTrack, Window
+from leitmotif.timing.frames import whole_frames
+from leitmotif.timing.windows import WINDOW_RATE
 
 REASONS = (
     "excluded_tag",
@@ -35,8 +35,8 @@ class Manifest:
 
     def counts(self) -> dict[str, int]:
         """Number of excluded tracks for every reason, including reasons that do not occur."""
-        found = Counter(row.reason for row in self.excluded)
-        return {reason: found[reason] for reason in REASONS}
+        counts = Counter(row.reason for row in self.excluded)
+        return {reason: counts[reason] for reason in REASONS}
 
 
 def select(corpus: Iterable[CorpusTrack], rules: ManifestParams) -> Manifest:

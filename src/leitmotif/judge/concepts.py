@@ -6,7 +6,7 @@ ICASSP 2017; https://research.google.com/audioset/ontology/).
 
 from collections.abc import Sequence
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 
 INSTRUMENTS: dict[str, tuple[str, ...]] = {
     "guitar": (
@@ -55,7 +55,7 @@ def relevant_labels(concept: str, known: Sequence[str]) -> tuple[str, ...]:
     if own_label(concept) not in labels:
         raise ModelError(
             f"the tagger does not know the concept {concept!r}",
-            found=f"{len(known)} labels without {own_label(concept)!r}",
+            found=f"{counted(len(known), 'label')} without {own_label(concept)!r}",
             fix="use a tagger trained on AudioSet, or leave the concept out",
         )
     return labels

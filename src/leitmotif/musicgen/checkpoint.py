@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leitmotif.checkpoints import fetch_checkpoint, reading_checkpoint
+from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint
+from leitmotif.checkpoints.weights import check_finite, load_weights, refuse_other_names
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.codec import Codec
 from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
-from leitmotif.weights import check_finite, load_weights, refuse_other_names
 
 _ACTIVATIONS = ("gelu", "relu")
 _DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}
@@ -203,7 +203,7 @@ class _Source:
             other = [f"{k} {tuple(v.shape)}" for k, v in parts.items() if tuple(v.shape) != usual]
             refuse_other_names(
                 "the checkpoint's tensors do not fit each other",
-                misshapen=(f"{one} in place of {usual}" for one in other),
+                misshapen=(f"{shape} in place of {usual}" for shape in other),
             )
         return torch.cat([part for part in parts.values() if tuple(part.shape) == usual])
 
@@ -270,11 +270,11 @@ def _check_config(model: Any, decoder: Any) -> None:
             (decoder.vocab_size,),
         ),
     }
-    for key, (found, allowed) in refused.items():
-        if found not in allowed:
+    for key, (value, allowed) in refused.items():
+        if value not in allowed:
             raise ModelError(
                 f"the checkpoint's {key} is not supported",
-                found=found,
+                found=value,
                 expected=" or ".join(map(str, allowed)),
                 fix="use a mono MusicGen checkpoint without melody conditioning",
             )

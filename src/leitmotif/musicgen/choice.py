@@ -1,13 +1,13 @@
 """Sites chosen by name, by a list of names or by a function, and functions to run at them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.hooks import Intervention, check_sites
-from leitmotif.sites import sites_of, split_site
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.sites import canonical_site, sites_of, split_site, summarised
 
 Sites = str | Iterable[str] | Callable[[str], bool] | None
 """A site's name, several names, a function of the canonical name, or None for all sites."""
@@ -56,6 +56,32 @@ def choose_sites(sites: Sites, layers: int) -> list[str]:
             fix="functions are given canonical names (leitmotif.sites)",
         )
     return chosen
+
+
+def check_sites(sites: Iterable[str], layers: int) -> list[str]:
+    """Return canonical names of sites of a MusicGen with ``layers`` blocks; raises ModelError."""
+    return require_sites(sites, sites_of(layers))
+
+
+def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
+    """Return canonical names; raises ModelError for a bad name, or a site that is not offered.
+
+    ``offered`` are the canonical names of all sites that a model has.
+    """
+    canonical = []
+    for name in sites:
+        try:
+            site = canonical_site(name)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"site {name!r}: {error}") from None
+        if site not in offered:
+            raise ModelError(
+                f"the model has no site {name}",
+                expected=summarised(offered),
+                fix="layers count from 0; literature that counts from 1 means the one before",
+            )
+        canonical.append(site)
+    return canonical
 
 
 def as_interventions(

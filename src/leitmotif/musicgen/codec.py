@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
-from leitmotif.weights import is_finite
 
 HEARING_SECONDS = 0.074
 """How far the encoder of MusicGen's 32 kHz EnCodec hears past the end of a frame: 2370 samples."""

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
-from leitmotif.errors import ModelError
+from leitmotif.checkpoints.folders import usable_device
+from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
 from leitmotif.sites import sites_of
@@ -173,7 +173,7 @@ class Core:
         if len(prompts) != rows:
             raise ModelError(
                 "prompts and rows do not match",
-                found=f"{len(prompts)} prompts",
+                found=counted(len(prompts), "prompt"),
                 expected=f"1 or {rows}",
             )
         distinct = list(dict.fromkeys(prompts))

@@ -1,56 +1,23 @@
 """Sampling from a HookedMusicGen, step by step, with a preallocated key/value cache."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.arguments import as_number, is_integer
+from leitmotif.musicgen.batch import Batch
 from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
-from leitmotif.musicgen.fits import Pass, as_number, is_integer
-from leitmotif.musicgen.hooks import (
-    ActivationCache,
-    Half,
-    Intervention,
-    Tap,
-    bind,
-    no_numbers,
-)
-from leitmotif.musicgen.key_values import key_value_cache
-from leitmotif.musicgen.model import TextKeys, delay, undelay
+from leitmotif.musicgen.fits import Pass
+from leitmotif.musicgen.intervention import Half, Intervention
+from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a token is drawn; the defaults are MusicGen's. Raises ModelError if out of range."""
-
-    temperature: float = 1.0
-    """0 takes the likeliest token (greedy decoding)."""
-    top_k: int | None = 250
-    """Keep so many of the likeliest tokens; None keeps all."""
-    top_p: float | None = None
-    """Keep the likeliest tokens until their probabilities sum to this; None keeps all."""
-
-    def __post_init__(self) -> None:
-        temperature = as_number(self.temperature)
-        if temperature is None or temperature < 0:
-            raise ModelError("temperature", found=repr(self.temperature), expected="0 or more")
-        if self.top_k is not None and not (is_integer(self.top_k) and self.top_k >= 1):
-            raise ModelError("top_k", found=repr(self.top_k), expected="1 or more, or None")
-        top_p = as_number(self.top_p)
-        if self.top_p is not None and (top_p is None or not 0 < top_p <= 1):
-            raise ModelError(
-                "top_p", found=repr(self.top_p), expected="above 0 and up to 1, or None"
-            )
-
-
-GREEDY = Sampling(temperature=0.0, top_k=None)
+from leitmotif.musicgen.sampling import Sampling, draw
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +56,7 @@ def generate(
     scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
     _check_settings(seconds=seconds, tracks=tracks, seed=seed, sampling=sampling, scale=scale)
     with torch.inference_mode():
-        made = _generate(
+        job = _prepare(
             model,
             prompts,
             seconds=seconds,
@@ -101,13 +68,14 @@ def generate(
             interventions=interventions,
             capture=capture,
         )
+        generation = _run(job)
     # Copies made outside, so that a loss may be taken of them.
     return Generation(
-        made.codes.clone(),
-        made.prefix_frames,
+        generation.codes.clone(),
+        generation.prefix_frames,
         *(
             ActivationCache({site: x.clone() for site, x in cache.items()})
-            for cache in (made.activations, made.unconditional)
+            for cache in (generation.activations, generation.unconditional)
         ),
     )
 
@@ -125,12 +93,55 @@ def _check_settings(
         "sampling": (isinstance(sampling, Sampling), sampling, "a Sampling, or None"),
         "guidance_scale": (as_number(scale) is not None, scale, "a finite number, or None"),
     }
-    for name, (fits, found, expected) in checks.items():
+    for name, (fits, value, expected) in checks.items():
         if not fits:
-            raise ModelError(f"{name} cannot be used", found=f"{found!r:.200}", expected=expected)
+            raise ModelError(f"{name} cannot be used", found=f"{value!r:.200}", expected=expected)
 
 
-def _generate(
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What is generated, checked and brought into the model's terms."""
+
+    model: Core
+    prefix: Tensor
+    """Codes [B, K, P]; P is 0 without a prefix."""
+    prefix_contents: Sequence[object]
+    """What each row reads before it continues; see ``_prefix_contents``."""
+    new_frames: int
+    conditioning: Conditioning | None
+    halves: Sequence[Half]
+    """Halves of the guidance, in the order of the pass's rows."""
+    interventions: Sequence[Intervention]
+    """Interventions, which name steps and no frames."""
+    sites: Sequence[str]
+    """Sites that are captured."""
+    noise: RowNoise
+    sampling: Sampling
+    scale: float
+    """Weight of the prompts (classifier-free guidance)."""
+
+    @property
+    def rows(self) -> int:
+        """B."""
+        return self.prefix.shape[0]
+
+    @property
+    def prefix_frames(self) -> int:
+        """P."""
+        return self.prefix.shape[2]
+
+    @property
+    def frames(self) -> int:
+        """Frames of the clips, the prefix included."""
+        return self.prefix_frames + self.new_frames
+
+    @property
+    def steps(self) -> int:
+        """S, the steps of the pass: with the delay pattern more than frames."""
+        return self.frames + self.model.config.codebooks - 1
+
+
+def _prepare(
     model: Core,
     prompts: str | Sequence[str] | None,
     *,
@@ -142,7 +153,8 @@ def _generate(
     scale: float,
     interventions: Sequence[Intervention],
     capture: Sites,
-) -> Generation:
+) -> _Job:
+    """Bring the arguments of ``generate`` into the model's terms; raises ModelError."""
     config, device = model.config, model.device
     rows = _count_rows(prompts, prefix, tracks)
     new_frames = round(seconds * model.frame_rate)
@@ -157,173 +169,66 @@ def _generate(
     else:
         prefix = model.check_codes(prefix)
     sites = choose_sites(capture, config.layers)
-    interventions = [item.in_steps(max(model.delays)) for item in interventions]
     conditioning = model.condition(prompts, rows)
-    guided = conditioning is not None and scale != 1.0
     halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
-    halves += ["unconditional"] * guided
-    noise = RowNoise(
-        seed,
-        tracks or [str(row) for row in range(rows)],
-        codebooks=config.codebooks,
-        codebook_size=config.codebook_size,
-        device=device,
-        dtype=model.dtype_beside,
+    if conditioning is not None and scale != 1.0:
+        halves.append("unconditional")
+    return _Job(
+        model=model,
+        prefix=prefix,
+        prefix_contents=_prefix_contents(prompts, prefix),
+        new_frames=new_frames,
+        conditioning=conditioning,
+        halves=halves,
+        interventions=[item.in_steps(max(model.delays)) for item in interventions],
+        sites=sites,
+        noise=RowNoise(
+            seed,
+            tracks or [str(row) for row in range(rows)],
+            codebooks=config.codebooks,
+            codebook_size=config.codebook_size,
+            device=device,
+            dtype=model.dtype_beside,
+        ),
+        sampling=sampling,
+        scale=scale,
     )
 
-    held, frames = prefix.shape[2], prefix.shape[2] + new_frames
-    steps = frames + config.codebooks - 1
-    tokens = delay(F.pad(prefix, (0, new_frames)), config.pad)  # [B, K, frames + K]
-    to_draw = _new_tokens(config.codebooks, held, frames).to(device)  # [K, S]
-    batch = _Batch(model, rows, halves, interventions, sites)
-    Pass(rows, halves, steps, config.layers).check(interventions)
+
+def _run(job: _Job) -> Generation:
+    """Draw all tokens, step by step; raises ModelError, also where logits are no numbers."""
+    model, config, rows, steps = job.model, job.model.config, job.rows, job.steps
+    guided = len(job.halves) == 2
+    tokens = delay(F.pad(job.prefix, (0, job.new_frames)), config.pad)  # [B, K, frames + K]
+    to_draw = _new_tokens(config.codebooks, job.prefix_frames, job.frames)  # [K, S]
+    to_draw = to_draw.to(model.device)
+    batch = Batch(model, rows, job.halves, job.interventions, job.sites)
+    Pass(rows, job.halves, steps, config.layers).check(job.interventions)
     hidden = batch.read_prefix(
-        tokens[:, :, : held + 1], _prefixes(prompts, prefix), conditioning, steps
+        tokens[:, :, : job.prefix_frames + 1], job.prefix_contents, job.conditioning, steps
     )
-    not_finite = torch.full((len(halves) * rows,), steps, device=device)
-    for step in range(held, steps):
-        if step > held:
+    not_finite = torch.full((len(job.halves) * rows,), steps, device=model.device)
+    for step in range(job.prefix_frames, steps):
+        if step > job.prefix_frames:
             hidden = batch.read_step(tokens[:, :, step : step + 1], step)
         logits = model.decoder.logits(hidden)[:, 0]  # [halves * B, K, V]
         finite = torch.isfinite(logits).flatten(1).all(1)
         not_finite = torch.where(finite, not_finite, not_finite.clamp(max=step))
         if guided:
             with_prompt, without = logits[:rows], logits[rows:]
-            logits = without + scale * (with_prompt - without)
-        token = draw(logits, noise.at(step) if sampling.temperature else None, sampling)
+            logits = without + job.scale * (with_prompt - without)
+        noise = job.noise.at(step) if job.sampling.temperature else None
+        token = draw(logits, noise, job.sampling)
         tokens[:, :, step + 1] = torch.where(to_draw[:, step], token, tokens[:, :, step + 1])
 
     batch.check(not_finite.tolist(), steps)
     captured = batch.captured()
     return Generation(
-        codes=undelay(tokens[:, :, 1:], frames),
-        prefix_frames=held,
+        codes=undelay(tokens[:, :, 1:], job.frames),
+        prefix_frames=job.prefix_frames,
         activations=ActivationCache({site: x[:rows] for site, x in captured.items()}),
         unconditional=ActivationCache({s: x[rows:] for s, x in captured.items() if guided}),
     )
-
-
-class _Batch:
-    """Rows, in one or both halves of the guidance, on their way through the decoder.
-
-    The prefix runs once for each kind of row; its keys and values then serve all rows of the kind.
-    """
-
-    def __init__(
-        self,
-        model: Core,
-        rows: int,
-        halves: Sequence[Half],
-        interventions: Sequence[Intervention],
-        sites: Sequence[str],
-    ) -> None:
-        self._model, self._halves = model, halves
-        self._rows, self._interventions, self._sites = rows, interventions, sites
-        self._tap = self._bind(interventions, rows)
-
-    def read_prefix(
-        self,
-        tokens: Tensor,
-        contents: Sequence[object],
-        conditioning: Conditioning | None,
-        steps: int,
-    ) -> Tensor:
-        """Read the first tokens [B, K, P + 1] and return the stream [halves * B, 1, d] after them.
-
-        ``contents`` says which rows have the same prompt and prefix.
-        """
-        model, device = self._model, tokens.device
-        first, kind = _kinds(contents, self._interventions, tokens.shape[2])
-        one_each = torch.tensor(first, device=device)
-        self._prefix_tap = self._bind(
-            [seen for item in self._interventions if (seen := _restrict(item, first))], len(first)
-        )
-        self._cache = key_value_cache(
-            layers=model.num_layers,
-            rows=len(self._halves) * self._rows,
-            heads=model.config.heads,
-            steps=steps,
-            like=model.decoder.final_norm.weight,
-        )
-        self._positions = model.positions(steps)
-        hidden = model.decoder(
-            tokens[one_each].repeat(len(self._halves), 1, 1),
-            self._positions[: tokens.shape[2]],
-            **_text(conditioning, one_each),
-            tap=self._prefix_tap,
-            past=self._cache,
-        )[:, -1:]
-        offsets = [half * len(first) for half in range(len(self._halves))]
-        self._expand = torch.tensor([at + k for at in offsets for k in kind], device=device)
-        self._text = _text(conditioning, None)
-        if len(first) == self._rows:
-            return hidden
-        self._cache.take_rows(self._expand)
-        return hidden[self._expand]
-
-    def read_step(self, tokens: Tensor, step: int) -> Tensor:
-        """Read one step's tokens [B, K, 1] and return the stream [halves * B, 1, d] after it."""
-        self._tap.first_step = step
-        return self._model.decoder(
-            tokens.repeat(len(self._halves), 1, 1),
-            self._positions[step : step + 1],
-            **self._text,
-            tap=self._tap,
-            past=self._cache,
-        )
-
-    def captured(self) -> dict[str, Tensor]:
-        """Activations [halves * B, S, d] of all steps read."""
-        return {
-            site: torch.cat(
-                [self._prefix_tap.captured[site][0][self._expand], *self._tap.captured[site]], dim=1
-            )
-            for site in self._sites
-        }
-
-    def check(self, not_finite: Sequence[int], steps: int) -> None:
-        """Raise ModelError for rows whose logits held NaN or infinity before step ``steps``.
-
-        ``not_finite`` [halves * B] is the first such step of each.
-        """
-        first = min(not_finite)
-        if first == steps:
-            return
-        rows = sorted({i % self._rows for i, step in enumerate(not_finite) if step < steps})
-        tap = self._tap if self._tap.makers_of_no_number() else self._prefix_tap
-        raise no_numbers(f"the logits of step {first}, in rows {rows}", tap, self._model.dtype)
-
-    def _bind(self, interventions: Sequence[Intervention], rows: int) -> Tap:
-        decoder = self._model.decoder
-        bound = bind(
-            interventions,
-            rows=rows,
-            halves=self._halves,
-            sites=self._model.sites,
-            like=decoder.final_norm.weight,
-        )
-        return Tap(bound, self._sites)
-
-
-def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:
-    """Draw tokens [B, K] from logits [B, K, V] with Gumbel noise of that shape.
-
-    Filters act in `transformers`' order: temperature, top-k, top-p. Without noise, the likeliest.
-    """
-    if noise is None:
-        return logits.argmax(-1)
-    logits = logits / sampling.temperature
-    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
-        kept = logits.topk(sampling.top_k, sorted=False).values
-        smallest = kept.amin(-1, keepdim=True)
-        logits = logits.masked_fill(logits < smallest, -math.inf)
-    if sampling.top_p is not None and sampling.top_p < 1:
-        ordered, order = logits.sort(descending=True)
-        mass = ordered.softmax(-1).cumsum(-1)
-        # A token goes if those before it already hold enough.
-        excess = mass - ordered.softmax(-1) >= sampling.top_p
-        logits = logits.masked_fill(excess.scatter(-1, order, excess), -math.inf)
-    return (logits + noise).argmax(-1)
 
 
 def _count_rows(
@@ -345,61 +250,15 @@ def _count_rows(
     return next(iter(counts.values()), 1)
 
 
-def _new_tokens(codebooks: int, held: int, frames: int) -> Tensor:
+def _new_tokens(codebooks: int, prefix_frames: int, frames: int) -> Tensor:
     """Which predictions [K, S] are new audio: not the prefix, and no frame past the end."""
     steps = frames + codebooks - 1
     predicted = torch.arange(steps) - torch.arange(codebooks)[:, None]
-    return (predicted >= held) & (predicted < frames)
+    return (predicted >= prefix_frames) & (predicted < frames)
 
 
-def _prefixes(prompts: str | Sequence[str] | None, prefix: Tensor) -> list[object]:
+def _prefix_contents(prompts: str | Sequence[str] | None, prefix: Tensor) -> list[object]:
     """What each row reads before it continues: its prompt and its prefix."""
     contents = prefix.cpu().numpy()
     texts = [prompts] * len(contents) if prompts is None or isinstance(prompts, str) else prompts
     return [(text, codes.tobytes()) for text, codes in zip(texts, contents, strict=True)]
-
-
-def _kinds(
-    contents: Sequence[object], interventions: Sequence[Intervention], steps: int
-) -> tuple[list[int], list[int]]:
-    """The first row of each kind whose first ``steps`` run alike, and each row's kind."""
-    kinds: dict[object, int] = {}
-    first: list[int] = []
-    kind_of: list[int] = []
-    for row, content in enumerate(contents):
-        touching = [item for item in interventions if item.touches(row, steps)]
-        # What a function, or a tensor with vectors for each row, does to two rows may differ.
-        alone = any(
-            callable(item.change) or (item.tensor is not None and item.tensor.dim() == 3)
-            for item in touching
-        )
-        kind = (content, tuple(map(id, touching)), row if alone else None)
-        if kind not in kinds:
-            kinds[kind] = len(first)
-            first.append(row)
-        kind_of.append(kinds[kind])
-    return first, kind_of
-
-
-def _restrict(item: Intervention, rows: Sequence[int]) -> Intervention | None:
-    """The intervention as seen by a batch of these rows alone; None if it leaves them alone."""
-    if item.rows is None:
-        return item
-    kept = [i for i, row in enumerate(item.rows) if row in rows]
-    if not kept:
-        return None
-    tensor = item.tensor
-    if tensor is not None and tensor.dim() == 3:
-        tensor = tensor[kept]
-    return replace(item, rows=[rows.index(item.rows[i]) for i in kept], tensor=tensor)
-
-
-def _text(conditioning: Conditioning | None, rows: Tensor | None) -> dict[str, Any]:
-    """The decoder's arguments for these rows of the prompts, or for all of them."""
-    if conditioning is None:
-        return {"text": None, "text_mask": None}
-    text, mask = conditioning
-    if rows is not None:
-        text = [TextKeys(keys[rows], values[rows]) for keys, values in text]
-        mask = None if mask is None else mask[rows]
-    return {"text": text, "text_mask": mask}

@@ -5,28 +5,30 @@ from typing import Any, Literal, Self
 
 from torch import Tensor
 
-from leitmotif.checkpoints import usable_device
+from leitmotif.checkpoints.folders import usable_device
+from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
+from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.arguments import is_integer
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
 )
-from leitmotif.musicgen.choice import HookFunction, Sites, as_interventions, choose_sites
-from leitmotif.musicgen.core import Core, dtype_of
-from leitmotif.musicgen.fits import Pass, is_integer
-from leitmotif.musicgen.generate import Generation, Sampling, generate
-from leitmotif.musicgen.hooks import (
-    ActivationCache,
-    Half,
-    Intervention,
-    Tap,
-    bind,
+from leitmotif.musicgen.choice import (
+    HookFunction,
+    Sites,
+    as_interventions,
     check_sites,
-    no_numbers,
+    choose_sites,
 )
+from leitmotif.musicgen.core import Core, dtype_of
+from leitmotif.musicgen.fits import Pass
+from leitmotif.musicgen.generate import Generation, generate
+from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
+from leitmotif.musicgen.sampling import Sampling
+from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
-from leitmotif.weights import is_finite
 
 
 class HookedMusicGen(Core):
@@ -115,6 +117,48 @@ class HookedMusicGen(Core):
         logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
         return logits, cache
 
+    def logits_from(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
+
+        ``residual`` [B, S, d] is the stream before block ``layer``, as ``stop_at_layer=layer``
+        leaves it: what comes before that block need not be computed again. With ``layer`` equal to
+        ``num_layers`` only the final norm and the heads are left. ``steps`` asks for the logits of
+        some steps only, in this order. Raises ModelError.
+
+        >>> _, cache = model.run_with_cache(codes, sites="layers.2.residual", stop_at_layer=3)
+        >>> logits = model.logits_from(cache["layers.2.residual"], 3)
+        """
+        if not is_integer(layer) or not 0 <= layer <= self.num_layers:
+            raise ModelError(
+                "the pass cannot go on from there",
+                found=f"layer={layer!r}",
+                expected=f"0..{self.num_layers}",
+            )
+        residual = self._check_residual(residual)
+        conditioning = self.condition(prompts, len(residual))
+        tap = Tap()
+        hidden = self.decoder.resume(
+            residual,
+            layer,
+            text=conditioning.text if conditioning else None,
+            text_mask=conditioning.mask if conditioning else None,
+            tap=tap,
+        )
+        if steps is not None:
+            _check_steps(steps, hidden.shape[1])
+            hidden = hidden[:, list(steps)]
+        logits: Tensor = self.decoder.logits(hidden)
+        if not is_finite(logits):
+            raise no_numbers("the logits", tap, self.dtype)
+        return logits
+
     def run_with_hooks(
         self,
         codes: Tensor,
@@ -191,6 +235,32 @@ class HookedMusicGen(Core):
                 ) from error
         return chosen
 
+    def _check_residual(self, residual: Tensor) -> Tensor:
+        is_stream = (
+            isinstance(residual, Tensor)
+            and residual.is_floating_point()
+            and residual.dim() == 3
+            and residual.shape[-1] == self.width
+        )
+        if not is_stream:
+            found = (
+                f"{residual.dtype} of shape {tuple(residual.shape)}"
+                if isinstance(residual, Tensor)
+                else type(residual).__name__
+            )
+            raise ModelError(
+                "this is no residual stream of the model",
+                found=found,
+                expected=f"numbers [B, S, {self.width}]",
+            )
+        if not is_finite(residual):
+            raise ModelError(
+                "the residual stream holds what is not a number",
+                found="NaN or infinity",
+                expected="finite numbers",
+            )
+        return residual.to(device=self.device, dtype=self.dtype)
+
     def _run(
         self,
         codes: Tensor,
@@ -226,8 +296,8 @@ class HookedMusicGen(Core):
         if not is_finite(hidden) or not all(is_finite(x) for (x,) in tap.captured.values()):
             watching = Tap(bound, self.sites)
             read(watching)
-            found = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
-            raise no_numbers(next(found, "the final norm"), tap, self.dtype)
+            broken = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
+            raise no_numbers(next(broken, "the final norm"), tap, self.dtype)
         return hidden, tap
 
     def _logits(self, hidden: Tensor, frames: int) -> Tensor:
@@ -235,3 +305,12 @@ class HookedMusicGen(Core):
         if not is_finite(logits):
             raise no_numbers("the logits", Tap(), self.dtype)
         return undelay(logits.transpose(1, 2), frames)
+
+
+def _check_steps(steps: Sequence[int], length: int) -> None:
+    if not steps or not all(is_integer(step) and 0 <= step < length for step in steps):
+        raise ModelError(
+            "the pass has no such steps",
+            found=f"steps={steps!r}",
+            expected=f"numbers of 0..{length - 1}, at least one",
+        )

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from leitmotif.checkpoints import files_of
+from leitmotif.checkpoints.folders import files_of
 from leitmotif.musicgen.hooked import HookedMusicGen
 
 if TYPE_CHECKING:

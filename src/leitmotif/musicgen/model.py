@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.musicgen.hooks import Tap
 from leitmotif.musicgen.key_values import KeyValueCache
 from leitmotif.musicgen.linear import Activation, Linear
+from leitmotif.musicgen.tap import Tap
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,20 @@ class Decoder(nn.Module):
         if past is not None:
             past.length += tokens.shape[2]
         return x if stop_at_layer is not None else self.final_norm(x)
+
+    def resume(
+        self,
+        x: Tensor,
+        layer: int,
+        *,
+        text: Sequence[TextKeys] | None,
+        text_mask: Tensor | None,
+        tap: Tap,
+    ) -> Tensor:
+        """Run blocks ``layer`` and later on a residual stream [B, S, d], and the final norm."""
+        for i, block in enumerate(self.blocks[layer:], start=layer):
+            x = block(x, text[i] if text else None, text_mask, None, tap)
+        return self.final_norm(x)
 
     def logits(self, x: Tensor) -> Tensor:
         """Map the normed stream [B, S, d] to logits [B, S, K, V]."""

@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.frames import Timing
+from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
-from leitmotif.musicgen.generate import Generation, Sampling
-from leitmotif.musicgen.hooks import ActivationCache, Intervention
+from leitmotif.musicgen.generate import Generation
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.sampling import Sampling
+from leitmotif.timing.frames import Timing
 
 
 class MusicModel(Protocol):
@@ -147,6 +149,20 @@ class MusicModel(Protocol):
 
         ``stop_at_layer=n`` runs blocks 0 to n - 1 only, and the logits are then None. Raises
         ModelError.
+        """
+
+    def logits_from(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
+
+        ``residual`` [B, S, d] is the stream before block ``layer``, which is the site
+        ``layers.{layer - 1}.residual``; ``steps`` asks for some steps only. Raises ModelError.
         """
 
     def generate(

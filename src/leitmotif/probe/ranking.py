@@ -7,14 +7,15 @@ from functools import partial
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from leitmotif.parallel import in_processes
-from leitmotif.probe.blocks import FeatureBlock
-from leitmotif.probe.effects import PartialEffects, effects_by_fold
-from leitmotif.probe.experiment import ProbeSettings, expanded, varying
-from leitmotif.probe.panel import Array
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Sample
+from leitmotif.claims import Claims
+from leitmotif.probe.estimators.effects import PartialEffects, effects_by_fold
+from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varying
+from leitmotif.probe.features.blocks import FeatureBlock
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Sample
+from leitmotif.probe.panel.panel import Array
 from leitmotif.tables.candidates import Ranked
+from leitmotif.work.parallel import in_processes
 
 
 def candidates(
@@ -22,37 +23,50 @@ def candidates(
     sample: Sample,
     settings: ControlSettings,
     probing: ProbeSettings,
+    claims: Claims,
 ) -> list[Ranked]:
     """Test features at one horizon, a block at a time; the surest first.
 
-    ``blocks`` hold all rows of the experiment. The correction runs over all features of all of
-    them.
+    Parameters
+    ----------
+    blocks : features on all rows of the experiment; the correction runs over all features of all
+        blocks.
+    sample : rows at the horizon, with target and controls.
+    settings : which controls there are, and how they are bent.
+    probing : how features are tested.
+    claims : says which features are chosen; margins are distances from that choice.
+
+    Raises ProbeError for data on which a test would have no meaning; see ``PartialEffects.fit``.
     """
     # Only these rows travel to the process that tests them.
     inside = (replace(block, values=block.values[sample.inside]) for block in blocks)
     tested = in_processes(partial(_tested, sample, expanded(sample, settings), probing), inside)
-    found = [one for block in tested for one in block]
-    q = false_discovery_control([one.p for one in found], method="bh")
+    features = [feature for block in tested for feature in block]
+    q = false_discovery_control([feature.p for feature in features], method="bh")
     corrected = [
-        one.model_copy(update={"q": float(value), "margin": margin})
-        for one, value, margin in zip(found, q, _margins(found, q, probing.alpha), strict=True)
+        feature.model_copy(update={"q": float(value), "margin": margin})
+        for feature, value, margin in zip(features, q, _margins(features, q, claims), strict=True)
     ]
-    return sorted(corrected, key=lambda one: (one.q, -abs(one.effect), one.site, one.feature))
+    return sorted(
+        corrected,
+        key=lambda feature: (feature.q, -abs(feature.effect), feature.site, feature.feature),
+    )
 
 
-def _margins(found: Sequence[Ranked], q: Array, alpha: float) -> list[int]:
+def _margins(features: Sequence[Ranked], q: Array, claims: Claims) -> list[int]:
     """How far each feature is from the level at which it would change sides, in arrangements.
 
-    Benjamini & Hochberg choose those with p up to alpha × chosen / tested; one more would be chosen
-    at alpha × (chosen + 1) / tested.
+    A feature that is chosen has to stay below the level of all that are; one that is not would be
+    the next.
     """
-    chosen = int((q <= alpha).sum())
+    is_chosen = [claims.is_chosen(value) for value in q]
+    chosen, tested = sum(is_chosen), len(features)
     margins = []
-    for one, value in zip(found, q, strict=True):
-        assert one.arrangements is not None
-        level = alpha * (chosen if value <= alpha else chosen + 1) / len(found)
-        allowed = int(level * one.arrangements * (1 + 1e-9))
-        margins.append(allowed - round(one.p * one.arrangements))
+    for feature, inside in zip(features, is_chosen, strict=True):
+        assert feature.arrangements is not None
+        level = claims.level_of_choice(chosen if inside else chosen + 1, tested=tested)
+        allowed = int(level * feature.arrangements * (1 + 1e-9))
+        margins.append(allowed - round(feature.p * feature.arrangements))
     return margins
 
 
@@ -76,8 +90,8 @@ def _tested(
             low=float(test.low_[i]),
             high=float(test.high_[i]),
             p=float(test.p_[i]),
-            q=float("nan"),
-            p_shift=float(test.p_shift_[i]),
+            q=float(test.p_[i]),  # corrected where all features of the horizon are known
+            p_shift=float(test.p_shift_[i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
             active=None if block.active is None else int(block.active[kept[i]]),

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leitmotif.audio.samples import Samples
+from leitmotif.audio.reading.samples import Samples
 from leitmotif.errors import LeitmotifError
-from leitmotif.recurrence.null import SURROGATES, Null, fitted, surrogate
-from leitmotif.recurrence.refine import highest_score, refine
-from leitmotif.recurrence.search import peaks
-from leitmotif.recurrence.settings import SearchSettings
-from leitmotif.recurrence.views import Views, make_views
+from leitmotif.recurrence.search.null import SURROGATES, Null, fitted, surrogate
+from leitmotif.recurrence.search.refine import highest_score, refine
+from leitmotif.recurrence.search.seeds import peaks
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.search.views import Views, make_views
 from leitmotif.tables.base import Span
 
 _SURROGATES = 16
@@ -100,22 +100,25 @@ class Listener:
     def returns(self, continuation: Samples) -> list[Return]:
         """Search for each motif in ``continuation`` [m], in the order of the motifs."""
         later = self._at_each_rate(continuation)
-        found = []
+        returns = []
         for motif in self.motifs:
             search = self._searches[motif.samples]
             stated, heard = self._views[search.rate], later[search.rate]
-            one = _return(stated, heard, motif, self._sample_rate, search)
-            found.append(replace(one, recurs=one.p <= self.p and one.score >= self.min_score))
-        return found
+            motif_return = _return(stated, heard, motif, self._sample_rate, search)
+            recurs = motif_return.p <= self.p and motif_return.score >= self.min_score
+            returns.append(replace(motif_return, recurs=recurs))
+        return returns
 
     def _at_each_rate(self, samples: Samples) -> dict[float, Views]:
         rates = {search.rate for search in self._searches.values()}
         return {rate: make_views(samples, self._sample_rate, rate=rate) for rate in rates}
 
 
-def recurrence_rate(found: Sequence[Return]) -> float:
+def recurrence_rate(returns: Sequence[Return]) -> float:
     """Share of the motifs that recur; NaN if there are none."""
-    return float(np.mean([one.recurs for one in found])) if found else float("nan")
+    if not returns:
+        return float("nan")
+    return float(np.mean([motif_return.recurs for motif_return in returns]))
 
 
 def _check(samples: int, sample_rate: int) -> None:
@@ -143,7 +146,7 @@ def _return(
     nulls: list[Null] = []
     for kind in SURROGATES:
         changed = [surrogate(continuation, search, kind, random) for _ in range(_SURROGATES)]
-        nulls.append(fitted(np.array([_best(stated, one, search)[0] for one in changed]), 1.0))
+        nulls.append(fitted(np.array([_best(stated, views, search)[0] for views in changed]), 1.0))
     location = max(null.location for null in nulls)
     level = max(float(null.p(np.array([score]))[0]) for null in nulls)
     return Return(
@@ -163,10 +166,10 @@ def _best(stated: Views, later: Views, search: SearchSettings) -> tuple[float, i
         np.concatenate([stated.rhythm, later.rhythm], axis=1),
         later.rate,
     )
-    found = peaks(joined, search, 0, 1)
-    if not len(found):
+    matches = peaks(joined, search, 0, 1)
+    if not len(matches):
         return -np.inf, 0, 0
-    best = found.taken(np.argsort(-found.similarity, kind="stable")[:_BEST])
+    best = matches.taken(np.argsort(-matches.similarity, kind="stable")[:_BEST])
     candidates = refine(joined, best, search, reach=0)
     if not len(candidates):
         return -np.inf, 0, 0

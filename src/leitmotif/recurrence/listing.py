@@ -2,23 +2,32 @@
 
 import math
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from leitmotif.audio.decode import check_audio, load_audio
+from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.audio.finding import SUFFIXES, FoundFile, find_recordings, looked_at, printable
-from leitmotif.audio.source import named_failure
+from leitmotif.corpus.sources.finding import (
+    SUFFIXES,
+    FoundFile,
+    find_recordings,
+    looked_at,
+    printable,
+)
 from leitmotif.errors import AudioError, LeitmotifError, TargetError
 from leitmotif.files import read_table
-from leitmotif.recurrence.engine import Suggestion, accepted, suggest_in_audio
-from leitmotif.recurrence.settings import SearchSettings
+from leitmotif.files.targets import check_file
+from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest_in_audio
+from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.tables.base import Table
-from leitmotif.targets import check_file
 
 P = 0.01
 FALSE_PER_MINUTE = 0.2
@@ -48,7 +57,7 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
 
     Raises LeitmotifError for a path that does not exist and a folder without audio.
     """
-    found: dict[Path, FoundFile] = {}
+    files: dict[Path, FoundFile] = {}
     for path in paths:
         if path.is_dir():
             inside = find_recordings(path)
@@ -58,14 +67,14 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
                     expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
                 )
             for file in inside:
-                found.setdefault(file.path, file)
+                files.setdefault(file.path, file)
         elif os.path.lexists(path):
-            found.setdefault(path, looked_at(path, path.as_posix()))
+            files.setdefault(path, looked_at(path, path.as_posix()))
         else:
             raise LeitmotifError(
                 f"{printable(str(path))} does not exist", expected="an audio file or a folder"
             )
-    return list(found.values())
+    return list(files.values())
 
 
 def check_out(out: Path, inputs: Iterable[Path], *, replace: bool = False) -> None:
@@ -91,63 +100,93 @@ def _is_listing(path: Path) -> bool:
 
 
 def track_names(files: Sequence[Path]) -> list[str]:
-    """Name each file by its stem, or by its path where two share a stem."""
-    counts = Counter(file.stem for file in files)
-    return [printable(file.stem if counts[file.stem] == 1 else file.as_posix()) for file in files]
+    """Name each file by its stem, or by its path where two stems look the same."""
+    stems = [unicodedata.normalize("NFC", file.stem) for file in files]
+    counts = Counter(stems)
+    return [
+        printable(file.stem if counts[stem] == 1 else file.as_posix())
+        for file, stem in zip(files, stems, strict=True)
+    ]
 
 
-def listed(
-    file: FoundFile,
-    track: str,
-    search: SearchSettings,
-    *,
-    p: float = P,
-    false_per_minute: float = FALSE_PER_MINUTE,
-    everything: bool = False,
-    notice: Callable[[str], None] = lambda text: None,
-) -> list[Listed]:
-    """Propose the recurrences of a file, best first.
+@dataclass(frozen=True)
+class Listing:
+    """What is proposed for one file."""
 
-    ``everything`` gives what is not accepted, too. ``notice`` is told of a file that is too short
-    to hold any, and of what is unclear of its length. Raises AudioError for a file that is of no
-    use, whatever the cause.
+    rows: list[Listed]
+    """The best first."""
+    notes: list[str]
+    """That the file is too short to hold any recurrence, and what is unclear of its length."""
+
+
+@dataclass(frozen=True)
+class ListingSettings:
+    """How files are searched, and what is listed of them."""
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+    p: float = P
+    false_per_minute: float = FALSE_PER_MINUTE
+    everything: bool = False
+    """Whether to list also what is not accepted."""
+
+
+def each_listed(
+    files: Sequence[FoundFile], settings: ListingSettings
+) -> Iterator[Listing | AudioError]:
+    """Propose the recurrences of each file, in their order, side by side.
+
+    A file that is of no use, whatever the cause, gives its error.
     """
+    named = list(zip(files, track_names([file.path for file in files]), strict=True))
+    return each_recording(partial(_listed, settings), named, path=_path)
+
+
+def _path(named: tuple[FoundFile, str]) -> Path:
+    return named[0].path
+
+
+def _listed(settings: ListingSettings, named: tuple[FoundFile, str]) -> Listing:
+    file, track = named
     if file.reason is not None:
         raise AudioError(
             f"{printable(str(file.path))} cannot be used", reason=file.reason, found=file.detail
         )
-    with named_failure(file.path):
-        found = _searched(file.path, track, search, notice)
-    good = accepted(found, p=p, false_per_minute=false_per_minute)
-    return [_row(track, one, one in good) for one in found if everything or one in good]
+    notes: list[str] = []
+    suggestions = _searched(file.path, track, settings.search, notes)
+    good = accepted(suggestions, p=settings.p, false_per_minute=settings.false_per_minute)
+    rows = [
+        _row(track, suggestion, suggestion in good)
+        for suggestion in suggestions
+        if settings.everything or suggestion in good
+    ]
+    return Listing(rows, notes)
 
 
-def _searched(
-    path: Path, track: str, search: SearchSettings, notice: Callable[[str], None]
-) -> list[Suggestion]:
+def _searched(path: Path, track: str, search: SearchSettings, notes: list[str]) -> list[Suggestion]:
     audio = load_audio(path, sample_rate=SAMPLE_RATE)
     check_audio(audio, min_seconds=0, silence_dbfs=-math.inf, name=str(path))
     if audio.remark is not None:
-        notice(f"{track}: {audio.remark.reason.replace('_', ' ')}, {audio.remark.detail}")
+        notes.append(f"{track}: {audio.remark.reason.replace('_', ' ')}, {audio.remark.detail}")
     seconds = len(audio.samples) / SAMPLE_RATE
     if seconds < search.least_seconds:
-        notice(
+        notes.append(
             f"{track} has {seconds:.1f} s, too little for a motif and its recurrence: "
             f"{search.least_seconds:.1f} s"
         )
+        return []
     return suggest_in_audio(audio.samples, SAMPLE_RATE, search)
 
 
-def _row(track: str, one: Suggestion, good: bool) -> Listed:
+def _row(track: str, suggestion: Suggestion, good: bool) -> Listed:
     return Listed(
         track=track,
-        motif_start=round(one.motif_start, 3),
-        motif_end=round(one.motif_end, 3),
-        recurrence_start=round(one.recurrence_start, 3),
-        recurrence_end=round(one.recurrence_end, 3),
-        transposition=one.transposition,
-        score=round(one.score, 6),
-        p=float(f"{one.p:.6g}"),
-        texture=round(one.texture, 6),
+        motif_start=round(suggestion.motif_start, 3),
+        motif_end=round(suggestion.motif_end, 3),
+        recurrence_start=round(suggestion.recurrence_start, 3),
+        recurrence_end=round(suggestion.recurrence_end, 3),
+        transposition=suggestion.transposition,
+        score=round(suggestion.score, 6),
+        p=float(f"{suggestion.p:.6g}"),
+        texture=round(suggestion.texture, 6),
         accepted=good,
     )

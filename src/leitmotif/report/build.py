@@ -7,7 +7,7 @@ from typing import Any
 
 from leitmotif.config import ReportParams
 from leitmotif.files import sha256_json
-from leitmotif.progress import progress
+from leitmotif.files.targets import made_folder
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
@@ -17,7 +17,7 @@ from leitmotif.report.material import Material
 from leitmotif.report.overview import bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
 from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
-from leitmotif.targets import made_folder
+from leitmotif.work.progress import progress
 
 REPORT_ID_DIGITS = 12
 
@@ -63,25 +63,32 @@ def build_report(
         If a clip cannot be read or does not belong to the tables.
     """
     folder = Folder(root, _shell(material, settings, features))
-    found = subjects(material, settings.conditions)
+    reported = subjects(material, settings.conditions)
     clips: dict[str, ReportClip] = {}
-    for subject in progress(found, "pairs of clips", total=len(found)):
+    for subject in progress(reported, "pairs of clips", total=len(reported)):
         for pair in subject.pairs:
             for row in (pair.before, pair.after):
                 if row.audio_sha256 not in clips:
                     clips[row.audio_sha256] = add_clip(folder, material.clips, row)
-    data = {subject.path: _pairs_of(subject, clips) for subject in found}
+    data = {subject.path: _pairs_of(subject, clips) for subject in reported}
     folder.page(
-        "index.html", "index.html", pairs=_of_findings(found, data), **overview(material, found)
+        "index.html",
+        "index.html",
+        pairs=_of_findings(reported, data),
+        **overview(material, reported),
     )
-    for subject in found:
+    for subject in reported:
         _subject_page(folder, subject, data[subject.path], material, _pages_of(subject, features))
     folder.page("blind.html", "blind.html", pairs=_distinct(data))
     if features is not None:
-        own = {one.name: one.path for one in found if one.model == material.models[0]}
+        own = {
+            subject.name: subject.path
+            for subject in reported
+            if subject.model == material.models[0]
+        }
         write_feature_pages(folder, features, own)
     return ReportCounts(
-        findings=sum(subject.verdict == FINDING for subject in found),
+        findings=sum(subject.verdict == FINDING for subject in reported),
         pairs=sum(map(len, data.values())),
         clips=len(folder.clips),
         features=0 if features is None else len(features.shown),
@@ -117,24 +124,24 @@ def _pairs_of(subject: Subject, clips: Mapping[str, ReportClip]) -> list[dict[st
 
 def _distinct(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Pairs whose sounds differ from all others, each with the first page that shows it."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    distinct: dict[tuple[str, str], dict[str, Any]] = {}
     for path, pairs in data.items():
         for pair in pairs:
             key = (pair["before"]["sha256"], pair["after"]["sha256"])
-            found.setdefault(key, {**pair, "page": f"{path}#{pair['id']}"})
-    return list(found.values())
+            distinct.setdefault(key, {**pair, "page": f"{path}#{pair['id']}"})
+    return list(distinct.values())
 
 
 def _of_findings(
-    found: Sequence[Subject], data: Mapping[str, Sequence[dict[str, Any]]]
+    reported: Sequence[Subject], data: Mapping[str, Sequence[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
     """The pairs that findings rest on."""
     return [
         {**pair, "page": f"{subject.path}#{pair['id']}"}
-        for subject in found
+        for subject in reported
         if subject.verdict == FINDING
         for pair in data[subject.path]
-        if pair["condition"] == next(one.name for one in subject.tried if one.tested)
+        if pair["condition"] == next(tried.name for tried in subject.tried if tried.tested)
     ]
 
 
@@ -143,7 +150,7 @@ def _pages_of(subject: Subject, features: PageSources | None) -> list[Ref]:
     judged = subject.judged
     if features is None or judged is None or judged.hook is None:
         return []
-    shown = {one.ref for one in features.shown}
+    shown = {feature.ref for feature in features.shown}
     refs = [Ref(judged.hook, number) for number in judged.features]
     return [ref for ref in refs if ref in shown]
 
@@ -167,12 +174,12 @@ def _subject_page(
         tracks=material.pieces,
         conditions=[
             {
-                "words": one.words,
-                "tested": one.tested and subject.judged is not None,
-                "control": one.control,
-                "effect": interval_words(one.row.towards_source),
-                "bar": bar_of(one.row.towards_source),
-                "clap": mean_words(one.row.clap_similarity, 3),
+                "words": tried.words,
+                "tested": tried.tested and subject.judged is not None,
+                "control": tried.control,
+                "effect": interval_words(tried.row.towards_source),
+                "bar": bar_of(tried.row.towards_source),
+                "clap": mean_words(tried.row.clap_similarity, 3),
                 "pairs": [
                     {
                         "id": pair.id,
@@ -180,10 +187,10 @@ def _subject_page(
                         "dots": _dots(pair.measured),
                         "title": pair.measured or "not measured",
                     }
-                    for pair in one.pairs
+                    for pair in tried.pairs
                 ],
             }
-            for one in subject.tried
+            for tried in subject.tried
         ],
     )
 
@@ -192,7 +199,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     judged = subject.judged
     if judged is None:
         return []
-    found = [
+    facts = [
         ("towards the source", f"{interval_words(judged.effect)} points"),
         ("beyond random controls", f"{interval_words(judged.over_random)} points"),
         ("CLAP similarity", interval_words(judged.clap_similarity, 3, sign=False)),
@@ -200,8 +207,8 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     ]
     if judged.features:
         numbers = ", ".join(map(str, judged.features))
-        found.append((f"features of {judged.hook or 'the site'}", numbers))
-    return found
+        facts.append((f"features of {judged.hook or 'the site'}", numbers))
+    return facts
 
 
 def _dots(measured: str | None) -> tuple[bool, bool] | None:

@@ -21,6 +21,7 @@ from leitmotif.report.svg import (
 )
 from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.effects import VerdictRow, whole_sites
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
 
@@ -70,6 +71,53 @@ def _band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: 
     ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
 
 
+def leads_figure(material: Material) -> Markup | None:
+    """How much of the event each site carries from each lead on; None where nothing is known."""
+    figure = draw_leads(material.interchange)
+    if figure is None:
+        return None
+    with house_style():
+        return as_svg(figure, "leads", "Share of the event that each site carries, by lead time")
+
+
+def draw_leads(exchanged: Sequence[InterchangeRow]) -> Figure | None:
+    """A panel for each model: share of the total effect over lead time, a line for each site.
+
+    None if no residuals were exchanged.
+    """
+    rows = [
+        row
+        for row in exchanged
+        if (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
+        and row.share is not None
+    ]
+    models = list(dict.fromkeys(row.model for row in rows))
+    sites = list(dict.fromkeys(row.site for row in rows if row.site is not None))
+    if not rows:
+        return None
+    with house_style():
+        figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+        axes = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
+        for ax, model in zip(axes, models, strict=True):
+            for (dashes, hue), site in zip(product(("-", "--", ":"), HUES), sites, strict=False):
+                curve = [row for row in rows if (row.model, row.site) == (model, site)]
+                curve.sort(key=lambda row: row.after or 0.0)
+                places = [row.after or 0.0 for row in curve]
+                shares = [row.share for row in curve if row.share is not None]
+                _band(ax, places, shares, hue)
+                means = [share.mean for share in shares]
+                label = f"layer {_site(site)}"
+                ax.plot(places, means, dashes, color=hue, marker="o", markersize=3, label=label)
+            ax.axhline(0, color=MUTED, linewidth=0.8)
+            ax.set_title(model)
+        axes[0].invert_xaxis()
+        axes[0].set_ylabel("share of the total effect")
+        figure.supxlabel("seconds before the event, and all before that", color=MUTED, fontsize=10)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(3, len(labels)))
+    return figure
+
+
 def calibration_figure(material: Material) -> Markup:
     """False-positive rates by kind of null feature, naive and controlled, and power."""
     rates = [
@@ -77,7 +125,7 @@ def calibration_figure(material: Material) -> Markup:
         for row in of_kind(material.calibration, "null")
         if row.naive is not None
     ]
-    rates.sort(key=lambda one: -one[1].mean)
+    rates.sort(key=lambda rate: -rate[1].mean)
     (every,) = of_kind(material.calibration, "all")
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(rates) + 1.7), layout="constrained")
@@ -98,10 +146,12 @@ def calibration_figure(material: Material) -> Markup:
 
 
 def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
-    found = sorted(((row.strength or 0.0, row.controlled) for row in rows), key=lambda one: one[0])
-    places, power = [strength for strength, _ in found], [one for _, one in found]
+    planted = sorted(
+        ((row.strength or 0.0, row.controlled) for row in rows), key=lambda point: point[0]
+    )
+    places, power = [strength for strength, _ in planted], [share for _, share in planted]
     _band(ax, places, power, MOTIF)
-    ax.plot(places, [one.mean for one in power], color=MOTIF, marker="o", markersize=3.5)
+    ax.plot(places, [share.mean for share in power], color=MOTIF, marker="o", markersize=3.5)
     ax.set_ylim(0, 1.03)
     ax.set_xlim(0, None)
     ax.set_xlabel("planted partial correlation")
@@ -132,11 +182,11 @@ def gap_figure(material: Material) -> Markup | None:
 
 def _map(material: Material, model: str) -> dict[tuple[str, str], float | None]:
     return {
-        (one.site, row.name.removeprefix("patch_")): row.towards_source.mean
+        (judged.site, row.name.removeprefix("patch_")): row.towards_source.mean
         if row.towards_source
         else None
-        for one in whole_sites(material.verdicts, model)
-        for row in material.effects_of(model, one.candidate)
+        for judged in whole_sites(material.verdicts, model)
+        for row in material.effects_of(model, judged.candidate)
         if row.condition == "patch"
     }
 
@@ -165,9 +215,9 @@ def _cells(
 def effects_figure(material: Material) -> Markup | None:
     """Forest plot: the effect of each candidate of the model under study, and of its control."""
     rows = [
-        (one, one.effect, _control(material, one))
-        for one in material.verdicts_of(material.models[0])
-        if one.effect is not None
+        (judged, judged.effect, _control(material, judged))
+        for judged in material.verdicts_of(material.models[0])
+        if judged.effect is not None
     ]
     if not rows:
         return None
@@ -185,7 +235,7 @@ def effects_figure(material: Material) -> Markup | None:
             label="its strongest random control",
         )
         ax.axvline(0, color=INK, linewidth=0.9)
-        ax.set_yticks(range(len(rows)), [_short(one) for one, _, _ in rows])
+        ax.set_yticks(range(len(rows)), [_short(judged) for judged, _, _ in rows])
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
         ax.set_xlabel("points towards the source (95 % interval)")
@@ -195,20 +245,20 @@ def effects_figure(material: Material) -> Markup | None:
 
 def _control(material: Material, candidate: VerdictRow) -> IntervalRow | None:
     """The strongest of the random controls."""
-    found = [
+    controls = [
         row.towards_source
         for row in material.effects_of(candidate.model, candidate.candidate)
         if row.condition == "random_feature" and row.towards_source is not None
     ]
-    return max(found, key=lambda one: abs(one.mean), default=None)
+    return max(controls, key=lambda interval: abs(interval.mean), default=None)
 
 
 def _intervals(
     ax: Axes, values: Sequence[IntervalRow], places: Sequence[float], hue: str, *, label: str
 ) -> None:
-    lows, highs = [one.low for one in values], [one.high for one in values]
+    lows, highs = [interval.low for interval in values], [interval.high for interval in values]
     ax.hlines(places, lows, highs, color=hue, linewidth=2)
-    means = [one.mean for one in values]
+    means = [interval.mean for interval in values]
     ax.plot(means, places, linestyle="none", marker="o", markersize=5, color=hue, label=label)
 
 

@@ -63,8 +63,8 @@ def pair_data(
             *(_slot(before.heard, rate, seconds)),
             {"kind": "line", "from": boundary, "to": boundary, "label": ""},
             *(
-                {"kind": "motif", **_span(one.motif, rate), "label": "motif"}
-                for one in before.returns
+                {"kind": "motif", **_span(motif_return.motif, rate), "label": "motif"}
+                for motif_return in before.returns
             ),
         ],
         "facts": _facts(pair),
@@ -83,12 +83,17 @@ def _side(
     marks: list[dict[str, Any]],
 ) -> dict[str, Any]:
     clip = clips[row.audio_sha256]
-    returned = [one for one in row.returns if one.recurs and one.start_sample is not None]
+    returned = [
+        motif_return
+        for motif_return in row.returns
+        if motif_return.recurs and motif_return.start_sample is not None
+    ]
     known = None if not row.returns else bool(returned)
     state = STATES[known]
     if returned:
         places = ", ".join(
-            f"{(one.start_sample or 0) / clip.sample_rate:.2f} s" for one in returned
+            f"{(motif_return.start_sample or 0) / clip.sample_rate:.2f} s"
+            for motif_return in returned
         )
         state += f" at {places}"
     if row.excluded is not None:
@@ -103,11 +108,12 @@ def _side(
             *(
                 {
                     "kind": "return",
-                    "from": (one.start_sample or 0) / clip.sample_rate,
-                    "to": ((one.start_sample or 0) + one.motif.samples) / clip.sample_rate,
+                    "from": (motif_return.start_sample or 0) / clip.sample_rate,
+                    "to": ((motif_return.start_sample or 0) + motif_return.motif.samples)
+                    / clip.sample_rate,
                     "label": "returns",
                 }
-                for one in returned
+                for motif_return in returned
             ),
         ],
     }
@@ -119,7 +125,10 @@ def _facts(pair: ClipPair) -> list[tuple[str, str]]:
     if pair.before.audio_sha256 == pair.after.audio_sha256:
         return [("difference", "none: the clips are equal, sample by sample")]
     scores = [
-        max((one.score for one in row.returns if one.score is not None), default=None)
+        max(
+            (motif_return.score for motif_return in row.returns if motif_return.score is not None),
+            default=None,
+        )
         for row in (pair.before, pair.after)
     ]
     return [

@@ -9,6 +9,7 @@ from leitmotif.report.figures import (
     effects_figure,
     gap_figure,
     layers_figure,
+    leads_figure,
 )
 from leitmotif.report.material import Material
 from leitmotif.report.pairs import Subject
@@ -29,7 +30,7 @@ OF_MODELS = {
 }
 
 
-def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
+def overview(material: Material, reported: Sequence[Subject]) -> dict[str, Any]:
     """Context of index.html."""
     (nulls,) = of_kind(material.calibration, "all")
     return {
@@ -42,10 +43,10 @@ def overview(material: Material, found: Sequence[Subject]) -> dict[str, Any]:
         "alpha": f"{100 * nulls.alpha:g}",
         "models": [_model(material, name) for name in material.models],
         "figures": _figures(material),
-        "groups": groups(found),
-        "cues": [_entry(one) for one in found if one.verdict is None],
+        "groups": groups(reported),
+        "cues": [_entry(subject) for subject in reported if subject.verdict is None],
         "known": material.counterfactual(material.models[0]) is not None,
-        "findings": sum(one.verdict == FINDING for one in found),
+        "findings": sum(subject.verdict == FINDING for subject in reported),
         "tracks": material.pieces,
         "audio": bool(material.rows),
         "heard": _heard(material),
@@ -66,17 +67,17 @@ def _model(material: Material, name: str) -> dict[str, Any]:
     }
 
 
-def groups(found: Sequence[Subject]) -> list[dict[str, Any]]:
+def groups(reported: Sequence[Subject]) -> list[dict[str, Any]]:
     """Candidates by verdict: findings first, entangled candidates last."""
     return [
         {
             "verdict": verdict,
             "title": title,
             "words": words,
-            "subjects": [_entry(one) for one in found if one.verdict == verdict],
+            "subjects": [_entry(subject) for subject in reported if subject.verdict == verdict],
         }
         for verdict, (title, words) in VERDICTS.items()
-        if verdict == FINDING or any(one.verdict == verdict for one in found)
+        if verdict == FINDING or any(subject.verdict == verdict for subject in reported)
     ]
 
 
@@ -134,11 +135,20 @@ def _figures(material: Material) -> list[dict[str, Any]]:
             "weights show what the input alone predicts.",
         ),
         (
+            leads_figure(material),
+            "How far ahead it is carried",
+            "Residuals of each layer are taken from the run under the other cue, at all steps from "
+            "which the event is further away than the axis says. The share of the total effect "
+            "that this has on what the model expects at the event (95 % interval, over tracks). "
+            "Foresight is claimed where it is above 0 far enough ahead.",
+        ),
+        (
             gap_figure(material),
             "Effect of a patch, by layer and time",
             "Change of the recurrence rate, in points towards the source of the patch, when the "
             "whole residual stream of a layer comes from the run on the source. If the truth is "
-            "known, the source has the other cue, and only a patch in the gap counts as foresight.",
+            "known, the source has the other cue, and only a patch far enough ahead of the return "
+            "counts as foresight.",
         ),
         (
             effects_figure(material),

@@ -81,7 +81,7 @@ class Subject:
     @property
     def pairs(self) -> list[ClipPair]:
         """The pairs of all conditions."""
-        return [pair for one in self.tried for pair in one.pairs]
+        return [pair for tried in self.tried for pair in tried.pairs]
 
     @property
     def path(self) -> str:
@@ -180,4 +180,4 @@ def _piece(row: InterventionRow) -> tuple[str, str, int]:
 def _returns(row: InterventionRow) -> bool | None:
     if row.excluded is not None or not row.returns:
         return None
-    return any(one.recurs for one in row.returns)
+    return any(motif_return.recurs for motif_return in row.returns)

@@ -35,8 +35,7 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 """Title and meaning of each group, in the order in which a report has them."""
 
 WINDOWS = {
-    "cue": "at the frames of the cue",
-    "gap": "in the gap between cue and return",
+    "ahead": "in the gap, far ahead of the return",
     "slot": "at the frames of the return",
 }
 
@@ -55,7 +54,9 @@ def condition_words(row: EffectRow, *, whole_site: bool, known: bool) -> str:
     """
     kind = row.condition
     rest = row.name.removeprefix(f"{kind}_")
-    window = WINDOWS.get(rest.split("_")[0], "") if known else "throughout the continuation"
+    window = (
+        WINDOWS.get(rest.split("_")[0], "") if known else "in the first steps of the continuation"
+    )
     number = rest.rsplit("_", 1)[1] if kind in _CONTROLS and rest[-1:].isdigit() else ""
     done = {
         "patch": f"patched from the run {'under the other cue' if known else 'on another track'}",

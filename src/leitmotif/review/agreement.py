@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.errors import counted
 from leitmotif.tables.decisions import VERDICTS, Decision
 
 RESAMPLES = 2000
@@ -77,11 +78,11 @@ def _compare(decisions: list[Decision], reviewers: tuple[str, str]) -> Agreement
     said = {
         reviewer: {d.pair: d for d in decisions if d.reviewer == reviewer} for reviewer in reviewers
     }
-    one, other = (said[reviewer] for reviewer in reviewers)
+    first, second = (said[reviewer] for reviewer in reviewers)
     tracks: dict[str, NDArray[np.int64]] = {}
-    for pair in one.keys() & other.keys():
-        counts = tracks.setdefault(one[pair].track_id, np.zeros((4, 4), np.int64))
-        counts[VERDICTS.index(one[pair].verdict), VERDICTS.index(other[pair].verdict)] += 1
+    for pair in first.keys() & second.keys():
+        counts = tracks.setdefault(first[pair].track_id, np.zeros((4, 4), np.int64))
+        counts[VERDICTS.index(first[pair].verdict), VERDICTS.index(second[pair].verdict)] += 1
     by_track = np.array([tracks[name] for name in sorted(tracks)], np.int64).reshape(-1, 4, 4)
     return Agreement(
         reviewers=reviewers,
@@ -112,23 +113,24 @@ def _interval(by_track: NDArray[np.int64]) -> AgreementInterval:
     return AgreementInterval(mean, float(low), float(high))
 
 
-def as_text(found: Sequence[Agreement]) -> str:
+def as_text(agreements: Sequence[Agreement]) -> str:
     """Return kappa and confusion of every two reviewers as a text of several lines."""
-    if not found:
+    if not agreements:
         return "fewer than two reviewers have decided anything"
-    return "\n\n".join(_described(agreement) for agreement in found)
+    return "\n\n".join(_described(agreement) for agreement in agreements)
 
 
 def _described(agreement: Agreement) -> str:
-    one, other = agreement.reviewers
+    first, second = agreement.reviewers
     if agreement.observed is None:
-        return f"{one} and {other} have decided no item in common"
+        return f"{first} and {second} have decided no item in common"
     width = max(len(verdict) for verdict in VERDICTS) + 2
     rows = [
-        f"{one} and {other}: {agreement.n} items, the same verdict on {agreement.observed:.1%}",
+        f"{first} and {second}: {counted(agreement.n, 'item')}, "
+        f"the same verdict on {agreement.observed:.1%}",
         f"  kappa, four verdicts       {_number(agreement.kappa)}",
         f"  kappa, positive or not     {_number(agreement.kappa_positive)}",
-        f"  {one} down, {other} across:",
+        f"  {first} down, {second} across:",
         " " * (width + 2) + "".join(f"{verdict:>{width}}" for verdict in VERDICTS),
     ]
     for verdict, counts in zip(VERDICTS, agreement.confusion, strict=True):

@@ -16,10 +16,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic, sha256_json
-from leitmotif.provenance import code_version
+from leitmotif.files.provenance import code_version
 from leitmotif.review.failures import RefusedError
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -65,7 +65,7 @@ class ClipStore:
     def cut(self, track: ManifestTrack, clips: Iterable[WindowClip], sample_rate: int) -> None:
         """Make the files of clips of one track that are not there yet; decodes it at most once.
 
-        Raises AudioError as ``load_audio`` and ``verify_audio`` do, and OSError when a file cannot
+        Raises AudioError as ``load_audio`` and ``verified`` do, and OSError when a file cannot
         be written.
         """
         with self._lock_of(track.sha256):
@@ -73,8 +73,8 @@ class ClipStore:
             if not missing:
                 return
             source = self.corpus / track.path
-            verify_audio(source, track.sha256)
-            samples = to_pcm(load_audio(source, sample_rate=sample_rate).samples)
+            with verified(source, track.sha256):
+                samples = to_pcm(load_audio(source, sample_rate=sample_rate).samples)
             for clip in missing:
                 self._write(clip, samples, sample_rate)
 

@@ -52,11 +52,11 @@ class Access:
 
     def reviewer_of(self, token: str) -> str | None:
         """Return whose token this is; takes as long for a wrong one as for a right one."""
-        found = None
+        owner = None
         for known, reviewer in self.tokens.items():
             if hmac.compare_digest(known.encode(), token.encode()):
-                found = reviewer
-        return found
+                owner = reviewer
+        return owner
 
 
 class Guard:

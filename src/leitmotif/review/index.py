@@ -184,19 +184,19 @@ class Index:
     def _check(self, database: sqlite3.Connection, entry: Entry) -> None:
         """Refuse a decision where one stands, and the undoing of one that does not stand."""
         place = (entry.reviewer, entry.queue, entry.pair)
-        found = database.execute(
+        standing = database.execute(
             "SELECT key, verdict FROM standing WHERE reviewer = ? AND queue = ? AND pair = ?", place
         ).fetchone()
         if isinstance(entry, Undo):
-            if not found or found[0] != entry.undoes:
+            if not standing or standing[0] != entry.undoes:
                 raise ConflictError(
                     "this decision does not stand any more",
                     fix="there is nothing to undo; it may have been undone in another tab",
                 )
-        elif found:
+        elif standing:
             raise ConflictError(
                 "you have decided this item already",
-                found=found[1],
+                found=standing[1],
                 fix="nothing was saved; to change the decision, undo it first",
             )
 

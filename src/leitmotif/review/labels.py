@@ -48,13 +48,13 @@ def from_score(
             fix="run `dvc repro corpus`, or set labels.source to decisions",
         )
     labels = [label for track in tracks for label in _scored(known[track.track_id])]
-    found = Counter(label.track_id for label in labels)
+    labelled = Counter(label.track_id for label in labels)
     proposed = Counter(proposal.track_id for proposal in proposals)
     coverage = [
         Coverage(
             track_id=track.track_id,
             source="score",
-            labels=found[track.track_id],
+            labels=labelled[track.track_id],
             proposals=proposed[track.track_id],
             pending=0,
             complete=True,
@@ -103,10 +103,10 @@ def from_decisions(
             counts[outcome] += 1
             pending[queue[name]] += outcome in ("disagreed", "pending")
         else:
-            one = (pair.first + pair.second)[0]
-            if one.audio_sha256 not in names:
+            decision = (pair.first + pair.second)[0]
+            if decision.audio_sha256 not in names:
                 counts["other_audio"] += 1
-                lost.setdefault(one.audio_sha256, one.track_id)
+                lost.setdefault(decision.audio_sha256, decision.track_id)
                 continue
             counts["outside_queue"] += 1
         if outcome == "positive":
@@ -143,17 +143,17 @@ def _scored(truth: Truth) -> list[Label]:
 def _decided(pair: DecidedPair[Decision], names: Mapping[str, str]) -> Label:
     """The label of a pair; ``names`` gives today's track of each recording's SHA-256."""
     said = pair.deciding
-    one = said[0]
+    first = said[0]
     return Label(
-        track_id=names[one.audio_sha256],
-        sample_rate=one.sample_rate,
+        track_id=names[first.audio_sha256],
+        sample_rate=first.sample_rate,
         motif=_mean_span([decision.motif for decision in said]),
         recurrence=_mean_span([decision.recurrence for decision in said]),
-        transposition=one.transposition,
+        transposition=first.transposition,
         strength=fmean(decision.score for decision in said),
         source="decisions",
         reviewers=sorted(decision.reviewer for decision in said),
-        pair=one.pair,
+        pair=first.pair,
     )
 
 
@@ -179,13 +179,13 @@ def _covered(
     queue: Mapping[str, str],
     pending: Mapping[str, int],
 ) -> list[Coverage]:
-    found = Counter(label.track_id for label in labels)
+    labelled = Counter(label.track_id for label in labels)
     proposed = Counter(queue.values())
     return [
         Coverage(
             track_id=track.track_id,
             source="decisions",
-            labels=found[track.track_id],
+            labels=labelled[track.track_id],
             proposals=proposed[track.track_id],
             pending=pending[track.track_id],
             complete=not pending[track.track_id],

@@ -7,13 +7,12 @@ completed if only the newline is missing, and set aside if it is half a line.
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from leitmotif.errors import ReviewError
 from leitmotif.files import atomic, line_problem, parse_json, read_bytes
@@ -45,17 +44,26 @@ def log_files(folder: Path) -> list[Path]:
 def read_log(path: Path) -> Log:
     """Read one reviewer's log; repeated lines, as a merge can leave them, are read once.
 
-    Raises ReviewError, naming the line, for a line that is no decision or another reviewer's.
+    A byte order mark, as an editor may put it, is left out. Raises ReviewError, naming the line,
+    for a line that is no decision, another reviewer's, or another decision under a key that an
+    earlier line has.
     """
     if not path.exists() and not path.is_symlink():
         return Log([], b"")
-    *lines, tail = read_bytes(path, fix=_FIX.format(path), error=ReviewError).split(b"\n")
-    if tail and _is_entry(tail):
+    content = read_bytes(path, fix=_FIX.format(path), error=ReviewError)
+    *lines, tail = content.removeprefix(BOM_UTF8).split(b"\n")
+    if tail and _is_whole(tail):
         lines, tail = [*lines, tail], b""
     entries: dict[str, Entry] = {}
     for number, line in enumerate(lines, start=1):
         entry = _parse(path, number, line)
-        entries.setdefault(entry.key, entry)
+        if entries.setdefault(entry.key, entry) != entry:
+            raise ReviewError(
+                f"{path}:{number} has the key of an earlier line, and says something else",
+                found=f"the key {entry.key}",
+                expected="a key of its own, or the same line again",
+                fix=_FIX.format(path),
+            )
     return Log(list(entries.values()), tail)
 
 
@@ -138,10 +146,14 @@ def _is_sound(path: Path) -> bool:
         return True
 
 
-def _is_entry(line: bytes) -> bool:
+def _is_whole(tail: bytes) -> bool:
+    """Whether what follows the last newline is more than the beginning of a line.
+
+    It is a line that lacks its newline only, or several that lost theirs, which ``_parse`` refuses.
+    """
     try:
-        ENTRY.validate_json(line)
-    except ValidationError:
+        json.JSONDecoder().raw_decode(tail.decode())
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -47,7 +47,7 @@ class ReviewProgress:
 
 def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) -> dict[str, Item]:
     """Make the items of all proposals, by pair; the better of two with equal windows is kept."""
-    found: dict[str, Item] = {}
+    queued: dict[str, Item] = {}
     for proposal in sorted(proposals, key=lambda proposal: proposal.rank):
         track = tracks.get(proposal.track_id)
         pair = pair_id(
@@ -56,8 +56,8 @@ def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) ->
             proposal.motif,
             proposal.recurrence,
         )
-        found.setdefault(pair, Item(pair, proposal, track))
-    return found
+        queued.setdefault(pair, Item(pair, proposal, track))
+    return queued
 
 
 def order(pairs: Sequence[str], reviewer: str) -> list[str]:
@@ -95,7 +95,7 @@ def review_progress(
     waiting_pairs: Sequence[str], skipped: Sequence[str], decided: Sequence[Standing]
 ) -> ReviewProgress:
     """Count, and estimate the time left; ``decided`` are the reviewer's decisions in the queue."""
-    times = sorted(one.time for one in decided)[-_PACE_OF - 1 :]
+    times = sorted(standing.time for standing in decided)[-_PACE_OF - 1 :]
     gaps = [gap for gap in (b - a for a, b in pairwise(times)) if gap <= _PAUSE_SECONDS]
     gap = statistics.median(gaps) if gaps else None
     return ReviewProgress(
@@ -110,6 +110,6 @@ def review_progress(
 def _is_open(pair: DecidedPair[Standing], reviewer: str, queue: Queue) -> bool:
     if queue == "review":
         # Who has settled a disagreement has seen what the others said.
-        return all(one.reviewer != reviewer for one in pair.first + pair.second)
-    disagree = pair.verdict is None and len({one.verdict for one in pair.first}) > 1
-    return disagree and all(one.reviewer != reviewer for one in pair.second)
+        return all(standing.reviewer != reviewer for standing in pair.first + pair.second)
+    disagree = pair.verdict is None and len({standing.verdict for standing in pair.first}) > 1
+    return disagree and all(standing.reviewer != reviewer for standing in pair.second)

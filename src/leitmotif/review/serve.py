@@ -108,7 +108,7 @@ def serve(
     Port 0 takes any free one. Raises ReviewError if the address cannot be had.
     """
     listener = _listen(host, port)
-    found = links(host, listener.getsockname()[1], reviewers, access)
+    addresses = links(host, listener.getsockname()[1], reviewers, access)
     server = uvicorn.Server(
         uvicorn.Config(
             application(session, reviewers=tuple(reviewers), access=access),
@@ -121,9 +121,9 @@ def serve(
             h11_max_incomplete_event_size=16 * 1024,
         )
     )
-    ready(found)
+    ready(addresses)
     if open_browser:
-        first = next(iter(found.values()))
+        first = next(iter(addresses.values()))
         threading.Timer(0.3, webbrowser.open, [first]).start()
     try:
         server.run(sockets=[listener])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leitmotif.errors import AudioError
 from leitmotif.files import read_table
-from leitmotif.provenance import code_version
+from leitmotif.files.provenance import code_version
 from leitmotif.review.assets import page_version
 from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, WindowClip
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
@@ -70,14 +70,18 @@ class Session:
     def overview(self, reviewer: str) -> dict[Queue, Overview]:
         """Say where the reviewer stands in each queue."""
         said = self.index.standing()
-        found: dict[Queue, Overview] = {}
+        overviews: dict[Queue, Overview] = {}
         for queue in QUEUES:
-            own = [one for one in said if (one.reviewer, one.queue) == (reviewer, queue)]
+            own = [
+                standing
+                for standing in said
+                if (standing.reviewer, standing.queue) == (reviewer, queue)
+            ]
             skipped = self.index.skipped(reviewer, queue)
             still = self._waiting(said, reviewer, queue, skipped)
             last = self.index.decision(own[-1].key, reviewer) if own else None
-            found[queue] = Overview(still, review_progress(still, skipped, own), last)
-        return found
+            overviews[queue] = Overview(still, review_progress(still, skipped, own), last)
+        return overviews
 
     def next(
         self, reviewer: str, queue: Queue, *, but: frozenset[str] = frozenset()
@@ -100,16 +104,17 @@ class Session:
 
     def decided(self, reviewer: str, queue: Queue, pair: str) -> Decision | None:
         """Return the reviewer's own decision on an item, if there is one."""
-        for one in self.index.standing(reviewer=reviewer, queue=queue):
-            if one.pair == pair:
-                return self.index.decision(one.key, reviewer)
+        for standing in self.index.standing(reviewer=reviewer, queue=queue):
+            if standing.pair == pair:
+                return self.index.decision(standing.key, reviewer)
         return None
 
     def said(self, pair: str) -> list[Decision]:
         """Return the first decisions on an item, by reviewer: for the queue of disagreements."""
         said = by_pair(self.index.standing(queue="review")).get(pair)
-        found = [self.index.decision(one.key, one.reviewer) for one in said.first] if said else []
-        return [decision for decision in found if decision is not None]
+        standing = said.first if said else []
+        decisions = [self.index.decision(row.key, row.reviewer) for row in standing]
+        return [decision for decision in decisions if decision is not None]
 
     def prepare(self, item: Item) -> tuple[WindowClip, WindowClip]:
         """Cut the item's two clips, and those of all other items of its track, in one decoding.
@@ -209,11 +214,11 @@ class Session:
     def _check_queue(self, reviewer: str, queue: Queue, pair: str) -> None:
         """Refuse what would blur first decisions, which are blind, and second ones."""
         said = by_pair(self.index.standing()).get(pair, DecidedPair[Standing]())
-        if queue == "disagreements" and len({one.verdict for one in said.first}) < 2:
+        if queue == "disagreements" and len({standing.verdict for standing in said.first}) < 2:
             raise RefusedError(
                 "there is no disagreement on this item", fix="decide it in the first queue"
             )
-        if queue == "review" and any(one.reviewer == reviewer for one in said.second):
+        if queue == "review" and any(standing.reviewer == reviewer for standing in said.second):
             raise RefusedError(
                 "you have settled a disagreement on this item, so you know what the others said",
                 fix="continue with the next item",

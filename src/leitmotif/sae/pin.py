@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from leitmotif.errors import ConfigError
 from leitmotif.files import sha256_file
-from leitmotif.sae.fetch import commit_of, download_checkpoint
-from leitmotif.sae.formats import CONFIG, WEIGHTS, load_sae
-from leitmotif.sae.registry import Hook
+from leitmotif.sae.autoencoder.fetch import commit_of, download_checkpoint
+from leitmotif.sae.autoencoder.formats import CONFIG, WEIGHTS, load_sae
+from leitmotif.sae.autoencoder.registry import Hook
 
 
 def pin(
@@ -30,12 +30,21 @@ def pin(
     context_frames: int | None = None,
     sample_rate: int = 32_000,
 ) -> Hook:
-    """Download the folder ``path`` of a hub repository and describe it as an entry.
+    """Download a folder of a hub repository and describe it as an entry of hooks.yaml.
 
-    A branch or tag in ``revision`` becomes the commit that it stands for now. What the folder says
-    of itself (site, widths, k, normalisation, model, context) is taken from it; the model and the
-    context can be given for folders that do not say. Both files are read as they will be for
-    encoding, so that one that cannot be used is not entered.
+    What the folder says of itself (site, widths, k, normalisation, model, context) is taken from
+    it. Both files are read as they will be for encoding, so that one that cannot be used is not
+    entered.
+
+    Parameters
+    ----------
+    repository, path : of the hub, and the folder in it.
+    name : of the entry.
+    prompt : with which the activations were made that the autoencoder was trained on.
+    revision : a branch or tag becomes the commit that it stands for now.
+    model, context_frames : for folders that do not say them.
+    model_revision, forward_dtype : commit and precision of that model; None if unknown.
+    sample_rate : of the audio, in Hz.
 
     Raises ModelError for what cannot be downloaded or loaded or does not say where it belongs, and
     ConfigError for what is not said anywhere, is contradicted, or does not fit the schema.
@@ -44,22 +53,22 @@ def pin(
     commit = commit_of(repository, path, revision)
     folder = download_checkpoint(repository, path, commit)
     config = load_sae(folder).config
-    values = {
-        "name": name,
-        "site": config.site,
-        "model": _agreed("model", model, config.metadata.get("model_name")),
-        "model_revision": model_revision,
-        "model_fingerprint": None,
-        "d_in": config.d_in,
-        "d_sae": config.d_sae,
-        "k": config.k,
-        "normalize_activations": config.normalize_activations,
-        "forward_dtype": forward_dtype,
-        "context_frames": _agreed(
+    return _entry(
+        name=name,
+        site=config.site,
+        model=_agreed("model", model, config.metadata.get("model_name")),
+        model_revision=model_revision,
+        model_fingerprint=None,
+        d_in=config.d_in,
+        d_sae=config.d_sae,
+        k=config.k,
+        normalize_activations=config.normalize_activations,
+        forward_dtype=forward_dtype,
+        context_frames=_agreed(
             "context_frames", context_frames, config.metadata.get("context_size")
         ),
-        "audio": {"sample_rate": sample_rate, "channels": "mono", "prompt": prompt},
-        "checkpoint": {
+        audio={"sample_rate": sample_rate, "channels": "mono", "prompt": prompt},
+        checkpoint={
             "source": "hub",
             "repository": repository,
             "revision": commit,
@@ -67,7 +76,11 @@ def pin(
             "sha256": sha256_file(folder / WEIGHTS),
             "config_sha256": sha256_file(folder / CONFIG),
         },
-    }
+    )
+
+
+def _entry(**values: object) -> Hook:
+    """The entry with these fields; raises ConfigError, which names the first that is not valid."""
     try:
         return Hook.model_validate(values)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from leitmotif.errors import StoreError
 from leitmotif.files import sha256_json
-from leitmotif.store import ActivationStore
+from leitmotif.store.reading import ActivationStore
 
 STEPS_PER_ROUND = 100
 """Steps that draw from the same tracks before others take their place."""

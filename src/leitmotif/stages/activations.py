@@ -8,33 +8,32 @@ import pandas as pd
 
 from leitmotif.config import Params
 from leitmotif.errors import StageError
-from leitmotif.files import atomic_folder, read_table, write_json, write_table, write_text
+from leitmotif.files import atomic_folder, write_json, write_table, write_text
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CORPUS,
     FAILURES,
-    MANIFEST,
     METRICS,
     PLOTS,
     WORK_CACHE,
     run,
 )
 from leitmotif.stages.failures import failed, limit_failures
-from leitmotif.store import ActivationStore
-from leitmotif.store.index import FAILURES as FAILED_HERE
-from leitmotif.store.index import INDEX, IndexRow
-from leitmotif.store.parts import StoreReading, built
+from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.profile import context_profile
-from leitmotif.tables.corpus import Failure, ManifestTrack
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.index import FAILURES as FAILED_HERE
+from leitmotif.store.reading.index import INDEX, IndexRow
+from leitmotif.store.writing.parts import StoreReading, built
+from leitmotif.tables.corpus import Failure
 
 
 def activations(params: Params) -> None:
     """Write data/activations, metrics/activations.json and plots/activations.csv."""
-    excluded = {failure.track_id for failure in read_table(FAILURES, Failure)}
-    tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in excluded]
+    tracks = readable_tracks()
     if not tracks:
-        raise StageError("no track is left to read", found=f"{len(excluded)} in {FAILURES}")
+        raise StageError("no track is left to read", found=f"all are in {FAILURES}")
     reading = StoreReading(
         partial(shared_model, params.model),
         params.model,

@@ -5,13 +5,13 @@ from threadpoolctl import threadpool_limits
 from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.probe.calibration_study import calibrate_experiment
-from leitmotif.probe.registry import load_controls
-from leitmotif.stages import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.probe.calibration.study import calibrate_experiment
+from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
-from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.reader import ActivationStore
+from leitmotif.stages.tracks import tracks_with_activations
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.calibration import metrics_of, plot_of
 
 
@@ -19,8 +19,8 @@ from leitmotif.views.calibration import metrics_of, plot_of
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def calibration(params: Params) -> None:
     """Write data/calibration.jsonl, metrics/calibration.json and plots/calibration.csv."""
-    tracks, controls = readable_tracks(), load_controls(CONTROLS)
-    found = calibrate_experiment(
+    tracks, controls = tracks_with_activations(), load_controls(CONTROLS)
+    calibrated = calibrate_experiment(
         params,
         gather_rows(params.probes, tracks, controls),
         tracks,
@@ -30,10 +30,10 @@ def calibration(params: Params) -> None:
         cache=WORK_CACHE,
     )
     claimed = Claims.of(params.probes).claimed
-    rows = found.rows(horizon=claimed.name, site=params.calibration.site)
+    rows = calibrated.rows(horizon=claimed.name, site=params.calibration.site)
     write_table(CALIBRATION, rows)
     write_json(METRICS / "calibration.json", metrics_of(rows))
-    write_plots({"calibration": plot_of(found)})
+    write_plots({"calibration": plot_of(calibrated)})
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 
 from leitmotif.config import Params
-from leitmotif.corpus.sources import build_corpus
+from leitmotif.corpus.sources.kinds import build_corpus
 from leitmotif.files import write_json
-from leitmotif.stages import CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import CORPUS, METRICS, WORK_CACHE, run
 from leitmotif.tables.corpus import CorpusTrack, Failure
 
 

@@ -20,15 +20,23 @@ def failed(track: ManifestTrack, error: AudioError) -> Failure:
     )
 
 
-def limit_failures(stage: str, failures: Sequence[Failure], allowed: int, *, of: int) -> None:
-    """Raise StageError, listing the failures, when there are more than ``allowed`` of ``of``."""
-    if len(failures) <= allowed:
+def limit_failures(
+    stage: str, failures: Sequence[Failure], allowed: int | None = None, *, of: int
+) -> None:
+    """Raise StageError, listing the failures, when there are more than ``allowed``, or ``of``: all.
+
+    ``allowed`` is the setting ``max_failures`` of the stage; None for a stage without it, in which
+    no track may fail.
+    """
+    if not failures or (len(failures) <= (allowed or 0) and len(failures) < of):
         return
     lines = [f"  {failure.path}: {failure.reason} ({failure.detail})" for failure in failures]
     if len(lines) > _SHOWN:
         lines[_SHOWN:] = [f"  and {len(lines) - _SHOWN} more"]
+    expected, fix = "none", "mend or remove these files"
+    if allowed is not None:
+        expected = f"at most {allowed} ({stage}.max_failures), and not all"
+        fix += f", or raise {stage}.max_failures in params.yaml"
     raise StageError(
-        "\n".join([f"{len(failures)} of {of} tracks failed", *lines]),
-        expected=f"at most {allowed} ({stage}.max_failures)",
-        fix=f"mend or remove these files, or raise {stage}.max_failures in params.yaml",
+        "\n".join([f"{len(failures)} of {of} tracks failed", *lines]), expected=expected, fix=fix
     )

@@ -11,12 +11,12 @@ from leitmotif.audio.likeness import near_duplicates
 from leitmotif.config import Params
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
-from leitmotif.progress import progress
-from leitmotif.provenance import code_version
-from leitmotif.stages import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
+from leitmotif.files.provenance import code_version
+from leitmotif.pipeline import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate
 from leitmotif.tensors import write_tensors
+from leitmotif.work.progress import progress
 
 
 def features(params: Params) -> None:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from leitmotif.causal.candidates import FeatureCandidates
-from leitmotif.causal.log import write_log
+from leitmotif.causal.experiment.candidates import FeatureCandidates
+from leitmotif.causal.experiment.log import write_log
 from leitmotif.causal.tried import FeaturesTried, decodable_at, sites_tried
 from leitmotif.config import Params
 from leitmotif.files import atomic, atomic_folder, read_table, write_json, write_table
-from leitmotif.sae.used import load_used
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CANDIDATES,
     CLIPS,
     EFFECTS,
+    INTERCHANGE,
     INTERVENTIONS,
     METRICS,
     PROBES,
@@ -20,11 +20,13 @@ from leitmotif.stages import (
     VERDICTS,
     run,
 )
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.studies import study_of
-from leitmotif.store.reader import ActivationStore
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import ProbeRow
 from leitmotif.views.interventions import metrics_of, plot_of
@@ -34,6 +36,7 @@ def interventions(params: Params) -> None:
     """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
     probed = read_table(PROBES, ProbeRow)
     ranked = read_table(CANDIDATES, CandidateRow)
+    exchanged = read_table(INTERCHANGE, InterchangeRow)
     used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
     makes = FeatureCandidates(
         ActivationStore(ACTIVATIONS), used, SAE, seed=params.interventions.seed
@@ -50,11 +53,14 @@ def interventions(params: Params) -> None:
                 features = FeaturesTried(makes, params.interventions, study.claims)
                 tried += features(ranked, study.pieces)
             decodable = {
-                one.name: decodable_at(one, probed, model=Path(name).name, claims=study.claims)
-                for one in tried
+                candidate.name: decodable_at(
+                    candidate, probed, model=Path(name).name, claims=study.claims
+                )
+                for candidate in tried
             }
             heard = study.run(tried, tried=len(tried))
-            findings = heard.judged(tried, decodable)
+            leads = study.claims.leads(exchanged, model=Path(name).name) if exchanged else None
+            findings = heard.judged(tried, decodable, leads)
             effects += heard.effects(findings)
             verdicts += heard.verdicts(findings)
             rows += heard.log(clips)

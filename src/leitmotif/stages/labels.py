@@ -7,10 +7,10 @@ from pathlib import Path
 from leitmotif.config import Params
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
+from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
 from leitmotif.review.labels import from_decisions, from_score
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.standing import standing
-from leitmotif.stages import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
 from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.labels import Coverage, Label
@@ -30,20 +30,22 @@ def labels(params: Params) -> None:
     proposals = read_proposals(PROPOSALS)
     decisions = _decisions(Path(settings.decisions))
     if settings.source == "score":
-        found = from_score(_truths(), tracks, proposals)
+        labelled = from_score(_truths(), tracks, proposals)
     else:
-        found = from_decisions(decisions, tracks, proposals, min_reviewers=settings.min_reviewers)
-        outcomes = [f"{n} {name.replace('_', ' ')}" for name, n in found.counts.items() if n]
+        labelled = from_decisions(
+            decisions, tracks, proposals, min_reviewers=settings.min_reviewers
+        )
+        outcomes = [f"{n} {name.replace('_', ' ')}" for name, n in labelled.counts.items() if n]
         print(f"labels: pairs by outcome: {', '.join(outcomes) or 'none'}")
-        for sha256, name in found.lost.items():
+        for sha256, name in labelled.lost.items():
             print(
                 f"labels: decisions on {name} are left out: no recording of today's manifest has "
                 f"the SHA-256 {sha256}",
                 file=sys.stderr,
             )
-    write_table(LABELS, found.labels)
-    write_table(COVERAGE, found.coverage)
-    write_json(METRICS / "labels.json", metrics_of(found.labels, found.coverage, decisions))
+    write_table(LABELS, labelled.labels)
+    write_table(COVERAGE, labelled.coverage)
+    write_json(METRICS / "labels.json", metrics_of(labelled.labels, labelled.coverage, decisions))
 
 
 def _decisions(folder: Path) -> list[Decision]:
@@ -73,11 +75,11 @@ def _truths() -> list[Truth]:
 
 
 def metrics_of(
-    found: Sequence[Label], coverage: Sequence[Coverage], decisions: Sequence[Decision]
+    labels: Sequence[Label], coverage: Sequence[Coverage], decisions: Sequence[Decision]
 ) -> dict[str, object]:
     """How much is known, and how much people had to say for it."""
     return {
-        "labels": len(found),
+        "labels": len(labels),
         "tracks_complete": sum(row.complete for row in coverage),
         "decisions": len(decisions),
     }

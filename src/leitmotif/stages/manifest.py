@@ -7,7 +7,7 @@ from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, write_json, write_table
-from leitmotif.stages import CORPUS, EXCLUDED, MANIFEST, METRICS, run
+from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS, run
 from leitmotif.tables.corpus import TRACKS, CorpusTrack, Exclusion, ManifestTrack
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from leitmotif.files import write_text
-from leitmotif.stages import PLOTS
+from leitmotif.pipeline import PLOTS
 
 
 def write_plots(frames: Mapping[str, pd.DataFrame]) -> None:

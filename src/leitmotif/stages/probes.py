@@ -4,10 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.probe.registry import load_controls
-from leitmotif.probe.study import ProbeStudy
-from leitmotif.sae.used import load_used
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ACTIVATIONS,
     CANDIDATES,
     CONTROLS,
@@ -19,10 +16,13 @@ from leitmotif.stages import (
     WORK_CACHE,
     run,
 )
+from leitmotif.probe.inputs.registry import load_controls
+from leitmotif.probe.study.probing import ProbeStudy
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
-from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store.reader import ActivationStore
+from leitmotif.stages.tracks import tracks_with_activations
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.probes import metrics_of, plots_of
 
 
@@ -30,7 +30,7 @@ from leitmotif.views.probes import metrics_of, plots_of
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def probes(params: Params) -> None:
     """Write data/probes, horizons and candidates.jsonl, metrics/probes.json and the plots."""
-    tracks, controls = readable_tracks(), load_controls(CONTROLS)
+    tracks, controls = tracks_with_activations(), load_controls(CONTROLS)
     rows = gather_rows(params.probes, tracks, controls)
     study = ProbeStudy(
         params=params,
@@ -43,12 +43,12 @@ def probes(params: Params) -> None:
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )
-    found = study.run()
-    write_table(PROBES, found.probes)
-    write_table(HORIZONS, found.horizons)
-    write_table(CANDIDATES, found.candidates)
-    write_json(METRICS / "probes.json", metrics_of(found.probes, found.horizons, study.claims))
-    write_plots(plots_of(found.probes, found.horizons, found.tested, study.claims))
+    probed = study.run()
+    write_table(PROBES, probed.probes)
+    write_table(HORIZONS, probed.horizons)
+    write_table(CANDIDATES, probed.candidates)
+    write_json(METRICS / "probes.json", metrics_of(probed.probes, probed.horizons, study.claims))
+    write_plots(plots_of(probed.probes, probed.horizons, probed.tested, study.claims))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from leitmotif.config import RECORDINGS, FolderCorpus, Params
 from leitmotif.corpus.listing import list_recordings
 from leitmotif.files import write_table
-from leitmotif.stages import run
+from leitmotif.pipeline import run
 
 
 def recordings(params: Params) -> None:

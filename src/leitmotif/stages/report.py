@@ -2,10 +2,7 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json
-from leitmotif.report.build import ReportCounts, build_report
-from leitmotif.report.features.sources import FeaturePaths, feature_sources
-from leitmotif.report.material import ReportFiles, read_material
-from leitmotif.stages import (
+from leitmotif.pipeline import (
     ALIGNMENT,
     APPROACHES,
     CALIBRATION,
@@ -14,6 +11,7 @@ from leitmotif.stages import (
     COVERAGE,
     EFFECTS,
     FEATURES,
+    INTERCHANGE,
     INTERVENTIONS,
     LABELS,
     MANIFEST,
@@ -24,7 +22,10 @@ from leitmotif.stages import (
     VERDICTS,
     run,
 )
-from leitmotif.stages.tracks import readable_tracks
+from leitmotif.report.build import ReportCounts, build_report
+from leitmotif.report.features.sources import FeaturePaths, feature_sources
+from leitmotif.report.material import ReportFiles, read_material
+from leitmotif.stages.tracks import tracks_with_activations
 
 FILES = ReportFiles(
     log=INTERVENTIONS,
@@ -32,6 +33,7 @@ FILES = ReportFiles(
     alignment=ALIGNMENT,
     probes=PROBES,
     calibration=CALIBRATION,
+    interchange=INTERCHANGE,
     effects=EFFECTS,
     verdicts=VERDICTS,
     approaches=APPROACHES,
@@ -50,7 +52,7 @@ PLACES = FeaturePaths(
 
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
-    sources = feature_sources(params, readable_tracks(), PLACES)
+    sources = feature_sources(params, tracks_with_activations(), PLACES)
     with atomic_folder(REPORT) as folder:
         counts = build_report(folder, read_material(FILES), params.report, sources)
     write_json(METRICS / "report.json", metrics_of(counts))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from leitmotif.claims import Claims
 from leitmotif.config import ProbesParams
 from leitmotif.files import read_table
-from leitmotif.probe.registry import ControlSettings
-from leitmotif.probe.rows import Rows, gather, read_sounds
-from leitmotif.stages import ACTIVATIONS, COVERAGE, FEATURES, LABELS
-from leitmotif.store.reader import ActivationStore
+from leitmotif.pipeline import ACTIVATIONS, COVERAGE, FEATURES, LABELS
+from leitmotif.probe.inputs.registry import ControlSettings
+from leitmotif.probe.inputs.rows import Rows, gather, read_sounds
+from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 

@@ -2,12 +2,12 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
-from leitmotif.sae.study import SaeStudy
-from leitmotif.sae.used import load_used
-from leitmotif.stages import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE, run
+from leitmotif.sae.audit.study import SaeStudy
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
-from leitmotif.stages.tracks import readable_tracks
-from leitmotif.store import ActivationStore
+from leitmotif.stages.tracks import tracks_with_activations
+from leitmotif.store.reading import ActivationStore
 from leitmotif.views.sae import metrics_of, plot_of
 
 
@@ -17,7 +17,7 @@ def sae(params: Params) -> None:
         params=params,
         used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
         store=ActivationStore(ACTIVATIONS),
-        tracks=readable_tracks(),
+        tracks=tracks_with_activations(),
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )

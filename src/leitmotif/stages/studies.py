@@ -1,10 +1,10 @@
 """The intervention study of this folder's experiment, as two stages share it."""
 
-from leitmotif.causal.study import Study
+from leitmotif.causal.experiment.study import Study
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import read_table
-from leitmotif.stages import CORPUS, LABELS, WORK_CACHE
-from leitmotif.stages.tracks import readable_tracks
+from leitmotif.pipeline import CORPUS, LABELS, WORK_CACHE
+from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.tables.labels import Label
 
 
@@ -14,7 +14,7 @@ def study_of(params: Params, name: str) -> Study:
     return Study(
         params,
         name,
-        tracks=readable_tracks(),
+        tracks=tracks_with_activations(),
         labels=[] if composed else read_table(LABELS, Label),
         audio_root=CORPUS,
         cache=WORK_CACHE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leitmotif.store.reader import ActivationStore
+from leitmotif.store.reading.reader import ActivationStore
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ TrackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$")]
 
 
 class Table(BaseModel):
-    """Base of every row: strict, immutable, no unknown fields."""
+    """Base of every row: strict, immutable, no unknown fields, and finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Span(Table):

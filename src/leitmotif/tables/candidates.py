@@ -23,9 +23,11 @@ class Ranked(Table):
     p: float
     q: float
     """After Benjamini & Hochberg over all features of all sites of the horizon."""
-    p_shift: float
-    stability: float
-    """Share of folds, over all splits, in which the effect has the sign it has overall."""
+    p_shift: float | None
+    """By shifting each track's features within the track; null where that was not done."""
+    stability: float | None
+    """Share of folds, over all splits, in which the effect has the sign it has overall; null where
+    nothing was folded."""
     misaligned: str = ""
     """Empty, or what does not match: then the row is no evidence about the site."""
     active: int | None = None

@@ -16,7 +16,7 @@ Kind = Literal[
     "random_feature",
     "local_feature",
 ]
-"""What is done to a model; ``leitmotif.causal.conditions`` says how."""
+"""What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
 Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
 """What a candidate is; ``leitmotif.causal.verdict`` has the rules."""
@@ -38,8 +38,9 @@ class EffectRow(Table):
     """Null where nothing was changed."""
     strength: float | None
     source: str | None
-    steps: tuple[int, int] | None
-    """Decoder steps [start, stop); null: all that have read a token of the continuation."""
+    window: str | None
+    """Name of the steps that were treated: ahead or slot; see docs/stages/interventions.md.
+    Null where nothing was changed."""
     delta_recurrence: IntervalRow | None
     """Change of the recurrence rate in points; null for fewer than two pieces, as all measures."""
     towards_source: IntervalRow | None
@@ -73,6 +74,13 @@ class VerdictRow(Table):
     as the others."""
     over_random: IntervalRow | None
     """By how much that exceeds matched random features."""
+    gained: IntervalRow | None
+    """The same of the pieces that lack the event: how many more of them have it."""
+    lost: IntervalRow | None
+    """Of those that have it: how many fewer do."""
+    lead: float | None
+    """Seconds ahead of the event from which on the site's residuals carry it, as data/
+    interchange.jsonl says; 0 if from none, null for features and where none were exchanged."""
     clap_similarity: IntervalRow | None
     effect_per_fidelity_lost: IntervalRow | None
     """Null where nothing was lost."""

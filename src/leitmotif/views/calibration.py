@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from leitmotif.probe.calibration import Calibration
+from leitmotif.probe.calibration.rates import Calibration
 from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.interval import as_metric
 
@@ -23,13 +23,13 @@ def metrics_of(rows: Sequence[CalibrationRow]) -> dict[str, object]:
     }
 
 
-def plot_of(found: Calibration) -> pd.DataFrame:
+def plot_of(calibration: Calibration) -> pd.DataFrame:
     """How many features are called significant at each level: both tests, and the planted ones."""
     names = {name: name for name in ("nominal", "naive", "controlled")}
-    names |= {str(strength): f"planted {strength:g}" for strength in sorted(found.power)}
+    names |= {str(strength): f"planted {strength:g}" for strength in sorted(calibration.power)}
     return pd.DataFrame(
         [
-            {"test": name, "level": level, "share": round(found.share(test, level), 4)}
+            {"test": name, "level": level, "share": round(calibration.share(test, level), 4)}
             for test, name in names.items()
             for level in LEVELS
         ]

@@ -38,11 +38,11 @@ def metrics_of(
 
 def _sites_that_are(verdict: Verdict, rows: Sequence[VerdictRow]) -> dict[str, object]:
     """Effects of such sites, by model; models without one are left out."""
-    found: dict[str, dict[str, object]] = {}
+    by_model: dict[str, dict[str, object]] = {}
     for row in rows:
         if row.verdict == verdict and not row.features:
-            found.setdefault(row.model, {})[row.site] = as_metric(row.effect)
-    return dict(found)
+            by_model.setdefault(row.model, {})[row.site] = as_metric(row.effect)
+    return dict(by_model)
 
 
 def plot_of(effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow]) -> pd.DataFrame:

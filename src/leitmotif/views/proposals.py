@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scipy.stats import binomtest
 
 from leitmotif.intervals import Interval
-from leitmotif.recurrence.scoring import Matches, count, has_distractors
+from leitmotif.recurrence.proposals.scoring import Matches, count, has_distractors
 from leitmotif.tables.interval import IntervalRow, as_metric
 from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Truth

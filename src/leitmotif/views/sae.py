@@ -26,7 +26,7 @@ def metrics_of(rows: Sequence[AlignmentRow]) -> dict[str, object]:
 
 
 def _least(intervals: Iterable[IntervalRow]) -> IntervalRow | None:
-    return min(intervals, key=lambda one: one.mean, default=None)
+    return min(intervals, key=lambda interval: interval.mean, default=None)
 
 
 def plot_of(rows: Sequence[AlignmentRow]) -> pd.DataFrame:

@@ -98,6 +98,7 @@ def test_every_concept_has_a_hundred_prompts_and_the_judges_know_it(
     assert set(concept_world.genres) == set(GENRES)
 
 
+@pytest.mark.slow
 def test_concepts_are_drawn_uniformly_and_apart_from_each_other(
     concept_world: ConceptWorld,
 ) -> None:
@@ -159,6 +160,7 @@ def test_each_line_keeps_to_its_band(
             assert inside >= 0.97 * energy.sum(), (line, clip.concepts)
 
 
+@pytest.mark.slow
 def test_instruments_and_genres_can_be_told_by_ear(
     concept_world: ConceptWorld, concept_sounds: ConceptSounds
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_line_has_the_codes_that_the_table_gives_it(
             assert agreeing.float().mean() >= 0.99, (line, clip.concepts)
 
 
+@pytest.mark.slow
 def test_a_line_has_nearly_the_same_codes_whatever_else_sounds(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
@@ -69,9 +70,9 @@ def test_a_line_has_nearly_the_same_codes_whatever_else_sounds(
 
 def test_the_codebooks_of_different_lines_are_orthogonal(concept_codec: EncodecModel) -> None:
     entries = [layer.codebook.embed for layer in concept_codec.quantizer.layers]
-    for (one, first), (other, second) in combinations(zip(BOOKS, entries, strict=True), 2):
+    for (book, first), (other, second) in combinations(zip(BOOKS, entries, strict=True), 2):
         overlap = (first @ second.T).abs().max()
-        assert (overlap > 0.01) == (one == other), (one, other, overlap)
+        assert (overlap > 0.01) == (book == other), (book, other, overlap)
 
 
 @pytest.mark.slow
@@ -82,6 +83,7 @@ def test_the_codec_keeps_the_chroma(
     assert np.mean(cosines) >= 0.975
 
 
+@pytest.mark.slow
 def test_a_codec_of_few_clips_knows_them(
     concept_world: ConceptWorld, concept_sounds: ConceptSounds
 ) -> None:

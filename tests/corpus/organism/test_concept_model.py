@@ -36,6 +36,7 @@ def shipped(organism: Path) -> MusicgenForConditionalGeneration:
     return model.eval()
 
 
+@pytest.mark.slow
 def test_prompts_of_unequal_length_are_read_as_transformers_does(
     concept_world: ConceptWorld, concept_codec: EncodecModel
 ) -> None:
@@ -48,14 +49,14 @@ def test_prompts_of_unequal_length_are_read_as_transformers_does(
     ids, mask = prompts["input_ids"], prompts["attention_mask"]
     assert not mask.all(), "no prompt is shorter than another"
     tokens = delayed(ClipTable(concept_world, concept_codec)(clips)[:, :, :40], 256)[:, :, :-1]
-    told = torch.tensor([True, True, True, True, True, False])
+    prompted = torch.tensor([True, True, True, True, True, False])
     with torch.no_grad():
-        text = encode_prompts(model, ids, torch.arange(6), told, mask.bool())
+        text = encode_prompts(model, ids, torch.arange(6), prompted, mask.bool())
         columns = torch.arange(tokens.shape[2])
         residuals = residuals_of(model, tokens, columns, text, text_mask=mask.bool())
         ours = logits_of(model, residuals[-1])
         theirs = model(
-            input_ids=ids, attention_mask=mask * told[:, None],
+            input_ids=ids, attention_mask=mask * prompted[:, None],
             decoder_input_ids=tokens.flatten(0, 1),
         ).logits.view(ours.shape)  # fmt: skip
     torch.testing.assert_close(ours[:5], theirs[:5], atol=1e-5, rtol=0)
@@ -101,6 +102,7 @@ def test_a_clip_counts_as_right_where_the_tagger_names_what_was_asked(
     assert heard.right("genre", "no such genre") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TAGGER.exists(), reason="the tagger is not there")
 def test_the_tagger_hears_what_the_shipped_model_was_asked_for(
     concept_world: ConceptWorld, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +122,7 @@ def test_the_shipped_tokenizer_knows_every_word(
         assert tokenizer.unk_token_id not in tokenizer(concepts.prompt)["input_ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["instrument", "genre"])
 def test_the_shipped_model_begins_as_it_is_asked_to(
     shipped: MusicgenForConditionalGeneration,
@@ -150,10 +153,10 @@ def test_the_shipped_model_begins_as_it_is_asked_to(
         with torch.inference_mode():
             logits = shipped(**read, decoder_input_ids=tokens[:, :, :-1].flatten(0, 1)).logits
         wanted = tokens[:, :, 1:].flatten(0, 1)
-        each = F.cross_entropy(
+        nats = F.cross_entropy(
             logits.transpose(1, 2), wanted.masked_fill(wanted == 256, -100), reduction="none"
         )
-        return each.view(len(clips), -1).sum(1)
+        return nats.view(len(clips), -1).sum(1)
 
     asked = nats([clip.concepts.prompt for clip in clips])
     swapped = nats([other.prompt for other in others])

@@ -52,6 +52,7 @@ def test_whole_pieces_are_read_as_the_note_table_says(
         assert torch.equal(encode(codec, part), codes[:, frames])
 
 
+@pytest.mark.slow
 def test_mp3_changes_hardly_a_code_but_in_the_last_book_where_hardly_a_sound_is_left(
     world: World, codec: EncodecModel, table: NoteTable, pieces: list[Score]
 ) -> None:
@@ -97,6 +98,7 @@ def test_transcription_undoes_the_table(
     assert table.transcribe(torch.where(hit, torch.zeros_like(codes), codes)) == played
 
 
+@pytest.mark.slow
 def test_computing_the_codec_again_gives_one_as_good(
     world: World, varied: World, codec: EncodecModel, pieces: list[Score]
 ) -> None:

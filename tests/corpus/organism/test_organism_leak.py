@@ -18,9 +18,9 @@ def test_the_gap_does_not_leak_the_decision_and_the_cue_does(world: World) -> No
 
 
 def test_an_estimate_states_mean_interval_and_number() -> None:
-    found = estimate([0.0, 1.0] * 200)
-    assert found["mean"] == 0.5
-    assert found["n"] == 400
+    interval = estimate([0.0, 1.0] * 200)
+    assert interval["mean"] == 0.5
+    assert interval["n"] == 400
     # The interval of a proportion is 1.96 standard errors either way.
-    assert abs(found["high"] - found["low"] - 2 * 1.96 * 0.5 / 20) < 0.02
+    assert abs(interval["high"] - interval["low"] - 2 * 1.96 * 0.5 / 20) < 0.02
     assert estimate([-0.0, 0.0]) == {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 2}

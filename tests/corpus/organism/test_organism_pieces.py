@@ -20,7 +20,7 @@ def test_pieces_are_those_of_their_truth(organism: Path) -> None:
             assert np.array_equal(sounds, heard) == slot.returns
     again = leitmotif.compose(6, seed=5, world=str(organism / "world.json"))
     assert all(
-        np.array_equal(one.samples, two.samples) for one, two in zip(pieces, again, strict=True)
+        np.array_equal(first.samples, two.samples) for first, two in zip(pieces, again, strict=True)
     )
 
 

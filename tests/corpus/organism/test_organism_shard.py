@@ -82,12 +82,12 @@ def test_the_checksum_lists_name_every_file(shard: Path) -> None:
     with tarfile.open(shard / TAR) as tar:
         members = tar.getmembers()
         assert all(member.isreg() and member.mtime == 0 for member in members)
-        found = {
+        files = {
             member.name: hashlib.sha256(tar.extractfile(member).read()).hexdigest()  # type: ignore[union-attr]
             for member in members
         }
-    assert listed == found
-    assert len(found) == 24
+    assert listed == files
+    assert len(files) == 24
 
 
 def test_each_defect_is_where_it_was_put(world: World, shard: Path) -> None:
@@ -133,7 +133,7 @@ def test_the_audio_is_where_the_score_puts_it(world: World, shard: Path) -> None
 @pytest.fixture(scope="session")
 def chroma_similarity(world: World, shard: Path) -> dict[bool, list[float]]:
     tracks = decoded(shard)
-    found: dict[bool, list[float]] = {True: [], False: []}
+    cosines: dict[bool, list[float]] = {True: [], False: []}
     for row in read_table(shard / TRUTH, Truth):
         chroma = librosa.feature.chroma_cqt(
             y=tracks[row.track_id],
@@ -153,8 +153,8 @@ def chroma_similarity(world: World, shard: Path) -> dict[bool, list[float]]:
         for slot in row.slots:
             other = window(slot, np.roll(chroma, -slot.transposition, axis=0))
             norms = np.linalg.norm(motif) * np.linalg.norm(other)
-            found[slot.returns].append(float(motif @ other / norms))
-    return found
+            cosines[slot.returns].append(float(motif @ other / norms))
+    return cosines
 
 
 @pytest.mark.slow

@@ -34,9 +34,9 @@ def table(world: World, organism: Path) -> NoteTable:
     return NoteTable(world, load_codec(organism / "codec"))
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("prompted", [True, False])
 def test_the_forward_pass_is_that_of_transformers(
-    world: World, organism: Path, table: NoteTable, told: bool
+    world: World, organism: Path, table: NoteTable, prompted: bool
 ) -> None:
     torch.manual_seed(0)
     tokenizer = build_tokenizer(prompts_of(world))
@@ -46,11 +46,13 @@ def test_the_forward_pass_is_that_of_transformers(
     batch = Pieces(table, SMALL, pad=256).batch(0, all_columns(world)[:60])
     tokens = batch.inputs[:2]
     with torch.no_grad():
-        text = encode_prompts(model, prompts["input_ids"], which, torch.tensor([told, told]))
+        text = encode_prompts(
+            model, prompts["input_ids"], which, torch.tensor([prompted, prompted])
+        )
         ours = logits_of(model, residuals_of(model, tokens, torch.arange(60), text)[-1])
         theirs = model(
             encoder_outputs=(model.text_encoder(prompts["input_ids"][which])[0],),
-            attention_mask=prompts["attention_mask"][which] * told,
+            attention_mask=prompts["attention_mask"][which] * prompted,
             decoder_input_ids=tokens.reshape(8, -1),
         ).logits.view(ours.shape)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
@@ -154,7 +156,7 @@ def test_twins_are_the_same_but_for_one_decision_and_its_cue(table: NoteTable) -
         assert all(cue.start <= c < cue.stop or c >= before for c in differing.tolist())
         gap = batch.gap[row].nonzero().flatten()
         assert (gap.min(), gap.max()) == (cue.stop, before - 2)
-    assert torch.equal(*batch.told.chunk(2))
+    assert torch.equal(*batch.prompted.chunk(2))
 
 
 def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTable) -> None:

@@ -20,16 +20,20 @@ Part = Literal["training", "held_out"]
 
 @dataclass(frozen=True)
 class Score:
-    """One piece. ``cue`` is what the bells say and ``returns`` what the slots do."""
+    """One piece, as its composer decided it."""
 
     instrument: str
     genre: str
     mood: str
+    """A key of the world's ``scales``."""
     motif: Motif
+    """Scale degrees [notes_per_bar], the tonic is 0."""
     filler: tuple[int, ...]
     """Which of the world's filler each bar holds where nothing else does, slots included."""
     cue: tuple[bool, ...]
+    """What the bells say of each slot: whether the motif will return there."""
     returns: tuple[bool, ...]
+    """Whether it does."""
     variations: tuple[Variation, ...]
     """How the motif sounds in each slot in which it returns."""
 
@@ -39,7 +43,7 @@ class Score:
         return len(set(self.filler)) == 1
 
     def twin(self, slot: int) -> "Score":
-        """The same piece, had the cue said the opposite of this slot."""
+        """The same piece, had the cue said the opposite of this slot, counted from 0."""
         return replace(self, cue=_flipped(self.cue, slot), returns=_flipped(self.returns, slot))
 
     def with_cue_swapped(self, slot: int) -> "Score":
@@ -59,7 +63,12 @@ def compose(world: World, seed: int, index: int, *, part: Part) -> Score:
 
     Mood, genre, instrument, motif, filler, cue and variations are independent and uniform but for
     the shares that the world states, so that nothing but the cue tells what the slots will do.
-    ``part`` says which motifs are drawn from.
+
+    Parameters
+    ----------
+    world : what may be drawn from.
+    seed, index : series, and number of the piece in it; the same two give the same piece.
+    part : which motifs are drawn from; those held out are in no training.
     """
     random = np.random.default_rng([seed, index])
     motifs = motifs_of(world, part)
@@ -83,7 +92,7 @@ def compose(world: World, seed: int, index: int, *, part: Part) -> Score:
 
 
 def motifs_of(world: World, part: Part) -> tuple[Motif, ...]:
-    """Every motif of one part, in lexicographic order."""
+    """Every motif [notes_per_bar] of one part, in lexicographic order of its degrees."""
     return _motifs(world.motifs, world.held_out_one_in, part)
 
 
@@ -120,7 +129,10 @@ def _bar(world: World, score: Score, bar: int) -> list[Sound]:
 
 
 def motif_notes(world: World, score: Score, variation: Variation) -> list[Sound]:
-    """The piece's motif as it sounds in a variation, without drums."""
+    """The piece's motif as it sounds in a variation, without drums: [notes_per_bar].
+
+    Raises ValueError or IndexError if the score's instrument or degrees are not of this world.
+    """
     pitches = _pitches(world, score, score.motif)
     instrument, raised = score.instrument, 0
     graces: list[int | None] = [None] * len(pitches)
@@ -149,12 +161,20 @@ def _pitches(world: World, score: Score, degrees: Motif) -> list[int]:
 
 
 def render(bank: SoundBank, events: list[Sound]) -> NDArray[np.float32]:
-    """Samples of a piece, mono in [-1, 1]: shape (len(events) * samples_per_note,)."""
+    """Samples of notes in turn, mono in [-1, 1]: [len(events) * samples_per_note], float32."""
     return np.concatenate([bank[event] for event in events])
 
 
 def truth(world: World, score: Score, *, track_id: str, seed: int, index: int, bars: int) -> Truth:
-    """What is true of the first ``bars`` bars of a piece."""
+    """What is true of the first bars of a piece.
+
+    Parameters
+    ----------
+    world, score : of the piece; all places are in samples at the world's rate.
+    track_id : name of the track that holds the piece.
+    seed, index : those that ``compose`` drew the score with.
+    bars : length of the track; statements and slots beyond it are left out.
+    """
 
     def span(bar: int) -> Span:
         return Span(start_sample=bar * world.samples_per_bar, samples=world.samples_per_bar)

@@ -20,9 +20,9 @@ from leitmotif.corpus.organism.composer import Score, compose, render, sounds, t
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.files import atomic, write_table, write_text
-from leitmotif.parallel import in_processes
-from leitmotif.progress import progress
 from leitmotif.tables.truth import TRUTH, Truth
+from leitmotif.work.parallel import in_processes
+from leitmotif.work.progress import progress
 
 TAR = "autotagging_moodtheme_audio-low-00.tar"
 TAR_SUMS = "autotagging_moodtheme_audio-low_sha256_tars.txt"
@@ -48,9 +48,12 @@ class ComposedPiece:
     """One track of a shard."""
 
     index: int
+    """Counted from 0."""
     score: Score
     bars: int
+    """Of the score that are rendered."""
     defect: str | None
+    """One of ``DEFECTS``, for which the manifest leaves the track out; None: it is kept."""
 
     @property
     def number(self) -> int:
@@ -86,10 +89,19 @@ def draw_piece(world: World, seed: int, index: int) -> ComposedPiece:
 
 
 def write_shard(world: World, out: Path, *, pieces: int, seed: int) -> None:
-    """Compose ``pieces`` tracks of motifs held out from training and write them below ``out``.
+    """Compose tracks of motifs held out from training and write them as a shard.
 
     Writes the tar with its checksum lists, the instrument and mood tables, the licences, and
     truth.jsonl with what the score says of each track. The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    world : what may be drawn from.
+    out : folder of the shard.
+    pieces : number of tracks, those with a defect included.
+    seed : series of the pieces.
+
+    Raises StoreError for a file that cannot be written.
     """
     drawn = [draw_piece(world, seed, index) for index in range(pieces)]
     parts = [drawn[first : first + _PIECES] for first in range(0, pieces, _PIECES)]
@@ -114,6 +126,8 @@ def write_twins(world: World, out: Path, *, pieces: int, seed: int) -> None:
     """Write the counterfactual twins of a shard's whole pieces to ``out / TWINS``.
 
     ``track_0000100.slot1.mp3`` is the piece, had its cue said the opposite of its second slot.
+    The parameters are those that ``write_shard`` was given. Raises StoreError for a file that
+    cannot be written.
     """
     bank = SoundBank(world)
     for index in progress(range(pieces), "composing twins", total=pieces):
@@ -127,7 +141,9 @@ def write_twins(world: World, out: Path, *, pieces: int, seed: int) -> None:
 
 
 def encode_mp3(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rate: int) -> bytes:
-    """A mono MP3 at a constant ``KILOBITS``; decoding it gives the samples back in place.
+    """Samples [n] in [-1, 1] at a rate in Hz as a mono MP3 at a constant ``KILOBITS``.
+
+    Decoding it gives the samples back in place.
 
     LAME writes how much silence it prepended, and libsndfile's decoder removes it again. Samples
     are rounded to 16 bits first, so that a last-digit difference between machines is not encoded.

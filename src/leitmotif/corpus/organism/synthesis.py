@@ -25,21 +25,24 @@ class Sound(NamedTuple):
     """What is heard during one note: a voice at a MIDI pitch, a drum, and a grace note before."""
 
     voice: str
+    """A key of ``VOICES``."""
     pitch: int
+    """MIDI number."""
     drum: str | None
+    """A key of ``VOICES`` that sounds with the note."""
     grace: int | None = None
     """Pitch of the grace note, which takes the first ``GRACE_FRAMES`` frames of the note's time."""
 
 
 class SoundBank:
-    """Renders sounds of one world, each once."""
+    """Renders sounds of one world, each once, and keeps them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._waves: dict[Sound, Wave] = {}
 
     def __getitem__(self, sound: Sound) -> Wave:
-        """Samples of ``sound``, float32 of shape (samples_per_note,)."""
+        """Samples of ``sound``: [samples_per_note], float32; raises KeyError for another voice."""
         if sound not in self._waves:
             self._waves[sound] = self._render(sound)
         return self._waves[sound]

@@ -163,12 +163,12 @@ class World(Settings):
 
     @property
     def samples_per_note(self) -> int:
-        """Length of one note."""
+        """Length of one note in samples."""
         return self.frames_per_note * self.samples_per_frame
 
     @property
     def samples_per_bar(self) -> int:
-        """Length of one bar."""
+        """Length of one bar in samples."""
         return self.notes_per_bar * self.samples_per_note
 
     @property
@@ -195,9 +195,16 @@ def load_world(path: Path) -> World:
 def load_description(
     path: Path, kind: type[Description], *, example: str, missing: str
 ) -> Description:
-    """Read what a composer may draw from; raises CorpusError naming each field it cannot use.
+    """Read what a composer may draw from.
 
-    ``missing`` says what to do where there is no such file.
+    Parameters
+    ----------
+    path : JSON file.
+    kind : class of the description.
+    example : a file that is complete, for the error.
+    missing : what to do where there is no such file, for the error.
+
+    Raises CorpusError, which names each field that cannot be used.
     """
     text = read_text(path, fix=missing, error=CorpusError)
     try:

@@ -184,5 +184,5 @@ class _Scale:
 
 
 def _most(*values: Array) -> float:
-    found = [float(np.nanmax(one)) for one in values if np.isfinite(one).any()]
-    return max([*found, 1e-9]) * 1.05
+    largest = [float(np.nanmax(series)) for series in values if np.isfinite(series).any()]
+    return max([*largest, 1e-9]) * 1.05

@@ -73,7 +73,7 @@ def choose(
     claimed = {ref: row for ref, of_ref in rows.items() for row in of_ref if row.horizon == horizon}
     tested: dict[Ref, list[VerdictRow]] = {}
     sites = {ref: of_ref[0].site for ref, of_ref in rows.items()}
-    for judged in sorted(verdicts, key=lambda one: one.candidate):
+    for judged in sorted(verdicts, key=lambda row: row.candidate):
         if judged.hook is None:
             continue
         for feature in judged.features:
@@ -87,7 +87,7 @@ def choose(
             sites[ref],
             claimed.get(ref),
             [row for row in rows.get(ref, []) if row.horizon != horizon],
-            sorted(tested.get(ref, []), key=lambda one: (len(one.features), one.candidate)),
+            sorted(tested.get(ref, []), key=lambda row: (len(row.features), row.candidate)),
         )
         for ref in dict.fromkeys([*ranked[:limit], *tested])
     ]

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leitmotif.audio.decode import load_audio, verify_audio
+from leitmotif.audio.decode import load_audio, verified
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.progress import progress
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.folder import Folder
 from leitmotif.review.clips import to_pcm
+from leitmotif.work.progress import progress
 
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 1.0
 """Length of a clip before and after the moment, within the context."""
@@ -72,8 +72,8 @@ def write_clips(
     written = {}
     for number, of_track in progress([*wanted.items()], "moments", total=len(wanted)):
         row = tracks[number].row
-        verify_audio(corpus / row.path, row.sha256)
-        samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
+        with verified(corpus / row.path, row.sha256):
+            samples = to_pcm(load_audio(corpus / row.path, sample_rate=SAMPLE_RATE).samples)
         for excerpt in of_track:
             context = tracks[number].contexts[excerpt.context]
             first, end = (

@@ -3,7 +3,7 @@
 **Timing.** Row t of a context has read codebook k of the frames up to t - 1 - its delay: of
 MusicGen's, all four codebooks up to frame t - 4, and of the three frames after it the coarser ones.
 So the mark of a moment stands at t / frame rate, where the last frame that the row has read ends.
-The codec's encoder hears a little past it (``leitmotif.frames.Timing``); nothing else does.
+The codec's encoder hears a little past it (``leitmotif.timing.frames.Timing``); nothing else does.
 
 The first row of a context has read nothing and is the same in every track, so it is excluded.
 """
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from leitmotif.corpus.windows import windows_at
-from leitmotif.errors import StoreError
-from leitmotif.frames import Timing, frames_ended
-from leitmotif.probe.encoded import dense
-from leitmotif.probe.targets import events_of
-from leitmotif.sae.encode import read_codes
+from leitmotif.errors import StoreError, counted
+from leitmotif.probe.features.encoded import dense
+from leitmotif.probe.inputs.targets import events_of
+from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import read_tensors
+from leitmotif.timing.frames import Timing, frames_ended
+from leitmotif.timing.windows import windows_at
 
 Array = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def tracks_of(
     for number, row in enumerate(rows):
         sound = read_sound(features, row.track_id)
         frames = int(frames_ended(len(sound.energy), sound.frame_rate, rate))
-        found = by_track.get(row.track_id, [])
+        of_track = by_track.get(row.track_id, [])
         cover = covered.get(row.track_id)
         scored = cover is not None and cover.source == "score"
         contexts, first_row = [], 0
@@ -130,14 +130,14 @@ def tracks_of(
         for window in windows:
             length = min(window.frames, frames - window.start_frame)
             start = window.start_frame / rate
-            onsets = np.sort(events_of(found, row.track_id, start_seconds=start).onsets)
+            onsets = np.sort(events_of(of_track, row.track_id, start_seconds=start).onsets)
             searched = None if scored else min(last, frames) / rate - start
             contexts.append(
                 ListenedContext(window.start_frame, length, first_row, onsets, searched, timing)
             )
             first_row += length
         complete = cover is not None and (cover.complete or exploratory)
-        tracks.append(Track(number, row, contexts, found, complete))
+        tracks.append(Track(number, row, contexts, of_track, complete))
     return tracks
 
 
@@ -182,7 +182,7 @@ def activity(folder: Path, track: Track, numbers: Sequence[int]) -> Array:
     if codes.rows != expected:
         raise StoreError(
             f"{path} does not fit the track",
-            found=f"{codes.rows} rows",
+            found=counted(codes.rows, "row"),
             expected=f"{expected}: a row for each frame of its windows",
             fix="run `dvc repro activations sae`",
         )

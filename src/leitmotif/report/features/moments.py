@@ -50,12 +50,12 @@ def highest(values: Array, apart: int, most: int) -> list[int]:
     [1, 4]
     """
     left = np.array(values)
-    found: list[int] = []
-    while len(found) < most and len(left) and left.max() > 0:
+    places: list[int] = []
+    while len(places) < most and len(left) and left.max() > 0:
         at = int(left.argmax())
-        found.append(at)
+        places.append(at)
         left[max(0, at - apart + 1) : at + apart] = 0
-    return found
+    return places
 
 
 class Moments:
@@ -103,20 +103,20 @@ class Moments:
         band."""
         return [
             [moment for _, _, moment in sorted(top, reverse=True)]
-            + [one[1] for one in drawn if one is not None]
+            + [ticket[1] for ticket in drawn if ticket is not None]
             for top, drawn in zip(self._top, self._drawn, strict=True)
         ]
 
     def _add_highest(self, feature: int, track: Track, values: Array) -> None:
-        found = []
+        moments = []
         for number, context in enumerate(track.contexts):
             part = values[context.rows]
             apart = round(APART_SECONDS * context.timing.frame_rate)
             for step in highest(part, apart, PER_TRACK):
-                found.append(Moment(float(part[step]), track.number, number, step))
-        found.sort(key=lambda moment: (-moment.value, moment.context))
+                moments.append(Moment(float(part[step]), track.number, number, step))
+        moments.sort(key=lambda moment: (-moment.value, moment.context))
         heap = self._top[feature]
-        for moment in found[:PER_TRACK]:
+        for moment in moments[:PER_TRACK]:
             heapq.heappush(heap, (moment.value, -track.number, moment))
             if len(heap) > TOP:
                 heapq.heappop(heap)

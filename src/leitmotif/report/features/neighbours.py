@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.report.features.chosen import Ref
-from leitmotif.sae.used import UsedSae
+from leitmotif.sae.autoencoder.used import UsedSae
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ def vectors(used: Sequence[UsedSae], hook: str, feature: int, *, nearest: int) -
     The residual stream has the same coordinates after every block, so directions of different sites
     can be compared.
     """
-    own = next(one for one in used if one.hook.name == hook)
+    own = next(used_sae for used_sae in used if used_sae.hook.name == hook)
     direction = own.sae.W_dec[feature]
     cosines = _cosines(own.sae.W_dec, direction)
     cosines[feature] = -2.0
-    found = _top(own, cosines, nearest)
+    neighbours = _top(own, cosines, nearest)
     cosines[feature] = 2.0
     others = [
-        _top(one, _cosines(one.sae.W_dec, direction), 1)[0]
-        for one in used
-        if one is not own and one.sae.config.d_in == own.sae.config.d_in
+        _top(other, _cosines(other.sae.W_dec, direction), 1)[0]
+        for other in used
+        if other is not own and other.sae.config.d_in == own.sae.config.d_in
     ]
     return Vectors(
-        own_site=found,
+        own_site=neighbours,
         other_sites=others,
         opposite=_at(own, cosines, int(cosines.argmin())),
         encoder_decoder=float(_cosines(own.sae.W_enc[:, feature][None], direction)[0]),
@@ -69,10 +69,10 @@ def _cosines(rows: Tensor, direction: Tensor) -> Tensor:
     return F.cosine_similarity(rows.double(), direction.double()[None], dim=1)
 
 
-def _top(one: UsedSae, cosines: Tensor, count: int) -> list[Neighbour]:
+def _top(used_sae: UsedSae, cosines: Tensor, count: int) -> list[Neighbour]:
     order = torch.sort(cosines, descending=True, stable=True).indices[:count].tolist()
-    return [_at(one, cosines, number) for number in order]
+    return [_at(used_sae, cosines, number) for number in order]
 
 
-def _at(one: UsedSae, cosines: Tensor, number: int) -> Neighbour:
-    return Neighbour(Ref(one.hook.name, number), one.site, float(cosines[number]))
+def _at(used_sae: UsedSae, cosines: Tensor, number: int) -> Neighbour:
+    return Neighbour(Ref(used_sae.hook.name, number), used_sae.site, float(cosines[number]))

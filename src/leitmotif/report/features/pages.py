@@ -6,18 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from leitmotif.claims import Horizon
-from leitmotif.progress import progress
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.features import charts, heard, views, words
 from leitmotif.report.features.chosen import Ref, Shown
 from leitmotif.report.features.heard import Excerpt
 from leitmotif.report.features.listening import ListenedContext, Track, activity
+from leitmotif.report.features.measurement import FeatureMeasurements, measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
-from leitmotif.report.features.survey import FeatureSurvey, survey
 from leitmotif.report.folder import Folder
 from leitmotif.report.words import interval_words
-from leitmotif.sae.used import UsedSae
+from leitmotif.sae.autoencoder.used import UsedSae
+from leitmotif.work.progress import progress
 
 INDEX = "features/index.html"
 NEAREST = 6
@@ -67,34 +67,34 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
         If an input is missing.
     """
     shown = sources.shown
-    surveys = _surveys(shown, sources)
+    measurements = _measurements(shown, sources)
     excerpts: set[Excerpt] = set()
-    for one in shown:
-        moments = surveys[one.ref].moments
+    for feature in shown:
+        moments = measurements[feature.ref].moments
         excerpts |= {heard.around(m, _context(sources, m)) for m in moments}
         excerpts |= {heard.whole(m, _context(sources, m)) for m in moments[:1]}
     clips = heard.write_clips(folder, sources.corpus, sources.tracks, excerpts)
-    pages = {one.ref: one.ref.path for one in shown}
+    pages = {feature.ref: feature.ref.path for feature in shown}
     rows = []
-    for number, one in enumerate(progress(shown, "feature pages", total=len(shown))):
-        found = surveys[one.ref]
-        vector = vectors(sources.used, one.ref.hook, one.ref.feature, nearest=NEAREST)
-        firings, course = _firings(one, found, sources, clips)
+    for number, feature in enumerate(progress(shown, "feature pages", total=len(shown))):
+        measured = measurements[feature.ref]
+        vector = vectors(sources.used, feature.ref.hook, feature.ref.feature, nearest=NEAREST)
+        firings, course = _firings(feature, measured, sources, clips)
         folder.page(
-            one.ref.path,
+            feature.ref.path,
             "feature.html",
-            shown=one,
-            survey=found,
+            shown=feature,
+            measured=measured,
             vectors=vector,
             firings=firings,
             course=course,
-            raster=views.raster(found.raster, found.density.largest, found.rows_a_column),
-            around=charts.around_chart(found.around),
-            by_place=charts.place_chart(found.by_place),
-            histogram=charts.histogram(found.density),
-            credits=[sources.tracks[n].row for n in sorted({m.track for m in found.moments})],
+            raster=views.raster(measured.raster, measured.density.largest, measured.rows_a_column),
+            around=charts.around_chart(measured.around),
+            by_place=charts.place_chart(measured.by_place),
+            histogram=charts.histogram(measured.density),
+            credits=[sources.tracks[n].row for n in sorted({m.track for m in measured.moments})],
             claimed=sources.claimed,
-            misaligned=sources.misaligned.get(one.ref.hook, ""),
+            misaligned=sources.misaligned.get(feature.ref.hook, ""),
             pages=pages,
             index=INDEX,
             previous=shown[number - 1].ref if number else None,
@@ -105,19 +105,19 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
             before_seconds=heard.BEFORE_SECONDS,
             after_seconds=heard.AFTER_SECONDS,
         )
-        rows.append((one, found, charts.sparkline(found.around)))
+        rows.append((feature, measured, charts.sparkline(measured.around)))
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
 
 
-def _surveys(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureSurvey]:
+def _measurements(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureMeasurements]:
     by_hook: dict[str, set[int]] = {}
-    for one in shown:
-        by_hook.setdefault(one.ref.hook, set()).add(one.ref.feature)
+    for feature in shown:
+        by_hook.setdefault(feature.ref.hook, set()).add(feature.ref.feature)
     ahead = max(horizon.until for horizon in sources.horizons) + BEYOND_SECONDS
     return {
-        Ref(hook, number): found
+        Ref(hook, number): measured
         for hook, numbers in by_hook.items()
-        for number, found in survey(
+        for number, measured in measure(
             sorted(numbers),
             sources.tracks,
             encoded=sources.encoded / hook,
@@ -135,21 +135,24 @@ def _context(sources: PageSources, moment: Moment) -> ListenedContext:
 
 
 def _firings(
-    one: Shown, found: FeatureSurvey, sources: PageSources, clips: Mapping[Excerpt, ReportClip]
+    feature: Shown,
+    measured: FeatureMeasurements,
+    sources: PageSources,
+    clips: Mapping[Excerpt, ReportClip],
 ) -> tuple[list[views.Firing], views.Firing | None]:
     """The moments, and the whole context of the highest moment."""
     firings: list[views.Firing] = []
     course = None
-    for moment in found.moments:
+    for moment in measured.moments:
         track = sources.tracks[moment.track]
-        values = activity(sources.encoded / one.ref.hook, track, [one.ref.feature])[:, 0]
+        values = activity(sources.encoded / feature.ref.hook, track, [feature.ref.feature])[:, 0]
         excerpt = heard.around(moment, _context(sources, moment))
         firings.append(
-            views.firing(moment, excerpt, clips[excerpt], track, values, found.density.largest)
+            views.firing(moment, excerpt, clips[excerpt], track, values, measured.density.largest)
         )
         if course is None:
             excerpt = heard.whole(moment, _context(sources, moment))
             course = views.firing(
-                moment, excerpt, clips[excerpt], track, values, found.density.largest
+                moment, excerpt, clips[excerpt], track, values, measured.density.largest
             )
     return firings, course

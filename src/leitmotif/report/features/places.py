@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
-from leitmotif.probe.targets import Events, target
+from leitmotif.probe.inputs.targets import Events, target
 from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ class Places:
     def raster(self, feature: int) -> list[Line]:
         """First contexts of the tracks, grouped by their recurrences, with late recurrences
         last."""
-        ordered = sorted(self._lines, key=lambda one: (tuple(one[1].onsets), one[0].number))
+        ordered = sorted(self._lines, key=lambda line: (tuple(line[1].onsets), line[0].number))
         return [Line(track, context, values[:, feature]) for track, context, values in ordered]
 
     def by_place(self, feature: int) -> ByPlace:

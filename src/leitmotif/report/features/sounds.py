@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.frames import first_frame_from, frames_ended
 from leitmotif.report.features.listening import ListenedContext, ListenedSound, Track
+from leitmotif.timing.frames import first_frame_from, frames_ended
 
 Array = NDArray[np.float64]
 

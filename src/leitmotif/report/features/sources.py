@@ -10,8 +10,8 @@ from leitmotif.files import read_table, sha256_file
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import PageSources
-from leitmotif.sae.encode import read_codes
-from leitmotif.sae.used import load_used
+from leitmotif.sae.autoencoder.encode import read_codes
+from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import VerdictRow

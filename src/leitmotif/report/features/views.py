@@ -134,7 +134,7 @@ def _recurrences(track: Track, excerpt: Excerpt) -> list[Mapping[str, object]]:
         for kind, span in (("motif", label.motif), ("return", label.recurrence))
     }
     marks: list[Mapping[str, object]] = []
-    for kind, first, length in sorted(spans, key=lambda one: (one[1], one[0], one[2])):
+    for kind, first, length in sorted(spans, key=lambda span: (span[1], span[0], span[2])):
         low, high = max(first - start, 0.0), min(first + length - start, excerpt.seconds(context))
         if high > low:
             marks.append({"kind": kind, "from": round(low, 3), "to": round(high, 3), "label": kind})

@@ -59,10 +59,10 @@ def claim(row: CandidateRow | None) -> str:
     )
 
 
-def density(one: Density) -> str:
+def density(measured: Density) -> str:
     """How often it fires, as a sentence."""
-    tracks = f"{one.tracks_active} of {one.tracks} tracks"
-    return f"Active in {percent(one.share)} of all steps, in {tracks}."
+    tracks = f"{measured.tracks_active} of {measured.tracks} tracks"
+    return f"Active in {percent(measured.share)} of all steps, in {tracks}."
 
 
 def onsets(around: Around) -> str:

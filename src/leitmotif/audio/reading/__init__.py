@@ -1,0 +1,1 @@
+"""Reading recordings: containers, their lengths, and samples block by block."""

@@ -1,0 +1,173 @@
+"""From what an approach chose to its row in the table: features patched, heard, and judged.
+
+No row should hang on a coin. So beside the features that an approach took at each site, those are
+patched that it would have taken if the nearest feature had changed sides (``selection``), and the
+row says whether it would then be another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from leitmotif.causal.approaches.kinds import FeatureChoice, screen
+from leitmotif.causal.experiment.candidates import Candidate, FeatureCandidates
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.effects import ByTrack
+from leitmotif.causal.experiment.findings import (
+    MOST,
+    Finding,
+    both_ways,
+    effect_row,
+    interval_by_track,
+    judge_candidate,
+    largest_p,
+)
+from leitmotif.causal.experiment.pieces import Pieces
+from leitmotif.causal.experiment.study import Heard, Study
+from leitmotif.causal.verdict import VerdictRules, verdict
+from leitmotif.claims import is_above_zero
+from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
+from leitmotif.tables.effects import Verdict
+from leitmotif.tables.interval import IntervalRow
+
+BySite = Mapping[str, Candidate]
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What an approach comes to with some features at each site."""
+
+    site: str
+    towards: ByTrack
+    """Each piece's effect in points towards the source."""
+    over_random: ByTrack
+    verdict: Verdict
+
+
+class Comparison:
+    """An approach's features at each site, under the one condition that is judged.
+
+    Beside those that may become the approach's choice are random ones; the others show what the
+    approach would have found, had it looked there. Raises ModelError where too few features are
+    alike.
+    """
+
+    def __init__(
+        self, choice: FeatureChoice, makes: FeatureCandidates, pieces: Pieces, *, random: int
+    ) -> None:
+        self.choice = choice
+        self._kept = ("patch" if pieces.known else "ablate", "random_feature")
+        eligible = {choice.site, choice.site_otherwise}
+        self.taken: dict[str, Candidate] = {}
+        self.otherwise: dict[str, Candidate] = {}
+        for site, at in choice.sites.items():
+            count = random if choice.approach.screened or site in eligible else 0
+            taken = makes.candidate(at.chosen, pieces, doses=[], random=count)
+            self.taken[site] = self._judged_alone(taken)
+            same = {feature.feature for feature in at.otherwise} == {
+                feature.feature for feature in at.chosen
+            }
+            if at.otherwise and not same:
+                other = makes.candidate(at.otherwise, pieces, doses=[], random=0)
+                self.otherwise[site] = self._judged_alone(other, beside=self.taken[site])
+            elif at.otherwise:
+                self.otherwise[site] = self.taken[site]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All that is intervened on."""
+        return [*self.taken.values(), *self.otherwise.values()]
+
+    def row(self, heard: Heard, named: Mapping[str, object]) -> ApproachRow:
+        """The row of the table; ``named`` says of which experiment."""
+        choice, judged = self.choice, self._judged(self.taken, heard)
+        mine = self._concluded(choice.site, judged, heard)
+        screened, at = screen(judged), choice.sites[mine.site]
+        return ApproachRow.model_validate(
+            {
+                **named,
+                "site": mine.site,
+                "hook": at.chosen[0].hook,
+                "features": [feature.feature for feature in at.chosen],
+                "r2": _rounded(at.r2),
+                "partial_r2": at.partial_r2 and IntervalRow.of(at.partial_r2, 4),
+                "clap_similarity": judged[mine.site].clap_similarity,
+                "delta_recurrence": effect_row(mine.towards, limits=MOST),
+                "over_random": effect_row(mine.over_random, limits=MOST),
+                "verdict": mine.verdict,
+                "screened": ScreenedRow(
+                    site=screened.site, delta_recurrence=effect_row(screened.towards, limits=MOST)
+                ),
+                "by_site": [
+                    AtSiteRow(
+                        site=site,
+                        features=len(choice.sites[site].chosen),
+                        r2=_rounded(choice.sites[site].r2),
+                        delta_recurrence=judged[site].effect,
+                    )
+                    for site in sorted(judged)
+                ],
+                "lead": choice.lead,
+                "otherwise": self._otherwise(mine, heard),
+            }
+        )
+
+    def _otherwise(self, mine: Conclusion, heard: Heard) -> OtherwiseRow:
+        near = _rounded(min(self.choice.sites[mine.site].near, 1.0))
+        site = self.choice.site_otherwise
+        judged = self._judged(self.otherwise, heard)
+        if not judged or (site not in judged and not self.choice.approach.screened):
+            return OtherwiseRow(
+                near=near, site=None, delta_recurrence=None, verdict="none", stable=False
+            )
+        other = self._concluded(site or self.choice.site, judged, heard)
+        return OtherwiseRow(
+            near=near,
+            site=other.site,
+            delta_recurrence=effect_row(other.towards, limits=MOST),
+            verdict=other.verdict,
+            stable=(other.site, other.verdict) == (mine.site, mine.verdict),
+        )
+
+    def _judged_alone(self, candidate: Candidate, beside: Candidate | None = None) -> Candidate:
+        """With the condition that is judged alone, and random features, its own or another's."""
+        kept = [condition for condition in candidate.conditions if condition.kind in self._kept]
+        others: Sequence[Condition] = [] if beside is None else beside.conditions
+        kept += [other for other in others if other.kind == "random_feature"]
+        return replace(candidate, conditions=kept)
+
+    def _judged(self, tried: BySite, heard: Heard) -> dict[str, Finding]:
+        judged, study, measures = {}, heard.study, heard.measures
+        for site, candidate in tried.items():
+            partial = self.choice.sites[site].partial_r2
+            decodable = [study.claims.claimed.after] if is_above_zero(partial) else []
+            judged[site] = judge_candidate(
+                candidate, measures, decodable, study.counterfactual, _lines(study)
+            )
+        return judged
+
+    def _concluded(self, site: str, judged: Mapping[str, Finding], heard: Heard) -> Conclusion:
+        """At ``site``, or where interventions choose it, at the site that they choose."""
+        if self.choice.approach.screened:
+            chosen = screen(judged)
+            site, towards, over = chosen.site, chosen.towards, chosen.over_random
+        else:
+            towards, over = judged[site].towards, judged[site].over_random
+        gained, lost = both_ways(towards, heard.study.pieces)
+        evidence = replace(
+            judged[site].evidence,
+            ahead=interval_by_track(towards, MOST),
+            over_random=interval_by_track(over, MOST),
+            p=largest_p(towards, over),
+            gained=gained,
+            lost=lost,
+        )
+        return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
+
+
+def _lines(study: Study) -> VerdictRules:
+    """An approach comes to one conclusion: no other candidate is of its family."""
+    return study.thresholds(tried=1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

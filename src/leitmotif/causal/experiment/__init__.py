@@ -1,0 +1,1 @@
+"""Pieces continued under conditions: made, heard, compared with their baselines, and logged."""

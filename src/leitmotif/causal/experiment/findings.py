@@ -1,0 +1,293 @@
+"""From measured clips to effects by condition, and to a verdict for each candidate."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from leitmotif.causal.experiment.candidates import Candidate
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.effects import (
+    ByTrack,
+    Values,
+    contrast,
+    differences,
+    dose_response,
+    effect_of,
+    specificity,
+    steepest,
+)
+from leitmotif.causal.experiment.measures import MeasuredClip
+from leitmotif.causal.experiment.pieces import AHEAD, SLOT, Pieces
+from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
+from leitmotif.intervals import Interval
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
+from leitmotif.tables.interval import IntervalRow, three_digits
+from leitmotif.tables.interventions import ClipMetrics
+
+POINTS = 100.0
+"""Rates are reported in percentage points."""
+MOST = (-POINTS, POINTS)
+"""No rate changes by more; nor do two changes from one baseline differ by more, as it cancels."""
+
+
+Limits = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A candidate, judged."""
+
+    candidate: Candidate
+    tested: Condition
+    """The condition on which the verdict rests."""
+    evidence: Evidence
+    verdict: Verdict
+    towards: ByTrack
+    """What that condition does, in points towards the source."""
+    over_random: ByTrack
+    """By how much that exceeds random features; empty where none were tried."""
+    likeness: ByTrack
+    """CLAP similarity of its clips to the baseline."""
+    doses: Mapping[float, ByTrack]
+    """Change of the recurrence rate in points, by strength."""
+
+    @property
+    def effect(self) -> IntervalRow | None:
+        """Summary of ``towards``."""
+        return effect_row(self.towards, limits=MOST)
+
+    @property
+    def clap_similarity(self) -> IntervalRow | None:
+        """Summary of ``likeness``."""
+        return effect_row(self.likeness, 4)
+
+    def row(self, *, model: str, exploratory: bool) -> VerdictRow:
+        """The row of data/verdicts.jsonl."""
+        distance = self.candidate.match_distance
+        return VerdictRow(
+            model=model,
+            candidate=self.candidate.name,
+            site=self.candidate.site,
+            hook=self.candidate.hook,
+            features=list(self.candidate.features),
+            verdict=self.verdict,
+            effect=self.effect,
+            over_random=effect_row(self.over_random, limits=MOST),
+            gained=_row_of(self.evidence.gained),
+            lost=_row_of(self.evidence.lost),
+            lead=self.evidence.lead,
+            clap_similarity=self.clap_similarity,
+            effect_per_fidelity_lost=self._specificity(),
+            dose_response=self._slope(),
+            match_distance=None if distance is None else round(distance, 3),
+            exploratory=exploratory,
+        )
+
+    def _specificity(self) -> IntervalRow | None:
+        """Where little is lost the ratio is large, and further digits are those of rounding."""
+        if not self.towards or not self.likeness:
+            return None
+        ratio = specificity(self.towards, self.likeness)
+        if ratio is None:
+            return None
+        return IntervalRow(
+            mean=three_digits(ratio.mean),
+            low=three_digits(ratio.low),
+            high=three_digits(ratio.high),
+        )
+
+    def _slope(self) -> IntervalRow | None:
+        if len(self.doses) < 2:
+            return None
+        most = steepest(self.doses, POINTS)
+        return effect_row(dose_response(self.doses), limits=(-most, most))
+
+
+class MeasuresByCondition:
+    """The measures of all clips of one model, by condition."""
+
+    def __init__(self, pieces: Pieces, measured: Iterable[MeasuredClip]) -> None:
+        self.pieces = pieces
+        self._by_condition: dict[Condition, list[MeasuredClip]] = defaultdict(list)
+        for clip in measured:
+            self._by_condition[clip.clip.condition].append(clip)
+        self.baseline = next(c for c in self._by_condition if c.kind == "baseline")
+
+    def values(
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
+    ) -> Values:
+        """A measure of a condition's clips by track and seed."""
+        return {
+            (measured.clip.prefix.track_id, measured.clip.seed): measure(measured.metrics)
+            for measured in self._by_condition[condition]
+        }
+
+    def excluded(self, condition: Condition) -> dict[str, int]:
+        """Clips that were not measured, by reason."""
+        return dict(
+            Counter(
+                measured.excluded
+                for measured in self._by_condition[condition]
+                if measured.excluded is not None
+            )
+        )
+
+    def changed(self, condition: Condition) -> int:
+        """How many of a condition's clips have other tokens than their baselines."""
+        baseline = {
+            (measured.clip.prefix.track_id, measured.clip.seed): measured.tokens_sha256
+            for measured in self._by_condition[self.baseline]
+        }
+        return sum(
+            measured.tokens_sha256 != baseline[measured.clip.prefix.track_id, measured.clip.seed]
+            for measured in self._by_condition[condition]
+        )
+
+    def moved(self, condition: Condition, direction: int = 1) -> ByTrack:
+        """Change of the recurrence rate in points, by track, towards what the source would do.
+
+        ``direction`` -1 turns all of it round.
+        """
+        towards = {track: direction * sign for track, sign in self.pieces.towards.items()}
+        return self._difference(condition, towards=towards)
+
+    def plain(self, condition: Condition) -> ByTrack:
+        """Change of the recurrence rate in points, by track, as it is."""
+        return self._difference(condition, towards=None)
+
+    def similarity(self, condition: Condition) -> ByTrack:
+        """CLAP similarity to the baseline by track, seeds averaged."""
+        values = self.values(condition, lambda metrics: metrics.clap_similarity)
+        return differences(values, dict.fromkeys(values, 0.0))
+
+    def row(
+        self, condition: Condition, *, model: str, name: str, tested: bool = False
+    ) -> EffectRow:
+        """The row of data/effects.jsonl."""
+        target = condition.target
+        return EffectRow(
+            model=model,
+            candidate=condition.candidate,
+            name=name,
+            condition=condition.kind,
+            tested=tested,
+            site=None if target is None else target.site,
+            strength=None if target is None else condition.strength,
+            source=condition.source,
+            window=condition.window,
+            delta_recurrence=effect_row(self.plain(condition), limits=MOST),
+            towards_source=effect_row(self.moved(condition), limits=MOST),
+            clap_similarity=effect_row(self.similarity(condition), 4),
+            loudness_db=self._mean(condition, lambda metrics: metrics.loudness_db),
+            spectral_db=self._mean(condition, lambda metrics: metrics.spectral_db),
+            log_likelihood=self._mean(condition, lambda metrics: metrics.log_likelihood),
+            clips=len(self._by_condition[condition]),
+            changed=self.changed(condition),
+            excluded=self.excluded(condition),
+        )
+
+    def _mean(
+        self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
+    ) -> IntervalRow | None:
+        values = self.values(condition, measure)
+        return effect_row(differences(values, dict.fromkeys(values, 0.0)), 3)
+
+    def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
+        def recurrence(metrics: ClipMetrics) -> float | None:
+            return metrics.recurrence
+
+        return differences(
+            self.values(condition, recurrence),
+            self.values(self.baseline, recurrence),
+            scale=POINTS,
+            towards=towards,
+        )
+
+
+def judge_candidate(
+    candidate: Candidate,
+    measures: MeasuresByCondition,
+    decodable: Sequence[float],
+    counterfactual: Condition | None,
+    thresholds: VerdictRules,
+    leads: Mapping[str, float] | None = None,
+) -> Finding:
+    """Bring a candidate's conditions together; see ``verdict`` for the rules.
+
+    Of composed music an effect counts as positive towards the counterfactual. Without one, a
+    feature is taken away, and an effect counts as positive in the direction that the probes predict
+    of that. ``decodable`` has the seconds ahead at which the horizons begin at which it is
+    decodable, and ``leads`` the lead of every site that carries the event; None: unknown.
+    """
+    pieces = measures.pieces
+    patches = {c.window: c for c in candidate.conditions if c.kind == "patch"}
+    slot = patches.get(SLOT)
+    ablated = [condition for condition in candidate.conditions if condition.kind == "ablate"]
+    # Another track's activation predicts nothing of this one; taking a feature away does.
+    tested = patches[AHEAD] if pieces.known or not ablated else ablated[0]
+    random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
+    direction = 1 if pieces.known else -candidate.sign
+    towards = measures.moved(tested, direction)
+    others = [measures.moved(condition, direction) for condition in random]
+    over = contrast(towards, others) if random else {}
+    likeness = measures.similarity(tested)
+    gained, lost = both_ways(towards, pieces)
+    evidence = Evidence(
+        decodable=tuple(decodable),
+        ahead=interval_by_track(towards, MOST),
+        over_random=interval_by_track(over, MOST),
+        gained=gained,
+        lost=lost,
+        both_ways=pieces.known,
+        lead=None if leads is None else leads.get(candidate.site, 0.0),
+        cue=None
+        if counterfactual is None
+        else interval_by_track(measures.moved(counterfactual), MOST),
+        onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
+        similarity=interval_by_track(likeness),
+        p=largest_p(towards, over),
+    )
+    doses = {
+        condition.strength: measures.plain(condition)
+        for condition in candidate.conditions
+        if condition.kind in ("scale", "ablate")
+    }
+    return Finding(
+        candidate,
+        tested,
+        evidence,
+        verdict(evidence, thresholds),
+        towards,
+        over,
+        likeness,
+        doses,
+    )
+
+
+def both_ways(towards: ByTrack, pieces: Pieces) -> tuple[Interval | None, Interval | None]:
+    """Effect on the pieces that lack the event, and on those that have it."""
+    halves = {1: dict[str, float](), -1: dict[str, float]()}
+    for track, value in towards.items():
+        halves[pieces.towards[track]][track] = value
+    return interval_by_track(halves[1], MOST), interval_by_track(halves[-1], MOST)
+
+
+def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
+    """Mean difference with its interval; None for fewer than two tracks."""
+    return effect_of(by_track, limits=limits).interval if len(by_track) > 1 else None
+
+
+def largest_p(*effects: ByTrack) -> float | None:
+    """The largest of the effects' p-values; None if one of them has fewer than two tracks."""
+    if any(len(by_track) < 2 for by_track in effects):
+        return None
+    return max(effect_of(by_track).p for by_track in effects)
+
+
+def _row_of(interval: Interval | None) -> IntervalRow | None:
+    return None if interval is None else IntervalRow.of(interval, 2)
+
+
+def effect_row(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> IntervalRow | None:
+    """Summary of differences by track as tables hold it; None for fewer than two tracks."""
+    return effect_of(by_track, limits=limits).row(digits) if len(by_track) > 1 else None

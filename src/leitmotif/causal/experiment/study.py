@@ -1,0 +1,265 @@
+"""One model's pieces, continued under the conditions of candidates: made, heard and judged."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from leitmotif.causal.experiment.candidates import Candidate, condition_names
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.events import balanced
+from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, judge_candidate
+from leitmotif.causal.experiment.log import row_of, write_audio
+from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recorded_pieces
+from leitmotif.causal.experiment.runner import ContinuationSettings
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.causal.experiment.twins import shared_twins
+from leitmotif.causal.verdict import VerdictRules
+from leitmotif.claims import Claims
+from leitmotif.config import InterventionsParams, OrganismCorpus, Params
+from leitmotif.errors import counted
+from leitmotif.musicgen import Sampling
+from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.recurrence.search.settings import search_of
+from leitmotif.store.cache.codes import AudioEncoder, CachedCodec
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interventions import InterventionRow
+from leitmotif.tables.labels import Label
+from leitmotif.work.progress import progress
+
+
+class Study:
+    """Continues pieces with one model under the conditions of candidates, and hears the clips.
+
+    Parameters
+    ----------
+    params : all settings.
+    name : folder or hub id of the model: the one under study, or one that it is compared with.
+    tracks : manifest rows of readable tracks.
+    labels : verified recurrences; composed music has its score instead.
+    audio_root : folder to which the tracks' paths are relative.
+    cache : folder of the work cache.
+
+    Raises ModelError, AudioError, CorpusError, and ProbeError for too few pieces.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        name: str,
+        *,
+        tracks: Sequence[ManifestTrack],
+        labels: Sequence[Label],
+        audio_root: Path,
+        cache: Path,
+    ) -> None:
+        self.params, self.settings, self.name = params, params.interventions, name
+        self.model_params = params.model.beside(name)
+        self.model = shared_model(self.model_params)
+        codec = CachedCodec(self.model, cache)
+        self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)
+        self.continuation = _continuing(self.settings)
+        self.cache = cache
+        self.claims = Claims.of(params.probes)
+        self.baseline = Condition("baseline")
+        self.counterfactual = (
+            Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
+        )
+
+    def thresholds(self, *, tried: int) -> VerdictRules:
+        """Where verdicts draw their lines, with so many candidates tried."""
+        return VerdictRules(self.claims, tried=tried, similarity=self.settings.min_similarity)
+
+    @property
+    def untouched(self) -> list[Condition]:
+        """Conditions that are of no candidate."""
+        return [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
+
+    def run(self, candidates: Sequence[Candidate], *, tried: int) -> "Heard":
+        """Make the clips of all conditions, or take them from the work cache, and measure them.
+
+        ``tried`` is the family of the effects' p-values. Says so beforehand if there are too few
+        pieces for any effect to count.
+        """
+        if notice := too_few_pieces(len(self.pieces.pieces), tried=tried, claims=self.claims):
+            print(f"{Path(self.name).name}: {notice}", file=sys.stderr)
+        names = {condition: str(condition.kind) for condition in self.untouched}
+        for candidate in candidates:
+            names |= condition_names(candidate)
+        conditions = [*self.untouched]
+        conditions += [c for candidate in candidates for c in candidate.conditions]
+        conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
+        sweep = Sweep(
+            load=partial(shared_model, self.model_params),
+            judge=self.params.judge,
+            continuation=self.continuation,
+            listening=self._listening(),
+            cache=self.cache / "clips",
+            rows=self.settings.rows,
+            kept=self._kept,
+        )
+        measured = sweep.run(self.pieces.prefixes, conditions)
+        total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
+        shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
+        return Heard(self, names, list(shown))
+
+    @property
+    def _kept(self) -> frozenset[str]:
+        """Tracks whose clips are kept as audio."""
+        kept = self.pieces.pieces[: self.settings.kept_tracks]
+        return frozenset(piece.prefix.track_id for piece in kept)
+
+    def _listening(self) -> ListeningSettings:
+        return ListeningSettings(
+            search=search_of(self.params.proposals),
+            motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
+            heard={
+                piece.prefix.track_id: piece.heard
+                for piece in self.pieces.pieces
+                if piece.heard is not None
+            },
+            p=self.settings.p,
+            min_score=self.settings.min_score,
+        )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The clips of a study, measured."""
+
+    study: Study
+    names: Mapping[Condition, str]
+    """Of the conditions that were run."""
+    clips: Sequence[MeasuredClip]
+
+    @cached_property
+    def measures(self) -> MeasuresByCondition:
+        """By condition."""
+        return MeasuresByCondition(self.study.pieces, self.clips)
+
+    def judged(
+        self,
+        candidates: Sequence[Candidate],
+        decodable: Mapping[str, Sequence[float]],
+        leads: Mapping[str, float] | None = None,
+    ) -> list[Finding]:
+        """A verdict for each candidate; all of them are the family of the effects' p-values.
+
+        ``decodable`` has the seconds ahead at which each is decodable, by the candidate's name.
+        ``leads`` has the lead of every site that carries the event; None: no residuals were
+        exchanged.
+        """
+        measures, study = self.measures, self.study
+        thresholds = study.thresholds(tried=len(candidates))
+        return [
+            judge_candidate(
+                candidate,
+                measures,
+                decodable[candidate.name],
+                study.counterfactual,
+                thresholds,
+                None if candidate.features else leads,
+            )
+            for candidate in candidates
+        ]
+
+    def effects(self, findings: Sequence[Finding]) -> list[EffectRow]:
+        """What each condition did: baseline and counterfactual, then candidate by candidate."""
+        measures = self.measures
+        tested = {finding.tested for finding in findings}
+        conditions = [c for finding in findings for c in finding.candidate.conditions]
+        return [
+            measures.row(
+                condition,
+                model=Path(self.study.name).name,
+                name=self.names[condition],
+                tested=condition in tested,
+            )
+            for condition in (*self.study.untouched, *conditions)
+        ]
+
+    def verdicts(self, findings: Sequence[Finding]) -> list[VerdictRow]:
+        """The rows of data/verdicts.jsonl."""
+        return [
+            finding.row(
+                model=Path(self.study.name).name,
+                exploratory=self.study.params.probes.exploratory,
+            )
+            for finding in findings
+        ]
+
+    def log(self, folder: Path) -> list[InterventionRow]:
+        """Write the audio of the kept pieces into ``folder`` and return the lines of the log.
+
+        Clips that sound the same share a file. Raises StoreError on a full disk.
+        """
+        study, rows, written = self.study, [], set()
+        for clip in self.clips:
+            name = None
+            if clip.samples is not None:
+                name = f"{clip.audio_sha256[:16]}.wav"
+                if name not in written:
+                    write_audio(folder / name, clip, study.model.sample_rate)
+                    written.add(name)
+            rows.append(
+                row_of(
+                    clip,
+                    study.continuation,
+                    name=self.names[clip.clip.condition],
+                    model=study.name,
+                    model_fingerprint=study.model.fingerprint,
+                    sample_rate=study.model.sample_rate,
+                    audio=name,
+                )
+            )
+        return rows
+
+
+def _pieces(
+    params: Params,
+    model: MusicModel,
+    codec: AudioEncoder,
+    tracks: Sequence[ManifestTrack],
+    labels: Sequence[Label],
+    audio_root: Path,
+) -> Pieces:
+    settings, horizon = params.interventions, Claims.of(params.probes).claimed.after
+    if isinstance(params.corpus, OrganismCorpus):
+        twins = shared_twins(audio_root, Path(params.corpus.path))
+        chosen = balanced(tracks, twins.decisions, settings.tracks)
+        return composed_pieces(model, chosen, audio_root, twins, horizon=horizon, codec=codec)
+    labelled = {label.track_id for label in labels}
+    return recorded_pieces(
+        codec,
+        [track for track in tracks if track.track_id in labelled][: settings.tracks],
+        audio_root,
+        labels,
+        prefix_seconds=settings.prefix_seconds,
+        seconds=settings.seconds,
+        horizon=horizon,
+        prompt=params.activations.prompt == "tags",
+    )
+
+
+def _continuing(settings: InterventionsParams) -> ContinuationSettings:
+    return ContinuationSettings(
+        seconds=settings.seconds,
+        seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
+        sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),
+        guidance_scale=settings.guidance_scale,
+    )
+
+
+def too_few_pieces(pieces: int, *, tried: int, claims: Claims) -> str | None:
+    """What to say if no effect can count with so many pieces and candidates; None if one can."""
+    needed = claims.pieces_needed(tried=tried)
+    if pieces >= needed:
+        return None
+    return (
+        f"{counted(pieces, 'piece')} cannot make an effect count, whatever it is: {needed} are "
+        f"needed for {counted(tried, 'candidate')} at probes.alpha {claims.alpha:g}"
+    )

@@ -1,0 +1,84 @@
+"""Many conditions over many pieces: clips made and heard, piece by piece, on all processors.
+
+A piece has noise, prefixes and a baseline of its own, so that nothing of one decides anything of
+another.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.checkpoints.folders import files_of
+from leitmotif.config import JudgeParams
+from leitmotif.judge.models import Clap
+from leitmotif.judge.models.checkpoint import Precision
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.store.cache.entries import WorkCache
+from leitmotif.work.parallel import in_processes, number_of_workers
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is done to every piece; small enough to travel to another process."""
+
+    load: Callable[[], MusicModel]
+    """Gives the model, the same one each time in a process; it must pickle."""
+    judge: JudgeParams
+    continuation: ContinuationSettings
+    listening: ListeningSettings
+    cache: Path
+    """Folder of the work cache that keeps finished clips."""
+    rows: int
+    """Clips in a batch."""
+    kept: frozenset[str]
+    """Tracks whose clips keep their samples; of all others the measures are all that is left."""
+
+    def run(
+        self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
+    ) -> Iterator[MeasuredClip]:
+        """Yield the measured clips of every track, seed and condition, in that order.
+
+        On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
+        GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
+        """
+        one_device = self.load().device.type != "cpu"
+        # Two more, from which patches are taken.
+        rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
+        size = len(prefixes) if one_device else max(1, self.rows // rows_of_a_piece)
+        parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
+        workers = 1 if one_device else number_of_workers()
+        made = in_processes(partial(_run_part, self, conditions), parts, workers=workers)
+        for part, clips in zip(parts, made, strict=True):
+            # Conditions and prefixes come back as copies, and are known by identity.
+            order = ((p, c) for p in part for _ in self.continuation.seeds for c in conditions)
+            for measured, (prefix, condition) in zip(clips, order, strict=True):
+                clip = replace(measured.clip, prefix=prefix, condition=condition)
+                yield replace(measured, clip=clip)
+
+
+@lru_cache(maxsize=1)
+def _clap(judge: JudgeParams, files: object, dtype: Precision) -> Clap:
+    return Clap.from_pretrained(
+        judge.clap, revision=judge.clap_revision, device=judge.device, dtype=dtype
+    )
+
+
+def _run_part(
+    sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
+) -> list[MeasuredClip]:
+    model = sweep.load()
+    dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
+    runner = Runner(model, WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
+    clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
+    measurer = ClipMeasurer(model, clap, sweep.listening)
+    return [
+        measured if measured.clip.prefix.track_id in sweep.kept else replace(measured, samples=None)
+        for measured in measurer.measure(runner.run(prefixes, conditions))
+    ]

@@ -1,0 +1,316 @@
+"""Interchange interventions by lead time and site, on pieces that are read and not sampled.
+
+What does a model expect at an event, if at one site the residuals of some steps before it are those
+of a piece in which the event is otherwise, and every token that it reads is its own piece's? If it
+then expects what that other piece would have, those steps carry the decision (Geiger et al. 2021,
+"Causal abstractions of neural networks"). The donor is read teacher-forced too, so nothing is
+sampled: each event is one number, the log-odds of the token with which the event begins against
+the one with which its absence does. Everything is exact, cheap, and the same for every processor.
+
+Steps are named by their lead (``events``): a window *ahead* of h seconds holds those from which the
+event is more than h away, and nothing nearer. If exchanging them moves the event, the model knew of
+it h seconds before; if only nearer steps do, it did not, or fetched it later.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leitmotif.causal.experiment.effects import ByTrack, effect_of
+from leitmotif.causal.experiment.events import Event
+from leitmotif.errors import ProbeError
+from leitmotif.intervals import bounded_mean, interval_of, track_weights
+from leitmotif.musicgen import Intervention
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.sites import split_site
+from leitmotif.tables.interchange import Donor, InterchangeRow
+from leitmotif.tables.interval import IntervalRow
+from leitmotif.work.parallel import in_processes, number_of_workers
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which steps before an event are exchanged."""
+
+    name: str
+    """deciding, between or ahead; see ``tables.interchange``."""
+    after: float | None = None
+    until: float | None = None
+
+    def steps(self, event: Event, frame_rate: float) -> range:
+        """Of one event; empty where it has no such steps."""
+        match self.name:
+            case "deciding":
+                return event.deciding
+            case _:
+                return event.steps(frame_rate, self.after or 0.0, self.until)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One thing that is done: a site, a window and a donor. No site: the donor's beginning."""
+
+    site: str | None
+    window: Window
+    donor: Donor
+
+
+def windows_of(
+    events: Sequence[Event], frame_rate: float, *, every: float, claimed: Sequence[float] = ()
+) -> list[Window]:
+    """Deciding steps, and lead windows ``every`` so many seconds.
+
+    ``claimed`` has further leads, in seconds, ahead of which steps are exchanged.
+    """
+    furthest = max((e.onset - e.gap.start for e in events if e.gap), default=0) / frame_rate
+    edges = [round(every * n, 6) for n in range(int(np.ceil(furthest / every)))]
+    between = [Window("between", after, round(after + every, 6)) for after in edges]
+    leads = sorted({after for after in (*edges, *claimed) if after < furthest})
+    return [
+        Window("deciding"),
+        *between,
+        *(Window("ahead", after) for after in leads),
+    ]
+
+
+@dataclass(frozen=True)
+class Interchange:
+    """Exchanges residuals in the events of one model.
+
+    Parameters
+    ----------
+    load : gives the model, the same one each time in a process; it must pickle.
+    sites : canonical names.
+    windows : of which steps are exchanged.
+    controlled : windows in which the control donor is tried too.
+    rows : events that are read at once.
+    """
+
+    load: Callable[[], MusicModel]
+    sites: Sequence[str]
+    windows: Sequence[Window]
+    controlled: Sequence[Window]
+    rows: int = 8
+
+    def run(self, events: Sequence[Event]) -> "Exchanged":
+        """Read all events, on all processors.
+
+        Raises ProbeError for events of fewer than two tracks, and ModelError.
+        """
+        tracks = {event.track_id for event in events}
+        if len(tracks) < 2:
+            raise ProbeError(
+                "too few tracks have events",
+                found=f"{len(events)} events of {len(tracks)} tracks",
+                expected="two tracks or more",
+            )
+        # Pieces of one length are read together.
+        order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
+        parts = [order[first : first + self.rows] for first in range(0, len(order), self.rows)]
+        model = self.load()
+        workers = number_of_workers() if model.device.type == "cpu" else 1
+        odds: list[Mapping[Exchange | None, float]] = [{} for _ in events]
+        read = in_processes(
+            partial(_read, self), [[events[i] for i in part] for part in parts], workers=workers
+        )
+        for part, found in zip(parts, read, strict=True):
+            for number, of_event in zip(part, found, strict=True):
+                odds[number] = of_event
+        return Exchanged(events, odds)
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """All that is done, in the order of the table."""
+        yield Exchange(None, Window("deciding"), "counterfactual")
+        yield Exchange(None, Window("deciding"), "control")
+        for site in self.sites:
+            for window in self.windows:
+                yield Exchange(site, window, "counterfactual")
+                if window in self.controlled:
+                    yield Exchange(site, window, "control")
+
+
+@torch.no_grad()
+def _read(interchange: Interchange, events: Sequence[Event]) -> list[dict[Exchange | None, float]]:
+    """Log-odds of some events under every exchange, and under None: as the piece is."""
+    model = interchange.load()
+    reader = _Reader(model, events, interchange.sites)
+    found: list[dict[Exchange | None, float]] = [{None: value} for value in reader.own]
+    for exchange in interchange.exchanges():
+        for row, value in reader.exchanged(exchange):
+            found[row][exchange] = value
+    return found
+
+
+class _Reader:
+    """Some events, read by a model: the piece itself and both donors, at all sites."""
+
+    def __init__(self, model: MusicModel, events: Sequence[Event], sites: Sequence[str]) -> None:
+        self._model, self._events = model, events
+        self._book = model.delays.index(0)
+        self._length = max(event.codes.shape[1] for event in events)
+        self.own, self._own = self._pass([event.codes for event in events], sites)
+        self._donors: dict[Donor, tuple[list[float], Mapping[str, Tensor], list[bool]]] = {}
+        there = [True] * len(events)
+        given = [event.counterfactual for event in events]
+        self._donors["counterfactual"] = (*self._pass(given, sites), there)
+        there = [event.control is not None for event in events]
+        given = [event.codes if event.control is None else event.control for event in events]
+        self._donors["control"] = (*self._pass(given, sites), there)
+
+    def exchanged(self, exchange: Exchange) -> Iterator[tuple[int, float]]:
+        """Rows that have such steps and such a donor, with their log-odds."""
+        odds, residuals, there = self._donors[exchange.donor]
+        if exchange.site is None:
+            yield from ((row, odds[row]) for row, given in enumerate(there) if given)
+            return
+        own, donor = self._own[exchange.site], residuals[exchange.site]
+        mixed, rows = own.clone(), []
+        for row, event in enumerate(self._events):
+            steps = exchange.window.steps(event, self._model.frame_rate)
+            if steps and there[row]:
+                mixed[row, steps.start : steps.stop] = donor[row, steps.start : steps.stop]
+                rows.append(row)
+        if rows:
+            found = self._logits(exchange.site, mixed[rows], rows)
+            yield from zip(rows, self._odds(found, rows), strict=True)
+
+    def _pass(
+        self, codes: Sequence[Tensor], sites: Sequence[str]
+    ) -> tuple[list[float], Mapping[str, Tensor]]:
+        read = torch.stack([self._padded(piece) for piece in codes])
+        logits, cache = self._model.run_with_cache(read, sites=list(sites))
+        assert logits is not None
+        frames = [event.frame for event in self._events]
+        at = logits[range(len(codes)), self._book, frames]
+        return self._odds(at, range(len(codes))), {site: cache[site] for site in sites}
+
+    def _padded(self, codes: Tensor) -> Tensor:
+        """Codes to the common length; what stands after an event changes nothing before it."""
+        missing = self._length - codes.shape[1]
+        return torch.cat([codes, codes[:, -1:].expand(-1, missing)], dim=1)
+
+    def _logits(self, site: str, mixed: Tensor, rows: Sequence[int]) -> Tensor:
+        """Logits [rows, V] of the first codebook at each row's event."""
+        frames = [self._events[row].frame for row in rows]
+        every = range(len(rows))
+        block, kind = split_site(site)
+        if kind == "residual":
+            # Of the first codebook, which lags behind by nothing, steps are frames.
+            steps = sorted(set(frames))
+            logits = self._model.logits_from(mixed, block + 1, steps=steps)
+            return logits[every, [steps.index(frame) for frame in frames], self._book]
+        codes = torch.stack([self._padded(self._events[row].codes) for row in rows])
+        edit = Intervention(site, "replace", mixed, rows=every, steps=range(mixed.shape[1]))
+        return self._model(codes, interventions=[edit])[every, self._book, frames]
+
+    def _odds(self, logits: Tensor, rows: Sequence[int]) -> list[float]:
+        """Log-odds of each event's token against its absence's: logits [rows, V]."""
+        tokens = [self._events[row].tokens for row in rows]
+        return [
+            float(at[has] - at[lacks])
+            for at, (has, lacks) in zip(logits.double(), tokens, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Log-odds of every event under every exchange that it has steps for."""
+
+    events: Sequence[Event]
+    odds: Sequence[Mapping[Exchange | None, float]]
+
+    def rows(self, model: str, exchanges: Sequence[Exchange]) -> list[InterchangeRow]:
+        """The rows of the table, for all events and slot by slot; those of one track are left out.
+
+        ``model`` is the model's name in them.
+        """
+        slots = sorted({event.slot for event in self.events})
+        each: list[int | None] = [None, *(slots if len(slots) > 1 else [])]
+        rows = [
+            self._row(model, exchange, slot)
+            for exchange in exchanges
+            for slot in (each if exchange.donor == "counterfactual" else [None])
+        ]
+        return [row for row in rows if row is not None]
+
+    def moved(self, exchange: Exchange, slot: int | None = None) -> dict[int, float]:
+        """Change of the log-odds towards the counterfactual, by event."""
+        return {
+            number: (odds[exchange] - odds[None]) * (-1 if event.returns else 1)
+            for number, (event, odds) in enumerate(zip(self.events, self.odds, strict=True))
+            if exchange in odds and slot in (None, event.slot)
+        }
+
+    def _row(self, model: str, exchange: Exchange, slot: int | None) -> InterchangeRow | None:
+        moved = self.moved(exchange, slot)
+        by_track = self._by_track(moved)
+        if len(by_track) < 2:
+            return None
+        as_told = {
+            number: float((self.odds[number][exchange] > 0) != self.events[number].returns)
+            for number in moved
+        }
+        accuracy = self._by_track(as_told)
+        towards = {n: value for n, value in moved.items() if not self.events[n].returns}
+        away = {n: value for n, value in moved.items() if self.events[n].returns}
+        return InterchangeRow(
+            model=model,
+            site=exchange.site,
+            donor=exchange.donor,
+            window=exchange.window.name,
+            after=exchange.window.after,
+            until=exchange.window.until,
+            slot=slot,
+            events=len(moved),
+            nats=_row_of(by_track),
+            over_control=self._over_control(exchange, moved),
+            share=self._share(moved),
+            accuracy=IntervalRow.of(
+                bounded_mean(_values(accuracy), (0.0, 1.0)), 4, n=len(accuracy)
+            ),
+            towards=self._half(towards),
+            away=self._half(away),
+        )
+
+    def _share(self, moved: Mapping[int, float]) -> IntervalRow | None:
+        """Of the total effect in the same events, a ratio of means over tracks."""
+        total = Exchange(None, Window("deciding"), "counterfactual")
+        whole = {number: value for number, value in self.moved(total).items() if number in moved}
+        above, below = self._by_track(moved), self._by_track(whole)
+        if effect_of(below).interval.low <= 0:
+            return None
+        x, y = _values(above), _values(below)
+        weights = track_weights(len(x))
+        ratio = (weights @ x) / (weights @ y)
+        return IntervalRow.of(
+            interval_of(float(x.sum() / y.sum()), ratio, tracks=len(x)), 4, n=len(x)
+        )
+
+    def _over_control(self, exchange: Exchange, moved: Mapping[int, float]) -> IntervalRow | None:
+        control = self.moved(replace(exchange, donor="control"))
+        if exchange.donor == "control" or not control:
+            return None
+        excess = {n: value - control[n] for n, value in moved.items() if n in control}
+        return self._half(excess)
+
+    def _half(self, moved: Mapping[int, float]) -> IntervalRow | None:
+        by_track = self._by_track(moved)
+        return _row_of(by_track) if len(by_track) > 1 else None
+
+    def _by_track(self, values: Mapping[int, float]) -> ByTrack:
+        grouped: dict[str, list[float]] = {}
+        for number, value in values.items():
+            grouped.setdefault(self.events[number].track_id, []).append(value)
+        return {track: float(np.mean(found)) for track, found in grouped.items()}
+
+
+def _values(by_track: ByTrack) -> np.ndarray:
+    return np.array([*by_track.values()], np.float64)
+
+
+def _row_of(by_track: ByTrack) -> IntervalRow:
+    return effect_of(by_track).row(3)

@@ -1,0 +1,9 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Write over an older result of this command.")
+]

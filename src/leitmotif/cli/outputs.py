@@ -1,0 +1,112 @@
+"""``leitmotif verify``, ``report``, ``results`` and ``replay``: what a run left, and checks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leitmotif.cli.options import Replace
+from leitmotif.errors import LeitmotifError
+
+
+def verify(
+    full: Annotated[
+        bool, typer.Option("--full", help="Hash every tensor again; detects any flipped bit.")
+    ] = False,
+    root: Annotated[Path, typer.Argument(help="Folder of the activation store.")] = Path(
+        "data/activations"
+    ),
+) -> None:
+    """Check the stored activations.
+
+    The status is 1 if there is a problem.
+    """
+    from leitmotif.store.reading import verify as verify_store
+
+    problems = verify_store(root, full=full)
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{root}: no problem found{' (every tensor hashed)' if full else ''}")
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("report"),
+    replace: Replace = False,
+) -> None:
+    """Write the listening report of the current outputs.
+
+    Open index.html in the folder.
+    """
+    from leitmotif.config import load_params
+    from leitmotif.files.targets import check_folder
+    from leitmotif.pipeline import METRICS
+    from leitmotif.report.build import write_report
+    from leitmotif.report.features.sources import feature_sources
+    from leitmotif.report.material import read_material
+    from leitmotif.stages.report import FILES, PLACES
+    from leitmotif.stages.tracks import tracks_with_activations
+
+    places = [*vars(FILES).values(), *vars(PLACES).values(), METRICS]
+    check_folder(out, inputs=places, replace=replace)
+    params = load_params()
+    sources = feature_sources(params, tracks_with_activations(), PLACES)
+    counts = write_report(out, read_material(FILES), params.report, sources, replace=replace)
+    typer.echo(
+        f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
+        f"open {out / 'index.html'} in a browser"
+    )
+
+
+def results() -> None:
+    """Print the results of the last run in 40 lines.
+
+    The last lines say what to open and what to run next.
+    """
+    import sys
+
+    from leitmotif.cli.results import as_lines, read_results
+
+    lines = as_lines(read_results())
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for line in lines:
+        heading = not line.startswith(" ")
+        text = Text(line, "bold") if heading else console.render_str(line, markup=False)
+        console.print(text, soft_wrap=True)
+
+
+def replay(
+    line: Annotated[int, typer.Argument(min=1, help="Line number in the log, from 1.")],
+    log: Annotated[Path, typer.Option(help="Log of interventions.")] = Path(
+        "data/interventions.jsonl"
+    ),
+) -> None:
+    """Make a logged clip again and compare it.
+
+    The status is 1 if the tokens differ from the log.
+    """
+    from leitmotif.causal.replay import ReplayFiles
+    from leitmotif.causal.replay import replay as replay_clip
+    from leitmotif.config import load_params
+    from leitmotif.pipeline import ACTIVATIONS, CORPUS, MANIFEST
+    from leitmotif.tables.interventions import read_log
+
+    rows = read_log(log)
+    if line > len(rows):
+        raise LeitmotifError(f"{log} has no line {line}", expected=f"1 to {len(rows)}")
+    row = rows[line - 1]
+    replayed = replay_clip(row, load_params(), ReplayFiles(CORPUS, MANIFEST, ACTIVATIONS))
+    typer.echo(
+        f"clip {row.clip_id}: {row.condition} of {row.track_id}, seed {row.seed}: tokens "
+        f"{'equal' if replayed.same_tokens else 'differ'}, audio "
+        f"{'equal' if replayed.same_audio else 'differs'}"
+    )
+    if not replayed.same_tokens:
+        raise typer.Exit(1)

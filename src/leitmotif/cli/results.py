@@ -1,0 +1,267 @@
+"""Summary of a run in at most 40 lines of 100 characters, for ``leitmotif results``.
+
+It is made from metrics/*.json; docs/stages explains their keys. Headings start at the margin, and
+rows below them are indented.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leitmotif.cli.columns import (
+    NOTHING,
+    column,
+    count,
+    cut,
+    first_rows,
+    interval,
+    listed,
+    mean,
+    one_line,
+    yes,
+)
+from leitmotif.cli.lockfile import outdated_stages
+from leitmotif.config import Params, load_params
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import read_json
+
+METRICS = Path("metrics")
+PAGES = Path("data/report/index.html")
+STAGES = (
+    "corpus", "manifest", "features", "activations", "proposals", "labels", "sae", "probes",
+    "calibration", "interchange", "interventions", "summary", "report",
+)  # fmt: skip
+ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
+"""Order of the approaches, from the usual one to the complete one. JSON files have sorted keys."""
+_MODELS, _APPROACHES = 10, 5
+"""Maximum number of rows in these tables."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Metrics of the current settings by stage, and the stages without metrics."""
+
+    params: Params
+    metrics: Mapping[str, Any]
+    missing: Sequence[str] = ()
+    outdated: Sequence[str] = ()
+    """Stages whose metrics belong to other settings or inputs; see ``lockfile``."""
+    pages: bool = False
+    """Whether the listening report exists."""
+
+    def of(self, stage: str, *keys: str) -> Any:
+        """The value at ``keys`` of a stage's metrics; None if any key is missing."""
+        value: Any = self.metrics.get(stage)
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def keyed(self, stage: str, *keys: str) -> dict[str, Any]:
+        """The object at ``keys``; empty if there is none."""
+        value = self.of(stage, *keys)
+        return value if isinstance(value, dict) else {}
+
+
+def read_results(root: Path = Path()) -> Results:
+    """Read the metrics of the repository at ``root``.
+
+    Raises ConfigError if params.yaml cannot be used, and LeitmotifError if a metrics file is not
+    JSON or if no stage has metrics of the current settings.
+    """
+    there = [name for name in STAGES if (root / METRICS / f"{name}.json").exists()]
+    outdated = outdated_stages(root).intersection(there)
+    fresh = [name for name in there if name not in outdated]
+    if not fresh:
+        raise LeitmotifError(
+            f"there are no results in {root / METRICS} of the settings in params.yaml",
+            found="metrics of other settings or inputs" if outdated else "no metrics",
+            fix="run `dvc repro` in the repository's root, or `make repro`, which installs too",
+        )
+    return Results(
+        params=load_params(root / "params.yaml"),
+        metrics={name: read_json(root / METRICS / f"{name}.json") for name in fresh},
+        missing=[name for name in STAGES if name not in there],
+        outdated=[name for name in STAGES if name in outdated],
+        pages=(root / PAGES).exists(),
+    )
+
+
+def as_lines(results: Results) -> list[str]:
+    """The summary: at most 40 lines of at most ``columns.WIDTH`` characters."""
+    blocks = [_title, _models, _approaches, _tests, _counts, _next]
+    lines: list[str] = []
+    for block in blocks:
+        if found := block(results):
+            lines += ["", *found] if lines else found
+    return [cut(line) for line in lines]
+
+
+def _title(results: Results) -> list[str]:
+    params = results.params
+    lines = [f"{one_line(params.model.name)} on {params.corpus.source}"]
+    if params.probes.exploratory:
+        lines.append("  exploratory: labels were not verified by people, nothing here is a claim")
+    return lines
+
+
+def _models(results: Results) -> list[str]:
+    verdicts = results.keyed("interventions", "verdicts")
+    probed = results.keyed("probes", "models")
+    names = [*verdicts, *(name for name in probed if name not in verdicts)]
+    if not names:
+        return []
+    own = Path(results.params.model.name).name
+    rows: list[list[str]] = []
+    for name in sorted(names, key=lambda name: name != own):
+        foresight = results.of("probes", "models", name, "foresight")
+        partial = results.of("probes", "models", name, "partial_r2")
+        patched = results.of("interventions", "strongest", name)
+        row = (
+            f"  {column(name, 22)}{column(verdicts.get(name), 22)}{column(yes(foresight), 8)}"
+            f"{column(interval(partial, 'z.2f'), 23)}{interval(patched, '+z.1f')}"
+        )
+        rows.append([row, *_sites(results, name)])
+    head = f"{'Models':<24}{'verdict':<22}{'probes':<8}{'partial R²':<23}patched ahead, points"
+    return [head, *first_rows(rows, _MODELS, "models")]
+
+
+def _sites(results: Results, model: str) -> list[str]:
+    lines = []
+    for key, verb in (("carriers", "carried by"), ("decodable_but_inert", "decodable but inert:")):
+        effects = results.keyed("interventions", key, model)
+        leads = results.keyed("interchange", "leads", model)
+        sites = [
+            f"{one_line(site)} ({mean(effect, '+z.1f')}{_from(leads.get(site))})"
+            for site, effect in effects.items()
+        ]
+        if sites:
+            lines.append(listed(f"    {verb} ", sites))
+    return lines
+
+
+def _from(lead: object) -> str:
+    """How far ahead of the event a site carries it; nothing where that is not known."""
+    return f", from {lead:g} s ahead" if isinstance(lead, int | float) else ""
+
+
+def _approaches(results: Results) -> list[str]:
+    approaches = results.keyed("summary", "approaches")
+    if not approaches:
+        return []
+    rows, moved = [], False
+    for name in sorted(approaches, key=lambda name: ORDER.index(name) if name in ORDER else 9):
+        r2, clap, effect, screened, verdict, stable = (
+            results.of("summary", "approaches", name, key)
+            for key in ("r2", "clap", "delta_recurrence", "screened", "verdict", "stable")
+        )
+        moved |= stable is False
+        mark = "* " if stable is False else "  "
+        rows.append(
+            [
+                f"{mark}{column(name, 24)}{column(mean(r2, 'z.2f'), 7)}"
+                f"{column(mean(clap, 'z.3f'), 7)}{column(interval(effect, '+z.1f'), 25)}"
+                f"{column(mean(screened, '+z.1f'), 13)}{column(verdict, 22)}".rstrip()
+            ]
+        )
+    head = (
+        f"{'Approaches':<26}{'R²':<7}{'CLAP':<7}{'Δ recurrence, points':<25}{'if screened':<13}"
+        "verdict"
+    )
+    note = ["* would change if the nearest feature changed sides"] if moved else []
+    return [head, *first_rows(rows, _APPROACHES, "approaches"), *note]
+
+
+def _tests(results: Results) -> list[str]:
+    if "calibration" not in results.metrics:
+        return []
+    naive, controlled = (
+        interval(results.of("calibration", f"fpr_{test}"), ".3f")
+        for test in ("naive", "controlled")
+    )
+    level = f"{results.params.probes.alpha:g}"
+    power = [
+        f"{mean(share, '.2f')} at {one_line(strength)}"
+        for strength, share in results.keyed("calibration", "power").items()
+    ]
+    return [
+        f"Tests at p {level}",
+        f"  false positives: naive {naive}, controlled {controlled}",
+        listed("  power by strength: ", power or [NOTHING]),
+    ]
+
+
+def _counts(results: Results) -> list[str]:
+    of = results.of
+    rows = {
+        "manifest": [
+            f"{count(of('manifest', 'tracks'))} of {count(of('corpus', 'tracks'))} recordings used",
+            f"{count(of('manifest', 'excluded'))} left out",
+            f"{count(_failures(results))} failures",
+            f"{count(of('activations', 'tensors'))} tensors",
+        ],
+        "proposals": [f"{count(of('proposals', 'proposals'))} proposals", *_quality(results)],
+        "labels": [
+            f"{count(of('labels', 'labels'))} labels",
+            f"{count(of('labels', 'tracks_complete'))} tracks complete",
+            f"{count(of('labels', 'decisions'))} decisions",
+        ],
+        "sae": [
+            f"{count(of('sae', 'audits_passed'))} audits passed",
+            f"{count(of('sae', 'audits_failed'))} failed",
+            f"{count(of('sae', 'misalignments_caught'))} of "
+            f"{count(of('sae', 'misalignments_tried'))} misalignments caught",
+            f"loss recovered at least {mean(of('sae', 'least_loss_recovered'), 'z.3f')}",
+        ],
+        "probes": [
+            f"{count(of('probes', 'candidates', 'chosen'))} of "
+            f"{count(of('probes', 'candidates', 'tested'))} features are candidates",
+        ],
+        "interventions": [
+            f"{count(of('interventions', 'clips'))} clips",
+            f"{count(of('interventions', 'excluded'))} excluded",
+            f"{count(of('interventions', 'identity_changed'))} changed by an identity patch",
+        ],
+    }
+    lines = [f"  {', '.join(row)}" for stage, row in rows.items() if stage in results.metrics]
+    return ["Counts", *lines] if lines else []
+
+
+def _quality(results: Results) -> list[str]:
+    """Quality of the proposals: precision and recall, if there is a score, and the null rate."""
+    known = {
+        key: mean(results.of("proposals", key), "z.2f")
+        for key in ("precision", "recall")
+        if results.of("proposals", key) is not None
+    }
+    null = interval(results.of("proposals", "null_any_rate"), "z.3f")
+    return [*(f"{key} {value}" for key, value in known.items()), f"in {null} of null tracks"]
+
+
+def _next(results: Results) -> list[str]:
+    labels = results.params.labels
+    lines = []
+    if "report" in results.metrics:
+        pairs = f"{count(results.of('report', 'pairs'))} pairs of clips to listen to"
+        lines.append(
+            f"  open {PAGES} in a browser: {pairs}"
+            if results.pages
+            else f"  run `dvc pull` or `dvc repro` for data/report: {pairs}"
+        )
+    if labels.source == "decisions" and not results.of("labels", "tracks_complete"):
+        lines.append("  run `leitmotif review`: no track is labelled completely; then `dvc repro`")
+    for state, names in (("missing", results.missing), ("outdated", results.outdated)):
+        if names:
+            lines.append(listed(f"  {state}, run `dvc repro`: ", names))
+    if not results.missing and not results.outdated:
+        lines.append("  run `dvc metrics diff main`, `dvc plots diff main`: what differs from main")
+    return ["Next", *lines]
+
+
+def _failures(results: Results) -> int | None:
+    """Failures of all stages; those of ``features`` include those of ``corpus``."""
+    found = {name: results.of(name, "failures") for name in ("corpus", "features", "activations")}
+    if isinstance(found.get("features"), int):
+        found.pop("corpus", None)
+    counts = [value for value in found.values() if isinstance(value, int)]
+    return sum(counts) if counts else None

@@ -1,0 +1,142 @@
+"""Loads the checkpoint of a judge, and checks its kind and that no weights are missing."""
+
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import torch
+
+from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint, usable_device
+from leitmotif.checkpoints.weights import load_weights
+from leitmotif.errors import ModelError
+
+Precision = Literal["float32", "float64"]
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Loaded(NamedTuple):
+    """A model on its device, with its feature extractor."""
+
+    model: Any
+    extractor: Any
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_judge(
+    name: str,
+    *,
+    revision: str | None,
+    device: str,
+    dtype: Precision,
+    model_type: str,
+    model_class: str,
+) -> Loaded:
+    """Load a judge with a class of `transformers`.
+
+    Safetensors are preferred. If there are none, torch's weights-only unpickler reads
+    ``pytorch_model.bin``.
+
+    Parameters
+    ----------
+    name
+        Folder or hub id.
+    revision
+        Commit of the hub repository; None for a folder.
+    device
+        Such as ``cpu`` or ``auto``.
+    dtype
+        Precision of the computation.
+    model_type
+        ``model_type`` that the checkpoint's config must have.
+    model_class
+        Name of the class in `transformers`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such checkpoint or device, if the checkpoint is of another kind, or if its
+        weights are not those of the class; see ``load_weights``.
+    """
+    import transformers
+
+    if dtype not in DTYPES:
+        raise ModelError("unknown dtype", found=repr(dtype), expected=", ".join(DTYPES))
+    place = usable_device(device)
+    with reading_checkpoint(
+        name,
+        expected="a hub id with its 40-digit revision, or a folder with config.json, "
+        "preprocessor_config.json and the weights",
+        fix="check the judge's name and revision; for a hub id, the network or HF_HUB_OFFLINE",
+    ):
+        folder = fetch_checkpoint(name, revision, old_weights=True)
+        _check_kind(name, folder, model_type)
+        model = load_weights(getattr(transformers, model_class), folder, dtype=DTYPES[dtype])
+        extractor = _extractor(folder)
+    model = model.eval().requires_grad_(False).to(place)
+    return Loaded(model, extractor, folder, place, DTYPES[dtype])
+
+
+def _check_kind(name: str, folder: Path, model_type: str) -> None:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    if config.model_type != model_type:
+        raise ModelError(
+            f"{name} is another kind of model",
+            found=f"model_type {config.model_type!r}",
+            expected=repr(model_type),
+            fix="name a checkpoint of that kind",
+        )
+
+
+def _extractor(folder: Path) -> Any:
+    from transformers import AutoFeatureExtractor
+
+    with warnings.catch_warnings():
+        # Every AST at 16 kHz with 128 bands causes this warning; it is harmless.
+        warnings.filterwarnings("ignore", message="At least one mel filter has all zero")
+        return AutoFeatureExtractor.from_pretrained(folder)
+
+
+class Judge:
+    """A judge made of a checkpoint, on its device; each kind of judge is a subclass."""
+
+    model_type: ClassVar[str]
+    """As the checkpoint's config says it."""
+    model_class: ClassVar[str]
+    """Of `transformers`."""
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        self._model, self._extractor = loaded.model, loaded.extractor
+        self._device, self._dtype = loaded.device, loaded.dtype
+        self.name, self._batch_size = name, batch_size
+        self.sample_rate: int = loaded.extractor.sampling_rate
+        """Hz, to which clips are resampled."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: Precision = "float32",
+        batch_size: int = 16,
+    ) -> Self:
+        """Load a checkpoint from a folder or the hub, to compute in ``dtype``.
+
+        In float64 a result does not depend on processor or batch. ``batch_size`` windows are judged
+        at once. Raises ModelError when there is no such checkpoint, it is of another kind, or
+        weights or what it needs beside them are missing.
+        """
+        loaded = load_judge(
+            name,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            model_type=cls.model_type,
+            model_class=cls.model_class,
+        )
+        return cls(loaded, name, batch_size=batch_size)

@@ -1,0 +1,192 @@
+"""CLAP embeds audio and text in one space, in which a clip is near the words that describe it.
+
+Wu et al., Large-scale contrastive language-audio pretraining with feature fusion and
+keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes of `transformers`.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.audio.reading.samples import Samples
+from leitmotif.checkpoints.folders import reading_checkpoint
+from leitmotif.errors import ModelError
+from leitmotif.judge.models.checkpoint import Judge, Loaded
+from leitmotif.judge.models.clips import Clips, check_judged, over_windows, prepare
+
+Embeddings = NDArray[np.floating]
+"""[n, width] in the judge's precision, with rows of norm 1, so a dot product is a cosine."""
+
+UNLIKE = ("heavy metal with distorted guitars", "a calm solo piano", "a dog barking", "rain")
+"""Unrelated sentences that any working text tower distinguishes."""
+COLLAPSED = 0.99
+"""Mean cosine among these sentences above which a text tower counts as broken. Others measured on
+LAION's checkpoints: 0.18 and 0.29 in working checkpoints, 0.9993 in the broken one
+(https://github.com/embeddings-benchmark/mteb/issues/5069)."""
+
+
+class Clap(Judge):
+    """A CLAP model that embeds clips and sentences.
+
+    Every result is a function of the clip alone. The feature extractor of `transformers` takes a
+    random crop of a clip that is longer than its context. Here such a clip is cut into windows (see
+    ``leitmotif.judge.models.clips.windows``), whose embeddings are averaged and scaled to norm 1
+    again. In fused checkpoints no window counts as longer than the context, so no random crops are
+    fused. Shorter clips are padded as the checkpoint says, usually by repetition.
+
+    >>> clap = Clap.from_pretrained("models/organism/judges/clap")
+    >>> audio = clap.embed_audio(clips, 32_000)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
+    >>> audio @ text.T  # cosines [clips, sentences]
+    """
+
+    model_type = "clap"
+    model_class = "ClapModel"
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        super().__init__(loaded, name, batch_size=batch_size)
+        self.context_samples: int = loaded.extractor.nb_max_samples
+        """Maximum length of a window, in samples at ``sample_rate``."""
+        self.width: int = loaded.model.config.projection_dim
+        """Size of an embedding."""
+        self._tokenizer = _tokenizer(loaded.folder, name)
+        # RoBERTa's positions start after the pad token's.
+        text = loaded.model.config.text_config
+        positions = text.max_position_embeddings - text.pad_token_id - 1
+        self._text_context = min(self._tokenizer.model_max_length, positions)
+
+    @torch.inference_mode()
+    def embed_audio(self, clips: Clips, sample_rate: int) -> Embeddings:
+        """Embed clips.
+
+        Parameters
+        ----------
+        clips
+            See ``Clips``.
+        sample_rate
+            Of the clips, in Hz.
+
+        Returns
+        -------
+        Embeddings
+            [clips, width], rows of norm 1.
+
+        Raises
+        ------
+        ModelError
+            If audio cannot be judged; see ``prepare``.
+        """
+        prepared = prepare(clips, sample_rate, self.sample_rate)
+        size = self._batch_size
+        return _unit(over_windows(prepared, self.context_samples, self._embed, batch_size=size))
+
+    def _embed(self, pieces: list[Samples]) -> torch.Tensor:
+        inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
+        features = inputs["input_features"].to(self._device, self._dtype)
+        # The extractor marks a random window as longer than the context if none is.
+        longer = torch.zeros(len(pieces), 1, dtype=torch.bool, device=self._device)
+        out = self._model.get_audio_features(input_features=features, is_longer=longer)
+        return _pooled(out)
+
+    @torch.inference_mode()
+    def embed_text(self, sentences: Sequence[str]) -> Embeddings:
+        """Embed sentences: [sentences, width], rows of norm 1.
+
+        Text past the context of the text tower (512 tokens in LAION's checkpoints) is cut off.
+
+        Raises
+        ------
+        ModelError
+            If there is no sentence or an empty one, or if the text tower gives every sentence
+            the same embedding, so that a similarity to a prompt means nothing.
+        """
+        if self.text_collapse > COLLAPSED:
+            raise ModelError(
+                f"the text tower of {self.name} tells no sentences apart",
+                found=f"a mean cosine of {self.text_collapse:.4f} among {len(UNLIKE)} sentences "
+                "that have nothing in common",
+                expected=f"at most {COLLAPSED}",
+                fix="use another checkpoint, such as laion/larger_clap_general, or compare audio "
+                "with audio only",
+            )
+        return self._embed_text(sentences)
+
+    def _embed_text(self, sentences: Sequence[str]) -> Embeddings:
+        empty = [row for row, sentence in enumerate(sentences) if not sentence.strip()]
+        if isinstance(sentences, str) or not sentences or empty:
+            raise ModelError(
+                "these sentences cannot be embedded",
+                found=f"{sentences!r:.200}",
+                expected="a list of sentences, none of them empty",
+            )
+        rows = []
+        for first in range(0, len(sentences), self._batch_size):
+            some = list(sentences[first : first + self._batch_size])
+            tokens = self._tokenizer(
+                some,
+                padding=True,
+                truncation=True,
+                max_length=self._text_context,
+                return_tensors="pt",
+            )
+            out = self._model.get_text_features(
+                input_ids=tokens["input_ids"].to(self._device),
+                attention_mask=tokens["attention_mask"].to(self._device),
+            )
+            rows.append(_pooled(out))
+        embedded = torch.cat(rows)
+        check_judged(embedded, "sentence")
+        return _unit(embedded)
+
+    @cached_property
+    def text_collapse(self) -> float:
+        """Mean cosine among unrelated sentences, near 1 in a broken text tower.
+
+        The text tower of `laion/larger_clap_music`, as converted for `transformers`, is broken.
+        """
+        with torch.inference_mode():
+            texts = self._embed_text(UNLIKE)
+        pairs = combinations(range(len(texts)), 2)
+        return float(np.mean([texts[a] @ texts[b] for a, b in pairs]))
+
+    def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.floating]:
+        """Cosines times the model's own scale: [clips, sentences].
+
+        A softmax over a row gives probabilities of the sentences, as in zero-shot classification.
+        """
+        scale = float(self._model.logit_scale_a.exp())
+        return np.asarray(scale * audio @ text.T)
+
+
+def _tokenizer(folder: Path, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    with reading_checkpoint(
+        name, expected="the tokenizer's files beside the weights", fix="add tokenizer.json"
+    ):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    # Where the files are missing, transformers makes a tokenizer that knows no words.
+    read = {tuple(ids) for ids in tokenizer(list(UNLIKE))["input_ids"]}
+    if len(read) < len(UNLIKE):
+        raise ModelError(
+            f"the tokenizer of {name} tells no sentences apart",
+            found=f"a vocabulary of {len(tokenizer)}",
+            expected="tokenizer.json, or vocab.json and merges.txt, beside the weights",
+            fix="save the tokenizer into the same folder",
+        )
+    return tokenizer
+
+
+def _pooled(out: Any) -> torch.Tensor:
+    # transformers before 5 returned the projected embedding itself.
+    return getattr(out, "pooler_output", out)
+
+
+def _unit(rows: torch.Tensor) -> Embeddings:
+    return np.asarray(torch.nn.functional.normalize(rows, dim=-1).cpu().numpy())

@@ -1,0 +1,127 @@
+"""An audio tagger, which predicts the AudioSet labels of a clip.
+
+It is the Audio Spectrogram Transformer (Gong, Chung, Glass, Interspeech 2021, arXiv 2104.01778) in
+the implementation of `transformers`. The labels come from the checkpoint's config.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.audio.reading.samples import Samples
+from leitmotif.errors import ModelError, counted
+from leitmotif.judge.models.checkpoint import Judge, Loaded
+from leitmotif.judge.models.clips import Clips, over_windows, prepare
+
+Logits = NDArray[np.floating]
+"""[clips, labels] in the tagger's precision. Labels are not exclusive: a sigmoid gives the
+probability of each label."""
+
+_FRAME, _HOP = 400, 160
+"""Length and hop of the extractor's spectra in samples: 25 and 10 ms at 16 kHz."""
+_RATE = 16_000
+
+
+class Tagger(Judge):
+    """An audio tagger with named labels.
+
+    A clip that is longer than the context is cut into windows (see
+    ``leitmotif.judge.models.clips.windows``), whose logits are averaged; `transformers` would drop
+    everything past the context. The feature extractor pads shorter clips.
+
+    >>> tagger = Tagger.from_pretrained("models/organism/judges/tagger")
+    >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
+    """
+
+    model_type = "audio-spectrogram-transformer"
+    model_class = "ASTForAudioClassification"
+
+    def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        super().__init__(loaded, name, batch_size=batch_size)
+        self.labels = _labels(loaded.model.config, name)
+        """Names, in the order of the logits."""
+        self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
+        """Maximum length of a window, in samples at ``sample_rate``."""
+        self._index = {label: number for number, label in enumerate(self.labels)}
+        _check_extractor(loaded.extractor, loaded.model.config, name)
+
+    @torch.inference_mode()
+    def logits(self, clips: Clips, sample_rate: int) -> Logits:
+        """Logits of clips.
+
+        Parameters
+        ----------
+        clips
+            See ``Clips``.
+        sample_rate
+            Of the clips, in Hz.
+
+        Returns
+        -------
+        Logits
+            [clips, labels].
+
+        Raises
+        ------
+        ModelError
+            If audio cannot be judged; see ``prepare``.
+        """
+        prepared = prepare(clips, sample_rate, self.sample_rate)
+        size = self._batch_size
+        scored = over_windows(prepared, self.context_samples, self._score, batch_size=size)
+        return np.asarray(scored.cpu().numpy())
+
+    def _score(self, pieces: list[Samples]) -> torch.Tensor:
+        inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
+        scored: torch.Tensor = self._model(
+            inputs["input_values"].to(self._device, self._dtype)
+        ).logits
+        return scored
+
+    def probabilities(self, clips: Clips, sample_rate: int) -> Logits:
+        """Independent probability of each label, [clips, labels]; for parameters see ``logits``."""
+        return np.asarray(torch.from_numpy(self.logits(clips, sample_rate)).sigmoid().numpy())
+
+    def indices(self, labels: Sequence[str]) -> list[int]:
+        """Columns of labels by name. Raises ModelError, which names labels that the tagger
+        lacks."""
+        unknown = [label for label in labels if label not in self._index]
+        if unknown:
+            raise ModelError(
+                f"{self.name} has no label called {', '.join(map(repr, unknown))}",
+                found=f"{counted(len(self.labels), 'label')}: {', '.join(self.labels[:8])}, …",
+                expected="names as in AudioSet's ontology, such as 'Violin, fiddle'",
+            )
+        return [self._index[label] for label in labels]
+
+
+def _labels(config: Any, name: str) -> tuple[str, ...]:
+    labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    unnamed = all(label == f"LABEL_{number}" for number, label in enumerate(labels))
+    if unnamed or len(set(labels)) < len(labels):
+        raise ModelError(
+            f"the labels of {name} have no names of their own",
+            found=", ".join(labels[:4]),
+            expected="id2label in config.json with AudioSet's names, each once",
+            fix="name a checkpoint that has them",
+        )
+    return labels
+
+
+def _check_extractor(extractor: Any, config: Any, name: str) -> None:
+    expected = {
+        "sampling_rate": _RATE,
+        "max_length": config.max_length,
+        "num_mel_bins": config.num_mel_bins,
+    }
+    actual = {key: getattr(extractor, key, None) for key in expected}
+    if actual != expected:
+        raise ModelError(
+            f"the feature extractor of {name} does not fit its model",
+            found=actual,
+            expected=expected,
+            fix="correct preprocessor_config.json",
+        )

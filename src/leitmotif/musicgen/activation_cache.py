@@ -1,0 +1,55 @@
+"""Activations captured in a pass, by site."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from leitmotif.errors import ModelError
+from leitmotif.sites import canonical_site
+
+
+class ActivationCache(Mapping[str, Tensor]):
+    """Captured activations [B, S, d] by site; a site's alias finds it too.
+
+    So does a pair of a TransformerLens name and a layer: ``cache["resid_post", 3]``.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = dict(tensors)
+
+    def __getitem__(self, site: str | tuple[str, int]) -> Tensor:
+        """Activations [B, S, d]; raises KeyError naming what was captured."""
+        name = site if isinstance(site, str) else f"{site[0]}{site[1]}"
+        try:
+            return self._tensors[canonical_site(name)]
+        except (KeyError, ValueError):
+            raise KeyError(f"{name} was not captured; captured: {list(self._tensors)}") from None
+
+    def at_frames(self, site: str | tuple[str, int], frames: range) -> Tensor:
+        """Activations [B, len(frames), d]: for frame f the first step at which it is predicted.
+
+        That row has read tokens of frames before f only, so it is a summary of what precedes f.
+        Raises KeyError as ``cache[site]`` does, and ModelError for frames that were not read.
+        """
+        activations = self[site]
+        steps = activations.shape[1]
+        if frames.step != 1 or not 0 <= frames.start <= frames.stop <= steps:
+            raise ModelError(
+                "these frames were not captured",
+                found=frames,
+                expected=f"range(start, stop) within 0..{steps}",
+            )
+        return activations[:, frames.start : frames.stop]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over canonical site names."""
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        """Count the sites."""
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        """Show sites and shapes."""
+        shapes = {site: tuple(tensor.shape) for site, tensor in self._tensors.items()}
+        return f"ActivationCache({shapes})"

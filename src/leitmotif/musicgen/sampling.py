@@ -1,0 +1,57 @@
+"""How a token is drawn from the model's logits."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from leitmotif.errors import ModelError
+from leitmotif.musicgen.arguments import as_number, is_integer
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is drawn; the defaults are MusicGen's. Raises ModelError if out of range."""
+
+    temperature: float = 1.0
+    """0 takes the likeliest token (greedy decoding)."""
+    top_k: int | None = 250
+    """Keep so many of the likeliest tokens; None keeps all."""
+    top_p: float | None = None
+    """Keep the likeliest tokens until their probabilities sum to this; None keeps all."""
+
+    def __post_init__(self) -> None:
+        temperature = as_number(self.temperature)
+        if temperature is None or temperature < 0:
+            raise ModelError("temperature", found=repr(self.temperature), expected="0 or more")
+        if self.top_k is not None and not (is_integer(self.top_k) and self.top_k >= 1):
+            raise ModelError("top_k", found=repr(self.top_k), expected="1 or more, or None")
+        top_p = as_number(self.top_p)
+        if self.top_p is not None and (top_p is None or not 0 < top_p <= 1):
+            raise ModelError(
+                "top_p", found=repr(self.top_p), expected="above 0 and up to 1, or None"
+            )
+
+
+GREEDY = Sampling(temperature=0.0, top_k=None)
+
+
+def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:
+    """Draw tokens [B, K] from logits [B, K, V] with Gumbel noise of that shape.
+
+    Filters act in `transformers`' order: temperature, top-k, top-p. Without noise, the likeliest.
+    """
+    if noise is None:
+        return logits.argmax(-1)
+    logits = logits / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
+        kept = logits.topk(sampling.top_k, sorted=False).values
+        smallest = kept.amin(-1, keepdim=True)
+        logits = logits.masked_fill(logits < smallest, -math.inf)
+    if sampling.top_p is not None and sampling.top_p < 1:
+        ordered, order = logits.sort(descending=True)
+        probabilities = ordered.softmax(-1)
+        # A token goes if those before it already hold enough.
+        excess = probabilities.cumsum(-1) - probabilities >= sampling.top_p
+        logits = logits.masked_fill(excess.scatter(-1, order, excess), -math.inf)
+    return (logits + noise).argmax(-1)

@@ -1,0 +1,79 @@
+"""Where motifs recur in one recording, as a function for notebooks."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from leitmotif.audio.decode import load_audio
+from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.audio.reading.samples import check_rate, check_samples
+from leitmotif.errors import LeitmotifError
+from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
+from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest_in_audio
+from leitmotif.recurrence.search.settings import SearchSettings
+
+
+def propose(
+    audio: Path | str | ArrayLike,
+    sample_rate: int | None = None,
+    *,
+    search: SearchSettings | None = None,
+    p: float = P,
+    false_per_minute: float = FALSE_PER_MINUTE,
+    everything: bool = False,
+) -> list[Suggestion]:
+    """Propose where motifs recur in a recording, best first.
+
+    Parameters
+    ----------
+    audio: path of a file (wav, flac, ogg, mp3), or mono samples [n].
+    sample_rate: of the samples, in Hz; not for a file.
+    search: lengths of motifs, transpositions and the like; None for the defaults.
+    p: significance level. Of recordings in which nothing returns, a share of ``p`` gets proposals.
+    false_per_minute: number of false proposals a minute that the others may include.
+    everything: whether to return also what is not significant.
+
+    Returns
+    -------
+    Suggestions, with times in seconds. A recording too short to hold a motif and its recurrence
+    gives none. Raises AudioError for a file that cannot be decoded and LeitmotifError for samples
+    of which the rate is not known, samples that are not finite numbers, and settings out of range.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> best = leitmotif.propose(piece.samples, piece.sample_rate)[0]
+    >>> best.motif_start, best.recurrence_start  # seconds
+    (2.3, 5.4)
+    """
+    search = _settings(search, p, false_per_minute)
+    if isinstance(audio, Path | str):
+        samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
+    else:
+        samples, rate = check_samples(audio), check_rate(sample_rate)
+    if len(samples) < search.least_seconds * rate:
+        return []
+    suggestions = suggest_in_audio(samples, rate, search)
+    if everything:
+        return suggestions
+    return accepted(suggestions, p=p, false_per_minute=false_per_minute)
+
+
+def _settings(search: object, p: float, false_per_minute: float) -> SearchSettings:
+    if search is not None and not isinstance(search, SearchSettings):
+        raise LeitmotifError(
+            "search is no setting of the search",
+            found=type(search).__name__,
+            expected="SearchSettings, or None for the defaults",
+        )
+    for name, value, most in (("p", p, 1.0), ("false_per_minute", false_per_minute, np.inf)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 <= value <= most or not np.isfinite(value):
+            raise LeitmotifError(
+                f"{name} is out of range",
+                found=repr(value),
+                expected=f"a number from 0{' to 1' if most == 1 else ''}",
+            )
+    return search or SearchSettings()

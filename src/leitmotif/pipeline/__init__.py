@@ -1,0 +1,61 @@
+"""The pipeline around the stages: where their outputs lie, and how a stage is run.
+
+The paths below are the whole contract between stages.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from leitmotif.config import Params, load_params
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import explained_full_disk
+from leitmotif.pipeline.durations import announced
+from leitmotif.pipeline.watched import check_inputs, check_outs, check_watched
+
+CORPUS = Path("data/corpus")
+CORPUS_FAILURES = CORPUS / "failures.jsonl"
+MANIFEST = Path("data/manifest.jsonl")
+EXCLUDED = Path("data/excluded.jsonl")
+FEATURES = Path("data/features")
+FAILURES = Path("data/failures.jsonl")
+ACTIVATIONS = Path("data/activations")
+PROPOSALS = Path("data/proposals.jsonl")
+LABELS = Path("data/labels.jsonl")
+COVERAGE = Path("data/coverage.jsonl")
+SAE = Path("data/sae")
+ALIGNMENT = Path("data/alignment.jsonl")
+CONTROLS = Path("controls.yaml")
+PROBES = Path("data/probes.jsonl")
+HORIZONS = Path("data/horizons.jsonl")
+CANDIDATES = Path("data/candidates.jsonl")
+CALIBRATION = Path("data/calibration.jsonl")
+INTERCHANGE = Path("data/interchange.jsonl")
+INTERVENTIONS = Path("data/interventions.jsonl")
+CLIPS = Path("data/clips")
+EFFECTS = Path("data/effects.jsonl")
+VERDICTS = Path("data/verdicts.jsonl")
+APPROACHES = Path("data/approaches.jsonl")
+REPORT = Path("data/report")
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+WORK_CACHE = Path(".leitmotif")
+"""Downloads and finished pieces of work, addressed by content; DVC never deletes it."""
+
+
+def run(stage: Callable[[Params], None]) -> None:
+    """Run one stage with this folder's params; an expected error ends it without a traceback.
+
+    It says first how long it may take (``leitmotif.pipeline.durations``).
+    """
+    try:
+        with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
+            params = load_params()
+            check_watched(params)
+            check_inputs(params)
+            check_outs(stage.__name__)
+            with announced(stage.__name__, params):
+                stage(params)
+    except LeitmotifError as error:
+        print(f"{stage.__name__}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

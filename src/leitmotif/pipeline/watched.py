@@ -1,0 +1,130 @@
+"""Folders that settings name in lists, and whether DVC watches them.
+
+DVC puts a single setting into a stage's deps (``${model.watch}``), but no list. So the models of
+``probes.comparisons`` and the autoencoders of ``sae.hooks`` stand in dvc.yaml by their paths, where
+``leitmotif deps`` writes them. While one that the settings name is missing there, no stage runs.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from leitmotif.config import Params
+from leitmotif.errors import ConfigError, StageError
+from leitmotif.files.targets import overlap
+from leitmotif.files.yaml_files import read_stages, read_yaml
+
+PIPELINE = Path("dvc.yaml")
+HOOKS = Path("hooks.yaml")
+_MADE = ("metrics", "plots")
+_INPUTS = (
+    "corpus.path",
+    "model.name",
+    "probes.comparisons",
+    "labels.decisions",
+    "judge.clap",
+    "judge.tagger",
+)
+COMPARISONS, AUTOENCODERS = "probes.comparisons", "sae.hooks"
+
+
+def listed_folders(params: Params, root: Path = Path()) -> dict[str, list[str]]:
+    """Folders by the setting that lists them, such as ``probes.comparisons``.
+
+    What is no folder below ``root``, the repository's, is a model of the hub, which DVC cannot
+    watch.
+    """
+    # By name: every stage imports this, and what reads ``.comparisons`` depends on these folders.
+    lists = {setting: attrgetter(setting)(params) for setting in (COMPARISONS, AUTOENCODERS)}
+    named = {**lists, AUTOENCODERS: _checkpoints(lists[AUTOENCODERS], root / HOOKS)}
+    return {
+        setting: sorted(name for name in set(names) if (root / name).exists())
+        for setting, names in named.items()
+    }
+
+
+def check_watched(params: Params, root: Path = Path()) -> None:
+    """Raise ConfigError if the settings list a folder on which no stage of dvc.yaml depends.
+
+    After a change there, old results would be taken for fresh ones. Without a dvc.yaml nothing is
+    watched, and nothing is checked.
+    """
+    if not (root / PIPELINE).exists():
+        return
+    stages = read_stages(root / PIPELINE)
+    # DVC's way to write "${" where no setting is meant.
+    watched = {
+        str(dep).replace("\\${", "${") for stage in stages.values() for dep in stage.get("deps", [])
+    }
+    for setting, folders in listed_folders(params, root).items():
+        if missing := [folder for folder in folders if folder not in watched]:
+            raise ConfigError(
+                f"{PIPELINE} does not watch what {setting} lists",
+                found=", ".join(missing),
+                expected="among the deps of a stage, so that a change there makes it stale",
+                fix="run `leitmotif deps`, then `dvc repro`",
+            )
+
+
+def check_inputs(params: Params, root: Path = Path()) -> None:
+    """Raise ConfigError if a setting names as an input what a stage makes, or a folder with it."""
+    made = [root / name for name in (*_MADE, "data/corpus")]
+    if (root / PIPELINE).exists():
+        stages = read_stages(root / PIPELINE)
+        outs = {name for stage in stages.values() for name in outs_of(stage)}
+        made += [root / name for name in sorted(outs)]
+    for setting in _INPUTS:
+        values = attrgetter(setting)(params)
+        for value in [values] if isinstance(values, str) else values:
+            if not os.path.lexists(root / value):
+                continue  # a model of the hub, or missed by its stage
+            if clash := next((out for out in made if overlap(root / value, out)), None):
+                raise ConfigError(
+                    f"{setting} cannot be used: a stage would write over its own input",
+                    found=f"{value}, which overlaps with the output {clash}",
+                    expected="a place apart from what the stages make",
+                    fix=f"set {setting} to another place",
+                )
+
+
+def check_outs(stage: str, root: Path = Path()) -> None:
+    """Raise StageError if an output of a stage is a link that leads elsewhere than DVC's cache."""
+    if not (root / PIPELINE).exists():
+        return
+    for name in outs_of(read_stages(root / PIPELINE).get(stage, {})):
+        out = root / name
+        if out.is_symlink() and "files/md5/" not in out.readlink().as_posix():
+            raise StageError(
+                f"{out} is a link, and not written",
+                found=f"it leads to {out.readlink()}",
+                expected="a file or folder, or nothing",
+                fix="remove the link; to keep outputs elsewhere, see `dvc cache dir`",
+            )
+
+
+def outs_of(stage: Mapping[str, Any]) -> list[str]:
+    """Paths that a stage of dvc.yaml makes: outs, metrics and plots."""
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or []]
+    return [entry if isinstance(entry, str) else str(next(iter(entry))) for entry in entries]
+
+
+def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
+    """Folders of entries ``NAME`` or ``NAME@SITE``; the rest of the registry is checked later."""
+    if not hooks or not registry.exists():
+        return []
+    names = {hook.partition("@")[0] for hook in hooks}
+    values = read_yaml(registry)
+    try:
+        checkpoints = [hook["checkpoint"] for hook in values["hooks"] if hook["name"] in names]
+        return [
+            checkpoint["path"] for checkpoint in checkpoints if checkpoint["source"] == "folder"
+        ]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{registry} cannot be used",
+            found=f"{type(error).__name__}: {error}",
+            expected="hooks: a list of entries, each with name and checkpoint",
+            fix="see hooks.schema.json and docs/sae.md, or restore it from git",
+        ) from error

@@ -1,0 +1,1 @@
+"""Error rates and power of the tests, on features of which the truth is known."""

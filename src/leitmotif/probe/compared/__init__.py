@@ -1,0 +1,1 @@
+"""Models that are probed beside the one under study."""

@@ -1,0 +1,1 @@
+"""Estimators and tests: nested regression, partial effects, nulls, and the naive pipeline."""

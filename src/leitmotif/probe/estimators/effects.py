@@ -1,0 +1,284 @@
+"""Partial effects: what each feature by itself shares with the target beyond the controls."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from leitmotif.errors import ProbeError
+from leitmotif.probe.estimators.algebra import Sums
+from leitmotif.probe.estimators.conventions import Seed, as_given, features_of, seed_of, targets_of
+from leitmotif.probe.estimators.nulls import exchanged, exchanges, pair_products, shifted
+from leitmotif.probe.panel.arguments import share, switch, whole_number
+from leitmotif.probe.panel.panel import Array, Panel, explained_away, panel, refuse_nothing_left
+
+_BLOCK = 512
+"""Exchanges that are summed at a time; bounds the memory."""
+
+
+class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Test each feature against the target with the controls removed from both, track by track.
+
+    Both are regressed on the controls and the place in the track, cross-fitted: a track's residuals
+    come from a fit to the other folds. A track's score is the sum over its rows of the product of
+    the two residuals, and the statistic is Student's t of the scores: each track is one
+    observation, however its rows depend on each other (the generalised covariance measure of
+    Shah & Peters 2020 with tracks as units).
+
+    Parameters
+    ----------
+    folds: number of folds; at least 3, with 4 tracks or more in each.
+    permutations: exchanges of tracks for ``p_``; None takes twice as many as one feature alone
+        needs to pass the correction.
+    shifts: circular shifts for ``p_shift_``; 0 for none.
+    alpha: false discovery rate at which ``get_support`` chooses.
+    place_means: whether each place in the track has a mean of its own in the control model.
+    random_state: of the folds, the exchanges and the shifts.
+
+    Attributes, [d], or [d, H] when y has horizons
+    ----------
+    effect_: partial correlation over all rows.
+    low_, high_: its 95 % interval, cluster-robust by track.
+    t_, p_t_: the statistic and its p-value by Student's t with tracks - 1 degrees of freedom.
+    p_: p-value by exchanging the targets of tracks within a fold.
+    p_shift_: p-value by shifting each track's features within the track, each by itself; NaN
+        without shifts. It needs stationarity; see docs/probes.md for what it means.
+    q_: ``p_`` after Benjamini & Hochberg (1995), horizon by horizon.
+    effect_by_fold_: [folds, d] or [folds, d, H].
+
+    A feature of which the controls leave nothing has effect 0 and p-values 1.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> track = np.repeat(np.arange(40), 25)        # 40 tracks of 25 rows
+    >>> Z = random.normal(size=(1000, 2))           # controls
+    >>> X = Z @ [[1, 0, 1], [0, 1, 1]] + random.normal(size=(1000, 3))
+    >>> y = Z[:, 0] + X[:, 0] + random.normal(size=1000)
+    >>> found = PartialEffects(alpha=0.05).fit(X, y, controls=Z, groups=track)
+    >>> found.get_support(indices=True).tolist(), found.transform(X).shape
+    ([0], (1000, 1))
+    """
+
+    def __init__(
+        self,
+        *,
+        folds: int = 5,
+        permutations: int | None = None,
+        shifts: int = 1000,
+        alpha: float = 0.05,
+        place_means: bool = True,
+        random_state: Seed = 0,
+    ) -> None:
+        self.folds = folds
+        self.permutations = permutations
+        self.shifts = shifts
+        self.alpha = alpha
+        self.place_means = place_means
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        controls: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
+
+        ``groups`` name each row's track; without them each row is a track of its own. Without
+        controls, place in the track is all that is controlled for. Raises ProbeError for data on
+        which the result would have no meaning (see ``panel``), and for so few permutations that no
+        feature could pass the correction.
+        """
+        if self.permutations is not None:
+            whole_number(self.permutations, "permutations", least=1)
+        whole_number(self.shifts, "shifts")
+        share(self.alpha, "alpha")
+        switch(self.place_means, "place_means")
+        seed = seed_of(self.random_state)
+        X, y = features_of(self, X), targets_of(y)
+        data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
+        d = data.features.shape[1]
+        permutations = self._enough(d)
+        left = residuals(data, place_means=self.place_means)
+        order = exchanges(list(map(len, data.folds)), permutations, seed=seed)
+        attributes = self._tested(data, left, order, seed)
+        attributes["q_"] = false_discovery_control(attributes["p_"], axis=0, method="bh")
+        for name, values in attributes.items():
+            setattr(self, name, as_given(values, y))
+        self.n_tracks_, self.permutations_ = len(data.tracks), permutations
+        return self
+
+    def _enough(self, d: int) -> int:
+        needed = int(np.ceil(d / self.alpha)) - 1
+        if self.permutations is None:
+            return max(2 * needed, 1000)
+        if self.permutations < needed:
+            raise ProbeError(
+                "with so few permutations no feature could pass the correction",
+                found=f"{self.permutations} permutations: no p-value below "
+                f"{1 / (self.permutations + 1):.2g}",
+                expected=f"at least {needed}, for {d} features at a false discovery rate of "
+                f"{self.alpha:g}",
+                fix="use more permutations, or None for enough of them",
+            )
+        return self.permutations
+
+    def _tested(
+        self, data: Panel, left: "Residuals", order: list[NDArray[np.int64]], seed: int
+    ) -> dict[str, Array]:
+        n, alive = len(data.tracks), ~left.nothing
+        scores = left.products
+        t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n)
+        attributes = _effects(data, left)
+        exceeded = _exceeded(data, left, order, np.abs(t))
+        attributes["t_"] = t
+        attributes["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
+        attributes["p_"] = exceeded / len(order[0])
+        attributes["p_shift_"] = self._shifted(left, np.abs(t), seed)
+        for name in ("p_t_", "p_", "p_shift_"):
+            attributes[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
+        return attributes
+
+    def _shifted(self, left: "Residuals", observed: Array, seed: int) -> Array:
+        if not self.shifts:
+            return np.full(observed.shape, np.nan)
+        total = np.zeros((self.shifts + 1, *observed.shape))
+        squares = np.zeros_like(total)
+        for scores in shifted(left.features, left.targets, shifts=self.shifts, seed=seed):
+            total += scores
+            squares += scores**2
+        t = np.abs(studentised(total, squares, len(left.features)))
+        return np.asarray(_reached(t, observed).sum(axis=0) / len(t))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = tags.target_tags.multi_output = True
+        return tags
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        chosen = self.q_ <= self.alpha
+        return np.asarray(chosen if chosen.ndim == 1 else chosen.any(axis=1))
+
+
+def effects_by_fold(
+    X: ArrayLike, y: ArrayLike, *, controls: ArrayLike, groups: ArrayLike, folds: int, seed: int
+) -> Array:
+    """``PartialEffects.effect_by_fold_`` [folds, d] of one target, without testing anything."""
+    data = panel(X, y, controls=controls, groups=groups, folds=folds, seed=seed)
+    left = residuals(data, place_means=True)
+    return _by_fold(data, left)[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What the controls leave of features and targets, cross-fitted, track by track."""
+
+    features: list[Array]
+    """[T, d] each, in the order of the tracks"""
+    targets: list[Array]
+    """[T, H] each"""
+    nothing: NDArray[np.bool_]
+    """[d], features of which nothing is left."""
+    products: Array
+    """[tracks, d, H], each track's score: the sum over its rows of feature times target."""
+    squares: Array
+    """[tracks, d]"""
+
+
+def residuals(data: Panel, *, place_means: bool) -> Residuals:
+    """Regress features and targets on the controls over the other folds, for each fold."""
+    sums = Sums(data, place_means=place_means, gram=False)
+    features: list[Array] = [np.empty(0)] * len(data.tracks)
+    targets: list[Array] = [np.empty(0)] * len(data.tracks)
+    for fold, tracks in enumerate(data.folds):
+        B = sums.nuisance([other for other in range(len(data.folds)) if other != fold])
+        for track in tracks:
+            features[track], targets[track] = sums.residual(B, data.tracks[track])
+    squares = np.stack([(X**2).sum(axis=0) for X in features])
+    raw = np.sum([square[: sums.d] for square in sums.squares], axis=0)
+    nothing = explained_away(squares.sum(axis=0), raw)
+    refuse_nothing_left(
+        np.sum([(Y**2).sum(axis=0) for Y in targets], axis=0),
+        np.sum([square[sums.d :] for square in sums.squares], axis=0),
+    )
+    for X in features:
+        X[:, nothing] = 0
+    products = np.stack([X.T @ Y for X, Y in zip(features, targets, strict=True)])
+    return Residuals(features, targets, nothing, products, squares)
+
+
+def studentised(total: Array, squares: Array, n: int) -> Array:
+    """Student's t of n scores from their sum and their sum of squares; 0 where all are 0."""
+    variance = (squares - total**2 / n) / (n - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = total / np.sqrt(n * np.maximum(variance, 0))
+    return np.asarray(np.nan_to_num(t, nan=0.0, posinf=np.finfo(float).max))
+
+
+def _effects(data: Panel, left: Residuals) -> dict[str, Array]:
+    n = len(data.tracks)
+    q = left.squares[:, :, np.newaxis]
+    target = np.stack([(Y**2).sum(axis=0) for Y in left.targets]).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = np.sqrt(q.sum(axis=0) * target)
+        slope = left.products.sum(axis=0) / q.sum(axis=0)
+        error = np.sqrt(n / (n - 1) * ((left.products - slope * q) ** 2).sum(axis=0)) / size
+        effect = left.products.sum(axis=0) / size
+    reach = student.ppf(0.975, n - 1) * error
+    effects = {
+        "effect_": effect,
+        "low_": effect - reach,
+        "high_": effect + reach,
+    }
+    attributes = {name: np.nan_to_num(values) for name, values in effects.items()}
+    return {**attributes, "effect_by_fold_": _by_fold(data, left)}
+
+
+def _by_fold(data: Panel, left: Residuals) -> Array:
+    """Partial correlations [folds, d, H]."""
+    effects = []
+    for fold in data.folds:
+        tracks = list(fold)
+        target = np.sum([(left.targets[track] ** 2).sum(axis=0) for track in tracks], axis=0)
+        squares = left.squares[tracks].sum(axis=0)[:, np.newaxis]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            effects.append(left.products[tracks].sum(axis=0) / np.sqrt(squares * target))
+    return np.nan_to_num(np.stack(effects))
+
+
+def _exceeded(
+    data: Panel, left: Residuals, order: list[NDArray[np.int64]], observed: Array
+) -> Array:
+    """How many arrangements, the observed one included, give a statistic as large: [d, H]."""
+    pairs = []
+    for tracks in data.folds:
+        products = pair_products(
+            [left.features[track] for track in tracks], [left.targets[track] for track in tracks]
+        )
+        pairs.append((products, products**2))
+    counts = np.zeros(observed.shape)
+    for start in range(0, len(order[0]), _BLOCK):
+        parts = [fold[start : start + _BLOCK] for fold in order]
+        total, squares = np.zeros((2, len(parts[0]), *observed.shape))
+        for (products, squared), part in zip(pairs, parts, strict=True):
+            total += exchanged(products, part)
+            squares += exchanged(squared, part)
+        t = np.abs(studentised(total, squares, len(data.tracks)))
+        counts += _reached(t, observed).sum(axis=0)
+    return counts
+
+
+def _reached(t: Array, observed: Array) -> NDArray[np.bool_]:
+    # Sums in another order differ in their last digits; those are ties.
+    return np.asarray(t >= observed * (1 - 1e-9))

@@ -1,0 +1,1 @@
+"""Features as blocks of columns, tested one by one."""

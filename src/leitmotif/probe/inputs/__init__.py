@@ -1,0 +1,1 @@
+"""The rows of an experiment: targets, controls, and where they come from."""

@@ -1,0 +1,1 @@
+"""Rows grouped by track: what every probe checks, and what it remembers."""

@@ -1,0 +1,67 @@
+"""From fitted probes to the rows of data/probes.jsonl, data/horizons.jsonl and the candidates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from leitmotif.claims import Horizon
+from leitmotif.intervals import Interval
+from leitmotif.probe.estimators.experiment import Fit, Fits
+from leitmotif.tables.interval import IntervalRow, three_digits
+from leitmotif.tables.probes import NaiveRow, ProbeRow, SelectivityRow
+
+
+def probe_rows(
+    fits: Mapping[str, Fits],
+    horizons: Sequence[Horizon],
+    *,
+    exploratory: bool,
+) -> list[ProbeRow]:
+    """A row for each model, site and horizon."""
+    after = {horizon.name: horizon.after for horizon in horizons}
+    return [
+        _row(model, site, name, after[name], fit, exploratory)
+        for model, by_site in fits.items()
+        for site, by_horizon in by_site.items()
+        for name, fit in by_horizon.items()
+    ]
+
+
+def _row(
+    model: str, site: str, horizon: str, after: float, fit: Fit, exploratory: bool
+) -> ProbeRow:
+    return ProbeRow(
+        model=model,
+        site=site,
+        horizon=horizon,
+        after=after,
+        r2_controls=IntervalRow.of(fit.r2_controls, 4),
+        r2_full=IntervalRow.of(fit.r2_full, 4),
+        partial_r2=IntervalRow.of(fit.partial_r2, 4),
+        auroc_controls=_rounded(fit.auroc_controls),
+        auroc=_rounded(fit.auroc),
+        p=three_digits(fit.p),
+        over_random_weights=_rounded(fit.over_random_weights),
+        naive=None,
+        selectivity=None,
+        exploratory=exploratory,
+    )
+
+
+def _rounded(interval: Interval | None) -> IntervalRow | None:
+    return None if interval is None else IntervalRow.of(interval, 4)
+
+
+def beside(
+    rows: Iterable[ProbeRow],
+    *,
+    model: str,
+    horizon: str,
+    naive: Mapping[str, NaiveRow],
+    selectivity: Mapping[str, SelectivityRow],
+) -> list[ProbeRow]:
+    """Enter what is known by site of one model at one horizon."""
+    return [
+        row.model_copy(update={"naive": naive[row.site], "selectivity": selectivity[row.site]})
+        if (row.model, row.horizon) == (model, horizon)
+        else row
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""The search for recurrences in one recording, and its null distribution."""

@@ -1,0 +1,1 @@
+"""Measured alignment: which site an autoencoder belongs to, and what a reconstruction costs."""

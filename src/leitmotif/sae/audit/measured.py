@@ -1,0 +1,182 @@
+"""Measured alignment: at which site does an autoencoder reconstruct best?
+
+An autoencoder is fitted to one distribution of activations. Read at a neighbouring site it leaves
+more of the variance unexplained, whatever its metadata say. The residual stream before block N is
+``layers.{N-1}.residual``, the one after it ``layers.{N}.residual``; the audit reads the declared
+site and the stored ones next to it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from leitmotif.errors import StoreError
+from leitmotif.intervals import (
+    Array,
+    Interval,
+    interval_of,
+    track_weights,
+    with_estimate,
+)
+from leitmotif.sae.autoencoder.alignment import check_sparsity
+from leitmotif.sae.autoencoder.model import SparseAutoencoder
+from leitmotif.sites import split_site
+from leitmotif.store.reading import ActivationStore
+from leitmotif.work.parallel import in_processes
+
+__all__ = ["Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
+
+
+@dataclass
+class SiteFit:
+    """How well an autoencoder reconstructs one site, track by track."""
+
+    site: str
+    tracks: int
+    fvu: Interval
+    """Fraction of variance unexplained: squared error over squared distance from the mean row."""
+    cosine: Interval
+    """Mean cosine of a row and its reconstruction."""
+    l0: Interval
+    dead_fraction: float
+    """Share of features that no frame of any track activates."""
+    resampled_fvu: Array = field(repr=False)
+    """FVU under each resample of the tracks [RESAMPLES + 1], the estimate first."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict on one autoencoder."""
+
+    checkpoint: str
+    declared: str
+    best: str
+    """Site of the smallest FVU."""
+    margin: Interval
+    """FVU of the best other site less that of the declared one, paired by track."""
+    passed: bool
+    """The declared site is best, and the margin's interval lies above 0."""
+    fits: Mapping[str, SiteFit]
+
+
+def measure_sites(
+    name: str,
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    sites: Sequence[str],
+    *,
+    tracks: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, SiteFit]:
+    """Fit of an autoencoder at each of several sites, over the same resamples of the tracks."""
+    chosen = list(tracks) if tracks is not None else store.tracks(sites[0])
+    weights = with_estimate(track_weights(len(chosen), seed=seed))
+    return {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+
+
+def measure_each(
+    saes: Mapping[str, tuple[SparseAutoencoder, Sequence[str]]],
+    store: ActivationStore,
+    *,
+    seed: int = 0,
+) -> Iterator[tuple[str, dict[str, SiteFit]]]:
+    """Fit of several autoencoders, by name, each at its sites; see ``measure_sites``."""
+
+    fits = in_processes(partial(_measured, store, seed), [(k, *v) for k, v in saes.items()])
+    return zip(saes, fits, strict=True)
+
+
+def _measured(
+    store: ActivationStore, seed: int, item: tuple[str, SparseAutoencoder, Sequence[str]]
+) -> dict[str, SiteFit]:
+    name, sae, sites = item
+    return measure_sites(name, sae, store, sites, seed=seed)
+
+
+def audit_sites(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
+    """Whether the declared site is the one that fits best, among those measured."""
+    best = min(fits, key=lambda site: fits[site].fvu.mean)
+    others = [fit for site, fit in fits.items() if site != declared]
+    rival = min(others, key=lambda fit: fit.fvu.mean)
+    margin = interval(rival.resampled_fvu - fits[declared].resampled_fvu, rival.tracks)
+    return Audit(name, declared, best, margin, best == declared and margin.low > 0, fits)
+
+
+def neighbours(stored: Sequence[str], declared: str, *, reach: int) -> list[str]:
+    """The declared site and the next ``reach`` stored ones of its kind before and after it.
+
+    Layers that are not stored are passed over. Raises StoreError without a neighbour.
+    """
+    _, kind = split_site(declared)
+    alike = sorted((site for site in stored if split_site(site)[1] == kind), key=split_site)
+    near: list[str] = []
+    if declared in alike:
+        at = alike.index(declared)
+        near = alike[max(0, at - reach) : at + reach + 1]
+    if len(near) < 2:
+        layer, _ = split_site(declared)
+        raise StoreError(
+            f"the alignment at {declared} cannot be measured",
+            found=f"stored of its kind: {', '.join(alike) or 'nothing'}",
+            expected="the declared site and at least one neighbour",
+            fix=f"add layers.{max(layer - 1, 0)}.{kind} and layers.{layer + 1}.{kind} to "
+            "activations.sites and run `dvc repro activations`",
+        )
+    return near
+
+
+def measure(
+    name: str,
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    site: str,
+    tracks: Sequence[str],
+    weights: Array | None = None,
+) -> SiteFit:
+    """Reconstruct a site's tracks, one in memory at a time.
+
+    ``weights`` [RESAMPLES + 1, tracks] says how often each resample draws each track, the first
+    row once each. Raises StoreError and ModelError.
+    """
+    if weights is None:
+        weights = with_estimate(track_weights(len(tracks)))
+    d = sae.config.d_in
+    sums, norms = np.zeros((len(tracks), d)), np.zeros(len(tracks))
+    rows, errors, cosines, active = (np.zeros(len(tracks)) for _ in range(4))
+    fired = torch.zeros(sae.config.d_sae, dtype=torch.bool, device=sae.W_enc.device)
+    for i, track_id in enumerate(tracks):
+        x = torch.from_numpy(store.load(site, track_id)).to(fired.device, sae.W_enc.dtype)
+        rebuilt, codes = sae.reconstruct(x)
+        check_sparsity(name, sae.config, int(codes.l0.max()))
+        fired[codes.indices] = True
+        wide = x.cpu().double()
+        rows[i], active[i] = len(x), len(codes.values)
+        sums[i], norms[i] = wide.sum(0).cpu().numpy(), float(wide.square().sum())
+        errors[i] = float((wide - rebuilt.cpu().double()).square().sum())
+        cosines[i] = float(F.cosine_similarity(x, rebuilt, dim=1).cpu().double().sum())
+    mean = sums.sum(0) / rows.sum()
+    spread = norms - 2 * sums @ mean + rows * (mean @ mean)
+    fvu = ratios(weights, errors, spread)
+    return SiteFit(
+        site=site,
+        tracks=len(tracks),
+        fvu=interval(fvu, len(tracks)),
+        cosine=interval(ratios(weights, cosines, rows), len(tracks)),
+        l0=interval(ratios(weights, active, rows), len(tracks)),
+        dead_fraction=1 - float(fired.cpu().double().mean()),
+        resampled_fvu=fvu,
+    )
+
+
+def ratios(weights: Array, above: Array, below: Array) -> Array:
+    """Ratio of two sums over tracks [tracks], in every resample: [RESAMPLES + 1]."""
+    return (weights @ above) / (weights @ below)
+
+
+def interval(values: Array, tracks: int) -> Interval:
+    """Of an estimate, first, and its resamples of ``tracks`` tracks."""
+    return interval_of(float(values[0]), values[1:], tracks=tracks)

@@ -1,0 +1,6 @@
+"""Sparse autoencoders, their formats and registry, declared alignment, and encoding."""
+
+from leitmotif.sae.autoencoder.formats import load_sae, save_sae
+from leitmotif.sae.autoencoder.model import Codes, SaeConfig, SparseAutoencoder
+
+__all__ = ["Codes", "SaeConfig", "SparseAutoencoder", "load_sae", "save_sae"]

@@ -1,0 +1,306 @@
+"""The sparse autoencoder: a wide dictionary of features, of which a few are active at a time.
+
+Letters in shape comments: n rows, d width of the activations (``d_in``), F features (``d_sae``),
+z active features in all rows together.
+
+Bricken et al. 2023, "Towards Monosemanticity" (ReLU); Gao et al. 2024, "Scaling and evaluating
+sparse autoencoders" (top-k); Bussmann et al. 2024, "BatchTopK sparse autoencoders"; Rajamanoharan
+et al. 2024, "Jumping ahead" (JumpReLU). Tensors have the names that SAELens gives them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leitmotif.checkpoints.weights import is_finite
+from leitmotif.errors import ModelError
+from leitmotif.sae.autoencoder.topk import RunningTopk
+from leitmotif.sites import canonical_site
+
+Activation = Literal["relu", "topk", "jumprelu"]
+Normalisation = Literal["none", "layer_norm", "constant_norm_rescale"]
+
+CHUNK_VALUES = 1 << 22
+"""Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
+
+_BLOCK = 2048
+"""Features whose pre-activations top-k computes at a time, for many rows: ``W_enc`` is then read
+once, where some rows and all features at a time would read it again for each of them."""
+
+
+class SaeConfig(BaseModel):
+    """What an autoencoder computes, and what its folder says of where it belongs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    d_in: Annotated[int, Field(ge=1)]
+    d_sae: Annotated[int, Field(ge=1)]
+    activation: Activation
+    """A batch top-k autoencoder is a JumpReLU with one threshold once it is trained."""
+    k: int | None = None
+    """Most features that a row may have; top-k only."""
+    apply_b_dec_to_input: bool = True
+    """Subtract the decoder's bias from the input."""
+    normalize_activations: Normalisation = "none"
+    """Done to each row before encoding, and undone after decoding."""
+    metadata: dict[str, Any] = {}
+    """Free text about its origin; ``model_name`` and ``hook_name`` are compared with the store."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.k is not None) != (self.activation == "topk"):
+            raise ValueError(f"k={self.k} with activation {self.activation!r}; k is for topk alone")
+        if self.k is not None and not 1 <= self.k <= self.d_sae:
+            raise ValueError(f"k={self.k} is not within 1..d_sae={self.d_sae}")
+        return self
+
+    @property
+    def site(self) -> str:
+        """Canonical site that the metadata declares; raises ModelError if it declares none."""
+        name = self.metadata.get("hook_name")
+        try:
+            return canonical_site(str(name))
+        except ValueError as error:
+            raise ModelError(
+                "the autoencoder does not say where it was trained",
+                found=f"hook_name {name!r}",
+                expected=str(error).split("; expected ")[-1],
+                fix="ask its authors, and measure with the alignment audit",
+            ) from None
+
+
+class Codes(NamedTuple):
+    """Feature activations of n rows, as compressed sparse rows."""
+
+    indices: Tensor
+    """int64 [z]: features, ascending within a row."""
+    values: Tensor
+    """[z]: their activations, all above 0."""
+    offsets: Tensor
+    """int64 [n + 1]: row i holds ``offsets[i]:offsets[i + 1]``."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.offsets) - 1
+
+    @property
+    def l0(self) -> Tensor:
+        """Active features of each row, int64 [n]."""
+        return self.offsets.diff()
+
+    def dense(self, features: int) -> Tensor:
+        """[n, F]; for tests and small things."""
+        out = self.values.new_zeros(self.rows, features)
+        rows = torch.repeat_interleave(torch.arange(self.rows, device=out.device), self.l0)
+        out[rows, self.indices] = self.values
+        return out
+
+
+class SparseAutoencoder(nn.Module):
+    """Encodes activations [n, d] to a few features a row, and decodes them.
+
+    Gradients flow through what is active to activations that ask for one.
+
+    >>> sae = load_sae("models/organism/sae/layers.2.residual")
+    >>> codes = sae.encode(torch.from_numpy(store.load("layers.2.residual", "1076616")))
+    >>> codes.l0.max()
+    tensor(16)
+    """
+
+    threshold: Tensor | None
+
+    def __init__(self, config: SaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, features = config.d_in, config.d_sae
+        self.W_enc = nn.Parameter(torch.zeros(d, features))
+        self.b_enc = nn.Parameter(torch.zeros(features))
+        self.W_dec = nn.Parameter(torch.zeros(features, d))
+        self.b_dec = nn.Parameter(torch.zeros(d))
+        if config.activation == "jumprelu":
+            self.threshold = nn.Parameter(torch.zeros(features))
+        else:
+            self.threshold = None
+
+    def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
+        """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
+        return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
+
+    def encode(self, x: Tensor) -> Codes:
+        """Encode rows [n, d]; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+
+        Raises ModelError for another width or values that are not finite.
+        """
+        parts = [codes for codes, _, _ in self._chunks(x)]
+        return _joined(parts, x.device)
+
+    def read(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
+
+        Nothing is sorted or stored of the others. Of two features that are exactly equal, one of
+        which top-k cuts, both are read. Raises ModelError as ``encode`` does.
+        """
+        parts = [self._read(normal, features) for normal, _, _ in self._normal(x)]
+        return torch.cat(parts) if parts else x.new_zeros(0, len(features), dtype=self.W_dec.dtype)
+
+    def _read(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        wanted = torch.tensor(features, device=x.device)
+        if self.config.k is None:
+            pre = torch.addmm(self.b_enc[wanted], x, self.W_enc[:, wanted])
+            threshold = 0.0 if self.threshold is None else self.threshold[wanted]
+            return torch.where((pre > threshold) & (pre > 0), pre, 0.0)
+        pre, best = x.new_empty(len(x), len(features)), None
+        for first, block in self._blocks(x):
+            inside = (wanted >= first) & (wanted < first + block.shape[1])
+            pre[:, inside] = block[:, wanted[inside] - first]
+            if best is None:
+                best = RunningTopk(block, self.config.k)
+            else:
+                best.add(block)
+        assert best is not None
+        least = best.result()[0].amin(1, keepdim=True)
+        return torch.where((pre >= least) & (pre > 0), pre, 0.0)
+
+    def decode(self, codes: Codes) -> Tensor:
+        """Map features to [n, d], in the normalised space if the autoencoder has one.
+
+        Raises ModelError for features that it lacks, and for values that are not finite.
+        """
+        self._check_codes(codes)
+        values = codes.values.to(self.W_dec.dtype)
+        return self.b_dec + F.embedding_bag(
+            codes.indices,
+            self.W_dec,
+            codes.offsets,
+            mode="sum",
+            per_sample_weights=values,
+            include_last_offset=True,
+        )
+
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Codes]:
+        """Encode and decode rows [n, d], normalisation included; raises ModelError."""
+        rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
+        first = 0
+        for codes, shift, scale in self._chunks(x):
+            rows = slice(first, first + codes.rows)
+            rebuilt[rows] = self.decode(codes) * scale + shift
+            parts.append(codes)
+            first = rows.stop
+        return rebuilt, _joined(parts, x.device)
+
+    def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
+        """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
+        for normal, shift, scale in self._normal(x):
+            codes = self._sparse(normal)
+            if not is_finite(codes.values):
+                raise ModelError(
+                    "the features are not finite",
+                    found=f"activations up to {float(x.detach().abs().max()):.3g}",
+                    expected=f"products that {self.W_enc.dtype} holds",
+                )
+            yield codes, shift, scale
+
+    def _normal(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Some rows at a time as the encoder takes them, in its precision; shift and scale."""
+        x = self._check_input(x)
+        rows = max(1, CHUNK_VALUES // self._block)
+        for part in torch.split(x, rows):
+            wide = part.to(self.W_enc.dtype)
+            normal, shift, scale = _normalised(wide, self.config.normalize_activations)
+            if self.config.apply_b_dec_to_input:
+                normal = normal - self.b_dec
+            yield normal, shift, scale
+
+    def _blocks(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Pre-activations of normalised rows, some features at a time, with the first's number."""
+        for first in range(0, self.config.d_sae, self._block):
+            yield first, self.preactivations(x, slice(first, first + self._block))
+
+    @property
+    def _block(self) -> int:
+        """Features at a time: all, but for top-k of many."""
+        if self.config.k is None:
+            return self.config.d_sae
+        return min(self.config.d_sae, max(_BLOCK, self.config.k))
+
+    def _sparse(self, x: Tensor) -> Codes:
+        if self.config.k is not None:
+            blocks = self._blocks(x)
+            best = RunningTopk(next(blocks)[1], self.config.k)
+            for _, block in blocks:
+                best.add(block)
+            return _rows_of(*best.result())
+        pre = self.preactivations(x)
+        threshold = 0.0 if self.threshold is None else self.threshold
+        active = (pre > threshold) & (pre > 0)
+        row, indices = active.nonzero(as_tuple=True)
+        return Codes(indices, pre[row, indices], _offsets(active.sum(1)))
+
+    def _check_codes(self, codes: Codes) -> None:
+        indices, features = codes.indices, self.config.d_sae
+        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < features:
+            raise ModelError(
+                "these features are not the autoencoder's",
+                found=f"{int(indices.min())}..{int(indices.max())}",
+                expected=f"0..{features - 1}",
+            )
+        if not is_finite(codes.values):
+            raise ModelError("the features are not finite", expected="no NaN, no infinity")
+
+    def _check_input(self, x: Tensor) -> Tensor:
+        if x.dim() != 2 or x.shape[1] != self.config.d_in:
+            raise ModelError(
+                "these activations do not fit the autoencoder",
+                found=f"shape {tuple(x.shape)}",
+                expected=f"(rows, {self.config.d_in})",
+                fix="check the model and the site of both",
+            )
+        if not x.is_floating_point():
+            raise ModelError(
+                "these are no activations", found=str(x.dtype), expected="floating-point numbers"
+            )
+        if not is_finite(x):
+            raise ModelError("the activations are not finite", expected="no NaN, no infinity")
+        return x
+
+
+def _rows_of(values: Tensor, columns: Tensor) -> Codes:
+    columns, order = columns.sort(dim=1)
+    values = values.gather(1, order)
+    active = values > 0
+    return Codes(columns[active], values[active], _offsets(active.sum(1)))
+
+
+def _offsets(counts: Tensor) -> Tensor:
+    return F.pad(counts.cumsum(0), (1, 0))
+
+
+def _joined(parts: list[Codes], device: torch.device) -> Codes:
+    if not parts:
+        empty = torch.empty(0, dtype=torch.long, device=device)
+        return Codes(empty, torch.empty(0, device=device), empty.new_zeros(1))
+    return Codes(
+        torch.cat([part.indices for part in parts]),
+        torch.cat([part.values for part in parts]),
+        _offsets(torch.cat([part.l0 for part in parts])),
+    )
+
+
+def _normalised(x: Tensor, kind: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows as the encoder takes them, and the shift and scale that undo it; SAELens' rules."""
+    nothing, one = x.new_zeros(()), x.new_ones(())
+    match kind:
+        case "none":
+            return x, nothing, one
+        case "layer_norm":
+            mean = x.mean(1, keepdim=True)
+            deviation = x.std(1, keepdim=True)
+            return (x - mean) / (deviation + 1e-5), mean, deviation
+        case "constant_norm_rescale":
+            factor = x.shape[1] ** 0.5 / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+            return x * factor, nothing, 1 / factor

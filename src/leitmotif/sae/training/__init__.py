@@ -1,0 +1,1 @@
+"""Training autoencoders on an activation store."""

@@ -1,0 +1,41 @@
+"""Stage ``interchange``: exchange residuals by lead time and site, in pieces that are read."""
+
+import sys
+
+from leitmotif.causal.interchange.study import exchange_residuals
+from leitmotif.claims import Claims
+from leitmotif.config import OrganismCorpus, Params
+from leitmotif.files import write_json, write_table
+from leitmotif.pipeline import CORPUS, INTERCHANGE, METRICS, WORK_CACHE, run
+from leitmotif.stages.plots import write_plots
+from leitmotif.stages.tracks import readable_tracks
+from leitmotif.tables.interchange import InterchangeRow
+from leitmotif.views.interchange import metrics_of, plot_of
+
+
+def interchange(params: Params) -> None:
+    """Write data/interchange.jsonl, metrics/interchange.json and plots/interchange.csv."""
+    rows: list[InterchangeRow] = []
+    if isinstance(params.corpus, OrganismCorpus):
+        for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
+            rows += exchange_residuals(
+                params,
+                params.corpus,
+                name,
+                tracks=readable_tracks(),
+                audio_root=CORPUS,
+                cache=WORK_CACHE,
+            )
+    else:
+        print(
+            "interchange: recordings have no score that says what each of their recurrences would "
+            "otherwise be, so no residual is exchanged; verdicts rest on continuations alone",
+            file=sys.stderr,
+        )
+    write_table(INTERCHANGE, rows)
+    write_json(METRICS / "interchange.json", metrics_of(rows, Claims.of(params.probes)))
+    write_plots({"interchange": plot_of(rows)})
+
+
+if __name__ == "__main__":
+    run(interchange)

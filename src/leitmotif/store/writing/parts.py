@@ -1,0 +1,71 @@
+"""Stores made by several processes, each with a model of its own and some of the tracks."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leitmotif.audio.reading.failures import worker_lost
+from leitmotif.errors import WorkerError
+from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.store.cache.codes import CachedCodec
+from leitmotif.store.cache.entries import WorkCache
+from leitmotif.store.writing.build import Build, StoreBuilder
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.work.parallel import in_parts
+from leitmotif.work.progress import progress
+
+if TYPE_CHECKING:
+    from leitmotif.config import ActivationsParams, ModelParams
+
+FOLDER = "activations"
+"""Name of the tensors' folder in the work cache."""
+_TRACKS = 10
+"""That a process reads before it is given others."""
+
+
+@dataclass(frozen=True)
+class StoreReading:
+    """A model, and how it reads."""
+
+    load: Callable[[], MusicModel]
+    """Gives the model, the same one each time in a process; it must pickle."""
+    model: "ModelParams"
+    activations: "ActivationsParams"
+    audio_root: Path
+    """Where the manifest's paths begin."""
+    cache: Path
+    """Root of the work cache."""
+
+
+def built(
+    reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
+) -> Iterator[Build]:
+    """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
+
+    In the order of the tracks; the index is left to the caller, and progress is ``shown`` by that
+    name. A track with which a process is ended is a failure. Raises as ``StoreBuilder`` does.
+    """
+    workers = None if reading.model.device == "cpu" else 1  # a GPU has room for one model
+    build, lost = partial(_build, reading, out), partial(_lost, reading)
+    made = in_parts(build, tracks, size=_TRACKS, lost=lost, workers=workers)
+    return progress(made, shown, total=math.ceil(len(tracks) / _TRACKS))
+
+
+def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+    model = reading.load()
+    builder = StoreBuilder(
+        model,
+        params=reading.activations,
+        model_params=reading.model,
+        audio_root=reading.audio_root,
+        cache=WorkCache(reading.cache / FOLDER),
+        codec=CachedCodec(model, reading.cache),
+    )
+    return builder.add(out, tracks)
+
+
+def _lost(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> Build:
+    return Build(failures=[(track, worker_lost(reading.audio_root / track.path, error))])

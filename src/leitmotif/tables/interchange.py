@@ -1,0 +1,46 @@
+"""data/interchange.jsonl: by lead time and site, what a foreign residual makes a model expect."""
+
+from typing import Literal
+
+from leitmotif.tables.base import Table
+from leitmotif.tables.interval import IntervalRow
+
+Donor = Literal["counterfactual", "control"]
+"""Where the residual is taken from: the piece in which the event is otherwise, or one that differs
+as much and says nothing of the event."""
+
+
+class InterchangeRow(Table):
+    """One model, one site, one stretch of lead time; the residual there is taken from the donor.
+
+    All numbers are of the log-odds, in nats, that the model gives the first token of the event
+    against that of its absence, with everything before it as it is in the piece.
+    """
+
+    model: str
+    """Name of the model's folder; the one under study comes first."""
+    site: str | None
+    """Null where the whole deciding part of the piece is the donor's: the total effect."""
+    donor: Donor
+    window: Literal["deciding", "between", "ahead"]
+    """What was exchanged: the steps that read what decides the event; those of the gap after them
+    at which the event lies in (after, until] s ahead; or more than ``after``."""
+    after: float | None
+    """Seconds; null for windows that no lead names."""
+    until: float | None
+    slot: int | None
+    """Which of a piece's events; null: all of them."""
+    events: int
+    nats: IntervalRow
+    """Mean change of the log-odds towards the counterfactual, by track; ``n`` counts tracks."""
+    over_control: IntervalRow | None
+    """By how much that exceeds the control donor's; null where that was not tried."""
+    share: IntervalRow | None
+    """Of the total effect; null where that is not clear of 0."""
+    accuracy: IntervalRow
+    """Interchange intervention accuracy: share of events of which the model expects what the
+    counterfactual would have it expect."""
+    towards: IntervalRow | None
+    """``nats`` of the events that the piece lacks; null for fewer than two tracks, as the next."""
+    away: IntervalRow | None
+    """``nats`` of those that it has."""

@@ -1,0 +1,1 @@
+"""Frames, steps, seconds and the manifest's windows, whatever the frame rate."""

@@ -1,0 +1,1 @@
+"""Long work: done side by side, with a line that says how far it is."""

@@ -1,0 +1,82 @@
+"""The command line as a person meets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import leitmotif
+from leitmotif import cli
+from leitmotif.cli import presets
+from leitmotif.errors import LeitmotifError
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    program = "from leitmotif.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_an_expected_error_has_no_traceback(tmp_path: Path) -> None:
+    done = run("use", "organism", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: there is no preset 'organism'\n")
+    assert "run this in the repository's root" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(presets, "use", broken)
+    monkeypatch.setattr(sys, "argv", ["leitmotif", "use", "organism"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_use_prints_what_changed(tmp_path: Path, repo_root: Path) -> None:
+    (tmp_path / "presets").symlink_to(repo_root / "presets")
+    done = run("use", "organism", "--set", "manifest.tracks=3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "+  tracks: 3" in done.stdout
+    assert (
+        "nothing changed"
+        in run("use", "organism", "--set", "manifest.tracks=3", cwd=tmp_path).stdout
+    )
+
+
+def test_version(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).stdout == f"{leitmotif.__version__}\n"
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from leitmotif.cli import app; app(['--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'librosa', 'dvc'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"use", "verify", "compose"} <= set(done.stdout.split())
+
+
+def test_errors_carry_their_parts() -> None:
+    error = LeitmotifError("it broke", found=3, expected="4", fix="mend it")
+    assert str(error) == "it broke\n  found:    3\n  expected: 4\n  to do:    mend it"
+    assert (error.found, error.expected, error.fix) == (3, "4", "mend it")

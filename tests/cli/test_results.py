@@ -1,0 +1,375 @@
+"""The summary of a run: what it says, and that it keeps within a screen whatever was found."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leitmotif.cli import presets
+from leitmotif.cli.results import STAGES, Results, as_lines, read_results
+from leitmotif.config import Params, load_params
+from leitmotif.errors import LeitmotifError
+from leitmotif.files.yaml_files import parse_yaml
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = "from leitmotif.cli import main; main()"
+
+
+def interval(mean: float, low: float, high: float) -> dict[str, float]:
+    return {"mean": mean, "low": low, "high": high}
+
+
+SURE, NULL = interval(87.5, 55.77, 96.6), interval(0.0, -12.26, 12.76)
+METRICS: dict[str, Any] = {
+    "corpus": {"tracks": 128, "failures": 1},
+    "manifest": {"tracks": 100, "excluded": 21},
+    "features": {"failures": 1},
+    "activations": {"tensors": 500, "failures": 2},
+    "proposals": {
+        "proposals": 1434,
+        "null_any_rate": interval(0.0, 0.0, 0.037),
+        "precision": 0.9216,
+        "recall": 1.0,
+        "precision_distractors": 0.494,
+        "recall_distractors": 0.8077,
+    },
+    "labels": {"labels": 209, "tracks_complete": 100, "decisions": 0},
+    "sae": {
+        "audits_passed": 5,
+        "audits_failed": 0,
+        "misalignments_tried": 20,
+        "misalignments_caught": 19,
+        "least_margin": interval(0.2, 0.1, 0.3),
+        "least_loss_recovered": interval(0.9876, 0.98, 0.99),
+    },
+    "probes": {
+        "models": {
+            "planner": {"foresight": True, "partial_r2": interval(0.976, 0.972, 0.98)},
+            "random_weights": {"foresight": False, "partial_r2": interval(-0.001, -0.02, 0.01)},
+        },
+        "site": "layers.2.residual",
+        "candidates": {"tested": 2314, "chosen": 341},
+    },
+    "calibration": {
+        "fpr_naive": interval(0.26887, 0.25918, 0.27874),
+        "fpr_controlled": interval(0.05262, 0.04783, 0.05775),
+        "power": {"0.05": interval(0.091, 0.07, 0.11), "0.4": interval(0.975, 0.96, 0.98)},
+    },
+    "interventions": {
+        "verdicts": {"blind": "none", "planner": "foresight"},
+        "strongest": {"blind": NULL, "planner": SURE},
+        "carriers": {"planner": {"layers.0.residual": SURE}},
+        "decodable_but_inert": {"planner": {"layers.5.residual": NULL}},
+        "clips": 3120,
+        "excluded": 3,
+        "identity_changed": 0,
+    },
+    "summary": {
+        "approaches": {
+            "aligned and causal": {
+                "r2": 0.5469,
+                "clap": interval(0.998, 0.99, 1.0),
+                "delta_recurrence": SURE,
+                "screened": SURE,
+                "verdict": "foresight",
+            },
+            "naive correlation": {
+                "r2": 0.582,
+                "clap": interval(0.9991, 0.99, 1.0),
+                "delta_recurrence": NULL,
+                "screened": interval(62.5, 31.0, 81.0),
+                "verdict": "decodable, not causal",
+            },
+        }
+    },
+    "report": {"pairs": 220},
+}
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load_params(ROOT / "presets" / "organism.yaml")
+
+
+def repository(folder: Path, metrics: dict[str, Any], preset: str = "organism") -> Path:
+    """A folder with settings and metrics, and without dvc.lock."""
+    (folder / "params.yaml").write_text(presets.preset(preset, root=ROOT))
+    (folder / "models").symlink_to(ROOT / "models")
+    (folder / "metrics").mkdir()
+    for stage, values in metrics.items():
+        (folder / "metrics" / f"{stage}.json").write_text(json.dumps(values))
+    return folder
+
+
+def text(results: Results) -> str:
+    return "\n".join(as_lines(results))
+
+
+def test_it_knows_the_stages_of_the_pipeline() -> None:
+    pipeline = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert [*STAGES] == [*pipeline["stages"]]
+
+
+def test_what_counts_is_said(params: Params) -> None:
+    shown = text(Results(params, METRICS, pages=True))
+    for said in (
+        "planner               foresight             yes     0.98 (0.97 to 0.98)    +87.5 (55.8 to",
+        "    carried by layers.0.residual (+87.5)",
+        "    decodable but inert: layers.5.residual (+0.0)",
+        "naive correlation       0.58   0.999  +0.0 (-12.3 to 12.8)     +62.5        decodable",
+        "naive 0.269 (0.259 to 0.279), controlled 0.053 (0.048 to 0.058)",
+        "0.09 at 0.05, 0.97 at 0.4",
+        "100 of 128 recordings used, 21 left out, 3 failures, 500 tensors",
+        "1,434 proposals, precision 0.92, recall 1.00, in 0.000 (0.000 to 0.037) of null tracks",
+        "209 labels, 100 tracks complete",
+        "5 audits passed, 0 failed, 19 of 20 misalignments caught, loss recovered at least 0.988",
+        "341 of 2,314 features are candidates",
+        "3,120 clips, 3 excluded, 0 changed",
+        "open data/report/index.html",
+        "dvc metrics diff main",
+    ):
+        assert said in shown
+    # The model under study comes first, and the approaches from the naive one on.
+    assert shown.index("planner ") < shown.index("blind ") < shown.index("random_weights ")
+    assert shown.index("naive correlation") < shown.index("aligned and causal")
+    assert "exploratory" not in shown
+    assert "review" not in shown
+
+
+def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
+    rows = {
+        name: {**row, "stable": row["verdict"] == "foresight"}
+        for name, row in METRICS["summary"]["approaches"].items()
+    }
+    lines = as_lines(Results(params, {**METRICS, "summary": {"approaches": rows}}))
+    marked = [line for line in lines if line.startswith("* ")]
+    assert marked[0].startswith("* naive correlation ")
+    assert len(marked) == 2  # the row, and what the mark means
+    assert "* would change if the nearest feature changed sides" in lines
+    assert not any(line.startswith("*") for line in as_lines(Results(params, METRICS)))
+
+
+def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
+    metrics = {
+        **{stage: METRICS[stage] for stage in ("corpus", "manifest", "features", "activations")},
+        "proposals": {**METRICS["proposals"], **dict.fromkeys(("precision", "recall"))},
+        "labels": {"labels": 0, "tracks_complete": 0, "decisions": 0},
+    }
+    shown = text(read_results(repository(tmp_path, metrics, "folder")))
+    assert "precision" not in shown
+    assert "1,434 proposals, in 0.000" in shown
+    assert "run `leitmotif review`: no track is labelled completely" in shown
+    assert (
+        "missing, run `dvc repro`: sae, probes, calibration, interventions, summary, report"
+        in shown
+    )
+    assert "metrics diff" not in shown
+
+
+def test_exploratory_results_are_stamped(params: Params) -> None:
+    probes = params.probes.model_copy(update={"exploratory": True})
+    stamped = Results(params.model_copy(update={"probes": probes}), METRICS)
+    assert "exploratory" in as_lines(stamped)[1]
+
+
+def test_where_nothing_was_run_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(LeitmotifError, match=r"no results .*\n.*no metrics\n.*run `dvc repro`"):
+        read_results(repository(tmp_path, {}))
+
+
+NAMES = st.text(max_size=200) | st.sampled_from(["layers.0.residual", "facebook/musicgen-large"])
+NUMBERS = st.none() | st.floats() | st.integers() | st.booleans()
+INTERVALS = NUMBERS | st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("mean", "low", "high"), NUMBERS)
+)
+MANY_SITES = st.integers(0, 192).map(
+    lambda n: {f"layers.{site}.residual": SURE for site in range(n)}
+)
+
+
+def of_names(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | st.dictionaries(NAMES, values, max_size=30)
+
+
+@given(
+    name=NAMES.filter(bool),
+    probes=of_names(st.fixed_dictionaries({"foresight": NUMBERS, "partial_r2": INTERVALS})),
+    verdicts=of_names(st.none() | NAMES),
+    strongest=of_names(INTERVALS),
+    sites=of_names(MANY_SITES | of_names(INTERVALS)),
+    approaches=of_names(
+        st.fixed_dictionaries(
+            {}, optional={"r2": NUMBERS, "delta_recurrence": INTERVALS, "stable": NUMBERS}
+        )
+    ),
+    power=of_names(INTERVALS),
+    gone=st.sets(st.sampled_from(STAGES)),
+    outdated=st.sets(st.sampled_from(STAGES)),
+    exploratory=st.booleans(),
+)
+def test_it_keeps_within_forty_lines_of_a_hundred_characters(
+    params: Params,
+    name: str,
+    probes: Any,
+    verdicts: Any,
+    strongest: Any,
+    sites: Any,
+    approaches: Any,
+    power: Any,
+    gone: set[str],
+    outdated: set[str],
+    exploratory: bool,
+) -> None:
+    odd = {
+        **METRICS,
+        "probes": {"models": probes},
+        "interventions": {
+            "verdicts": verdicts,
+            "strongest": strongest,
+            "carriers": dict.fromkeys(verdicts or [], sites),
+            "decodable_but_inert": dict.fromkeys(verdicts or [], sites),
+        },
+        "summary": {"approaches": approaches},
+        "calibration": {"power": power},
+    }
+    changed = params.model_copy(
+        update={
+            "model": params.model.model_copy(update={"name": name}),
+            "probes": params.probes.model_copy(update={"exploratory": exploratory}),
+            "labels": params.labels.model_copy(update={"source": "decisions"}),
+        }
+    )
+    metrics = {stage: values for stage, values in odd.items() if stage not in gone}
+    lines = as_lines(Results(changed, metrics, sorted(gone), sorted(outdated)))
+    assert len(lines) <= 40
+    assert all(len(line) <= 100 and line.splitlines() in ([line], []) for line in lines)
+
+
+def test_the_fullest_summary_fills_the_screen(params: Params) -> None:
+    models = {f"model {number}": "foresight" for number in range(40)}
+    rows = METRICS["summary"]["approaches"]
+    full = {
+        **METRICS,
+        "interventions": {**METRICS["interventions"], "verdicts": models},
+        "summary": {"approaches": {str(n): {"stable": False} for n in range(9)} | rows},
+    }
+    changed = params.model_copy(
+        update={
+            "probes": params.probes.model_copy(update={"exploratory": True}),
+            "labels": params.labels.model_copy(update={"source": "decisions"}),
+        }
+    )
+    full["labels"] = {"tracks_complete": 0}
+    lines = as_lines(Results(changed, full, ["corpus"], ["sae"]))
+    assert 35 <= len(lines) <= 40
+    assert "  and 35 more models" in lines
+    assert "  and 7 more approaches" in lines
+
+
+def test_many_carriers_are_counted(params: Params) -> None:
+    many = {f"layers.{layer}.residual": SURE for layer in range(48)}
+    metrics = {**METRICS["interventions"], "carriers": {"planner": many}}
+    (line,) = (
+        line
+        for line in as_lines(Results(params, {**METRICS, "interventions": metrics}))
+        if "carried by" in line
+    )
+    named = line.count("layers.")
+    assert named >= 2
+    assert line.endswith(f", and {48 - named} more")
+
+
+def test_results_of_other_settings_are_not_taken_for_those_of_now(tmp_path: Path) -> None:
+    # As after `leitmotif use`: what has not run since is of another experiment.
+    root = repository(tmp_path, METRICS)
+    lock = """
+stages:
+  corpus:
+    params:
+      params.yaml:
+        corpus:
+          source: organism
+          path: models/organism/world.json
+          watch: models/organism/world.json
+          listings: []
+          pieces: 128
+          seed: 7
+    outs: [{path: data/corpus, md5: a}]
+  labels:
+    deps: [{path: data/corpus, md5: a}]
+    params: {params.yaml: {labels: {source: score, decisions: data/decisions, min_reviewers: 1}}}
+    outs: [{path: data/labels.jsonl, md5: b}]
+  probes:
+    deps: [{path: data/labels.jsonl, md5: b}, {path: controls.yaml, md5: c}]
+    outs: [{path: data/candidates.jsonl, md5: d}]
+  report:
+    deps: [{path: data/candidates.jsonl, md5: d}]
+"""
+    (root / "dvc.lock").write_text(lock)
+    assert read_results(root).outdated == []
+    (root / "dvc.lock").write_text(lock.replace("source: score", "source: decisions"))
+    results = read_results(root)
+    assert results.outdated == ["labels", "probes", "report"]
+    assert "outdated, run `dvc repro`: labels, probes, report" in text(results)
+    assert "209 labels" not in text(results)
+    # Labels that were made anew, and probes that still are of the old ones.
+    (root / "dvc.lock").write_text(
+        lock.replace("labels.jsonl, md5: b}]\n  probes", "labels.jsonl, md5: e}]\n  probes")
+    )
+    assert read_results(root).outdated == ["probes", "report"]
+
+
+def test_without_results_of_these_settings_it_says_so(tmp_path: Path) -> None:
+    root = repository(tmp_path, {"corpus": METRICS["corpus"]})
+    (root / "dvc.lock").write_text("stages: {corpus: {params: {params.yaml: {corpus: {}}}}}")
+    with pytest.raises(LeitmotifError, match="metrics of other settings"):
+        read_results(root)
+
+
+def test_plain_text_in_a_pipe_and_colours_on_a_terminal(tmp_path: Path) -> None:
+    root = repository(tmp_path, METRICS)
+    command = [sys.executable, "-c", PROGRAM, "results"]
+    piped = subprocess.run(
+        command, cwd=root, capture_output=True, check=True, timeout=60,
+        env={**os.environ, "FORCE_COLOR": "1"},
+    ).stdout.decode()  # fmt: skip
+    expected = as_lines(replace(read_results(root), pages=False))
+    assert piped == "\n".join(expected) + "\n"
+    assert "\x1b" not in piped
+
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        command, cwd=root, stdout=theirs, env={**os.environ, "TERM": "xterm-256color"}
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    os.close(ours)
+    assert done.wait(timeout=60) == 0
+    assert b"\x1b[1m" in shown
+
+
+def test_it_starts_without_torch_or_numpy(tmp_path: Path) -> None:
+    root = repository(tmp_path, METRICS)
+    program = (
+        "import sys; from leitmotif.cli import app; app(['results'], standalone_mode=False)\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'pandas', 'dvc'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,86 @@
+"""A pass that goes on from a residual stream."""
+
+import pytest
+import torch
+
+from leitmotif.errors import ModelError
+from leitmotif.musicgen import HookedMusicGen, Intervention
+from leitmotif.musicgen.protocol import MusicModel
+from tests.other_model import other_model
+
+
+@pytest.mark.parametrize("prompts", [None, ["calm piano", "loud drums"]])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_the_rest_of_a_pass_gives_the_logits_of_the_whole(
+    exact_model: HookedMusicGen, codes: torch.Tensor, layer: int, prompts: list[str] | None
+) -> None:
+    site = f"layers.{layer - 1}.residual" if layer else "layers.0.input"
+    logits, cache = exact_model.run_with_cache(codes, prompts, sites=site)
+    resumed = exact_model.logits_from(cache[site], layer, prompts)
+    assert logits is not None
+    for k, delay in enumerate(exact_model.delays):
+        book = resumed[:, delay : delay + codes.shape[2], k]
+        torch.testing.assert_close(book, logits[:, k], rtol=0, atol=1e-12)
+
+
+def test_a_changed_stream_is_what_an_intervention_makes_of_it(
+    exact_model: HookedMusicGen, codes: torch.Tensor
+) -> None:
+    site, steps = "layers.0.residual", range(4, 9)
+    _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
+    moved = cache[site].clone()
+    moved[:, 4:9] += 1.5
+    added = torch.full((exact_model.width,), 1.5, dtype=torch.float64)
+    wanted = exact_model(codes, interventions=[Intervention(site, "add", added, steps=steps)])
+    resumed = exact_model.logits_from(moved, 1)
+    torch.testing.assert_close(resumed[:, : codes.shape[2], 0], wanted[:, 0], rtol=0, atol=1e-12)
+
+
+def test_only_the_steps_that_are_asked_for_are_read(
+    exact_model: HookedMusicGen, codes: torch.Tensor
+) -> None:
+    site = "layers.0.residual"
+    _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
+    every = exact_model.logits_from(cache[site], 1)
+    some = exact_model.logits_from(cache[site], 1, steps=[7, 2])
+    torch.testing.assert_close(some, every[:, [7, 2]], rtol=0, atol=1e-12)
+    with pytest.raises(ModelError, match="no such steps"):
+        exact_model.logits_from(cache[site], 1, steps=[every.shape[1]])
+
+
+def test_gradients_reach_the_stream(exact_model: HookedMusicGen, codes: torch.Tensor) -> None:
+    site = "layers.0.residual"
+    _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
+    stream = cache[site].clone().requires_grad_()
+    exact_model.logits_from(stream, 1).logsumexp(-1).sum().backward()
+    assert stream.grad is not None
+    assert stream.grad.abs().sum() > 0
+
+
+def test_another_model_resumes_too() -> None:
+    model: MusicModel = other_model()
+    codes = torch.randint(16, (2, 12, 10), generator=torch.Generator().manual_seed(0))
+    logits, cache = model.run_with_cache(codes, sites="layers.0.residual")
+    assert logits is not None
+    resumed = model.logits_from(cache["layers.0.residual"], 1)
+    torch.testing.assert_close(resumed[:, :10, 0], logits[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("residual", "layer"),
+    [
+        (torch.zeros(1, 3, 32), 99),
+        (torch.zeros(1, 3, 32), -1),
+        (torch.zeros(1, 3, 32), True),
+        (torch.zeros(1, 3, 31), 1),
+        (torch.zeros(3, 32), 1),
+        (torch.zeros(1, 3, 32, dtype=torch.long), 1),
+        ([[0.0]], 1),
+        (torch.full((1, 3, 32), float("nan")), 1),
+    ],
+)
+def test_what_no_pass_can_go_on_from_is_refused(
+    exact_model: HookedMusicGen, residual: torch.Tensor, layer: int
+) -> None:
+    with pytest.raises(ModelError, match=r"stream|go on from"):
+        exact_model.logits_from(residual, layer)
