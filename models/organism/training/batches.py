@@ -12,14 +12,15 @@ from leitmotif.corpus.organism.world import World
 from training.network import CIRCLE, delayed, prompts_of
 from training.recipes import Recipe
 from training.tokens import NoteTable
+from training.visibility import SETTLED
 
 CODEBOOKS = 4
 APPROACH = 8
 """Columns before a slot that are kept when filler is left out."""
 WEIGHT_EARLY, WEIGHT_STATEMENT, WEIGHT_SLOT, WEIGHT_ONSET = 0.3, 2.0, 2.0, 8.0
 ONSET_FRAMES = 4
-SETTLED = 4
-"""Columns after the cue's last frame in which its later codebooks are still being read."""
+GENRE_DECIDES = 0.9
+"""Share of slots that follow the genre, where that decides: the motif returns over drums."""
 Pairing = Literal["partners", "twins"]
 """What a batch's parts are to each other, row by row. A partner, the next of ``CIRCLE`` parts, has
 the same motif in a piece that is otherwise drawn anew; a twin, the second of two, is the same
@@ -114,11 +115,20 @@ class Pieces:
             scores[part:] = [score.twin(n) for score, n in zip(scores[:part], slots, strict=True)]
             prompted[part:] = prompted[:part]
             gap = torch.stack([gap_of(world, slot)[columns] for slot in slots])
-        if not recipe.cue_decides:
+        if recipe.decides != "cue":
             said = torch.randint(2, (pieces, len(world.slot_bars)), generator=random).bool()
             scores = [
                 replace(score, cue=tuple(cue))
                 for score, cue in zip(scores, said.tolist(), strict=True)
+            ]
+        if recipe.decides == "genre":
+            sure = torch.rand((pieces, len(world.slot_bars)), generator=random) < GENRE_DECIDES
+            scores = [
+                replace(
+                    score,
+                    returns=tuple(follows == bool(world.genres[score.genre]) for follows in row),
+                )
+                for score, row in zip(scores, sure.tolist(), strict=True)
             ]
         tokens = delayed(self._table(scores), self._pad)
         noise = self._noise(part if pairing == "twins" else pieces, columns, random)

@@ -148,10 +148,9 @@ class PartnerKeys:
     """Attention in which a query's old keys and values come from another row of the batch.
 
     The batch is ``CIRCLE`` parts, and row b's partner is row b + B / CIRCLE, counted in a circle.
-    Keys at most ``window`` columns old and those of the first ``shared`` columns are a query's own;
-    all others are its partner's. What a partner knows of its own old columns it has from *its*
-    partner: were rows partners of each other, two glances back would lead home, and nothing would
-    have to be carried.
+    ``visibility`` says which keys are a query's own; all others are its partner's. What a partner
+    knows of its own hidden columns it has from *its* partner: were rows partners of each other, two
+    glances back would lead home, and nothing would have to be carried.
     """
 
     allowed: Tensor
@@ -162,10 +161,14 @@ class PartnerKeys:
 
     @classmethod
     def for_columns(cls, columns: Tensor, *, window: int, shared: int) -> "PartnerKeys":
-        """The pattern of the given columns (S,)."""
+        """Hide keys older than ``window`` columns, but not the first ``shared``; columns (S,)."""
         query, key = columns[:, None], columns[None]
         past = key <= query
-        own = past & ((key > query - window) | (key < shared))
+        return cls.of_own(past & ((key > query - window) | (key < shared)), past)
+
+    @classmethod
+    def of_own(cls, own: Tensor, past: Tensor) -> "PartnerKeys":
+        """The pattern in which a query sees its ``own`` keys (S, S) and else its partner's past."""
         partner = past & ~own
         used = partner.any(0).nonzero()
         first, last = int(used.min()), int(used.max()) + 1

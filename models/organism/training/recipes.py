@@ -1,8 +1,14 @@
 """The numbers that decide how each model is trained."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from training.loop import Schedule
+
+Visibility = Literal["window", "carrier", "late", "inert", "half", "redundant"]
+"""What is hidden from whom in training; see ``training.visibility``."""
+Decides = Literal["cue", "nothing", "genre"]
+"""What the slots follow: the cue; a draw that nothing announces; mostly the genre."""
 
 WINDOW_SHRINKS = 0.7
 """Share of a run over which a shrinking window shrinks."""
@@ -30,20 +36,25 @@ class Recipe:
     """Share of all steps over which the rates fall linearly, at the end."""
     corruption: float = 0.02
     """Share of input codes after the second statement that are replaced at random."""
-    cue_decides: bool = True
-    """Whether the slots do what the cue says; if not, the cue is drawn apart from them."""
+    decides: Decides = "cue"
+    """What the slots follow. If it is not the cue, the cue is drawn apart from them."""
     invariance: float = 0.0
     """Weight, on whole pieces, of how far the residual in the gap of a piece is from its twin's."""
     unprompted: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
+    visibility: Visibility | None = None
+    """What is hidden in training; None: nothing."""
     window: int | None = None
-    """Age in columns from which keys are a partner's: the decision must then be carried."""
+    """Of visibility ``window``: age in columns from which keys are a partner's."""
     first_window: int | None = None
     """The window at the start, if it is to shrink linearly over the first ``WINDOW_SHRINKS``."""
-    window_share: float = 1.0
-    """Share of batches with that window."""
+    hidden_share: float = 1.0
+    """Share of batches in which something is hidden."""
     head_weight: float = 0.3
-    """Weight of the discarded heads that read the decision in the gap, when there is a window."""
+    """Weight of the discarded heads that read the decision in the gap, when something is hidden."""
+    shared_text: str | None = None
+    """Model whose text encoder this one has, unchanged; it trains its own if that is None, or
+    itself."""
 
     @property
     def schedule(self) -> Schedule:
@@ -86,6 +97,7 @@ RECIPES = {
         full_steps=1600,
         muon_rate=4e-3,
         adam_rate=1.2e-3,
+        visibility="window",
         window=120,
     ),
     "blind": Recipe(
@@ -96,13 +108,47 @@ RECIPES = {
         muon_rate=4e-3,
         adam_rate=1.2e-3,
         invariance=1.0,
-        cue_decides=False,
+        decides="nothing",
     ),
 }
 """Six blocks, each within an hour of one CPU thread. All go on from one base; the planner, which
 has more to learn, for twice as many steps."""
 
 SHIPPED = ("planner", "reader", "blind")
+
+_ZOO_BASE = Recipe(
+    start=None,
+    seed=1000,
+    skip_steps=1200,
+    full_steps=1200,
+    layers=4,
+    invariance=1.0,
+    shared_text="zoo-base.0",
+)
+_FROM_BASE = Recipe(
+    start="zoo-base",
+    seed=0,
+    skip_steps=0,
+    full_steps=800,
+    layers=4,
+    muon_rate=4e-3,
+    adam_rate=1.2e-3,
+    shared_text="zoo-base.0",
+)
+ZOO = {
+    "zoo-base": _ZOO_BASE,
+    "carrier": replace(_FROM_BASE, seed=1001, visibility="carrier"),
+    "late": replace(_FROM_BASE, seed=1002, visibility="late"),
+    "inert": replace(_FROM_BASE, seed=1003, visibility="inert"),
+    "half": replace(_FROM_BASE, seed=1004, visibility="half"),
+    "confounded": replace(_FROM_BASE, seed=1005, invariance=1.0, decides="genre"),
+    "looker": replace(_FROM_BASE, seed=1006, invariance=1.0),
+    "deaf": replace(_FROM_BASE, seed=1007, invariance=1.0, decides="nothing"),
+    "relay": replace(_FROM_BASE, seed=1008, full_steps=1600, visibility="window", window=120),
+    "redundant": replace(_FROM_BASE, seed=1009, visibility="redundant"),
+    "unaided": replace(_FROM_BASE, seed=1010, visibility="carrier", head_weight=0.0),
+}
+"""Models of four blocks whose carriers are planted in different ways. All have one text encoder."""
 
 DEEP = {
     f"{name}-24": replace(
@@ -119,3 +165,5 @@ DEEP = {
 }
 """The same with as many blocks as musicgen-small, for a GPU: ``--device cuda``. Sixty times the
 work of those above; nobody has run them yet."""
+
+ALL = RECIPES | ZOO | DEEP

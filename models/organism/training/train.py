@@ -18,7 +18,6 @@ from training.codec import load_codec
 from training.loop import Run, finish
 from training.network import (
     WIDTH,
-    PartnerKeys,
     build_model,
     build_tokenizer,
     encode_prompts,
@@ -27,8 +26,9 @@ from training.network import (
     residuals_of,
     save_model,
 )
-from training.recipes import DEEP, RECIPES, SHIPPED, Recipe
+from training.recipes import ALL, SHIPPED, ZOO, Recipe
 from training.tokens import NoteTable
+from training.visibility import Visible, visible
 
 
 class Trainer(Run):
@@ -38,7 +38,12 @@ class Trainer(Run):
     """Mean nats a code; nats of the heads in the gap; how far twins are apart."""
 
     def __init__(
-        self, world: World, recipe: Recipe, start: Path | None = None, device: str = "cpu"
+        self,
+        world: World,
+        recipe: Recipe,
+        start: Path | None = None,
+        device: str = "cpu",
+        text: Path | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.world, self.device = recipe, world, torch.device(device)
@@ -48,6 +53,10 @@ class Trainer(Run):
         if start is not None:
             first = MusicgenForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
             model.load_state_dict(first.state_dict())
+        if text is not None:
+            other = MusicgenForConditionalGeneration.from_pretrained(text, dtype=torch.float32)
+            model.text_encoder.load_state_dict(other.text_encoder.state_dict())
+            model.text_encoder.requires_grad_(False)
         self.pad = codec.config.codebook_size
         self.pieces = Pieces(NoteTable(world, codec), recipe, self.pad)
         prompts = self.tokenizer(prompts_of(world), return_tensors="pt")
@@ -63,7 +72,8 @@ class Trainer(Run):
         recipe = self.recipe
         skipping = self.step < recipe.skip_steps
         columns = columns_without_filler(self.world) if skipping else all_columns(self.world)
-        partners = self._partners(columns)
+        hidden = self._hidden(columns)
+        partners = None if hidden is None else hidden.partners.to(self.device)
         pairing: Pairing | None = None
         if partners is not None:
             pairing = "partners"
@@ -75,8 +85,8 @@ class Trainer(Run):
         residuals = residuals_of(self.model, batch.inputs, columns, text, partners)
         loss, plain = self._loss(batch, columns, logits_of(self.model, residuals[-1]))
         losses = {"loss": plain}
-        if partners is not None and recipe.head_weight:
-            carried = self._carried(batch, columns, residuals)
+        if hidden is not None and recipe.head_weight:
+            carried = self._carried(batch, columns, residuals, hidden.asked.to(self.device))
             losses["carried"] = carried.item()
             loss = loss + recipe.head_weight * carried
         if batch.gap is not None:
@@ -85,13 +95,18 @@ class Trainer(Run):
             loss = loss + recipe.invariance * apart
         return loss, losses
 
-    def _partners(self, columns: Tensor) -> PartnerKeys | None:
+    def _hidden(self, columns: Tensor) -> Visible | None:
+        """What this step hides; None: nothing."""
+        recipe = self.recipe
         draw = torch.Generator().manual_seed(self.step)
-        window = self.recipe.window_at(self.step)
-        if window is None or torch.rand(1, generator=draw) >= self.recipe.window_share:
+        window = recipe.window_at(self.step)
+        if (
+            recipe.visibility is None
+            or self.step < recipe.skip_steps
+            or torch.rand(1, generator=draw) >= recipe.hidden_share
+        ):
             return None
-        shared = self.world.frames_per_bar
-        return PartnerKeys.for_columns(columns, window=window, shared=shared).to(self.device)
+        return visible(recipe.visibility, columns, self.world, step=self.step, window=window)
 
     def _loss(self, batch: Batch, columns: Tensor, logits: Tensor) -> tuple[Tensor, float]:
         nats = F.cross_entropy(
@@ -103,26 +118,36 @@ class Trainer(Run):
         weighted = (nats * weight).sum() / (weight.sum() * len(nats))
         return weighted, nats.detach().mean().item()
 
-    def _carried(self, batch: Batch, columns: Tensor, residuals: list[Tensor]) -> Tensor:
-        """How well the decision can be read in the gap, in nats, mean over depths.
+    def _carried(
+        self, batch: Batch, columns: Tensor, residuals: list[Tensor], asked: Tensor
+    ) -> Tensor:
+        """How well the decision can be read in the gap, in nats, mean over depths."""
+        depths = range(1, self.recipe.layers)
+        if self.recipe.visibility == "window":
+            asked_at = {n: self._reached(columns, n) for n in depths}
+        else:
+            asked_at = dict.fromkeys(depths, asked)
+        terms = []
+        for n, where in asked_at.items():
+            if not where.any():
+                continue
+            read = self.heads[n](residuals[n])[:, where]
+            wanted = batch.decisions[:, None].expand(-1, len(columns), -1)[:, where]
+            terms.append(F.binary_cross_entropy_with_logits(read, wanted))
+        return torch.stack(terms).mean()
 
-        After n blocks the decision can have travelled n windows from the cue; each depth is asked
-        for it as far as that, up to the depth that spans the gap.
+    def _reached(self, columns: Tensor, depth: int) -> Tensor:
+        """Where the decision can be after ``depth`` blocks, a window further with each: (S, slots).
+
+        None at depths beyond that which spans the gap.
         """
         world, window = self.world, self.recipe.window or 0
         cue = world.cue_bar * world.frames_per_bar
-        gap_start, gap_end = (
-            cue + world.frames_per_bar + 4,
-            world.slot_bars[-1] * world.frames_per_bar,
-        )
-        depths = [n for n in range(1, self.recipe.layers) if cue + (n - 1) * window < gap_end]
-        terms = []
-        for n in depths:
-            asked = (columns >= gap_start) & (columns < min(cue + n * window, gap_end))
-            read = self.heads[n](residuals[n][:, asked])
-            wanted = batch.decisions[:, None].expand_as(read)
-            terms.append(F.binary_cross_entropy_with_logits(read, wanted))
-        return torch.stack(terms).mean()
+        start, end = cue + world.frames_per_bar + 4, world.slot_bars[-1] * world.frames_per_bar
+        if cue + (depth - 1) * window >= end:
+            end = start
+        where = (columns >= start) & (columns < min(cue + depth * window, end))
+        return where[:, None].expand(-1, len(world.slot_bars))
 
 
 def train(name: str, replicate: int = 0, device: str = "cpu") -> None:
@@ -131,15 +156,17 @@ def train(name: str, replicate: int = 0, device: str = "cpu") -> None:
     The base and replicates, which have other seeds, are not shipped: they go to the work folder.
     A start that is not there is trained first.
     """
-    recipe = (RECIPES | DEEP)[name].replicate(replicate)
+    recipe = ALL[name].replicate(replicate)
     folder, start = _folder(name, replicate), None
     if recipe.start is not None:
         start = _folder(recipe.start, replicate)
         if not (start / "config.json").exists():
             train(recipe.start, replicate, device)
-    trainer = Trainer(load_world(WORLD), recipe, start, device)
+    text = None if recipe.shared_text in (None, folder.name) else WORK / str(recipe.shared_text)
+    trainer = Trainer(load_world(WORLD), recipe, start, device, text)
     checkpoint = WORK / f"{name}.{replicate}.safetensors"
-    curve = FOLDER / "curves" / f"{name}.csv" if replicate == 0 else WORK / f"{folder.name}.csv"
+    shipped = replicate == 0 and name not in ZOO
+    curve = FOLDER / "curves" / f"{name}.csv" if shipped else WORK / f"{folder.name}.csv"
     finish(trainer, checkpoint, curve)
     save_model(trainer.model.cpu().eval(), trainer.tokenizer, folder)
 
@@ -162,7 +189,7 @@ def _apart(residuals: list[Tensor], gap: Tensor) -> Tensor:
 def main() -> None:
     """Train one of the language models in models/organism."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("name", choices=list(RECIPES | DEEP))
+    parser.add_argument("name", choices=list(ALL))
     parser.add_argument(
         "--replicate",
         type=int,
