@@ -103,9 +103,9 @@ def test_a_file_is_listed_with_what_was_accepted(tmp_path: Path) -> None:
     path = tmp_path / "piece.wav"
     soundfile.write(path, piece(), RATE)
     (file,) = audio_files([path])
-    (found,) = each_listed([file], ListingSettings(SEARCH, everything=True))
-    assert isinstance(found, Listing)
-    rows = found.rows
+    (listing,) = each_listed([file], ListingSettings(SEARCH, everything=True))
+    assert isinstance(listing, Listing)
+    rows = listing.rows
     good = [row for row in rows if row.accepted]
     assert 0 < len(good) < len(rows)
     assert good[0].motif_start == pytest.approx(4, abs=0.3)
@@ -114,9 +114,9 @@ def test_a_file_is_listed_with_what_was_accepted(tmp_path: Path) -> None:
 def test_a_file_without_room_for_two_windows_is_named(tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, piece()[: 3 * RATE], RATE)
-    (found,) = each_listed(audio_files([path]), ListingSettings(SEARCH, everything=True))
+    (listing,) = each_listed(audio_files([path]), ListingSettings(SEARCH, everything=True))
     said = "short has 3.0 s, too little for a motif and its recurrence: 4.0 s"
-    assert found == Listing([], [said])
+    assert listing == Listing([], [said])
 
 
 def test_folders_are_searched_for_audio_and_names_stay_apart(tmp_path: Path) -> None:

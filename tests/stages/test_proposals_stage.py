@@ -85,8 +85,8 @@ def test_a_track_that_cannot_be_searched_is_named_after_the_others(
     monkeypatch.setattr(proposing, "load_audio", failing)
     with pytest.raises(StageError, match=rf"(?s)1 of 6 .*{bad.path}: (memory|failed).*none"):
         proposals(workspace)
-    left = {one.proposal_id for one in others if one.track_id != bad.track_id}
-    assert {one.proposal_id for one in read_proposals(PROPOSALS)} == left
+    left = {proposal.proposal_id for proposal in others if proposal.track_id != bad.track_id}
+    assert {proposal.proposal_id for proposal in read_proposals(PROPOSALS)} == left
 
 
 @pytest.mark.slow

@@ -24,9 +24,9 @@ def row_classes() -> dict[str, type[BaseModel]]:
     Rows are the classes of the room ``tables``, and what other modules derive from ``Table``.
     """
     modules = [
-        importlib.import_module(found.name)
-        for found in pkgutil.walk_packages(leitmotif.__path__, "leitmotif.")
-        if "(Table)" in _source_of(found)
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(leitmotif.__path__, "leitmotif.")
+        if "(Table)" in _source_of(module)
     ]
     return {
         value.__name__: value
@@ -39,8 +39,8 @@ def row_classes() -> dict[str, type[BaseModel]]:
     }
 
 
-def _source_of(found: pkgutil.ModuleInfo) -> str:
-    spec = importlib.util.find_spec(found.name)
+def _source_of(module: pkgutil.ModuleInfo) -> str:
+    spec = importlib.util.find_spec(module.name)
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).read_text(encoding="utf-8")

@@ -172,17 +172,17 @@ def test_an_error_in_the_making_of_an_item_is_raised_here(workers: int, bad: int
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("deadly", [(0,), (2, 3), (0, 1, 2, 3, 4)])
 def test_a_killed_process_costs_one_item(size: int, deadly: tuple[int, ...]) -> None:
-    found = in_parts(partial(ends, deadly), range(5), size=size, lost=lost, workers=2)
+    parts = in_parts(partial(ends, deadly), range(5), size=size, lost=lost, workers=2)
     expected = [-number if number in deadly else 2 * number for number in range(5)]
-    assert [one for part in found for one in part] == expected
+    assert [item for part in parts for item in part] == expected
 
 
 def test_parts_are_worked_on_here_where_one_process_is_asked_for() -> None:
     for items, workers in ((range(4), 1), (range(1), 2)):
-        found = in_parts(where, items, size=3, lost=lost, workers=workers)
-        assert {pid for part in found for pid in part} == {os.getpid()}
-    found = in_parts(where, range(2), size=1, lost=lost, workers=2)
-    assert os.getpid() not in {pid for part in found for pid in part}
+        parts = in_parts(where, items, size=3, lost=lost, workers=workers)
+        assert {pid for part in parts for pid in part} == {os.getpid()}
+    parts = in_parts(where, range(2), size=1, lost=lost, workers=2)
+    assert os.getpid() not in {pid for part in parts for pid in part}
 
 
 @pytest.mark.fault("worker process", "killed by the system", outcome="WorkerError that says so")

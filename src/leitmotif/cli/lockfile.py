@@ -35,14 +35,14 @@ def outdated_stages(root: Path = Path()) -> set[str]:
 
 
 def _outdated(locked: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
-    makers = {out["path"]: name for name, one in locked.items() for out in one.get("outs", [])}
-    made = {out["path"]: out["md5"] for one in locked.values() for out in one.get("outs", [])}
-    outdated = {name for name, one in locked.items() if _differ(one, settings, made)}
+    makers = {out["path"]: name for name, entry in locked.items() for out in entry.get("outs", [])}
+    made = {out["path"]: out["md5"] for entry in locked.values() for out in entry.get("outs", [])}
+    outdated = {name for name, entry in locked.items() if _differ(entry, settings, made)}
     waiting = list(outdated)
     while waiting:
         maker = waiting.pop()
-        for name, one in locked.items():
-            needs = {makers.get(dep["path"]) for dep in one.get("deps", [])}
+        for name, entry in locked.items():
+            needs = {makers.get(dep["path"]) for dep in entry.get("deps", [])}
             if maker in needs and name not in outdated:
                 outdated.add(name)
                 waiting.append(name)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from leitmotif.cli.options import Replace
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 
 
 def verify(
@@ -54,7 +54,8 @@ def report(
     sources = feature_sources(params, tracks_with_activations(), PLACES)
     counts = write_report(out, read_material(FILES), params.report, sources, replace=replace)
     typer.echo(
-        f"{counts.pairs} pairs of {counts.clips} clips, {counts.bytes / 1e6:.1f} MB: "
+        f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "
+        f"{counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"
     )
 

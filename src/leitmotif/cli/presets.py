@@ -136,8 +136,8 @@ def _with_settings(text: str, settings: Sequence[str]) -> str:
     yaml = EditableYaml(text)
     chosen: dict[tuple[str, ...], object] = {}
     for setting in settings:
-        key, found, typed = setting.partition("=")
-        if not found:
+        key, sign, typed = setting.partition("=")
+        if not sign:
             raise ConfigError(f"{setting!r} is not a setting", expected="key=value")
         *sections, last = key.strip().split(".")
         section: Any = yaml.values

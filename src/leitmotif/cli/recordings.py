@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from leitmotif.cli.options import Replace
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 
 
 def compose(
@@ -80,6 +80,7 @@ def propose(
             typer.echo(f"note: {note}", err=True)
     check_out(out, audio, replace=replace)  # again: what came meanwhile stays
     write_table(out, rows)
-    typer.echo(f"{len(rows)} proposals for {len(files) - failed} files in {out}")
+    proposals, heard = counted(len(rows), "proposal"), counted(len(files) - failed, "file")
+    typer.echo(f"{proposals} for {heard} in {out}")
     if failed:
         raise typer.Exit(1)

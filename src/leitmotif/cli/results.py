@@ -92,8 +92,8 @@ def as_lines(results: Results) -> list[str]:
     blocks = [_title, _models, _approaches, _tests, _counts, _next]
     lines: list[str] = []
     for block in blocks:
-        if found := block(results):
-            lines += ["", *found] if lines else found
+        if lines_of_block := block(results):
+            lines += ["", *lines_of_block] if lines else lines_of_block
     return [cut(line) for line in lines]
 
 
@@ -260,8 +260,10 @@ def _next(results: Results) -> list[str]:
 
 def _failures(results: Results) -> int | None:
     """Failures of all stages; those of ``features`` include those of ``corpus``."""
-    found = {name: results.of(name, "failures") for name in ("corpus", "features", "activations")}
-    if isinstance(found.get("features"), int):
-        found.pop("corpus", None)
-    counts = [value for value in found.values() if isinstance(value, int)]
+    failures = {
+        name: results.of(name, "failures") for name in ("corpus", "features", "activations")
+    }
+    if isinstance(failures.get("features"), int):
+        failures.pop("corpus", None)
+    counts = [value for value in failures.values() if isinstance(value, int)]
     return sum(counts) if counts else None
