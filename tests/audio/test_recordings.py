@@ -1,5 +1,6 @@
 """A recording is what was decoded, and whatever ends early or is unclear is named."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -157,8 +158,8 @@ def test_what_is_no_file_is_unreadable(kind: str, tmp_path: Path) -> None:
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
-        with socket.socket(socket.AF_UNIX) as bound:
-            os.chdir(tmp_path)  # the path of a socket may not be long
+        # From within the folder, for the path of a socket may not be long.
+        with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(tmp_path):
             bound.bind("a.wav")
     elif kind == "folder":
         path.mkdir()
