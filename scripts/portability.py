@@ -38,6 +38,7 @@ SMALL = (
     "probes.folds=3",
     "calibration.each=40",
     "calibration.permutations=99",
+    "interchange.tracks=2",
     "interventions.tracks=2",
     "interventions.candidates=1",
     "interventions.together=4",
@@ -73,7 +74,7 @@ class Run:
 
 RUNS = (
     Run("as usual", {}, ()),
-    Run("capped", CAPPED, ("interventions.rows=23",)),
+    Run("capped", CAPPED, ("interventions.rows=23", "interchange.rows=3")),
 )
 
 

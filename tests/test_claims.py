@@ -18,7 +18,7 @@ from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.intervals import Interval
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
-from tests.tables.made import probe, ranked
+from tests.tables.made import exchanged, probe, ranked
 
 NEAR, FAR, FURTHER = [1.0, 3.0], [5.0, 7.0], [8.0, 9.0]
 
@@ -213,3 +213,35 @@ def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
     values["probes"]["minimum_seconds"] = 6.0
     with pytest.raises(ConfigError, match="no horizon may carry a claim"):
         parse_params(values)
+
+
+@pytest.mark.parametrize(
+    ("changed", "carried"),
+    [
+        ({}, True),
+        ({"over_control": interval(-0.1)}, False),
+        ({"over_control": None}, True),
+        ({"towards": interval(-0.1)}, False),
+        ({"away": None}, False),
+        ({"nats": interval(0.1)}, False),  # no p-value
+        ({"share": None}, False),
+        ({"share": IntervalRow(mean=0.09, low=0.05, high=0.12)}, False),
+        ({"after": 4.9}, False),
+        ({"donor": "control"}, False),
+        ({"window": "between", "until": 6.0}, False),
+        ({"slot": 1}, False),
+    ],
+)
+def test_a_site_carries_an_event_by_all_of_rule_6(changed: dict[str, Any], carried: bool) -> None:
+    row = exchanged(after=5.0).model_copy(update=changed)
+    assert claims().leads([row], model="planner") == ({row.site: 5.0} if carried else {})
+    assert claims().leads([row], model="reader") == {}
+
+
+def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_values() -> None:
+    rows = [exchanged(after=after) for after in (5.0, 6.0, 3.0)]
+    assert claims().leads(rows, model="planner") == {"layers.1.residual": 6.0}
+    barely = exchanged(nats=interval(0.1).model_copy(update={"p": 0.02}), after=5.0)
+    assert claims().leads([barely], model="planner") == {"layers.1.residual": 5.0}
+    others = [exchanged(site=f"layers.{n}.residual", after=5.0, share=0.0) for n in range(2, 5)]
+    assert claims().leads([barely, *others], model="planner") == {}

@@ -75,10 +75,10 @@ def site_rows(page: str) -> list[list[str]]:
     "module",
     [
         "causal.verdict",
-        "corpus.organism.pieces",
-        "probe.effects",
-        "probe.nested",
-        "recurrence.propose",
+        "notebook.pieces",
+        "probe.estimators.effects",
+        "probe.estimators.nested",
+        "notebook.proposals",
     ],
 )
 def test_examples_in_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch) -> None:

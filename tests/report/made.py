@@ -20,6 +20,7 @@ from tests.tables.made import (
     approach,
     calibrated,
     effect,
+    exchanged,
     interval,
     nothing_found,
     probe,
@@ -33,6 +34,10 @@ GAP = (50, 100)
 TRACKS = ("piece_1", "piece_2")
 PREFIX_FRAMES, FRAMES = 50, 100
 MOTIF = {"start_sample": 0, "samples": 16_000}
+TABLES = (
+    *("alignment", "probes", "calibration", "interchange"),
+    *("effects", "verdicts", "approaches"),
+)
 HORIZONS = ("1-3s", "3-5s")
 
 
@@ -80,17 +85,7 @@ class Made:
         self.files = ReportFiles(
             log=data / "interventions.jsonl",
             manifest=data / "manifest.jsonl",
-            **{
-                name: data / f"{name}.jsonl"
-                for name in (
-                    "alignment",
-                    "probes",
-                    "calibration",
-                    "effects",
-                    "verdicts",
-                    "approaches",
-                )
-            },
+            **{name: data / f"{name}.jsonl" for name in TABLES},
         )
         self.kept = True
         self.verdicts: list[VerdictRow] = []
@@ -105,6 +100,15 @@ class Made:
             for horizon in HORIZONS
         ]
         self.calibration = calibrated(["linear", "label"], [0.1, 0.4])
+        self.interchange = [
+            exchanged(model=model, site=site, after=after, share=share)
+            for model, site, shares in (
+                ("planner", SITE, (0.98, 0.97, 0.5)),
+                ("planner", "layers.3.residual", (0.01, 0.0, 0.0)),
+                ("reader", SITE, (0.0, 0.0, 0.0)),
+            )
+            for after, share in zip((0.0, 2.0, 4.0), shares, strict=True)
+        ]
         self.alignment = [aligned()]
         here = {"site": SITE, "delta_recurrence": interval(87.5, 12.0)}
         elsewhere = {"site": "layers.3.residual", "delta_recurrence": interval(62.0, 10.0)}
@@ -181,7 +185,7 @@ class Made:
         ]
 
     def write(self) -> ReportFiles:
-        for name in ("alignment", "probes", "calibration", "effects", "verdicts", "approaches"):
+        for name in TABLES:
             write_table(getattr(self.files, name), getattr(self, name))
         write_table(self.files.manifest, map(track, TRACKS))
         write_log(self.files.log, self.rows())

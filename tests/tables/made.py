@@ -8,6 +8,7 @@ from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow, Ranked
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import HorizonRow, ProbeRow
 
@@ -130,6 +131,27 @@ def effect(**changed: Any) -> EffectRow:
         "excluded": {},
     }
     return EffectRow(**{**values, **changed})
+
+
+def exchanged(*, share: float = 0.9, **changed: Any) -> InterchangeRow:
+    """What a model expects with a site's residuals of some lead from the counterfactual."""
+    values = {
+        "model": "planner",
+        "site": SITE,
+        "donor": "counterfactual",
+        "window": "ahead",
+        "after": 3.0,
+        "until": None,
+        "slot": None,
+        "events": 32,
+        "nats": interval(14 * share).model_copy(update={"p": 0.0001, "n": 16}),
+        "over_control": interval(14 * share),
+        "share": interval(share, 0.02),
+        "accuracy": interval(share, 0.02),
+        "towards": interval(14 * share),
+        "away": interval(14 * share),
+    }
+    return InterchangeRow.model_validate({**values, **changed})
 
 
 def verdict(**changed: Any) -> VerdictRow:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from leitmotif.claims import Claims
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.candidates import Ranked
-from leitmotif.views import interventions, probes, proposals, summary
+from leitmotif.views import interchange, interventions, probes, proposals, summary
 from tests.tables.made import (
     approach,
     effect,
+    exchanged,
     horizon,
     interval,
     nothing_found,
@@ -85,3 +86,35 @@ def test_of_no_shuffled_track_there_is_no_rate() -> None:
     assert isinstance(rate, dict)
     assert rate["mean"] == 0.05
     assert rate["low"] < 0.05 < rate["high"]
+
+
+def test_a_model_has_the_leads_of_its_sites_and_its_best_accuracy() -> None:
+    far = Claims.of_horizons([[1, 3], [3, 5]], minimum_seconds=3, alpha=0.05)
+    rows = [
+        exchanged(after=after, site=site, share=share)
+        for site, shares in (("layers.0.residual", (0.9, 0.5)), ("layers.1.residual", (0.05, 0.0)))
+        for after, share in zip((3.0, 4.0), shares, strict=True)
+    ]
+    rows += [exchanged(after=1.0, share=1.0), exchanged(model="reader", share=0.0)]
+    metrics = interchange.metrics_of(rows, far)
+    assert metrics["leads"] == {"planner": {"layers.0.residual": 4.0}, "reader": {}}
+    assert isinstance(metrics["iia"], dict)
+    assert metrics["iia"]["planner"]["mean"] == 0.9
+    assert metrics["events"] == 32
+    assert interchange.metrics_of([], far) == {"iia": {}, "leads": {}, "events": 0}
+
+
+def test_curves_are_drawn_of_all_events_and_the_counterfactual_alone() -> None:
+    rows = [
+        exchanged(),
+        exchanged(window="between", after=0.0, until=1.0),
+        exchanged(slot=1),
+        exchanged(donor="control"),
+        exchanged(window="deciding", after=None),
+    ]
+    table = interchange.plot_of(rows)
+    assert table[["exchanged", "lead"]].values.tolist() == [
+        ["all before", 3.0],
+        ["this stretch", 0.0],
+    ]
+    assert list(interchange.plot_of([]).columns) == list(table.columns)

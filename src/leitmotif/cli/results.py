@@ -30,7 +30,7 @@ METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
 STAGES = (
     "corpus", "manifest", "features", "activations", "proposals", "labels", "sae", "probes",
-    "calibration", "interventions", "summary", "report",
+    "calibration", "interchange", "interventions", "summary", "report",
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
 """Order of the approaches, from the usual one to the complete one. JSON files have sorted keys."""

@@ -21,6 +21,7 @@ from leitmotif.report.svg import (
 )
 from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.effects import VerdictRow, whole_sites
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
 
@@ -68,6 +69,53 @@ def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
 def _band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: str) -> None:
     lows, highs = [cell.low for cell in cells], [cell.high for cell in cells]
     ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
+
+
+def leads_figure(material: Material) -> Markup | None:
+    """How much of the event each site carries from each lead on; None where nothing is known."""
+    figure = draw_leads(material.interchange)
+    if figure is None:
+        return None
+    with house_style():
+        return as_svg(figure, "leads", "Share of the event that each site carries, by lead time")
+
+
+def draw_leads(exchanged: Sequence[InterchangeRow]) -> Figure | None:
+    """A panel for each model: share of the total effect over lead time, a line for each site.
+
+    None if no residuals were exchanged.
+    """
+    rows = [
+        row
+        for row in exchanged
+        if (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
+        and row.share is not None
+    ]
+    models = list(dict.fromkeys(row.model for row in rows))
+    sites = list(dict.fromkeys(row.site for row in rows if row.site is not None))
+    if not rows:
+        return None
+    with house_style():
+        figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+        axes = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
+        for ax, model in zip(axes, models, strict=True):
+            for (dashes, hue), site in zip(product(("-", "--", ":"), HUES), sites, strict=False):
+                curve = [row for row in rows if (row.model, row.site) == (model, site)]
+                curve.sort(key=lambda row: row.after or 0.0)
+                places = [row.after or 0.0 for row in curve]
+                shares = [row.share for row in curve if row.share is not None]
+                _band(ax, places, shares, hue)
+                means = [share.mean for share in shares]
+                label = f"layer {_site(site)}"
+                ax.plot(places, means, dashes, color=hue, marker="o", markersize=3, label=label)
+            ax.axhline(0, color=MUTED, linewidth=0.8)
+            ax.set_title(model)
+        axes[0].invert_xaxis()
+        axes[0].set_ylabel("share of the total effect")
+        figure.supxlabel("seconds before the event, and all before that", color=MUTED, fontsize=10)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(3, len(labels)))
+    return figure
 
 
 def calibration_figure(material: Material) -> Markup:

@@ -10,6 +10,7 @@ from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow, read_log
 from leitmotif.tables.probes import ProbeRow
 
@@ -24,6 +25,7 @@ class ReportFiles:
     alignment: Path
     probes: Path
     calibration: Path
+    interchange: Path
     effects: Path
     verdicts: Path
     approaches: Path
@@ -31,8 +33,8 @@ class ReportFiles:
     @property
     def tables(self) -> dict[str, Path]:
         """Every file except the clips, by the name under which the report lists its hash."""
-        results = (self.approaches, self.verdicts, self.effects, self.probes, self.calibration)
-        every = (*results, self.alignment, self.log, self.manifest)
+        results = (self.approaches, self.verdicts, self.effects, self.interchange, self.probes)
+        every = (*results, self.calibration, self.alignment, self.log, self.manifest)
         return {f"data/{path.name}": path for path in every}
 
 
@@ -45,6 +47,7 @@ class Material:
     effects: list[EffectRow]
     probes: list[ProbeRow]
     calibration: list[CalibrationRow]
+    interchange: list[InterchangeRow]
     alignment: list[AlignmentRow]
     rows: list[InterventionRow]
     """Rows of the log whose clips were kept as audio."""
@@ -101,6 +104,7 @@ def read_material(files: ReportFiles) -> Material:
         effects=read_table(files.effects, EffectRow),
         probes=read_table(files.probes, ProbeRow),
         calibration=read_table(files.calibration, CalibrationRow),
+        interchange=read_table(files.interchange, InterchangeRow),
         alignment=read_table(files.alignment, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
         pieces=len({row.track_id for row in rows}),

@@ -9,6 +9,7 @@ from leitmotif.report.figures import (
     effects_figure,
     gap_figure,
     layers_figure,
+    leads_figure,
 )
 from leitmotif.report.material import Material
 from leitmotif.report.pairs import Subject
@@ -132,6 +133,14 @@ def _figures(material: Material) -> list[dict[str, Any]]:
             "Partial R² of the residual stream after each layer: how well it predicts a return at "
             "each horizon beyond the controls (95 % interval, over held-out tracks). Random "
             "weights show what the input alone predicts.",
+        ),
+        (
+            leads_figure(material),
+            "How far ahead it is carried",
+            "Residuals of each layer are taken from the run under the other cue, at all steps from "
+            "which the event is further away than the axis says. The share of the total effect "
+            "that this has on what the model expects at the event (95 % interval, over tracks). "
+            "Foresight is claimed where it is above 0 far enough ahead.",
         ),
         (
             gap_figure(material),
