@@ -74,7 +74,8 @@ def test_the_queue_is_in_order_and_its_counts_are_in_the_metrics(workspace: Para
 def test_a_track_that_cannot_be_searched_is_named_after_the_others(
     error: Exception, workspace: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, others = read_table(MANIFEST, ManifestTrack)[1], read_proposals(PROPOSALS)
+    manifested, others = read_table(MANIFEST, ManifestTrack), read_proposals(PROPOSALS)
+    bad, tracks = manifested[1], len(manifested)
     load = proposing.load_audio
 
     def failing(path: Path, **settings: object) -> object:
@@ -83,7 +84,7 @@ def test_a_track_that_cannot_be_searched_is_named_after_the_others(
         return load(path, **settings)
 
     monkeypatch.setattr(proposing, "load_audio", failing)
-    with pytest.raises(StageError, match=rf"(?s)1 of 6 .*{bad.path}: (memory|failed).*none"):
+    with pytest.raises(StageError, match=rf"(?s)1 of {tracks} .*{bad.path}: (memory|failed).*none"):
         proposals(workspace)
     left = {proposal.proposal_id for proposal in others if proposal.track_id != bad.track_id}
     assert {proposal.proposal_id for proposal in read_proposals(PROPOSALS)} == left
