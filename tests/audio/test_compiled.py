@@ -7,6 +7,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numba.core.caching import IndexDataCacheFile
 
 from leitmotif.audio.compiled import lock_compiled
@@ -71,3 +72,18 @@ def test_a_cache_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     lock_compiled()
     assert cache_of(tmp_path / "none").load("key") is None
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("unlocked")
+def test_where_no_lock_can_be_had_the_cache_is_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of another user, for example."""
+    lock_compiled()
+    cache_of(tmp_path).save("key", "code")
+
+    def refused(self: FileLock) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    assert cache_of(tmp_path).load("key") == "code"

@@ -32,7 +32,14 @@ def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
         index = Path(self._index_path)
         if not index.parent.is_dir():  # nothing was kept yet, so that there is nothing to read
             return method(self, *arguments)
-        with FileLock(index.with_suffix(".lock")):
+        lock = FileLock(index.with_suffix(".lock"))
+        try:
+            lock.acquire()
+        except OSError:  # a folder into which nobody can write, or a file system without locks
             return method(self, *arguments)
+        try:
+            return method(self, *arguments)
+        finally:
+            lock.release()
 
     return alone
