@@ -167,10 +167,8 @@ def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
     assert "precision" not in shown
     assert "1,434 proposals, in 0.000" in shown
     assert "run `leitmotif review`: no track is labelled completely" in shown
-    assert (
-        "missing, run `dvc repro`: sae, probes, calibration, interventions, summary, report"
-        in shown
-    )
+    missing = "sae, probes, calibration, interchange, interventions, summary, report"
+    assert f"missing, run `dvc repro`: {missing}" in shown
     assert "metrics diff" not in shown
 
 
