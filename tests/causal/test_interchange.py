@@ -168,6 +168,17 @@ def test_an_event_counts_as_moved_towards_what_the_counterfactual_would_have_it(
     assert CLAIMS.leads([row], model="m") == {"layers.0.residual": 3.0}
 
 
+def test_a_model_that_was_wrong_before_is_not_right_by_the_exchange() -> None:
+    """A blind model expects the same of both pieces, and so is right of one of them by chance."""
+    exchanged = made({f"t{n}": (n % 2 == 0, 0.0) for n in range(8)})
+    turned = [{key: -value for key, value in odds.items()} for odds in exchanged.odds]
+    wrong = Exchanged(exchanged.events, turned)
+    key = Exchange("layers.0.residual", AHEAD, "counterfactual")
+    for given in (exchanged, wrong):
+        (row,) = given.rows("m", [key])
+        assert row.accuracy.mean == 0.0
+
+
 def test_what_only_takes_events_away_carries_nothing() -> None:
     moved = {f"t{n}": (n % 2 == 0, 8.0 if n % 2 == 0 else 0.0) for n in range(16)}
     (row,) = made(moved).rows("m", [Exchange("layers.0.residual", AHEAD, "counterfactual")])

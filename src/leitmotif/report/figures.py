@@ -80,10 +80,10 @@ def leads_figure(material: Material) -> Markup | None:
         return as_svg(figure, "leads", "Share of the event that each site carries, by lead time")
 
 
-def draw_leads(exchanged: Sequence[InterchangeRow]) -> Figure | None:
+def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) -> Figure | None:
     """A panel for each model: share of the total effect over lead time, a line for each site.
 
-    None if no residuals were exchanged.
+    ``hues`` are the lines' colours, those of a page by default. None if no residuals were exchanged.
     """
     rows = [
         row
@@ -99,7 +99,7 @@ def draw_leads(exchanged: Sequence[InterchangeRow]) -> Figure | None:
         figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
         axes = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
         for ax, model in zip(axes, models, strict=True):
-            for (dashes, hue), site in zip(product(("-", "--", ":"), HUES), sites, strict=False):
+            for (dashes, hue), site in zip(product(("-", "--", ":"), hues), sites, strict=False):
                 curve = [row for row in rows if (row.model, row.site) == (model, site)]
                 curve.sort(key=lambda row: row.after or 0.0)
                 places = [row.after or 0.0 for row in curve]

@@ -38,8 +38,8 @@ class InterchangeRow(Table):
     share: IntervalRow | None
     """Of the total effect; null where that is not clear of 0."""
     accuracy: IntervalRow
-    """Interchange intervention accuracy: share of events of which the model expects what the
-    counterfactual would have it expect."""
+    """Interchange intervention accuracy: share of events of which the model expects what the piece
+    has, and with the exchange what the counterfactual would have."""
     towards: IntervalRow | None
     """``nats`` of the events that the piece lacks; null for fewer than two tracks, as the next."""
     away: IntervalRow | None

@@ -250,11 +250,7 @@ class Exchanged:
         by_track = self._by_track(moved)
         if len(by_track) < 2:
             return None
-        as_told = {
-            number: float((self.odds[number][exchange] > 0) != self.events[number].returns)
-            for number in moved
-        }
-        accuracy = self._by_track(as_told)
+        accuracy = self._by_track({n: float(self._turned(n, exchange)) for n in moved})
         towards = {n: value for n, value in moved.items() if not self.events[n].returns}
         away = {n: value for n, value in moved.items() if self.events[n].returns}
         return InterchangeRow(
@@ -275,6 +271,11 @@ class Exchanged:
             towards=self._half(towards),
             away=self._half(away),
         )
+
+    def _turned(self, number: int, exchange: Exchange) -> bool:
+        """Whether the model expects what the piece has, and with the exchange the opposite."""
+        returns, odds = self.events[number].returns, self.odds[number]
+        return (odds[None] > 0) == returns and (odds[exchange] > 0) != returns
 
     def _share(self, moved: Mapping[int, float]) -> IntervalRow | None:
         """Of the total effect in the same events, a ratio of means over tracks."""
