@@ -87,7 +87,7 @@ def test_what_may_not_be_read_is_named(
     assert status == 1
     assert name in said
     assert "Permission denied" in said
-    assert "for 1 files" in said
+    assert "for 1 file in" in said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -136,7 +136,7 @@ def test_what_is_not_a_number_is_named(value: float, at: int, mine: Path) -> Non
     status, said = propose(mine)
     assert status == 1
     assert "odd.wav has samples that are no numbers" in said
-    assert "for 1 files" in said
+    assert "for 1 file in" in said
     with pytest.raises(AudioError) as caught:
         leitmotif.propose(mine / "odd.wav")
     assert caught.value.reason == "non_finite"
@@ -254,4 +254,4 @@ def test_a_file_that_is_gone(mine: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     status, said = propose(mine)
     assert status == 1
     assert "gone.wav cannot be read" in said
-    assert "for 1 files" in said
+    assert "for 1 file in" in said

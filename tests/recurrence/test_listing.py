@@ -53,7 +53,7 @@ def test_odd_files_are_named_and_the_others_done(folder: Path, tmp_path: Path) -
         assert f"{name}." in said
     assert "folder.wav" not in said
     assert ".hidden" not in said
-    assert "for 1 files" in said
+    assert "for 1 file in" in said
 
 
 @pytest.mark.slow
