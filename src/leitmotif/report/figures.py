@@ -83,7 +83,7 @@ def leads_figure(material: Material) -> Markup | None:
 def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) -> Figure | None:
     """A panel for each model: share of the total effect over lead time, a line for each site.
 
-    ``hues`` are the lines' colours, those of a page by default. None if no residuals were exchanged.
+    ``hues`` are the lines' colours, by default those of a page. None if nothing was exchanged.
     """
     rows = [
         row
