@@ -38,7 +38,7 @@ TABLES = (
     *("alignment", "probes", "calibration", "interchange"),
     *("effects", "verdicts", "approaches"),
 )
-HORIZONS = ("1-3s", "3-5s")
+HORIZONS = ("1-3s", "4-6s")
 
 
 def tone(hertz: float, *, seed: int) -> np.ndarray:

@@ -139,7 +139,7 @@ def used(name: str, *, seed: int) -> UsedSae:
 
 
 def candidate(
-    rank: int, feature: int, horizon: str = "3-5s", hook: str | None = "a"
+    rank: int, feature: int, horizon: str = "4-6s", hook: str | None = "a"
 ) -> CandidateRow:
     """A row of data/candidates.jsonl."""
     return CandidateRow(

@@ -263,7 +263,7 @@ def test_the_surest_candidates_come_first_then_what_was_intervened_on() -> None:
         verdict(verdict="none"),
         verdict(candidate="a:2 features", hook="a", features=[9, 30]),
     ]
-    shown = choose(rows, tested, horizon="3-5s", limit=2)
+    shown = choose(rows, tested, horizon="4-6s", limit=2)
     assert [feature.ref.feature for feature in shown] == [7, 8, 9, 30]
     assert shown[1].others[0].horizon == "1-3s"
     assert shown[2].tested == [tested[1]]

@@ -7,8 +7,8 @@ A piece has one event, the recurrence that is listened for, and steps named by t
 ``slot``   those that predict the event's own frames
 =========  =======================================================================================
 
-Of composed music the truth is known. The prefix ends with the cue; the slots take turns as the
-pieces' events; patches come from the twin whose cue says the opposite of the event, and their
+Of composed music the truth is known. The prefix ends with the cue; the event is the last slot, which
+is furthest from it; patches come from the twin whose cue says the opposite of the event, and their
 control from a twin whose cue says the opposite of another slot. Of any other corpus a prefix has
 the length that is asked for, patches come from the next track, the motifs are those of verified
 recurrences that lie in the prefix, and the event is any return that is far enough ahead of the
@@ -90,21 +90,18 @@ def composed_pieces(
     horizon: float,
     codec: AudioEncoder | None = None,
 ) -> Pieces:
-    """Pieces of composed music, up to the end of the cue; as many have each slot as their event.
+    """Pieces of composed music, up to the end of the cue.
 
     ``horizon`` is the distance of a claim in seconds, and ``codec`` gives the codes, the model
-    itself by default. The tracks' decisions should be balanced (``events.balanced``), in turns: the
-    slot changes with every turn. Raises AudioError, CorpusError, and ProbeError for a track whose
-    truth is not known.
+    itself by default. Raises AudioError, CorpusError, ProbeError for a track whose truth is not
+    known, and ConfigError where no step is far enough ahead of the event.
     """
     codec = codec or model
-    known = [_planted(twins, track, model) for track in tracks]
-    turn = len({tuple(planted.returns) for planted in known})
     pieces = []
-    for number, (track, planted) in enumerate(zip(tracks, known, strict=True)):
-        slots = len(planted.slots)
-        slot = number // turn % slots
-        other = (slot + 1) % slots
+    for track in tracks:
+        planted = _planted(twins, track, model)
+        slot = len(planted.slots) - 1
+        other = (slot + 1) % len(planted.slots)
         named = {COUNTERFACTUAL: slot, CONTROL: other}
         sources = {}
         for name, of_slot in named.items():
