@@ -53,6 +53,8 @@ def small(repo_root: Path) -> Params:
     whole["activations"]["sites"] = SITES
     whole["sae"] |= {"hooks": ["planner-1"], "spliced_tracks": 2}
     whole["probes"] |= {
+        "horizons": [[1.0, 3.0], [3.0, 5.0], [5.0, 7.0]],
+        "minimum_seconds": 5.0,
         "folds": 4,
         "permutations": 199,
         "shifts": 99,
