@@ -9,8 +9,8 @@ A piece has one event, the recurrence that is listened for, and steps named by t
 
 Of composed music the truth is known. The prefix ends with the cue; the event is the last slot,
 which is furthest from it; patches come from the twin whose cue says the opposite of the event, and
-their control from a twin whose cue says the opposite of another slot. Of any other corpus a prefix has
-the length that is asked for, patches come from the next track, the motifs are those of verified
+their control from a twin whose cue says the opposite of another slot. Of any other corpus a prefix
+has the length that is asked for, patches come from the next track, the motifs are those of verified
 recurrences that lie in the prefix, and the event is any return that is far enough ahead of the
 steps that are treated.
 """
