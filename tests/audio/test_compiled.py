@@ -23,13 +23,16 @@ def cache_of(folder: Path) -> IndexDataCacheFile:
 
 @pytest.fixture
 def unlocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """numba's own methods, whatever ran before in this process."""
+    """numba's own methods, whatever ran before in this process, which is as it was afterwards."""
+    locked_before = hasattr(IndexDataCacheFile.save, "__wrapped__")
     for name in ("load", "save"):
         method = getattr(IndexDataCacheFile, name)
         monkeypatch.setattr(IndexDataCacheFile, name, getattr(method, "__wrapped__", method))
     lock_compiled.cache_clear()
     yield
     lock_compiled.cache_clear()
+    if locked_before:
+        lock_compiled()  # of methods that give way to the locked ones of before
 
 
 @pytest.mark.fault(

@@ -72,7 +72,9 @@ def test_the_planner_carries_events_ahead_and_the_reader_does_not(
     carried = of["planner", sites[0], 3.0, "counterfactual"]
     assert carried.share is not None
     assert carried.share.mean > 0.95
-    assert carried.accuracy.mean > 0.85
+    # The whole counterfactual turns no more events: of some the model was not sure beforehand.
+    assert carried.accuracy == of["planner", None, None, "counterfactual"].accuracy
+    assert carried.accuracy.mean > 0.5
     assert abs(of["planner", sites[0], 3.0, "control"].nats.mean) < 0.5
     assert abs(of["reader", sites[0], 0.0, "counterfactual"].nats.mean) < 0.5
     total = of["reader", None, None, "counterfactual"]

@@ -18,6 +18,7 @@ from leitmotif.pipeline import (
     CANDIDATES,
     CLIPS,
     FAILURES,
+    INTERCHANGE,
     INTERVENTIONS,
     METRICS,
     PLOTS,
@@ -54,6 +55,7 @@ class Workplace:
 def outputs(root: Path) -> dict[str, bytes]:
     """Everything that a run leaves, half files and forgotten ones included."""
     inputs = {"corpus", "activations", "manifest.jsonl", "failures.jsonl", "excluded.jsonl"}
+    inputs.add(INTERCHANGE.name)
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for folder in ("data", METRICS, PLOTS)
@@ -93,6 +95,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         write_table(FAILURES, [])
         activations(chosen)
         write_table(CANDIDATES, [])
+        write_table(INTERCHANGE, [])
         write_table(PROBES, [probe(site=SITE, p=1.0, partial_r2=interval(0.0))])
         made = fresh("unbroken")
         patch.chdir(made)

@@ -23,6 +23,7 @@ from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus
 from leitmotif.stages.features import features
+from leitmotif.stages.interchange import interchange
 from leitmotif.stages.interventions import interventions
 from leitmotif.stages.labels import labels
 from leitmotif.stages.manifest import manifest
@@ -36,8 +37,8 @@ from leitmotif.tables.proposals import write_proposals
 
 pytestmark = pytest.mark.slow
 
-SITES = ["layers.1.residual", "layers.3.residual"]
-PIECES = 8
+SITES = ["layers.0.residual", "layers.3.residual"]
+PIECES = 16
 
 
 def small(repo_root: Path) -> Params:
@@ -45,7 +46,7 @@ def small(repo_root: Path) -> Params:
     whole["corpus"]["pieces"] = 24
     whole["manifest"]["tracks"] = 16
     whole["activations"]["sites"] = SITES
-    whole["sae"] |= {"hooks": ["planner-1", "planner-3"], "spliced_tracks": 2}
+    whole["sae"] |= {"hooks": ["planner-0", "planner-3"], "spliced_tracks": 2}
     whole["probes"] |= {
         "folds": 4,
         "permutations": 199,
@@ -54,6 +55,7 @@ def small(repo_root: Path) -> Params:
         "comparisons": ["models/organism/reader"],
     }
     whole["calibration"] |= {"site": SITES[0], "each": 20, "permutations": 99}
+    whole["interchange"]["tracks"] = PIECES
     whole["interventions"] |= {
         "tracks": PIECES,
         "candidates": 1,
@@ -78,7 +80,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
         for stage in (corpus, manifest, features, activations):
             stage(chosen)
         write_proposals(PROPOSALS, [])
-        for stage in (labels, sae, probes, calibration, interventions):
+        for stage in (labels, sae, probes, calibration, interchange, interventions):
             stage(chosen)
     return folder
 
