@@ -105,7 +105,7 @@ def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     assert inert.effect
     assert (carrier.verdict, inert.verdict) == ("foresight", "decodable, not causal")
     assert carrier.effect.mean > 50
-    assert inert.effect.mean == 0
+    assert abs(inert.effect.mean) <= 100 / PIECES  # one piece may change by chance
     of_reader = [row.effect for row in verdicts.values() if row.model == "reader"]
     assert [effect and effect.mean for effect in of_reader] == [0, 0]
     effects = read_table(EFFECTS, EffectRow)
