@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
 	@echo "make test         run all tests, in two processes"
-	@echo "make test-quick   run the tests that are not slow: under two minutes on two cores"
+	@echo "make test-quick   run the tests that are not slow: two and a half minutes on two cores"
 	@echo "make lint         ruff and mypy"
 	@echo "make reliability  run the tests that inject faults, write docs/reliability.md"
 	@echo "make portability  run a small experiment with few processor instructions too: equal bytes?"
