@@ -22,12 +22,8 @@ from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.causal.experiment.targets import Coordinates, WholeSite
-from leitmotif.causal.experiment.twins import Twins
 from leitmotif.claims import Horizon
 from leitmotif.config import ActivationsParams, JudgeParams, ModelParams
-from leitmotif.corpus.organism.composer import compose, render, sounds, truth
-from leitmotif.corpus.organism.shard import encode_mp3
-from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file, write_table
@@ -50,6 +46,7 @@ from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from leitmotif.timing.frames import Timing
 from leitmotif.work.parallel import WORKERS
+from tests.causal.test_events import composed
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.other_model import other_model
 
@@ -242,26 +239,9 @@ def test_the_leak_check_reads_at_the_models_rate(
 @pytest.fixture(scope="module")
 def pieces(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pieces:
     """Two composed pieces at the world's 32 kHz."""
-    world, root = load_world(repo_root / "models/organism/world.json"), tmp_path_factory.mktemp("p")
-    bank, truths, rows = SoundBank(world), {}, []
-    for index in range(2):
-        name, score = f"piece_{index}", compose(world, 77, index, part="held_out")
-        path = root / f"{name}.mp3"
-        path.write_bytes(encode_mp3(render(bank, sounds(world, score)), world.sample_rate))
-        truths[name] = truth(world, score, track_id=name, seed=77, index=index, bars=world.bars)
-        frames = world.bars * world.frames_per_bar
-        rows.append(
-            ManifestTrack(
-                track_id=name,
-                path=path.name,
-                sha256=sha256_file(path),
-                seconds=frames / 50,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=frames)],
-            )
-        )
-    return composed_pieces(other_model(), rows, root, Twins(world, truths), horizon=3.0)
+    root = tmp_path_factory.mktemp("p")
+    tracks, twins = composed(load_world(repo_root / "models/organism/world.json"), root, 2)
+    return composed_pieces(other_model(), tracks, root, twins, horizon=3.0)
 
 
 def test_composed_pieces_have_the_models_steps_and_samples(pieces: Pieces) -> None:
