@@ -48,7 +48,7 @@ def test_what_is_planted_is_found_at_its_site_and_ranked_first() -> None:
     features, sample = sampled(planted=STRONG)
     fits = probe_sites(features, [sample], SETTINGS, PROBING)
     here, there = (fits[site]["5-7s"] for site in ("layers.1.residual", "layers.0.residual"))
-    assert here.p <= 0.01
+    assert here.p <= 0.02
     assert there.p > 0.05
     assert here.partial_r2.low > 0 > there.partial_r2.low
     blocks = [

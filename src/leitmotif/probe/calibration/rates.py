@@ -17,9 +17,12 @@ from leitmotif.probe.calibration.generators import (
     link,
     planted,
 )
-from leitmotif.probe.estimators.effects import PartialEffects, residuals
+from leitmotif.probe.estimators.algebra import Sums
+from leitmotif.probe.estimators.effects import PartialEffects
 from leitmotif.probe.estimators.naive import NaiveCorrelation
+from leitmotif.probe.estimators.residuals import residuals
 from leitmotif.probe.panel.arguments import column, matrix, share, whole_number
+from leitmotif.probe.panel.curves import Curves
 from leitmotif.probe.panel.panel import Array, panel
 from leitmotif.tables.calibration import CalibrationRow, Kind
 from leitmotif.tables.interval import IntervalRow
@@ -96,7 +99,7 @@ class Calibration:
 
 def calibrate(
     source: NullIngredients,
-    controls: Array,
+    controls: Curves,
     *,
     each: int = 200,
     strengths: Sequence[float] = (0.05, 0.1, 0.2, 0.4),
@@ -168,7 +171,7 @@ def _drawn(source: NullIngredients, each: int, seed: int, name: str, generator: 
 
 def _tested(
     source: NullIngredients,
-    controls: Array,
+    controls: Curves,
     folds: int,
     permutations: int,
     seed: int,
@@ -182,7 +185,7 @@ def _tested(
     return np.asarray(test.fit(features, source.target, controls=controls, groups=groups).p_)
 
 
-def _own(source: NullIngredients, controls: Array, folds: int, seed: int) -> Array:
+def _own(source: NullIngredients, controls: Curves, folds: int, seed: int) -> Array:
     data = panel(
         source.features[:, :1],
         source.target,
@@ -191,7 +194,7 @@ def _own(source: NullIngredients, controls: Array, folds: int, seed: int) -> Arr
         folds=folds,
         seed=seed,
     )
-    return np.vstack(residuals(data, place_means=True).targets)[:, 0]
+    return np.vstack(residuals(Sums(data, place_means=True, gram=False)).targets)[:, 0]
 
 
 def _groups(source: NullIngredients) -> Array:

@@ -14,6 +14,7 @@ from leitmotif.probe.estimators.nested import NestedRidge
 from leitmotif.probe.estimators.selectivity import selectivity, sound_types
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Sample
+from leitmotif.probe.panel.curves import Curves
 from leitmotif.probe.panel.panel import Array, constant_columns
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 from leitmotif.work.parallel import in_processes
@@ -42,11 +43,17 @@ def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
     return features[:, kept], kept
 
 
-def expanded(sample: Sample, settings: ControlSettings, *, without: str | None = None) -> Array:
-    """Controls with bends and interactions, one of them left out if asked: [n, p']."""
+def expanded(sample: Sample, settings: ControlSettings, *, without: str | None = None) -> Curves:
+    """Controls with curves, one of them left out if asked: [n, p']."""
     kept = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] != without]
     values = varying(sample.controls[:, kept])[0]
-    return expand(values, knots=settings.knots, interactions=settings.interactions)
+    return expand(
+        values,
+        groups=sample.groups,
+        knots=settings.knots,
+        waves=settings.waves,
+        interactions=settings.interactions,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def probe_sites(
 def _probed(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
-    controls: Sequence[Array],
+    controls: Sequence[Curves],
     probing: ProbeSettings,
     cell: tuple[str, int],
 ) -> Fit:
@@ -125,7 +132,7 @@ def errors_of(
 
 
 def _errors(
-    sample: Sample, controls: Array, probing: ProbeSettings, X: Array
+    sample: Sample, controls: Curves, probing: ProbeSettings, X: Array
 ) -> tuple[Array, Array]:
     probe = NestedRidge(folds=probing.folds, permutations=0, random_state=probing.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
