@@ -41,7 +41,7 @@ def test_settings_reach_the_controls() -> None:
     ("controls", "message"),
     [
         ({"chroma": None}, "controls.chroma"),
-        ({"chroma": None}, "position, track_identity"),
+        ({"chroma": None}, "position, track_length"),
         ({"local_chroma": {"seconds": 0}}, "controls.local_chroma.seconds: 0"),
         ({"local_chroma": {"seconds": 61}}, "less than or equal to 60"),
         ({"local_chroma": {"seconds": True}}, "controls.local_chroma.seconds: True"),

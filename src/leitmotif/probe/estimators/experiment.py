@@ -15,7 +15,7 @@ from leitmotif.probe.estimators.selectivity import selectivity, sound_types
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Sample
 from leitmotif.probe.panel.curves import Curves
-from leitmotif.probe.panel.panel import Array, constant_columns
+from leitmotif.probe.panel.panel import Array, constant_columns, places, track_slices
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 from leitmotif.work.parallel import in_processes
 from leitmotif.work.progress import progress
@@ -170,14 +170,23 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             by_horizon[name] = replace(fit, over_random_weights=over)
 
 
-def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
-    """Pooled correlations, as they are often reported, by site."""
-    rows = {}
+def naive(features: Mapping[str, Array], y: Array, groups: NDArray[np.str_]) -> dict[str, NaiveRow]:
+    """Pooled correlations, as they are often reported, by site; beside them the place alone."""
+    rows, place = {}, round(place_r2(y, groups), 4)
     for site, X in features.items():
         correlation = NaiveCorrelation().fit(varying(X)[0], y)
         share = float((correlation.q_ <= 0.05).mean())
-        rows[site] = NaiveRow(r2=round(correlation.r2_, 4), significant_share=round(share, 4))
+        rows[site] = NaiveRow(
+            r2=round(correlation.r2_, 4), r2_place=place, significant_share=round(share, 4)
+        )
     return rows
+
+
+def place_r2(y: Array, groups: NDArray[np.str_]) -> float:
+    """R² of the mean at each place in the track, over all rows [n] as a pooled correlation's."""
+    at = places(track_slices(groups, rows=len(y)))
+    means = np.bincount(at, weights=y) / np.bincount(at)
+    return float(1 - ((y - means[at]) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def worth_of_controls(
