@@ -82,7 +82,8 @@ def truth_of(name: str, world: World) -> ZooTruth:
     """What is planted in a model, ``KIND.R``."""
     kind, _, replicate = name.rpartition(".")
     slots = []
-    for bar, cells in zip(world.slot_bars, carried(kind, world), strict=True):
+    ways = ZOO[kind].ways or kind  # kinds may differ in how they learn the same ways
+    for bar, cells in zip(world.slot_bars, carried(ways, world), strict=True):
         onset = bar * world.frames_per_bar
         furthest = min(cells, key=lambda cell: cell.columns.start, default=None)
         span = None if furthest is None else furthest.columns

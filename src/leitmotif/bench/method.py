@@ -5,7 +5,8 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import cast
 
 from leitmotif.causal.experiment.events import Event
@@ -98,7 +99,7 @@ def method_of(name: str) -> Method:
 
 
 def checked(found: object, model: MusicModel, pieces: Sequence[Event]) -> Finding:
-    """Return what a method returned if it is a ``Finding`` that can be scored.
+    """Return what a method returned, with all cells of its map, if it can be scored.
 
     Raises ProbeError, which says what was found and expected.
     """
@@ -129,7 +130,8 @@ def checked(found: object, model: MusicModel, pieces: Sequence[Event]) -> Findin
             )
         if not _is_number(strength):
             raise _refused(f"the strength at {cell}", repr(strength), "a finite number")
-    return found
+    cells = dict.fromkeys(product(sites, bins), 0.0)
+    return replace(found, strengths={**cells, **found.strengths})
 
 
 def _is_number(value: object) -> bool:

@@ -37,7 +37,7 @@ def composed_pieces(model: MusicModel, world: World, *, pieces: int) -> list[Eve
         raise ConfigError(
             "the pieces cannot be balanced",
             found=f"{pieces} pieces",
-            expected=f"a multiple of {combinations}, as many as there are combinations of decisions",
+            expected=f"a multiple of {combinations}, the number of combinations of decisions",
         )
     last = len(world.slot_bars) - 1
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Verdicts against what is planted: sensitivity, specificity, and where and how far ahead."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import rankdata
@@ -26,13 +26,15 @@ def score_of(verdicts: Sequence[BenchVerdict], truths: Sequence[ZooTruth]) -> Be
             expected=f"one or more of {', '.join(known)}",
         )
     pairs = [(verdict, known[verdict.model]) for verdict in verdicts]
+    there = [verdict.foresight for verdict, truth in pairs if truth.foresight]
+    not_there = [not verdict.foresight for verdict, truth in pairs if not truth.foresight]
     maps = [auroc(verdict, truth) for verdict, truth in pairs]
     errors = [lead_error(verdict, truth) for verdict, truth in pairs]
     return BenchScore(
         method=verdicts[0].method,
         models=len(verdicts),
-        sensitivity=_rate([verdict.foresight for verdict, truth in pairs if truth.foresight]),
-        specificity=_rate([not verdict.foresight for verdict, truth in pairs if not truth.foresight]),
+        sensitivity=_rate(there),
+        specificity=_rate(not_there),
         auroc=_rate([value for value in maps if value is not None]),
         lead_error=_mean([value for value in errors if value is not None]),
         seconds=round(float(np.mean([verdict.seconds for verdict in verdicts])), 1),
@@ -44,19 +46,15 @@ def score_of(verdicts: Sequence[BenchVerdict], truths: Sequence[ZooTruth]) -> Be
 def auroc(verdict: BenchVerdict, truth: ZooTruth) -> float | None:
     """How surely a planted cell of the last slot is stronger than another one; ties count half.
 
-    The cells are those of the verdict's map and those that are planted. A bin is planted where the
-    planted steps fill at least half of it. None where no cell is planted, or all are.
+    A bin is planted where the planted steps fill at least half of it. None where no cell of the map
+    is planted, or all are.
     """
-    planted = dict(_planted(truth))
-    strengths: Mapping[tuple[str, float], float] = {
-        (cell.site, cell.after): cell.strength for cell in verdict.strengths
-    }
-    cells = sorted({*planted, *strengths})
-    is_planted = np.array([planted.get(cell, 0.0) >= 0.5 for cell in cells])
+    planted, cells = _planted(truth), verdict.strengths
+    is_planted = np.array([planted.get((cell.site, cell.after), 0.0) >= 0.5 for cell in cells])
     positive, negative = int(is_planted.sum()), int((~is_planted).sum())
     if not positive or not negative:
         return None
-    ranks = rankdata([strengths.get(cell, 0.0) for cell in cells])
+    ranks = rankdata([cell.strength for cell in cells])
     above = ranks[is_planted].sum() - positive * (positive + 1) / 2
     return float(above / (positive * negative))
 
@@ -75,7 +73,7 @@ def lead_error(verdict: BenchVerdict, truth: ZooTruth) -> float | None:
     return max(0.0, nearest - verdict.lead_seconds, verdict.lead_seconds - furthest)
 
 
-def _planted(truth: ZooTruth) -> Iterator[tuple[tuple[str, float], float]]:
+def _planted(truth: ZooTruth) -> dict[tuple[str, float], float]:
     """Share of each bin that planted steps of the last slot fill."""
     slot, width = truth.slots[-1], round(BIN_SECONDS * truth.frame_rate)
     shares: dict[tuple[str, float], float] = {}
@@ -86,7 +84,7 @@ def _planted(truth: ZooTruth) -> Iterator[tuple[tuple[str, float], float]]:
             number = (slot.onset_step - step - 1) // width
             key = cell.site, round(number * BIN_SECONDS, 6)
             shares[key] = shares.get(key, 0.0) + 1 / width
-    yield from shares.items()
+    return shares
 
 
 def _rate(values: Sequence[float]) -> IntervalRow | None:

@@ -39,7 +39,8 @@ class Bench:
         method_of(method)  # before anything is composed
         ordered = sorted(models, key=self.zoo.weights)
         folders = [self.zoo.assembled(model, self.cache) for model in ordered]
-        pieces = composed_pieces(shared_model(_settings(folders[0])), self.world, pieces=self.pieces)
+        first = shared_model(_settings(folders[0]))
+        pieces = composed_pieces(first, self.world, pieces=self.pieces)
         for model, (found, seconds) in zip(
             ordered, in_processes(partial(_examined, method, pieces), folders), strict=True
         ):

@@ -1,4 +1,4 @@
-"""Rows of the zoo's truth, and of what methods say of it: models/zoo/truth.jsonl, bench/METHOD.jsonl."""
+"""models/zoo/truth.jsonl: what is planted in each model; and what methods say of them."""
 
 from typing import Annotated
 

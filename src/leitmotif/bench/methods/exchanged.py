@@ -63,9 +63,7 @@ def bin_windows(pieces: Sequence[Event], frame_rate: float) -> list[Window]:
     return [Window("between", after, round(after + BIN_SECONDS, 6)) for after in bins]
 
 
-def _rows(
-    model: MusicModel, pieces: Sequence[Event], *, controlled: bool
-) -> list[InterchangeRow]:
+def _rows(model: MusicModel, pieces: Sequence[Event], *, controlled: bool) -> list[InterchangeRow]:
     far = far_windows(pieces, model.frame_rate)
     exchange = Interchange(
         load=lambda: model,

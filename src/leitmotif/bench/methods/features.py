@@ -77,7 +77,9 @@ class Fit:
     def residuals(self) -> Tensor:
         """All far residuals of pieces, counterfactuals and controls: [n, d]."""
         held = (self.readings.own, *self.readings.donors.values())
-        return torch.cat([part[self.site][row, self.far(row)] for part in held for row in self.rows])
+        return torch.cat(
+            [part[self.site][row, self.far(row)] for part in held for row in self.rows]
+        )
 
     def differences(self) -> Tensor:
         """Counterfactual less piece, mean over a piece's far steps: [rows, d]."""

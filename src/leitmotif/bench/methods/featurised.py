@@ -145,7 +145,7 @@ def _joined(measures: Sequence[_Measure]) -> list[dict[Exchange | None, float]]:
         joined.append(of_row)
     for measure in measures:
         for of_row, found in zip(joined, measure.odds(), strict=True):
-            of_row |= found
+            of_row.update(found)
     return joined
 
 

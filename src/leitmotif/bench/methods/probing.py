@@ -48,7 +48,8 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
                 np.array(features), np.array([pieces[row].returns for row in rows])
             )
             strengths[site, window.after] = float(above.mean())
-            effect = effect_of({pieces[row].track_id: value for row, value in zip(rows, above, strict=True)})
+            tracks = [pieces[row].track_id for row in rows]
+            effect = effect_of(dict(zip(tracks, above, strict=True)))
             if window.after in far and effect.p <= level and effect.interval.low > 0:
                 leads.append(window.after)
     return Finding(bool(leads), max(leads, default=None), strengths)
