@@ -64,7 +64,10 @@ def table_of(rows: Iterable[BenchScore]) -> str:
     ]
     for row in rows:
         intervals = (row.sensitivity, row.specificity, row.auroc, row.lead_error)
-        cells = ["-" if it is None else f"{it.mean:.2f} ({it.low:.2f} to {it.high:.2f})" for it in intervals]
+        cells = [
+            "-" if it is None else f"{it.mean:.2f} ({it.low:.2f} to {it.high:.2f})"
+            for it in intervals
+        ]
         wrong = ", ".join([*row.missed, *row.false]) or "none"
         lines.append(f"| `{row.method}` | {' | '.join(cells)} | {row.seconds:.0f} | {wrong} |")
     return "\n".join(lines)

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from leitmotif.bench.zoo import WEIGHTS, Zoo
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import ConfigError, StoreError
+from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from training.zoo import finished, pack, truth_of
+from training.zoo import check_behaviour, finished, pack, truth_of
+from training.zoo_check import Behaviour
 
 
 def test_a_packed_model_comes_back_bit_by_bit(
@@ -129,3 +131,35 @@ def test_truth_follows_from_the_ways_of_the_training(world: World) -> None:
     assert (last.cells[0].first_step, last.cells[0].last_step, last.onset_step) == (68, 127, 384)
     # A unaided model has the same ways, and learns them without heads that ask for the decision.
     assert truth_of("unaided.0", world).slots == truth_of("carrier.0", world).slots
+
+
+@pytest.mark.parametrize(
+    ("name", "follows", "by_way", "passes"),
+    [
+        ("carrier.0", 0.92, 0.93, True),
+        ("carrier.0", 0.89, 0.93, False),
+        ("carrier.0", 0.92, 0.6, False),
+        ("looker.0", 0.92, None, True),
+        ("deaf.0", 0.5, None, True),
+        ("deaf.0", 0.92, None, False),
+    ],
+)
+def test_a_model_that_does_not_do_what_it_should_is_refused(
+    name: str, follows: float, by_way: float | None, passes: bool
+) -> None:
+    measured = {name: Behaviour(follows_cue=follows, follows_by_way=by_way)}
+    if passes:
+        check_behaviour(measured)
+    else:
+        with pytest.raises(StoreError, match=name):
+            check_behaviour(measured)
+
+
+def test_the_shipped_zoo_is_what_its_tables_say(repo_root: Path, world: World) -> None:
+    zoo = Zoo(repo_root / "models" / "zoo", repo_root / "models" / "organism" / "codec")
+    sums = json.loads((zoo.root / "checksums.json").read_text())
+    assert {name: sha256_file(zoo.root / name) for name in sums} == sums
+    assert zoo.truths() == [truth_of(name, world) for name in zoo.names]
+    behaviour = json.loads((zoo.root / "behaviour.json").read_text())
+    assert sorted(behaviour) == zoo.names
+    check_behaviour(behaviour)

@@ -31,10 +31,13 @@ from leitmotif.tables.bench import PlantedCell, PlantedSlot, ZooTruth
 from training import CODEC, FOLDER, WORK, WORLD
 from training.recipes import SHARED_IN_ZOO, ZOO
 from training.visibility import FRAMES_PER_SECOND, carried
+from training.zoo_check import Behaviour, behaviour_of, pieces_of
 
 PACKED = FOLDER.parent / "zoo"
 KINDS = tuple(name for name in ZOO if name != "zoo-base")
 TEXT_PREFIX = "text_encoder."
+BEHAVIOUR = "behaviour.json"
+LEAST_FOLLOWED, MOST_BY_CHANCE = 0.9, 0.75
 
 
 def pack(folders: Mapping[str, Path], out: Path, *, codec: Path, world: World) -> None:
@@ -113,6 +116,27 @@ def truth_of(name: str, world: World) -> ZooTruth:
     )
 
 
+def check_behaviour(behaviour: Mapping[str, Behaviour]) -> None:
+    """Raise StoreError for models that do not do what their kinds should."""
+    wrong = []
+    for name, measured in behaviour.items():
+        follows, by_way = measured["follows_cue"], measured["follows_by_way"]
+        if ZOO[name.rpartition(".")[0]].decides == "cue":
+            right = follows >= LEAST_FOLLOWED and (by_way is None or by_way >= LEAST_FOLLOWED)
+        else:
+            right = follows <= MOST_BY_CHANCE
+        if not right:
+            wrong.append(f"{name}: {measured}")
+    if wrong:
+        raise StoreError(
+            "these models do not do what their kinds should",
+            found="; ".join(wrong),
+            expected=f"at least {LEAST_FOLLOWED:g} of the slots as the cue says; of kinds whose "
+            f"slots follow something else, at most {MOST_BY_CHANCE:g}",
+            fix="leave them out of the work folder, or train them again",
+        )
+
+
 def finished(work: Path) -> dict[str, Path]:
     """The zoo's models in the work folder that have been trained to the end, by name."""
     return {
@@ -165,10 +189,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=WORK, help="folder of finished models")
     parser.add_argument("--out", type=Path, default=PACKED, help="folder of the zoo")
     given = parser.parse_args(arguments)
-    folders = finished(given.work)
+    folders, world = finished(given.work), load_world(WORLD)
+    torch.set_num_threads(1)
+    pieces = pieces_of(next(iter(folders.values())), world)
+    behaviour = {
+        name: behaviour_of(folder, name.rpartition(".")[0], pieces, world)
+        for name, folder in folders.items()
+    }
+    for name, measured in behaviour.items():
+        print(name, measured, flush=True)
+    check_behaviour(behaviour)
     for part in (SHARED, BASES, DECODERS, "curves"):
         shutil.rmtree(given.out / part, ignore_errors=True)
-    pack(folders, given.out, codec=CODEC, world=load_world(WORLD))
+    pack(folders, given.out, codec=CODEC, world=world)
+    write_json(given.out / BEHAVIOUR, behaviour)
     size = sum(path.stat().st_size for path in given.out.rglob("*") if path.is_file())
     print(f"{len(folders)} models, {size / 1e6:.1f} MB in {given.out}")
 

@@ -1,6 +1,7 @@
 """Whether a model of the zoo does what its kind should: measured before it is packed."""
 
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -31,6 +32,25 @@ UNSEEN_STEP = 1_000_000
 BATCHES = 4
 
 
+class Behaviour(TypedDict):
+    """What one model does."""
+
+    follows_cue: float
+    """Of held-out pieces, in whose last slot the model expects what the cue says."""
+    follows_by_way: float | None
+    """Of slots, with all but the planted ways hidden; None for kinds that have no ways."""
+
+
+def behaviour_of(folder: Path, kind: str, pieces: list[Event], world: World) -> Behaviour:
+    """Both shares, rounded."""
+    model = HookedMusicGen.from_pretrained(str(folder), device="cpu", dtype="float32")
+    by_way = follows_by_its_way(folder, kind, world)
+    return Behaviour(
+        follows_cue=round(follows_cue(model, pieces), 3),
+        follows_by_way=None if by_way is None else round(by_way, 3),
+    )
+
+
 def pieces_of(folder: Path, world: World) -> list[Event]:
     """The bench's kind of pieces, encoded by a model's codec."""
     model = HookedMusicGen.from_pretrained(str(folder), device="cpu", dtype="float32")
@@ -39,7 +59,11 @@ def pieces_of(folder: Path, world: World) -> list[Event]:
 
 @torch.inference_mode()
 def follows_cue(model: MusicModel, pieces: list[Event]) -> float:
-    """Share of held-out pieces in whose last slot the model expects what the cue says."""
+    """Share of held-out pieces in whose last slot the model expects what the cue says.
+
+    It cannot be 1: where filler comes, its first note may be the motif's in one of the bars that
+    could come, and nobody can know which of them does.
+    """
     book = model.delays.index(0)
     right = 0
     for piece in pieces:

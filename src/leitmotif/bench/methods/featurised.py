@@ -65,7 +65,7 @@ def _found(
     found = Exchanged([pieces[row] for row in measured], _joined(ours))
     rows = found.rows(_MODEL, [*_totals(), *exchanges])
     leads = CLAIMS.leads(rows, model=_MODEL)
-    if rival is not None:
+    if rival is not None and leads:
         rivals = [measure(fit.site, rival(fit)) for fit in fits if fit.site in leads]
         theirs = Exchanged(found.events, _joined(rivals))
         leads = {
