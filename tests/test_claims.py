@@ -220,7 +220,7 @@ def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
     [
         ({}, True),
         ({"over_control": interval(-0.1)}, False),
-        ({"over_control": None}, True),
+        ({"over_control": None}, False),
         ({"towards": interval(-0.1)}, False),
         ({"away": None}, False),
         ({"nats": interval(0.1)}, False),  # no p-value

@@ -45,6 +45,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from leitmotif.errors import ConfigError, ProbeError
 
+CLAIM = (
+    "A model foresees events h seconds ahead at a site if what the site holds at steps more than h "
+    "seconds before an event decides whether the event happens."
+)
+"""What foresight means; docs/claim.md says how it is identified."""
 LEAST_SHARE = 0.1
 """Of the total effect; below it residuals touch an event, but do not carry it."""
 
@@ -203,7 +208,7 @@ class Claims:
         """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
         sure = row.nats.p is not None and row.nats.p <= self.level(tests)
         both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
-        over_control = row.over_control is None or is_above_zero(row.over_control)
+        over_control = is_above_zero(row.over_control)
         large = row.share is not None and row.share.mean >= LEAST_SHARE
         return sure and is_above_zero(row.nats) and both_ways and over_control and large
 

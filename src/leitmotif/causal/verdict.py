@@ -5,7 +5,7 @@ besides its interval was added after a feature moved 4 of 16 pieces, all one way
 clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do, or what taking a feature away should do). It counts for
+(towards what the counterfactual would do). It counts for
 a claim only if the steps that were changed are far enough ahead of the event: those of the window
 ``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons
 may carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
@@ -14,9 +14,9 @@ recurrence. The rules, in this order:
 1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
    baselines is below the threshold. Whatever it does, it does by breaking the music.
 2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves
-   the recurrence. Where the counterfactual is known, it moves it both ways: pieces that lack the
-   event gain it, and pieces that have it lose it, each with an interval above 0, because whatever
-   breaks the music can only take returns away. Where residuals were exchanged in pieces that are
+   the recurrence. It moves it both ways: pieces that lack the event gain it, and pieces that have
+   it lose it, each with an interval above 0, because whatever breaks the music can only take
+   returns away. Where residuals were exchanged in pieces that are
    read, the site also carries the event from as far ahead as that horizon.
 3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
@@ -24,6 +24,9 @@ recurrence. The rules, in this order:
    model reads the cue again when it is time.
 5. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
 6. ``none``: none of these.
+
+Rules 4 to 6, and rule 3 where it rests on effects, say that something has no effect. Where the
+pieces are too few for any effect to count, that is not known, and the verdict is ``unknown``.
 """
 
 from collections.abc import Sequence
@@ -40,6 +43,7 @@ _STRONGEST: tuple[Verdict, ...] = (
     "local",
     "decodable, not causal",
     "entangled",
+    "unknown",
     "none",
 )
 assert set(_STRONGEST) == set(get_args(Verdict))
@@ -74,12 +78,12 @@ class Evidence:
     """Mean CLAP similarity to the baseline under the intervention ahead."""
     p: float | None
     """The larger of the p-values of ``ahead`` and ``over_random``."""
-    gained: Interval | None = None
+    gained: Interval | None
     """The effect on pieces that lack the event."""
-    lost: Interval | None = None
+    lost: Interval | None
     """The effect on pieces that have it."""
-    both_ways: bool = False
-    """Whether the counterfactual is known, so that pieces must move both ways."""
+    pieces: int
+    """How many pieces could show an effect."""
     lead: float | None = None
     """Seconds ahead of the event from which on the site carries it, 0 if from none; None where no
     residuals were exchanged."""
@@ -89,17 +93,29 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
     claims = thresholds.claims
     far = any(claims.may_carry(seconds) for seconds in evidence.decodable)
-    is_moved, of_cue = excludes_zero(evidence.ahead), is_above_zero(evidence.cue)
+    is_moved = excludes_zero(evidence.ahead)
     broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
     if is_moved and broken:
         return "entangled"
     if far:
         sure = evidence.p is not None and evidence.p <= claims.level(thresholds.tried)
         moves = sure and is_above_zero(evidence.ahead) and is_above_zero(evidence.over_random)
-        if evidence.both_ways:
-            moves = moves and is_above_zero(evidence.gained) and is_above_zero(evidence.lost)
-        return "foresight" if moves and _carried(evidence, claims) else "decodable, not causal"
-    if evidence.decodable or (is_above_zero(evidence.onset) and not is_moved and not of_cue):
+        moves = moves and is_above_zero(evidence.gained) and is_above_zero(evidence.lost)
+        if moves and _carried(evidence, claims):
+            return "foresight"
+    elif evidence.decodable:
+        return "local"
+    if evidence.pieces < claims.pieces_needed(tried=thresholds.tried):
+        return "unknown"
+    if far:
+        return "decodable, not causal"
+    return _without_a_lead(evidence, is_moved=is_moved)
+
+
+def _without_a_lead(evidence: Evidence, *, is_moved: bool) -> Verdict:
+    """Of a candidate that is decodable nowhere, with pieces enough."""
+    of_cue = is_above_zero(evidence.cue)
+    if is_above_zero(evidence.onset) and not is_moved and not of_cue:
         return "local"
     return "look-back" if of_cue and not is_moved else "none"
 

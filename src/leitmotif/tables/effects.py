@@ -18,7 +18,9 @@ Kind = Literal[
 ]
 """What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
-Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
+Verdict = Literal[
+    "entangled", "foresight", "local", "look-back", "decodable, not causal", "unknown", "none"
+]
 """What a candidate is; ``leitmotif.causal.verdict`` has the rules."""
 
 
