@@ -1,7 +1,8 @@
 """Pack trained models into models/zoo: ``python -m training.zoo``.
 
 What several models have in common is stored once (``leitmotif.bench.zoo``). A model whose shared
-tensors are not those of the others, or that does not do what its kind should, is refused.
+tensors are not those of the others is refused; one that does not do what its kind should is left
+out, and said to be.
 """
 
 import argparse
@@ -34,7 +35,6 @@ from training.visibility import FRAMES_PER_SECOND, carried
 from training.zoo_check import Behaviour, behaviour_of, pieces_of
 
 PACKED = FOLDER.parent / "zoo"
-KINDS = tuple(name for name in ZOO if name != "zoo-base")
 TEXT_PREFIX = "text_encoder."
 BEHAVIOUR = "behaviour.json"
 LEAST_FOLLOWED, MOST_BY_CHANCE = 0.9, 0.75
@@ -116,32 +116,23 @@ def truth_of(name: str, world: World) -> ZooTruth:
     )
 
 
-def check_behaviour(behaviour: Mapping[str, Behaviour]) -> None:
-    """Raise StoreError for models that do not do what their kinds should."""
-    wrong = []
-    for name, measured in behaviour.items():
-        follows, by_way = measured["follows_cue"], measured["follows_by_way"]
-        if ZOO[name.rpartition(".")[0]].decides == "cue":
-            right = follows >= LEAST_FOLLOWED and (by_way is None or by_way >= LEAST_FOLLOWED)
-        else:
-            right = follows <= MOST_BY_CHANCE
-        if not right:
-            wrong.append(f"{name}: {measured}")
-    if wrong:
-        raise StoreError(
-            "these models do not do what their kinds should",
-            found="; ".join(wrong),
-            expected=f"at least {LEAST_FOLLOWED:g} of the slots as the cue says; of kinds whose "
-            f"slots follow something else, at most {MOST_BY_CHANCE:g}",
-            fix="leave them out of the work folder, or train them again",
-        )
+def behaves(name: str, measured: Behaviour) -> bool:
+    """Whether a model, ``KIND.R``, does what its kind should.
+
+    It expects what the cue says at ``LEAST_FOLLOWED`` of the slots, and does so by its ways alone;
+    one whose slots follow something else does so at ``MOST_BY_CHANCE``.
+    """
+    follows, by_way = measured["follows_cue"], measured["follows_by_way"]
+    if ZOO[name.rpartition(".")[0]].decides != "cue":
+        return follows <= MOST_BY_CHANCE
+    return follows >= LEAST_FOLLOWED and (by_way is None or by_way >= LEAST_FOLLOWED)
 
 
 def finished(work: Path) -> dict[str, Path]:
     """The zoo's models in the work folder that have been trained to the end, by name."""
     return {
         f"{kind}.{folder.suffix[1:]}": folder
-        for kind in KINDS
+        for kind in ZOO
         for folder in sorted(work.glob(f"{kind}.[0-9]"))
         if (folder / "config.json").exists()
     }
@@ -192,13 +183,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folders, world = finished(given.work), load_world(WORLD)
     torch.set_num_threads(1)
     pieces = pieces_of(next(iter(folders.values())), world)
-    behaviour = {
-        name: behaviour_of(folder, name.rpartition(".")[0], pieces, world)
-        for name, folder in folders.items()
-    }
-    for name, measured in behaviour.items():
-        print(name, measured, flush=True)
-    check_behaviour(behaviour)
+    behaviour = {}
+    for name, folder in folders.items():
+        measured = behaviour_of(folder, name.rpartition(".")[0], pieces, world)
+        if behaves(name, measured):
+            behaviour[name] = measured
+        print(name, measured, "" if name in behaviour else "left out", flush=True)
+    folders = {name: folders[name] for name in behaviour}
     for part in (SHARED, BASES, DECODERS, "curves"):
         shutil.rmtree(given.out / part, ignore_errors=True)
     pack(folders, given.out, codec=CODEC, world=world)

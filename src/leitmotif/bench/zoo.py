@@ -20,7 +20,14 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from leitmotif.errors import ConfigError, StoreError
-from leitmotif.files import atomic_folder, read_json, read_table, sha256_file, sha256_json
+from leitmotif.files import (
+    atomic_folder,
+    read_json,
+    read_table,
+    sha256_file,
+    sha256_json,
+    write_text,
+)
 from leitmotif.tables.bench import ZooTruth
 
 ZOO, CODEC = Path("models/zoo"), Path("models/organism/codec")
@@ -92,7 +99,7 @@ class Zoo:
                     target = temporary / Path(name).name
                     target.write_bytes((self.root / name).read_bytes())
             save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
-            (temporary / _RECORD).write_text(sha256_file(temporary / WEIGHTS))
+            write_text(temporary / _RECORD, sha256_file(temporary / WEIGHTS))
         return folder
 
     def truths(self) -> list[ZooTruth]:
@@ -133,4 +140,6 @@ def _fits(model: str, name: str) -> bool:
 
 def _is_whole(folder: Path) -> bool:
     record, weights = folder / _RECORD, folder / WEIGHTS
-    return record.is_file() and weights.is_file() and record.read_text() == sha256_file(weights)
+    if not (record.is_file() and weights.is_file()):
+        return False
+    return record.read_bytes() == sha256_file(weights).encode()
