@@ -83,6 +83,9 @@ def as_recordings() -> dict[str, Any]:
     folder = parse_yaml((ROOT / "presets/folder.yaml").read_text(encoding="utf-8"))
     given["corpus"] = {**folder["corpus"], "path": "recordings"}
     given["labels"] = {**given["labels"], **folder["labels"]}
+    # By decisions nothing is known past a recording's end, and in these short pieces no event is
+    # nearer than 4 s to a step from which 6 s are left.
+    given["probes"]["horizons"] = [[4.0, 6.0]]
     kept = ("required_tag_prefixes", "excluded_tag_words", "require_licence")
     given["manifest"] = {**given["manifest"], **{key: folder["manifest"][key] for key in kept}}
     return dict(given)
