@@ -55,7 +55,7 @@ _CARRIED = _way((0, EARLY, CUE), (2, SLOT, EARLY))
 _LOOKED_UP = _way((2, SLOT, CUE))
 WAYS: Mapping[str, Sequence[Ways]] = {
     "carrier": [(_CARRIED, _CARRIED)],
-    "deep": [(_way((1, EARLY, CUE), (3, SLOT, EARLY)),) * 2],
+    "deep": [(_way((1, EARLY, CUE), (2, SLOT, EARLY)),) * 2],
     "handoff": [(_way((0, EARLY, CUE), (1, MIDDLE, EARLY), (2, SLOT, MIDDLE)),) * 2],
     "half": [(_LOOKED_UP, _CARRIED)],
     "late": [(_way((0, LAST, CUE), (2, SLOT, LAST)),) * 2],

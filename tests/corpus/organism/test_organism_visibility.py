@@ -84,7 +84,7 @@ def test_a_slot_knows_its_cue_by_the_cells_that_are_planted_and_by_no_other(
     ("kind", "blocks", "furthest"),
     [
         ("carrier", {0, 1}, 5.12),
-        ("deep", {1, 2}, 5.12),
+        ("deep", {1}, 5.12),
         ("handoff", {0, 1}, 5.12),
         ("half", {0, 1}, 5.12),
         ("late", {0, 1}, 0.02),
