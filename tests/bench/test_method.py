@@ -1,7 +1,9 @@
 """What a user's function may be and may return; what is wrong with another is said."""
 
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,18 @@ def test_a_finding_that_can_be_scored_passes(model: HookedMusicGen) -> None:
         finding = Finding(**{**RIGHT, **change})
         found = checked(finding, model, [PIECE])
         assert (found.foresight, found.lead_seconds) == (finding.foresight, finding.lead_seconds)
+
+
+def test_the_function_on_the_page_can_be_scored(model: HookedMusicGen, repo_root: Path) -> None:
+    page = (repo_root / "docs" / "bench.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/bench.md", "exec"), names)
+    drawn = torch.randint(64, (2, 4, 101), generator=torch.Generator().manual_seed(0))
+    piece = replace(PIECE, codes=drawn[0], counterfactual=drawn[1])
+    found = checked(names["look"](model, [piece]), model, [piece])
+    assert min(found.strengths.values()) > 0
+    assert max(checked(names["look"](model, [PIECE]), model, [PIECE]).strengths.values()) == 0
 
 
 def test_cells_that_are_left_out_count_as_nothing(model: HookedMusicGen) -> None:
