@@ -58,18 +58,21 @@ def as_metric(score: BenchScore) -> dict[str, Any]:
 def table_of(rows: Iterable[BenchScore]) -> str:
     """The scores as the table of docs/bench.md and README.md."""
     lines = [
-        "| method | sensitivity | specificity | AUROC of sites and leads | error of the lead, s |"
-        " seconds a model | wrong about |",
-        "|---|---|---|---|---|---|---|",
+        "| method | models with foresight, without | sensitivity | specificity |"
+        " AUROC of sites and leads | error of the lead, s | seconds a model | wrong about |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        intervals = (row.sensitivity, row.specificity, row.auroc, row.lead_error)
+        there, not_there = (0 if it is None else it.n for it in (row.sensitivity, row.specificity))
         cells = [
             "-" if it is None else f"{it.mean:.2f} ({it.low:.2f} to {it.high:.2f})"
-            for it in intervals
+            for it in (row.sensitivity, row.specificity, row.auroc, row.lead_error)
         ]
         wrong = ", ".join([*row.missed, *row.false]) or "none"
-        lines.append(f"| `{row.method}` | {' | '.join(cells)} | {row.seconds:.0f} | {wrong} |")
+        lines.append(
+            f"| `{row.method}` | {there}, {not_there} | {' | '.join(cells)} | {row.seconds:.0f} "
+            f"| {wrong} |"
+        )
     return "\n".join(lines)
 
 
