@@ -24,8 +24,8 @@ def models(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     organisms = repo_root / "models" / "organism"
     zoo = Zoo(repo_root / "models" / "zoo", organisms / "codec")
     cache = tmp_path_factory.mktemp("cache")
-    folders = {name: zoo.assembled(name, cache) for name in ("carrier.0", "inert.0")}
-    folders["reader"] = organisms / "reader"
+    folders = {name: zoo.assembled(name, cache) for name in ("carrier.0", "zoo-base.0")}
+    folders["planner"] = organisms / "planner"
     return {
         name: HookedMusicGen.from_pretrained(str(folder), device="cpu")
         for name, folder in folders.items()
@@ -62,24 +62,19 @@ def test_the_carrier_is_found_where_it_is_planted(found: Finding) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "found",
-    [("inert.0", "interchange"), ("inert.0", "das"), ("inert.0", "pca"), ("inert.0", "sae")],
+    [("zoo-base.0", method) for method in ("interchange", "das", "pca", "sae", "probe")],
     indirect=True,
 )
-def test_an_inert_trace_is_no_foresight(found: Finding) -> None:
+def test_a_model_that_looks_back_has_no_foresight(found: Finding) -> None:
     assert (found.foresight, found.lead_seconds) == (False, None)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("found", [("inert.0", "probe")], indirect=True)
-def test_a_probe_reads_a_trace_that_nothing_depends_on(found: Finding) -> None:
+@pytest.mark.parametrize("found", [("planner", "probe")], indirect=True)
+def test_a_probe_reads_the_decision_where_nothing_depends_on_it(found: Finding) -> None:
     assert found.foresight
-    assert max(found.strengths.values()) > 0.4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("found", [("reader", "probe")], indirect=True)
-def test_a_probe_reads_nothing_in_the_reader(found: Finding) -> None:
-    assert not found.foresight
+    inert = [value for (site, _), value in found.strengths.items() if site == "layers.4.residual"]
+    assert max(inert) > 0.4
 
 
 @pytest.mark.slow
