@@ -23,6 +23,7 @@ from leitmotif.tables.interval import IntervalRow
 
 OF_MODELS = {
     "foresight": "carries information about the return ahead of time, and it causes the return",
+    "just in time": "fetches what decides the return shortly before it is due",
     "look-back": "carries nothing in the gap, and looks back at the cue when the return is due",
     "local": "reacts only at the frames of the return, or predicts only the near future",
     "decodable, not causal": "lets the return be decoded ahead of time, but this has no effect",

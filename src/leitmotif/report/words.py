@@ -16,6 +16,11 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
         "Decodable, not causal",
         "The return can be decoded from them ahead of time, but changing them has no effect.",
     ),
+    "just in time": (
+        "Just in time",
+        "The return depends on what they hold shortly before it, and not on what they hold as far "
+        "ahead as a claim needs.",
+    ),
     "look-back": (
         "Look-back",
         "Nothing is carried between cue and return, but another cue or opening has an effect: the "
