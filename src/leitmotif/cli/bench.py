@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leitmotif.cli.options import Replace
+from leitmotif.errors import LeitmotifError, counted
 
 if TYPE_CHECKING:
     from leitmotif.tables.bench import BenchScore, BenchVerdict
@@ -79,7 +80,6 @@ def lines_of(verdicts: "list[BenchVerdict]", score: "BenchScore") -> list[str]:
 
 
 def _has_verdicts(path: Path) -> bool:
-    from leitmotif.errors import LeitmotifError
     from leitmotif.files import read_table
     from leitmotif.tables.bench import BenchVerdict
 
@@ -93,4 +93,4 @@ def _has_verdicts(path: Path) -> bool:
 def _shown(row: "IntervalRow | None") -> str:
     if row is None:
         return "-"
-    return f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f}), {row.n} models"
+    return f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f}), {counted(row.n or 0, 'model')}"

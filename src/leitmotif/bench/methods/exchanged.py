@@ -11,7 +11,8 @@ from leitmotif.bench.method import (
     residual_sites,
 )
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.interchange.exchange import Interchange, Window
+from leitmotif.causal.interchange.exchange import Interchange
+from leitmotif.causal.interchange.reader import Window
 from leitmotif.claims import is_above_zero
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.tables.interchange import InterchangeRow

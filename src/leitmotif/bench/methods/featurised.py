@@ -23,7 +23,8 @@ from leitmotif.bench.methods.features import (
 from leitmotif.bench.methods.readings import Readings
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.interchange.exchange import Exchange, Exchanged, Window
+from leitmotif.causal.interchange.exchange import Exchanged
+from leitmotif.causal.interchange.reader import Exchange, Window
 from leitmotif.musicgen.protocol import MusicModel
 
 _MODEL = "model"
