@@ -82,6 +82,10 @@ class OtherModel:
         return [f"layers.{i}.{kind}" for i in range(self.num_layers) for kind in kinds]
 
     @property
+    def parts(self) -> list[str]:
+        return []
+
+    @property
     def fingerprint(self) -> str:
         weights = [self._embedding, self._values, self._heads]
         return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()

@@ -220,13 +220,12 @@ def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
     [
         ({}, True),
         ({"over_control": interval(-0.1)}, False),
-        ({"over_control": None}, True),
+        ({"over_control": None}, False),
         ({"towards": interval(-0.1)}, False),
         ({"away": None}, False),
         ({"nats": interval(0.1)}, False),  # no p-value
         ({"share": None}, False),
         ({"share": IntervalRow(mean=0.09, low=0.05, high=0.12)}, False),
-        ({"after": 4.9}, False),
         ({"donor": "control"}, False),
         ({"window": "between", "until": 6.0}, False),
         ({"slot": 1}, False),
@@ -236,6 +235,16 @@ def test_a_site_carries_an_event_by_all_of_rule_6(changed: dict[str, Any], carri
     row = exchanged(after=5.0).model_copy(update=changed)
     assert claims().leads([row], model="planner") == ({row.site: 5.0} if carried else {})
     assert claims().leads([row], model="reader") == {}
+
+
+def test_leads_too_near_for_a_claim_are_a_family_of_their_own() -> None:
+    near = exchanged(nats=interval(0.1).model_copy(update={"p": 0.02}), after=3.0)
+    far = [exchanged(site=f"layers.{n}.residual", after=5.0, share=0.0) for n in range(2, 5)]
+    assert claims().leads([near, *far], model="planner") == {"layers.1.residual": 3.0}
+    other = exchanged(site="layers.2.residual", after=1.0, share=0.0)
+    assert (
+        claims().leads([near, other, near.model_copy(update={"after": 2.0})], model="planner") == {}
+    )
 
 
 def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_values() -> None:

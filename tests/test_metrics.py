@@ -37,8 +37,10 @@ from tests.tables.made import (
 )
 
 ROOT = Path(__file__).parents[1]
-MOST, LATER = 80, {"interchange": 20}
+MOST, LATER = 80, {"interchange": 20, "validity": 20}
 """Numbers of the first stages together, and of each stage that came later."""
+NO_STAGE = {"validity"}
+"""What no stage makes: scores of methods, see docs/bench.md."""
 SITES = [f"layers.{layer}.residual" for layer in range(5)]
 MODELS = ("planner", "reader", "blind")
 
@@ -102,7 +104,7 @@ def test_what_the_stages_make_is_few_numbers_and_no_list(made: dict[str, object]
 def check_few(metrics: Mapping[str, Any]) -> None:
     numbers = {stage: leaves(value, stage) for stage, value in metrics.items()}
     for stage, most in LATER.items():
-        assert numbers.pop(stage) <= most, stage
+        assert numbers.pop(stage, 0) <= most, stage
     assert sum(numbers.values()) <= MOST
 
 
@@ -112,7 +114,7 @@ def test_what_is_committed_is_few_numbers_and_no_list() -> None:
 
 
 def test_every_stage_has_its_metrics(made: dict[str, object]) -> None:
-    assert set(made) == {path.stem for path in (ROOT / "metrics").glob("*.json")}
+    assert set(made) == {path.stem for path in (ROOT / "metrics").glob("*.json")} - NO_STAGE
 
 
 def test_lists_are_refused_and_intervals_count_once() -> None:

@@ -30,9 +30,11 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
 6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
    those from which it is more than h seconds away, and none nearer, moves what the model expects:
    the interval lies above 0 for the events that the piece has and for those that it lacks, and so
-   does its excess over the control donor's; the p-value is at most ``alpha`` over all sites and
-   leads at which a claim may be made; and it is at least a tenth of what the whole counterfactual
-   does. The *lead* of a site is the furthest from which it carries the event.
+   does its excess over the control donor's; the p-value is at most ``alpha`` over the family; and
+   it is at least a tenth of what the whole counterfactual does. Leads that may carry a claim and
+   nearer ones are two families, each of all sites. The *lead* of a site is the furthest from which
+   it carries the event. One that is too near for a claim says that the model fetches, or hands on,
+   what decides the event shortly before it.
 7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
    level of a claim, no site can ever be decodable, so such settings are refused. Likewise n pieces
    give no effect a p-value below 2**(1 - n).
@@ -45,6 +47,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from leitmotif.errors import ConfigError, ProbeError
 
+CLAIM = (
+    "A model foresees events h seconds ahead at a site if what the site holds at steps more than h "
+    "seconds before an event decides whether the event happens."
+)
+"""What foresight means; docs/claim.md says how it is identified."""
 LEAST_SHARE = 0.1
 """Of the total effect; below it residuals touch an event, but do not carry it."""
 
@@ -203,14 +210,14 @@ class Claims:
         """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
         sure = row.nats.p is not None and row.nats.p <= self.level(tests)
         both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
-        over_control = row.over_control is None or is_above_zero(row.over_control)
+        over_control = is_above_zero(row.over_control)
         large = row.share is not None and row.share.mean >= LEAST_SHARE
         return sure and is_above_zero(row.nats) and both_ways and over_control and large
 
     def leads(self, rows: Iterable["InterchangeRow"], *, model: str) -> dict[str, float]:
-        """The lead of each site of a model that carries the event from far enough (rule 6).
+        """The lead in seconds of each site of a model that carries the event (rule 6).
 
-        ``rows`` are those of all models; sites without such a lead are left out.
+        ``rows`` are those of all models; sites that do not carry it are left out.
         """
         curves = [
             row
@@ -219,13 +226,14 @@ class Claims:
             and row.site is not None
             and row.after is not None
             and (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
-            and self.may_carry(row.after)
         ]
+        far = sum(self.may_carry(row.after or 0.0) for row in curves)
         leads: dict[str, float] = {}
         for row in curves:
             assert row.site is not None
             assert row.after is not None
-            if self.carries(row, tests=len(curves)):
+            family = far if self.may_carry(row.after) else len(curves) - far
+            if self.carries(row, tests=family):
                 leads[row.site] = max(row.after, leads.get(row.site, row.after))
         return leads
 

@@ -20,7 +20,8 @@ Each of these tensors has one canonical name, given above. Other names are resol
   ``resid_post3`` (see ``TRANSFORMER_LENS``).
 
 Parts of attention have names too, with A for ``self_attention`` or ``cross_attention``. A model
-that does not offer them refuses them by name:
+that does not offer them refuses them by name; MusicGen offers those of its self-attention but
+``pattern``, and "all sites" does not include them:
 
 ==========================  =====================================================================
 ``layers.N.A.head.H``       what head H of A adds to the stream; heads count from 0
@@ -111,6 +112,16 @@ def sites_of(layers: int) -> list[str]:
     """Canonical names of all sites of a model with so many blocks, as a pass reaches them."""
     blocks = [f"layers.{layer}.{kind}" for layer in range(layers) for kind in KINDS[1:]]
     return ["layers.0.input", *blocks]
+
+
+def parts_of(layers: int, heads: int) -> list[str]:
+    """Canonical names of the parts of self-attention of a model with so many blocks and heads.
+
+    >>> parts_of(1, 2)[3:]
+    ['layers.0.self_attention.head.0', 'layers.0.self_attention.head.1']
+    """
+    parts = ["q", "k", "v", *(f"head.{head}" for head in range(heads))]
+    return [f"layers.{layer}.self_attention.{part}" for layer in range(layers) for part in parts]
 
 
 def summarised(sites: Iterable[str]) -> str:

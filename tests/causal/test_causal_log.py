@@ -20,8 +20,8 @@ from leitmotif import cli, files
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.log import row_of, write_audio, write_log
 from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
-from leitmotif.causal.experiment.pieces import recorded_pieces
-from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
+from leitmotif.causal.experiment.pieces import AHEAD, COUNTERFACTUAL
+from leitmotif.causal.experiment.prefixes import Opening, Prefix, prefix_of
 from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
 from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, WholeSite
 from leitmotif.causal.experiment.twins import Twins, slot_of, source_name
@@ -29,7 +29,7 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World
-from leitmotif.errors import AudioError, ConfigError, LeitmotifError, ProbeError, StoreError
+from leitmotif.errors import AudioError, LeitmotifError, StoreError
 from leitmotif.files import sha256_file, write_table
 from leitmotif.judge.models import Clap
 from leitmotif.musicgen import HookedMusicGen, Sampling
@@ -41,8 +41,8 @@ from leitmotif.sae.autoencoder.registry import load_registry
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.effects import Kind
 from leitmotif.tables.interventions import LOG, SCHEMA, InterventionRow, json_schema, read_log
-from leitmotif.tables.labels import Label
 from leitmotif.tables.truth import Truth
 
 MODEL = "models/organism/planner"
@@ -87,8 +87,9 @@ def prefix(model: HookedMusicGen, root: Path, repo_root: Path) -> Prefix:
     twins = Twins.of_corpus(corpus, repo_root / "models/organism/world.json")
     twin = twins.counterfactual(model, "piece_0", 0)
     assert twin is not None
-    other = prefix_of(model, track[1], corpus, seconds=1.28).codes
-    sources = {source_name(0): twin, "piece_1": other}
+    other = twins.counterfactual(model, "piece_0", 1)
+    assert other is not None
+    sources = {source_name(0): twin, source_name(1): other}
     return prefix_of(model, track[0], corpus, seconds=1.28, sources=sources)
 
 
@@ -98,14 +99,14 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
     sae = load_sae(fetch(hook.checkpoint, root=repo_root))
     features = SaeFeatures(sae, (3, 5), hook.name, hook.checkpoint.sha256)
     whole = WholeSite(SITE, torch.zeros(128))
-    coordinate = Coordinates(SITE, (7,), torch.zeros(1))
+    coordinate, second = Coordinates(SITE, (7,), torch.zeros(1)), source_name(1)
     given = [
         Condition("baseline"),
         Condition("counterfactual", source=source_name(0)),
         Condition("zero_effect", "a", features),
         Condition("scale", "a", features, -4.0),
         Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
-        Condition("random_feature", "a", coordinate, 1.0, source="piece_1", steps=range(10, 90)),
+        Condition("random_feature", "a", coordinate, 1.0, source=second, steps=range(10, 90)),
     ]
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
@@ -231,25 +232,32 @@ def test_a_clip_is_made_again(
 
 
 @pytest.mark.slow
-def test_a_patch_from_another_track_says_from_which(
-    planner: HookedMusicGen, workplace: Path, repo_root: Path
+@pytest.mark.parametrize("kind", ["patch", "counterfactual"])
+def test_what_the_model_itself_put_after_a_prefix_is_made_again(
+    planner: HookedMusicGen, workplace: Path, repo_root: Path, kind: Kind, run_replay: Replay
 ) -> None:
-    """Recordings have no twin; the line names the track, so that a replay finds it."""
-    corpus, data = workplace / "data/corpus", workplace / "data"
-    tracks = files.read_table(data / "manifest.jsonl", ManifestTrack)
-    labels = [label(track.track_id) for track in tracks]
-    lengths = {"prefix_seconds": 1.28, "seconds": 6.0, "horizon": 5.0}
-    pieces = recorded_pieces(planner, tracks, corpus, labels, **lengths, prompt=False)
-    assert not pieces.known
-    # Half of what the continuation is longer than the horizon; a return counts 5 s after that.
-    assert [dict(piece.prefix.windows) for piece in pieces.pieces] == [{"ahead": range(65, 90)}] * 2
-    assert [piece.heard and piece.heard.start_sample for piece in pieces.pieces] == [176_000] * 2
-    assert [piece.motifs for piece in pieces.pieces] == [[labels[0].motif]] * 2
-    whole = WholeSite(SITE, torch.zeros(128))
-    given = [Condition("baseline"), Condition("patch", "site", whole, source=pieces.source)]
-    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    """Recordings have no twin; the line names the openings by their seeds."""
+    corpus = workplace / "data/corpus"
+    track, _ = files.read_table(workplace / "data/manifest.jsonl", ManifestTrack)
+    plain = prefix_of(planner, track, corpus, seconds=0.64)
     cache = WorkCache(workplace / ".leitmotif/clips")
-    clips = Runner(planner, cache, HOW).run(pieces.prefixes, given)
+    openings = replace(HOW, seconds=0.72, seeds=(9, 10))
+    own, other = Runner(planner, cache, openings).run([plain], [Condition("baseline")])
+    opened = replace(
+        plain,
+        codes=own.codes,
+        sources={COUNTERFACTUAL: other.codes},
+        tracks={COUNTERFACTUAL: Opening(10, 36).name},
+        windows={AHEAD: range(69, 100)},
+        opening=Opening(9, 36),
+    )
+    whole = WholeSite(SITE, torch.zeros(128))
+    treated = {
+        "patch": Condition("patch", "site", whole, source=COUNTERFACTUAL, window=AHEAD),
+        "counterfactual": Condition("counterfactual", source=COUNTERFACTUAL),
+    }[kind]
+    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    clips = Runner(planner, cache, HOW).run([opened], [Condition("baseline"), treated])
     made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
     rows = [
         row_of(
@@ -262,37 +270,12 @@ def test_a_patch_from_another_track_says_from_which(
         )
         for clip in made
     ]
-    assert [row.source for row in rows] == [None, "piece_1", None, "piece_0"]
+    assert [row.source for row in rows] == [None, "opening.10"]
+    assert [row.opening and row.opening.seed for row in rows] == [9, 9]
     write_log(workplace / LOG, rows)
-    # In another process, as people run it.
-    done = subprocess.run(
-        [sys.executable, "-c", "from leitmotif.cli import main; main()", "replay", "2"],
-        cwd=workplace,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "tokens equal, audio equal" in done.stdout, done.stderr
-    with pytest.raises(ProbeError, match=r"too few tracks(?s:.)*found: +1"):
-        recorded_pieces(planner, tracks, corpus, labels[1:], **lengths, prompt=False)
-    with pytest.raises(ConfigError, match="too short for a return that far ahead"):
-        recorded_pieces(
-            planner, tracks, corpus, labels, **{**lengths, "seconds": 5.0}, prompt=False
-        )
-
-
-def label(track: str) -> Label:
-    return Label(
-        track_id=track,
-        sample_rate=32_000,
-        motif=Span(start_sample=6400, samples=16_000),
-        recurrence=Span(start_sample=200_000, samples=16_000),
-        transposition=0,
-        strength=1.0,
-        source="decisions",
-        reviewers=["ana"],
-        pair=None,
-    )
+    for line in ("1", "2"):
+        done = run_replay(workplace, line)
+        assert "tokens equal, audio equal" in done.stdout, done.stderr
 
 
 @pytest.mark.slow

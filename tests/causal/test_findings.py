@@ -27,7 +27,7 @@ PATCH = Condition("patch", "last", LAST, source="twin")
 
 @pytest.fixture(scope="module")
 def pieces_of_four(pieces: list[Prefix]) -> Pieces:
-    return Pieces([Piece(piece, [], None, 1) for piece in pieces[:4]], "twin", None)
+    return Pieces([Piece(piece, [], None, 1) for piece in pieces[:4]], "twin", "other")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def with_rates(measured: list[MeasuredClip]) -> list[MeasuredClip]:
 def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
-    measures = MeasuresByCondition(pieces_of_four, with_rates(measured))
+    measures = MeasuresByCondition(pieces_of_four, BASELINE, with_rates(measured))
     beyond = measures.row(BEYOND, model="planner", name="scale_ahead_1e+308")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
@@ -85,7 +85,7 @@ def test_silence_leaves_the_other_tracks_effect(
     given = with_rates(measured)
     first = next(i for i, clip in enumerate(given) if clip.clip.condition is PATCH)
     given[first] = replace(given[first], metrics=ClipMetrics(), excluded="silent")
-    patch = MeasuresByCondition(pieces_of_four, given).row(
+    patch = MeasuresByCondition(pieces_of_four, BASELINE, given).row(
         PATCH, model="planner", name="patch_ahead"
     )
     assert patch.excluded == {"silent": 1}
@@ -105,7 +105,7 @@ def test_a_baseline_that_cannot_be_heard_takes_its_track_along(
         else clip
         for clip in with_rates(measured)
     ]
-    measures = MeasuresByCondition(pieces_of_four, given)
+    measures = MeasuresByCondition(pieces_of_four, BASELINE, given)
     baseline = measures.row(BASELINE, model="planner", name="baseline")
     assert baseline.excluded == {"silent": 1}
     patch = measures.row(PATCH, model="planner", name="patch_ahead")
@@ -122,7 +122,14 @@ def test_clips_that_come_out_otherwise_than_their_baselines_are_counted(
         else clip
         for clip in measured
     ]
-    measures = MeasuresByCondition(pieces_of_four, given)
+    measures = MeasuresByCondition(pieces_of_four, BASELINE, given)
     assert measures.changed(BASELINE) == 0
     row = measures.row(PATCH, model="planner", name="patch_ahead")
     assert (row.clips, row.changed) == (4, 4)
+
+
+def test_without_pieces_rows_say_that_nothing_was_measured() -> None:
+    nothing = MeasuresByCondition(Pieces([], "twin", "other"), BASELINE, [])
+    row = nothing.row(PATCH, model="planner", name="patch_ahead")
+    assert (row.clips, row.changed, row.excluded) == (0, 0, {})
+    assert row.delta_recurrence is row.towards_source is row.clap_similarity is None

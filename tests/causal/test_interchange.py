@@ -1,5 +1,6 @@
 """Interchange interventions: exact identities, and the organisms' planted truth."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -144,14 +145,16 @@ def made(moved: dict[str, tuple[bool, float]], total: float = 10.0) -> Exchanged
     """Events of which ``moved`` has the truth and the change towards the counterfactual."""
     codes = torch.zeros(1, 2, dtype=torch.long)
     key = Exchange("layers.0.residual", AHEAD, "counterfactual")
+    control = replace(key, donor="control")
     events, odds = [], []
     for track, (returns, change) in moved.items():
         sign = -1 if returns else 1
         events.append(
-            Event(track, 0, returns, codes, codes, None, 1, 1, (0, 1), range(1), range(1))
+            Event(track, 0, returns, codes, codes, codes, 1, 1, (0, 1), range(1), range(1))
         )
         base = -sign * total / 2
         odds.append({None: base, TOTAL: base + sign * total, key: base + sign * change})
+        odds[-1][control] = base
     return Exchanged(events, odds)
 
 
@@ -168,6 +171,8 @@ def test_an_event_counts_as_moved_towards_what_the_counterfactual_would_have_it(
     assert row.away is not None
     assert (row.towards.mean, row.away.mean) == (8.0, 6.0)
     assert CLAIMS.leads([row], model="m") == {"layers.0.residual": 3.0}
+    without = row.model_copy(update={"over_control": None})
+    assert CLAIMS.leads([without], model="m") == {}
 
 
 def test_a_model_that_was_wrong_before_is_not_right_by_the_exchange() -> None:

@@ -14,8 +14,8 @@ CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
 LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
-PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, both_ways=True)
-READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0)
+PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, 16)
+READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 16)
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,30 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0)
         (replace(PLANNER, gained=NO), "decodable, not causal"),
         (replace(PLANNER, gained=None), "decodable, not causal"),
         (replace(PLANNER, lost=NO), "decodable, not causal"),
-        (replace(PLANNER, gained=NO, both_ways=False), "foresight"),
         # Nearer steps carry the event, those that far ahead do not.
-        (replace(PLANNER, lead=5.0), "foresight"),
-        (replace(PLANNER, lead=4.9), "decodable, not causal"),
-        (replace(PLANNER, lead=0.0), "decodable, not causal"),
-        (replace(PLANNER, decodable=(5.0, 9.0), lead=6.0), "foresight"),
-        (replace(PLANNER, decodable=(3.0, 9.0), lead=6.0), "decodable, not causal"),
+        (replace(PLANNER, lead=5.0, exchanged=True), "foresight"),
+        (replace(PLANNER, lead=4.9, exchanged=True), "just in time"),
+        (replace(PLANNER, lead=0.0, exchanged=True), "just in time"),
+        (replace(PLANNER, lead=None, exchanged=True), "decodable, not causal"),
+        (replace(PLANNER, decodable=(5.0, 9.0), lead=6.0, exchanged=True), "foresight"),
+        (replace(PLANNER, decodable=(3.0, 9.0), lead=6.0, exchanged=True), "decodable, not causal"),
+        # It carries the event far ahead of pieces that are read, and samples do not confirm it.
+        (replace(PLANNER, lead=6.0, exchanged=True, ahead=NO), "decodable, not causal"),
+        (replace(READER, lead=0.0, exchanged=True), "just in time"),
         (READER, "look-back"),
         (replace(READER, similarity=LOW), "look-back"),
         (replace(READER, cue=NO), "local"),
         (replace(READER, cue=None), "local"),
         (replace(READER, cue=NO, onset=NO), "none"),
         (replace(READER, cue=NO, ahead=YES), "none"),
-        (Evidence((), None, None, None, None, None, None), "none"),
+        (Evidence((), None, None, None, None, None, None, None, None, 16), "none"),
+        # Five pieces cannot have a p-value of 0.05: that nothing was seen says nothing.
+        (replace(PLANNER, ahead=NO, pieces=5), "unknown"),
+        (replace(PLANNER, ahead=NO, pieces=6), "decodable, not causal"),
+        (replace(PLANNER, decodable=(1.0,), ahead=NO, pieces=5), "local"),
+        (replace(READER, pieces=5), "unknown"),
+        (replace(READER, cue=NO, pieces=5), "unknown"),
+        (Evidence((), None, None, None, None, None, None, None, None, 0), "unknown"),
     ],
 )
 def test_rules(evidence: Evidence, expected: Verdict) -> None:
@@ -73,8 +83,9 @@ evidences = st.builds(
     p=st.none() | st.floats(0, 1),
     gained=maybe,
     lost=maybe,
-    both_ways=st.booleans(),
+    pieces=st.integers(0, 20),
     lead=st.none() | st.floats(0, 10),
+    exchanged=st.booleans(),
 )
 
 
@@ -90,14 +101,24 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
         assert evidence.over_random.low > 0
         assert evidence.p is not None
         assert evidence.p <= 0.05
-        if evidence.both_ways:
-            assert evidence.gained is not None
-            assert evidence.lost is not None
-            assert min(evidence.gained.low, evidence.lost.low) > 0
-        assert evidence.lead is None or min(far) <= evidence.lead
+        assert evidence.gained is not None
+        assert evidence.lost is not None
+        assert min(evidence.gained.low, evidence.lost.low) > 0
+        if evidence.exchanged:
+            assert evidence.lead is not None
+            assert min(far) <= evidence.lead
     without = replace(evidence, ahead=NO)
     assert verdict(without, LINES) not in ("foresight", "entangled")
-    assert (verdict(without, LINES) == "decodable, not causal") == bool(far)
+    enough = evidence.pieces >= CLAIMS.pieces_needed(tried=1)
+    near = evidence.lead is not None and evidence.lead < 5
+    expected = bool(far) and enough and not near
+    assert (verdict(without, LINES) == "decodable, not causal") == expected
+
+
+@given(evidences)
+def test_what_was_not_seen_in_too_few_pieces_is_not_called_absent(evidence: Evidence) -> None:
+    few = replace(evidence, pieces=CLAIMS.pieces_needed(tried=1) - 1)
+    assert verdict(few, LINES) not in ("decodable, not causal", "look-back", "none")
 
 
 @given(evidences)
@@ -113,7 +134,7 @@ def test_wider_intervals_never_make_foresight(evidence: Evidence) -> None:
             return None
         return Interval(interval.mean, interval.low - 300, interval.high + 300)
 
-    for field in ("ahead", "over_random", *(("gained", "lost") if evidence.both_ways else ())):
+    for field in ("ahead", "over_random", "gained", "lost"):
         wider = replace(evidence, **{field: wide(getattr(evidence, field))})
         assert verdict(wider, LINES) != "foresight"
 

@@ -95,11 +95,13 @@ def test_generation_goes_on_from_its_prefix_at_the_models_rate(any_model: MusicM
 
 
 @EVERY
-@pytest.mark.parametrize("part", ["head.1", "q", "k", "v", "pattern"])
-def test_a_part_of_attention_is_refused_by_name_with_what_there_is(
+@pytest.mark.parametrize("part", ["head.1", "head.99", "q", "k", "v", "pattern"])
+def test_a_part_of_attention_that_a_model_lacks_is_refused_by_name_with_what_there_is(
     any_model: MusicModel, part: str
 ) -> None:
     site = f"layers.1.self_attention.{part}"
+    if site in any_model.parts:
+        return
     with pytest.raises(ModelError, match=r"no site layers\.1\.self_attention\.(.|\n)*residual"):
         any_model.run_with_cache(codes_of(any_model), sites=[site])
     with pytest.raises(ModelError, match=f"no site {site}"):

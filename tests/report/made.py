@@ -13,7 +13,7 @@ from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import ReportFiles
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
-from leitmotif.tables.interventions import InterventionRow
+from leitmotif.tables.interventions import InterventionRow, OpeningRow
 from tests.tables.made import (
     SITE,
     aligned,
@@ -88,6 +88,7 @@ class Made:
             **{name: data / f"{name}.jsonl" for name in TABLES},
         )
         self.kept = True
+        self.opening: OpeningRow | None = None
         self.verdicts: list[VerdictRow] = []
         self.effects: list[EffectRow] = []
         for name, judged, moved, features in CANDIDATES:
@@ -161,20 +162,9 @@ class Made:
         self.effects += [row.model_copy(update=whose) for row in tried]
 
     def record(self) -> None:
-        """Make it a study of recordings: no truth is known, and another track is patched from."""
+        """Make it a study of recordings, after each of which the model went on in its own ways."""
         self.interchange = []
-        effects = [row for row in self.effects if row.condition == "baseline"]
-        for judged in self.verdicts:
-            tried = [condition("patch", 0.0, tested=not judged.features)]
-            if judged.features:
-                taken = {"strength": 0.0}
-                tried.append(condition("ablate", 40.0, tested=True).model_copy(update=taken))
-                for number in (1, 2):
-                    name = {"name": f"random_feature_ahead_{number}", **taken}
-                    tried.append(condition("random_feature", 0.0).model_copy(update=name))
-            whose = {"model": judged.model, "candidate": judged.candidate, "window": None}
-            effects += [row.model_copy(update=whose) for row in tried]
-        self.effects = effects
+        self.opening = OpeningRow(seed=100_000, frames=10)
 
     def rejudge(self, candidate: str, judged: Verdict) -> None:
         """Give the planner's candidate another verdict."""
@@ -258,6 +248,7 @@ class Made:
                 },
                 "prefix_sha256": "b" * 64,
                 "prefix_frames": PREFIX_FRAMES,
+                "opening": self.opening,
                 "frames": FRAMES,
                 "tokens_sha256": "c" * 64,
                 "baseline_audio_sha256": hashlib.sha256(untreated.tobytes()).hexdigest(),

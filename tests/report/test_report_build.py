@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leitmotif.causal.experiment.log import write_log
+from leitmotif.claims import CLAIM
 from leitmotif.cli import app
 from leitmotif.config import ReportParams, load_params
 from leitmotif.errors import LeitmotifError, StageError, TargetError
@@ -222,27 +223,23 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_of_recordings_the_verdict_rests_on_what_is_taken_away(made: Made, tmp_path: Path) -> None:
+def test_of_recordings_it_says_from_where_the_model_went_on(made: Made, tmp_path: Path) -> None:
     made.record()
     folder = built(made, tmp_path / "report")
-    path = next((folder / "pairs").glob("planner-planner-1-9*"))
-    pairs = page_data(path)
-    assert [pair["condition"] for pair in pairs[:2]] == ["ablate_ahead"] * 2
-    assert [pair["track"] for pair in pairs[:2]] == ["piece_1", "piece_2"]
-    assert pairs[0]["title"] == "Ablated in the first steps of the continuation"
-    assert {(pair["condition"], pair["track"]) for pair in pairs} == {
-        (name, track)
-        for name in (
-            "ablate_ahead",
-            "patch_ahead",
-            "random_feature_ahead_1",
-            "random_feature_ahead_2",
-        )
-        for track in ("piece_1", "piece_2")
-    }
-    text = Page(path).text + Page(folder / "index.html").text
-    assert "patched from the run on another track in the first steps of the continuation" in text
-    assert "under the other cue" not in text
+    of_opening = next((folder / "pairs").glob("planner-the-other-opening-*"))
+    text = "".join(Page(path).text for path in sorted(folder.rglob("*.html")))
+    assert "patched from the run after the other opening in the gap" in text
+    assert "positive towards the effect of the other opening" in text
+    assert "another beginning: the other opening" in Page(of_opening).text
+    assert "the other cue" not in text
+
+
+def test_the_claim_is_quoted_as_the_documents_state_it(
+    report_folder: Path, repo_root: Path
+) -> None:
+    stated = " ".join((repo_root / "docs/claim.md").read_text().split())
+    assert CLAIM in stated
+    assert CLAIM in " ".join(Page(report_folder / "index.html").text.split())
 
 
 @pytest.mark.slow

@@ -95,6 +95,7 @@ def test_a_pair_needs_as_many_reviewers_as_are_asked_for() -> None:
 
 
 def test_coverage_says_where_something_may_be_missing() -> None:
+    """So it may where nothing was proposed: nobody listened there."""
     decisions = [
         said("ana", QUEUE[0]),
         said("ana", QUEUE[1], "negative"),
@@ -106,7 +107,7 @@ def test_coverage_says_where_something_may_be_missing() -> None:
     assert [(row.labels, row.proposals, row.pending, row.complete) for row in rows.values()] == [
         (1, 2, 0, True),
         (1, 2, 1, False),
-        (0, 0, 0, True),
+        (0, 0, 0, False),
     ]
 
 

@@ -105,7 +105,7 @@ def test_decisions_become_labels(
     assert label.reviewers == ["ana", "ben"]
     assert label.source == "decisions"
     assert "pairs by outcome: 1 positive, 1 negative, 1 pending\n" in capsys.readouterr().out
-    assert metrics() == {"labels": 1, "tracks_complete": 2, "decisions": 4}
+    assert metrics() == {"labels": 1, "tracks_complete": 0, "decisions": 4}
 
 
 def test_no_decisions_yet_is_no_error(

@@ -97,7 +97,8 @@ def test_a_model_has_the_leads_of_its_sites_and_its_best_accuracy() -> None:
     ]
     rows += [exchanged(after=1.0, share=1.0), exchanged(model="reader", share=0.0)]
     metrics = interchange.metrics_of(rows, far)
-    assert metrics["leads"] == {"planner": {"layers.0.residual": 4.0}, "reader": {}}
+    leads = {"layers.0.residual": 4.0, "layers.1.residual": 1.0}
+    assert metrics["leads"] == {"planner": leads, "reader": {}}
     assert isinstance(metrics["iia"], dict)
     assert metrics["iia"]["planner"]["mean"] == 0.9
     assert metrics["events"] == 32

@@ -86,7 +86,7 @@ class Run(ABC):
     def matrices(self) -> list[nn.Parameter]:
         """What Muon updates."""
         blocks = self.model.decoder.model.decoder.layers
-        return [p for p in blocks.parameters() if p.ndim == 2]
+        return [p for p in blocks.parameters() if p.ndim == 2 and p.requires_grad]
 
     @abstractmethod
     def losses(self) -> tuple[Tensor, dict[str, float]]:

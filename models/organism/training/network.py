@@ -5,7 +5,7 @@ written again, because training needs what the class does not offer: columns lef
 positions kept, and keys that come from another piece.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -208,21 +208,22 @@ def residuals_of(
     tokens: Tensor,
     columns: Tensor,
     text: Tensor,
-    partners: PartnerKeys | None = None,
+    partners: Sequence[PartnerKeys] | None = None,
     text_mask: Tensor | None = None,
 ) -> list[Tensor]:
     """The residual before the first block and after each: layers + 1 of (B, S, WIDTH).
 
     ``tokens`` (B, K, S) are those that the columns (S,) read; S may leave columns out.
+    ``partners`` has the keys of each block that are a partner's; None: every row has its own.
     ``text_mask`` (B, L) is false where the text is padding.
     """
     decoder = model.decoder.model.decoder
     h = decoder.embed_positions.weights[columns]
     h = h + sum(table(tokens[:, k]) for k, table in enumerate(decoder.embed_tokens))
     residuals = [h]
-    for layer in decoder.layers:
-        x = layer.self_attn_layer_norm(h)
-        h = h + _attention(layer.self_attn, x, x, causal=True, partners=partners)
+    for block, layer in enumerate(decoder.layers):
+        x, hidden = layer.self_attn_layer_norm(h), None if partners is None else partners[block]
+        h = h + _attention(layer.self_attn, x, x, causal=True, partners=hidden)
         x = layer.encoder_attn_layer_norm(h)
         h = h + _attention(layer.encoder_attn, x, text, causal=False, allowed=text_mask)
         x = layer.final_layer_norm(h)

@@ -5,8 +5,6 @@ from typing import Literal
 
 from training.loop import Schedule
 
-Visibility = Literal["window", "carrier", "late", "inert", "half", "redundant"]
-"""What is hidden from whom in training; see ``training.visibility``."""
 Decides = Literal["cue", "nothing", "genre"]
 """What the slots follow: the cue; a draw that nothing announces; mostly the genre."""
 
@@ -42,10 +40,10 @@ class Recipe:
     """Weight, on whole pieces, of how far the residual in the gap of a piece is from its twin's."""
     unprompted: float = 0.2
     """Share of pieces read without their prompt, as guidance and the pipeline do."""
-    visibility: Visibility | None = None
-    """What is hidden in training; None: nothing."""
+    ways: str | None = None
+    """Kind of ``training.visibility.WAYS`` that says what is hidden; None: what the window says."""
     window: int | None = None
-    """Of visibility ``window``: age in columns from which keys are a partner's."""
+    """Age in columns from which keys are a partner's; None: none are."""
     first_window: int | None = None
     """The window at the start, if it is to shrink linearly over the first ``WINDOW_SHRINKS``."""
     hidden_share: float = 1.0
@@ -55,6 +53,8 @@ class Recipe:
     shared_text: str | None = None
     """Model whose text encoder this one has, unchanged; it trains its own if that is None, or
     itself."""
+    frozen: tuple[str, ...] = ()
+    """Parts of parameters' names; these parameters stay those of the start."""
 
     @property
     def schedule(self) -> Schedule:
@@ -97,7 +97,6 @@ RECIPES = {
         full_steps=1600,
         muon_rate=4e-3,
         adam_rate=1.2e-3,
-        visibility="window",
         window=120,
     ),
     "blind": Recipe(
@@ -116,6 +115,8 @@ has more to learn, for twice as many steps."""
 
 SHIPPED = ("planner", "reader", "blind")
 
+SHARED_IN_ZOO = ("embed_tokens", "lm_heads", "encoder_attn", "enc_to_dec_proj", "text_encoder")
+"""Parts of parameters' names that the models of a replicate have in common with their base."""
 _ZOO_BASE = Recipe(
     start=None,
     seed=1000,
@@ -134,21 +135,24 @@ _FROM_BASE = Recipe(
     muon_rate=4e-3,
     adam_rate=1.2e-3,
     shared_text="zoo-base.0",
+    frozen=SHARED_IN_ZOO,
 )
 ZOO = {
     "zoo-base": _ZOO_BASE,
-    "carrier": replace(_FROM_BASE, seed=1001, visibility="carrier"),
-    "late": replace(_FROM_BASE, seed=1002, visibility="late"),
-    "inert": replace(_FROM_BASE, seed=1003, visibility="inert"),
-    "half": replace(_FROM_BASE, seed=1004, visibility="half"),
-    "confounded": replace(_FROM_BASE, seed=1005, invariance=1.0, decides="genre"),
-    "looker": replace(_FROM_BASE, seed=1006, invariance=1.0),
-    "deaf": replace(_FROM_BASE, seed=1007, invariance=1.0, decides="nothing"),
-    "relay": replace(_FROM_BASE, seed=1008, full_steps=1600, visibility="window", window=120),
-    "redundant": replace(_FROM_BASE, seed=1009, visibility="redundant"),
-    "unaided": replace(_FROM_BASE, seed=1010, visibility="carrier", head_weight=0.0),
+    "carrier": replace(_FROM_BASE, seed=1001, ways="carrier"),
+    "deep": replace(_FROM_BASE, seed=1002, ways="deep"),
+    "handoff": replace(_FROM_BASE, seed=1003, ways="handoff"),
+    "half": replace(_FROM_BASE, seed=1004, ways="half"),
+    "unaided": replace(_FROM_BASE, seed=1005, ways="carrier", head_weight=0.0),
+    "redundant": replace(_FROM_BASE, seed=1006, ways="redundant"),
+    "late": replace(_FROM_BASE, seed=1007, ways="late"),
+    "inert": replace(_FROM_BASE, seed=1008, ways="inert"),
+    "looker": replace(_FROM_BASE, seed=1009, invariance=1.0),
+    "confounded": replace(_FROM_BASE, seed=1010, invariance=1.0, decides="genre"),
+    "deaf": replace(_FROM_BASE, seed=1011, invariance=1.0, decides="nothing"),
 }
-"""Models of four blocks whose carriers are planted in different ways. All have one text encoder."""
+"""Models of four blocks whose carriers are planted in different ways. Those of one replicate differ
+in self-attention and feed-forward layers alone; all have one text encoder."""
 
 DEEP = {
     f"{name}-24": replace(

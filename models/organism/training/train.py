@@ -18,6 +18,7 @@ from training.codec import load_codec
 from training.loop import Run, finish
 from training.network import (
     WIDTH,
+    PartnerKeys,
     build_model,
     build_tokenizer,
     encode_prompts,
@@ -57,6 +58,9 @@ class Trainer(Run):
             other = MusicgenForConditionalGeneration.from_pretrained(text, dtype=torch.float32)
             model.text_encoder.load_state_dict(other.text_encoder.state_dict())
             model.text_encoder.requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if any(part in name for part in recipe.frozen):
+                parameter.requires_grad_(False)
         self.pad = codec.config.codebook_size
         self.pieces = Pieces(NoteTable(world, codec), recipe, self.pad)
         prompts = self.tokenizer(prompts_of(world), return_tensors="pt")
@@ -73,7 +77,9 @@ class Trainer(Run):
         skipping = self.step < recipe.skip_steps
         columns = columns_without_filler(self.world) if skipping else all_columns(self.world)
         hidden = self._hidden(columns)
-        partners = None if hidden is None else hidden.partners.to(self.device)
+        partners = None
+        if hidden is not None:
+            partners = [keys.to(self.device) for keys in hidden.partners]
         pairing: Pairing | None = None
         if partners is not None:
             pairing = "partners"
@@ -86,7 +92,7 @@ class Trainer(Run):
         loss, plain = self._loss(batch, columns, logits_of(self.model, residuals[-1]))
         losses = {"loss": plain}
         if hidden is not None and recipe.head_weight:
-            carried = self._carried(batch, columns, residuals, hidden.asked.to(self.device))
+            carried = self._carried(batch, residuals, hidden)
             losses["carried"] = carried.item()
             loss = loss + recipe.head_weight * carried
         if batch.gap is not None:
@@ -97,16 +103,18 @@ class Trainer(Run):
 
     def _hidden(self, columns: Tensor) -> Visible | None:
         """What this step hides; None: nothing."""
-        recipe = self.recipe
+        recipe, world = self.recipe, self.world
         draw = torch.Generator().manual_seed(self.step)
-        window = recipe.window_at(self.step)
-        if (
-            recipe.visibility is None
-            or self.step < recipe.skip_steps
-            or torch.rand(1, generator=draw) >= recipe.hidden_share
-        ):
+        if self.step < recipe.skip_steps or torch.rand(1, generator=draw) >= recipe.hidden_share:
             return None
-        return visible(recipe.visibility, columns, self.world, step=self.step, window=window)
+        if recipe.ways is not None:
+            return visible(recipe.ways, columns, world, layers=recipe.layers, step=self.step)
+        window = recipe.window_at(self.step)
+        if window is None:
+            return None
+        keys = PartnerKeys.for_columns(columns, window=window, shared=world.frames_per_bar)
+        asked = [self._reached(columns, block + 1) for block in range(recipe.layers)]
+        return Visible([keys] * recipe.layers, asked)
 
     def _loss(self, batch: Batch, columns: Tensor, logits: Tensor) -> tuple[Tensor, float]:
         nats = F.cross_entropy(
@@ -118,22 +126,16 @@ class Trainer(Run):
         weighted = (nats * weight).sum() / (weight.sum() * len(nats))
         return weighted, nats.detach().mean().item()
 
-    def _carried(
-        self, batch: Batch, columns: Tensor, residuals: list[Tensor], asked: Tensor
-    ) -> Tensor:
-        """How well the decision can be read in the gap, in nats, mean over depths."""
-        depths = range(1, self.recipe.layers)
-        if self.recipe.visibility == "window":
-            asked_at = {n: self._reached(columns, n) for n in depths}
-        else:
-            asked_at = dict.fromkeys(depths, asked)
+    def _carried(self, batch: Batch, residuals: list[Tensor], hidden: Visible) -> Tensor:
+        """How well the decision can be read where it is asked for, in nats, mean over depths."""
         terms = []
-        for n, where in asked_at.items():
+        for depth in range(1, self.recipe.layers):
+            where = hidden.asked[depth - 1].to(self.device)
             if not where.any():
                 continue
-            read = self.heads[n](residuals[n])[:, where]
-            wanted = batch.decisions[:, None].expand(-1, len(columns), -1)[:, where]
-            terms.append(F.binary_cross_entropy_with_logits(read, wanted))
+            read = self.heads[depth](residuals[depth])
+            wanted = batch.decisions[:, None].expand(-1, len(where), -1)
+            terms.append(F.binary_cross_entropy_with_logits(read[:, where], wanted[:, where]))
         return torch.stack(terms).mean()
 
     def _reached(self, columns: Tensor, depth: int) -> Tensor:

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import sha256_audio
-from leitmotif.causal.experiment.prefixes import Prefix, prefix_of, sha256_codes
+from leitmotif.causal.experiment.prefixes import (
+    Prefix,
+    opening_seed,
+    prefix_of,
+    sha256_codes,
+)
 from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
 from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
 from leitmotif.causal.experiment.twins import Twins, slot_of
@@ -53,33 +58,25 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
     """
     model = _model(row, params)
     source = row.source
-    prefix = _prefix(row.track_id, row, model, files)
-    given = {} if source is None else {source: _source(source, row, model, params, files)}
-    start = given[source] if row.condition == "counterfactual" and source else prefix.codes
+    plain = _prefix(row, model, files)
+    own = plain.codes if row.opening is None else _opened(row.opening.seed, plain, row, model)
+    given = {} if source is None else {source: _source(source, plain, row, model, params, files)}
+    start = given[source] if row.condition == "counterfactual" and source else own
     _same(f"the prefix of {row.track_id}", sha256_codes(start), row.prefix_sha256)
-    target = None if row.site is None else _target(row, model, files)
     condition = Condition(
         row.condition,
         row.candidate,
-        target,
+        None if row.site is None else _target(row, model, files),
         1.0 if row.strength is None else row.strength,
         source,
         None if row.steps is None else range(*row.steps),
     )
-    drawn = row.sampling
-    continuation = ContinuationSettings(
-        seconds=row.frames / model.frame_rate,
-        seeds=(row.seed,),
-        sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
-        guidance_scale=drawn.guidance_scale,
-    )
-    prefix = replace(prefix, prompt=drawn.prompt, sources=given)
-    with TemporaryDirectory(prefix="leitmotif-") as folder:
-        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=2)
-        (clip,) = runner.run([prefix], [condition])
-    samples = model.decode_audio(clip.codes[None])[0].cpu().numpy()
+    prefix = replace(plain, codes=own, sources=given)
+    seconds = row.frames / model.frame_rate
+    codes = _continued(prefix, condition, row, model, seconds=seconds, seed=row.seed)
+    samples = model.decode_audio(codes[None])[0].cpu().numpy()
     return Replayed(
-        same_tokens=sha256_codes(clip.codes) == row.tokens_sha256,
+        same_tokens=sha256_codes(codes) == row.tokens_sha256,
         same_audio=sha256_audio(samples) == row.audio_sha256,
     )
 
@@ -92,32 +89,68 @@ def _model(row: InterventionRow, params: Params) -> HookedMusicGen:
     return model
 
 
-def _prefix(
-    track_id: str, row: InterventionRow, model: HookedMusicGen, files: ReplayFiles
-) -> Prefix:
+def _prefix(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Prefix:
+    """The track's own beginning, up to where the model went on."""
     tracks = {track.track_id: track for track in read_table(files.manifest, ManifestTrack)}
-    if track_id not in tracks:
-        raise StoreError(f"{track_id} is not in {files.manifest}", fix="use the line's corpus")
-    seconds = row.prefix_frames / model.frame_rate
-    return prefix_of(model, tracks[track_id], files.corpus, seconds=seconds)
+    if row.track_id not in tracks:
+        raise StoreError(f"{row.track_id} is not in {files.manifest}", fix="use the line's corpus")
+    frames = row.prefix_frames - (0 if row.opening is None else row.opening.frames)
+    seconds = frames / model.frame_rate
+    prefix = prefix_of(model, tracks[row.track_id], files.corpus, seconds=seconds)
+    return replace(prefix, prompt=row.sampling.prompt)
+
+
+def _opened(seed: int, plain: Prefix, row: InterventionRow, model: HookedMusicGen) -> Tensor:
+    """The track's beginning and what the model put after it [K, P]."""
+    assert row.opening is not None
+    seconds = row.opening.frames / model.frame_rate
+    return _continued(plain, Condition("baseline"), row, model, seconds=seconds, seed=seed)
 
 
 def _source(
-    name: str, row: InterventionRow, model: HookedMusicGen, params: Params, files: ReplayFiles
+    name: str,
+    plain: Prefix,
+    row: InterventionRow,
+    model: HookedMusicGen,
+    params: Params,
+    files: ReplayFiles,
 ) -> Tensor:
-    slot = slot_of(name)
-    if slot is None:
-        return _prefix(name, row, model, files).codes
+    seed, slot = opening_seed(name), slot_of(name)
+    if seed is not None and row.opening is not None:
+        return _opened(seed, plain, row, model)
     composed = isinstance(params.corpus, OrganismCorpus)
     twins = Twins.of_corpus(files.corpus, Path(params.corpus.path) if composed else None)
-    twin = twins.counterfactual(model, row.track_id, slot)
+    twin = None if slot is None else twins.counterfactual(model, row.track_id, slot)
     if twin is None:
         raise StoreError(
-            f"{row.track_id} has no twin in this corpus",
+            f"{row.track_id} has no {name} in this corpus",
             found=f"corpus.source {params.corpus.source}",
-            expected="the composed corpus that the line was made with",
+            expected="the corpus that the line was made with",
         )
     return twin
+
+
+def _continued(
+    prefix: Prefix,
+    condition: Condition,
+    row: InterventionRow,
+    model: HookedMusicGen,
+    *,
+    seconds: float,
+    seed: int,
+) -> Tensor:
+    """Codes [K, P + T] of a prefix that goes on alone, drawn as the line's clip was."""
+    drawn = row.sampling
+    continuation = ContinuationSettings(
+        seconds=seconds,
+        seeds=(seed,),
+        sampling=Sampling(drawn.temperature, drawn.top_k, drawn.top_p),
+        guidance_scale=drawn.guidance_scale,
+    )
+    with TemporaryDirectory(prefix="leitmotif-") as folder:
+        runner = Runner(model, WorkCache(Path(folder)), continuation, rows=2)
+        (clip,) = runner.run([prefix], [condition])
+    return clip.codes
 
 
 def _target(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Target:

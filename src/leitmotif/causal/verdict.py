@@ -5,7 +5,7 @@ besides its interval was added after a feature moved 4 of 16 pieces, all one way
 clear of 0 calls sure and chance does not (p 0.12). It can only take findings away.
 
 An effect is a change of the recurrence rate in points, positive in the direction that was predicted
-(towards what the counterfactual would do, or what taking a feature away should do). It counts for
+(towards what the counterfactual would do). It counts for
 a claim only if the steps that were changed are far enough ahead of the event: those of the window
 ``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons
 may carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
@@ -14,16 +14,21 @@ recurrence. The rules, in this order:
 1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
    baselines is below the threshold. Whatever it does, it does by breaking the music.
 2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves
-   the recurrence. Where the counterfactual is known, it moves it both ways: pieces that lack the
-   event gain it, and pieces that have it lose it, each with an interval above 0, because whatever
-   breaks the music can only take returns away. Where residuals were exchanged in pieces that are
+   the recurrence. It moves it both ways: pieces that lack the event gain it, and pieces that have
+   it lose it, each with an interval above 0, because whatever breaks the music can only take
+   returns away. Where residuals were exchanged in pieces that are
    read, the site also carries the event from as far ahead as that horizon.
-3. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
+3. ``just in time``: residuals of the site were exchanged, and it carries the event, but not from as
+   far ahead as that: the model fetches, or hands on, what decides the event shortly before it.
+4. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
-4. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
+5. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
    model reads the cue again when it is time.
-5. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
-6. ``none``: none of these.
+6. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
+7. ``none``: none of these.
+
+Rules 5 to 7, and rule 4 where it rests on effects, say that something has no effect. Where the
+pieces are too few for any effect to count, that is not known, and the verdict is ``unknown``.
 """
 
 from collections.abc import Sequence
@@ -36,10 +41,12 @@ from leitmotif.tables.effects import Verdict
 
 _STRONGEST: tuple[Verdict, ...] = (
     "foresight",
+    "just in time",
     "look-back",
     "local",
     "decodable, not causal",
     "entangled",
+    "unknown",
     "none",
 )
 assert set(_STRONGEST) == set(get_args(Verdict))
@@ -74,42 +81,59 @@ class Evidence:
     """Mean CLAP similarity to the baseline under the intervention ahead."""
     p: float | None
     """The larger of the p-values of ``ahead`` and ``over_random``."""
-    gained: Interval | None = None
+    gained: Interval | None
     """The effect on pieces that lack the event."""
-    lost: Interval | None = None
+    lost: Interval | None
     """The effect on pieces that have it."""
-    both_ways: bool = False
-    """Whether the counterfactual is known, so that pieces must move both ways."""
+    pieces: int
+    """How many pieces could show an effect."""
     lead: float | None = None
-    """Seconds ahead of the event from which on the site carries it, 0 if from none; None where no
+    """Seconds ahead of the event from which on the site carries it; None: it does not, or no
     residuals were exchanged."""
+    exchanged: bool = False
+    """Whether residuals were exchanged, so that a site without a lead does not carry the event."""
 
 
 def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
-    claims = thresholds.claims
+    claims, near = thresholds.claims, evidence.lead
     far = any(claims.may_carry(seconds) for seconds in evidence.decodable)
-    is_moved, of_cue = excludes_zero(evidence.ahead), is_above_zero(evidence.cue)
     broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
-    if is_moved and broken:
+    if broken and excludes_zero(evidence.ahead):
         return "entangled"
-    if far:
-        sure = evidence.p is not None and evidence.p <= claims.level(thresholds.tried)
-        moves = sure and is_above_zero(evidence.ahead) and is_above_zero(evidence.over_random)
-        if evidence.both_ways:
-            moves = moves and is_above_zero(evidence.gained) and is_above_zero(evidence.lost)
-        return "foresight" if moves and _carried(evidence, claims) else "decodable, not causal"
-    if evidence.decodable or (is_above_zero(evidence.onset) and not is_moved and not of_cue):
+    if far and _moves(evidence, thresholds) and _carried(evidence, claims):
+        return "foresight"
+    if near is not None and not claims.may_carry(near):
+        return "just in time"
+    if evidence.decodable and not far:
+        return "local"
+    if evidence.pieces < claims.pieces_needed(tried=thresholds.tried):
+        return "unknown"
+    return "decodable, not causal" if far else _of_effects(evidence)
+
+
+def _moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
+    """Whether the intervention ahead moves the recurrence, both ways and more than its control."""
+    intervals = (evidence.ahead, evidence.over_random, evidence.gained, evidence.lost)
+    level = thresholds.claims.level(thresholds.tried)
+    sure = evidence.p is not None and evidence.p <= level
+    return sure and all(is_above_zero(interval) for interval in intervals)
+
+
+def _of_effects(evidence: Evidence) -> Verdict:
+    """Of a candidate that is decodable nowhere, with pieces enough."""
+    is_moved, of_cue = excludes_zero(evidence.ahead), is_above_zero(evidence.cue)
+    if is_above_zero(evidence.onset) and not is_moved and not of_cue:
         return "local"
     return "look-back" if of_cue and not is_moved else "none"
 
 
 def _carried(evidence: Evidence, claims: Claims) -> bool:
     """Whether the site carries the event from as far as some horizon at which it is decodable."""
-    if evidence.lead is None:
+    if not evidence.exchanged:
         return True
     far = [seconds for seconds in evidence.decodable if claims.may_carry(seconds)]
-    return any(seconds <= evidence.lead for seconds in far)
+    return evidence.lead is not None and min(far) <= evidence.lead
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:

@@ -6,6 +6,7 @@ import typer
 
 from leitmotif import __version__
 from leitmotif.cli.autoencoders import pin_sae, train_sae
+from leitmotif.cli.bench import bench
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.recordings import compose, propose
@@ -70,3 +71,4 @@ app.command()(agreement)
 app.command()(report)
 app.command()(results)
 app.command()(replay)
+app.command()(bench)

@@ -41,8 +41,17 @@ class InterventionsParams(Settings):
     """Number of continuations of each piece under each condition."""
     prefix_seconds: Annotated[float, Field(gt=0)]
     """Length of a recording's prefix. A composed piece is continued from the end of its cue."""
+    openings: Annotated[int, Field(ge=3)]
+    """Number of ways in which the model first continues a recording's prefix; those after which the
+    motif returns and those after which it does not are each other's counterfactuals."""
+    opening_seconds: Annotated[float, Field(gt=0)]
+    """Length of an opening."""
+    opening_trials: Annotated[int, Field(ge=1)]
+    """Number of continuations of each opening that say whether the motif returns after it."""
+    treated_seconds: Annotated[float, Field(gt=0)]
+    """Length of the stretch after an opening in which the model is treated."""
     seconds: Annotated[float, Field(gt=0)]
-    """Length of the continuation."""
+    """Length of the continuation, which begins after the cue or the opening."""
     temperature: Annotated[float, Field(ge=0)]
     top_k: Annotated[int | None, Field(ge=1)]
     guidance_scale: float | None

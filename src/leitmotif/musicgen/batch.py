@@ -110,7 +110,7 @@ class Batch:
             interventions,
             rows=rows,
             halves=self._halves,
-            sites=self._model.sites,
+            sites=[*self._model.sites, *self._model.parts],
             like=decoder.final_norm.weight,
         )
         return Tap(bound, self._sites)

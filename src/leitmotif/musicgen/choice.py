@@ -7,7 +7,7 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.intervention import Intervention
-from leitmotif.sites import canonical_site, sites_of, split_site, summarised
+from leitmotif.sites import canonical_site, split_site, summarised
 
 Sites = str | Iterable[str] | Callable[[str], bool] | None
 """A site's name, several names, a function of the canonical name, or None for all sites."""
@@ -30,11 +30,12 @@ HookFunction = Callable[..., Tensor | None]
 on with, or None to go on with the same tensor, which the function may have changed in place."""
 
 
-def choose_sites(sites: Sites, layers: int) -> list[str]:
+def choose_sites(sites: Sites, offered: Sequence[str], parts: Sequence[str] = ()) -> list[str]:
     """Return the canonical names of the sites that ``sites`` chooses, each once.
 
-    ``layers`` is the number of the model's blocks. Raises ModelError for a bad name, for a layer
-    that the model lacks, and for a function that chooses nothing.
+    ``offered`` are all sites of the model, and ``parts`` the parts of attention that it has
+    besides: named, or chosen by a function, but none of "all". Raises ModelError for a bad name,
+    for a site that the model lacks, and for a function that chooses nothing.
     """
     if isinstance(sites, str):
         sites = [sites]
@@ -45,28 +46,27 @@ def choose_sites(sites: Sites, layers: int) -> list[str]:
             expected="a name, a list of names, a function of the name, or None for all",
         )
     if sites is not None and not callable(sites):
-        return list(dict.fromkeys(check_sites(sites, layers)))
-    names = sites_of(layers)
-    chosen = names if sites is None else [name for name in names if sites(name)]
+        return list(dict.fromkeys(require_sites(sites, offered, parts)))
+    if sites is None:
+        return list(offered)
+    chosen = [name for name in (*offered, *parts) if sites(name)]
     if not chosen:
         raise ModelError(
             "the function chooses no site",
             found="it returned False for every name",
-            expected=f"True for one of {', '.join(names[:7])}, …",
+            expected=f"True for one of {', '.join(offered[:7])}, …",
             fix="functions are given canonical names (leitmotif.sites)",
         )
     return chosen
 
 
-def check_sites(sites: Iterable[str], layers: int) -> list[str]:
-    """Return canonical names of sites of a MusicGen with ``layers`` blocks; raises ModelError."""
-    return require_sites(sites, sites_of(layers))
-
-
-def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
+def require_sites(
+    sites: Iterable[str], offered: Sequence[str], parts: Sequence[str] = ()
+) -> list[str]:
     """Return canonical names; raises ModelError for a bad name, or a site that is not offered.
 
-    ``offered`` are the canonical names of all sites that a model has.
+    ``offered`` are the canonical names of all sites that a model has, ``parts`` those of the parts
+    of attention that it has besides.
     """
     canonical = []
     for name in sites:
@@ -74,7 +74,7 @@ def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
             site = canonical_site(name)
         except (TypeError, ValueError) as error:
             raise ModelError(f"site {name!r}: {error}") from None
-        if site not in offered:
+        if site not in offered and site not in parts:
             raise ModelError(
                 f"the model has no site {name}",
                 expected=summarised(offered),
@@ -85,13 +85,15 @@ def require_sites(sites: Iterable[str], offered: Sequence[str]) -> list[str]:
 
 
 def as_interventions(
-    fwd_hooks: Iterable[tuple[Sites, HookFunction]], layers: int
+    fwd_hooks: Iterable[tuple[Sites, HookFunction]],
+    offered: Sequence[str],
+    parts: Sequence[str] = (),
 ) -> list[Intervention]:
     """Return an intervention for each site of each pair (sites, function); see ``HookFunction``."""
     return [
         Intervention(site, _edit(function, HookPoint(site)))
         for sites, function in fwd_hooks
-        for site in choose_sites(sites, layers)
+        for site in choose_sites(sites, offered, parts)
     ]
 
 

@@ -12,7 +12,7 @@ from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
-from leitmotif.sites import sites_of
+from leitmotif.sites import parts_of, sites_of
 
 DTYPES = {
     "float64": torch.float64,
@@ -130,6 +130,11 @@ class Core:
     def sites(self) -> list[str]:
         """All sites, in the order in which a pass reaches them."""
         return sites_of(self.num_layers)
+
+    @property
+    def parts(self) -> list[str]:
+        """Parts of self-attention, which are sites too but not among "all"."""
+        return parts_of(self.num_layers, self.config.heads)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -168,7 +168,7 @@ def _prepare(
         prefix = torch.empty(rows, config.codebooks, 0, dtype=torch.long, device=device)
     else:
         prefix = model.check_codes(prefix)
-    sites = choose_sites(capture, config.layers)
+    sites = choose_sites(capture, model.sites, model.parts)
     conditioning = model.condition(prompts, rows)
     halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
     if conditioning is not None and scale != 1.0:

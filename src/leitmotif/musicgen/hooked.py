@@ -18,8 +18,8 @@ from leitmotif.musicgen.choice import (
     HookFunction,
     Sites,
     as_interventions,
-    check_sites,
     choose_sites,
+    require_sites,
 )
 from leitmotif.musicgen.core import Core, dtype_of
 from leitmotif.musicgen.fits import Pass
@@ -29,6 +29,7 @@ from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
+from leitmotif.sites import parts_of, sites_of
 
 
 class HookedMusicGen(Core):
@@ -175,7 +176,9 @@ class HookedMusicGen(Core):
         changed in place. An ``Intervention`` does the same for chosen rows, steps or frames, and
         during generation. Raises ModelError.
         """
-        return self(codes, prompts, interventions=as_interventions(fwd_hooks, self.num_layers))
+        return self(
+            codes, prompts, interventions=as_interventions(fwd_hooks, self.sites, self.parts)
+        )
 
     def generate(
         self,
@@ -217,9 +220,10 @@ class HookedMusicGen(Core):
                 found=stop_at_layer,
                 expected=f"1..{self.num_layers}",
             )
+        reached = sites_of(layers), parts_of(layers, self.config.heads)
         if sites is None or callable(sites):
-            return choose_sites(sites, layers)
-        chosen = choose_sites(sites, self.num_layers)
+            return choose_sites(sites, *reached)
+        chosen = choose_sites(sites, self.sites, self.parts)
         if not chosen:
             raise ModelError(
                 "no site is named",
@@ -228,7 +232,7 @@ class HookedMusicGen(Core):
             )
         if stop_at_layer is not None:
             try:
-                check_sites(chosen, layers)
+                require_sites(chosen, *reached)
             except ModelError as error:
                 raise ModelError(
                     f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.what
@@ -275,7 +279,9 @@ class HookedMusicGen(Core):
         halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
         like = self.decoder.final_norm.weight
         interventions = [item.in_steps(max(self.delays)) for item in interventions]
-        bound = bind(interventions, rows=rows, halves=halves, sites=self.sites, like=like)
+        bound = bind(
+            interventions, rows=rows, halves=halves, sites=[*self.sites, *self.parts], like=like
+        )
         tokens = delay(codes, self.config.pad)[:, :, :-1]
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         Pass(rows, halves, tokens.shape[2], layers).check(interventions)

@@ -50,7 +50,7 @@ class TextKeys(NamedTuple):
 
 
 class Block(nn.Module):
-    """One decoder layer, with its six sites."""
+    """One decoder layer, with its six sites and the parts of its self-attention."""
 
     def __init__(self, config: DecoderConfig, index: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Block(nn.Module):
     ) -> Tensor:
         """Map the residual stream [B, S, d] before the block to the one after it."""
         # Additions make new tensors: what the tap keeps must not change afterwards.
-        x = x + tap(self.site_self_attention, self._self_attention(self.self_norm(x), past))
+        x = x + tap(self.site_self_attention, self._self_attention(self.self_norm(x), past, tap))
         x = tap(self.site_residual_mid, x)
         if text is not None:
             x = x + tap(
@@ -101,15 +101,36 @@ class Block(nn.Module):
         keys, values = self._split_heads(self.cross_key_value(states), 2)
         return TextKeys(keys, values)
 
-    def _self_attention(self, x: Tensor, past: KeyValueCache | None) -> Tensor:
-        query_key_value = self._split_heads(self.self_query_key_value(x), 3)  # [3, B, H, S, h]
+    def _self_attention(self, x: Tensor, past: KeyValueCache | None, tap: Tap) -> Tensor:
+        projected = self.self_query_key_value(x)  # [B, S, 3 d]
+        if tap.wants_parts(self.site_self_attention):
+            parts = zip("qkv", projected.chunk(3, dim=-1), strict=True)
+            projected = torch.cat([tap(f"{self.site_self_attention}.{n}", y) for n, y in parts], -1)
+        query_key_value = self._split_heads(projected, 3)  # [3, B, H, S, h]
         query, keys_values = query_key_value[0], query_key_value[1:]
         if past is None:
             keys, values = keys_values
             out = F.scaled_dot_product_attention(query, keys, values, is_causal=True)
         else:
             out = past.attend(self.index, query, keys_values)
-        return self.self_out(self._join_heads(out))
+        joined = self._join_heads(out)
+        added = self.self_out(joined)
+        if tap.wants_parts(self.site_self_attention):
+            added = self._by_head(joined, added, tap)
+        return added
+
+    def _by_head(self, joined: Tensor, added: Tensor, tap: Tap) -> Tensor:
+        """What self-attention adds, ``added`` [B, S, d], with what is changed at single heads."""
+        each = joined.chunk(self.heads, dim=-1)
+        out_of = self.self_out.weight.chunk(self.heads, dim=-1)  # [d, h] of each head
+        for head in range(self.heads):
+            site = f"{self.site_self_attention}.head.{head}"
+            if tap.wants(site):
+                part = each[head] @ out_of[head].T
+                changed = tap(site, part)
+                # A difference, so that looking at a head changes nothing.
+                added = added if changed is part else added + (changed - part)
+        return added
 
     def _cross_attention(self, x: Tensor, text: TextKeys, mask: Tensor | None) -> Tensor:
         conditional = text.keys.shape[0]

@@ -83,6 +83,10 @@ class MusicModel(Protocol):
         """
 
     @property
+    def parts(self) -> Sequence[str]:
+        """Canonical names of the parts of attention that the model offers besides."""
+
+    @property
     def attention_reach(self) -> int | None:
         """Earlier steps that a step attends to; None: all of them."""
 

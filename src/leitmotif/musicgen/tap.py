@@ -85,10 +85,18 @@ class Tap:
         """Step of the pass's first column."""
         self.captured: dict[str, list[Tensor]] = {site: [] for site in capture}
         self._interventions = interventions or {}
+        named = [
+            name.partition(".self_attention.") for name in (*self.captured, *self._interventions)
+        ]
+        self._with_parts = {f"{layer}.self_attention" for layer, dot, _ in named if dot}
 
     def wants(self, site: str) -> bool:
         """Whether anything happens at ``site``."""
         return site in self.captured or site in self._interventions
+
+    def wants_parts(self, site: str) -> bool:
+        """Whether anything happens at a part of the attention ``site``, such as at one head."""
+        return site in self._with_parts
 
     def makers_of_no_number(self) -> list[str]:
         """Sites at which an intervention has made NaN or infinity of numbers, in their order."""

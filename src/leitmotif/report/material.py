@@ -53,6 +53,8 @@ class Material:
     """Rows of the log whose clips were kept as audio."""
     pieces: int
     """Number of pieces that were continued."""
+    composed: bool
+    """Whether the counterfactuals are composed music; of recordings the model itself made them."""
     clips: Path
     """Folder to which ``file`` of the rows is relative."""
     tracks: Mapping[str, ManifestTrack]
@@ -78,7 +80,7 @@ class Material:
         return [row for row in self.effects if (row.model, row.candidate) == (model, candidate)]
 
     def counterfactual(self, model: str) -> EffectRow | None:
-        """Effect of the other cue; None if no truth is known."""
+        """Effect of the other cue, or opening; None if it was not measured."""
         untouched = self.effects_of(model, "")
         return next((row for row in untouched if row.condition == "counterfactual"), None)
 
@@ -107,6 +109,7 @@ def read_material(files: ReportFiles) -> Material:
         interchange=read_table(files.interchange, InterchangeRow),
         alignment=read_table(files.alignment, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
+        composed=all(row.opening is None for row in rows),
         pieces=len({row.track_id for row in rows}),
         clips=files.log.parent,
         tracks={track.track_id: track for track in tracks},

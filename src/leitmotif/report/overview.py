@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leitmotif.causal.verdict import overall
+from leitmotif.claims import CLAIM
 from leitmotif.report.figures import (
     calibration_figure,
     effects_figure,
@@ -22,10 +23,12 @@ from leitmotif.tables.interval import IntervalRow
 
 OF_MODELS = {
     "foresight": "carries information about the return ahead of time, and it causes the return",
+    "just in time": "fetches what decides the return shortly before it is due",
     "look-back": "carries nothing in the gap, and looks back at the cue when the return is due",
     "local": "reacts only at the frames of the return, or predicts only the near future",
     "decodable, not causal": "lets the return be decoded ahead of time, but this has no effect",
     "entangled": "reacts only when the music is damaged",
+    "unknown": "was continued in too few pieces to show an effect",
     "none": "shows neither prediction nor effect",
 }
 
@@ -45,7 +48,8 @@ def overview(material: Material, reported: Sequence[Subject]) -> dict[str, Any]:
         "figures": _figures(material),
         "groups": groups(reported),
         "cues": [_entry(subject) for subject in reported if subject.verdict is None],
-        "known": material.counterfactual(material.models[0]) is not None,
+        "other": "cue" if material.composed else "opening",
+        "claim": CLAIM,
         "findings": sum(subject.verdict == FINDING for subject in reported),
         "tracks": material.pieces,
         "audio": bool(material.rows),
@@ -146,9 +150,9 @@ def _figures(material: Material) -> list[dict[str, Any]]:
             gap_figure(material),
             "Effect of a patch, by layer and time",
             "Change of the recurrence rate, in points towards the source of the patch, when the "
-            "whole residual stream of a layer comes from the run on the source. If the truth is "
-            "known, the source has the other cue, and only a patch far enough ahead of the return "
-            "counts as foresight.",
+            "whole residual stream of a layer comes from the run after the other "
+            f"{'cue' if material.composed else 'opening'}. Only a patch far enough ahead of the "
+            "return counts as foresight.",
         ),
         (
             effects_figure(material),

@@ -12,8 +12,9 @@ from leitmotif.report.words import condition_words
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
 
-CUE = "the other cue"
-"""Name of a subject that every model has: the whole piece under the other cue."""
+CUE, OPENING = "the other cue", "the other opening"
+"""Name of a subject that every model has: the whole piece under the other cue; of recordings, after
+the other opening."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
 
 def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Subject]:
     other = material.counterfactual(model)
-    known = other is not None
+    composed = material.composed
     for judged in material.verdicts_of(model):
         rows = material.effects_of(model, judged.candidate)
         ranked = sorted(
@@ -150,7 +151,7 @@ def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Su
         tried = [
             Tried(
                 row,
-                condition_words(row, whole_site=not judged.features, known=known),
+                condition_words(row, whole_site=not judged.features, composed=composed),
                 row.tested,
                 pairs.get((model, judged.candidate, row.name), ()),
             )
@@ -159,8 +160,10 @@ def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Su
         yield Subject(model, judged.candidate, judged, tried)
     of_other = pairs.get((model, "", "counterfactual"), ())
     if other is not None and of_other:
-        words = condition_words(other, whole_site=True, known=True)
-        yield Subject(model, CUE, None, [Tried(other, words, True, of_other)])
+        words = condition_words(other, whole_site=True, composed=composed)
+        yield Subject(
+            model, CUE if composed else OPENING, None, [Tried(other, words, True, of_other)]
+        )
 
 
 _ORDER: tuple[Kind, ...] = (

@@ -16,14 +16,24 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
         "Decodable, not causal",
         "The return can be decoded from them ahead of time, but changing them has no effect.",
     ),
+    "just in time": (
+        "Just in time",
+        "The return depends on what they hold shortly before it, and not on what they hold as far "
+        "ahead as a claim needs.",
+    ),
     "look-back": (
         "Look-back",
-        "Nothing is carried between cue and return, but another cue has an effect: the model reads "
-        "the cue again when the return is due.",
+        "Nothing is carried between cue and return, but another cue or opening has an effect: the "
+        "model reads it again when the return is due.",
     ),
     "local": (
         "Local",
         "They have an effect only at the frames of the return, or predict only the near future.",
+    ),
+    "unknown": (
+        "Unknown",
+        "Too few pieces were continued for any effect to count, so whether there is "
+        "one is not known.",
     ),
     "none": ("None", "The return cannot be decoded ahead of time, and no change has an effect."),
     "entangled": (
@@ -40,7 +50,7 @@ WINDOWS = {
 }
 
 
-def condition_words(row: EffectRow, *, whole_site: bool, known: bool) -> str:
+def condition_words(row: EffectRow, *, whole_site: bool, composed: bool) -> str:
     """What was done, such as ``ablated in the gap between cue and return``.
 
     Parameters
@@ -49,25 +59,29 @@ def condition_words(row: EffectRow, *, whole_site: bool, known: bool) -> str:
         The condition.
     whole_site
         Whether a whole site was changed, not single features.
-    known
-        Whether the truth is known, so that patches come from a counterfactual.
+    composed
+        Whether the counterfactual is composed music; of recordings the model itself made it.
     """
     kind = row.condition
     rest = row.name.removeprefix(f"{kind}_")
-    window = (
-        WINDOWS.get(rest.split("_")[0], "") if known else "in the first steps of the continuation"
-    )
+    window = WINDOWS.get(rest.split("_")[0], "")
     number = rest.rsplit("_", 1)[1] if kind in _CONTROLS and rest[-1:].isdigit() else ""
     done = {
-        "patch": f"patched from the run {'under the other cue' if known else 'on another track'}",
+        "patch": "patched from the run "
+        + ("under the other cue" if composed else "after the other opening"),
         "ablate": "ablated",
         "scale": f"scaled by {_signed(row.strength)}",
-        "random_feature": "control: patched from a twin that differs only in the other slot"
+        "random_feature": "control: patched from "
+        + (
+            "a twin that differs only in the other slot"
+            if composed
+            else "the run after an opening that says the same"
+        )
         if whole_site
         else f"control: matched random features{f' ({number})' if number else ''}",
         "local_feature": "control: the best feature of the short horizon",
         "zero_effect": "control: read and written back",
-        "counterfactual": "the piece continues from the other cue",
+        "counterfactual": f"the piece continues from the other {'cue' if composed else 'opening'}",
     }[kind]
     return f"{done} {window}".rstrip()
 

@@ -188,7 +188,8 @@ def _covered(
             labels=labelled[track.track_id],
             proposals=proposed[track.track_id],
             pending=pending[track.track_id],
-            complete=not pending[track.track_id],
+            # Nobody listened to a track in which nothing was proposed.
+            complete=bool(proposed[track.track_id]) and not pending[track.track_id],
         )
         for track in tracks
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,24 @@ from leitmotif.store.reading import ActivationStore
 
 STEPS_PER_ROUND = 100
 """Steps that draw from the same tracks before others take their place."""
+
+
+class Rows(Protocol):
+    """What a training needs of the rows that it draws from."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+
+    @property
+    def identity(self) -> str:
+        """What the rows are; a run that was broken off goes on with the same ones only."""
+
+    def centre(self) -> tuple[Tensor, float]:
+        """Mean of all rows [d], and the root mean square of their distance from it."""
+
+    def batch(self, step: int, rows: int, seed: int) -> Tensor:
+        """Rows [rows, d] of one step."""
 
 
 class RowPool:

@@ -18,7 +18,16 @@ Kind = Literal[
 ]
 """What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
-Verdict = Literal["entangled", "foresight", "local", "look-back", "decodable, not causal", "none"]
+Verdict = Literal[
+    "entangled",
+    "foresight",
+    "local",
+    "look-back",
+    "just in time",
+    "decodable, not causal",
+    "unknown",
+    "none",
+]
 """What a candidate is; ``leitmotif.causal.verdict`` has the rules."""
 
 
@@ -80,7 +89,7 @@ class VerdictRow(Table):
     """Of those that have it: how many fewer do."""
     lead: float | None
     """Seconds ahead of the event from which on the site's residuals carry it, as data/
-    interchange.jsonl says; 0 if from none, null for features and where none were exchanged."""
+    interchange.jsonl says; null if from none, for features, and where none were exchanged."""
     clap_similarity: IntervalRow | None
     effect_per_fidelity_lost: IntervalRow | None
     """Null where nothing was lost."""

@@ -57,6 +57,15 @@ class ReturnRow(Table):
     recurs: bool
 
 
+class OpeningRow(Table):
+    """What the model itself put after a recording's prefix."""
+
+    seed: int
+    """Of its noise."""
+    frames: Annotated[int, Field(ge=1)]
+    """At the end of the prefix."""
+
+
 class InterventionRow(Table):
     """A line of the log. Codes are hashed as int32, audio as 16-bit samples."""
 
@@ -81,14 +90,16 @@ class InterventionRow(Table):
     """Of its weights."""
     strength: float | None
     source: str | None
-    """The prefix whose run the activations, or with a counterfactual the start, come from: a twin,
-    or another track by its id."""
+    """The prefix whose run the activations, or with a counterfactual the start, come from: the twin
+    of a slot, or an opening by its seed."""
     steps: tuple[int, int] | None
     """Decoder steps [start, stop); null: all that have read a token of the continuation."""
     seed: int
     sampling: SamplingRow
     prefix_sha256: Sha256
     prefix_frames: Annotated[int, Field(ge=1)]
+    opening: OpeningRow | None
+    """The end of the prefix, where the model made it; null where all of it is the track's."""
     frames: Annotated[int, Field(ge=1)]
     """Of the continuation."""
     tokens_sha256: Sha256

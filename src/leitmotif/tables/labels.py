@@ -37,4 +37,5 @@ class Coverage(Table):
     pending: Annotated[int, Field(ge=0)]
     """Proposals without enough decisions, or on which the reviewers disagree."""
     complete: bool
-    """Nothing is pending: where no label is, no recurrence is known to be missing."""
+    """Every proposal is decided, and there was one: where no label is, no recurrence is known to be
+    missing. What nobody listened to is unknown."""

@@ -29,6 +29,7 @@ from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, Sc
 from leitmotif.tables.effects import Verdict
 from leitmotif.tables.interval import IntervalRow
 
+_JUDGED = ("patch", "random_feature")
 BySite = Mapping[str, Candidate]
 
 
@@ -55,7 +56,6 @@ class Comparison:
         self, choice: FeatureChoice, makes: FeatureCandidates, pieces: Pieces, *, random: int
     ) -> None:
         self.choice = choice
-        self._kept = ("patch" if pieces.known else "ablate", "random_feature")
         eligible = {choice.site, choice.site_otherwise}
         self.taken: dict[str, Candidate] = {}
         self.otherwise: dict[str, Candidate] = {}
@@ -130,7 +130,7 @@ class Comparison:
 
     def _judged_alone(self, candidate: Candidate, beside: Candidate | None = None) -> Candidate:
         """With the condition that is judged alone, and random features, its own or another's."""
-        kept = [condition for condition in candidate.conditions if condition.kind in self._kept]
+        kept = [condition for condition in candidate.conditions if condition.kind in _JUDGED]
         others: Sequence[Condition] = [] if beside is None else beside.conditions
         kept += [other for other in others if other.kind == "random_feature"]
         return replace(candidate, conditions=kept)

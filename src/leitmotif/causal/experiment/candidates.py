@@ -37,11 +37,6 @@ class Candidate:
     match_distance: float | None = None
     """Of the random feature that is least like the one it stands for; see ``matching``."""
 
-    @property
-    def sign(self) -> int:
-        """+1 if more of its features goes with a return, by what the probes say; -1 if less."""
-        return -1 if sum(feature.effect for feature in self.chosen) < 0 else 1
-
 
 def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> Candidate:
     """A whole site, patched in each window from the counterfactual, and from the control source."""
@@ -49,10 +44,7 @@ def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> 
     conditions = [
         Condition("patch", site, target, 1.0, pieces.source, window=name) for name in pieces.windows
     ]
-    if pieces.control is not None:
-        conditions.append(
-            Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD)
-        )
+    conditions.append(Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD))
     if identity:
         conditions.append(Condition("zero_effect", site, target, window=AHEAD))
     return Candidate(site, site, None, (), conditions)

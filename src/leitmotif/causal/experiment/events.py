@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.causal.experiment.prefixes import prefix_of
-from leitmotif.causal.experiment.twins import Planted, Twins
-from leitmotif.errors import ProbeError
+from leitmotif.causal.experiment.twins import Twins
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.tables.corpus import ManifestTrack
@@ -94,7 +93,7 @@ def _of_track(
     twins: Twins,
     codec: AudioEncoder,
 ) -> Iterator[Event]:
-    known = _planted(twins, track, model)
+    known = twins.known(track.track_id, model)
     ends = [slot.start_sample + slot.samples for slot in known.truth.slots]
     seconds = max(ends, default=0) / known.sample_rate
     codes = prefix_of(codec, track, audio_root, seconds=seconds).codes
@@ -126,13 +125,6 @@ def _of_track(
             gap=known.gap_steps(slot),
             deciding=known.cue_steps,
         )
-
-
-def _planted(twins: Twins, track: ManifestTrack, model: MusicModel) -> Planted:
-    known = twins.planted(track.track_id, model)
-    if known is None:
-        raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
-    return known
 
 
 def _after(prefix: Tensor | None, codes: Tensor, frame: int) -> Tensor:

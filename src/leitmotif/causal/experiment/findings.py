@@ -106,12 +106,13 @@ class Finding:
 class MeasuresByCondition:
     """The measures of all clips of one model, by condition."""
 
-    def __init__(self, pieces: Pieces, measured: Iterable[MeasuredClip]) -> None:
-        self.pieces = pieces
+    def __init__(
+        self, pieces: Pieces, baseline: Condition, measured: Iterable[MeasuredClip]
+    ) -> None:
+        self.pieces, self.baseline = pieces, baseline
         self._by_condition: dict[Condition, list[MeasuredClip]] = defaultdict(list)
         for clip in measured:
             self._by_condition[clip.clip.condition].append(clip)
-        self.baseline = next(c for c in self._by_condition if c.kind == "baseline")
 
     def values(
         self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
@@ -143,13 +144,9 @@ class MeasuresByCondition:
             for measured in self._by_condition[condition]
         )
 
-    def moved(self, condition: Condition, direction: int = 1) -> ByTrack:
-        """Change of the recurrence rate in points, by track, towards what the source would do.
-
-        ``direction`` -1 turns all of it round.
-        """
-        towards = {track: direction * sign for track, sign in self.pieces.towards.items()}
-        return self._difference(condition, towards=towards)
+    def moved(self, condition: Condition) -> ByTrack:
+        """Change of the recurrence rate in points, by track, towards what the source would do."""
+        return self._difference(condition, towards=self.pieces.towards)
 
     def plain(self, condition: Condition) -> ByTrack:
         """Change of the recurrence rate in points, by track, as it is."""
@@ -208,27 +205,23 @@ def judge_candidate(
     candidate: Candidate,
     measures: MeasuresByCondition,
     decodable: Sequence[float],
-    counterfactual: Condition | None,
+    counterfactual: Condition,
     thresholds: VerdictRules,
     leads: Mapping[str, float] | None = None,
 ) -> Finding:
     """Bring a candidate's conditions together; see ``verdict`` for the rules.
 
-    Of composed music an effect counts as positive towards the counterfactual. Without one, a
-    feature is taken away, and an effect counts as positive in the direction that the probes predict
-    of that. ``decodable`` has the seconds ahead at which the horizons begin at which it is
-    decodable, and ``leads`` the lead of every site that carries the event; None: unknown.
+    An effect counts as positive towards the counterfactual. ``decodable`` has the seconds ahead at
+    which the horizons begin at which it is decodable, and ``leads`` the lead of every site that
+    carries the event; None: unknown.
     """
     pieces = measures.pieces
     patches = {c.window: c for c in candidate.conditions if c.kind == "patch"}
     slot = patches.get(SLOT)
-    ablated = [condition for condition in candidate.conditions if condition.kind == "ablate"]
-    # Another track's activation predicts nothing of this one; taking a feature away does.
-    tested = patches[AHEAD] if pieces.known or not ablated else ablated[0]
+    tested = patches[AHEAD]
     random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
-    direction = 1 if pieces.known else -candidate.sign
-    towards = measures.moved(tested, direction)
-    others = [measures.moved(condition, direction) for condition in random]
+    towards = measures.moved(tested)
+    others = [measures.moved(condition) for condition in random]
     over = contrast(towards, others) if random else {}
     likeness = measures.similarity(tested)
     gained, lost = both_ways(towards, pieces)
@@ -238,11 +231,10 @@ def judge_candidate(
         over_random=interval_by_track(over, MOST),
         gained=gained,
         lost=lost,
-        both_ways=pieces.known,
-        lead=None if leads is None else leads.get(candidate.site, 0.0),
-        cue=None
-        if counterfactual is None
-        else interval_by_track(measures.moved(counterfactual), MOST),
+        pieces=len(towards),
+        lead=None if leads is None else leads.get(candidate.site),
+        exchanged=leads is not None,
+        cue=interval_by_track(measures.moved(counterfactual), MOST),
         onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
         similarity=interval_by_track(likeness),
         p=largest_p(towards, over),

@@ -18,7 +18,7 @@ from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.errors import StoreError
 from leitmotif.files import atomic, explained_full_disk, write_table
 from leitmotif.recurrence.continuation import Return
-from leitmotif.tables.interventions import InterventionRow, ReturnRow, SamplingRow
+from leitmotif.tables.interventions import InterventionRow, OpeningRow, ReturnRow, SamplingRow
 
 CLIPS = "clips"
 """Folder of the clips, beside the log."""
@@ -42,7 +42,7 @@ def row_of(
     target = None if condition.target is None else condition.target.describe()
     described = target or dict.fromkeys(("site", "feature", "sae", "sae_sha256"))
     held, sampling = clip.prefix_frames, continuation.sampling
-    steps = condition.steps_of(clip.prefix)
+    steps, opening = condition.steps_of(clip.prefix), clip.prefix.opening
     return InterventionRow.model_validate(
         {
             **{key: described[key] for key in ("site", "feature", "sae", "sae_sha256")},
@@ -66,6 +66,7 @@ def row_of(
             ),
             "prefix_sha256": sha256_codes(clip.codes[:, :held]),
             "prefix_frames": held,
+            "opening": opening and OpeningRow(seed=opening.seed, frames=opening.frames),
             "frames": clip.codes.shape[1] - held,
             "tokens_sha256": measured.tokens_sha256,
             "baseline_audio_sha256": measured.baseline_audio_sha256,

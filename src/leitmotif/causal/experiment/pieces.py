@@ -9,14 +9,12 @@ A piece has one event, the recurrence that is listened for, and steps named by t
 
 Of composed music the truth is known. The prefix ends with the cue; the event is the last slot,
 which is furthest from it; patches come from the twin whose cue says the opposite of the event, and
-their control from a twin whose cue says the opposite of another slot. Of any other corpus a prefix
-has the length that is asked for, patches come from the next track, the motifs are those of verified
-recurrences that lie in the prefix, and the event is any return that is far enough ahead of the
-steps that are treated.
+their control from a twin whose cue says the opposite of another slot. For recordings see
+``resampled``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
@@ -30,7 +28,6 @@ from leitmotif.tables.labels import Label
 from leitmotif.timing.windows import start_seconds
 
 COUNTERFACTUAL, CONTROL = "counterfactual", "control"
-NEXT_TRACK = "next_track"
 LEAD_SECONDS = 0.32
 """Heard before a slot: a return found a little early still counts."""
 AHEAD, SLOT = "ahead", "slot"
@@ -46,8 +43,8 @@ class Piece:
     heard: Span | None
     """Samples of the continuation in which a return counts; None for all of it."""
     towards: int
-    """+1 if the patches' source has the motif return where this piece has not, -1 if the other way;
-    +1 where nothing is known."""
+    """+1 if the patches' source has the motif return where this piece has not, -1 if the other way.
+    """
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,10 @@ class Pieces:
 
     pieces: Sequence[Piece]
     source: str
-    control: str | None
+    control: str
     """A source that differs as much, but says nothing of what is listened for."""
-
-    @property
-    def known(self) -> bool:
-        """Whether the source is a counterfactual: what it would do is then known."""
-        return self.source != NEXT_TRACK
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why other tracks have no piece."""
 
     @property
     def prefixes(self) -> list[Prefix]:
@@ -78,7 +72,8 @@ class Pieces:
     def windows(self) -> list[str]:
         """Names of the steps that every piece has."""
         each = [piece.prefix.windows for piece in self.pieces]
-        return [name for name in each[0] if all(name in windows for windows in each)]
+        first = each[0] if each else {AHEAD: range(0)}
+        return [name for name in first if all(name in windows for windows in each)]
 
 
 def composed_pieces(
@@ -99,8 +94,15 @@ def composed_pieces(
     codec = codec or model
     pieces = []
     for track in tracks:
-        planted = _planted(twins, track, model)
+        planted = twins.known(track.track_id, model)
         slot = len(planted.slots) - 1
+        if not slot:
+            raise ConfigError(
+                f"{track.track_id} has no control",
+                found="one slot",
+                expected="two slots or more: the twin of another slot is the control",
+                fix="compose music whose world has more than one of slot_bars",
+            )
         other = (slot + 1) % len(planted.slots)
         named = {COUNTERFACTUAL: slot, CONTROL: other}
         sources = {}
@@ -129,13 +131,6 @@ def composed_pieces(
     return Pieces(pieces, COUNTERFACTUAL, CONTROL)
 
 
-def _planted(twins: Twins, track: ManifestTrack, model: MusicModel) -> Planted:
-    planted = twins.planted(track.track_id, model)
-    if planted is None:
-        raise ProbeError(f"nothing is known of {track.track_id}", expected="a composed track")
-    return planted
-
-
 def _windows(planted: Planted, slot: int, model: MusicModel, horizon: float) -> dict[str, range]:
     gap, event = planted.gap_steps(slot), planted.slot_steps(slot)
     split = event.start - round(horizon * model.frame_rate)
@@ -149,62 +144,38 @@ def _windows(planted: Planted, slot: int, model: MusicModel, horizon: float) -> 
     return {AHEAD: range(gap.start, split), SLOT: event}
 
 
-def recorded_pieces(
+def recordings_with_motifs(
     codec: AudioEncoder,
     tracks: Sequence[ManifestTrack],
     audio_root: Path,
     labels: Sequence[Label],
     *,
-    prefix_seconds: float,
     seconds: float,
-    horizon: float,
+    longest: float,
     prompt: bool,
-) -> Pieces:
-    """Pieces of any other music: the beginning of each track that has a verified motif in it.
+) -> list[tuple[Prefix, list[Span]]]:
+    """The first ``seconds`` of each track that has a verified motif in them, and these motifs.
 
-    The steps that are treated are the first of the continuation, as many as leave room for a return
-    that begins ``horizon`` seconds after the last of them: half of what the continuation of
-    ``seconds`` is longer than that. A return counts from there on. Raises AudioError, ConfigError
-    for too short a continuation, and ProbeError for fewer than two tracks.
+    Motifs longer than ``longest`` seconds, which no continuation could return, do not count.
+    ``prompt`` makes a sentence of a track's tags. Raises AudioError, and ProbeError where no track
+    has such a motif.
     """
-    treated = (seconds - horizon) / 2
-    if round(treated * codec.frame_rate) < 1:
-        raise ConfigError(
-            "the continuation is too short for a return that far ahead",
-            found=f"interventions.seconds {seconds:g}",
-            expected=f"more than {horizon:g} s, the nearest horizon of which a claim is made",
-            fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
-        )
-    chosen: list[tuple[ManifestTrack, list[Span]]] = []
+    found = []
     for track in tracks:
-        motifs = _motifs(track, labels, prefix_seconds, codec.sample_rate)
+        within = _motifs(track, labels, seconds, codec.sample_rate)
+        motifs = [span for span in within if span.samples <= longest * codec.sample_rate]
         if motifs:
-            chosen.append((track, motifs))
-    if len(chosen) < 2:
+            prefix = prefix_of(codec, track, audio_root, seconds=seconds, prompt=prompt)
+            found.append((prefix, motifs))
+    if not found:
         raise ProbeError(
-            "too few tracks have a verified motif at their beginning",
-            found=len(chosen),
-            expected=f"2 or more with a motif within their first {prefix_seconds:g} s",
+            "no track has a verified motif at its beginning",
+            found=f"{len(labels)} labels in {len(tracks)} tracks",
+            expected=f"a motif of at most {longest:g} s within the first {seconds:g} s of a track",
             fix="label more recurrences with `leitmotif review`, or lengthen "
-            "interventions.prefix_seconds",
+            "interventions.prefix_seconds or interventions.seconds",
         )
-    plain = [
-        prefix_of(codec, track, audio_root, seconds=prefix_seconds, prompt=prompt)
-        for track, _ in chosen
-    ]
-    heard = Span(start_sample=round((treated + horizon) * codec.sample_rate), samples=1 << 40)
-    steps = round(treated * codec.frame_rate)
-    pieces = []
-    for number, (prefix, (_, motifs)) in enumerate(zip(plain, chosen, strict=True)):
-        other, first = plain[(number + 1) % len(plain)], prefix.codes.shape[1] + 1
-        whole = replace(
-            prefix,
-            sources={NEXT_TRACK: other.codes},
-            tracks={NEXT_TRACK: other.track_id},
-            windows={AHEAD: range(first, first + steps)},
-        )
-        pieces.append(Piece(whole, motifs, heard, 1))
-    return Pieces(pieces, NEXT_TRACK, None)
+    return found
 
 
 def _motifs(

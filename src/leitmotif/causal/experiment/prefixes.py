@@ -16,6 +16,27 @@ from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.timing.windows import start_seconds
 
+_OPENING = "opening."
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Frames that the model itself put after a recording's prefix, by the seed of their noise."""
+
+    seed: int
+    frames: int
+
+    @property
+    def name(self) -> str:
+        """What it is called among the sources of a prefix."""
+        return f"{_OPENING}{self.seed}"
+
+
+def opening_seed(source: str) -> int | None:
+    """The seed of the opening that a source is; None if it is none."""
+    number = source.removeprefix(_OPENING)
+    return int(number) if number != source and number.isdecimal() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
@@ -27,12 +48,14 @@ class Prefix:
     prompt: str | None = None
     sources: Mapping[str, Tensor] = field(default_factory=dict)
     """Other prefixes [K, P] by name, whose runs activations may be taken from: the counterfactual,
-    or another track's."""
+    or a control."""
     tracks: Mapping[str, str] = field(default_factory=dict)
-    """What those sources are called in the log, where that is another name: another track's, or the
-    twin of one of the track's slots."""
+    """What those sources are called in the log, where that is another name: the twin of one of the
+    track's slots, or another opening."""
     windows: Mapping[str, range] = field(default_factory=dict)
     """Decoder steps by name, counted from the prefix's start, as conditions name them."""
+    opening: Opening | None = None
+    """The end of the codes, where the model itself made it."""
 
     def __post_init__(self) -> None:
         for name, codes in self.sources.items():

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from leitmotif.causal.experiment.events import balanced
 from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.experiment.log import row_of, write_audio
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
-from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recorded_pieces
+from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recordings_with_motifs
+from leitmotif.causal.experiment.resampled import Recorded, Resampling
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.causal.experiment.twins import shared_twins
@@ -22,9 +23,8 @@ from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.errors import counted
 from leitmotif.musicgen import Sampling
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.search.settings import search_of
-from leitmotif.store.cache.codes import AudioEncoder, CachedCodec
+from leitmotif.store.cache.codes import CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
@@ -44,7 +44,9 @@ class Study:
     audio_root : folder to which the tracks' paths are relative.
     cache : folder of the work cache.
 
-    Raises ModelError, AudioError, CorpusError, and ProbeError for too few pieces.
+    The pieces of recordings are made by the model (``resampled``). Says which recordings have none.
+    Raises ModelError, AudioError, CorpusError, ConfigError, and ProbeError where no recording has a
+    verified motif at its beginning.
     """
 
     def __init__(
@@ -60,15 +62,16 @@ class Study:
         self.params, self.settings, self.name = params, params.interventions, name
         self.model_params = params.model.beside(name)
         self.model = shared_model(self.model_params)
-        codec = CachedCodec(self.model, cache)
-        self.pieces = _pieces(params, self.model, codec, tracks, labels, audio_root)
+        self.codec = CachedCodec(self.model, cache)
         self.continuation = _continuing(self.settings)
         self.cache = cache
         self.claims = Claims.of(params.probes)
+        if isinstance(params.corpus, OrganismCorpus):
+            self.pieces = self._composed(params.corpus, tracks, audio_root)
+        else:
+            self.pieces = self._recorded(tracks, labels, audio_root)
         self.baseline = Condition("baseline")
-        self.counterfactual = (
-            Condition("counterfactual", source=self.pieces.source) if self.pieces.known else None
-        )
+        self.counterfactual = Condition("counterfactual", source=self.pieces.source)
 
     def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
@@ -77,7 +80,7 @@ class Study:
     @property
     def untouched(self) -> list[Condition]:
         """Conditions that are of no candidate."""
-        return [self.baseline, *([self.counterfactual] if self.counterfactual else [])]
+        return [self.baseline, self.counterfactual]
 
     def run(self, candidates: Sequence[Candidate], *, tried: int) -> "Heard":
         """Make the clips of all conditions, or take them from the work cache, and measure them.
@@ -93,13 +96,17 @@ class Study:
         conditions = [*self.untouched]
         conditions += [c for candidate in candidates for c in candidate.conditions]
         conditions = list(dict.fromkeys(conditions))  # candidates may share their controls
-        sweep = Sweep(
-            load=partial(shared_model, self.model_params),
-            judge=self.params.judge,
-            continuation=self.continuation,
-            listening=self._listening(),
-            cache=self.cache / "clips",
-            rows=self.settings.rows,
+        sweep = replace(
+            self._sweep,
+            listening=replace(
+                self._sweep.listening,
+                motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
+                heard={
+                    piece.prefix.track_id: piece.heard
+                    for piece in self.pieces.pieces
+                    if piece.heard is not None
+                },
+            ),
             kept=self._kept,
         )
         measured = sweep.run(self.pieces.prefixes, conditions)
@@ -113,18 +120,69 @@ class Study:
         kept = self.pieces.pieces[: self.settings.kept_tracks]
         return frozenset(piece.prefix.track_id for piece in kept)
 
-    def _listening(self) -> ListeningSettings:
-        return ListeningSettings(
+    @property
+    def _sweep(self) -> Sweep:
+        """Continues and hears pieces, of which it does not yet know the motifs."""
+        settings = self.settings
+        listening = ListeningSettings(
             search=search_of(self.params.proposals),
-            motifs={piece.prefix.track_id: piece.motifs for piece in self.pieces.pieces},
-            heard={
-                piece.prefix.track_id: piece.heard
-                for piece in self.pieces.pieces
-                if piece.heard is not None
-            },
-            p=self.settings.p,
-            min_score=self.settings.min_score,
+            motifs={},
+            p=settings.p,
+            min_score=settings.min_score,
         )
+        return Sweep(
+            load=partial(shared_model, self.model_params),
+            judge=self.params.judge,
+            continuation=self.continuation,
+            listening=listening,
+            cache=self.cache / "clips",
+            rows=settings.rows,
+            kept=frozenset(),
+        )
+
+    def _composed(
+        self, corpus: OrganismCorpus, tracks: Sequence[ManifestTrack], audio_root: Path
+    ) -> Pieces:
+        twins = shared_twins(audio_root, Path(corpus.path))
+        return composed_pieces(
+            self.model,
+            balanced(tracks, twins.decisions, self.settings.tracks),
+            audio_root,
+            twins,
+            horizon=self.claims.claimed.after,
+            codec=self.codec,
+        )
+
+    def _recorded(
+        self, tracks: Sequence[ManifestTrack], labels: Sequence[Label], audio_root: Path
+    ) -> Pieces:
+        labelled, settings = {label.track_id for label in labels}, self.settings
+        resampling = Resampling(
+            self._sweep,
+            settings,
+            frame_rate=self.model.frame_rate,
+            sample_rate=self.model.sample_rate,
+            horizon=self.claims.claimed.after,
+        )
+        recordings = recordings_with_motifs(
+            self.codec,
+            [track for track in tracks if track.track_id in labelled][: settings.tracks],
+            audio_root,
+            labels,
+            seconds=settings.prefix_seconds,
+            longest=resampling.heard_seconds,
+            prompt=self.params.activations.prompt == "tags",
+        )
+        pieces = resampling.pieces([Recorded(prefix, motifs) for prefix, motifs in recordings])
+        if pieces.left_out:
+            few = list(pieces.left_out.items())[:3]
+            print(
+                f"{Path(self.name).name}: {counted(len(pieces.left_out), 'recording')} of "
+                f"{len(recordings)} cannot show an effect, such as "
+                f"{'; '.join(f'{track} ({why})' for track, why in few)}",
+                file=sys.stderr,
+            )
+        return pieces
 
 
 @dataclass(frozen=True)
@@ -139,7 +197,7 @@ class Heard:
     @cached_property
     def measures(self) -> MeasuresByCondition:
         """By condition."""
-        return MeasuresByCondition(self.study.pieces, self.clips)
+        return MeasuresByCondition(self.study.pieces, self.study.baseline, self.clips)
 
     def judged(
         self,
@@ -217,32 +275,6 @@ class Heard:
                 )
             )
         return rows
-
-
-def _pieces(
-    params: Params,
-    model: MusicModel,
-    codec: AudioEncoder,
-    tracks: Sequence[ManifestTrack],
-    labels: Sequence[Label],
-    audio_root: Path,
-) -> Pieces:
-    settings, horizon = params.interventions, Claims.of(params.probes).claimed.after
-    if isinstance(params.corpus, OrganismCorpus):
-        twins = shared_twins(audio_root, Path(params.corpus.path))
-        chosen = balanced(tracks, twins.decisions, settings.tracks)
-        return composed_pieces(model, chosen, audio_root, twins, horizon=horizon, codec=codec)
-    labelled = {label.track_id for label in labels}
-    return recorded_pieces(
-        codec,
-        [track for track in tracks if track.track_id in labelled][: settings.tracks],
-        audio_root,
-        labels,
-        prefix_seconds=settings.prefix_seconds,
-        seconds=settings.seconds,
-        horizon=horizon,
-        prompt=params.activations.prompt == "tags",
-    )
 
 
 def _continuing(settings: InterventionsParams) -> ContinuationSettings:

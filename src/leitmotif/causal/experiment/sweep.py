@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
 from leitmotif.causal.experiment.prefixes import Prefix
-from leitmotif.causal.experiment.runner import ContinuationSettings, Runner
+from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
 from leitmotif.checkpoints.folders import files_of
 from leitmotif.config import JudgeParams
 from leitmotif.judge.models import Clap
@@ -22,6 +23,8 @@ from leitmotif.judge.models.checkpoint import Precision
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.work.parallel import in_processes, number_of_workers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,33 @@ class Sweep:
         On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
         GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
         """
+        for measured, prefix, condition in self._parts(_heard, prefixes, conditions):
+            clip = replace(measured.clip, prefix=prefix, condition=condition)
+            yield replace(measured, clip=clip)
+
+    def make(self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]) -> Iterator[Clip]:
+        """As ``run``, but nobody hears the clips."""
+        for clip, prefix, condition in self._parts(_made, prefixes, conditions):
+            yield replace(clip, prefix=prefix, condition=condition)
+
+    def _parts(
+        self,
+        function: "Callable[[Sweep, Sequence[Condition], Sequence[Prefix]], Sequence[T]]",
+        prefixes: Sequence[Prefix],
+        conditions: Sequence[Condition],
+    ) -> Iterator[tuple[T, Prefix, Condition]]:
         one_device = self.load().device.type != "cpu"
         # Two more, from which patches are taken.
         rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
         size = len(prefixes) if one_device else max(1, self.rows // rows_of_a_piece)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
         workers = 1 if one_device else number_of_workers()
-        made = in_processes(partial(_run_part, self, conditions), parts, workers=workers)
+        made = in_processes(partial(function, self, conditions), parts, workers=workers)
         for part, clips in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.
             order = ((p, c) for p in part for _ in self.continuation.seeds for c in conditions)
-            for measured, (prefix, condition) in zip(clips, order, strict=True):
-                clip = replace(measured.clip, prefix=prefix, condition=condition)
-                yield replace(measured, clip=clip)
+            for clip, (prefix, condition) in zip(clips, order, strict=True):
+                yield clip, prefix, condition
 
 
 @lru_cache(maxsize=1)
@@ -70,15 +87,19 @@ def _clap(judge: JudgeParams, files: object, dtype: Precision) -> Clap:
     )
 
 
-def _run_part(
+def _made(sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]) -> list[Clip]:
+    runner = Runner(sweep.load(), WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
+    return list(runner.run(prefixes, conditions))
+
+
+def _heard(
     sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]
 ) -> list[MeasuredClip]:
     model = sweep.load()
     dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
-    runner = Runner(model, WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
     clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
     measurer = ClipMeasurer(model, clap, sweep.listening)
     return [
         measured if measured.clip.prefix.track_id in sweep.kept else replace(measured, samples=None)
-        for measured in measurer.measure(runner.run(prefixes, conditions))
+        for measured in measurer.measure(_made(sweep, conditions, prefixes))
     ]

@@ -18,7 +18,7 @@ from leitmotif.corpus.organism.composer import render, score_of, sounds
 from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.errors import CorpusError
+from leitmotif.errors import CorpusError, ProbeError
 from leitmotif.files import read_table
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.store.cache.codes import AudioEncoder
@@ -133,6 +133,13 @@ class Twins:
                 _span_at_rate(slot.start_sample - end, slot.samples, *rates) for slot in truth.slots
             ],
         )
+
+    def known(self, track_id: str, model: MusicModel) -> Planted:
+        """As ``planted``; raises ProbeError for a track of which nothing is known."""
+        planted = self.planted(track_id, model)
+        if planted is None:
+            raise ProbeError(f"nothing is known of {track_id}", expected="a composed track")
+        return planted
 
     def counterfactual(self, codec: AudioEncoder, track_id: str, slot: int) -> Tensor | None:
         """Codes [K, P] of the track's prefix, had its cue said the opposite of ``slot``.

@@ -18,45 +18,16 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
+from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
-from leitmotif.musicgen import Intervention
 from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.sites import split_site
-from leitmotif.tables.interchange import Donor, InterchangeRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.work.parallel import in_processes, number_of_workers
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which steps before an event are exchanged."""
-
-    name: str
-    """deciding, between or ahead; see ``tables.interchange``."""
-    after: float | None = None
-    until: float | None = None
-
-    def steps(self, event: Event, frame_rate: float) -> range:
-        """Of one event; empty where it has no such steps."""
-        match self.name:
-            case "deciding":
-                return event.deciding
-            case _:
-                return event.steps(frame_rate, self.after or 0.0, self.until)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One thing that is done: a site, a window and a donor. No site: the donor's beginning."""
-
-    site: str | None
-    window: Window
-    donor: Donor
 
 
 def windows_of(
@@ -136,84 +107,12 @@ class Interchange:
 @torch.no_grad()
 def _read(interchange: Interchange, events: Sequence[Event]) -> list[dict[Exchange | None, float]]:
     """Log-odds of some events under every exchange, and under None: as the piece is."""
-    model = interchange.load()
-    reader = _Reader(model, events, interchange.sites)
-    found: list[dict[Exchange | None, float]] = [{None: value} for value in reader.own]
+    reader = EventReader(interchange.load(), events, interchange.sites)
+    odds: list[dict[Exchange | None, float]] = [{None: value} for value in reader.own]
     for exchange in interchange.exchanges():
         for row, value in reader.exchanged(exchange):
-            found[row][exchange] = value
-    return found
-
-
-class _Reader:
-    """Some events, read by a model: the piece itself and both donors, at all sites."""
-
-    def __init__(self, model: MusicModel, events: Sequence[Event], sites: Sequence[str]) -> None:
-        self._model, self._events = model, events
-        self._book = model.delays.index(0)
-        self._length = max(event.codes.shape[1] for event in events)
-        self.own, self._own = self._pass([event.codes for event in events], sites)
-        self._donors: dict[Donor, tuple[list[float], Mapping[str, Tensor], list[bool]]] = {}
-        there = [True] * len(events)
-        given = [event.counterfactual for event in events]
-        self._donors["counterfactual"] = (*self._pass(given, sites), there)
-        there = [event.control is not None for event in events]
-        given = [event.codes if event.control is None else event.control for event in events]
-        self._donors["control"] = (*self._pass(given, sites), there)
-
-    def exchanged(self, exchange: Exchange) -> Iterator[tuple[int, float]]:
-        """Rows that have such steps and such a donor, with their log-odds."""
-        odds, residuals, there = self._donors[exchange.donor]
-        if exchange.site is None:
-            yield from ((row, odds[row]) for row, given in enumerate(there) if given)
-            return
-        own, donor = self._own[exchange.site], residuals[exchange.site]
-        mixed, rows = own.clone(), []
-        for row, event in enumerate(self._events):
-            steps = exchange.window.steps(event, self._model.frame_rate)
-            if steps and there[row]:
-                mixed[row, steps.start : steps.stop] = donor[row, steps.start : steps.stop]
-                rows.append(row)
-        if rows:
-            found = self._logits(exchange.site, mixed[rows], rows)
-            yield from zip(rows, self._odds(found, rows), strict=True)
-
-    def _pass(
-        self, codes: Sequence[Tensor], sites: Sequence[str]
-    ) -> tuple[list[float], Mapping[str, Tensor]]:
-        read = torch.stack([self._padded(piece) for piece in codes])
-        logits, cache = self._model.run_with_cache(read, sites=list(sites))
-        assert logits is not None
-        frames = [event.frame for event in self._events]
-        at = logits[range(len(codes)), self._book, frames]
-        return self._odds(at, range(len(codes))), {site: cache[site] for site in sites}
-
-    def _padded(self, codes: Tensor) -> Tensor:
-        """Codes to the common length; what stands after an event changes nothing before it."""
-        missing = self._length - codes.shape[1]
-        return torch.cat([codes, codes[:, -1:].expand(-1, missing)], dim=1)
-
-    def _logits(self, site: str, mixed: Tensor, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, V] of the first codebook at each row's event."""
-        frames = [self._events[row].frame for row in rows]
-        every = range(len(rows))
-        block, kind = split_site(site)
-        if kind == "residual":
-            # Of the first codebook, which lags behind by nothing, steps are frames.
-            steps = sorted(set(frames))
-            logits = self._model.logits_from(mixed, block + 1, steps=steps)
-            return logits[every, [steps.index(frame) for frame in frames], self._book]
-        codes = torch.stack([self._padded(self._events[row].codes) for row in rows])
-        edit = Intervention(site, "replace", mixed, rows=every, steps=range(mixed.shape[1]))
-        return self._model(codes, interventions=[edit])[every, self._book, frames]
-
-    def _odds(self, logits: Tensor, rows: Sequence[int]) -> list[float]:
-        """Log-odds of each event's token against its absence's: logits [rows, V]."""
-        tokens = [self._events[row].tokens for row in rows]
-        return [
-            float(at[has] - at[lacks])
-            for at, (has, lacks) in zip(logits.double(), tokens, strict=True)
-        ]
+            odds[row][exchange] = value
+    return odds
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,7 @@ def exchange_residuals(
         load=partial(shared_model, model_params),
         sites=params.activations.sites,
         windows=windows,
-        controlled=[
-            window
-            for window in windows
-            if window.name == "ahead" and claims.may_carry(window.after or 0.0)
-        ],
+        controlled=[window for window in windows if window.name == "ahead"],
         rows=params.interchange.rows,
     )
     return interchange.run(events).rows(Path(name).name, list(interchange.exchanges()))

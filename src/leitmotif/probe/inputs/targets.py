@@ -77,7 +77,8 @@ def known_tracks(
 ) -> list[str]:
     """Return the tracks whose recurrences are all known; raises ProbeError when there are none.
 
-    With proposals pending, a row without a label is not a row without a recurrence. ``exploratory``
+    With proposals pending, or in a track that nobody listened to because nothing was proposed, a
+    row without a label is not a row without a recurrence. ``exploratory``
     admits such tracks too; whatever is made of them must say so.
     """
     complete = {row.track_id: row.complete for row in coverage}
@@ -92,7 +93,7 @@ def known_tracks(
     if not chosen:
         raise ProbeError(
             "no track's recurrences are all verified",
-            found=f"proposals pending on each of {counted(len(tracks), 'track')}",
+            found=f"proposals pending, or none made, on each of {counted(len(tracks), 'track')}",
             expected="tracks on which every proposal is decided",
             fix="decide with `leitmotif review`, or set exploratory: true, which marks all results",
         )

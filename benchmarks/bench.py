@@ -1,0 +1,103 @@
+"""All built-in methods scored on the models of models/zoo.
+
+    python -m benchmarks.bench                     # all of them, about ten minutes a method
+    python -m benchmarks.bench interchange --keep  # one, and no model again that has a verdict
+
+Verdicts go to bench/METHOD.jsonl, a row for each method to benchmarks/results/bench.json, and the
+numbers of this project's method to ``zoo`` in metrics/validity.json. The order of the models, what
+the methods are told, and that all verdicts of a method are written before the truth is read, are
+those of `leitmotif bench`. Seconds are of one core, and depend on what else the machine does.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks._report import RESULTS, machine
+from leitmotif.bench.method import BUILT_IN
+from leitmotif.bench.scoring import score_of
+from leitmotif.bench.study import Bench
+from leitmotif.bench.zoo import CODEC, Zoo
+from leitmotif.corpus.organism.world import load_world
+from leitmotif.files import read_json, read_table, write_json, write_table
+from leitmotif.pipeline import METRICS, WORK_CACHE
+from leitmotif.tables.bench import BenchScore, BenchVerdict
+from leitmotif.work.progress import progress
+
+OURS = "interchange"
+VALIDITY = METRICS / "validity.json"
+RESULT = RESULTS / "bench.json"
+
+
+def verdicts_of(method: str, bench: Bench, *, keep: bool) -> list[BenchVerdict]:
+    """Verdicts on all models; with ``keep``, those that were written for the same weights stay."""
+    path = Path("bench") / f"{method}.jsonl"
+    current = {bench.zoo.weights(model): model for model in bench.zoo.names}
+    known = read_table(path, BenchVerdict) if keep and path.exists() else []
+    rows = [row for row in known if current.get(row.weights) == row.model]
+    left = [model for model in current.values() if model not in {row.model for row in rows}]
+    if left:
+        rows += progress(bench.verdicts(method, left), method, total=len(left))
+    rows.sort(key=lambda row: row.model)
+    write_table(path, rows)
+    return rows
+
+
+def as_metric(score: BenchScore) -> dict[str, Any]:
+    """The numbers of a method that a reviewer reads."""
+    known = {"sensitivity": score.sensitivity, "specificity": score.specificity}
+    return {
+        "models": score.models,
+        **{name: row and row.mean for name, row in known.items()},
+        "low": {name: row and row.low for name, row in known.items()},
+        "high": {name: row and row.high for name, row in known.items()},
+    }
+
+
+def table_of(rows: Iterable[BenchScore]) -> str:
+    """The scores as the table of docs/bench.md and README.md."""
+    lines = [
+        "| method | models with foresight, without | sensitivity | specificity |"
+        " AUROC of sites and leads | error of the lead, s | seconds a model | wrong about |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        there, not_there = (0 if it is None else it.n for it in (row.sensitivity, row.specificity))
+        cells = [
+            "-" if it is None else f"{it.mean:.2f} ({it.low:.2f} to {it.high:.2f})"
+            for it in (row.sensitivity, row.specificity, row.auroc, row.lead_error)
+        ]
+        wrong = ", ".join([*row.missed, *row.false]) or "none"
+        lines.append(
+            f"| `{row.method}` | {there}, {not_there} | {' | '.join(cells)} | {row.seconds:.0f} "
+            f"| {wrong} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the methods that are named, or all of them."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=", ".join(BUILT_IN))
+    parser.add_argument("--keep", action="store_true", help="keep verdicts that are there")
+    given = parser.parse_args()
+    if unknown := {*given.methods} - BUILT_IN.keys():
+        parser.error(f"no method {', '.join(sorted(unknown))}")
+    bench = Bench(Zoo(), load_world(CODEC.parent / "world.json"), WORK_CACHE)
+    rows = {row["method"]: row for row in read_json(RESULT)["rows"]} if RESULT.exists() else {}
+    for method in given.methods or BUILT_IN:
+        verdicts = verdicts_of(method, bench, keep=given.keep)
+        score = score_of(verdicts, bench.zoo.truths())
+        rows[method] = score.model_dump(mode="json")
+        ordered = [rows[name] for name in BUILT_IN if name in rows]
+        write_json(RESULT, {"machine": machine(), "rows": ordered})
+        if method == OURS:
+            validity = read_json(VALIDITY) if VALIDITY.exists() else {}
+            write_json(VALIDITY, {**validity, "zoo": as_metric(score)})
+        print(f"{method}: missed {score.missed}, false {score.false}", flush=True)
+    print(table_of(BenchScore.model_validate(row) for row in rows.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""How often the rules call damage foresight, and how often they find what is there.
+
+    python -m benchmarks.verdicts
+
+Pieces are simulated: each has the event or lacks it, and a treatment changes that. Every verdict is
+reached by the code of the pipeline (intervals, p-values, rules), of one of nine candidates that are
+all decodable, at alpha 0.05. The controls are inert, or heard with the same errors.
+
+==============  ===================================================================================
+destructive     half of all events are lost, and none is gained
+misheard        nothing happens, but a tenth of the clips is misheard, baselines and controls too
+fatal           all events are lost, and none is gained
+carried         the event follows the counterfactual in 9 of 10 pieces
+half            it does in half of the pieces
+==============  ===================================================================================
+
+The first three are nulls: the share that is called foresight must not exceed alpha, at any number
+of pieces that have the event. The others show the power. The peer is the rule that was used before:
+the mean over all pieces had to be clear of 0, and pieces did not have to move both ways. The share
+of the destructive null at each balance is copied into metrics/validity.json.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks._report import RESULTS, machine
+from leitmotif.causal.experiment.effects import ByTrack, contrast
+from leitmotif.causal.experiment.findings import MOST, both_ways, interval_by_track, largest_p
+from leitmotif.causal.experiment.pieces import Piece, Pieces
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
+from leitmotif.claims import Claims, is_above_zero
+from leitmotif.files import read_json, write_json
+
+PIECES, TRIED = 16, 9
+HAVING = (16, 13, 8, 3)
+"""Pieces that have the event."""
+CLAIMS = Claims.of_horizons([[4, 6]], minimum_seconds=4, alpha=0.05)
+RULES = VerdictRules(CLAIMS, tried=TRIED, similarity=0.8)
+VALIDITY = Path("metrics/validity.json")
+Outcomes = NDArray[np.bool_]
+Treatment = Callable[[Outcomes, np.random.Generator], Outcomes]
+
+
+def destructive(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """Half of all events are lost."""
+    return has & (random.random(len(has)) < 0.5)
+
+
+def fatal(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """All events are lost."""
+    return np.zeros_like(has)
+
+
+def misheard(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """A tenth of the clips is heard wrongly."""
+    return has ^ (random.random(len(has)) < 0.1)
+
+
+def carried(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """The event follows the counterfactual in 9 of 10 pieces."""
+    return has ^ (random.random(len(has)) < 0.9)
+
+
+def half(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """The event follows the counterfactual in half of the pieces."""
+    return has ^ (random.random(len(has)) < 0.5)
+
+
+TREATMENTS: dict[str, Treatment] = {
+    "destructive": destructive,
+    "fatal": fatal,
+    "misheard": misheard,
+    "carried": carried,
+    "half": half,
+}
+NULLS = ("destructive", "fatal", "misheard")
+
+
+def called_foresight(
+    treatment: Treatment, having: int, random: np.random.Generator
+) -> tuple[bool, bool]:
+    """Whether one simulated candidate is foresight, by the rules and by the mean alone."""
+    has = np.arange(PIECES) < having
+    heard = misheard if treatment is misheard else lambda outcomes, _: outcomes
+    baseline, control = heard(has, random), heard(has, random)
+    changed = treatment(has, random)
+    codes = torch.zeros(1, 1)
+    pieces = Pieces(
+        [
+            Piece(Prefix(f"t{n}", codes), [], None, -1 if event else 1)
+            for n, event in enumerate(has)
+        ],
+        "counterfactual",
+        "control",
+    )
+
+    def moved(outcomes: Outcomes) -> ByTrack:
+        return {
+            track: 100.0 * sign * (float(after) - float(before))
+            for (track, sign), after, before in zip(
+                pieces.towards.items(), outcomes, baseline, strict=True
+            )
+        }
+
+    towards = moved(changed)
+    over = contrast(towards, [moved(control)])
+    ahead, over_random = interval_by_track(towards, MOST), interval_by_track(over, MOST)
+    gained, lost = both_ways(towards, pieces)
+    p = largest_p(towards, over)
+    evidence = Evidence(
+        decodable=(4.0,),
+        ahead=ahead,
+        over_random=over_random,
+        cue=None,
+        onset=None,
+        similarity=None,
+        p=p,
+        gained=gained,
+        lost=lost,
+        pieces=PIECES,
+    )
+    by_mean = p is not None and p <= CLAIMS.level(TRIED)
+    return verdict(evidence, RULES) == "foresight", (
+        by_mean and is_above_zero(ahead) and is_above_zero(over_random)
+    )
+
+
+def main() -> None:
+    """Simulate, print, and write benchmarks/results/verdicts.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=1000)
+    repeats = parser.parse_args().repeats
+    rows = []
+    for name, treatment in TREATMENTS.items():
+        for having in HAVING:
+            random = np.random.default_rng([having, list(TREATMENTS).index(name)])
+            found = [called_foresight(treatment, having, random) for _ in range(repeats)]
+            ours, peer = np.mean(found, axis=0)
+            rows.append(
+                {
+                    "case": name,
+                    "null": name in NULLS,
+                    "pieces": PIECES,
+                    "having": having,
+                    "ours": round(float(ours), 4),
+                    "peer": round(float(peer), 4),
+                    "peer_name": "the mean over all pieces alone",
+                    "repeats": repeats,
+                }
+            )
+            print(rows[-1], flush=True)
+    write_json(RESULTS / "verdicts.json", {"machine": machine(), "rows": rows})
+    known = read_json(VALIDITY) if VALIDITY.exists() else {}
+    rates = {
+        f"{row['having']} of {PIECES}": row["ours"] for row in rows if row["case"] == "destructive"
+    }
+    write_json(VALIDITY, {**known, "destructive_null": rates})
+
+
+if __name__ == "__main__":
+    main()

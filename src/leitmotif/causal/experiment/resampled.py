@@ -1,0 +1,246 @@
+"""Pieces of recordings: a counterfactual for music that has none, made by the model itself.
+
+Of a recording nobody knows what would have to be otherwise for its motif not to return. The model
+knows. It continues one prefix in several ways, the *openings*, and each opening is continued a few
+times more. Where the motif returns after one opening and not after another, these two are to each
+other what a composed piece is to its twin: the same prefix, and one of them says the opposite of
+the event. A third opening after which the same happens as after the first is the control: it
+differs as much and says nothing of the event.
+
+::
+
+    prefix | opening | treated | at least the horizon | a return counts
+           |  A: the piece     ^ residuals come from the run after B, or after C
+           |  B: counterfactual
+           |  C: control
+
+Nothing that chooses the openings enters an effect: effects are measured on continuations with noise
+of their own. Half of the pieces have the event and half lack it, as far as the openings allow.
+Of the openings that say the opposite, and of those that say the same, the two are taken that agree
+with the piece's own in as many tokens: donors are alike in texture but for what they say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from torch import Tensor
+
+from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Piece, Pieces
+from leitmotif.causal.experiment.prefixes import Opening, Prefix
+from leitmotif.causal.experiment.sweep import Sweep
+from leitmotif.config import InterventionsParams
+from leitmotif.errors import ConfigError
+from leitmotif.tables.base import Span
+
+FIRST_SEED = 100_000
+"""Of the openings; those of their trials follow. No continuation that is measured has such a seed.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A recording's beginning, and the motifs that were verified in it."""
+
+    prefix: Prefix
+    motifs: Sequence[Span]
+    """In samples of the prefix."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedPrefix:
+    """One way in which a prefix goes on."""
+
+    codes: Tensor
+    """[K, P + opening]."""
+    opening: Opening
+    rate: float
+    """Share of its trials in which the motif returned."""
+
+    @property
+    def returns(self) -> bool:
+        """Whether the motif returns after it more often than not."""
+        return self.rate > 0.5
+
+    @property
+    def undecided(self) -> bool:
+        """Whether its trials say neither."""
+        return self.rate == 0.5
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Makes pieces of recordings.
+
+    Parameters
+    ----------
+    sweep : continues and hears prefixes; its continuation is that of the experiment.
+    settings : how many openings there are, how long they are, and how often each is tried.
+    frame_rate : of the model, in Hz.
+    sample_rate : of the model, in Hz.
+    horizon : distance of a claim in seconds.
+
+    Raises ConfigError for a continuation in which no return is far enough ahead.
+    """
+
+    sweep: Sweep
+    settings: InterventionsParams
+    frame_rate: float
+    sample_rate: int
+    horizon: float
+
+    def __post_init__(self) -> None:
+        least = self.settings.treated_seconds + self.horizon
+        if self.settings.seconds <= least:
+            raise ConfigError(
+                "the continuation is too short for a return that far ahead",
+                found=f"interventions.seconds {self.settings.seconds:g}",
+                expected=f"more than {least:g}: interventions.treated_seconds, and the nearest "
+                "horizon of which a claim is made",
+                fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
+            )
+
+    def pieces(self, recorded: Sequence[Recorded]) -> Pieces:
+        """One piece for each recording whose openings differ in whether the motif returns.
+
+        ``Pieces.left_out`` says why the others have none. Raises what ``Sweep.run`` does.
+        """
+        opened = self._tried(recorded, self._openings(recorded))
+        left_out: dict[str, str] = {}
+        possible: dict[str, list[bool]] = {}
+        for item in recorded:
+            name = item.prefix.track_id
+            possible[name] = [has for has in (True, False) if _can_be(opened[name], has)]
+            if not possible[name]:
+                left_out[name] = _why_not(opened[name])
+        chosen = _balanced(possible)
+        pieces = [
+            self._piece(item, opened[item.prefix.track_id], returns=chosen[item.prefix.track_id])
+            for item in recorded
+            if item.prefix.track_id in chosen
+        ]
+        return Pieces(pieces, COUNTERFACTUAL, CONTROL, left_out)
+
+    def _openings(self, recorded: Sequence[Recorded]) -> dict[str, list[tuple[Tensor, Opening]]]:
+        """Codes [K, P + opening] of every usable opening of every recording."""
+        seeds = range(FIRST_SEED, FIRST_SEED + self.settings.openings)
+        prefixes = [item.prefix for item in recorded]
+        found: dict[str, list[tuple[Tensor, Opening]]] = {p.track_id: [] for p in prefixes}
+        sweep = self._sweep_for(self.settings.opening_seconds, seeds, {})
+        for clip in sweep.make(prefixes, [Condition("baseline")]):
+            if clip.finite:
+                opening = Opening(clip.seed, clip.codes.shape[1] - clip.prefix_frames)
+                found[clip.prefix.track_id].append((clip.codes, opening))
+        return found
+
+    def _tried(
+        self,
+        recorded: Sequence[Recorded],
+        openings: Mapping[str, Sequence[tuple[Tensor, Opening]]],
+    ) -> dict[str, list[OpenedPrefix]]:
+        """How often the motif returns after each opening."""
+        first = FIRST_SEED + self.settings.openings
+        seeds = range(first, first + self.settings.opening_trials)
+        tried, motifs, of_track = [], {}, {}
+        for item in recorded:
+            for codes, opening in openings[item.prefix.track_id]:
+                name = f"{item.prefix.track_id} after {opening.seed}"
+                tried.append(replace(item.prefix, track_id=name, codes=codes))
+                motifs[name], of_track[name] = item.motifs, (item.prefix.track_id, codes, opening)
+        rates: dict[str, list[float]] = {}
+        sweep = self._sweep_for(self.settings.seconds, seeds, motifs)
+        for clip in sweep.run(tried, [Condition("baseline")]):
+            if clip.metrics.recurrence is not None:
+                rates.setdefault(clip.clip.prefix.track_id, []).append(clip.metrics.recurrence)
+        opened: dict[str, list[OpenedPrefix]] = {item.prefix.track_id: [] for item in recorded}
+        for name, (track, codes, opening) in of_track.items():
+            if name in rates:
+                mean = sum(rates[name]) / len(rates[name])
+                opened[track].append(OpenedPrefix(codes, opening, mean))
+        return opened
+
+    def _sweep_for(
+        self, seconds: float, seeds: range, motifs: Mapping[str, Sequence[Span]]
+    ) -> Sweep:
+        return replace(
+            self.sweep,
+            continuation=replace(self.sweep.continuation, seconds=seconds, seeds=tuple(seeds)),
+            listening=replace(
+                self.sweep.listening, motifs=motifs, heard=dict.fromkeys(motifs, self._heard)
+            ),
+        )
+
+    @property
+    def heard_seconds(self) -> float:
+        """How long a return could be."""
+        return self.settings.seconds - self.settings.treated_seconds - self.horizon
+
+    @property
+    def _heard(self) -> Span:
+        """Samples of the continuation in which a return counts: from the horizon on."""
+        first = self.settings.treated_seconds + self.horizon
+        return Span(
+            start_sample=round(first * self.sample_rate),
+            samples=round(self.heard_seconds * self.sample_rate),
+        )
+
+    def _piece(self, item: Recorded, opened: Sequence[OpenedPrefix], *, returns: bool) -> Piece:
+        own, other, same = _chosen(opened, returns)
+        first = own.codes.shape[1] + 1
+        treated = round(self.settings.treated_seconds * self.frame_rate)
+        prefix = replace(
+            item.prefix,
+            codes=own.codes,
+            sources={COUNTERFACTUAL: other.codes, CONTROL: same.codes},
+            tracks={
+                COUNTERFACTUAL: other.opening.name,
+                CONTROL: same.opening.name,
+            },
+            windows={AHEAD: range(first, first + treated)},
+            opening=own.opening,
+        )
+        return Piece(prefix, item.motifs, self._heard, -1 if returns else 1)
+
+
+def _can_be(opened: Sequence[OpenedPrefix], returns: bool) -> bool:
+    """Whether there are two openings of a kind, and one of the other."""
+    decided = [one.returns for one in opened if not one.undecided]
+    return decided.count(returns) >= 2 and decided.count(not returns) >= 1
+
+
+def _why_not(opened: Sequence[OpenedPrefix]) -> str:
+    decided = [one.returns for one in opened if not one.undecided]
+    return f"the motif returns after {sum(decided)} of {len(decided)} openings"
+
+
+def _balanced(possible: Mapping[str, Sequence[bool]]) -> dict[str, bool]:
+    """Whether the motif returns in each piece: half and half, as far as can be."""
+    chosen = {name: kinds[0] for name, kinds in possible.items() if len(kinds) == 1}
+    for name, kinds in possible.items():
+        if len(kinds) > 1:
+            chosen[name] = 2 * sum(chosen.values()) <= len(chosen)
+    return chosen
+
+
+def _chosen(
+    opened: Sequence[OpenedPrefix], returns: bool
+) -> tuple[OpenedPrefix, OpenedPrefix, OpenedPrefix]:
+    """The surest opening of a kind, its counterfactual and its control."""
+    alike = [one for one in opened if one.returns == returns and not one.undecided]
+    others = [one for one in opened if one.returns != returns and not one.undecided]
+    own = max(alike, key=lambda one: abs(one.rate - 0.5))
+    controls = [one for one in alike if one is not own]
+
+    def difference(pair: tuple[OpenedPrefix, OpenedPrefix]) -> tuple[float, float]:
+        sureness = sum(abs(one.rate - 0.5) for one in pair)
+        return -sureness, abs(_agreement(own, pair[0]) - _agreement(own, pair[1]))
+
+    other, same = min(product(others, controls), key=difference)
+    return own, other, same
+
+
+def _agreement(first: OpenedPrefix, second: OpenedPrefix) -> float:
+    """Share of tokens of their openings in which two prefixes agree."""
+    frames = first.opening.frames
+    return float((first.codes[:, -frames:] == second.codes[:, -frames:]).double().mean())
