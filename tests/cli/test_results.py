@@ -56,6 +56,7 @@ METRICS: dict[str, Any] = {
             "random_weights": {"foresight": False, "partial_r2": interval(-0.001, -0.02, 0.01)},
         },
         "site": "layers.2.residual",
+        "place_r2": 0.5196,
         "candidates": {"tested": 2314, "chosen": 341},
     },
     "calibration": {
@@ -125,6 +126,7 @@ def test_what_counts_is_said(params: Params) -> None:
         "    carried by layers.0.residual (+87.5)",
         "    decodable but inert: layers.5.residual (+0.0)",
         "naive correlation       0.58   0.999  +0.0 (-12.3 to 12.8)     +62.5        decodable",
+        "place alone, no feature 0.52",
         "naive 0.269 (0.259 to 0.279), controlled 0.053 (0.048 to 0.058)",
         "0.09 at 0.05, 0.97 at 0.4",
         "100 of 128 recordings used, 21 left out, 3 failures, 500 tensors",
@@ -269,7 +271,7 @@ def test_the_fullest_summary_fills_the_screen(params: Params) -> None:
     lines = as_lines(Results(changed, full, ["corpus"], ["sae"]))
     assert 35 <= len(lines) <= 40
     assert "  and 35 more models" in lines
-    assert "  and 7 more approaches" in lines
+    assert "  and 8 more approaches" in lines
 
 
 def test_many_carriers_are_counted(params: Params) -> None:

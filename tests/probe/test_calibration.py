@@ -12,7 +12,7 @@ from leitmotif.probe.calibration.generators import (
     surrogate,
     swapped,
 )
-from leitmotif.probe.calibration.rates import calibrate, rate
+from leitmotif.probe.calibration.rates import calibrate, exchanged, rate
 from leitmotif.probe.estimators.effects import PartialEffects
 from leitmotif.probe.estimators.expansion import expand
 from leitmotif.probe.panel.panel import track_slices
@@ -30,21 +30,21 @@ def test_the_controlled_test_errs_as_often_as_it_says_and_the_naive_one_does_not
     calibration = calibrate(
         ingredients,
         expand(ingredients.controls, interactions=24),
-        each=60,
+        targets=40,
+        each=3,
         strengths=[0.1, 0.6],
         permutations=199,
         folds=4,
     )
-    assert calibration.nulls == 60 * len(WITHOUT_FORESIGHT)
+    assert calibration.targets == 40
     assert calibration.fpr_naive.low > 0.3
     assert calibration.fpr_controlled.low < 0.05
     assert calibration.fpr_controlled.mean < 0.09
     assert calibration.power[0.6].mean > 0.8 > calibration.power[0.1].mean
     rows = calibration.rows(horizon="5-7s", site="layers.1.residual")
     assert [row.generator for row in of_kind(rows, "null")] == [*WITHOUT_FORESIGHT]
-    assert {row.controlled.n for row in of_kind(rows, "null")} == {60}
+    assert {row.controlled.n for row in rows} == {40}
     (every,) = of_kind(rows, "all")
-    assert every.controlled.n == calibration.nulls
     means = [row.controlled.mean for row in of_kind(rows, "null")]
     assert every.controlled.mean == pytest.approx(np.mean(means), abs=1e-5)
     power = {row.strength: row.controlled.interval for row in of_kind(rows, "planted")}
@@ -113,10 +113,24 @@ def test_noise_is_as_slow_as_the_target() -> None:
     )
 
 
-def test_rates_have_exact_intervals() -> None:
-    p = np.r_[np.full(7, 0.01), np.full(93, 0.5)]
-    expected = binomtest(7, 100).proportion_ci(method="exact")
-    share = rate(p, 0.05)
-    assert (share.mean, share.low, share.high) == pytest.approx((0.07, *expected))
-    assert rate(np.ones(10), 0.05).low == 0
-    assert rate(np.zeros(10), 0.05).high == 1
+def test_an_exchanged_target_holds_what_is_left_of_other_tracks() -> None:
+    left = np.repeat(np.arange(5.0), [3, 2, 4, 3, 3])
+    tracks = track_slices(np.repeat(np.arange(5), [3, 2, 4, 3, 3]), rows=15)
+    moved = exchanged(left, tracks, np.random.default_rng(0))
+    assert sorted(moved[track][0] for track in tracks) == [0, 1, 2, 3, 4]
+    assert all(np.ptp(moved[track]) == 0 for track in tracks)
+    assert (moved != left).any()
+
+
+def test_intervals_of_rates_are_over_targets() -> None:
+    """Features that all meet one target's chance likeness are one observation, and no more."""
+    p = np.where(np.arange(100) < 7, 0.01, 0.5)
+    together, alone = np.tile(p[:, np.newaxis], 30), p[:, np.newaxis]
+    exact = binomtest(7, 100).proportion_ci(method="exact")
+    for values in (together, alone):
+        share = rate(values, 0.05)
+        assert (share.mean, share.low, share.high) == pytest.approx((0.07, *exact))
+    mixed = np.random.default_rng(0).permutation(together.ravel()).reshape(together.shape)
+    assert rate(mixed, 0.05).high - rate(mixed, 0.05).low < 0.02
+    assert rate(np.ones((10, 3)), 0.05).low == 0
+    assert rate(np.zeros((10, 3)), 0.05).high == 1

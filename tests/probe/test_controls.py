@@ -16,6 +16,7 @@ from leitmotif.probe.inputs.controls import (
     Position,
     SourceArtifact,
     TrackIdentity,
+    TrackLength,
     TrackSound,
     control_table,
     past_mean,
@@ -84,6 +85,10 @@ def test_no_control_uses_a_frame_that_was_not_read(name: str, step: int, seed: i
 
 def test_position_is_time() -> None:
     assert Position().columns(sound(), np.array([1, 50]))["seconds"].tolist() == [0.02, 1.0]
+
+
+def test_track_length_is_one_number_of_the_context() -> None:
+    assert TrackLength().columns(sound(200), STEPS)["seconds"].tolist() == [4.0] * len(STEPS)
 
 
 def test_track_identity_is_what_was_heard_so_far() -> None:

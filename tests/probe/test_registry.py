@@ -6,7 +6,7 @@ from leitmotif.errors import ConfigError
 from leitmotif.probe.inputs.controls import REGISTRY, Continuity, LocalChroma
 from leitmotif.probe.inputs.registry import load_controls, parse_controls
 
-EXPANSION = {"knots": 0, "interactions": 0}
+EXPANSION = {"knots": 0, "waves": 0, "interactions": 0}
 
 
 def test_the_shipped_file_uses_every_control(repo_root: Path) -> None:
@@ -41,7 +41,7 @@ def test_settings_reach_the_controls() -> None:
     ("controls", "message"),
     [
         ({"chroma": None}, "controls.chroma"),
-        ({"chroma": None}, "position, track_identity"),
+        ({"chroma": None}, "position, track_length"),
         ({"local_chroma": {"seconds": 0}}, "controls.local_chroma.seconds: 0"),
         ({"local_chroma": {"seconds": 61}}, "less than or equal to 60"),
         ({"local_chroma": {"seconds": True}}, "controls.local_chroma.seconds: True"),
@@ -63,9 +63,9 @@ def test_what_is_wrong_is_named(controls, message) -> None:
 @pytest.mark.parametrize(
     ("expansion", "message"),
     [
-        ({"knots": 33, "interactions": 0}, "expansion.knots: 33"),
-        ({"knots": 1.5, "interactions": 0}, "expansion.knots: 1.5"),
-        ({"knots": 1}, "expansion.interactions"),
+        ({"knots": 33, "waves": 0, "interactions": 0}, "expansion.knots: 33"),
+        ({"knots": 1.5, "waves": 0, "interactions": 0}, "expansion.knots: 1.5"),
+        ({"knots": 1, "waves": 0}, "expansion.interactions"),
         ({**EXPANSION, "bends": 1}, "expansion.bends: 1"),
     ],
 )

@@ -54,7 +54,7 @@ def small(repo_root: Path) -> Params:
         "seeds": 1,
         "comparisons": ["models/organism/reader"],
     }
-    whole["calibration"] |= {"site": SITES[0], "each": 20, "permutations": 99}
+    whole["calibration"] |= {"site": SITES[0], "targets": 10, "each": 1, "permutations": 99}
     whole["interchange"]["tracks"] = PIECES
     whole["interventions"] |= {
         "tracks": PIECES,

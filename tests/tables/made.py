@@ -59,6 +59,7 @@ def probe(**changed: Any) -> ProbeRow:
         "r2_controls": interval(0.3),
         "r2_full": interval(0.7),
         "partial_r2": interval(0.5),
+        "robustness": interval(0.6),
         "auroc_controls": None,
         "auroc": None,
         "p": 0.001,

@@ -168,6 +168,9 @@ def _approaches(results: Results) -> list[str]:
         f"{'Approaches':<26}{'R²':<7}{'CLAP':<7}{'Δ recurrence, points':<25}{'if screened':<13}"
         "verdict"
     )
+    place = results.of("probes", "place_r2")
+    if place is not None:
+        rows.append([f"  {column('place alone, no feature', 24)}{mean(place, 'z.2f')}"])
     note = ["* would change if the nearest feature changed sides"] if moved else []
     return [head, *first_rows(rows, _APPROACHES, "approaches"), *note]
 

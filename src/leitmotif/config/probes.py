@@ -65,8 +65,10 @@ class CalibrationParams(Settings):
 
     site: Site
     """Site whose activations the features without foresight are made from."""
-    each: Annotated[int, Field(ge=10)]
-    """Number of features of every kind, and of every planted strength."""
+    targets: Annotated[int, Field(ge=10)]
+    """Number of targets that are drawn; error rates and their intervals are over them."""
+    each: Annotated[int, Field(ge=1)]
+    """Number of features of every kind, and of every planted strength, for each target."""
     strengths: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
     """Partial correlations of the planted features."""
     permutations: Annotated[int, Field(ge=99)]

@@ -13,6 +13,7 @@ from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varyi
 from leitmotif.probe.features.blocks import FeatureBlock
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Sample
+from leitmotif.probe.panel.curves import Curves
 from leitmotif.probe.panel.panel import Array
 from leitmotif.tables.candidates import Ranked
 from leitmotif.work.parallel import in_processes
@@ -71,7 +72,7 @@ def _margins(features: Sequence[Ranked], q: Array, claims: Claims) -> list[int]:
 
 
 def _tested(
-    sample: Sample, controls: Array, probing: ProbeSettings, block: FeatureBlock
+    sample: Sample, controls: Curves, probing: ProbeSettings, block: FeatureBlock
 ) -> list[Ranked]:
     """Test the features of a block that holds the rows of the sample."""
     values, kept = varying(block.values)
@@ -102,7 +103,7 @@ def _tested(
 
 
 def _stability(
-    test: PartialEffects, X: Array, sample: Sample, controls: Array, probing: ProbeSettings
+    test: PartialEffects, X: Array, sample: Sample, controls: Curves, probing: ProbeSettings
 ) -> Array:
     """Share of folds over all splits in which each effect has its sign: [d]."""
     signs = [test.effect_by_fold_]
@@ -115,6 +116,7 @@ def _stability(
                 groups=sample.groups,
                 folds=probing.folds,
                 seed=seed,
+                choices=test.control_fits_,
             )
         )
     same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)

@@ -11,6 +11,8 @@ class NaiveRow(Table):
 
     r2: float
     """Of the best feature."""
+    r2_place: float
+    """Of the place in the track alone, without any feature: a mean for each row number."""
     significant_share: float
     """Of the features."""
 
@@ -36,6 +38,10 @@ class ProbeRow(Table):
     r2_full: IntervalRow
     partial_r2: IntervalRow
     """What the features add to the controls."""
+    robustness: IntervalRow
+    """Share of the target, and of what predicts it, that a confounder which no control measures
+    would have to explain to account for the partial R², and for the ends of its interval (Cinelli &
+    Hazlett 2020)."""
     auroc_controls: IntervalRow | None
     """Null where a row has an event in too few tracks."""
     auroc: IntervalRow | None

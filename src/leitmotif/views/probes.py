@@ -35,6 +35,7 @@ def metrics_of(
             for model in models
         },
         "site": None if own is None else own.site,
+        "place_r2": next((row.naive.r2_place for row in rows if row.naive), None),
         "candidates": {"tested": claimed.tested, "chosen": claimed.chosen},
     }
 

@@ -36,7 +36,7 @@ def calibrate_experiment(
 
     Parameters
     ----------
-    params : all settings; ``calibration`` says how many features, and of which site.
+    params : all settings; ``calibration`` says how many targets and features, and of which site.
     rows : rows of the experiment, with their targets and controls.
     tracks : manifest rows of readable tracks.
     controls : which controls there are, and how they are bent.
@@ -74,6 +74,7 @@ def calibrate_experiment(
     return calibrate(
         source,
         expanded(sample, controls),
+        targets=settings.targets,
         each=settings.each,
         strengths=settings.strengths,
         alpha=probes.alpha,

@@ -5,7 +5,8 @@ sums A = Z'Z, Z'[X Y] and X'X of every fold, no fit needs the rows again: a trai
 the sums of its folds, and what is left of X after regressing it on Z by coefficients B has the Gram
 matrix X'X - B'Z'X - X'Z B + B'A B (Frisch & Waugh 1933; Lovell 1963, with a penalty).
 
-Which penalty of the controls predicts best is asked of every pair of folds left out, for both.
+Which shape of the controls and which penalty predict best is asked of every pair of folds left out,
+for both.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular
 
+from leitmotif.probe.panel.curves import Shapes
 from leitmotif.probe.panel.panel import Array, Panel
 from leitmotif.probe.panel.remembered import Remembered
 
 CONTROL_PENALTIES = tuple(10.0**power for power in range(-4, 3))
-"""Ridge penalties for the controls, per row; which one is chosen for each column by itself."""
+"""Ridge penalties for the controls, per row; which one is chosen for each response by itself."""
+CURVE_PENALTIES = (0.005, 0.3)
+"""The same for all shapes but the simplest: lower ones are chosen of many columns next to never."""
 _FREE = 1e-6
 """Penalty of the intercept and the places, in rows: it only keeps a place without rows at 0."""
 _DESIGNS = 4
@@ -45,14 +49,14 @@ class Ridge:
     """
 
     turn: Array
-    """T [p, p]"""
+    """T [pZ, q], q the columns that the shape has; rows of columns that it lacks are 0."""
     values: Array
-    """[p]"""
+    """[q]"""
     weights: Array
-    """[p], rows where the penalty counts, 0 for the intercept and the places."""
+    """[q], rows where the penalty counts, 0 for the intercept and the places."""
 
     def divided(self, turned: Array, penalty: float) -> Array:
-        """Coefficients in these coordinates, [p, R], for T'r [p, R]."""
+        """Coefficients in these coordinates, [q, R], for T'r [q, R]."""
         return np.asarray(turned / (self.values + penalty * self.weights)[:, np.newaxis])
 
 
@@ -65,34 +69,62 @@ class Design:
         places: NDArray[np.int64],
         fold_of_row: NDArray[np.int64],
         length: int,
+        shapes: Shapes,
     ) -> None:
         self.Z = design(controls, places, length)
         self.free = self.Z.shape[1] - controls.shape[1]
         """The first so many columns are the intercept and the places."""
+        self.shapes = [
+            np.r_[np.arange(self.free), self.free + np.asarray(shape, np.int64)] for shape in shapes
+        ]
+        self.fits = [
+            (shape, penalty)
+            for shape in range(len(shapes))
+            for penalty in (CURVE_PENALTIES if shape else CONTROL_PENALTIES)
+        ]
+        """Of which one is chosen for each response: shapes, and penalties within a shape."""
         folds = range(int(fold_of_row.max()) + 1)
         self.members = [np.flatnonzero(fold_of_row == fold) for fold in folds]
         self.rows = np.array([len(rows) for rows in self.members])
         self.ZZ = [self.Z[rows].T @ self.Z[rows] for rows in self.members]
-        self._ridges: dict[frozenset[int], Ridge] = {}
-        self._turned: dict[tuple[frozenset[int], int], Array] = {}
+        self._ridges: dict[tuple[frozenset[int], int], Ridge] = {}
+        self._turned: dict[tuple[frozenset[int], int, int], Array] = {}
 
-    def ridge(self, train: Collection[int]) -> Ridge:
-        """Decompose the sums over the folds ``train``."""
-        key = frozenset(train)
+    def ridge(self, train: Collection[int], shape: int) -> Ridge:
+        """Decompose the sums over the folds ``train`` of the columns of a shape."""
+        key = frozenset(train), shape
         if key not in self._ridges:
-            self._ridges[key] = self._decomposed(sorted(key))
+            self._ridges[key] = self._decomposed(sorted(train), self.shapes[shape])
         return self._ridges[key]
 
-    def gram(self, train: Collection[int], fold: int) -> Array:
-        """T'Z'ZT of another fold [p, p], in the coordinates of ``ridge(train)``."""
-        key = frozenset(train), fold
+    def gram(self, train: Collection[int], shape: int, fold: int) -> Array:
+        """T'Z'ZT of another fold [q, q], in the coordinates of ``ridge(train, shape)``."""
+        key = frozenset(train), shape, fold
         if key not in self._turned:
-            turn = self.ridge(train).turn
+            turn = self.ridge(train, shape).turn
             self._turned[key] = turn.T @ self.ZZ[fold] @ turn
         return self._turned[key]
 
-    def _decomposed(self, train: Sequence[int]) -> Ridge:
-        A, free = np.sum([self.ZZ[fold] for fold in train], axis=0), self.free
+    def regressed(
+        self, train: Collection[int], choice: NDArray[np.int64], ZR: Sequence[Array]
+    ) -> Array:
+        """Regress responses on Z over some folds: coefficients [pZ, R], 0 where a shape ends.
+
+        ``choice`` [R] numbers one of ``fits`` for each; ``ZR`` are Z'R [pZ, R] by fold.
+        """
+        right = np.sum([ZR[fold] for fold in train], axis=0)
+        B = np.empty_like(right)
+        for number in np.unique(choice):
+            chosen = choice == number
+            shape, penalty = self.fits[number]
+            ridge = self.ridge(train, shape)
+            turned = ridge.turn.T @ right[:, chosen]
+            B[:, chosen] = ridge.turn @ ridge.divided(turned, penalty)
+        return B
+
+    def _decomposed(self, train: Sequence[int], columns: NDArray[np.int64]) -> Ridge:
+        A = np.sum([self.ZZ[fold] for fold in train], axis=0)[np.ix_(columns, columns)]
+        free = self.free
         A[np.diag_indices(free)] += _FREE
         # Intercept and places have one penalty, whatever that of the controls: eliminate them.
         inverse = solve_triangular(cholesky(A[:free, :free], lower=True), np.eye(free), lower=True)
@@ -105,7 +137,9 @@ class Design:
         turn[free:, free:] = vectors
         rows = float(self.rows[list(train)].sum())
         counted = np.arange(len(A)) >= free
-        return Ridge(turn, np.r_[np.ones(free), np.maximum(values, 0)], rows * counted)
+        embedded = np.zeros((self.Z.shape[1], len(A)))
+        embedded[columns] = turn
+        return Ridge(embedded, np.r_[np.ones(free), np.maximum(values, 0)], rows * counted)
 
 
 _design_of = Remembered(Design, most=_DESIGNS)
@@ -117,7 +151,9 @@ class Sums:
     def __init__(self, panel: Panel, *, place_means: bool, gram: bool) -> None:
         self.panel = panel
         self.length = panel.length if place_means else 0
-        self.design = _design_of(panel.controls, panel.places, panel.fold_of_row, self.length)
+        self.design = _design_of(
+            panel.controls, panel.places, panel.fold_of_row, self.length, panel.shapes
+        )
         self.Z, self.rows = self.design.Z, self.design.rows
         self.responses = np.hstack([panel.features, panel.targets])
         self.means = self.responses.mean(axis=0)  # any constant will do: Z has an intercept
@@ -132,22 +168,24 @@ class Sums:
                 self.XX.append(R[:, : self.d].T @ R[:, : self.d])
         self._validated: dict[frozenset[int], dict[int, Array]] = {}
 
-    def nuisance(self, train: Sequence[int]) -> Array:
-        """Regress every response on Z over the folds ``train``: coefficients [p, d + H].
+    def choice(self, train: Sequence[int]) -> NDArray[np.int64]:
+        """Of ``Design.fits``, the one that predicts each response best: [d + H].
 
-        Each response takes the penalty that predicts it best in a cross-validation over those
-        folds.
+        Found by a cross-validation over the folds ``train``.
         """
-        ridge = self.design.ridge(train)
-        turned = ridge.turn.T @ np.sum([self.ZR[fold] for fold in train], axis=0)
-        best = np.zeros(turned.shape[1], np.int64)
-        if self.panel.controls.shape[1]:
-            errors = np.sum([self._errors(train, fold) for fold in train], axis=0)
-            best = errors.argmin(axis=0)
-        for number in np.unique(best):
-            chosen = best == number
-            turned[:, chosen] = ridge.divided(turned[:, chosen], CONTROL_PENALTIES[number])
-        return np.asarray(ridge.turn @ turned)
+        if not self.panel.controls.shape[1]:
+            return np.zeros(self.responses.shape[1], np.int64)
+        errors = np.sum([self._errors(train, fold) for fold in train], axis=0)
+        return np.asarray(errors.argmin(axis=0))
+
+    def nuisance(self, train: Sequence[int], choice: NDArray[np.int64] | None = None) -> Array:
+        """Regress every response on Z over the folds ``train``: coefficients [pZ, d + H].
+
+        Each response takes the fit of ``choice`` [d + H], by default that of ``choice(train)``;
+        columns that its shape lacks have coefficient 0.
+        """
+        choice = self.choice(train) if choice is None else choice
+        return self.design.regressed(train, choice, self.ZR)
 
     def left_of_features(self, B: Array, fold: int) -> Array:
         """Gram matrix [d, d] of what the coefficients B [p, d + H] leave of a fold's features."""
@@ -161,28 +199,39 @@ class Sums:
         return left[:, : self.d], left[:, self.d :]
 
     def _errors(self, train: Sequence[int], held: int) -> Array:
-        """Squared errors on a fold of ``train`` of fits to its others: [penalties, R]."""
+        """Squared errors on a fold of ``train`` of all fits to its others: [fits, R]."""
         others = frozenset(train) - {held}
         if others not in self._validated:
             # Every fold that is not fitted to is asked at once: of two left out, each is once the
             # test fold and once the one that penalties are chosen on.
-            ridge = self.design.ridge(others)
-            turned = ridge.turn.T @ np.sum([self.ZR[fold] for fold in sorted(others)], axis=0)
-            by_penalty = [ridge.divided(turned, penalty) for penalty in CONTROL_PENALTIES]
-            self._validated[others] = {
-                fold: self._missed(others, fold, by_penalty)
-                for fold in range(len(self.rows))
-                if fold not in others
-            }
+            right = np.sum([self.ZR[fold] for fold in sorted(others)], axis=0)
+            asked = [fold for fold in range(len(self.rows)) if fold not in others]
+            by_shape = [
+                self._missed(others, n, right, asked) for n in range(len(self.design.shapes))
+            ]
+            self._validated[others] = dict(
+                zip(asked, np.concatenate(by_shape, axis=1), strict=True)
+            )
         return self._validated[others][held]
 
-    def _missed(self, train: frozenset[int], fold: int, fits: Sequence[Array]) -> Array:
-        """Squared errors on a fold of fits in the coordinates of ``ridge(train)``: [fits, R]."""
-        turn, members = self.design.ridge(train).turn, self.design.members[fold]
-        if len(members) < len(turn):  # fewer products by the rows than by their sums
-            Z, R = self.Z[members] @ turn, self.responses[members]
-            left = [R - Z @ W for W in fits]
-            return np.stack([np.einsum("nr,nr->r", errors, errors) for errors in left])
-        gram, cross = self.design.gram(train, fold), 2 * (turn.T @ self.ZR[fold])
-        gained = [np.einsum("pr,pr->r", W, gram @ W - cross) for W in fits]
-        return np.asarray(self.squares[fold] + np.stack(gained))
+    def _missed(
+        self, train: frozenset[int], shape: int, right: Array, asked: Sequence[int]
+    ) -> Array:
+        """Squared errors on some folds of the fits of one shape: [folds, penalties, R]."""
+        ridge = self.design.ridge(train, shape)
+        turned = ridge.turn.T @ right
+        fits = [ridge.divided(turned, number) for at, number in self.design.fits if at == shape]
+        missed = []
+        for fold in asked:
+            members = self.design.members[fold]
+            q, products = ridge.turn.shape[1], len(fits) * right.shape[1]
+            if len(members) * (q + products) < q * products:  # by the rows, or by their sums
+                Z, R = self.Z[members] @ ridge.turn, self.responses[members]
+                left = [R - Z @ W for W in fits]
+                missed.append([np.einsum("nr,nr->r", errors, errors) for errors in left])
+            else:
+                gram = self.design.gram(train, shape, fold)
+                cross = 2 * (ridge.turn.T @ self.ZR[fold])
+                gained = [np.einsum("pr,pr->r", W, gram @ W - cross) for W in fits]
+                missed.append(self.squares[fold] + np.stack(gained))
+        return np.asarray(missed)

@@ -1,6 +1,5 @@
 """Partial effects: what each feature by itself shares with the target beyond the controls."""
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 from leitmotif.errors import ProbeError
 from leitmotif.probe.estimators.algebra import Sums
 from leitmotif.probe.estimators.conventions import Seed, as_given, features_of, seed_of, targets_of
-from leitmotif.probe.estimators.nulls import exchanged, exchanges, pair_products, shifted
+from leitmotif.probe.estimators.nulls import (
+    exchanged,
+    exchanges,
+    pair_products,
+    shifted,
+    studentised,
+)
+from leitmotif.probe.estimators.refits import inflation
+from leitmotif.probe.estimators.residuals import Residuals, residuals
 from leitmotif.probe.panel.arguments import share, switch, whole_number
-from leitmotif.probe.panel.panel import Array, Panel, explained_away, panel, refuse_nothing_left
+from leitmotif.probe.panel.curves import Curves
+from leitmotif.probe.panel.panel import Array, Panel, panel
 
 _BLOCK = 512
 """Exchanges that are summed at a time; bounds the memory."""
@@ -37,6 +45,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     permutations: exchanges of tracks for ``p_``; None takes twice as many as one feature alone
         needs to pass the correction.
     shifts: circular shifts for ``p_shift_``; 0 for none.
+    refits: exchanges to which the control model is fitted again, for ``inflation_``; 0 for none.
     alpha: false discovery rate at which ``get_support`` chooses.
     place_means: whether each place in the track has a mean of its own in the control model.
     random_state: of the folds, the exchanges and the shifts.
@@ -45,12 +54,15 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     ----------
     effect_: partial correlation over all rows.
     low_, high_: its 95 % interval, cluster-robust by track.
+    inflation_: by how much the error of the control model widens the statistic, at least 1; see
+        ``leitmotif.probe.estimators.refits``. Statistics are divided by it, intervals widened.
     t_, p_t_: the statistic and its p-value by Student's t with tracks - 1 degrees of freedom.
     p_: p-value by exchanging the targets of tracks within a fold.
     p_shift_: p-value by shifting each track's features within the track, each by itself; NaN
         without shifts. It needs stationarity; see docs/probes.md for what it means.
     q_: ``p_`` after Benjamini & Hochberg (1995), horizon by horizon.
     effect_by_fold_: [folds, d] or [folds, d, H].
+    control_fits_: [folds, d + H], which fit of the controls was chosen for features and targets.
 
     A feature of which the controls leave nothing has effect 0 and p-values 1.
 
@@ -73,6 +85,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         folds: int = 5,
         permutations: int | None = None,
         shifts: int = 1000,
+        refits: int = 60,
         alpha: float = 0.05,
         place_means: bool = True,
         random_state: Seed = 0,
@@ -80,6 +93,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.folds = folds
         self.permutations = permutations
         self.shifts = shifts
+        self.refits = refits
         self.alpha = alpha
         self.place_means = place_means
         self.random_state = random_state
@@ -89,7 +103,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         X: ArrayLike,
         y: ArrayLike,
         *,
-        controls: ArrayLike | None = None,
+        controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
         """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
@@ -102,6 +116,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if self.permutations is not None:
             whole_number(self.permutations, "permutations", least=1)
         whole_number(self.shifts, "shifts")
+        whole_number(self.refits, "refits")
         share(self.alpha, "alpha")
         switch(self.place_means, "place_means")
         seed = seed_of(self.random_state)
@@ -109,13 +124,18 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
         d = data.features.shape[1]
         permutations = self._enough(d)
-        left = residuals(data, place_means=self.place_means)
+        sums = Sums(data, place_means=self.place_means, gram=False)
+        left = residuals(sums)
         order = exchanges(list(map(len, data.folds)), permutations, seed=seed)
-        attributes = self._tested(data, left, order, seed)
+        wider = inflation(
+            sums, left.features, left.targets, left.choices, refits=self.refits, seed=seed
+        )
+        attributes = self._tested(data, left, order, wider, seed)
         attributes["q_"] = false_discovery_control(attributes["p_"], axis=0, method="bh")
         for name, values in attributes.items():
             setattr(self, name, as_given(values, y))
         self.n_tracks_, self.permutations_ = len(data.tracks), permutations
+        self.control_fits_ = left.choices
         return self
 
     def _enough(self, d: int) -> int:
@@ -134,12 +154,17 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.permutations
 
     def _tested(
-        self, data: Panel, left: "Residuals", order: list[NDArray[np.int64]], seed: int
+        self,
+        data: Panel,
+        left: Residuals,
+        order: list[NDArray[np.int64]],
+        wider: Array,
+        seed: int,
     ) -> dict[str, Array]:
         n, alive = len(data.tracks), ~left.nothing
         scores = left.products
-        t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n)
-        attributes = _effects(data, left)
+        t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n) / wider
+        attributes = {"inflation_": wider, **_effects(data, left, wider)}
         exceeded = _exceeded(data, left, order, np.abs(t))
         attributes["t_"] = t
         attributes["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
@@ -149,7 +174,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
             attributes[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
         return attributes
 
-    def _shifted(self, left: "Residuals", observed: Array, seed: int) -> Array:
+    def _shifted(self, left: Residuals, observed: Array, seed: int) -> Array:
         if not self.shifts:
             return np.full(observed.shape, np.nan)
         total = np.zeros((self.shifts + 1, *observed.shape))
@@ -172,61 +197,25 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 
 def effects_by_fold(
-    X: ArrayLike, y: ArrayLike, *, controls: ArrayLike, groups: ArrayLike, folds: int, seed: int
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    controls: ArrayLike | Curves,
+    groups: ArrayLike,
+    folds: int,
+    seed: int,
+    choices: NDArray[np.int64],
 ) -> Array:
-    """``PartialEffects.effect_by_fold_`` [folds, d] of one target, without testing anything."""
+    """``PartialEffects.effect_by_fold_`` [folds, d] of one target, without testing anything.
+
+    ``choices`` are ``PartialEffects.control_fits_`` of another split into folds.
+    """
     data = panel(X, y, controls=controls, groups=groups, folds=folds, seed=seed)
-    left = residuals(data, place_means=True)
+    left = residuals(Sums(data, place_means=True, gram=False), choices=choices)
     return _by_fold(data, left)[:, :, 0]
 
 
-@dataclass(frozen=True)
-class Residuals:
-    """What the controls leave of features and targets, cross-fitted, track by track."""
-
-    features: list[Array]
-    """[T, d] each, in the order of the tracks"""
-    targets: list[Array]
-    """[T, H] each"""
-    nothing: NDArray[np.bool_]
-    """[d], features of which nothing is left."""
-    products: Array
-    """[tracks, d, H], each track's score: the sum over its rows of feature times target."""
-    squares: Array
-    """[tracks, d]"""
-
-
-def residuals(data: Panel, *, place_means: bool) -> Residuals:
-    """Regress features and targets on the controls over the other folds, for each fold."""
-    sums = Sums(data, place_means=place_means, gram=False)
-    features: list[Array] = [np.empty(0)] * len(data.tracks)
-    targets: list[Array] = [np.empty(0)] * len(data.tracks)
-    for fold, tracks in enumerate(data.folds):
-        B = sums.nuisance([other for other in range(len(data.folds)) if other != fold])
-        for track in tracks:
-            features[track], targets[track] = sums.residual(B, data.tracks[track])
-    squares = np.stack([(X**2).sum(axis=0) for X in features])
-    raw = np.sum([square[: sums.d] for square in sums.squares], axis=0)
-    nothing = explained_away(squares.sum(axis=0), raw)
-    refuse_nothing_left(
-        np.sum([(Y**2).sum(axis=0) for Y in targets], axis=0),
-        np.sum([square[sums.d :] for square in sums.squares], axis=0),
-    )
-    for X in features:
-        X[:, nothing] = 0
-    products = np.stack([X.T @ Y for X, Y in zip(features, targets, strict=True)])
-    return Residuals(features, targets, nothing, products, squares)
-
-
-def studentised(total: Array, squares: Array, n: int) -> Array:
-    """Student's t of n scores from their sum and their sum of squares; 0 where all are 0."""
-    variance = (squares - total**2 / n) / (n - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = total / np.sqrt(n * np.maximum(variance, 0))
-    return np.asarray(np.nan_to_num(t, nan=0.0, posinf=np.finfo(float).max))
-
-
-def _effects(data: Panel, left: Residuals) -> dict[str, Array]:
+def _effects(data: Panel, left: Residuals, wider: Array) -> dict[str, Array]:
     n = len(data.tracks)
     q = left.squares[:, :, np.newaxis]
     target = np.stack([(Y**2).sum(axis=0) for Y in left.targets]).sum(axis=0)
@@ -235,7 +224,7 @@ def _effects(data: Panel, left: Residuals) -> dict[str, Array]:
         slope = left.products.sum(axis=0) / q.sum(axis=0)
         error = np.sqrt(n / (n - 1) * ((left.products - slope * q) ** 2).sum(axis=0)) / size
         effect = left.products.sum(axis=0) / size
-    reach = student.ppf(0.975, n - 1) * error
+    reach = student.ppf(0.975, n - 1) * error * wider
     effects = {
         "effect_": effect,
         "low_": effect - reach,

@@ -1,7 +1,8 @@
 """The fits of the nested ridge to one test fold, for every exchange of the targets at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ FEATURE_PENALTIES = tuple(10.0**power for power in range(-3, 4))
 """Ridge penalties for the features, per row, in units of their own residual variance."""
 _BLOCK = 256
 """Exchanges that are fitted at a time; bounds the memory."""
+Folds = list[list[slice]]
+"""Rows of each track, by fold."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Fold:
     products: list[Array]
     """[n, n, d, H] each, or [1, 1, d, H] summed over the fold's tracks if nothing is exchanged."""
     rows: Array
+    features: list[Array]
+    """[T, d] of each track of the test fold."""
 
 
 def prepared(
@@ -58,33 +63,99 @@ def prepared(
         else:
             inside = sums.design.members[fold]
             products.append((X[inside].T @ Y[inside])[np.newaxis, np.newaxis])
-    return Fold(train, test, grams, products, sums.rows), scale
+    features = [X[data.tracks[track]] for track in data.folds[test]]
+    return Fold(train, test, grams, products, sums.rows, features), scale
 
 
-def fitted(fold: Fold, order: Exchanges) -> tuple[Array, Array]:
-    """Fit every exchange: by how much it lowers the test fold's squared error [1 + P, H].
+@dataclass(frozen=True)
+class Gains:
+    """By how much fits lower the test fold's squared error: sums over its tracks, [fits, H]."""
 
-    Also the weights [d, H] of the first one, which exchanges nothing.
+    total: Array
+    squares: Array
+    """Of the tracks' gains."""
+
+
+def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
+    """Fit every exchange: the gains [1 + P, H] of each, and the weights [d, H] of the first.
+
+    The first exchanges nothing.
     """
-    d, H = fold.products[0].shape[2:]
-    inner = [_eigen(fold, [g for g in fold.train if g != held], held) for held in fold.train]
-    outer = _eigen(fold, fold.train, fold.test)
-    gains, first = [], None
+    fold = solver.fold
+    H = fold.products[0].shape[3]
+    parts, first = [], None
     for start in range(0, len(order[0]), _BLOCK):
-        crosses = [
-            _crosses(p, o[start : start + _BLOCK])
-            for p, o in zip(fold.products, order, strict=True)
+        part = [whose[start : start + _BLOCK] for whose in order]
+        crosses = [_crosses(p, o) for p, o in zip(fold.products, part, strict=True)]
+        weights = solver.weights(crosses)
+        first = weights[:, :H] if first is None else first
+        pairs, whose = fold.products[fold.test], part[fold.test]
+        if len(pairs) == len(fold.features):
+            parts.append(solver.gains(weights, partial(_met, pairs, whose), H=H))
+    assert first is not None
+    empty = np.zeros((0, H))
+    return (
+        Gains(
+            np.concatenate([empty, *(part.total for part in parts)]),
+            np.concatenate([empty, *(part.squares for part in parts)]),
+        ),
+        first,
+    )
+
+
+def fitted_again(
+    solver: "Solver", features: Array, targets: Array, folds: Folds, *, H: int
+) -> Gains:
+    """Fit to other targets [rows, fits * H] in place of the exchanged ones.
+
+    ``features`` [rows, d] are scaled as the fold's, and ``folds`` hold the rows of each track.
+    """
+    crosses = [
+        np.sum([features[rows].T @ targets[rows] for rows in tracks], axis=0) for tracks in folds
+    ]
+    own = folds[solver.fold.test]
+    return solver.gains(
+        solver.weights(crosses), lambda track: features[own[track]].T @ targets[own[track]], H=H
+    )
+
+
+def _met(pairs: Array, whose: NDArray[np.int64], track: int) -> Array:
+    """[d, exchanges * H], products of a track's features with the targets that they meet."""
+    met = pairs[track, whose[:, track]].transpose(1, 0, 2)
+    return np.ascontiguousarray(met).reshape(len(met), -1)
+
+
+class Solver:
+    """Decompositions of one test fold, which serve every right-hand side."""
+
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.inner = [
+            _eigen(fold, [other for other in fold.train if other != held], held)
+            for held in fold.train
         ]
-        whole = np.sum([crosses[g] for g in fold.train], axis=0)
+        self.outer = _eigen(fold, fold.train, fold.test)
+
+    def weights(self, crosses: Sequence[Array]) -> Array:
+        """Weights [d, Q] of ridge fits to the training folds, from X'y [d, Q] of every fold."""
+        train = self.fold.train
+        whole = np.sum([crosses[fold] for fold in train], axis=0)
         losses = np.zeros((len(FEATURE_PENALTIES), whole.shape[1]))
-        for ridge, held in zip(inner, fold.train, strict=True):
+        for ridge, held in zip(self.inner, train, strict=True):
             losses += ridge.losses(whole - crosses[held], crosses[held])
         penalties = np.array(FEATURE_PENALTIES)[losses.argmin(axis=0)]
-        weights = outer.solve(whole, penalties)
-        gains.append(-outer.loss(weights, crosses[fold.test]))
-        if first is None:
-            first = outer.vectors @ weights[:, :H]
-    return np.concatenate(gains).reshape(-1, H), np.asarray(first).reshape(d, H)
+        return np.asarray(self.outer.vectors @ self.outer.solve(whole, penalties))
+
+    def gains(self, weights: Array, met: Callable[[int], Array], *, H: int) -> Gains:
+        """Gains in the test fold, with ``met`` X'y [d, Q] of each of its tracks."""
+        total, squares = np.zeros((2, weights.shape[1]))
+        for track, X in enumerate(self.fold.features):
+            predicted = X @ weights
+            gain = 2 * np.einsum("dq,dq->q", weights, met(track))
+            gain -= np.einsum("tq,tq->q", predicted, predicted)
+            total += gain
+            squares += gain**2
+        return Gains(total.reshape(-1, H), squares.reshape(-1, H))
 
 
 def _crosses(products: Array, order: NDArray[np.int64]) -> Array:
@@ -111,12 +182,8 @@ class _Eigen:
         """Weights [d, Q] in the eigenvectors, for X'y [d, Q] and a penalty for each."""
         return self._divided(self.vectors.T @ cross, penalties)
 
-    def loss(self, weights: Array, cross: Array) -> Array:
-        """Squared error on the test rows over that of predicting 0: w'Gw - 2 w'c, [Q]."""
-        return self._loss(weights, self.vectors.T @ cross)
-
     def losses(self, train: Array, test: Array) -> Array:
-        """``loss`` at every penalty: [penalties, Q]."""
+        """Squared error on the test rows, less that of predicting 0: [penalties, Q]."""
         turned, crossed = self.vectors.T @ train, self.vectors.T @ test
         return np.stack(
             [self._loss(self._divided(turned, penalty), crossed) for penalty in FEATURE_PENALTIES]

@@ -14,7 +14,8 @@ from leitmotif.probe.estimators.nested import NestedRidge
 from leitmotif.probe.estimators.selectivity import selectivity, sound_types
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Sample
-from leitmotif.probe.panel.panel import Array, constant_columns
+from leitmotif.probe.panel.curves import Curves
+from leitmotif.probe.panel.panel import Array, constant_columns, places, track_slices
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 from leitmotif.work.parallel import in_processes
 from leitmotif.work.progress import progress
@@ -42,11 +43,17 @@ def varying(features: Array) -> tuple[Array, NDArray[np.int64]]:
     return features[:, kept], kept
 
 
-def expanded(sample: Sample, settings: ControlSettings, *, without: str | None = None) -> Array:
-    """Controls with bends and interactions, one of them left out if asked: [n, p']."""
+def expanded(sample: Sample, settings: ControlSettings, *, without: str | None = None) -> Curves:
+    """Controls with curves, one of them left out if asked: [n, p']."""
     kept = [i for i, name in enumerate(sample.control_names) if name.split(".")[0] != without]
     values = varying(sample.controls[:, kept])[0]
-    return expand(values, knots=settings.knots, interactions=settings.interactions)
+    return expand(
+        values,
+        groups=sample.groups,
+        knots=settings.knots,
+        waves=settings.waves,
+        interactions=settings.interactions,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def probe_sites(
 def _probed(
     features: Mapping[str, Array],
     samples: Sequence[Sample],
-    controls: Sequence[Array],
+    controls: Sequence[Curves],
     probing: ProbeSettings,
     cell: tuple[str, int],
 ) -> Fit:
@@ -125,7 +132,7 @@ def errors_of(
 
 
 def _errors(
-    sample: Sample, controls: Array, probing: ProbeSettings, X: Array
+    sample: Sample, controls: Curves, probing: ProbeSettings, X: Array
 ) -> tuple[Array, Array]:
     probe = NestedRidge(folds=probing.folds, permutations=0, random_state=probing.seed)
     probe.fit(X, sample.y, controls=controls, groups=sample.groups)
@@ -163,14 +170,23 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             by_horizon[name] = replace(fit, over_random_weights=over)
 
 
-def naive(features: Mapping[str, Array], y: Array) -> dict[str, NaiveRow]:
-    """Pooled correlations, as they are often reported, by site."""
-    rows = {}
+def naive(features: Mapping[str, Array], y: Array, groups: NDArray[np.str_]) -> dict[str, NaiveRow]:
+    """Pooled correlations, as they are often reported, by site; beside them the place alone."""
+    rows, place = {}, round(place_r2(y, groups), 4)
     for site, X in features.items():
         correlation = NaiveCorrelation().fit(varying(X)[0], y)
         share = float((correlation.q_ <= 0.05).mean())
-        rows[site] = NaiveRow(r2=round(correlation.r2_, 4), significant_share=round(share, 4))
+        rows[site] = NaiveRow(
+            r2=round(correlation.r2_, 4), r2_place=place, significant_share=round(share, 4)
+        )
     return rows
+
+
+def place_r2(y: Array, groups: NDArray[np.str_]) -> float:
+    """R² of the mean at each place in the track, over all rows [n] as a pooled correlation's."""
+    at = places(track_slices(groups, rows=len(y)))
+    means = np.bincount(at, weights=y) / np.bincount(at)
+    return float(1 - ((y - means[at]) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def worth_of_controls(

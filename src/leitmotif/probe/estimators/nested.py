@@ -20,10 +20,12 @@ from leitmotif.probe.estimators.conventions import (
     seed_of,
     targets_of,
 )
-from leitmotif.probe.estimators.exchange_fits import fitted, prepared
+from leitmotif.probe.estimators.exchange_fits import Gains, Solver, fitted, prepared
 from leitmotif.probe.estimators.intervals import auroc, explained
 from leitmotif.probe.estimators.nulls import exchanges, p_value
+from leitmotif.probe.estimators.refits import calibrated, of_folds, refit_gains
 from leitmotif.probe.panel.arguments import matrix, switch, whole_number
+from leitmotif.probe.panel.curves import Curves
 from leitmotif.probe.panel.panel import (
     Array,
     Panel,
@@ -47,6 +49,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     ----------
     folds: number of folds; at least 3, with 4 tracks or more in each.
     permutations: exchanges for the p-value; 0 for none.
+    refits: how many of them the control model is fitted to again; see ``p_``.
     place_means: whether each place in the track has a mean of its own in the control model.
     random_state: of the folds, the exchanges and the bootstrap.
 
@@ -54,7 +57,9 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     ----------
     r2_controls_, r2_full_, partial_r2_: Interval, against the training folds' mean by track.
     auroc_controls_, auroc_: Interval, or None where a class is missing; of presence, y > 0.
-    p_: p-value of the partial R², or NaN without permutations.
+    t_: gain over the controls by track, as Student's t: mean over standard error.
+    p_: p-value of ``t_``, or NaN without permutations. The spread that the error of the control
+        model adds is measured by ``refits`` and taken off; see ``refits.calibrated``.
     null_partial_r2_: [permutations, H]
     predictions_controls_, predictions_: [rows, H], out of fold, less the target's mean.
     coef_: [d, H], weights of the features in ``predict``: the mean of the folds' fits.
@@ -80,11 +85,13 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         *,
         folds: int = 5,
         permutations: int = 1000,
+        refits: int = 60,
         place_means: bool = True,
         random_state: Seed = 0,
     ) -> None:
         self.folds = folds
         self.permutations = permutations
+        self.refits = refits
         self.place_means = place_means
         self.random_state = random_state
 
@@ -93,7 +100,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         X: ArrayLike,
         y: ArrayLike,
         *,
-        controls: ArrayLike | None = None,
+        controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
         """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
@@ -103,6 +110,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         which the result would have no meaning; see ``panel``.
         """
         whole_number(self.permutations, "permutations")
+        whole_number(self.refits, "refits")
         switch(self.place_means, "place_means")
         seed = seed_of(self.random_state)
         X, y = features_of(self, X), targets_of(y)
@@ -112,14 +120,19 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         shape = data.targets.shape
         self.predictions_controls_, self.predictions_ = np.empty(shape), np.empty(shape)
         baseline = np.empty(shape)
-        gains = np.zeros((self.permutations + 1, shape[1]))
+        gains, again = [], []
         models = []
+        refits = min(self.refits, self.permutations)
         for test in range(len(data.folds)):
             train = [fold for fold in range(len(data.folds)) if fold != test]
-            B = sums.nuisance(train)
+            choice = sums.choice(train)
+            B = sums.nuisance(train, choice)
             fold, scale = prepared(sums, B, train, test, exchanging=self.permutations > 0)
-            reached, weights = fitted(fold, order)
-            gains += reached
+            solver = Solver(fold)
+            reached, weights = fitted(solver, order)
+            gains.append(reached)
+            if refits:
+                again.append(refit_gains(sums, solver, scale, B, choice, refits=refits, seed=seed))
             models.append((B, weights / scale[:, np.newaxis]))
             rows = np.flatnonzero(data.fold_of_row == test)
             left, missed = sums.residual(B, rows)
@@ -127,7 +140,8 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             self.predictions_[rows] = self.predictions_controls_[rows] + (left / scale) @ weights
             seen = data.fold_of_row != test
             baseline[rows] = sums.responses[seen, sums.d :].mean(axis=0)
-        self._summarise(data, sums.responses[:, sums.d :], baseline, gains, seed)
+        self._summarise(data, sums.responses[:, sums.d :], baseline, seed)
+        self._test(data, gains, again)
         self._keep(sums, models)
         self.coef_ = as_given(self._full.features, y)
         self._as_given = y.ndim > 1
@@ -135,7 +149,11 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self
 
     def predict(
-        self, X: ArrayLike, *, controls: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        *,
+        controls: ArrayLike | Curves | None = None,
+        groups: ArrayLike | None = None,
     ) -> Array:
         """Predict the target of other tracks: [rows], or [rows, H] as y was given.
 
@@ -153,7 +171,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         X: ArrayLike,
         y: ArrayLike,
         *,
-        controls: ArrayLike | None = None,
+        controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> float:
         """Partial R² on other tracks than those fitted to; the mean over horizons.
@@ -190,7 +208,9 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._nested = _Linear(np.zeros_like(weights), by_controls, mean)
         self._full = _Linear(weights, by_controls - taken, mean - centre @ weights)
 
-    def _design(self, X: Array, controls: ArrayLike | None, groups: ArrayLike | None) -> Array:
+    def _design(
+        self, X: Array, controls: ArrayLike | Curves | None, groups: ArrayLike | None
+    ) -> Array:
         rows = len(X)
         Z = np.zeros((rows, 0)) if controls is None else matrix(controls, "controls")
         if Z.shape != (rows, len(self._centre)):
@@ -211,7 +231,22 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             )
         return design((Z - self._centre) / self._scale, at, self._length)
 
-    def _summarise(self, data: Panel, y: Array, baseline: Array, gains: Array, seed: int) -> None:
+    def _test(self, data: Panel, gains: Sequence[Gains], again: Sequence[Gains]) -> None:
+        """Set the p-value, and what it is made of."""
+        H, n = data.targets.shape[1], len(data.tracks)
+        if not self.permutations:
+            self.null_partial_r2_ = np.zeros((0, H))
+            self.t_ = self.p_ = np.full(H, np.nan)
+            return
+        left = data.targets - data.targets.mean(axis=0) - self.predictions_controls_
+        partial = np.sum([part.total for part in gains], axis=0) / (left**2).sum(axis=0)
+        self.null_partial_r2_ = partial[1:]
+        t = of_folds(gains, n)
+        self.t_ = t[0]
+        observed = calibrated(t[0], t[1:], of_folds(again, n)) if again else t[0]
+        self.p_ = p_value(t[1:], observed)
+
+    def _summarise(self, data: Panel, y: Array, baseline: Array, seed: int) -> None:
         total = data.by_track((y - baseline) ** 2)
         by_controls = data.by_track((y - self.predictions_controls_) ** 2)
         by_all = data.by_track((y - self.predictions_) ** 2)
@@ -224,11 +259,6 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.partial_r2_ = [explained(by_controls[:, h], by_all[:, h], weights) for h in horizons]
         self.auroc_controls_ = self._areas(data, self.predictions_controls_, weights)
         self.auroc_ = self._areas(data, self.predictions_, weights)
-        partial = gains / by_controls.sum(axis=0)
-        self.null_partial_r2_ = partial[1:]
-        self.p_ = (
-            p_value(partial[1:], partial[0]) if self.permutations else np.full(y.shape[1], np.nan)
-        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

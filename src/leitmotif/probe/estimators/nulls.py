@@ -93,6 +93,14 @@ def shifted(
         yield shift_products(X, Y)[lags]
 
 
+def studentised(total: Array, squares: Array, n: int) -> Array:
+    """Student's t of n scores from their sum and their sum of squares; 0 where all are 0."""
+    variance = (squares - total**2 / n) / (n - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = total / np.sqrt(n * np.maximum(variance, 0))
+    return np.asarray(np.nan_to_num(t, nan=0.0, posinf=np.finfo(float).max))
+
+
 def p_value(null: Array, observed: Array) -> Array:
     """Share of the null's statistics [permutations, ...] as large as the observed [...].
 

@@ -103,6 +103,20 @@ class Position(Control):
 
 
 @register
+class TrackLength(Control):
+    """Seconds of the whole context: longer music has more room for returns, and sounds different.
+
+    It is a property of the file that is known beforehand, and no feature of the model changes it.
+    """
+
+    name = "track_length"
+
+    def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
+        """One column, constant in a context."""
+        return {"seconds": np.full(len(steps), sound.seconds)}
+
+
+@register
 class TrackIdentity(Control):
     """What the track has sounded like so far: means and spreads over all frames read.
 

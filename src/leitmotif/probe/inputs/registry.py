@@ -23,10 +23,13 @@ class ControlSettings:
     """Bends of each column; see ``leitmotif.probe.estimators.expansion``."""
     interactions: int
     """Random functions of all columns together."""
+    waves: int = 0
+    """Cosines of the place in the track that each column is crossed with."""
 
 
 class _Expansion(Settings):
     knots: Annotated[int, Field(ge=0, le=32)]
+    waves: Annotated[int, Field(ge=0, le=32)]
     interactions: Annotated[int, Field(ge=0, le=4096)]
 
 
@@ -64,4 +67,5 @@ def parse_controls(values: Any, *, origin: str = "controls") -> ControlSettings:
             expected=problem["msg"],
             fix="docs/probes.md lists the controls and what can be set",
         ) from error
-    return ControlSettings(controls, file.expansion.knots, file.expansion.interactions)
+    curves = file.expansion
+    return ControlSettings(controls, curves.knots, curves.interactions, curves.waves)

@@ -18,6 +18,7 @@ from leitmotif.probe.panel.arguments import (
     track_names,
     whole_number,
 )
+from leitmotif.probe.panel.curves import Curves, Shapes, shapes_of
 from leitmotif.probe.panel.remembered import Remembered
 
 Array = NDArray[np.float64]
@@ -50,6 +51,8 @@ class Panel:
     """[rows], the place of each row in its track: 0, 1, 2, …"""
     folds: tuple[tuple[int, ...], ...]
     """Numbers of the tracks in each fold."""
+    shapes: Shapes
+    """Sets of columns of the controls; which one is used is chosen for each response."""
 
     @property
     def length(self) -> int:
@@ -74,7 +77,7 @@ def panel(
     features: ArrayLike,
     targets: ArrayLike,
     *,
-    controls: ArrayLike | None,
+    controls: ArrayLike | Curves | None,
     groups: ArrayLike | None,
     folds: int,
     seed: int,
@@ -101,7 +104,7 @@ def panel(
         X, "features", "leave them out; leitmotif.probe.panel.panel.constant_columns finds them"
     )
     refuse_constant(Y, "targets", "no event, or an event at every row, can be told from nothing")
-    scaled, centre, scale = _scaled(Z)
+    scaled, centre, scale = _scaled(Z, not isinstance(controls, Curves))
     made = Panel(
         features=X,
         targets=Y,
@@ -111,13 +114,15 @@ def panel(
         tracks=tracks,
         places=places(tracks),
         folds=track_folds(len(tracks), folds, seed=seed),
+        shapes=shapes_of(controls, columns=Z.shape[1]),
     )
     refuse_one_class(made)
     return made
 
 
-def _checked_and_scaled(controls: Array) -> tuple[Array, Array, Array]:
-    refuse_collinear(controls)
+def _checked_and_scaled(controls: Array, is_given: bool) -> tuple[Array, Array, Array]:
+    if is_given:  # curves are made without collinear columns
+        refuse_collinear(controls)
     centre, scale = centre_and_scale(controls)
     return (controls - centre) / scale, centre, scale
 
@@ -197,9 +202,13 @@ def redundant_columns(values: Array) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     centred = values - values.mean(axis=0)
     norms = np.sqrt((centred**2).sum(axis=0))
-    scaled = centred / np.where(norms > 0, norms, 1)
+    return dependent_columns(centred / np.where(norms > 0, norms, 1))
+
+
+def dependent_columns(scaled: Array) -> NDArray[np.int64]:
+    """Columns, of length 1 each, that are linear functions of the others."""
     diagonal, pivots = qr(scaled, mode="r", pivoting=True)
-    sizes = np.zeros(values.shape[1])
+    sizes = np.zeros(scaled.shape[1])
     count = min(diagonal.shape)
     sizes[:count] = np.abs(np.diag(diagonal))
     return np.asarray(np.sort(pivots[sizes < 1e-7]), np.int64)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from leitmotif.claims import Horizon
 from leitmotif.intervals import Interval
 from leitmotif.probe.estimators.experiment import Fit, Fits
+from leitmotif.probe.estimators.robustness import robustness
 from leitmotif.tables.interval import IntervalRow, three_digits
 from leitmotif.tables.probes import NaiveRow, ProbeRow, SelectivityRow
 
@@ -36,6 +37,7 @@ def _row(
         r2_controls=IntervalRow.of(fit.r2_controls, 4),
         r2_full=IntervalRow.of(fit.r2_full, 4),
         partial_r2=IntervalRow.of(fit.partial_r2, 4),
+        robustness=IntervalRow.of(robustness(fit.partial_r2), 4),
         auroc_controls=_rounded(fit.auroc_controls),
         auroc=_rounded(fit.auroc),
         p=three_digits(fit.p),

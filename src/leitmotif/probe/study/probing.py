@@ -172,7 +172,11 @@ class ProbeStudy:
             probe_rows(fits, self.claims.horizons, exploratory=exploratory),
             model=self.name,
             horizon=claimed.name,
-            naive=naive(self._features, self.rows.targets[:, self.claims.horizons.index(claimed)]),
+            naive=naive(
+                self._features,
+                self.rows.targets[:, self.claims.horizons.index(claimed)],
+                self.rows.groups,
+            ),
             selectivity=selectivities(self._features, sample, self.probing),
         )
 
