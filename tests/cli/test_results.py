@@ -146,6 +146,18 @@ def test_what_counts_is_said(params: Params) -> None:
     assert "review" not in shown
 
 
+def test_sites_that_carry_the_event_from_nearby_only_are_named(params: Params) -> None:
+    leads = {"layers.0.residual": 4.0, "layers.1.residual": 2.0, "layers.2.residual": 0.0}
+    shown = text(
+        Results(params, METRICS | {"interchange": {"leads": {"planner": leads}}}, pages=True)
+    )
+    assert "    carried by layers.0.residual (+87.5, from 4 s ahead)\n    just in time: " in shown
+    assert (
+        "just in time: layers.1.residual (from 2 s ahead), layers.2.residual (from 0 s ahead)\n"
+        in shown
+    )
+
+
 def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
     rows = {
         name: {**row, "stable": row["verdict"] == "foresight"}

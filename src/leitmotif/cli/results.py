@@ -137,6 +137,11 @@ def _sites(results: Results, model: str) -> list[str]:
         ]
         if sites:
             lines.append(listed(f"    {verb} ", sites))
+    carriers = results.keyed("interventions", "carriers", model)
+    near = results.keyed("interchange", "leads", model).items()
+    late = [f"{one_line(site)} ({_from(lead)[2:]})" for site, lead in near if site not in carriers]
+    if late:
+        lines.insert(1, listed("    just in time: ", late))
     return lines
 
 
