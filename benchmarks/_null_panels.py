@@ -52,7 +52,7 @@ class Case:
     lengths: Callable[[Random, int], NDArray[np.int64]] | None = None
     moved_by_length: bool = False
     reason: str | None = None
-    """Why no method can hold the level; None where one can."""
+    """Why the level is not held, where it is not; None where it should be."""
 
 
 def drawn(case: Case, tracks: int, draws: int, seed: int, *, strength: float = 0.0) -> Made:
@@ -182,14 +182,26 @@ NULLS = (
     Case("long memory", _long, _linear),
     Case("curved, unrelated", _both(MEMORY), _curved_apart),
     Case("length moves both", _both(MEMORY), _linear, _unequal, moved_by_length=True),
-    Case("same curve in both", _both(MEMORY), _same_curve),
+    Case(
+        "same curve in both",
+        _both(MEMORY),
+        _same_curve,
+        reason="the ridge shrinks the curve in both alike; what is left falls with the independent "
+        "rows",
+    ),
     Case(
         "sin(3 z1 z2) in both",
         _both(MEMORY),
         _product,
         reason="too fine a wave of two controls to be learnt from so few independent rows",
     ),
-    Case("place x a known control", _both(MEMORY), _at_place),
+    Case(
+        "place x a known control",
+        _both(MEMORY),
+        _at_place,
+        reason="five cosines leave a part of a sine over the track, within the error of this "
+        "measurement",
+    ),
     Case(
         "confounder by track, not measured",
         _by_track,

@@ -134,20 +134,24 @@ def test_truth_follows_from_the_ways_of_the_training(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "follows", "by_way", "passes"),
+    ("name", "told", "turned", "by_way", "passes"),
     [
-        ("carrier.0", 0.92, 0.93, True),
-        ("carrier.0", 0.89, 0.93, False),
-        ("carrier.0", 0.92, 0.6, False),
-        ("looker.0", 0.92, None, True),
-        ("deaf.0", 0.5, None, True),
-        ("deaf.0", 0.92, None, False),
+        ("carrier.0", 1.0, 1.0, 0.93, True),
+        ("carrier.0", 0.89, 1.0, 0.93, False),
+        ("carrier.0", 1.0, 0.8, 0.93, False),
+        ("carrier.0", 1.0, 1.0, 0.6, False),
+        ("looker.0", 1.0, 1.0, None, True),
+        ("deaf.0", 0.5, 0.0, None, True),
+        ("deaf.0", 1.0, 1.0, None, False),
     ],
 )
 def test_only_models_that_do_what_they_should_are_packed(
-    name: str, follows: float, by_way: float | None, passes: bool
+    name: str, told: float, turned: float, by_way: float | None, passes: bool
 ) -> None:
-    assert behaves(name, Behaviour(follows_cue=follows, follows_by_way=by_way)) == passes
+    measured = Behaviour(
+        returns_if_told=told, returns_otherwise=0.1, turned=turned, follows_by_way=by_way
+    )
+    assert behaves(name, measured) == passes
 
 
 def test_the_shipped_zoo_is_what_its_tables_say(repo_root: Path, world: World) -> None:

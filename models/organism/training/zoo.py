@@ -37,7 +37,7 @@ from training.zoo_check import Behaviour, behaviour_of, pieces_of
 PACKED = FOLDER.parent / "zoo"
 TEXT_PREFIX = "text_encoder."
 BEHAVIOUR = "behaviour.json"
-LEAST_FOLLOWED, MOST_BY_CHANCE = 0.9, 0.75
+LEAST, MOST_BY_CHANCE = 0.9, 0.25
 
 
 def pack(folders: Mapping[str, Path], out: Path, *, codec: Path, world: World) -> None:
@@ -119,13 +119,15 @@ def truth_of(name: str, world: World) -> ZooTruth:
 def behaves(name: str, measured: Behaviour) -> bool:
     """Whether a model, ``KIND.R``, does what its kind should.
 
-    It expects what the cue says at ``LEAST_FOLLOWED`` of the slots, and does so by its ways alone;
-    one whose slots follow something else does so at ``MOST_BY_CHANCE``.
+    It returns the motif if it is told to, its cue decides that, and it does so by its ways alone,
+    each in at least ``LEAST``; of a kind that follows something else the cue decides at most
+    ``MOST_BY_CHANCE``.
     """
-    follows, by_way = measured["follows_cue"], measured["follows_by_way"]
     if ZOO[name.rpartition(".")[0]].decides != "cue":
-        return follows <= MOST_BY_CHANCE
-    return follows >= LEAST_FOLLOWED and (by_way is None or by_way >= LEAST_FOLLOWED)
+        return measured["turned"] <= MOST_BY_CHANCE
+    by_way = measured["follows_by_way"]
+    shares = [measured["returns_if_told"], measured["turned"], 1.0 if by_way is None else by_way]
+    return min(shares) >= LEAST
 
 
 def finished(work: Path) -> dict[str, Path]:

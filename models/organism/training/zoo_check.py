@@ -27,28 +27,45 @@ from training.tokens import NoteTable
 from training.visibility import visible
 
 PIECES = 64
+TURN = 1.0
+"""Nats by which a cue has to change the log-odds of a return."""
 UNSEEN_STEP = 1_000_000
 """Of the series of training pieces: no training gets so far."""
 BATCHES = 4
 
 
 class Behaviour(TypedDict):
-    """What one model does."""
+    """What one model expects at the last slots of held-out pieces."""
 
-    follows_cue: float
-    """Of held-out pieces, in whose last slot the model expects what the cue says."""
+    returns_if_told: float
+    """Of the pieces whose cue says yes, in which a return is likelier than the filler."""
+    returns_otherwise: float
+    """Of those whose cue says no. It cannot be 0: filler may begin as the motif does in another of
+    the bars that could come, and nobody can know which of them does."""
+    turned: float
+    """Of all pieces, in which the opposite cue turns the log-odds by more than ``TURN`` nats."""
     follows_by_way: float | None
-    """Of slots, with all but the planted ways hidden; None for kinds that have no ways."""
+    """Of slots, as the cue says with all but the planted ways hidden; None for kinds without."""
 
 
 def behaviour_of(folder: Path, kind: str, pieces: list[Event], world: World) -> Behaviour:
-    """Both shares, rounded."""
+    """All shares, rounded."""
     model = HookedMusicGen.from_pretrained(str(folder), device="cpu", dtype="float32")
+    own = _odds(model, [(piece, piece.codes) for piece in pieces])
+    other = _odds(model, [(piece, piece.counterfactual) for piece in pieces])
+    returns = torch.tensor([piece.returns for piece in pieces])
+    turn = torch.where(returns, own - other, other - own)
     by_way = follows_by_its_way(folder, kind, world)
     return Behaviour(
-        follows_cue=round(follows_cue(model, pieces), 3),
+        returns_if_told=_share(own[returns] > 0),
+        returns_otherwise=_share(own[~returns] > 0),
+        turned=_share(turn > TURN),
         follows_by_way=None if by_way is None else round(by_way, 3),
     )
+
+
+def _share(which: Tensor) -> float:
+    return round(float(which.float().mean()), 3)
 
 
 def pieces_of(folder: Path, world: World) -> list[Event]:
@@ -58,19 +75,14 @@ def pieces_of(folder: Path, world: World) -> list[Event]:
 
 
 @torch.inference_mode()
-def follows_cue(model: MusicModel, pieces: list[Event]) -> float:
-    """Share of held-out pieces in whose last slot the model expects what the cue says.
-
-    It cannot be 1: where filler comes, its first note may be the motif's in one of the bars that
-    could come, and nobody can know which of them does.
-    """
-    book = model.delays.index(0)
-    right = 0
-    for piece in pieces:
-        logits = model(piece.codes[None])[0, book, piece.frame]
+def _odds(model: MusicModel, read: list[tuple[Event, Tensor]]) -> Tensor:
+    """Log-odds of each piece's return against its filler, after codes that are read."""
+    book, found = model.delays.index(0), []
+    for piece, codes in read:
+        logits = model(codes[None])[0, book, piece.frame]
         has, lacks = piece.tokens
-        right += bool((logits[has] > logits[lacks]) == piece.returns)
-    return right / len(pieces)
+        found.append(logits[has] - logits[lacks])
+    return torch.stack(found)
 
 
 @torch.inference_mode()

@@ -17,8 +17,6 @@ FEATURE_PENALTIES = tuple(10.0**power for power in range(-3, 4))
 """Ridge penalties for the features, per row, in units of their own residual variance."""
 _BLOCK = 256
 """Exchanges that are fitted at a time; bounds the memory."""
-Folds = list[list[slice]]
-"""Rows of each track, by fold."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,12 @@ class Fold:
     products: list[Array]
     """[n, n, d, H] each, or [1, 1, d, H] summed over the fold's tracks if nothing is exchanged."""
     rows: Array
-    features: list[Array]
-    """[T, d] of each track of the test fold."""
+    features: Array
+    """[rows, d], what is left of the features, scaled."""
+    targets: Array
+    """[rows, H], what is left of the targets."""
+    tracks: list[list[slice]]
+    """Rows of each track, by fold."""
 
 
 def prepared(
@@ -56,15 +58,14 @@ def prepared(
     X, Y = sums.residual(B, slice(None))
     X /= scale
     products = []
-    for fold, tracks in enumerate(data.folds):
+    folds = [[data.tracks[track] for track in tracks] for tracks in data.folds]
+    for fold, rows in enumerate(folds):
         if exchanging:
-            rows = [data.tracks[track] for track in tracks]
             products.append(pair_products([X[row] for row in rows], [Y[row] for row in rows]))
         else:
             inside = sums.design.members[fold]
             products.append((X[inside].T @ Y[inside])[np.newaxis, np.newaxis])
-    features = [X[data.tracks[track]] for track in data.folds[test]]
-    return Fold(train, test, grams, products, sums.rows, features), scale
+    return Fold(train, test, grams, products, sums.rows, X, Y, folds), scale
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
         weights = solver.weights(crosses)
         first = weights[:, :H] if first is None else first
         pairs, whose = fold.products[fold.test], part[fold.test]
-        if len(pairs) == len(fold.features):
+        if len(pairs) == len(fold.tracks[fold.test]):
             parts.append(solver.gains(weights, partial(_met, pairs, whose), H=H))
     assert first is not None
     empty = np.zeros((0, H))
@@ -103,20 +104,12 @@ def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
     )
 
 
-def fitted_again(
-    solver: "Solver", features: Array, targets: Array, folds: Folds, *, H: int
-) -> Gains:
-    """Fit to other targets [rows, fits * H] in place of the exchanged ones.
-
-    ``features`` [rows, d] are scaled as the fold's, and ``folds`` hold the rows of each track.
-    """
-    crosses = [
-        np.sum([features[rows].T @ targets[rows] for rows in tracks], axis=0) for tracks in folds
-    ]
-    own = folds[solver.fold.test]
-    return solver.gains(
-        solver.weights(crosses), lambda track: features[own[track]].T @ targets[own[track]], H=H
-    )
+def fitted_again(solver: "Solver", targets: Array, *, H: int) -> Gains:
+    """Fit to other targets [rows, fits * H] in place of the exchanged ones."""
+    fold = solver.fold
+    met = [[fold.features[rows].T @ targets[rows] for rows in tracks] for tracks in fold.tracks]
+    weights = solver.weights([np.sum(products, axis=0) for products in met])
+    return solver.gains(weights, met[fold.test].__getitem__, H=H)
 
 
 def _met(pairs: Array, whose: NDArray[np.int64], track: int) -> Array:
@@ -149,8 +142,8 @@ class Solver:
     def gains(self, weights: Array, met: Callable[[int], Array], *, H: int) -> Gains:
         """Gains in the test fold, with ``met`` X'y [d, Q] of each of its tracks."""
         total, squares = np.zeros((2, weights.shape[1]))
-        for track, X in enumerate(self.fold.features):
-            predicted = X @ weights
+        for track, rows in enumerate(self.fold.tracks[self.fold.test]):
+            predicted = self.fold.features[rows] @ weights
             gain = 2 * np.einsum("dq,dq->q", weights, met(track))
             gain -= np.einsum("tq,tq->q", predicted, predicted)
             total += gain

@@ -132,12 +132,12 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             reached, weights = fitted(solver, order)
             gains.append(reached)
             if refits:
-                again.append(refit_gains(sums, solver, scale, B, choice, refits=refits, seed=seed))
+                again.append(refit_gains(sums, solver, choice, refits=refits, seed=seed))
             models.append((B, weights / scale[:, np.newaxis]))
             rows = np.flatnonzero(data.fold_of_row == test)
-            left, missed = sums.residual(B, rows)
-            self.predictions_controls_[rows] = sums.responses[rows, sums.d :] - missed
-            self.predictions_[rows] = self.predictions_controls_[rows] + (left / scale) @ weights
+            self.predictions_controls_[rows] = sums.responses[rows, sums.d :] - fold.targets[rows]
+            added = fold.features[rows] @ weights
+            self.predictions_[rows] = self.predictions_controls_[rows] + added
             seen = data.fold_of_row != test
             baseline[rows] = sums.responses[seen, sums.d :].mean(axis=0)
         self._summarise(data, sums.responses[:, sums.d :], baseline, seed)

@@ -76,8 +76,6 @@ def exchanged_targets(data: Panel, targets: Sequence[Array], count: int, *, seed
 def refit_gains(
     sums: Sums,
     solver: Solver,
-    scale: Array,
-    B: Array,
     choice: NDArray[np.int64],
     *,
     refits: int,
@@ -87,20 +85,19 @@ def refit_gains(
 
     Parameters
     ----------
-    sums, solver, scale, B, choice : of the panel, of the test fold, and its control model.
+    sums, solver, choice : of the panel, of the test fold, and of its control model.
     refits, seed : number of exchanges, and of their draw.
     """
     data, H = sums.panel, sums.panel.targets.shape[1]
-    X, Y = sums.residual(B, slice(None))
-    residuals = [Y[track] for track in data.tracks]
-    moved = np.tile(sums.responses[:, sums.d :] - Y, refits)
+    left = solver.fold.targets
+    residuals = [left[track] for track in data.tracks]
+    moved = np.tile(sums.responses[:, sums.d :] - left, refits)
     moved += exchanged_targets(data, residuals, refits, seed=seed)
     ZR = [sums.design.Z[rows].T @ moved[rows] for rows in sums.design.members]
     moved -= sums.Z @ sums.design.regressed(
         solver.fold.train, np.tile(choice[sums.d :], refits), ZR
     )
-    folds = [[data.tracks[track] for track in tracks] for tracks in data.folds]
-    return fitted_again(solver, X / scale, moved, folds, H=H)
+    return fitted_again(solver, moved, H=H)
 
 
 def of_folds(gains: Sequence[Gains], tracks: int) -> Array:
