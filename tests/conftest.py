@@ -14,7 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from leitmotif.audio.compiled import lock_compiled
 from leitmotif.work.parallel import WORKERS
+
+# Some tests use librosa themselves. In a fresh environment two test processes compile its functions
+# at the same moment, and without the lock one may be kept under the other's number.
+lock_compiled()
 
 # Tests change things in this process that another would not know of.
 os.environ[WORKERS] = "1"
