@@ -183,11 +183,12 @@ def verdicts_in(root: Path) -> dict[str, Any]:
     return {
         name: {
             "verdict": overall([row.verdict for row in verdicts if row.model == name]),
-            "carriers": sorted(
-                row.site
+            "carriers": {
+                row.site: row.effect.mean
                 for row in verdicts
                 if row.model == name and row.verdict == "foresight" and not row.features
-            ),
+                if row.effect is not None
+            },
             "pieces": next(
                 row.clips for row in effects if row.model == name and row.name == "baseline"
             ),
