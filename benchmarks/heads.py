@@ -6,8 +6,8 @@ Edges from the cue through every head are patched (``leitmotif.causal.interchang
 pieces that the stage ``interchange`` reads. The planner was trained to carry the decision in its
 residual stream; the reader looks back; the blind model cannot know it. ``k`` is the number of heads
 that recover nine tenths of the total effect together, on tracks that had no say in their order;
-null where eight do not. It is copied into metrics/validity.json, with the interchange intervention
-accuracy of the same models.
+null where eight do not, or where the model does not know the event. It is copied into
+metrics/validity.json, with the interchange intervention accuracy of the same models.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
         RESULTS / "heads.json",
         {"machine": machine(), "rows": [row.model_dump(mode="json") for row in rows]},
     )
-    found = {
+    by_model = {
         name: {
             receiver: enough([r for r in rows if (r.model, r.receiver) == (name, receiver)])
             for receiver in get_args(Receiver)
@@ -52,8 +52,10 @@ def main() -> None:
     }
     known = read_json(VALIDITY) if VALIDITY.exists() else {}
     iia = read_json(INTERCHANGE)["iia"]
-    write_json(VALIDITY, {**known, "heads": found, "iia": {name: iia[name] for name in MODELS}})
-    print(found)
+    write_json(
+        VALIDITY, {**known, "heads": by_model, "iia": {name: iia[name]["mean"] for name in MODELS}}
+    )
+    print(by_model)
 
 
 def patched(name: str, tracks: int) -> list[HeadRow]:
@@ -70,12 +72,11 @@ def patched(name: str, tracks: int) -> list[HeadRow]:
 def enough(rows: Sequence[HeadRow]) -> dict[str, Any]:
     """The fewest heads that recover enough together, or what the most of them do."""
     together = [row for row in rows if row.measured_apart]
-    first = next((row for row in together if row.share >= ENOUGH), None)
+    first = next((row for row in together if (row.share or 0.0) >= ENOUGH), None)
     shown = first or together[-1]
     return {
         "k": None if first is None else len(first.heads),
         "recovered": shown.share,
-        "heads": [] if first is None else first.heads,
     }
 
 

@@ -140,8 +140,8 @@ def main() -> None:
     for name, treatment in TREATMENTS.items():
         for having in HAVING:
             random = np.random.default_rng([having, list(TREATMENTS).index(name)])
-            found = [called_foresight(treatment, having, random) for _ in range(repeats)]
-            ours, peer = np.mean(found, axis=0)
+            called = [called_foresight(treatment, having, random) for _ in range(repeats)]
+            ours, peer = np.mean(called, axis=0)
             rows.append(
                 {
                     "case": name,

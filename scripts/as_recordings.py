@@ -52,10 +52,10 @@ def main() -> int:
     with TemporaryDirectory(prefix="leitmotif-recordings-") as temporary:
         root = (arguments.folder or Path(temporary)).resolve()
         run_in(root, arguments.set)
-        found = verdicts_in(root)
+        by_model = verdicts_in(root)
     known = read_json(VALIDITY) if VALIDITY.exists() else {}
-    write_json(VALIDITY, {**known, "as_recordings": found})
-    print(found)
+    write_json(VALIDITY, {**known, "as_recordings": by_model})
+    print(by_model)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Which heads carry a decision: exact where that can be computed, and the organisms' own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,12 +83,20 @@ def test_every_head_is_ranked_and_the_first_are_measured_on_other_tracks(
     for receiver in ("gap", "slot"):
         of = alone(rows, receiver)
         assert set(of) == heads
-        shares = [row.share for row in of.values()]
-        assert shares == sorted(shares, reverse=True)
+        moved = [row.nats.mean for row in of.values()]
+        assert moved == sorted(moved, reverse=True)
         together = [row for row in rows if row.receiver == receiver and row.measured_apart]
         order = list(of)
         assert [row.heads for row in together] == [order[: n + 1] for n in range(len(together))]
         assert {row.nats.n for row in together} == {3}
+
+
+def test_nothing_is_a_share_of_a_total_that_is_not_there(exact_model: HookedMusicGen) -> None:
+    """As of a model that does not know the event: chance would be divided by chance."""
+    same = [replace(event, counterfactual=event.codes) for event in events_of(exact_model, 6)]
+    rows = HeadPaths(lambda: exact_model).run("tiny", same)
+    assert {row.share for row in rows} == {None}
+    assert {row.nats.mean for row in rows} == {0.0}
 
 
 def test_batches_do_not_decide(exact_model: HookedMusicGen) -> None:
@@ -115,11 +124,13 @@ def test_two_heads_write_the_decision_into_the_planners_gap_and_one_head_of_the_
         by_model[name] = HeadPaths(lambda model=model: model).run(name, events)
 
     def together(name: str, receiver: str, count: int) -> float:
-        return next(
+        share = next(
             row.share
             for row in by_model[name]
             if row.receiver == receiver and row.measured_apart and len(row.heads) == count
         )
+        assert share is not None
+        return share
 
     assert together("planner", "gap", 2) > 0.9
     assert abs(together("planner", "slot", 8)) < 0.05

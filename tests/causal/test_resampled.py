@@ -182,6 +182,11 @@ def test_a_continuation_that_leaves_no_room_for_a_return_is_refused_before_any_w
         made({"a": [0, 1, 1]}, seconds=7.0)
 
 
+def test_seeds_that_the_openings_have_too_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"noise of the continuations(?s:.)*up to 100000"):
+        made({"a": [0, 1, 1]}, seed=FIRST_SEED)
+
+
 def test_only_openings_are_read_as_such() -> None:
     assert opening_seed("opening.12") == 12
     assert opening_seed("twin.slot1") is None

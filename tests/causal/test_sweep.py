@@ -3,6 +3,8 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.config import JudgeParams, ModelParams
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.work.parallel import WORKERS
 from tests.judge.tiny_judges import save_tiny_clap
@@ -105,3 +108,12 @@ def test_what_fails_in_a_process_is_said_here(
     unknown = Condition("patch", "site", SITE, source="twin")
     with pytest.raises(ModelError, match="cannot be patched from twin"):
         list(sweep.run(prefixes, [BASELINE, unknown]))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_no_piece_at_all_gives_no_clip(sweep: Sweep, device: str) -> None:
+    """As where no recording can show an effect."""
+    elsewhere = SimpleNamespace(device=torch.device(device))
+    idle = replace(sweep, load=lambda: cast("MusicModel", elsewhere))
+    assert list(idle.run([], CONDITIONS)) == []
+    assert list(idle.make([], CONDITIONS)) == []

@@ -154,11 +154,13 @@ def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _check_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
+def _check_same(packed: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
     differing = sorted(
         name
-        for name in {*found, *expected}
-        if name not in found or name not in expected or not torch.equal(found[name], expected[name])
+        for name in {*packed, *expected}
+        if name not in packed
+        or name not in expected
+        or not torch.equal(packed[name], expected[name])
     )
     if differing:
         raise StoreError(

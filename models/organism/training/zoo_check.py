@@ -77,12 +77,12 @@ def pieces_of(folder: Path, world: World) -> list[Event]:
 @torch.inference_mode()
 def _odds(model: MusicModel, read: list[tuple[Event, Tensor]]) -> Tensor:
     """Log-odds of each piece's return against its filler, after codes that are read."""
-    book, found = model.delays.index(0), []
+    book, odds = model.delays.index(0), []
     for piece, codes in read:
         logits = model(codes[None])[0, book, piece.frame]
         has, lacks = piece.tokens
-        found.append(logits[has] - logits[lacks])
-    return torch.stack(found)
+        odds.append(logits[has] - logits[lacks])
+    return torch.stack(odds)
 
 
 @torch.inference_mode()

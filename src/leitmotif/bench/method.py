@@ -98,28 +98,28 @@ def method_of(name: str) -> Method:
     return cast(Method, method)
 
 
-def checked(found: object, model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def checked(finding: object, model: MusicModel, pieces: Sequence[Event]) -> Finding:
     """Return what a method returned, with all cells of its map, if it can be scored.
 
     Raises ProbeError, which says what was found and expected.
     """
-    if not isinstance(found, Finding):
-        raise _refused("what it returned", type(found).__name__, "leitmotif.bench.method.Finding")
-    if not isinstance(found.foresight, bool):
-        raise _refused("foresight", repr(found.foresight), "True or False")
-    lead = found.lead_seconds
+    if not isinstance(finding, Finding):
+        raise _refused("what it returned", type(finding).__name__, "leitmotif.bench.method.Finding")
+    if not isinstance(finding.foresight, bool):
+        raise _refused("foresight", repr(finding.foresight), "True or False")
+    lead = finding.lead_seconds
     if lead is not None and not (_is_number(lead) and lead >= 0):
         raise _refused("lead_seconds", repr(lead), "seconds from 0, or None")
-    if found.foresight and lead is not None and lead < MINIMUM_SECONDS:
+    if finding.foresight and lead is not None and lead < MINIMUM_SECONDS:
         raise _refused(
             "the lead of a model with foresight",
             f"{lead:g} s",
             f"{MINIMUM_SECONDS:g} s or more, or foresight=False",
         )
-    if not isinstance(found.strengths, Mapping):
-        raise _refused("strengths", type(found.strengths).__name__, "a mapping")
+    if not isinstance(finding.strengths, Mapping):
+        raise _refused("strengths", type(finding.strengths).__name__, "a mapping")
     sites, bins = residual_sites(model), lead_bins(pieces, model.frame_rate)
-    for cell, strength in found.strengths.items():
+    for cell, strength in finding.strengths.items():
         if not (isinstance(cell, tuple) and len(cell) == 2):
             raise _refused("a cell of the map", repr(cell), "(site, seconds ahead)")
         if cell[0] not in sites:
@@ -131,7 +131,7 @@ def checked(found: object, model: MusicModel, pieces: Sequence[Event]) -> Findin
         if not _is_number(strength):
             raise _refused(f"the strength at {cell}", repr(strength), "a finite number")
     cells = dict.fromkeys(product(sites, bins), 0.0)
-    return replace(found, strengths={**cells, **found.strengths})
+    return replace(finding, strengths={**cells, **finding.strengths})
 
 
 def _is_number(value: object) -> bool:

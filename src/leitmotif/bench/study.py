@@ -41,18 +41,18 @@ class Bench:
         folders = [self.zoo.assembled(model, self.cache) for model in ordered]
         first = shared_model(_settings(folders[0]))
         pieces = composed_pieces(first, self.world, pieces=self.pieces)
-        for model, (found, seconds) in zip(
+        for model, (finding, seconds) in zip(
             ordered, in_processes(partial(_examined, method, pieces), folders), strict=True
         ):
             yield BenchVerdict(
                 method=method,
                 model=model,
                 weights=self.zoo.weights(model),
-                foresight=found.foresight,
-                lead_seconds=found.lead_seconds,
+                foresight=finding.foresight,
+                lead_seconds=finding.lead_seconds,
                 strengths=[
                     CellStrength(site=site, after=after, strength=round(float(strength), 6))
-                    for (site, after), strength in sorted(found.strengths.items())
+                    for (site, after), strength in sorted(finding.strengths.items())
                 ],
                 seconds=round(seconds, 2),
             )
@@ -62,8 +62,8 @@ def _examined(method: str, pieces: Sequence[Event], folder: Path) -> tuple[Findi
     """What a method finds in one model, and the seconds that it takes."""
     model = shared_model(_settings(folder))
     started = time.monotonic()
-    found = checked(method_of(method)(model, pieces), model, pieces)
-    return found, time.monotonic() - started
+    finding = checked(method_of(method)(model, pieces), model, pieces)
+    return finding, time.monotonic() - started
 
 
 def _settings(folder: Path) -> ModelParams:

@@ -124,11 +124,11 @@ class Zoo:
 
     def _check(self, name: str) -> None:
         path = self.root / name
-        found = sha256_file(path) if path.is_file() else "no file"
-        if found != self._checksums[name]:
+        digest = sha256_file(path) if path.is_file() else "no file"
+        if digest != self._checksums[name]:
             raise StoreError(
                 f"{path} is not the file that was packed",
-                found=found,
+                found=digest,
                 expected=f"SHA-256 {self._checksums[name]}, as {CHECKSUMS} says",
                 fix="restore it: git checkout models/zoo",
             )

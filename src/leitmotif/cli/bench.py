@@ -50,8 +50,8 @@ def bench(
     zoo = Zoo()
     chosen = zoo.chosen(models or [])
     world = load_world(CODEC.parent / "world.json")
-    found = Bench(zoo, world, WORK_CACHE, pieces).verdicts(method, chosen)
-    verdicts = list(progress(found, method, total=len(chosen)))
+    examined = Bench(zoo, world, WORK_CACHE, pieces).verdicts(method, chosen)
+    verdicts = list(progress(examined, method, total=len(chosen)))
     # Again: what came meanwhile stays.
     check_file(target, inputs=[ZOO, CODEC], made=_has_verdicts, replace=replace)
     write_table(target, verdicts)

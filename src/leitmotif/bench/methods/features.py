@@ -94,8 +94,8 @@ def principal_component(fit: Fit) -> Direction:
     """The principal component of the far residuals that tells the decision best."""
     rows = fit.residuals()
     _, _, components = torch.pca_lowrank(rows.double(), q=COMPONENTS, niter=4)
-    found = _best(fit.differences().double() @ components, fit.signs())
-    return Direction(components[:, found].to(rows.dtype))
+    best = _best(fit.differences().double() @ components, fit.signs())
+    return Direction(components[:, best].to(rows.dtype))
 
 
 def sparse_feature(fit: Fit) -> SaeFeature:

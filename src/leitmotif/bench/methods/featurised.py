@@ -63,16 +63,16 @@ def _found(
     measure = partial(_Measure, readings, measured)
     ours = [measure(fit.site, feature(fit)) for fit in fits]
     exchanges = [exchange for one in ours for exchange in one.exchanges()]
-    found = Exchanged([pieces[row] for row in measured], _joined(ours))
-    rows = found.rows(_MODEL, [*_totals(), *exchanges])
+    exchanged = Exchanged([pieces[row] for row in measured], _joined(ours))
+    rows = exchanged.rows(_MODEL, [*_totals(), *exchanges])
     leads = CLAIMS.leads(rows, model=_MODEL)
     if rival is not None and leads:
         rivals = [measure(fit.site, rival(fit)) for fit in fits if fit.site in leads]
-        theirs = Exchanged(found.events, _joined(rivals))
+        theirs = Exchanged(exchanged.events, _joined(rivals))
         leads = {
             site: lead
             for site, lead in leads.items()
-            if _exceeds(found, theirs, Exchange(site, Window("ahead", lead), "counterfactual"))
+            if _exceeds(exchanged, theirs, Exchange(site, Window("ahead", lead), "counterfactual"))
         }
     return Finding(bool(leads), max(leads.values(), default=None), strengths_of(rows))
 
@@ -108,7 +108,7 @@ class _Measure:
     @torch.no_grad()
     def odds(self) -> list[dict[Exchange | None, float]]:
         """Log-odds by exchange, of each row."""
-        found: list[dict[Exchange | None, float]] = [{} for _ in self.rows]
+        by_row: list[dict[Exchange | None, float]] = [{} for _ in self.rows]
         rows = list(self.rows)
         own = self.readings.own[self.site][rows]
         change = {
@@ -127,8 +127,8 @@ class _Measure:
                 continue
             odds = self.readings.odds_from(self.site, mixed[there], [rows[n] for n in there])
             for number, value in zip(there, odds.tolist(), strict=True):
-                found[number][exchange] = value
-        return found
+                by_row[number][exchange] = value
+        return by_row
 
 
 def _totals() -> list[Exchange]:
@@ -145,8 +145,8 @@ def _joined(measures: Sequence[_Measure]) -> list[dict[Exchange | None, float]]:
             of_row[total] = float(readings.donor_odds[total.donor][row])
         joined.append(of_row)
     for measure in measures:
-        for of_row, found in zip(joined, measure.odds(), strict=True):
-            of_row.update(found)
+        for of_row, of_measure in zip(joined, measure.odds(), strict=True):
+            of_row.update(of_measure)
     return joined
 
 

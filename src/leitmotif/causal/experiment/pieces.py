@@ -160,14 +160,14 @@ def recordings_with_motifs(
     ``prompt`` makes a sentence of a track's tags. Raises AudioError, and ProbeError where no track
     has such a motif.
     """
-    found = []
+    beginnings = []
     for track in tracks:
         within = _motifs(track, labels, seconds, codec.sample_rate)
         motifs = [span for span in within if span.samples <= longest * codec.sample_rate]
         if motifs:
             prefix = prefix_of(codec, track, audio_root, seconds=seconds, prompt=prompt)
-            found.append((prefix, motifs))
-    if not found:
+            beginnings.append((prefix, motifs))
+    if not beginnings:
         raise ProbeError(
             "no track has a verified motif at its beginning",
             found=f"{len(labels)} labels in {len(tracks)} tracks",
@@ -175,7 +175,7 @@ def recordings_with_motifs(
             fix="label more recurrences with `leitmotif review`, or lengthen "
             "interventions.prefix_seconds or interventions.seconds",
         )
-    return found
+    return beginnings
 
 
 def _motifs(

@@ -35,8 +35,7 @@ from leitmotif.errors import ConfigError
 from leitmotif.tables.base import Span
 
 FIRST_SEED = 100_000
-"""Of the openings; those of their trials follow. No continuation that is measured has such a seed.
-"""
+"""Of the openings; those of their trials follow. Measured continuations have smaller ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,8 @@ class Resampling:
     sample_rate : of the model, in Hz.
     horizon : distance of a claim in seconds.
 
-    Raises ConfigError for a continuation in which no return is far enough ahead.
+    Raises ConfigError for a continuation in which no return is far enough ahead, and for seeds of
+    the experiment that the openings have too.
     """
 
     sweep: Sweep
@@ -99,6 +99,15 @@ class Resampling:
                 expected=f"more than {least:g}: interventions.treated_seconds, and the nearest "
                 "horizon of which a claim is made",
                 fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
+            )
+
+        last = self.settings.seed + self.settings.seeds - 1
+        if last >= FIRST_SEED:
+            raise ConfigError(
+                "openings would have the noise of the continuations that are measured",
+                found=f"seeds up to {last}",
+                expected=f"below {FIRST_SEED}, where those of the openings begin",
+                fix="lower interventions.seed",
             )
 
     def pieces(self, recorded: Sequence[Recorded]) -> Pieces:
@@ -126,13 +135,13 @@ class Resampling:
         """Codes [K, P + opening] of every usable opening of every recording."""
         seeds = range(FIRST_SEED, FIRST_SEED + self.settings.openings)
         prefixes = [item.prefix for item in recorded]
-        found: dict[str, list[tuple[Tensor, Opening]]] = {p.track_id: [] for p in prefixes}
+        usable: dict[str, list[tuple[Tensor, Opening]]] = {p.track_id: [] for p in prefixes}
         sweep = self._sweep_for(self.settings.opening_seconds, seeds, {})
         for clip in sweep.make(prefixes, [Condition("baseline")]):
             if clip.finite:
                 opening = Opening(clip.seed, clip.codes.shape[1] - clip.prefix_frames)
-                found[clip.prefix.track_id].append((clip.codes, opening))
-        return found
+                usable[clip.prefix.track_id].append((clip.codes, opening))
+        return usable
 
     def _tried(
         self,
@@ -205,12 +214,12 @@ class Resampling:
 
 def _can_be(opened: Sequence[OpenedPrefix], returns: bool) -> bool:
     """Whether there are two openings of a kind, and one of the other."""
-    decided = [one.returns for one in opened if not one.undecided]
+    decided = [way.returns for way in opened if not way.undecided]
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
 
 def _why_not(opened: Sequence[OpenedPrefix]) -> str:
-    decided = [one.returns for one in opened if not one.undecided]
+    decided = [way.returns for way in opened if not way.undecided]
     return f"the motif returns after {sum(decided)} of {len(decided)} openings"
 
 
@@ -227,13 +236,13 @@ def _chosen(
     opened: Sequence[OpenedPrefix], returns: bool
 ) -> tuple[OpenedPrefix, OpenedPrefix, OpenedPrefix]:
     """The surest opening of a kind, its counterfactual and its control."""
-    alike = [one for one in opened if one.returns == returns and not one.undecided]
-    others = [one for one in opened if one.returns != returns and not one.undecided]
-    own = max(alike, key=lambda one: abs(one.rate - 0.5))
-    controls = [one for one in alike if one is not own]
+    alike = [way for way in opened if way.returns == returns and not way.undecided]
+    others = [way for way in opened if way.returns != returns and not way.undecided]
+    own = max(alike, key=lambda way: abs(way.rate - 0.5))
+    controls = [way for way in alike if way is not own]
 
     def difference(pair: tuple[OpenedPrefix, OpenedPrefix]) -> tuple[float, float]:
-        sureness = sum(abs(one.rate - 0.5) for one in pair)
+        sureness = sum(abs(way.rate - 0.5) for way in pair)
         return -sureness, abs(_agreement(own, pair[0]) - _agreement(own, pair[1]))
 
     other, same = min(product(others, controls), key=difference)

@@ -69,7 +69,7 @@ class Sweep:
         one_device = self.load().device.type != "cpu"
         # Two more, from which patches are taken.
         rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
-        size = len(prefixes) if one_device else max(1, self.rows // rows_of_a_piece)
+        size = max(1, len(prefixes) if one_device else self.rows // rows_of_a_piece)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
         workers = 1 if one_device else number_of_workers()
         made = in_processes(partial(function, self, conditions), parts, workers=workers)

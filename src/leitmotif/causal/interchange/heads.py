@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.causal.experiment.effects import effect_of
+from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.reader import EventReader
 from leitmotif.errors import ModelError
@@ -68,10 +68,12 @@ class HeadPaths:
         rows = []
         for receiver in get_args(Receiver):
             alone = self._moved(ranking, receiver, [(head,) for head in heads])
-            ranked = sorted(alone, key=lambda one: -_share(alone[one]))
+            ranked = sorted(alone, key=lambda heads: -_mean(alone[heads]))
             together = [sum(ranked[:n], ()) for n in range(1, min(MOST, len(heads)) + 1)]
             joint = self._moved(others, receiver, together)
-            rows += [_row(name, receiver, one, alone[one], ranking, apart=False) for one in ranked]
+            rows += [
+                _row(name, receiver, head, alone[head], ranking, apart=False) for head in ranked
+            ]
             rows += [
                 _row(name, receiver, many, joint[many], others, apart=True) for many in together
             ]
@@ -108,13 +110,13 @@ def _read(
     reader = EventReader(model, events, [*named, *sorted(senders)])
     routed = _routed(reader, sorted(named))
     steps = [event.gap if receiver == "gap" else _slot(event) for event in events]
-    found = []
+    moved = []
     for heads in sets:
         added = {head: _only(steps, routed[head] - reader.residuals[head]) for head in heads}
         odds = zip(events, reader.shifted(added), reader.own, reader.total, strict=True)
         signed = ((-1 if event.returns else 1, *values) for event, *values in odds)
-        found.append([(sign * (now - own), sign * (all_ - own)) for sign, now, own, all_ in signed])
-    return found
+        moved.append([(sign * (now - own), sign * (all_ - own)) for sign, now, own, all_ in signed])
+    return moved
 
 
 def _routed(reader: EventReader, heads: Sequence[str]) -> dict[str, Tensor]:
@@ -149,9 +151,15 @@ def _slot(event: Event) -> range:
     return range(event.onset, event.frame + 1)
 
 
-def _share(moved: Moved) -> float:
-    changes, totals = np.array(moved, np.float64).T
-    return float(changes.sum() / totals.sum()) if totals.sum() > 0 else 0.0
+def _mean(moved: Moved) -> float:
+    return float(np.mean([change for change, _ in moved]))
+
+
+def _by_track(values: Sequence[float], events: Sequence[Event]) -> ByTrack:
+    grouped: dict[str, list[float]] = {}
+    for event, value in zip(events, values, strict=True):
+        grouped.setdefault(event.track_id, []).append(value)
+    return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
 
 
 def _row(
@@ -163,15 +171,15 @@ def _row(
     *,
     apart: bool,
 ) -> HeadRow:
-    by_track: dict[str, list[float]] = {}
-    for event, (change, _) in zip(events, moved, strict=True):
-        by_track.setdefault(event.track_id, []).append(change)
-    effect = effect_of({track: float(np.mean(values)) for track, values in by_track.items()})
+    changes, totals = (_by_track(values, events) for values in zip(*moved, strict=True))
+    change, total = effect_of(changes), effect_of(totals)
+    # A model that does not know the event has no total effect, and nothing is a share of it.
+    known = total.interval.low > 0
     return HeadRow(
         model=model,
         receiver=receiver,
         heads=list(heads),
-        nats=effect.row(3),
-        share=round(_share(moved), 4),
+        nats=change.row(3),
+        share=round(change.interval.mean / total.interval.mean, 4) if known else None,
         measured_apart=apart,
     )

@@ -47,8 +47,7 @@ def calibrate_experiment(
     Besides generators that know no model, every compared model gives features: a direction of its
     activations, which was never trained to foresee or has other weights.
     """
-    probes, settings = params.probes, params.calibration
-    claims = Claims.of(probes)
+    probes, settings, claims = params.probes, params.calibration, Claims.of(params.probes)
     sample = rows.sample(claims.horizons, claims.horizons.index(claims.claimed))
     own = rows.features(store, settings.site)[sample.inside]
     source = NullIngredients(
