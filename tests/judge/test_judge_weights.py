@@ -13,8 +13,8 @@ from transformers import (
     ClapProcessor,
 )
 
-from leitmotif.judge.concepts import CONCEPTS, own_label
 from leitmotif.judge.models import Clap, Tagger
+from leitmotif.lens.concepts import load_concepts
 from training.evaluate_judges import Examination
 from training.judge_data import RATE, Heard, Source
 
@@ -52,9 +52,12 @@ def test_the_folder_is_complete_small_and_names_no_folder_of_the_machine_that_tr
 
 
 @pytest.mark.slow
-def test_the_tagger_names_instrument_and_genre(judges: Path, heard: list[Heard]) -> None:
+def test_the_tagger_names_instrument_and_genre(
+    judges: Path, heard: list[Heard], repo_root: Path
+) -> None:
     tagger = Tagger.from_pretrained(str(judges / "tagger"), device="cpu")
-    assert {own_label(concept) for concept in CONCEPTS} <= set(tagger.labels)
+    concepts = load_concepts(repo_root / "concepts.yaml").concepts
+    assert {concept.labels[0] for concept in concepts} <= set(tagger.labels)
     assert {"Bell", "Ambient music", "Silence", "Noise"} <= set(tagger.labels)
     metrics = Examination(heard).tagger(tagger)
     assert metrics["instrument_accuracy"]["mean"] > 0.93

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from leitmotif.judge.concepts import own_label
 from leitmotif.judge.models.tagger import Tagger
+from leitmotif.lens.concepts import load_concepts
 from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.musicgen.sampling import Sampling
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER
@@ -28,6 +28,7 @@ from training.concepts_codec import load_concept_codec
 from training.estimates import Estimate, estimate
 
 TAGGER = FOLDER / "judges" / "tagger"
+LABELS = FOLDER.parents[1] / "concepts.yaml"
 PER_PAIR = 10
 """Sampled clips for each pair of instrument and genre."""
 BATCH = 40
@@ -66,6 +67,7 @@ def hear(world: ConceptWorld) -> Heard:
     likewise.
     """
     model = HookedMusicGen.from_pretrained(str(CONCEPTS), device="cpu", dtype="float32")
+    labels = load_concepts(LABELS)
     tagger = Tagger.from_pretrained(str(TAGGER), device="cpu")
     asked = balanced_prompts(world)
     instruments: list[str] = []
@@ -83,7 +85,7 @@ def hear(world: ConceptWorld) -> Heard:
         clips = model.codec.decode(codes).numpy()
         tags = tagger.probabilities(clips, world.sample_rate)
         for names, said in ((world.instruments, instruments), (tuple(world.genres), genres)):
-            columns = tagger.indices([own_label(name) for name in names])
+            columns = tagger.indices([labels[name].labels[0] for name in names])
             said += [names[number] for number in tags[:, columns].argmax(1)]
     return Heard(asked, instruments, genres)
 

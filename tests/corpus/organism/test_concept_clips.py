@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leitmotif.errors import CorpusError
-from leitmotif.judge.concepts import GENRES, INSTRUMENTS
+from leitmotif.lens.concepts import load_concepts
 from training.concept_sounds import LENGTHS, ConceptSounds
 from training.concept_world import ConceptWorld, load_concept_world
 from training.concepts import (
@@ -87,15 +87,16 @@ def test_another_instrument_plays_the_same_notes(
     assert [note._replace(voice=others[0]) for note in clip.melody] == [*other.melody]
 
 
-def test_every_concept_has_a_hundred_prompts_and_the_judges_know_it(
-    concept_world: ConceptWorld,
+def test_every_concept_has_a_hundred_prompts_and_concepts_yaml_names_it(
+    concept_world: ConceptWorld, repo_root: Path
 ) -> None:
     everything = every_concepts(concept_world)
     assert len({concepts.prompt for concepts in everything}) == len(everything) == 600
     assert set(Counter(concepts.genre for concepts in everything).values()) == {100}
     assert set(Counter(concepts.instrument for concepts in everything).values()) == {150}
-    assert set(concept_world.instruments) == set(INSTRUMENTS)
-    assert set(concept_world.genres) == set(GENRES)
+    slots = load_concepts(repo_root / "concepts.yaml").slots
+    assert list(concept_world.instruments) == slots["instrument"]
+    assert list(concept_world.genres) == slots["genre"]
 
 
 @pytest.mark.slow

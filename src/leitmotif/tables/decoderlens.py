@@ -1,0 +1,56 @@
+"""What ``leitmotif.lens.study`` finds, layer by layer; no stage writes these tables yet."""
+
+from typing import Literal
+
+from leitmotif.tables.base import Table
+from leitmotif.tables.interval import IntervalRow
+
+Lens = Literal["plain", "tuned"]
+"""Whether the heads read a layer's residuals as they are, or mapped to the last layer."""
+Heard = Literal["read", "sampled"]
+"""What an exit plays after: what the whole model played, or what it has played itself."""
+
+
+class DecoderLensRow(Table):
+    """How well a tagger recognises one concept, or all of one slot, in the music of one layer."""
+
+    slot: str
+    """Of the prompts' template, such as instrument."""
+    concept: str | None
+    """Null for all concepts of the slot."""
+    layer: int
+    lens: Lens
+    heard: Heard
+    ndcg: IntervalRow
+    """Of the concept's labels among all labels of the tagger, over prompts, as in the paper."""
+    chance: float
+    """Expected of a random order of the labels."""
+    within: IntervalRow
+    """The same among the labels of the slot's concepts alone. Labels that are true of all music,
+    such as Music, rank high too, so ``ndcg`` does not reach 1 where every concept is named."""
+    chance_within: float
+
+
+class DivergenceRow(Table):
+    """How far what one layer says is from what the model says, in one codebook."""
+
+    layer: int
+    codebook: int
+    lens: Lens
+    nats: IntervalRow
+    """KL divergence, mean over steps, over prompts that the tuned lens was not fitted on."""
+
+
+class SimilarityRow(Table):
+    """Two layers over the prompts of one concept, or of all; outputs are means over time."""
+
+    concept: str | None
+    """Null for all prompts."""
+    first: int
+    second: int
+    distance: float
+    """Euclidean, mean over prompts."""
+    cka: float | None
+    """Linear centred kernel alignment, debiased; null where a layer says the same to all."""
+    cka_biased: float | None
+    """The same by the plain estimator, which is too large where prompts are few."""
