@@ -6,7 +6,7 @@ import pytest
 
 from leitmotif.bench.method import Finding, checked, method_of
 from leitmotif.bench.methods.features import Direction
-from leitmotif.bench.methods.readings import Readings
+from leitmotif.bench.methods.readings import readings_of
 from leitmotif.bench.pieces import composed_pieces
 from leitmotif.bench.zoo import Zoo
 from leitmotif.causal.experiment.events import Event
@@ -82,10 +82,10 @@ def test_readings_go_on_as_the_model_does(
     models: dict[str, HookedMusicGen], pieces: list[Event]
 ) -> None:
     site, rows = "layers.1.residual", [2, 0]
-    readings = Readings(models["carrier.0"], pieces[:4], [site])
-    odds = readings.odds_from(site, readings.own[site][rows], rows)
-    assert odds.tolist() == pytest.approx(readings.odds[rows].tolist(), abs=1e-3)
-    own, donor = readings.own[site][0], readings.donors["counterfactual"][site][0]
+    readings = readings_of(models["carrier.0"], pieces[:4])
+    odds = readings.odds_from(site, readings.own.at[site][rows], rows)
+    assert odds.tolist() == pytest.approx(readings.own.odds[rows].tolist(), abs=1e-3)
+    own, donor = readings.own.at[site][0], readings.donors["counterfactual"].at[site][0]
     unit = donor.new_zeros(donor.shape[1])
     unit[5] = 1.0
     moved = own + Direction(unit).change(own, donor)

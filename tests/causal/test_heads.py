@@ -59,7 +59,7 @@ def test_edges_to_the_slot_are_exact_in_the_last_block(exact_model: HookedMusicG
         at = slice(head * size, (head + 1) * size)
         edits = []
         for part in "kv":
-            x = reader.residuals[f"{last}.{part}"].clone()
+            x = reader.own.at[f"{last}.{part}"].clone()
             mixed = reader.mixed(f"{last}.{part}", [event.deciding for event in ranking])
             x[..., at] = mixed[..., at]
             edits.append(
@@ -68,7 +68,7 @@ def test_edges_to_the_slot_are_exact_in_the_last_block(exact_model: HookedMusicG
         logits = exact_model(codes, interventions=edits)[:, 0, 28]
         moved = [
             (float(now[3] - now[4]) - own) * (-1 if event.returns else 1)
-            for now, own, event in zip(logits, reader.own, ranking, strict=True)
+            for now, own, event in zip(logits, reader.own.odds.tolist(), ranking, strict=True)
         ]
         row = alone(rows, "slot")[f"{last}.head.{head}"]
         assert row.nats.mean == pytest.approx(sum(moved) / 2, abs=2e-3)

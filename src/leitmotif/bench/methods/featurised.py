@@ -11,20 +11,19 @@ from functools import partial
 
 import torch
 
-from leitmotif.bench.method import CLAIMS, Finding, residual_sites
+from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, Finding
 from leitmotif.bench.methods.exchanged import bin_windows, far_windows, strengths_of
 from leitmotif.bench.methods.features import (
-    Feature,
-    Fit,
     aligned_direction,
     principal_component,
     sparse_feature,
 )
-from leitmotif.bench.methods.readings import Readings
+from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
+from leitmotif.causal.interchange.coordinates import Coordinates, Sample
 from leitmotif.causal.interchange.exchange import Exchanged
-from leitmotif.causal.interchange.reader import Exchange, Window
+from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
 from leitmotif.musicgen.protocol import MusicModel
 
 _MODEL = "model"
@@ -32,7 +31,7 @@ _MODEL = "model"
 
 def das(model: MusicModel, pieces: Sequence[Event]) -> Finding:
     """A trained direction; it has to do better than one trained for decisions that are shuffled."""
-    return _found(model, pieces, lambda fit: aligned_direction(fit, fit.signs()), _shuffled)
+    return _found(model, pieces, aligned_direction, _shuffled)
 
 
 def pca(model: MusicModel, pieces: Sequence[Event]) -> Finding:
@@ -45,21 +44,22 @@ def sae(model: MusicModel, pieces: Sequence[Event]) -> Finding:
     return _found(model, pieces, sparse_feature)
 
 
-def _shuffled(fit: Fit) -> Feature:
+def _shuffled(sample: Sample) -> Coordinates:
     """A direction for decisions that half of the events contradict."""
-    order = torch.randperm(len(fit.rows), generator=torch.Generator().manual_seed(0))
-    return aligned_direction(fit, fit.signs()[order])
+    order = torch.randperm(len(sample.rows), generator=torch.Generator().manual_seed(0))
+    return aligned_direction(sample, sample.signs[order])
 
 
 def _found(
     model: MusicModel,
     pieces: Sequence[Event],
-    feature: Callable[[Fit], Feature],
-    rival: Callable[[Fit], Feature] | None = None,
+    feature: Callable[[Sample], Coordinates],
+    rival: Callable[[Sample], Coordinates] | None = None,
 ) -> Finding:
-    readings = Readings(model, pieces, residual_sites(model))
+    readings = readings_of(model, pieces)
     fitted, measured = _halves(pieces)
-    fits = [Fit(readings, site, fitted) for site in readings.sites]
+    far = Window("ahead", MINIMUM_SECONDS)
+    fits = [Sample(readings, site, far, fitted) for site in readings.sites]
     measure = partial(_Measure, readings, measured)
     ours = [measure(fit.site, feature(fit)) for fit in fits]
     exchanges = [exchange for one in ours for exchange in one.exchanges()]
@@ -90,14 +90,14 @@ def _halves(pieces: Sequence[Event]) -> tuple[list[int], list[int]]:
 class _Measure:
     """A feature of a site, exchanged in some pieces."""
 
-    readings: Readings
+    readings: EventReader
     rows: Sequence[int]
     site: str
-    feature: Feature
+    feature: Coordinates
 
     def exchanges(self) -> list[Exchange]:
         """What is done: each bin, and each stretch that is far ahead with both donors."""
-        pieces, rate = self.readings.pieces, self.readings.frame_rate
+        pieces, rate = self.readings.events, self.readings.model.frame_rate
         far = far_windows(pieces, rate)
         return [
             *(Exchange(self.site, w, "counterfactual") for w in bin_windows(pieces, rate)),
@@ -110,15 +110,16 @@ class _Measure:
         """Log-odds by exchange, of each row."""
         by_row: list[dict[Exchange | None, float]] = [{} for _ in self.rows]
         rows = list(self.rows)
-        own = self.readings.own[self.site][rows]
+        own = self.readings.own.at[self.site][rows]
         change = {
-            donor: self.feature.change(own, residuals[self.site][rows])
-            for donor, residuals in self.readings.donors.items()
+            donor: self.feature.change(own, read.at[self.site][rows])
+            for donor, read in self.readings.donors.items()
         }
         for exchange in self.exchanges():
             mixed, there = own.clone(), []
             for number, row in enumerate(rows):
-                steps = exchange.window.steps(self.readings.pieces[row], self.readings.frame_rate)
+                rate = self.readings.model.frame_rate
+                steps = exchange.window.steps(self.readings.events[row], rate)
                 if steps:
                     inside = slice(steps.start, steps.stop)
                     mixed[number, inside] += change[exchange.donor][number, inside]
@@ -140,9 +141,9 @@ def _joined(measures: Sequence[_Measure]) -> list[dict[Exchange | None, float]]:
     readings, rows = measures[0].readings, measures[0].rows
     joined: list[dict[Exchange | None, float]] = []
     for row in rows:
-        of_row: dict[Exchange | None, float] = {None: float(readings.odds[row])}
+        of_row: dict[Exchange | None, float] = {None: float(readings.own.odds[row])}
         for total in _totals():
-            of_row[total] = float(readings.donor_odds[total.donor][row])
+            of_row[total] = float(readings.donors[total.donor].odds[row])
         joined.append(of_row)
     for measure in measures:
         for of_row, of_measure in zip(joined, measure.odds(), strict=True):

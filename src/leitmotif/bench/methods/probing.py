@@ -9,9 +9,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, Finding, lead_bins, residual_sites
+from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, Finding, lead_bins
 from leitmotif.bench.methods.exchanged import bin_windows
-from leitmotif.bench.methods.readings import Readings
+from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.musicgen.protocol import MusicModel
@@ -27,7 +27,7 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
     Pieces, counterfactuals and controls are all read. A piece is never in the fold that it is
     tested on, nor are its counterfactual and its control.
     """
-    readings = Readings(model, pieces, residual_sites(model))
+    readings = readings_of(model, pieces)
     bins = lead_bins(pieces, model.frame_rate)
     far = [after for after in bins if after >= MINIMUM_SECONDS]
     level = CLAIMS.level(len(readings.sites) * len(far))
@@ -38,8 +38,8 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
             rows = [n for n, piece in enumerate(pieces) if window.steps(piece, model.frame_rate)]
             features = [
                 [
-                    held[site][row, steps.start : steps.stop].mean(0).double().numpy()
-                    for held in (readings.own, *readings.donors.values())
+                    read.at[site][row, steps.start : steps.stop].mean(0).double().numpy()
+                    for read in (readings.own, *readings.donors.values())
                 ]
                 for row in rows
                 for steps in [window.steps(pieces[row], model.frame_rate)]

@@ -53,6 +53,11 @@ class Event:
     deciding: range
     """Steps that read what decides the event."""
 
+    @property
+    def sign(self) -> int:
+        """1 where the counterfactual has the event, -1 where it lacks it."""
+        return -1 if self.returns else 1
+
     def steps(self, frame_rate: float, after: float, until: float | None) -> range:
         """Steps of the gap at which the event lies in (after, until] seconds ahead; None: any more.
 

@@ -108,7 +108,7 @@ class Interchange:
 def _read(interchange: Interchange, events: Sequence[Event]) -> list[dict[Exchange | None, float]]:
     """Log-odds of some events under every exchange, and under None: as the piece is."""
     reader = EventReader(interchange.load(), events, interchange.sites)
-    odds: list[dict[Exchange | None, float]] = [{None: value} for value in reader.own]
+    odds: list[dict[Exchange | None, float]] = [{None: value} for value in reader.own.odds.tolist()]
     for exchange in interchange.exchanges():
         for row, value in reader.exchanged(exchange):
             odds[row][exchange] = value
@@ -139,7 +139,7 @@ class Exchanged:
     def moved(self, exchange: Exchange, slot: int | None = None) -> dict[int, float]:
         """Change of the log-odds towards the counterfactual, by event."""
         return {
-            number: (odds[exchange] - odds[None]) * (-1 if event.returns else 1)
+            number: (odds[exchange] - odds[None]) * event.sign
             for number, (event, odds) in enumerate(zip(self.events, self.odds, strict=True))
             if exchange in odds and slot in (None, event.slot)
         }

@@ -110,12 +110,13 @@ def _read(
     reader = EventReader(model, events, [*named, *sorted(senders)])
     routed = _routed(reader, sorted(named))
     steps = [event.gap if receiver == "gap" else _slot(event) for event in events]
+    signs, own = torch.tensor([event.sign for event in events]), reader.own.odds
+    total = signs * (reader.donors["counterfactual"].odds - own)
     moved = []
     for heads in sets:
-        added = {head: _only(steps, routed[head] - reader.residuals[head]) for head in heads}
-        odds = zip(events, reader.shifted(added), reader.own, reader.total, strict=True)
-        signed = ((-1 if event.returns else 1, *values) for event, *values in odds)
-        moved.append([(sign * (now - own), sign * (all_ - own)) for sign, now, own, all_ in signed])
+        added = {head: _only(steps, routed[head] - reader.own.at[head]) for head in heads}
+        change = signs * (reader.shifted(added) - own)
+        moved.append(list(zip(change.tolist(), total.tolist(), strict=True)))
     return moved
 
 

@@ -41,58 +41,81 @@ class Exchange:
     donor: Donor
 
 
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What a model holds while it reads one version of every event."""
+
+    odds: Tensor
+    """float64 [rows]: log-odds of the event's token against its absence's."""
+    at: Mapping[str, Tensor]
+    """Activations [rows, S, d] by site."""
+    there: Sequence[bool]
+    """Rows that have this version; the others are the piece itself."""
+
+
 class EventReader:
     """Some events, read by a model: the piece itself and both donors, at all ``sites``.
 
     Rows are the events, in their order.
     """
 
+    own: Read
+    """The piece as it is."""
+    donors: Mapping[Donor, Read]
+
     def __init__(self, model: MusicModel, events: Sequence[Event], sites: Sequence[str]) -> None:
-        self.model, self.events = model, events
+        self.model, self.events, self.sites = model, events, sites
         self._book = model.delays.index(0)
         self._length = max(event.codes.shape[1] for event in events)
         self._codes = self._stacked([event.codes for event in events])
-        self.own, self.residuals = self._pass(self._codes, sites)
-        """Log-odds of each event in the piece as it is; activations [rows, S, d] by site."""
-        self._donors: dict[Donor, tuple[list[float], Mapping[str, Tensor], list[bool]]] = {}
-        there = [True] * len(events)
-        given = [event.counterfactual for event in events]
-        self._donors["counterfactual"] = (*self._pass(self._stacked(given), sites), there)
-        there = [event.control is not None for event in events]
-        given = [event.codes if event.control is None else event.control for event in events]
-        self._donors["control"] = (*self._pass(self._stacked(given), sites), there)
-
-    @property
-    def total(self) -> list[float]:
-        """Log-odds of each event where the whole of what decides it is the counterfactual's."""
-        return self._donors["counterfactual"][0]
+        self.own = self._pass(self._codes, [True] * len(events))
+        self.donors = {
+            "counterfactual": self._donor([event.counterfactual for event in events]),
+            "control": self._donor([event.control for event in events]),
+        }
 
     def exchanged(self, exchange: Exchange) -> Iterator[tuple[int, float]]:
         """Rows that have such steps and such a donor, with their log-odds."""
-        odds, _, there = self._donors[exchange.donor]
+        donor = self.donors[exchange.donor]
         if exchange.site is None:
-            yield from ((row, odds[row]) for row, given in enumerate(there) if given)
+            yield from ((row, float(donor.odds[row])) for row, it in enumerate(donor.there) if it)
             return
         steps = [
-            exchange.window.steps(event, self.model.frame_rate) if given else range(0)
-            for event, given in zip(self.events, there, strict=True)
+            exchange.window.steps(event, self.model.frame_rate) if there else range(0)
+            for event, there in zip(self.events, donor.there, strict=True)
         ]
         rows = [row for row, of_row in enumerate(steps) if of_row]
         if rows:
             mixed = self.mixed(exchange.site, steps, donor=exchange.donor)[rows]
-            yield from zip(
-                rows, self._odds(self._logits(exchange.site, mixed, rows), rows), strict=True
-            )
+            yield from zip(rows, self.odds_from(exchange.site, mixed, rows).tolist(), strict=True)
 
     def mixed(self, site: str, steps: Sequence[range], donor: Donor = "counterfactual") -> Tensor:
         """Activations [rows, S, d] of the pieces, those of each row's ``steps`` the donor's."""
-        mixed, given = self.residuals[site].clone(), self._donors[donor][1][site]
+        mixed, given = self.own.at[site].clone(), self.donors[donor].at[site]
         for row, at in enumerate(steps):
             mixed[row, at.start : at.stop] = given[row, at.start : at.stop]
         return mixed
 
-    def shifted(self, added: Mapping[str, Tensor]) -> list[float]:
-        """Log-odds of all rows where something is added at some sites, [rows, S, d]."""
+    def odds_from(self, site: str, x: Tensor, rows: Sequence[int]) -> Tensor:
+        """Log-odds [len(rows)] of some rows' events, going on from activations [len(rows), S, d].
+
+        Gradients flow through it from residuals.
+        """
+        frames = [self.events[row].frame for row in rows]
+        every = range(len(rows))
+        block, kind = split_site(site)
+        if kind == "residual":
+            # Of the first codebook, which lags behind by nothing, steps are frames.
+            steps = sorted(set(frames))
+            logits = self.model.logits_from(x, block + 1, steps=steps)
+            at = logits[every, [steps.index(frame) for frame in frames], self._book]
+        else:
+            edit = Intervention(site, "replace", x, rows=every, steps=range(x.shape[1]))
+            at = self.model(self._codes[rows], interventions=[edit])[every, self._book, frames]
+        return self._odds(at, rows)
+
+    def shifted(self, added: Mapping[str, Tensor]) -> Tensor:
+        """Log-odds [rows] where something is added at some sites, [rows, S, d]."""
         edits = [
             Intervention(site, "add", x, rows=range(len(x)), steps=range(x.shape[1]))
             for site, x in added.items()
@@ -113,14 +136,21 @@ class EventReader:
         )
         return cache
 
-    def _pass(
-        self, codes: Tensor, sites: Sequence[str]
-    ) -> tuple[list[float], Mapping[str, Tensor]]:
-        logits, cache = self.model.run_with_cache(codes, sites=list(sites))
+    def _donor(self, given: Sequence[Tensor | None]) -> Read:
+        codes = [
+            event.codes if donor is None else donor
+            for event, donor in zip(self.events, given, strict=True)
+        ]
+        return self._pass(self._stacked(codes), [donor is not None for donor in given])
+
+    @torch.no_grad()
+    def _pass(self, codes: Tensor, there: Sequence[bool]) -> Read:
+        logits, cache = self.model.run_with_cache(codes, sites=list(self.sites))
         assert logits is not None
         frames = [event.frame for event in self.events]
         at = logits[range(len(codes)), self._book, frames]
-        return self._odds(at, range(len(codes))), {site: cache[site] for site in sites}
+        held = {site: cache[site] for site in self.sites}
+        return Read(self._odds(at, range(len(codes))), held, there)
 
     def _stacked(self, pieces: Sequence[Tensor]) -> Tensor:
         """Codes to the common length; what stands after an event changes nothing before it."""
@@ -131,23 +161,8 @@ class EventReader:
             ]
         )
 
-    def _logits(self, site: str, mixed: Tensor, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, V] of the first codebook at each row's event."""
-        frames = [self.events[row].frame for row in rows]
-        every = range(len(rows))
-        block, kind = split_site(site)
-        if kind == "residual":
-            # Of the first codebook, which lags behind by nothing, steps are frames.
-            steps = sorted(set(frames))
-            logits = self.model.logits_from(mixed, block + 1, steps=steps)
-            return logits[every, [steps.index(frame) for frame in frames], self._book]
-        edit = Intervention(site, "replace", mixed, rows=every, steps=range(mixed.shape[1]))
-        return self.model(self._codes[rows], interventions=[edit])[every, self._book, frames]
-
-    def _odds(self, logits: Tensor, rows: Sequence[int]) -> list[float]:
+    def _odds(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
         """Log-odds of each event's token against its absence's: logits [rows, V]."""
-        tokens = [self.events[row].tokens for row in rows]
-        return [
-            float(at[has] - at[lacks])
-            for at, (has, lacks) in zip(logits.double(), tokens, strict=True)
-        ]
+        has, lacks = zip(*(self.events[row].tokens for row in rows), strict=True)
+        at, every = logits.double(), range(len(rows))
+        return at[every, has] - at[every, lacks]
