@@ -123,7 +123,8 @@ def called_foresight(
         p=p,
         gained=gained,
         lost=lost,
-        pieces=PIECES,
+        gaining=PIECES - sum(sign < 0 for sign in pieces.towards.values()),
+        losing=sum(sign < 0 for sign in pieces.towards.values()),
     )
     by_mean = p is not None and p <= CLAIMS.level(TRIED)
     return verdict(evidence, RULES) == "foresight", (

@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
 from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
-from leitmotif.claims import Claims, Horizon, excludes_zero, is_above_zero
+from leitmotif.claims import LEAST_EACH_WAY, Claims, Horizon, excludes_zero, is_above_zero
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
-from leitmotif.intervals import Interval
+from leitmotif.intervals import Interval, bounded_mean
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
 from tests.tables.made import exchanged, probe, ranked
@@ -254,3 +254,16 @@ def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_val
     assert claims().leads([barely], model="planner") == {"layers.1.residual": 5.0}
     others = [exchanged(site=f"layers.{n}.residual", after=5.0, share=0.0) for n in range(2, 5)]
     assert claims().leads([barely, *others], model="planner") == {}
+
+
+def test_as_many_pieces_of_each_kind_are_needed_as_an_interval_above_0_takes() -> None:
+    """One fewer, all of which change, is not enough; the number in `claims` is that of the rule."""
+
+    def low(pieces: int) -> float:
+        return bounded_mean(np.full(pieces, 100.0), (-100.0, 100.0)).low
+
+    assert low(LEAST_EACH_WAY) > 0
+    assert low(LEAST_EACH_WAY - 1) < 0
+    for pieces in range(LEAST_EACH_WAY, 20):
+        assert claims().can_show(gaining=pieces, losing=20, tried=9)
+    assert not claims().can_show(gaining=LEAST_EACH_WAY - 1, losing=20, tried=9)

@@ -36,8 +36,11 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    it carries the event. One that is too near for a claim says that the model fetches, or hands on,
    what decides the event shortly before it.
 7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
-   level of a claim, no site can ever be decodable, so such settings are refused. Likewise n pieces
-   give no effect a p-value below 2**(1 - n).
+   level of a claim, no site can ever be decodable, so such settings are refused.
+8. **Pieces.** n pieces give no effect a p-value below 2**(1 - n), and the interval of an effect
+   lies above 0 for no fewer than four pieces, even if they agree. So there have to be enough pieces
+   in all, and four that have the event and four that lack it. Where there are not, no effect can
+   count, and that none was seen says nothing.
 """
 
 import math
@@ -54,6 +57,8 @@ CLAIM = (
 """What foresight means; docs/claim.md says how it is identified."""
 LEAST_SHARE = 0.1
 """Of the total effect; below it residuals touch an event, but do not carry it."""
+LEAST_EACH_WAY = 4
+"""Fewest pieces whose unanimous change has an interval above 0 (``intervals.bounded_mean``)."""
 
 if TYPE_CHECKING:
     from leitmotif.intervals import Interval
@@ -185,6 +190,18 @@ class Claims:
         pieces, so the smallest two-sided p-value is 2**(1 - n).
         """
         return 1 + math.ceil(math.log2(1 / self.level(tried)) - 1e-9)
+
+    def can_show(self, *, gaining: int, losing: int, tried: int) -> bool:
+        """Whether an effect could count in so many pieces that lack the event and that have it.
+
+        >>> claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+        >>> claims.can_show(gaining=8, losing=8, tried=5)
+        True
+        >>> claims.can_show(gaining=3, losing=13, tried=5)
+        False
+        """
+        enough = gaining + losing >= self.pieces_needed(tried=tried)
+        return enough and min(gaining, losing) >= LEAST_EACH_WAY
 
     def decodable(self, rows: Iterable["ProbeRow"]) -> list["ProbeRow"]:
         """Those of one model's sites and horizons, all given, that are decodable (rule 2)."""

@@ -10,19 +10,25 @@ from leitmotif.claims import Claims
 CLAIMS = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
 
 
+def made_pieces(gaining: int, losing: int) -> dict[str, int]:
+    return {str(n): 1 if n < gaining else -1 for n in range(gaining + losing)}
+
+
 @pytest.mark.parametrize(
-    ("pieces", "tried", "words"),
+    ("gaining", "losing", "tried", "words"),
     [
-        (1, 1, r"1 piece cannot .* 6 are needed for 1 candidate at probes\.alpha 0\.05"),
-        (8, 9, r"8 pieces cannot .* 9 are needed for 9 candidates at probes\.alpha 0\.05"),
+        (1, 0, 1, r"1 piece, 0 .* and 1 .* cannot .* 6 are needed for 1 candidate at probes.*"),
+        (4, 4, 9, r"8 pieces, 4 .* cannot .* 9 are needed for 9 candidates at .* 0\.05, and 4 .*"),
+        (13, 3, 9, r"16 pieces, 3 in which the motif returns and 13 in which it does not, .*"),
     ],
 )
 def test_too_few_pieces_are_named_with_the_number_needed(
-    pieces: int, tried: int, words: str
+    gaining: int, losing: int, tried: int, words: str
 ) -> None:
-    assert re.fullmatch(words, str(too_few_pieces(pieces, tried=tried, claims=CLAIMS)))
+    notice = too_few_pieces(made_pieces(gaining, losing), tried=tried, claims=CLAIMS)
+    assert re.fullmatch(words, str(notice))
 
 
-@pytest.mark.parametrize(("pieces", "tried"), [(6, 1), (9, 9)])
-def test_nothing_is_said_of_enough_pieces(pieces: int, tried: int) -> None:
-    assert too_few_pieces(pieces, tried=tried, claims=CLAIMS) is None
+@pytest.mark.parametrize(("gaining", "losing", "tried"), [(4, 4, 1), (4, 5, 9), (12, 4, 9)])
+def test_nothing_is_said_of_enough_pieces(gaining: int, losing: int, tried: int) -> None:
+    assert too_few_pieces(made_pieces(gaining, losing), tried=tried, claims=CLAIMS) is None

@@ -14,8 +14,8 @@ CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
 LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
-PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, 16)
-READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 16)
+PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, 8, 8)
+READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,15 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 16)
         (replace(READER, cue=None), "local"),
         (replace(READER, cue=NO, onset=NO), "none"),
         (replace(READER, cue=NO, ahead=YES), "none"),
-        (Evidence((), None, None, None, None, None, None, None, None, 16), "none"),
-        # Five pieces cannot have a p-value of 0.05: that nothing was seen says nothing.
-        (replace(PLANNER, ahead=NO, pieces=5), "unknown"),
-        (replace(PLANNER, ahead=NO, pieces=6), "decodable, not causal"),
-        (replace(PLANNER, decodable=(1.0,), ahead=NO, pieces=5), "local"),
-        (replace(READER, pieces=5), "unknown"),
-        (replace(READER, cue=NO, pieces=5), "unknown"),
-        (Evidence((), None, None, None, None, None, None, None, None, 0), "unknown"),
+        (Evidence((), None, None, None, None, None, None, None, None, 8, 8), "none"),
+        # Three pieces that agree have no interval above 0: that nothing was seen says nothing.
+        (replace(PLANNER, ahead=NO, gaining=3, losing=13), "unknown"),
+        (replace(PLANNER, ahead=NO, gaining=13, losing=3), "unknown"),
+        (replace(PLANNER, ahead=NO, gaining=4, losing=4), "decodable, not causal"),
+        (replace(PLANNER, decodable=(1.0,), ahead=NO, gaining=3), "local"),
+        (replace(READER, gaining=3), "unknown"),
+        (replace(READER, cue=NO, losing=3), "unknown"),
+        (Evidence((), None, None, None, None, None, None, None, None, 0, 0), "unknown"),
     ],
 )
 def test_rules(evidence: Evidence, expected: Verdict) -> None:
@@ -83,7 +84,8 @@ evidences = st.builds(
     p=st.none() | st.floats(0, 1),
     gained=maybe,
     lost=maybe,
-    pieces=st.integers(0, 20),
+    gaining=st.integers(0, 10),
+    losing=st.integers(0, 10),
     lead=st.none() | st.floats(0, 10),
     exchanged=st.booleans(),
 )
@@ -109,7 +111,7 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
             assert min(far) <= evidence.lead
     without = replace(evidence, ahead=NO)
     assert verdict(without, LINES) not in ("foresight", "entangled")
-    enough = evidence.pieces >= CLAIMS.pieces_needed(tried=1)
+    enough = CLAIMS.can_show(gaining=evidence.gaining, losing=evidence.losing, tried=1)
     near = evidence.lead is not None and evidence.lead < 5
     expected = bool(far) and enough and not near
     assert (verdict(without, LINES) == "decodable, not causal") == expected
@@ -117,8 +119,8 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
 
 @given(evidences)
 def test_what_was_not_seen_in_too_few_pieces_is_not_called_absent(evidence: Evidence) -> None:
-    few = replace(evidence, pieces=CLAIMS.pieces_needed(tried=1) - 1)
-    assert verdict(few, LINES) not in ("decodable, not causal", "look-back", "none")
+    for few in (replace(evidence, gaining=3), replace(evidence, losing=3)):
+        assert verdict(few, LINES) not in ("decodable, not causal", "look-back", "none")
 
 
 @given(evidences)

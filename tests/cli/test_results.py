@@ -27,7 +27,8 @@ def interval(mean: float, low: float, high: float) -> dict[str, float]:
     return {"mean": mean, "low": low, "high": high}
 
 
-SURE, NULL = interval(87.5, 55.77, 96.6), interval(0.0, -12.26, 12.76)
+SURE = interval(87.5, 55.77, 96.6) | {"n": 16, "changed": 14}
+NULL = interval(0.0, -12.26, 12.76) | {"n": 16, "changed": 0}
 METRICS: dict[str, Any] = {
     "corpus": {"tracks": 128, "failures": 1},
     "manifest": {"tracks": 100, "excluded": 21},
@@ -122,11 +123,12 @@ def test_it_knows_the_stages_of_the_pipeline() -> None:
 def test_what_counts_is_said(params: Params) -> None:
     shown = text(Results(params, METRICS, pages=True))
     for said in (
-        "planner               foresight             yes     0.98 (0.97 to 0.98)    +87.5 (55.8 to",
+        "planner           foresight             yes    0.98 (0.97 to 0.98)  +87.5 (55.8 to",
+        "to 96.6)   14/16",
         "    carried by layers.0.residual (+87.5)",
         "    decodable but inert: layers.5.residual (+0.0)",
-        "naive correlation       0.58   0.999  +0.0 (-12.3 to 12.8)     +62.5        decodable",
-        "place alone, no feature 0.52",
+        "naive correlation      0.58  0.999 +0.0 (-12.3 to 12.8)     0/16    +62.5    decodable",
+        "place alone            0.52",
         "naive 0.269 (0.259 to 0.279), controlled 0.053 (0.048 to 0.058)",
         "0.09 at 0.05, 0.97 at 0.4",
         "100 of 128 recordings used, 21 left out, 3 failures, 500 tensors",

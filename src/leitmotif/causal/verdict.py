@@ -28,7 +28,8 @@ recurrence. The rules, in this order:
 7. ``none``: none of these.
 
 Rules 5 to 7, and rule 4 where it rests on effects, say that something has no effect. Where the
-pieces are too few for any effect to count, that is not known, and the verdict is ``unknown``.
+pieces, or those of one kind, are too few for any effect to count, that is not known, and the
+verdict is ``unknown``.
 """
 
 from collections.abc import Sequence
@@ -85,8 +86,10 @@ class Evidence:
     """The effect on pieces that lack the event."""
     lost: Interval | None
     """The effect on pieces that have it."""
-    pieces: int
-    """How many pieces could show an effect."""
+    gaining: int
+    """How many pieces that lack the event could show an effect."""
+    losing: int
+    """How many that have it."""
     lead: float | None = None
     """Seconds ahead of the event from which on the site carries it; None: it does not, or no
     residuals were exchanged."""
@@ -107,7 +110,9 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
         return "just in time"
     if evidence.decodable and not far:
         return "local"
-    if evidence.pieces < claims.pieces_needed(tried=thresholds.tried):
+    if not claims.can_show(
+        gaining=evidence.gaining, losing=evidence.losing, tried=thresholds.tried
+    ):
         return "unknown"
     return "decodable, not causal" if far else _of_effects(evidence)
 

@@ -38,6 +38,13 @@ def interval(value: object, form: str) -> str:
     return f"{middle} ({low} to {high})"
 
 
+def changed(value: object) -> str:
+    """How many pieces an effect changed, such as ``15/16``; nothing where that is not known."""
+    if not isinstance(value, dict) or value.get("changed") is None:
+        return ""
+    return f"{count(value['changed'])}/{count(value.get('n'))}"
+
+
 def one_line(value: object) -> str:
     """Text without line breaks and without two spaces in a row."""
     return " ".join(str(value).split())

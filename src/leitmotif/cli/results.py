@@ -11,6 +11,7 @@ from typing import Any
 
 from leitmotif.cli.columns import (
     NOTHING,
+    changed,
     column,
     count,
     cut,
@@ -118,11 +119,15 @@ def _models(results: Results) -> list[str]:
         partial = results.of("probes", "models", name, "partial_r2")
         patched = results.of("interventions", "strongest", name)
         row = (
-            f"  {column(name, 22)}{column(verdicts.get(name), 22)}{column(yes(foresight), 8)}"
-            f"{column(interval(partial, 'z.2f'), 23)}{interval(patched, '+z.1f')}"
-        )
+            f"  {column(name, 18)}{column(verdicts.get(name), 22)}{column(yes(foresight), 7)}"
+            f"{column(interval(partial, 'z.2f'), 21)}{column(interval(patched, '+z.1f'), 23)}"
+            f"{changed(patched)}"
+        ).rstrip()
         rows.append([row, *_sites(results, name)])
-    head = f"{'Models':<24}{'verdict':<22}{'probes':<8}{'partial R²':<23}patched ahead, points"
+    head = (
+        f"{'Models':<20}{'verdict':<22}{'probes':<7}{'partial R²':<21}"
+        f"{'patched ahead, points':<23}changed"
+    )
     return [head, *first_rows(rows, _MODELS, "models")]
 
 
@@ -164,18 +169,19 @@ def _approaches(results: Results) -> list[str]:
         mark = "* " if stable is False else "  "
         rows.append(
             [
-                f"{mark}{column(name, 24)}{column(mean(r2, 'z.2f'), 7)}"
-                f"{column(mean(clap, 'z.3f'), 7)}{column(interval(effect, '+z.1f'), 25)}"
-                f"{column(mean(screened, '+z.1f'), 13)}{column(verdict, 22)}".rstrip()
+                f"{mark}{column(name, 23)}{column(mean(r2, 'z.2f'), 6)}"
+                f"{column(mean(clap, 'z.3f'), 6)}{column(interval(effect, '+z.1f'), 25)}"
+                f"{column(changed(effect), 8)}{column(mean(screened, '+z.1f'), 9)}"
+                f"{column(verdict, 22)}".rstrip()
             ]
         )
     head = (
-        f"{'Approaches':<26}{'R²':<7}{'CLAP':<7}{'Δ recurrence, points':<25}{'if screened':<13}"
-        "verdict"
+        f"{'Approaches':<25}{'R²':<6}{'CLAP':<6}{'Δ recurrence, points':<25}{'changed':<8}"
+        f"{'screened':<9}verdict"
     )
     place = results.of("probes", "place_r2")
     if place is not None:
-        rows.append([f"  {column('place alone, no feature', 24)}{mean(place, 'z.2f')}"])
+        rows.append([f"  {column('place alone', 23)}{mean(place, 'z.2f')}"])
     note = ["* would change if the nearest feature changed sides"] if moved else []
     return [head, *first_rows(rows, _APPROACHES, "approaches"), *note]
 

@@ -90,13 +90,17 @@ _CONTROLS = ("random_feature", "local_feature")
 
 
 def interval_words(row: IntervalRow | None, digits: int = 1, *, sign: bool = True) -> str:
-    """An interval such as ``+87.5 (68.8 to 100.0)``; a dash if nothing was measured."""
+    """An interval such as ``+87.5 (68.8 to 100.0)``; a dash if nothing was measured.
+
+    Of a change of a rate it goes on with the number of pieces that changed.
+    """
     if row is None:
         return DASH
     plus = sign and round(row.mean, digits) > 0
     mean = f"{row.mean:{'+' if plus else ''}.{digits}f}".replace("-", MINUS)
     ends = f"{row.low:.{digits}f} to {row.high:.{digits}f}".replace("-", MINUS)
-    return f"{mean} ({ends})"
+    changed = "" if row.changed is None else f", {row.changed} of {row.n} changed"
+    return f"{mean} ({ends}){changed}"
 
 
 def mean_words(row: IntervalRow | None, digits: int) -> str:

@@ -9,7 +9,7 @@ from leitmotif.tables.base import Table
 
 
 class IntervalRow(Table):
-    """A rounded estimate with its 95 % interval; ``p`` and ``n`` are left out where unknown."""
+    """A rounded estimate with its 95 % interval; what follows it is left out where unknown."""
 
     mean: float
     low: float
@@ -18,10 +18,19 @@ class IntervalRow(Table):
     """Two-sided p-value of no effect, three significant digits."""
     n: int | None = None
     """Tracks, or draws, that the estimate rests on."""
+    changed: int | None = None
+    """Of a change of a rate: how many of the ``n`` changed at all. If none did, the interval says
+    nothing but how many they are."""
 
     @classmethod
     def of(
-        cls, interval: Interval, digits: int = 5, *, p: float | None = None, n: int | None = None
+        cls,
+        interval: Interval,
+        digits: int = 5,
+        *,
+        p: float | None = None,
+        n: int | None = None,
+        changed: int | None = None,
     ) -> Self:
         """Round an interval to decimal places."""
         return cls(
@@ -30,6 +39,7 @@ class IntervalRow(Table):
             high=round(interval.high, digits),
             p=None if p is None else three_digits(p),
             n=n,
+            changed=changed,
         )
 
     @property

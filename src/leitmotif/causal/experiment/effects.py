@@ -36,10 +36,12 @@ class Effect:
     p: float
     """Two-sided, of flipping the tracks' signs."""
     tracks: int
+    changed: int | None = None
+    """Of a change of a rate: tracks in which it changed."""
 
     def row(self, digits: int = 4) -> IntervalRow:
         """Rounded numbers, as tables hold them."""
-        return IntervalRow.of(self.interval, digits, p=self.p, n=self.tracks)
+        return IntervalRow.of(self.interval, digits, p=self.p, n=self.tracks, changed=self.changed)
 
 
 def differences(
@@ -73,12 +75,13 @@ def effect_of(
     """
     values = _column(by_track)
     n = len(values)
+    p = sign_flip_p(values, seed=seed)
     if limits is None:
         resampled = track_weights(n, seed=seed) @ values / n
-        interval = interval_of(float(values.mean()), resampled, tracks=n)
-    else:
-        interval = bounded_mean(values, limits, seed=seed)
-    return Effect(interval, sign_flip_p(values, seed=seed), n)
+        return Effect(interval_of(float(values.mean()), resampled, tracks=n), p, n)
+    # Means of shares may differ from 0 by their last digits.
+    changed = int((np.abs(values) > 1e-9 * (limits[1] - limits[0])).sum())
+    return Effect(bounded_mean(values, limits, seed=seed), p, n, changed)
 
 
 def contrast(of_condition: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:

@@ -225,13 +225,15 @@ def judge_candidate(
     over = contrast(towards, others) if random else {}
     likeness = measures.similarity(tested)
     gained, lost = both_ways(towards, pieces)
+    gaining = sum(pieces.towards[track] > 0 for track in towards)
     evidence = Evidence(
         decodable=tuple(decodable),
         ahead=interval_by_track(towards, MOST),
         over_random=interval_by_track(over, MOST),
         gained=gained,
         lost=lost,
-        pieces=len(towards),
+        gaining=gaining,
+        losing=len(towards) - gaining,
         lead=None if leads is None else leads.get(candidate.site),
         exchanged=leads is not None,
         cue=interval_by_track(measures.moved(counterfactual), MOST),

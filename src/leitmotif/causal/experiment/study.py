@@ -18,7 +18,7 @@ from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.causal.experiment.twins import shared_twins
 from leitmotif.causal.verdict import VerdictRules
-from leitmotif.claims import Claims
+from leitmotif.claims import LEAST_EACH_WAY, Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.errors import counted
 from leitmotif.musicgen import Sampling
@@ -88,7 +88,7 @@ class Study:
         ``tried`` is the family of the effects' p-values. Says so beforehand if there are too few
         pieces for any effect to count.
         """
-        if notice := too_few_pieces(len(self.pieces.pieces), tried=tried, claims=self.claims):
+        if notice := too_few_pieces(self.pieces.towards, tried=tried, claims=self.claims):
             print(f"{Path(self.name).name}: {notice}", file=sys.stderr)
         names = {condition: str(condition.kind) for condition in self.untouched}
         for candidate in candidates:
@@ -286,12 +286,18 @@ def _continuing(settings: InterventionsParams) -> ContinuationSettings:
     )
 
 
-def too_few_pieces(pieces: int, *, tried: int, claims: Claims) -> str | None:
-    """What to say if no effect can count with so many pieces and candidates; None if one can."""
-    needed = claims.pieces_needed(tried=tried)
-    if pieces >= needed:
+def too_few_pieces(towards: Mapping[str, int], *, tried: int, claims: Claims) -> str | None:
+    """What to say if no effect can count in these pieces; None if one can.
+
+    ``towards`` has for each piece 1 if it lacks the event, and -1 if it has it.
+    """
+    gaining = sum(way > 0 for way in towards.values())
+    losing = len(towards) - gaining
+    if claims.can_show(gaining=gaining, losing=losing, tried=tried):
         return None
     return (
-        f"{counted(pieces, 'piece')} cannot make an effect count, whatever it is: {needed} are "
-        f"needed for {counted(tried, 'candidate')} at probes.alpha {claims.alpha:g}"
+        f"{counted(len(towards), 'piece')}, {losing} in which the motif returns and {gaining} in "
+        "which it does not, cannot make an effect count, whatever it is: "
+        f"{claims.pieces_needed(tried=tried)} are needed for {counted(tried, 'candidate')} at "
+        f"probes.alpha {claims.alpha:g}, and {LEAST_EACH_WAY} of each kind"
     )
