@@ -92,9 +92,11 @@ class Trainer(Run):
         loss, plain = self._loss(batch, columns, logits_of(self.model, residuals[-1]))
         losses = {"loss": plain}
         if hidden is not None and recipe.head_weight:
-            carried = self._carried(batch, residuals, hidden)
-            losses["carried"] = carried.item()
-            loss = loss + recipe.head_weight * carried
+            terms = self._carried(batch, residuals, hidden)
+            if terms:  # some ways go through no cell in which a head could ask
+                carried = torch.stack(terms).mean()
+                losses["carried"] = carried.item()
+                loss = loss + recipe.head_weight * carried
         if batch.gap is not None:
             apart = _apart(residuals[1:], batch.gap)
             losses["apart"] = apart.item()
@@ -126,8 +128,8 @@ class Trainer(Run):
         weighted = (nats * weight).sum() / (weight.sum() * len(nats))
         return weighted, nats.detach().mean().item()
 
-    def _carried(self, batch: Batch, residuals: list[Tensor], hidden: Visible) -> Tensor:
-        """How well the decision can be read where it is asked for, in nats, mean over depths."""
+    def _carried(self, batch: Batch, residuals: list[Tensor], hidden: Visible) -> list[Tensor]:
+        """How well the decision can be read where it is asked for, in nats, by depth."""
         terms = []
         for depth in range(1, self.recipe.layers):
             where = hidden.asked[depth - 1].to(self.device)
@@ -136,7 +138,7 @@ class Trainer(Run):
             read = self.heads[depth](residuals[depth])
             wanted = batch.decisions[:, None].expand(-1, len(where), -1)
             terms.append(F.binary_cross_entropy_with_logits(read[:, where], wanted[:, where]))
-        return torch.stack(terms).mean()
+        return terms
 
     def _reached(self, columns: Tensor, depth: int) -> Tensor:
         """Where the decision can be after ``depth`` blocks, a window further with each: (S, slots).

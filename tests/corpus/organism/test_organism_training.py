@@ -21,7 +21,7 @@ from training.network import (
     prompts_of,
     residuals_of,
 )
-from training.recipes import RECIPES, Recipe
+from training.recipes import RECIPES, ZOO, Recipe
 from training.tokens import NoteTable
 from training.train import Trainer
 
@@ -198,3 +198,15 @@ def test_a_broken_run_ends_in_the_same_weights(
         whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True
     ):
         assert torch.equal(a, b), key
+
+
+def test_a_step_whose_ways_ask_no_head_has_a_loss_all_the_same(
+    world: World, organism: Path
+) -> None:
+    """As every other step of the redundant model has, which then looks its decisions up."""
+    recipe: Recipe = replace(ZOO["redundant"], full_steps=2, columns_per_step=850, frozen=())
+    trainer = Trainer(world, replace(recipe, layers=6, shared_text=None), organism / "reader")
+    assert [sorted(row) for row in (trainer.advance(), trainer.advance())] == [
+        ["loss"],
+        ["carried", "loss"],
+    ]
