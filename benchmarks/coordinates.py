@@ -47,7 +47,7 @@ VALIDITY = Path("metrics/validity.json")
 def main() -> None:
     """Exchange, print, and write benchmarks/results/coordinates.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tracks", type=int, default=32)
+    parser.add_argument("--tracks", type=int, default=16)
     tracks = parser.parse_args().tracks
     rows: list[CoordinateRow] = []
     areas: list[AreaRow] = []

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from leitmotif.bench.method import Finding, checked, method_of
-from leitmotif.bench.methods.features import Direction
 from leitmotif.bench.methods.readings import readings_of
 from leitmotif.bench.pieces import composed_pieces
 from leitmotif.bench.zoo import Zoo
 from leitmotif.causal.experiment.events import Event
+from leitmotif.causal.interchange.coordinates import along
 from leitmotif.corpus.organism.world import World
 from leitmotif.musicgen import HookedMusicGen
 
@@ -88,6 +88,6 @@ def test_readings_go_on_as_the_model_does(
     own, donor = readings.own.at[site][0], readings.donors["counterfactual"].at[site][0]
     unit = donor.new_zeros(donor.shape[1])
     unit[5] = 1.0
-    moved = own + Direction(unit).change(own, donor)
+    moved = own + along(unit[None]).change(own, donor)
     assert moved[:, 5].tolist() == pytest.approx(donor[:, 5].tolist(), abs=1e-5)
     assert moved[:, 6].equal(own[:, 6])

@@ -40,6 +40,11 @@ def test_coordinates_add_up(sample: Sample) -> None:
     each = [basis.change(sample.own, sample.donor, [number]) for number in (3, 1)]
     both = basis.change(sample.own, sample.donor, [1, 3])
     assert torch.allclose(both, each[0] + each[1], atol=1e-12)
+    alone = basis.changes(sample.own, sample.donor)
+    assert torch.allclose(alone[3], each[0], atol=1e-12)
+    assert torch.allclose(
+        torch.stack(alone).sum(0), basis.change(sample.own, sample.donor), atol=1e-12
+    )
 
 
 def test_a_residual_holds_the_donors_value_afterwards(sample: Sample) -> None:

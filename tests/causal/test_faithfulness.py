@@ -1,6 +1,5 @@
 """How few coordinates carry an event: where that can be computed, and in the organisms."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -56,8 +55,8 @@ class Inert(Linear):
 def axes(width: int) -> Found:
     basis = torch.eye(width, dtype=torch.float64)
 
-    def first(count: int) -> Sequence[Coordinates]:
-        return [along(basis[number : number + 1]) for number in range(count)]
+    def first(count: int) -> Coordinates:
+        return along(basis[:count])
 
     return first
 
@@ -95,8 +94,8 @@ def test_every_kind_gives_the_same_first_coordinates_each_time(sample: Sample) -
     assert set(kinds) == {"neurons", "components", "rotation", "das"}
     for found in kinds.values():
         one, two = found(1), found(2)
-        assert (len(one), len(two)) == (1, 2)
-        assert torch.equal(found(2)[1].directions, two[1].directions)
+        assert (len(one.directions), len(two.directions)) == (1, 2)
+        assert torch.equal(found(2).directions, two.directions)
 
 
 @pytest.mark.slow

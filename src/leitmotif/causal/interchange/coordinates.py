@@ -38,11 +38,21 @@ class Coordinates:
 
         ``chosen`` are the numbers of the coordinates that are exchanged; None: all.
         """
-        held = [self.read(x.reshape(-1, x.shape[-1])) for x in (own, donor)]
-        risen, directions = held[1] - held[0], self.directions
+        risen, directions = self._risen(own, donor), self.directions
         if chosen is not None:
             risen, directions = risen[:, list(chosen)], directions[list(chosen)]
         return (risen @ directions).reshape(own.shape)
+
+    def changes(self, own: Tensor, donor: Tensor) -> list[Tensor]:
+        """What each coordinate alone adds; together they are ``change``."""
+        return [
+            (value[:, None] * direction).reshape(own.shape)
+            for value, direction in zip(self._risen(own, donor).T, self.directions, strict=True)
+        ]
+
+    def _risen(self, own: Tensor, donor: Tensor) -> Tensor:
+        held = [self.read(x.reshape(-1, x.shape[-1])) for x in (own, donor)]
+        return held[1] - held[0]
 
 
 def along(basis: Tensor) -> Coordinates:

@@ -37,8 +37,8 @@ from leitmotif.tables.interval import IntervalRow
 
 ENOUGH = 0.9
 """Share of the whole site's effect that makes a set faithful."""
-Found = Callable[[int], Sequence[Coordinates]]
-"""The first k coordinates of one kind, each alone."""
+Found = Callable[[int], Coordinates]
+"""The first k coordinates of one kind."""
 
 
 def halves(tracks: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -97,7 +97,7 @@ class Curve:
 
     @torch.no_grad()
     def rows(self) -> tuple[list[CoordinateRow], AreaRow | None]:
-        """Rows by k, and the area; None where the whole site does nothing.
+        """Rows by k, and the area; None for one k, and where the whole site does nothing.
 
         Raises ProbeError for events of fewer than two tracks.
         """
@@ -137,7 +137,8 @@ class Curve:
                     }
                 )
             rows.append(row)
-        return rows, self._area(shares, len(whole)) if known else None
+        has_area = known and len(self.counts) > 1
+        return rows, self._area(shares, len(whole)) if has_area else None
 
     def _least_drop(self, members: Sequence[Tensor], whole: ByTrack) -> float:
         """What the share of a set loses without the member that it needs least."""
@@ -153,7 +154,7 @@ class Curve:
         sample = self.sample
         with torch.enable_grad():
             coordinates = self.found(count)
-        return [one.change(sample.own, sample.donor) for one in coordinates]
+        return coordinates.changes(sample.own, sample.donor)
 
     def _towards(self, odds: Tensor) -> Tensor:
         return self.sample.signs * (odds - self.sample.reader.own.odds[self.sample.rows])
@@ -196,16 +197,13 @@ def _share_row(values: np.ndarray, tracks: int) -> IntervalRow:
     return IntervalRow.of(interval_of(float(values[0]), values[1:], tracks=tracks), 4, n=tracks)
 
 
-def _directions(basis: Tensor, order: Sequence[int], count: int) -> list[Coordinates]:
-    return [along(basis[number : number + 1]) for number in order[:count]]
+def _directions(basis: Tensor, order: Sequence[int], count: int) -> Coordinates:
+    return along(basis[list(order[:count])])
 
 
-def _features(
-    autoencoder: SparseAutoencoder, order: Sequence[int], count: int
-) -> list[Coordinates]:
-    return [features_of(autoencoder, [number]) for number in order[:count]]
+def _features(autoencoder: SparseAutoencoder, order: Sequence[int], count: int) -> Coordinates:
+    return features_of(autoencoder, order[:count])
 
 
-def _aligned(sample: Sample, count: int) -> list[Coordinates]:
-    basis = aligned_directions(sample, count)
-    return [along(basis[number : number + 1]) for number in range(count)]
+def _aligned(sample: Sample, count: int) -> Coordinates:
+    return along(aligned_directions(sample, count))
