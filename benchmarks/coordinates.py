@@ -5,7 +5,8 @@
 Residuals after the first block, at the lead of the claim, in the planner, and in three models that
 carry nothing there: the reader, the blind model, and the planner with its weights shuffled. In the
 planner the coordinates should do what the whole site does. In the others directions that were
-trained to move the event must not move it on tracks that they were not trained on. Coordinates are
+trained to move the event must not move it on tracks that they were not trained on; only those are
+tried there. Coordinates are
 chosen on half of the tracks (``leitmotif.causal.interchange.faithfulness``). The autoencoders are
 trained here, on residuals of that half: one in the usual way, one whose decoder stays as it was
 drawn, and one that is not trained. The areas of the planner are copied into metrics/validity.json.
@@ -39,20 +40,25 @@ from leitmotif.tables.coordinates import AreaRow, CoordinateRow, Featuriser
 
 MODELS, RANDOM = ("planner", "reader", "blind"), "random weights"
 SITE = "layers.0.residual"
-COUNTS = (1, 2, 4, 8, 16, 32, 64)
+COUNTS, NULL_COUNTS = (1, 2, 4, 8, 16, 32, 64), (1, 8)
+"""Of coordinates: in the planner, and where nothing is carried."""
 SAE = Training(d_sae=1024, k=16, steps=600, batch=1024, warm_up=50)
-VALIDITY = Path("metrics/validity.json")
+VALIDITY, RESULT = Path("metrics/validity.json"), RESULTS / "coordinates.json"
 
 
 def main() -> None:
     """Exchange, print, and write benchmarks/results/coordinates.json."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", help="by default all; rows of the others stay")
     parser.add_argument("--tracks", type=int, default=16)
-    tracks = parser.parse_args().tracks
-    rows: list[CoordinateRow] = []
-    areas: list[AreaRow] = []
-    for name in (*MODELS, RANDOM):
-        for of_kind, area in curves_of(name, tracks):
+    given = parser.parse_args()
+    names = given.models or [*MODELS, RANDOM]
+    known = read_json(RESULT) if RESULT.exists() else {"rows": [], "areas": []}
+    kept = [[row for row in known[part] if row["model"] not in names] for part in ("rows", "areas")]
+    rows = [CoordinateRow.model_validate(row) for row in kept[0]]
+    areas = [AreaRow.model_validate(row) for row in kept[1]]
+    for name in names:
+        for of_kind, area in curves_of(name, given.tracks):
             rows += of_kind
             areas += [] if area is None else [area]
             print(
@@ -63,7 +69,7 @@ def main() -> None:
                 flush=True,
             )
     write_json(
-        RESULTS / "coordinates.json",
+        RESULT,
         {
             "machine": machine(),
             "rows": [row.model_dump(mode="json") for row in rows],
@@ -86,8 +92,12 @@ def curves_of(name: str, count: int) -> Iterator[tuple[list[CoordinateRow], Area
     fitted, measured = halves([event.track_id for event in events])
     window = Window("ahead", Claims.of(params.probes).claimed.after)
     sample = Sample(reader, SITE, window, fitted)
-    for kind, found in found_on(sample, autoencoders_of(sample)).items():
-        yield Curve(name, kind, Sample(reader, SITE, window, measured), found, COUNTS).rows()
+    is_null = name != MODELS[0]
+    kinds = found_on(sample, {} if is_null else autoencoders_of(sample))
+    for kind, found in kinds.items():
+        if kind == "das" or not is_null:
+            counts = NULL_COUNTS if is_null else COUNTS
+            yield Curve(name, kind, Sample(reader, SITE, window, measured), found, counts).rows()
 
 
 def events_of(model: MusicModel, count: int) -> list[Event]:
