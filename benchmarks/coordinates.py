@@ -6,10 +6,10 @@ Residuals after the first block, at the lead of the claim, in the planner, and i
 carry nothing there: the reader, the blind model, and the planner with its weights shuffled. In the
 planner the coordinates should do what the whole site does. In the others directions that were
 trained to move the event must not move it on tracks that they were not trained on; only those are
-tried there. Coordinates are
-chosen on half of the tracks (``leitmotif.causal.interchange.faithfulness``). The autoencoders are
-trained here, on residuals of that half: one in the usual way, one whose decoder stays as it was
-drawn, and one that is not trained. The areas of the planner are copied into metrics/validity.json.
+tried there. Coordinates are chosen on half of the tracks
+(``leitmotif.causal.interchange.faithfulness``). The autoencoders are trained here, on residuals of
+that half: one in the usual way, one whose decoder stays as it was drawn, and one that is not
+trained. The areas of the planner are copied into metrics/validity.json.
 """
 
 import argparse

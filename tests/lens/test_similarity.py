@@ -73,8 +73,10 @@ def test_distances_are_means_over_prompts() -> None:
     assert layer_distances(x).tolist() == [[0.0, 3.0], [3.0, 0.0]]
 
 
-def test_a_layer_that_says_nothing_has_no_similarity() -> None:
-    cka = layer_cka([np.zeros((6, 2)), noise(1, 6, 2)])
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("same", [0.0, 1 / 3, 1e9])
+def test_a_layer_that_says_the_same_to_all_has_no_similarity(same: float, debiased: bool) -> None:
+    cka = layer_cka([np.full((6, 2), same), noise(1, 6, 2)], debiased=debiased)
     assert np.isnan(cka[0]).all()
     assert cka[1, 1] == pytest.approx(1.0)
 

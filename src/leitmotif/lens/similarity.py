@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from leitmotif.errors import ProbeError
 
 Array = NDArray[np.float64]
+SAME = 1e-12
+"""Spread, as a share of the outputs' norm, below which they are all the same."""
 FEWEST = 4
 """Prompts without which the unbiased estimator does not exist."""
 
@@ -46,11 +48,14 @@ def layer_cka(means: ArrayLike, *, debiased: bool = True) -> Array:
     ProbeError for another shape, fewer than four prompts or values that are not finite.
     """
     grams = [_gram(layer, debiased=debiased) for layer in _checked(means, fewest=FEWEST)]
-    return np.array([[_cka(a, b, debiased=debiased) for b in grams] for a in grams])
+    return np.array([[_cka(a, b) for b in grams] for a in grams])
 
 
 def _gram(x: Array, *, debiased: bool) -> Array:
-    gram = x @ x.T
+    centred = x - x.mean(0)
+    if np.linalg.norm(centred) <= SAME * np.linalg.norm(x):
+        centred = np.zeros_like(x)  # what rounding leaves of outputs that are all the same
+    gram = centred @ centred.T
     if debiased:
         return _u_centred(gram)
     return np.asarray(gram - gram.mean(0) - gram.mean(1)[:, None] + gram.mean())
@@ -66,10 +71,9 @@ def _u_centred(gram: Array) -> Array:
     return centred
 
 
-def _cka(a: Array, b: Array, *, debiased: bool) -> float:
+def _cka(a: Array, b: Array) -> float:
     own = (a * a).sum() * (b * b).sum()
-    # Outputs that are all the same leave what rounding leaves.
-    if own <= 0 or not np.isfinite(own):
+    if own <= 0:
         return float("nan")
     return float((a * b).sum() / np.sqrt(own))
 

@@ -87,7 +87,7 @@ class DecoderLens:
     rows: int
 
     @cached_property
-    def asked(self) -> list[Prompt]:
+    def all_prompts(self) -> list[Prompt]:
         """All prompts, concept by concept."""
         return [
             prompt
@@ -95,30 +95,40 @@ class DecoderLens:
             for prompt in self.table.prompts(concept.name, self.prompts)
         ]
 
-    def run(self) -> "Heeded":
+    @cached_property
+    def halves(self) -> list[int]:
+        """Which half each prompt is in: 0 or 1, as many of each concept in either.
+
+        They are drawn, because slots step through their values: if every other prompt were in a
+        half, so would be every other genre.
+        """
+        order = np.random.default_rng(0).permutation(self.prompts)
+        return [int(order[prompt.number]) % 2 for prompt in self.all_prompts]
+
+    def run(self) -> "HeardExits":
         """Play and hear everything, on all processors; raises ModelError."""
         tagger, last = self.load_tagger(), self.load().num_layers - 1
         for concept in self.table.concepts:  # before anything is played
             known_labels(concept, tagger.labels)
-        every = range(len(self.asked))
-        played = list(self._each(_played, [[*part] for part in self._parts(every)]))
+        every = range(len(self.all_prompts))
+        played = list(self._each(_played, [[*part] for part in self.parts(every)]))
         codes = torch.cat([of_part for of_part, _ in played])
         fits = list(product(range(last), (0, 1)))
         lenses = dict(zip(fits, self._each(partial(_tuned, codes=codes), fits), strict=True))
         translators = {key: translator for key, (translator, _) in lenses.items()}
         heard: dict[Exit, dict[int, Array]] = {}
         read = partial(_read, codes=codes, translators=translators)
-        for found in self._each(read, [[*part] for part in self._parts(every)]):
+        for found in self._each(read, [[*part] for part in self.parts(every)]):
             _enter(heard, found)
         pairs = list(product(every, range(last)))
         for lens in ("plain", "tuned"):
             job = partial(_sampled, lens=lens, translators=translators)
-            for found in self._each(job, [[*part] for part in self._parts(pairs)]):
+            for found in self._each(job, [[*part] for part in self.parts(pairs)]):
                 _enter(heard, found)
         # Alone, the whole model plays what it has played.
         own = Exit(last, "plain", "read")
         heard[own._replace(heard="sampled")] = heard[own]
-        return Heeded(
+        return HeardExits(
             self,
             tagger.labels,
             {way: np.stack([rows[n] for n in every]) for way, rows in heard.items()},
@@ -132,7 +142,8 @@ class DecoderLens:
         workers = number_of_workers() if self.load().device.type == "cpu" else 1
         yield from in_processes(partial(job, self), items, workers=workers)
 
-    def _parts(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    def parts(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Items that are under work at once."""
         for first in range(0, len(items), self.rows):
             yield items[first : first + self.rows]
 
@@ -140,7 +151,7 @@ class DecoderLens:
 def _played(study: DecoderLens, numbers: Sequence[int]) -> tuple[Tensor, Array]:
     """Clips of some prompts [B, K, T], and each layer's outputs, mean over time [layers, B, d]."""
     model, playing = study.load(), study.playing
-    asked = [study.asked[number] for number in numbers]
+    asked = [study.all_prompts[number] for number in numbers]
     codes = model.generate(
         [prompt.text for prompt in asked],
         seconds=playing.seconds,
@@ -169,14 +180,14 @@ def _tuned(
     translator = fit_translator(model, *fitted, within, study.tuning)
     lenses: dict[Lens, Translator | None] = {"plain": None, "tuned": translator}
     return translator, {
-        lens: divergence(model, *others, within, by).numpy() for lens, by in lenses.items()
+        lens: divergence(model, *others, within, by).cpu().numpy() for lens, by in lenses.items()
     }
 
 
 def _of_half(study: DecoderLens, half: int) -> list[int]:
     """Numbers of the prompts of one half, those of all concepts in turn."""
-    numbers = [n for n, prompt in enumerate(study.asked) if prompt.number % 2 == half]
-    return sorted(numbers, key=lambda n: study.asked[n].number)
+    numbers = [n for n, of_prompt in enumerate(study.halves) if of_prompt == half]
+    return sorted(numbers, key=lambda n: study.all_prompts[n].number)
 
 
 @torch.no_grad()
@@ -186,8 +197,8 @@ def _residuals(
     """Residuals of one layer and of the last one [B, S, d], with the prompts."""
     sites = [residual_after(layer), residual_after(model.num_layers - 1)]
     held: tuple[list[Tensor], list[Tensor]] = [], []
-    for part in study._parts(numbers):
-        texts = [study.asked[number].text for number in part]
+    for part in study.parts(numbers):
+        texts = [study.all_prompts[number].text for number in part]
         _, cache = model.run_with_cache(codes[list(part)], texts, sites=sites)
         for site, found in zip(sites, held, strict=True):
             found.append(cache[site])
@@ -202,11 +213,11 @@ def _read(
 ) -> dict[Exit, dict[int, Array]]:
     """What is heard where every layer says what it would play next."""
     model, playing = study.load(), study.playing
-    asked = [study.asked[number] for number in numbers]
+    asked = [study.all_prompts[number] for number in numbers]
     found = {}
     for lens in ("plain", "tuned"):
         layers = range(model.num_layers - (lens == "tuned"))
-        by = _mapped([prompt.number % 2 for prompt in asked], translators)
+        by = _mapped([study.halves[number] for number in numbers], translators)
         exits = read_exits(
             model,
             codes[list(numbers)],
@@ -232,11 +243,11 @@ def _sampled(
 ) -> dict[Exit, dict[int, Array]]:
     """What is heard where layers play alone; pairs are numbers of prompts and layers."""
     model, playing = study.load(), study.playing
-    asked = [study.asked[number] for number, _ in pairs]
+    asked = [study.all_prompts[number] for number, _ in pairs]
     exits = [layer for _, layer in pairs]
 
     def mapped(layer: int, x: Tensor) -> Tensor:
-        halves = [prompt.number % 2 for prompt, of in zip(asked, exits, strict=True) if of == layer]
+        halves = [study.halves[number] for number, of_row in pairs if of_row == layer]
         # With guidance, rows come twice: with their prompts and without.
         return _mapped(halves * (len(x) // len(halves)), translators)(layer, x)
 
@@ -280,7 +291,7 @@ def _enter(heard: dict[Exit, dict[int, Array]], found: Mapping[Exit, Mapping[int
 
 
 @dataclass(frozen=True, eq=False)
-class Heeded:
+class HeardExits:
     """Everything that was heard."""
 
     study: DecoderLens
@@ -335,7 +346,7 @@ class Heeded:
 
     def similarity_rows(self) -> list[SimilarityRow]:
         """Every pair of layers, over the prompts of each concept and of all."""
-        groups: dict[str | None, list[int]] = {None: list(range(len(self.study.asked)))}
+        groups: dict[str | None, list[int]] = {None: list(range(len(self.study.all_prompts)))}
         groups |= {concept.name: self._of(concept.name) for concept in self.study.table.concepts}
         rows = []
         for name, numbers in groups.items():
@@ -357,7 +368,7 @@ class Heeded:
         return rows
 
     def _of(self, concept: str) -> list[int]:
-        return [n for n, prompt in enumerate(self.study.asked) if prompt.concept == concept]
+        return [n for n, prompt in enumerate(self.study.all_prompts) if prompt.concept == concept]
 
 
 def _mean(values: Array) -> IntervalRow:

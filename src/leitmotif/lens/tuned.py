@@ -49,8 +49,8 @@ def predicted(model: HookedMusicGen, frames: int) -> Tensor:
 
     Codebooks are delayed, so the first and the last steps predict some of them only.
     """
-    delays = torch.tensor(model.delays)
-    steps = torch.arange(frames + int(delays.max()))
+    delays = torch.tensor(model.delays, device=model.device)
+    steps = torch.arange(frames + int(delays.max()), device=model.device)
     frame = steps[:, None] - delays
     return (frame >= 0) & (frame < frames)
 
@@ -80,7 +80,7 @@ def fit_translator(
     shrunk = tuning.penalty / weight.numel()
     for _ in range(tuning.steps):
         nats = _divergence(model, Translator(weight, bias)(x), expected, within).mean()
-        loss = nats + shrunk * (weight - torch.eye(len(weight), dtype=weight.dtype)).square().sum()
+        loss = nats + shrunk * (weight - torch.eye(len(weight)).to(weight)).square().sum()
         descent.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         descent.step()
@@ -110,7 +110,7 @@ def _least_squares(x: Tensor, y: Tensor, penalty: float) -> Translator:
     """Ridge regression whose penalty is that of the distance from the identity."""
     centre_x, centre_y = x.mean(0), y.mean(0)
     x, y = x - centre_x, y - centre_y
-    eye = torch.eye(x.shape[1], dtype=x.dtype)
+    eye = torch.eye(x.shape[1]).to(x)
     ridge = penalty * len(x) * float(x.square().mean()) * eye
     weight = torch.linalg.solve(x.T @ x + ridge, x.T @ y + ridge).T
     return Translator(weight, centre_y - centre_x @ weight.T)

@@ -96,7 +96,8 @@ class Sample:
     @cached_property
     def signs(self) -> Tensor:
         """[rows] 1 where the counterfactual has the event, -1 where it lacks it."""
-        return torch.tensor([float(self.reader.events[row].sign) for row in self.rows])
+        signs = [float(self.reader.events[row].sign) for row in self.rows]
+        return torch.tensor(signs, device=self.own.device)
 
     @property
     def own(self) -> Tensor:
@@ -161,7 +162,7 @@ def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None)
     _, _, components = torch.linalg.svd(differences, full_matrices=False)
     first = F.normalize((wanted[:, None] * differences).mean(0) + 1e-6, dim=0)
     random = torch.Generator().manual_seed(0)
-    others = torch.randn(count, differences.shape[1], generator=random)
+    others = torch.randn(count, differences.shape[1], generator=random).to(differences)
     started = torch.cat([first[None], components, others])[:count].T
     weights = torch.linalg.qr(started).Q.clone().requires_grad_()
     descent = torch.optim.Adam([weights], lr=DAS_RATE)
