@@ -22,7 +22,7 @@ from benchmarks._report import RESULTS, machine
 from leitmotif.causal.experiment.events import Event, balanced, composed_events
 from leitmotif.causal.experiment.twins import shared_twins
 from leitmotif.causal.interchange.coordinates import Sample
-from leitmotif.causal.interchange.faithfulness import Curve, found_on, halves
+from leitmotif.causal.interchange.faithfulness import Curve, halves, kinds_ranked_on
 from leitmotif.causal.interchange.reader import EventReader, Window
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
@@ -93,7 +93,7 @@ def curves_of(name: str, count: int) -> Iterator[tuple[list[CoordinateRow], Area
     window = Window("ahead", Claims.of(params.probes).claimed.after)
     sample = Sample(reader, SITE, window, fitted)
     is_null = name != MODELS[0]
-    kinds = found_on(sample, {} if is_null else autoencoders_of(sample))
+    kinds = kinds_ranked_on(sample, {} if is_null else autoencoders_of(sample))
     for kind, found in kinds.items():
         if kind == "das" or not is_null:
             counts = NULL_COUNTS if is_null else COUNTS

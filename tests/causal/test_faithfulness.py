@@ -8,7 +8,12 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.events import composed_events
 from leitmotif.causal.interchange.coordinates import Coordinates, Sample, along
-from leitmotif.causal.interchange.faithfulness import Curve, Found, found_on, halves
+from leitmotif.causal.interchange.faithfulness import (
+    Curve,
+    FirstCoordinates,
+    halves,
+    kinds_ranked_on,
+)
 from leitmotif.causal.interchange.reader import EventReader, Window
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
@@ -52,7 +57,7 @@ class Inert(Linear):
     weights = (0.0, 0.0)
 
 
-def axes(width: int) -> Found:
+def axes(width: int) -> FirstCoordinates:
     basis = torch.eye(width, dtype=torch.float64)
 
     def first(count: int) -> Coordinates:
@@ -90,7 +95,7 @@ def test_halves_have_no_track_in_common() -> None:
 
 
 def test_every_kind_gives_the_same_first_coordinates_each_time(sample: Sample) -> None:
-    kinds = found_on(sample, {})
+    kinds = kinds_ranked_on(sample, {})
     assert set(kinds) == {"neurons", "components", "rotation", "das"}
     for found in kinds.values():
         one, two = found(1), found(2)
@@ -112,7 +117,7 @@ def test_few_directions_of_the_planner_carry_what_its_site_does_and_none_of_the_
         reader = EventReader(model, events, [SITE])
         fitted, measured = halves([event.track_id for event in events])
         window = Window("ahead", 3.0)
-        kinds = found_on(Sample(reader, SITE, window, fitted), {})
+        kinds = kinds_ranked_on(Sample(reader, SITE, window, fitted), {})
         held = Sample(reader, SITE, window, measured)
         found[name] = Curve(name, "das", held, kinds["das"], [8]).rows()[0][0]
     share = found["planner"].share

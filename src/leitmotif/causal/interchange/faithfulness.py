@@ -37,7 +37,7 @@ from leitmotif.tables.interval import IntervalRow
 
 ENOUGH = 0.9
 """Share of the whole site's effect that makes a set faithful."""
-Found = Callable[[int], Coordinates]
+FirstCoordinates = Callable[[int], Coordinates]
 """The first k coordinates of one kind."""
 
 
@@ -49,7 +49,7 @@ def halves(tracks: Sequence[str]) -> tuple[list[int], list[int]]:
     names = sorted(set(tracks))
     if len(names) < 4:
         raise ProbeError(
-            "too few tracks to choose coordinates on some and measure them on others",
+            "too few tracks to choose on some of them and to measure on the others",
             found=f"{len(names)}",
             expected="4 or more",
         )
@@ -60,9 +60,9 @@ def halves(tracks: Sequence[str]) -> tuple[list[int], list[int]]:
     )
 
 
-def found_on(
+def kinds_ranked_on(
     sample: Sample, autoencoders: Mapping[Featuriser, SparseAutoencoder]
-) -> dict[Featuriser, Found]:
+) -> dict[Featuriser, FirstCoordinates]:
     """All kinds of coordinates, ranked on a sample: by kind, what gives the first k."""
     own = sample.own
     width = own.shape[-1]
@@ -73,7 +73,7 @@ def found_on(
         "components": principal_components(sample, width),
         "rotation": rotation.to(own),
     }
-    kinds: dict[Featuriser, Found] = {}
+    kinds: dict[Featuriser, FirstCoordinates] = {}
     for kind, basis in bases.items():
         kinds[kind] = partial(_directions, basis, ranked(along(basis), sample))
     for kind, autoencoder in autoencoders.items():
@@ -91,7 +91,7 @@ class Curve:
     featuriser: Featuriser
     sample: Sample
     """Events on which coordinates are measured."""
-    found: Found
+    first: FirstCoordinates
     counts: Sequence[int]
     """All k, ascending."""
 
@@ -153,7 +153,7 @@ class Curve:
         """What each of the first coordinates changes, [rows, S, d]."""
         sample = self.sample
         with torch.enable_grad():
-            coordinates = self.found(count)
+            coordinates = self.first(count)
         return coordinates.changes(sample.own, sample.donor)
 
     def _towards(self, odds: Tensor) -> Tensor:

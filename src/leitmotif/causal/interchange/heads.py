@@ -23,6 +23,7 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
+from leitmotif.causal.interchange.faithfulness import halves
 from leitmotif.causal.interchange.reader import EventReader
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.protocol import MusicModel
@@ -54,7 +55,8 @@ class HeadPaths:
         """Rows of the table: by receiver every head alone, the strongest first, then the first few.
 
         Heads are ranked on half of the tracks, and what the first of them do together is measured
-        on the other half. Raises ModelError for a model that offers no heads.
+        on the other half. Raises ModelError for a model that offers no heads, and
+        ProbeError for events of fewer than four tracks.
         """
         heads = [site for site in self.load().parts if ".head." in site]
         if not heads:
@@ -62,9 +64,8 @@ class HeadPaths:
                 f"{name} offers no heads of self-attention",
                 expected="sites such as layers.0.self_attention.head.0 (MusicModel.parts)",
             )
-        tracks = sorted({event.track_id for event in events})
-        ranking = [event for event in events if event.track_id in tracks[::2]]
-        others = [event for event in events if event.track_id in tracks[1::2]]
+        first, second = halves([event.track_id for event in events])
+        ranking, others = ([events[number] for number in half] for half in (first, second))
         rows = []
         for receiver in get_args(Receiver):
             alone = self._moved(ranking, receiver, [(head,) for head in heads])
