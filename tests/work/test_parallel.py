@@ -72,6 +72,12 @@ def ends(deadly: tuple[int, ...], part: Sequence[int]) -> list[int]:
     return [2 * number for number in part]
 
 
+def ends_and_says_so(said: Path, number: int) -> None:
+    if number == 0:
+        said.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def lost(number: int, error: WorkerError) -> list[int]:
     assert "SIGKILL" in str(error.found)
     return [-number]
@@ -190,6 +196,20 @@ def test_the_end_of_a_process_is_named() -> None:
     with pytest.raises(WorkerError, match=r"(?s)ended.*SIGKILL.*LEITMOTIF_WORKERS"):
         list(in_processes(partial(ends, (1,)), [[0], [1], [2]], workers=2))
     assert list(in_processes(late, range(2), workers=2))
+
+
+@pytest.mark.fault(
+    "worker process", "killed before all others have work", outcome="WorkerError that says so"
+)
+def test_the_end_of_a_process_is_named_while_items_are_given_out(tmp_path: Path) -> None:
+    def items() -> Iterator[int]:
+        yield from (0, 1)
+        wait_until((tmp_path / "ends").exists)
+        time.sleep(2)  # the time in which joblib sees it
+        yield 2
+
+    with pytest.raises(WorkerError, match="SIGKILL"):
+        list(in_processes(partial(ends_and_says_so, tmp_path / "ends"), items(), workers=2))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -133,11 +133,15 @@ def _elsewhere(
         os.environ.setdefault(name, value)  # read by the C library of the processes to come
     # With one process joblib would do everything here: so of two, one is given nothing to do.
     jobs, ahead = max(2, count), 1 if count == 1 else count + 1
-    with parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1, initializer=_begin):
-        # Not in batches: items are few, and each takes long.
-        run = Parallel(return_as="generator", batch_size=1, pre_dispatch=ahead)
-        results = run(delayed(function)(item) for item in items)
+    processes = parallel_config(
+        backend="loky", n_jobs=jobs, inner_max_num_threads=1, initializer=_begin
+    )
     try:
+        with processes:
+            # Not in batches: items are few, and each takes long.
+            run = Parallel(return_as="generator", batch_size=1, pre_dispatch=ahead)
+            # The first items are given out here already, and one may end its process meanwhile.
+            results = run(delayed(function)(item) for item in items)
         yield from results
     except BrokenProcessPool as error:
         raise WorkerError(
