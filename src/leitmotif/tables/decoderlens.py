@@ -1,4 +1,4 @@
-"""What ``leitmotif.lens.study`` finds, layer by layer; no stage writes these tables yet."""
+"""Tables of the stage ``decoderlens``: what a tagger hears in the music of each layer."""
 
 from typing import Literal
 
@@ -54,3 +54,20 @@ class SimilarityRow(Table):
     """Linear centred kernel alignment, debiased; null where a layer says the same to all."""
     cka_biased: float | None
     """The same by the plain estimator, which is too large where prompts are few."""
+
+
+class LensClipRow(Table):
+    """A clip that was kept as audio: what one layer plays for one prompt (data/lens/clips.jsonl)."""
+
+    concept: str
+    prompt: str
+    """The whole text."""
+    layer: int
+    lens: Lens
+    heard: Heard
+    named: str
+    """The concept of the slot whose labels the tagger ranks highest."""
+    ndcg: float
+    """``within`` of this clip alone."""
+    file: str
+    """Name of the WAV file beside the table: mono, 16 bits."""
