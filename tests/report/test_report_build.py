@@ -18,13 +18,17 @@ from leitmotif.files import read_table, write_table
 from leitmotif.files.targets import RECORD
 from leitmotif.pipeline import EFFECTS, VERDICTS
 from leitmotif.report.build import write_report
+from leitmotif.report.lens.sources import read_lens
 from leitmotif.report.material import read_material
+from leitmotif.report.swaps.sources import read_swaps
 from leitmotif.stages.report import report
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import ClipMetrics, read_log
 from tests.report.conftest import ALL, built
+from tests.report.lens.made_lens import write_lens
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
+from tests.report.swaps.made_swaps import write_swaps
 from tests.tables.made import aligned
 
 
@@ -258,6 +262,38 @@ def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path)
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_layers_have_a_page_and_a_tab_only_if_they_were_heard(
+    made: Made, report_folder: Path, tmp_path: Path
+) -> None:
+    assert not (report_folder / "lens.html").exists()
+    assert "Layers" not in Page(report_folder / "blind.html").texts
+    lens = read_lens(write_lens(tmp_path / "data"), "tiny")
+    folder = tmp_path / "report"
+    write_report(folder, read_material(made.write()), ALL, lens=lens)
+    assert "tiny, 3 layers" in Page(folder / "lens.html").text
+    for path in folder.rglob("*.html"):
+        assert "Layers" in Page(path).texts
+    # Answers to another report are kept apart.
+    ids = [Page(root / "index.html").text.split("report ")[-1] for root in (report_folder, folder)]
+    assert ids[0] != ids[1]
+
+
+def test_swaps_have_a_page_and_a_tab_only_if_there_were_any(
+    made: Made, report_folder: Path, tmp_path: Path
+) -> None:
+    assert not (report_folder / "swaps.html").exists()
+    assert "Swaps" not in Page(report_folder / "blind.html").texts
+    swaps = read_swaps(write_swaps(tmp_path / "data"), "tiny")
+    folder = tmp_path / "report"
+    write_report(folder, read_material(made.write()), ALL, swaps=swaps)
+    assert "tiny, 3 layers" in Page(folder / "swaps.html").text
+    for path in folder.rglob("*.html"):
+        assert "Swaps" in Page(path).texts
+    # Answers to another report are kept apart.
+    ids = [Page(root / "index.html").text.split("report ")[-1] for root in (report_folder, folder)]
+    assert ids[0] != ids[1]
+
+
 @pytest.mark.slow
 def test_the_stage_and_the_command_write_the_same_pages(
     made: Made, repo_root: Path, monkeypatch: pytest.MonkeyPatch
@@ -267,6 +303,8 @@ def test_the_stage_and_the_command_write_the_same_pages(
     shutil.copy(repo_root / "presets/organism.yaml", made.root / "params.yaml")
     shutil.copy(repo_root / "hooks.yaml", made.root / "hooks.yaml")
     add_features(made.root / "data", "planner-1", [9, 30])
+    write_lens(made.root / "data")
+    write_swaps(made.root / "data")
     monkeypatch.chdir(made.root)
     report(load_params())
     counts = json.loads(Path("metrics/report.json").read_text())
@@ -284,6 +322,8 @@ def test_the_stage_and_the_command_write_the_same_pages(
     assert 'href="../features/index.html">Features</a>' in Path(
         "data/report/features/planner-1-9.html"
     ).read_text(encoding="utf-8")
+    for page in ("lens.html", "swaps.html"):
+        assert "concepts, 3 layers" in Page(Path("data/report") / page).text
     done = CliRunner().invoke(app, ["report", "--out", "elsewhere"])
     assert done.exit_code == 0, done.output
     assert re.search(r"open elsewhere/index\.html", done.output)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import soundfile
 
 from leitmotif.errors import StageError
 from leitmotif.report.clips import encode_clip
+from leitmotif.report.folder import Folder, Shell
 
 RATE = 32_000
 TIME = np.arange(RATE) / RATE
@@ -40,6 +42,27 @@ def test_what_is_drawn_fits_the_sound() -> None:
     assert chroma.reshape(12, -1).shape[1] == picture["chroma"]["frames"] == 50  # type: ignore[index]
     assert chroma.reshape(12, -1).mean(axis=1).argmax() == 9  # A
     assert clip.seconds == 1.0
+
+
+def test_a_clip_that_is_only_heard_has_nothing_to_draw() -> None:
+    clip, files = encode_clip(TONE, RATE, pictured=False)
+    drawn, with_picture = encode_clip(TONE, RATE)
+    assert clip == drawn
+    assert files[f"{clip.id}.flac"] == with_picture[f"{clip.id}.flac"]
+    missing = shown(with_picture, clip.id).keys() - shown(files, clip.id).keys()
+    assert missing == {"outline", "chroma"}
+
+
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_a_clip_that_is_drawn_anywhere_has_its_picture(
+    tmp_path: Path, order: tuple[bool, bool]
+) -> None:
+    folder = Folder(tmp_path, Shell("made", "tiny", [], []))
+    for pictured in order:
+        clip = folder.clip(TONE, RATE, pictured=pictured)
+    script = (tmp_path / "clips" / f"{clip.id}.js").read_bytes()
+    assert script == encode_clip(TONE, RATE)[1][f"{clip.id}.js"]
+    assert len(folder.clips) == 1
 
 
 def test_equal_sounds_are_equal_clips() -> None:

@@ -44,15 +44,21 @@ def report(
     from leitmotif.pipeline import METRICS
     from leitmotif.report.build import write_report
     from leitmotif.report.features.sources import feature_sources
+    from leitmotif.report.lens.sources import read_lens
     from leitmotif.report.material import read_material
-    from leitmotif.stages.report import FILES, PLACES
+    from leitmotif.report.swaps.sources import read_swaps
+    from leitmotif.stages.report import FILES, LENS_PATHS, PLACES, SWAP_PATHS, heard_model
     from leitmotif.stages.tracks import tracks_with_activations
 
-    places = [*vars(FILES).values(), *vars(PLACES).values(), METRICS]
-    check_folder(out, inputs=places, replace=replace)
+    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS)
+    places = [path for paths in every for path in vars(paths).values()]
+    check_folder(out, inputs=[*places, METRICS], replace=replace)
     params = load_params()
-    sources = feature_sources(params, tracks_with_activations(), PLACES)
-    counts = write_report(out, read_material(FILES), params.report, sources, replace=replace)
+    features = feature_sources(params, tracks_with_activations(), PLACES)
+    lens = read_lens(LENS_PATHS, heard_model(params))
+    swaps = read_swaps(SWAP_PATHS, heard_model(params))
+    material = read_material(FILES)
+    counts = write_report(out, material, params.report, features, lens, swaps, replace=replace)
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "
         f"{counts.bytes / 1e6:.1f} MB: "

@@ -12,7 +12,7 @@ export function addKeys(title, rows) {
 
 // Whether a key is for a dialog or a field, and not for the page.
 export function typing(event) {
-  return document.querySelector("dialog[open]") || event.target.closest("textarea, input, select");
+  return document.querySelector("dialog[open]") || event.target.closest("textarea, input:not([type=radio]), select");
 }
 
 export function listen(dialog, open) {

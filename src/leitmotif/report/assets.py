@@ -23,10 +23,11 @@ SCRIPTS = (
     "tally.js",
     "desk.js",
     "features.js",
+    "swaps.js",
     "main.js",
 )
 """Modules, each after those that it imports."""
-STYLES = ("theme.css", "report.css", "features.css")
+STYLES = ("theme.css", "report.css", "features.css", "lens.css", "swaps.css")
 
 _IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async |const |let |class |function ))", re.MULTILINE)

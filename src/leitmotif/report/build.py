@@ -12,10 +12,16 @@ from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
+from leitmotif.report.lens.pages import PAGE as LENS_PAGE
+from leitmotif.report.lens.pages import write_lens_page
+from leitmotif.report.lens.sources import LensSources
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
 from leitmotif.report.overview import bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
+from leitmotif.report.swaps.pages import PAGE as SWAPS_PAGE
+from leitmotif.report.swaps.pages import write_swaps_page
+from leitmotif.report.swaps.sources import SwapSources
 from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
 from leitmotif.work.progress import progress
 
@@ -39,19 +45,29 @@ def write_report(
     material: Material,
     settings: ReportParams,
     features: PageSources | None = None,
+    lens: LensSources | None = None,
+    swaps: SwapSources | None = None,
     *,
     replace: bool = False,
 ) -> ReportCounts:
-    """Build a report as the folder ``out``, whole or not at all; None: no pages of features.
+    """Build a report as the folder ``out``, whole or not at all.
+
+    Without ``features`` there are no pages of features, without ``lens`` none of layers, and
+    without ``swaps`` none of swaps.
 
     With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does.
     """
     with made_folder(out, replace=replace) as folder:
-        return build_report(folder, material, settings, features)
+        return build_report(folder, material, settings, features, lens, swaps)
 
 
 def build_report(
-    root: Path, material: Material, settings: ReportParams, features: PageSources | None = None
+    root: Path,
+    material: Material,
+    settings: ReportParams,
+    features: PageSources | None = None,
+    lens: LensSources | None = None,
+    swaps: SwapSources | None = None,
 ) -> ReportCounts:
     """Write all pages below ``root``, an empty folder; the same inputs give the same bytes.
 
@@ -62,7 +78,7 @@ def build_report(
     LeitmotifError
         If a clip cannot be read or does not belong to the tables.
     """
-    folder = Folder(root, _shell(material, settings, features))
+    folder = Folder(root, _shell(material, settings, features, lens, swaps))
     reported = subjects(material, settings.conditions)
     clips: dict[str, ReportClip] = {}
     for subject in progress(reported, "pairs of clips", total=len(reported)):
@@ -87,6 +103,10 @@ def build_report(
             if subject.model == material.models[0]
         }
         write_feature_pages(folder, features, own)
+    if lens is not None:
+        write_lens_page(folder, lens)
+    if swaps is not None:
+        write_swaps_page(folder, swaps)
     return ReportCounts(
         findings=sum(subject.verdict == FINDING for subject in reported),
         pairs=sum(map(len, data.values())),
@@ -96,18 +116,30 @@ def build_report(
     )
 
 
-def _shell(material: Material, settings: ReportParams, features: PageSources | None) -> Shell:
+def _shell(
+    material: Material,
+    settings: ReportParams,
+    features: PageSources | None,
+    lens: LensSources | None,
+    swaps: SwapSources | None,
+) -> Shell:
     brands = []
     if material.exploratory:
         brands.append(
             "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
-    hashes = {**material.hashes, **({} if features is None else features.hashes)}
+    hashes = dict(material.hashes)
+    for more in (features, lens, swaps):
+        hashes.update({} if more is None else more.hashes)
     inputs = {"inputs": hashes, "settings": settings.model_dump()}
     tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
     if features is not None:
         tabs.append((INDEX, "Features"))
+    if lens is not None:
+        tabs.append((LENS_PAGE, "Layers"))
+    if swaps is not None:
+        tabs.append((SWAPS_PAGE, "Swaps"))
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
         model=material.approaches[0].model,

@@ -58,7 +58,7 @@ def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
     horizons = dict.fromkeys(row.horizon for row in rows)
     for (dashes, hue), horizon in zip(styles, horizons, strict=False):
         cells = [row.partial_r2 for row in rows if row.horizon == horizon]
-        _band(ax, places, cells, hue)
+        band(ax, places, cells, hue)
         means = [cell.mean for cell in cells]
         ax.plot(places, means, dashes, color=hue, marker="o", markersize=3.5, label=_ahead(horizon))
     ax.axhline(0, color=MUTED, linewidth=0.8)
@@ -66,7 +66,8 @@ def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
     ax.grid(axis="x", visible=False)
 
 
-def _band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: str) -> None:
+def band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: str) -> None:
+    """Shade the intervals of estimates at these places."""
     lows, highs = [cell.low for cell in cells], [cell.high for cell in cells]
     ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
 
@@ -104,7 +105,7 @@ def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) 
                 curve.sort(key=lambda row: row.after or 0.0)
                 places = [row.after or 0.0 for row in curve]
                 shares = [row.share for row in curve if row.share is not None]
-                _band(ax, places, shares, hue)
+                band(ax, places, shares, hue)
                 means = [share.mean for share in shares]
                 label = f"layer {_site(site)}"
                 ax.plot(places, means, dashes, color=hue, marker="o", markersize=3, label=label)
@@ -150,7 +151,7 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
         ((row.strength or 0.0, row.controlled) for row in rows), key=lambda point: point[0]
     )
     places, power = [strength for strength, _ in planted], [share for _, share in planted]
-    _band(ax, places, power, MOTIF)
+    band(ax, places, power, MOTIF)
     ax.plot(places, [share.mean for share in power], color=MOTIF, marker="o", markersize=3.5)
     ax.set_ylim(0, 1.03)
     ax.set_xlim(0, None)

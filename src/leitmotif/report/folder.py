@@ -33,6 +33,7 @@ class Folder:
     def __init__(self, root: Path, shell: Shell) -> None:
         self.root, self.shell = root, shell
         self.clips: dict[str, ReportClip] = {}
+        self._pictured: set[str] = set()
         self._templates = Environment(
             loader=PackageLoader("leitmotif.report", "page"),
             autoescape=True,
@@ -56,11 +57,18 @@ class Folder:
         )
         self._write(path, text.encode())
 
-    def clip(self, samples: NDArray[np.int16], sample_rate: int) -> ReportClip:
-        """Write the clip of mono samples [n] unless it exists; see ``clips``."""
-        clip, files = encode_clip(samples, sample_rate)
-        if clip.id not in self.clips:
+    def clip(
+        self, samples: NDArray[np.int16], sample_rate: int, *, pictured: bool = True
+    ) -> ReportClip:
+        """Write the clip of mono samples [n] unless it exists; see ``clips``.
+
+        Without ``pictured`` it can be heard and not drawn, unless it is drawn elsewhere.
+        """
+        clip, files = encode_clip(samples, sample_rate, pictured=pictured)
+        if clip.id not in self.clips or (pictured and clip.id not in self._pictured):
             self.clips[clip.id] = clip
+            if pictured:
+                self._pictured.add(clip.id)
             for name, content in files.items():
                 self._write(f"clips/{name}", content)
         return clip

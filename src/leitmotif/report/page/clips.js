@@ -8,7 +8,7 @@ const loading = new Map(); // id -> promise of a clip
 window.leitmotifClip = (clip) => loading.get(clip.id)?.arrived(clip);
 
 // A clip: {id, rate, samples, seconds, outline: Int8Array, step, chroma: Uint8Array, frames,
-// frameSamples, buffer: AudioBuffer}. Rejects with an Error whose message can be shown.
+// frameSamples, buffer: AudioBuffer}; one that is only heard has nothing to draw. Rejects with an Error whose message can be shown.
 export function loadClip(id) {
   if (!loading.has(id)) {
     const entry = {};
@@ -31,13 +31,15 @@ async function opened({ id, rate, samples, outline, chroma, flac }) {
   const clip = {
     id, rate, samples,
     seconds: samples / rate,
+    buffer: null,
+  };
+  if (outline) Object.assign(clip, {
     step: outline.step,
     outline: new Int8Array(bytes(outline.data).buffer),
     frames: chroma.frames,
     frameSamples: chroma.frame_samples,
     chroma: bytes(chroma.data),
-    buffer: null,
-  };
+  });
   if (window.OfflineAudioContext) {
     try {
       clip.buffer = await decoded(bytes(flac).buffer, rate);

@@ -1,4 +1,4 @@
-// What the feature pages do beside playing: tables that sort, and keys that walk from moment to moment.
+// What pages do beside playing: tables that sort, and keys that walk from clip to clip.
 
 import { addKeys } from "./keys.js";
 
@@ -30,20 +30,23 @@ function comparedCells(a, b, up) {
   return up ? order : -order;
 }
 
-// Keys that play the moments one after the other, the focus going along.
-export function walkMoments(samples) {
-  const moments = samples.filter(({ figure }) => figure.classList.contains("firing"));
-  if (!moments.length) return;
-  let at = -1;
+// Keys that play the moments of a feature or the clips of a table one after the other, the focus
+// going along.
+export function walkClips(samples) {
+  const every = samples.filter(({ figure }) => figure.matches(".firing, .exit"));
+  if (!every.length) return;
+  let last = null;
   const go = (by) => {
-    const focused = moments.findIndex(({ figure }) => figure.contains(document.activeElement));
-    at = Math.min(moments.length - 1, Math.max(0, (focused < 0 ? at : focused) + by));
-    moments[at].button.focus();
-    moments[at].figure.scrollIntoView({ block: "nearest" });
-    if (!(moments[at].mine && moments[at].player.playing)) moments[at].toggle();
+    const clips = every.filter(({ figure }) => figure.checkVisibility());
+    const focused = clips.findIndex(({ figure }) => figure.contains(document.activeElement));
+    const from = focused < 0 ? clips.indexOf(last) : focused;
+    last = clips[Math.min(clips.length - 1, Math.max(0, from + by))];
+    last.button.focus();
+    last.figure.scrollIntoView({ block: "nearest" });
+    if (!(last.mine && last.player.playing)) last.toggle();
   };
-  addKeys("Moments", [
-    ["N", "play the next moment", () => go(1), true],
+  addKeys("Clips", [
+    ["N", "play the next clip", () => go(1), true],
     ["P", "play the previous one", () => go(-1), true],
   ]);
 }

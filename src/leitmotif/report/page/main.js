@@ -2,11 +2,12 @@
 
 import { Answers } from "./blind.js";
 import { Desk } from "./desk.js";
-import { sortTable, walkMoments } from "./features.js";
+import { sortTable, walkClips } from "./features.js";
 import { listen } from "./keys.js";
 import { Player } from "./player.js";
 import { Sample } from "./sample.js";
 import { themes } from "./settings.js";
+import { SwapMaps } from "./swaps.js";
 import { drawTally } from "./tally.js";
 
 const player = new Player();
@@ -26,7 +27,8 @@ for (const container of document.querySelectorAll(".tally")) {
 }
 
 document.querySelectorAll("table[data-sortable]").forEach(sortTable);
-walkMoments(samples);
+walkClips(samples);
+for (const maps of document.querySelectorAll("[data-swaps]")) new SwapMaps(maps, player);
 
 themes(document.getElementById("theme"), () => {
   for (const sample of samples) sample.draw();

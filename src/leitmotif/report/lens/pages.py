@@ -1,0 +1,46 @@
+"""Writes the page of layers into a report."""
+
+from leitmotif.errors import counted
+from leitmotif.report.folder import Folder
+from leitmotif.report.lens.cells import listening, switches
+from leitmotif.report.lens.figures import divergence_figure, lenses_figure, recognition_figure
+from leitmotif.report.lens.similarity import similarity_figure
+from leitmotif.report.lens.sources import LensSources
+from leitmotif.report.words import interval_words, number
+
+PAGE = "lens.html"
+
+
+def write_lens_page(folder: Folder, sources: LensSources) -> None:
+    """Write the page with its figures, its listening table and the table's clips.
+
+    Raises LeitmotifError if the audio of a clip cannot be read.
+    """
+    folder.page(
+        PAGE,
+        "lens.html",
+        facts=_facts(sources),
+        switches=switches(sources),
+        parts=listening(folder, sources),
+        layers=sources.layers,
+        recognition=[(slot, recognition_figure(sources, slot)) for slot in sources.slots],
+        lenses=lenses_figure(sources),
+        divergence=divergence_figure(sources),
+        similarity=similarity_figure(sources),
+    )
+
+
+def _facts(sources: LensSources) -> list[tuple[str, str]]:
+    """Sizes of the experiment, and how well each slot is recognised at its ends."""
+    concepts = [concept for of_slot in sources.slots.values() for concept in of_slot]
+    facts = [
+        ("model", f"{sources.model}, {counted(len(sources.layers), 'layer')}"),
+        ("concepts", str(len(concepts))),
+    ]
+    for slot in sources.slots:
+        curve = sources.curve(slot, None, heard="sampled")
+        for row in curve[:1] + curve[1:][-1:]:
+            heard = interval_words(row.within, 2, sign=False)
+            facts.append((f"{slot} at layer {row.layer}", heard))
+        facts += [(f"{slot} by chance", number(row.chance_within)) for row in curve[:1]]
+    return facts

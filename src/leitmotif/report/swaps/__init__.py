@@ -1,0 +1,1 @@
+"""The page of the swaps between concepts: what each component does, to see and to hear."""

@@ -1,0 +1,147 @@
+"""What the page of swaps is made from, read from the outputs of the stage ``swaps``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from leitmotif.errors import StageError
+from leitmotif.files import read_table, sha256_file
+from leitmotif.sites import Component, Technique
+from leitmotif.tables.swaps import Depth, Scope, SwapClipRow, SwapRow, SwapSummaryRow
+
+RERUN = "run `dvc repro swaps`"
+COMPONENTS: dict[Component, str] = {
+    "self_attention": "self-attention",
+    "cross_attention": "cross-attention",
+    "mlp": "MLP",
+    "residual": "residual stream",
+}
+TECHNIQUES: dict[Technique, str] = {
+    "replace": "The desired concept's mean takes the place of the output.",
+    "adjust": "The original concept's mean is subtracted from the output, and the desired "
+    "concept's mean is added.",
+}
+
+Place = tuple[Technique, Component, int]
+"""A cell of the maps: one component at one layer."""
+
+
+@dataclass(frozen=True)
+class SwapPaths:
+    """Where the outputs lie."""
+
+    swaps: Path
+    """data/swaps.jsonl"""
+    summary: Path
+    clips: Path
+    """Folder of the WAV files and of ``clips.jsonl``, their table."""
+
+    @property
+    def tables(self) -> list[Path]:
+        """Every file except the WAV files."""
+        return [self.swaps, self.summary, self.clips / "clips.jsonl"]
+
+
+@dataclass(frozen=True, eq=False)
+class SwapSources:
+    """Contents of the outputs; at least one component was swapped at one layer."""
+
+    model: str
+    """Short name of the model that was heard, which need not be the one under study."""
+    rows: Sequence[SwapRow]
+    summary: Sequence[SwapSummaryRow]
+    clips: Sequence[SwapClipRow]
+    folder: Path
+    """Of the WAV files."""
+    hashes: Mapping[str, str]
+    """SHA-256 of each table, by its path."""
+
+    @cached_property
+    def techniques(self) -> list[Technique]:
+        """In the order of the table."""
+        return list(dict.fromkeys(row.technique for row in self.summary))
+
+    @cached_property
+    def components(self) -> list[Component]:
+        """In the order of the table."""
+        return list(dict.fromkeys(row.component for row in self.summary))
+
+    @cached_property
+    def layers(self) -> list[int]:
+        """Every layer at which something was swapped, the first one first."""
+        return sorted({layer for row in self.summary for layer in row.layers})
+
+    @cached_property
+    def cells(self) -> dict[Place, SwapSummaryRow]:
+        """Single layers, over all pairs."""
+        return {
+            (row.technique, row.component, row.layers[0]): row
+            for row in self.summary
+            if row.scope == "all" and row.depth is None and len(row.layers) == 1
+        }
+
+    @cached_property
+    def together(self) -> dict[tuple[Technique, Component], SwapSummaryRow]:
+        """Several layers at once, over all pairs."""
+        return {
+            (row.technique, row.component): row
+            for row in self.summary
+            if row.scope == "all" and row.depth is None and len(row.layers) > 1
+        }
+
+    def depths(
+        self, technique: Technique, depth: Depth, scope: Scope = "all"
+    ) -> dict[Component, SwapSummaryRow]:
+        """Means over the single layers of one depth."""
+        return {
+            row.component: row
+            for row in self.summary
+            if (row.technique, row.depth, row.scope) == (technique, depth, scope)
+        }
+
+    @cached_property
+    def of_pairs(self) -> dict[tuple[str, str, Place], SwapRow]:
+        """Single layers, by original and desired concept."""
+        return {
+            (row.original, row.desired, (row.technique, row.component, row.layers[0])): row
+            for row in self.rows
+            if len(row.layers) == 1
+        }
+
+
+def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
+    """Read the outputs of a model; None if nothing was swapped, so that there is nothing to show.
+
+    ``model`` is the model's name or folder.
+
+    Raises LeitmotifError if a table is missing or damaged, or if the tables do not fit together.
+    """
+    summary = read_table(paths.summary, SwapSummaryRow)
+    sources = SwapSources(
+        model=Path(model).name,
+        rows=read_table(paths.swaps, SwapRow),
+        summary=summary,
+        clips=read_table(paths.clips / "clips.jsonl", SwapClipRow),
+        folder=paths.clips,
+        hashes={path.as_posix(): sha256_file(path) for path in paths.tables},
+    )
+    if not sources.cells:
+        return None
+    for clip in sources.clips:
+        place = place_of(clip)
+        if place and (clip.original, clip.desired, place) not in sources.of_pairs:
+            raise StageError(
+                f"{paths.clips / 'clips.jsonl'} does not fit {paths.swaps}",
+                found=f"a clip of {clip.original} to {clip.desired}, {clip.technique}, "
+                f"{clip.component} of layer {clip.layer}, of which the table has no row",
+                fix=RERUN,
+            )
+    return sources
+
+
+def place_of(clip: SwapClipRow) -> Place | None:
+    """The cell of a clip; None if it is untouched."""
+    if clip.technique is None or clip.component is None or clip.layer is None:
+        return None
+    return clip.technique, clip.component, clip.layer
