@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json")
+READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json", "concepts.yaml")
 """What stages read besides each other's outputs."""
 
 SMALL = (
@@ -45,6 +45,13 @@ SMALL = (
     "interventions.together=4",
     "interventions.random=1",
     "interventions.kept_tracks=1",
+    "decoderlens.prompts=2",
+    "decoderlens.seconds=0.6",
+    "decoderlens.tuning_steps=2",
+    "swaps.prompts=1",
+    "swaps.seconds=0.4",
+    "swaps.components=[mlp,residual]",
+    "swaps.together=false",
     "report.features=2",
 )
 """The organism's preset, made small: every stage has something to do, and does it in seconds."""
@@ -73,9 +80,15 @@ class Run:
     settings: tuple[str, ...]
 
 
+OTHER_BATCHES = (
+    "interventions.rows=23",
+    "interchange.rows=3",
+    "decoderlens.rows=7",
+    "swaps.rows=5",
+)
 RUNS = (
     Run("as usual", {}, ()),
-    Run("capped", CAPPED, ("interventions.rows=23", "interchange.rows=3")),
+    Run("capped", CAPPED, OTHER_BATCHES),
 )
 
 

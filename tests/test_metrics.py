@@ -21,23 +21,39 @@ from leitmotif.stages import (
     manifest,
     report,
 )
+from leitmotif.tables.decoderlens import DecoderLensRow, DivergenceRow, SimilarityRow
 from leitmotif.tables.effects import Verdict, VerdictRow
-from leitmotif.views import calibration, interchange, interventions, probes, proposals, sae, summary
+from leitmotif.tables.swaps import SwapSummaryRow
+from leitmotif.views import (
+    calibration,
+    decoderlens,
+    interchange,
+    interventions,
+    probes,
+    proposals,
+    sae,
+    summary,
+    swaps,
+)
 from tests.tables.made import (
     aligned,
     approach,
     calibrated,
+    diverging,
     effect,
     exchanged,
     horizon,
     interval,
     probe,
+    recognised,
+    similar,
+    swapped,
     tried,
     verdict,
 )
 
 ROOT = Path(__file__).parents[1]
-MOST, LATER = 80, {"interchange": 20, "validity": 40}
+MOST, LATER = 80, {"interchange": 20, "decoderlens": 36, "swaps": 32, "validity": 40}
 """Numbers of the first stages together, and of each file that came later; validity.json collects
 five measures."""
 NO_STAGE = {"validity"}
@@ -68,6 +84,31 @@ def sites_of(model: str) -> list[VerdictRow]:
     ]
 
 
+def lens_tables() -> tuple[list[DecoderLensRow], list[DivergenceRow], list[SimilarityRow]]:
+    """Six layers, two slots of concepts."""
+    ways = [(layer, lens) for layer in range(6) for lens in ("plain", "tuned")]
+    return (
+        [
+            recognised(slot=slot, layer=layer, lens=lens, heard=heard)
+            for slot in ("instrument", "genre")
+            for layer, lens in ways
+            for heard in ("read", "sampled")
+        ],
+        [diverging(layer=layer, lens=lens) for layer, lens in ways],
+        [similar(first=layer, second=5) for layer in range(6)],
+    )
+
+
+def swap_summaries() -> list[SwapSummaryRow]:
+    """Both techniques and four components, by layer and over all of them."""
+    return [
+        swapped(technique=technique, component=component, layers=layers, depth=depth)
+        for technique in ("replace", "adjust")
+        for component in ("self_attention", "cross_attention", "mlp", "residual")
+        for layers, depth in (([0], None), ([1], None), ([0, 1], None), ([0, 1], "every"))
+    ]
+
+
 @pytest.fixture(scope="module")
 def made() -> dict[str, dict[str, object]]:
     """What the stages' builders make of tables as large as the default run's."""
@@ -94,6 +135,8 @@ def made() -> dict[str, dict[str, object]]:
         ),
         "interventions": interventions.metrics_of([effect()], verdicts, []),
         "summary": summary.metrics_of(approaches),
+        "decoderlens": decoderlens.metrics_of(*lens_tables()),
+        "swaps": swaps.metrics_of([], swap_summaries()),
         "report": report.metrics_of(ReportCounts(1, 2, 3, 4, 5)),
     }
 

@@ -1,5 +1,6 @@
 """Real MusicGen classes with random weights, at sizes that tests can afford."""
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from transformers import (
     T5Config,
 )
 from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
+
+from leitmotif.musicgen import HookedMusicGen
 
 PROMPT_WORDS = "a calm happy sad fast slow piece with guitar violin drums melody and"
 WORDS = ["<pad>", "</s>", "<unk>", *PROMPT_WORDS.split()]
@@ -62,6 +65,18 @@ def tiny_musicgen(
     generation.bos_token_id, generation.eos_token_id = codebook_size, None
     generation.guidance_scale = 3.0
     return model.eval()
+
+
+@cache
+def audible_musicgen() -> HookedMusicGen:
+    """The tiny model in float64, with a codec in which different codes sound different."""
+    theirs = tiny_musicgen()
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for layer in theirs.audio_encoder.quantizer.layers:
+            # Untrained ones hold zeros.
+            layer.codebook.embed.copy_(torch.randn(layer.codebook.embed.shape, generator=random))
+    return HookedMusicGen.from_transformers(theirs, tiny_tokenizer()).to(dtype="float64")
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:

@@ -47,6 +47,18 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which a pass reaches them; ``input`` is a site of block 0 only."""
 
+Component = Literal["self_attention", "cross_attention", "mlp", "residual"]
+"""Whose output is changed. The paper has the first three; ``residual`` is the whole stream after
+the block, which holds all that the model knows there."""
+Technique = Literal["replace", "adjust"]
+"""``replace``: the desired mean takes the output's place. ``adjust``: the original mean is
+subtracted from the output and the desired mean added."""
+Control = Literal["itself", "redrawn", "mixed", "random"]
+"""What stands in the place of the desired concept's mean. ``itself``: the original concept's mean.
+``redrawn``: that of other prompts of the original concept. ``mixed``: that of as many prompts of
+concepts that are neither. ``random``: the original mean plus a random vector, at each step as long
+as the difference between the desired and the original mean."""
+
 TRANSFORMER_LENS: dict[str, Kind] = {
     "resid_pre": "input",
     "attn_out": "self_attention",

@@ -160,6 +160,24 @@ def test_sites_that_carry_the_event_from_nearby_only_are_named(params: Params) -
     )
 
 
+def test_concepts_are_named_by_layer_and_by_what_makes_them(params: Params) -> None:
+    by_layer = {
+        place: interval(value, 0, 1)
+        for place, value in (("first", 0.6), ("middle", 0.67), ("last", 1.0))
+    }
+    lens = {
+        "within": {"instrument": by_layer},
+        "alone": {"plain": {"instrument": by_layer}, "tuned": {"instrument": by_layer}},
+    }
+    swaps = {
+        "best": {"replace": "layers.0.mlp", "adjust": None},
+        "cells": {"tried": 56, "beyond_controls": 22},
+    }
+    shown = text(Results(params, METRICS | {"decoderlens": lens, "swaps": swaps}))
+    assert "instrument             0.60, 0.67, 1.00      0.60, 0.67\n" in shown
+    assert "most by swaps: layers.0.mlp (replace); 22 of 56 cells beyond controls" in shown
+
+
 def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
     rows = {
         name: {**row, "stable": row["verdict"] == "foresight"}
@@ -183,7 +201,7 @@ def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
     assert "precision" not in shown
     assert "1,434 proposals, in 0.000" in shown
     assert "run `leitmotif review`: no track is labelled completely" in shown
-    missing = "sae, probes, calibration, interchange, interventions, summary, report"
+    missing = "sae, probes, calibration, interchange, interventions, and 4 more"
     assert f"missing, run `dvc repro`: {missing}" in shown
     assert "metrics diff" not in shown
 

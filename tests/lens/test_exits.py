@@ -56,7 +56,7 @@ def test_an_exit_reads_the_residual_with_the_last_norm_and_the_heads(
 ) -> None:
     codes = played(model, PROMPTS, 1.0)
     _, cache = model.run_with_cache(codes, PROMPTS)
-    logits = exit_logits(model, codes, PROMPTS, [0, 1])
+    logits = dict(exit_logits(model, codes, PROMPTS, [0, 1], guidance_scale=1.0))
     decoder = model.decoder
     for layer in (0, 1):
         expected = decoder.logits(decoder.final_norm(cache[f"layers.{layer}.residual"]))

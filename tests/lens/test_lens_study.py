@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from leitmotif.errors import ModelError
+from leitmotif.files import read_table
 from leitmotif.lens.concepts import ConceptTable, load_concepts
-from leitmotif.lens.study import DecoderLens, Exit, HeardExits, Playing
+from leitmotif.lens.heard import CLIPS, Exit, HeardExits
+from leitmotif.lens.study import DecoderLens, Playing
 from leitmotif.lens.tuned import Tuning
 from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.tables.decoderlens import LensClipRow
 from leitmotif.work.parallel import WORKERS
-from tests.tiny import tiny_musicgen, tiny_tokenizer
+from tests.tiny import audible_musicgen
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +46,7 @@ def labels() -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def model() -> HookedMusicGen:
-    return HookedMusicGen.from_transformers(tiny_musicgen(), tiny_tokenizer()).to(dtype="float64")
+    return audible_musicgen()
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,7 @@ def study(model: HookedMusicGen) -> DecoderLens:
         playing=Playing(0.4, Sampling(top_k=20), 3.0, seed=1),
         tuning=Tuning(penalty=0.1, steps=2),
         rows=3,
+        kept=1,
     )
 
 
@@ -74,10 +79,10 @@ def test_every_layer_is_heard_in_every_way(heard_exits: HeardExits, model: Hooke
         for heard in ("read", "sampled")
     }
     whole = {Exit(last, "plain", "read"), Exit(last, "plain", "sampled")}
-    assert set(heard_exits.logits) == ways | whole
-    assert {x.shape for x in heard_exits.logits.values()} == {(8, len(labels()))}
+    assert set(heard_exits.clips) == ways | whole
+    assert {len(clips) for clips in heard_exits.clips.values()} == {8}
     rows = heard_exits.rows()
-    assert len(rows) == 3 * len(heard_exits.logits)
+    assert len(rows) == 3 * len(heard_exits.clips)
     assert {(row.slot, row.concept) for row in rows} == {
         ("instrument", None), ("instrument", "guitar"), ("instrument", "piano"),
     }  # fmt: skip
@@ -89,9 +94,11 @@ def test_batches_do_not_decide(study: DecoderLens, heard_exits: HeardExits) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(WORKERS, "1")
         other = replace(study, rows=8).run()
-    assert set(other.logits) == set(heard_exits.logits)
-    for way, logits in heard_exits.logits.items():
-        assert np.allclose(logits, other.logits[way], atol=1e-6), way
+    assert set(other.clips) == set(heard_exits.clips)
+    for way in heard_exits.clips:
+        for concept in ("guitar", "piano"):
+            logits = (heard.logits(way, concept) for heard in (heard_exits, other))
+            assert np.allclose(*logits, atol=1e-6), (way, concept)
     assert heard_exits.rows() == other.rows()
     assert heard_exits.divergence_rows() == other.divergence_rows()
     assert heard_exits.similarity_rows() == other.similarity_rows()
@@ -115,6 +122,30 @@ def test_layers_are_compared_for_each_concept_and_for_all(
     for row in rows:
         if row.first == row.second:
             assert (row.distance, row.cka, row.cka_biased) == (0.0, 1.0, 1.0)
+
+
+def test_kept_clips_are_written_with_what_they_are(heard_exits: HeardExits, tmp_path: Path) -> None:
+    rows = heard_exits.write_clips(tmp_path)
+    assert read_table(tmp_path / CLIPS, LensClipRow) == rows
+    assert {path.name for path in tmp_path.iterdir()} == {CLIPS, *(row.file for row in rows)}
+    assert len(rows) == 2 * len(heard_exits.clips)
+    for row in rows:
+        samples, rate = soundfile.read(tmp_path / row.file, dtype="int16")
+        clips = heard_exits.clips[Exit(row.layer, row.lens, row.heard)]
+        clip = clips[0 if row.concept == "guitar" else 4]
+        assert rate == heard_exits.sample_rate
+        assert np.array_equal(samples, clip.audio)
+        loudest = labels()[int(np.argmax(clip.logits))]
+        assert loudest in table()[row.named].labels
+    # The whole model alone plays what it has played.
+    alike = {
+        row.file.replace("sampled", "read")
+        for row in rows
+        if row.layer == max(row.layer for row in rows)
+    }
+    for file in alike:
+        whole = (tmp_path / file).read_bytes()
+        assert (tmp_path / file.replace("read", "sampled")).read_bytes() == whole
 
 
 def test_a_tagger_that_does_not_know_a_concept_is_refused_before_anything_is_played(

@@ -7,10 +7,12 @@ from leitmotif.tables.alignment import AlignmentRow, AuditRow, TrialRow
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow, Ranked
+from leitmotif.tables.decoderlens import DecoderLensRow, DivergenceRow, SimilarityRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import HorizonRow, ProbeRow
+from leitmotif.tables.swaps import MeasuredRow, SwapSummaryRow
 
 SITE = "layers.1.residual"
 
@@ -237,3 +239,65 @@ def candidate(**changed: Any) -> CandidateRow:
     """The row of such a feature."""
     named = {"rank": 1, "exploratory": False}
     return CandidateRow(**{**dict(ranked()), **named, **changed})
+
+
+def recognised(**changed: Any) -> DecoderLensRow:
+    """All concepts of a slot, in what the first layer would play next."""
+    values = {
+        "slot": "instrument",
+        "concept": None,
+        "layer": 0,
+        "lens": "plain",
+        "heard": "read",
+        "ndcg": interval(0.5),
+        "chance": 0.4,
+        "within": interval(0.9),
+        "chance_within": 0.6,
+    }
+    return DecoderLensRow(**{**values, **changed})
+
+
+def diverging(**changed: Any) -> DivergenceRow:
+    """The first layer from the model, in the first codebook."""
+    values = {"layer": 0, "codebook": 0, "lens": "plain", "nats": interval(2.0)}
+    return DivergenceRow(**{**values, **changed})
+
+
+def similar(**changed: Any) -> SimilarityRow:
+    """Two layers over all prompts."""
+    values = {
+        "concept": None, "first": 0, "second": 5, "distance": 3.0, "cka": 0.5, "cka_biased": 0.6,
+    }  # fmt: skip
+    return SimilarityRow(**{**values, **changed})
+
+
+def measured_swap(effect: float = 2.0) -> MeasuredRow:
+    """A swap that takes away as much as it puts in."""
+    return MeasuredRow(
+        effect=interval(effect),
+        original=interval(effect / 2),
+        desired=interval(effect / 2),
+        precision=interval(-0.5),
+    )
+
+
+def swapped(**changed: Any) -> SwapSummaryRow:
+    """The first layer's MLP over all pairs, with one control."""
+    values = {
+        "technique": "replace",
+        "component": "mlp",
+        "layers": [0],
+        "swap": measured_swap(),
+        "ideal_precision": -0.8,
+        "controls": {"random": measured_swap(0.5)},
+        "strongest": "random",
+        "excess": interval(1.5),
+        "scope": "all",
+        "original_slot": None,
+        "desired_slot": None,
+        "depth": None,
+        "pairs": 12,
+        "p": 0.001,
+        "q": 0.004,
+    }
+    return SwapSummaryRow(**{**values, **changed})

@@ -8,16 +8,29 @@ from hypothesis import strategies as st
 from leitmotif.claims import Claims
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.candidates import Ranked
-from leitmotif.views import interchange, interventions, probes, proposals, summary
+from leitmotif.views import (
+    decoderlens,
+    interchange,
+    interventions,
+    probes,
+    proposals,
+    summary,
+    swaps,
+)
 from tests.tables.made import (
     approach,
+    diverging,
     effect,
     exchanged,
     horizon,
     interval,
+    measured_swap,
     nothing_found,
     probe,
     ranked,
+    recognised,
+    similar,
+    swapped,
     verdict,
 )
 
@@ -119,3 +132,77 @@ def test_curves_are_drawn_of_all_events_and_the_counterfactual_alone() -> None:
         ["this stretch", 0.0],
     ]
     assert list(interchange.plot_of([]).columns) == list(table.columns)
+
+
+def test_the_gain_of_the_tuned_lens_is_over_the_same_layers_of_the_plain_one() -> None:
+    rows = [
+        recognised(layer=layer, lens=lens, within=interval(value))
+        for layer, lens, value in (
+            (0, "plain", 0.5), (0, "tuned", 0.8), (1, "plain", 0.7), (1, "tuned", 0.8),
+            (2, "plain", 1.0),
+        )
+    ] + [
+        recognised(layer=layer, lens=lens, heard="sampled", within=interval(value))
+        for layer, lens, value in (
+            (0, "plain", 0.1), (0, "tuned", 0.3), (1, "plain", 0.2), (1, "tuned", 0.6),
+            (2, "plain", 1.0),
+        )
+    ]  # fmt: skip
+    metrics = decoderlens.metrics_of(
+        rows,
+        [diverging(nats=interval(2.0)), diverging(codebook=1, nats=interval(1.0))],
+        [similar(first=0, second=2), similar(first=0, second=2, concept="piano", cka=0.1)],
+    )
+    assert metrics["tuned_lens_gain"] == {"instrument": 0.3}
+    within, alone = metrics["within"], metrics["alone"]
+    assert isinstance(within, dict)
+    assert isinstance(alone, dict)
+    for found, expected in (
+        (within, {"first": 0.5, "middle": 0.7, "last": 1.0}),
+        (alone["plain"], {"first": 0.1, "middle": 0.2, "last": 1.0}),
+        (alone["tuned"], {"first": 0.3, "middle": 0.6}),
+    ):
+        assert {place: value["mean"] for place, value in found["instrument"].items()} == expected
+    assert metrics["nats"] == {
+        "plain": {"first": 1.5, "middle": None},
+        "tuned": {"first": None, "middle": None},
+    }
+    assert metrics["cka"] == {"first": 0.5}
+
+
+def test_every_way_of_hearing_is_drawn() -> None:
+    rows = [recognised(), recognised(lens="tuned"), recognised(heard="sampled", concept="piano")]
+    plots = decoderlens.plots_of(rows, [diverging()])
+    assert plots["decoderlens"][["concept", "way"]].to_numpy().tolist() == [
+        ["all: instrument", "plain lens"],
+        ["all: instrument", "tuned lens"],
+        ["piano", "plain lens, alone"],
+    ]
+    assert plots["lens_divergence"]["nats"].tolist() == [2.0]
+
+
+def test_the_best_cell_is_one_layer_and_branch_that_exceeds_its_controls_most() -> None:
+    rows = [
+        swapped(excess=interval(1.0)),
+        swapped(component="cross_attention", layers=[3], excess=interval(2.0), q=0.2),
+        swapped(component="residual", layers=[5], excess=interval(9.0)),
+        swapped(layers=[0, 1], excess=interval(8.0)),
+        swapped(depth="every", layers=[0, 1], swap=measured_swap(0.25), p=None, q=None),
+        swapped(depth="every", layers=[0, 1], scope="within", swap=measured_swap(7.0)),
+    ]
+    metrics = swaps.metrics_of([], rows)
+    assert metrics["best"] == {"replace": "layers.0.mlp"}  # the other one may be chance
+    chance = [swapped(q=0.2), swapped(depth="every", layers=[0, 1], p=None, q=None)]
+    assert swaps.metrics_of([], chance)["best"] == {"replace": None}
+    assert metrics["cells"] == {"tried": 4, "beyond_controls": 3}
+    effect = metrics["effect"]
+    assert isinstance(effect, dict)
+    assert effect["replace"]["mlp"]["mean"] == 0.25
+    together = metrics["together"]
+    assert isinstance(together, dict)
+    assert together["replace"]["mlp"]["mean"] == 2.0
+    assert metrics["itself"] is None
+    drawn = swaps.plot_of(rows)
+    assert drawn["layer"].tolist() == [0, 3, 5]
+    assert drawn["control"].tolist() == [0.5] * 3
+    assert list(swaps.plot_of([]).columns) == list(drawn.columns)

@@ -31,11 +31,11 @@ METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
 STAGES = (
     "corpus", "manifest", "features", "activations", "proposals", "labels", "sae", "probes",
-    "calibration", "interchange", "interventions", "summary", "report",
+    "calibration", "interchange", "interventions", "summary", "decoderlens", "swaps", "report",
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
 """Order of the approaches, from the usual one to the complete one. JSON files have sorted keys."""
-_MODELS, _APPROACHES = 10, 5
+_MODELS, _APPROACHES, _SLOTS = 10, 5, 3
 """Maximum number of rows in these tables."""
 
 
@@ -90,7 +90,7 @@ def read_results(root: Path = Path()) -> Results:
 
 def as_lines(results: Results) -> list[str]:
     """The summary: at most 40 lines of at most ``columns.WIDTH`` characters."""
-    blocks = [_title, _models, _approaches, _tests, _counts, _next]
+    blocks = [_title, _models, _approaches, _tests, _concepts, _counts, _next]
     lines: list[str] = []
     for block in blocks:
         if lines_of_block := block(results):
@@ -203,6 +203,31 @@ def _tests(results: Results) -> list[str]:
         f"  false positives: naive {naive}, controlled {controlled}",
         listed("  power by strength: ", power or [NOTHING]),
     ]
+
+
+def _concepts(results: Results) -> list[str]:
+    rows = []
+    for slot in results.keyed("decoderlens", "within"):
+        by_lens = [
+            [
+                mean(results.of("decoderlens", "alone", lens, slot, place), ".2f")
+                for place in ("first", "middle", "last")[: 3 if lens == "plain" else 2]
+            ]
+            for lens in ("plain", "tuned")
+        ]
+        plain, tuned = (column(", ".join(values), 22) for values in by_lens)
+        rows.append([f"  {column(slot, 23)}{plain}{tuned}".rstrip()])
+    lines = first_rows(rows, _SLOTS, "slots")
+    best = results.keyed("swaps", "best")
+    if any(best.values()):
+        tried, beyond = (results.of("swaps", "cells", key) for key in ("tried", "beyond_controls"))
+        named = ", ".join(
+            f"{one_line(site)} ({one_line(kind)})" for kind, site in best.items() if site
+        )
+        cells = f"{count(beyond)} of {count(tried)} cells beyond controls"
+        lines.append(f"  most by swaps: {named}; {cells}")
+    head = f"{'Concepts, NDCG by layer':<25}{'first, middle, last':<22}tuned lens"
+    return [head, *lines] if lines else []
 
 
 def _counts(results: Results) -> list[str]:

@@ -15,6 +15,7 @@ from leitmotif.config.corpus import (
 )
 from leitmotif.config.interventions import InterventionsParams, JudgeParams, ReportParams
 from leitmotif.config.labels import ProposalsParams
+from leitmotif.config.lens import DecoderLensParams, SwapsParams
 from leitmotif.config.model import ActivationsParams, ModelParams, Site
 from leitmotif.config.params import Params, TextSetting, text_setting
 from leitmotif.config.probes import ProbesParams
@@ -25,6 +26,7 @@ __all__ = [
     "PARAMS_FILE",
     "RECORDINGS",
     "ActivationsParams",
+    "DecoderLensParams",
     "FeaturesParams",
     "FolderCorpus",
     "InterventionsParams",
@@ -39,6 +41,7 @@ __all__ = [
     "ReportParams",
     "Settings",
     "Site",
+    "SwapsParams",
     "TextSetting",
     "load_params",
     "parse_params",

@@ -20,6 +20,7 @@ from leitmotif.config.interventions import (
     SummaryParams,
 )
 from leitmotif.config.labels import LabelsParams, ProposalsParams
+from leitmotif.config.lens import DecoderLensParams, SwapsParams
 from leitmotif.config.model import ActivationsParams, ModelParams, SaeParams
 from leitmotif.config.probes import CalibrationParams, ProbesParams
 from leitmotif.config.section import Settings
@@ -41,6 +42,8 @@ class Params(Settings):
     probes: ProbesParams
     calibration: CalibrationParams
     judge: JudgeParams
+    decoderlens: DecoderLensParams
+    swaps: SwapsParams
     interchange: InterchangeParams
     interventions: InterventionsParams
     summary: SummaryParams

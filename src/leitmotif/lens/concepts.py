@@ -6,7 +6,7 @@ goes with another. By its labels an audio tagger recognises a concept; the first
 """
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -99,6 +99,25 @@ class ConceptTable(Settings):
             f"there is no concept {name!r}",
             expected=", ".join(concept.name for concept in self.concepts),
         )
+
+    @property
+    def concept_slots(self) -> list[str]:
+        """Slots that have concepts, in the order of the concepts."""
+        return list(dict.fromkeys(concept.slot for concept in self.concepts))
+
+    def of_slot(self, slot: str) -> list[Concept]:
+        """The concepts of one slot."""
+        return [concept for concept in self.concepts if concept.slot == slot]
+
+    def only(self, slots: Sequence[str]) -> Self:
+        """The table with the concepts of these slots; raises ConfigError for a slot without any."""
+        if unknown := [slot for slot in slots if slot not in self.concept_slots]:
+            raise ConfigError(
+                f"there is no concept of {', '.join(map(repr, unknown))}",
+                expected=", ".join(self.concept_slots),
+            )
+        chosen = [concept for concept in self.concepts if concept.slot in slots]
+        return self.model_copy(update={"concepts": chosen})
 
     def prompts(self, name: str, count: int) -> list[Prompt]:
         """The first ``count`` prompts of a concept; more begin with fewer.

@@ -11,7 +11,7 @@ the batch in which the blocks after it add nothing. Both draw with the noise of 
 the exit after the last layer is the clip itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -43,9 +43,9 @@ def exit_logits(
     prompts: Sequence[str] | None,
     layers: Sequence[int],
     *,
-    guidance_scale: float = 1.0,
+    guidance_scale: float | None = None,
     mapped: Mapped | None = None,
-) -> dict[int, Tensor]:
+) -> Iterator[tuple[int, Tensor]]:
     """What the exit after each layer expects at every step of clips that are read.
 
     Parameters
@@ -54,19 +54,23 @@ def exit_logits(
     codes : [B, K, T], what was played.
     prompts : one for each clip, or None.
     layers : after which to exit.
-    guidance_scale : weighs the prompt; 1 reads with the prompt alone.
+    guidance_scale : weighs the prompt; 1 reads with the prompt alone, None takes the checkpoint's.
     mapped : what is done to residuals before the heads read them; None: nothing.
 
-    Returns logits [B, S, K, V] by layer; step s predicts frame s - delay of each codebook. Raises
-    ModelError.
+    Yields each layer with its logits [B, S, K, V], which at 24 layers and 1,500 steps would not fit
+    into memory together; step s predicts frame s - delay of each codebook. Raises ModelError.
     """
-    read = _step_logits(model, codes, prompts, layers, mapped)
-    if prompts is None or guidance_scale == 1.0:
-        return read
-    without = _step_logits(model, codes, None, layers, mapped)
-    return {
-        layer: without[layer] + guidance_scale * (read[layer] - without[layer]) for layer in layers
-    }
+    scale = model.default_guidance_scale if guidance_scale is None else guidance_scale
+    passes = [_residuals(model, codes, prompts, layers)]
+    if prompts is not None and scale != 1.0:
+        passes.append(_residuals(model, codes, None, layers))
+    for layer in layers:
+        logits = [_logits(model, layer, residuals.pop(layer), mapped) for residuals in passes]
+        if len(logits) == 1:
+            yield layer, logits[0]
+        else:
+            read, without = logits
+            yield layer, without + scale * (read - without)
 
 
 @torch.no_grad()
@@ -79,7 +83,7 @@ def read_exits(
     tracks: Sequence[str],
     seed: int,
     sampling: Sampling,
-    guidance_scale: float = 1.0,
+    guidance_scale: float | None = None,
     mapped: Mapped | None = None,
 ) -> dict[int, Tensor]:
     """What the exit after each layer would have played at every step of clips that were played.
@@ -89,9 +93,7 @@ def read_exits(
     layer; raises ModelError.
     """
     rows, codebooks, frames = codes.shape
-    logits = exit_logits(
-        model, codes, prompts, layers, guidance_scale=guidance_scale, mapped=mapped
-    )
+    steps = frames + codebooks - 1
     noise = RowNoise(
         seed,
         tracks,
@@ -100,13 +102,16 @@ def read_exits(
         device=model.device,
         dtype=model.dtype_beside,
     )
-    steps = frames + codebooks - 1
-    drawn = {layer: codes.new_empty(rows, codebooks, steps) for layer in layers}
-    for step in range(steps):
-        at = noise.at(step) if sampling.temperature else None
-        for layer in layers:
-            drawn[layer][:, :, step] = draw(logits[layer][:, step], at, sampling)
-    return {layer: undelay(tokens, frames) for layer, tokens in drawn.items()}
+    played = {}
+    for layer, logits in exit_logits(
+        model, codes, prompts, layers, guidance_scale=guidance_scale, mapped=mapped
+    ):
+        drawn = codes.new_empty(rows, codebooks, steps)
+        for step in range(steps):
+            at = noise.at(step) if sampling.temperature else None
+            drawn[:, :, step] = draw(logits[:, step], at, sampling)
+        played[layer] = undelay(drawn, frames)
+    return played
 
 
 def sampled_exits(
@@ -183,19 +188,19 @@ def _mapping(exits: Sequence[int], layers: int, mapped: Mapped) -> list[Interven
     ]
 
 
-def _step_logits(
-    model: HookedMusicGen,
-    codes: Tensor,
-    prompts: Sequence[str] | None,
-    layers: Sequence[int],
-    mapped: Mapped | None,
+def _residuals(
+    model: HookedMusicGen, codes: Tensor, prompts: Sequence[str] | None, layers: Sequence[int]
 ) -> dict[int, Tensor]:
-    given = None if prompts is None else list(prompts)
-    sites = [residual_after(layer) for layer in layers]
+    """After each layer [B, S, d], from one pass."""
     _, cache = model.run_with_cache(
-        codes, given, sites=sites, stop_at_layer=max(layers, default=-1) + 1
+        codes,
+        None if prompts is None else list(prompts),
+        sites=[residual_after(layer) for layer in layers],
+        stop_at_layer=max(layers, default=-1) + 1,
     )
-    residuals = {layer: cache[residual_after(layer)] for layer in layers}
-    if mapped is not None:
-        residuals = {layer: mapped(layer, x) for layer, x in residuals.items()}
-    return {layer: model.logits_from(x, model.num_layers) for layer, x in residuals.items()}
+    return {layer: cache[residual_after(layer)] for layer in layers}
+
+
+def _logits(model: HookedMusicGen, layer: int, residuals: Tensor, mapped: Mapped | None) -> Tensor:
+    x = residuals if mapped is None else mapped(layer, residuals)
+    return model.logits_from(x, model.num_layers)

@@ -63,8 +63,8 @@ def recognised(
 
     Parameters
     ----------
-    logits : of the clips of each concept's prompts [prompts, labels], by concept.
-    concepts : of one slot.
+    logits : of the clips of a concept's prompts [prompts, labels], by concept.
+    concepts : all of one slot, or those among which ``within`` ranks.
     labels : the tagger's, in the order of the logits.
     within : whether to rank the labels of these concepts alone, and not all of the tagger's.
 
@@ -74,9 +74,7 @@ def recognised(
     ranked = list(range(len(labels)))
     if within:
         ranked = sorted({column for wanted in columns.values() for column in wanted})
-    relevant = {
-        name: [ranked.index(column) for column in wanted] for name, wanted in columns.items()
-    }
+    relevant = {name: [ranked.index(column) for column in columns[name]] for name in logits}
     return Recognition(
         {name: ndcg(logits[name][:, ranked], wanted) for name, wanted in relevant.items()},
         {name: ndcg_of_chance(len(ranked), len(wanted)) for name, wanted in relevant.items()},

@@ -13,29 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leitmotif.intervals import interval_of, track_weights
+from leitmotif.audio.writing import as_int16
+from leitmotif.config import DecoderLensParams
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import ConceptTable, Prompt
 from leitmotif.lens.exits import Mapped, read_exits, residual_after, sampled_exits
-from leitmotif.lens.recognition import known_labels, recognised
-from leitmotif.lens.similarity import FEWEST, layer_cka, layer_distances, time_averaged
+from leitmotif.lens.heard import Exit, HeardExits, Listened
+from leitmotif.lens.listening import decoded
+from leitmotif.lens.recognition import known_labels
+from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
 from leitmotif.musicgen import HookedMusicGen, Sampling
-from leitmotif.tables.decoderlens import (
-    DecoderLensRow,
-    DivergenceRow,
-    Heard,
-    Lens,
-    SimilarityRow,
-)
-from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.decoderlens import Lens
 from leitmotif.work.parallel import in_processes, number_of_workers
 
 Array = NDArray[np.float64]
@@ -50,17 +46,19 @@ class Playing:
 
     seconds: float
     sampling: Sampling
-    guidance_scale: float
-    """Weight of the prompt."""
+    guidance_scale: float | None
+    """Weight of the prompt; None: the checkpoint's."""
     seed: int
 
-
-class Exit(NamedTuple):
-    """One way to hear one layer."""
-
-    layer: int
-    lens: Lens
-    heard: Heard
+    @classmethod
+    def of(cls, settings: DecoderLensParams, seconds: float) -> Self:
+        """As the settings say, for clips of so many seconds."""
+        return cls(
+            seconds=seconds,
+            sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),
+            guidance_scale=settings.guidance_scale,
+            seed=settings.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ class DecoderLens:
     playing : how clips are sampled.
     tuning : how tuned lenses are fitted.
     rows : clips that are played at once.
+    kept : prompts of each concept whose clips are kept as audio.
     """
 
     load: Callable[[], HookedMusicGen]
@@ -85,6 +84,7 @@ class DecoderLens:
     playing: Playing
     tuning: Tuning
     rows: int
+    kept: int = 0
 
     @cached_property
     def all_prompts(self) -> list[Prompt]:
@@ -105,7 +105,7 @@ class DecoderLens:
         order = np.random.default_rng(0).permutation(self.prompts)
         return [int(order[prompt.number]) % 2 for prompt in self.all_prompts]
 
-    def run(self) -> "HeardExits":
+    def run(self) -> HeardExits:
         """Play and hear everything, on all processors; raises ModelError."""
         tagger, last = self.load_tagger(), self.load().num_layers - 1
         for concept in self.table.concepts:  # before anything is played
@@ -116,24 +116,26 @@ class DecoderLens:
         fits = list(product(range(last), (0, 1)))
         lenses = dict(zip(fits, self._each(partial(_tuned, codes=codes), fits), strict=True))
         translators = {key: translator for key, (translator, _) in lenses.items()}
-        heard: dict[Exit, dict[int, Array]] = {}
+        heard: dict[Exit, dict[int, Listened]] = {}
         read = partial(_read, codes=codes, translators=translators)
         for found in self._each(read, [[*part] for part in self.parts(every)]):
             _enter(heard, found)
         pairs = list(product(every, range(last)))
         for lens in ("plain", "tuned"):
-            job = partial(_sampled, lens=lens, translators=translators)
-            for found in self._each(job, [[*part] for part in self.parts(pairs)]):
+            alone = partial(_sampled, lens=lens, translators=translators)
+            for found in self._each(alone, [[*part] for part in self.parts(pairs)]):
                 _enter(heard, found)
         # Alone, the whole model plays what it has played.
         own = Exit(last, "plain", "read")
         heard[own._replace(heard="sampled")] = heard[own]
         return HeardExits(
-            self,
+            self.table,
+            self.all_prompts,
             tagger.labels,
-            {way: np.stack([rows[n] for n in every]) for way, rows in heard.items()},
+            {way: [rows[n] for n in every] for way, rows in heard.items()},
             {key: found for key, (_, found) in lenses.items()},
             np.concatenate([means for _, means in played], axis=1),
+            sample_rate=self.load().sample_rate,
         )
 
     def _each(
@@ -210,28 +212,30 @@ def _read(
     numbers: Sequence[int],
     codes: Tensor,
     translators: Mapping[tuple[int, int], Translator],
-) -> dict[Exit, dict[int, Array]]:
+) -> dict[Exit, dict[int, Listened]]:
     """What is heard where every layer says what it would play next."""
     model, playing = study.load(), study.playing
     asked = [study.all_prompts[number] for number in numbers]
+    lenses: dict[Lens, Mapped | None] = {
+        "plain": None,
+        "tuned": _mapped([study.halves[number] for number in numbers], translators),
+    }
     found = {}
-    for lens in ("plain", "tuned"):
-        layers = range(model.num_layers - (lens == "tuned"))
-        by = _mapped([study.halves[number] for number in numbers], translators)
+    for lens, mapped in lenses.items():
         exits = read_exits(
             model,
             codes[list(numbers)],
             [prompt.text for prompt in asked],
-            layers,
+            range(model.num_layers - (lens == "tuned")),
             tracks=[prompt.name for prompt in asked],
             seed=playing.seed,
             sampling=playing.sampling,
             guidance_scale=playing.guidance_scale,
-            mapped=by if lens == "tuned" else None,
+            mapped=mapped,
         )
         for layer, clips in exits.items():
-            logits = _tagged(study, model, clips)
-            found[Exit(layer, lens, "read")] = dict(zip(numbers, logits, strict=True))
+            listened = _listened(study, model, clips, numbers)
+            found[Exit(layer, lens, "read")] = dict(zip(numbers, listened, strict=True))
     return found
 
 
@@ -240,11 +244,11 @@ def _sampled(
     pairs: Sequence[tuple[int, int]],
     lens: Lens,
     translators: Mapping[tuple[int, int], Translator],
-) -> dict[Exit, dict[int, Array]]:
+) -> dict[Exit, dict[int, Listened]]:
     """What is heard where layers play alone; pairs are numbers of prompts and layers."""
     model, playing = study.load(), study.playing
-    asked = [study.all_prompts[number] for number, _ in pairs]
-    exits = [layer for _, layer in pairs]
+    numbers = [number for number, _ in pairs]
+    asked = [study.all_prompts[number] for number in numbers]
 
     def mapped(layer: int, x: Tensor) -> Tensor:
         halves = [study.halves[number] for number, of_row in pairs if of_row == layer]
@@ -254,7 +258,7 @@ def _sampled(
     codes = sampled_exits(
         model,
         [prompt.text for prompt in asked],
-        exits,
+        [layer for _, layer in pairs],
         seconds=playing.seconds,
         tracks=[prompt.name for prompt in asked],
         seed=playing.seed,
@@ -262,9 +266,10 @@ def _sampled(
         guidance_scale=playing.guidance_scale,
         mapped=mapped if lens == "tuned" else None,
     )
-    found: dict[Exit, dict[int, Array]] = {}
-    for (number, layer), logits in zip(pairs, _tagged(study, model, codes), strict=True):
-        found.setdefault(Exit(layer, lens, "sampled"), {})[number] = logits
+    found: dict[Exit, dict[int, Listened]] = {}
+    listened = _listened(study, model, codes, numbers)
+    for (number, layer), of_clip in zip(pairs, listened, strict=True):
+        found.setdefault(Exit(layer, lens, "sampled"), {})[number] = of_clip
     return found
 
 
@@ -279,103 +284,23 @@ def _mapped(halves: Sequence[int], translators: Mapping[tuple[int, int], Transla
     return mapped
 
 
-def _tagged(study: DecoderLens, model: HookedMusicGen, codes: Tensor) -> Array:
-    """A tagger's logits of clips [B, labels]."""
-    clips = model.decode_audio(codes).cpu().numpy()
-    return study.load_tagger().logits(clips, model.sample_rate).astype(np.float64)
+def _listened(
+    study: DecoderLens, model: HookedMusicGen, codes: Tensor, numbers: Sequence[int]
+) -> list[Listened]:
+    """What a tagger says of clips [B, K, T] of these prompts, and the audio of those kept."""
+    clips = decoded(model, codes)
+    logits = study.load_tagger().logits(clips, model.sample_rate).astype(np.float64)
+    return [
+        Listened(
+            of_clip,
+            as_int16(clip) if study.all_prompts[number].number < study.kept else None,
+        )
+        for of_clip, clip, number in zip(logits, clips, numbers, strict=True)
+    ]
 
 
-def _enter(heard: dict[Exit, dict[int, Array]], found: Mapping[Exit, Mapping[int, Array]]) -> None:
+def _enter(
+    heard: dict[Exit, dict[int, Listened]], found: Mapping[Exit, Mapping[int, Listened]]
+) -> None:
     for way, rows in found.items():
         heard.setdefault(way, {}).update(rows)
-
-
-@dataclass(frozen=True, eq=False)
-class HeardExits:
-    """Everything that was heard."""
-
-    study: DecoderLens
-    labels: Sequence[str]
-    logits: Mapping[Exit, Array]
-    """The tagger's [prompts, labels]."""
-    divergences: Mapping[tuple[int, int], Mapping[Lens, Array]]
-    """[prompts, codebooks] by layer and the half on which the lens was fitted."""
-    means: Array
-    """Each layer's outputs, mean over time [layers, prompts, d]."""
-
-    def rows(self) -> list[DecoderLensRow]:
-        """NDCG by slot, concept, layer, lens and way of hearing."""
-        table = self.study.table
-        slots = list(dict.fromkeys(concept.slot for concept in table.concepts))
-        rows = []
-        for way, slot in product(sorted(self.logits), slots):
-            concepts = [concept for concept in table.concepts if concept.slot == slot]
-            logits = {
-                concept.name: self.logits[way][self._of(concept.name)] for concept in concepts
-            }
-            among_all = recognised(logits, concepts, self.labels)
-            within = recognised(logits, concepts, self.labels, within=True)
-            for name in (None, *logits):
-                (ndcg, chance), (inside, chance_inside) = among_all.of(name), within.of(name)
-                rows.append(
-                    DecoderLensRow(
-                        slot=slot,
-                        concept=name,
-                        layer=way.layer,
-                        lens=way.lens,
-                        heard=way.heard,
-                        ndcg=ndcg,
-                        chance=chance,
-                        within=inside,
-                        chance_within=chance_inside,
-                    )
-                )
-        return rows
-
-    def divergence_rows(self) -> list[DivergenceRow]:
-        """How far layers are from what the model says, by codebook."""
-        rows = []
-        for layer in sorted({layer for layer, _ in self.divergences}):
-            for lens in ("plain", "tuned"):
-                both = np.concatenate([self.divergences[layer, half][lens] for half in (0, 1)])
-                rows += [
-                    DivergenceRow(layer=layer, codebook=book, lens=lens, nats=_mean(values))
-                    for book, values in enumerate(both.T)
-                ]
-        return rows
-
-    def similarity_rows(self) -> list[SimilarityRow]:
-        """Every pair of layers, over the prompts of each concept and of all."""
-        groups: dict[str | None, list[int]] = {None: list(range(len(self.study.all_prompts)))}
-        groups |= {concept.name: self._of(concept.name) for concept in self.study.table.concepts}
-        rows = []
-        for name, numbers in groups.items():
-            means = self.means[:, numbers]
-            distances = layer_distances(means)
-            enough = len(numbers) >= FEWEST
-            cka, biased = (
-                layer_cka(means, debiased=debiased) if enough else np.full_like(distances, np.nan)
-                for debiased in (True, False)
-            )
-            rows += [
-                SimilarityRow(
-                    concept=name, first=a, second=b, distance=round(float(distances[a, b]), 4),
-                    cka=_number(cka[a, b]), cka_biased=_number(biased[a, b]),
-                )
-                for a, b in product(range(len(means)), repeat=2)
-                if a <= b
-            ]  # fmt: skip
-        return rows
-
-    def _of(self, concept: str) -> list[int]:
-        return [n for n, prompt in enumerate(self.study.all_prompts) if prompt.concept == concept]
-
-
-def _mean(values: Array) -> IntervalRow:
-    n = len(values)
-    resampled = track_weights(n) @ values / n
-    return IntervalRow.of(interval_of(float(values.mean()), resampled, tracks=n), 4, n=n)
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None

@@ -26,6 +26,8 @@ _INPUTS = (
     "labels.decisions",
     "judge.clap",
     "judge.tagger",
+    "decoderlens.model",
+    "decoderlens.concepts",
 )
 COMPARISONS, AUTOENCODERS = "probes.comparisons", "sae.hooks"
 
@@ -77,7 +79,7 @@ def check_inputs(params: Params, root: Path = Path()) -> None:
         made += [root / name for name in sorted(outs)]
     for setting in _INPUTS:
         values = attrgetter(setting)(params)
-        for value in [values] if isinstance(values, str) else values:
+        for value in [values] if isinstance(values, str) else values or []:
             if not os.path.lexists(root / value):
                 continue  # a model of the hub, or missed by its stage
             if clash := next((out for out in made if overlap(root / value, out)), None):

@@ -9,22 +9,31 @@ from leitmotif.pipeline import (
     CANDIDATES,
     CORPUS,
     COVERAGE,
+    DECODERLENS,
     EFFECTS,
     FEATURES,
     INTERCHANGE,
     INTERVENTIONS,
     LABELS,
+    LAYER_SIMILARITY,
+    LENS,
+    LENS_DIVERGENCE,
     MANIFEST,
     METRICS,
     PROBES,
     REPORT,
     SAE,
+    SWAP_CLIPS,
+    SWAP_SUMMARY,
+    SWAPS,
     VERDICTS,
     run,
 )
 from leitmotif.report.build import ReportCounts, build_report
 from leitmotif.report.features.sources import FeaturePaths, feature_sources
+from leitmotif.report.lens.sources import LensPaths, read_lens
 from leitmotif.report.material import ReportFiles, read_material
+from leitmotif.report.swaps.sources import SwapPaths, read_swaps
 from leitmotif.stages.tracks import tracks_with_activations
 
 FILES = ReportFiles(
@@ -48,14 +57,27 @@ PLACES = FeaturePaths(
     coverage=COVERAGE,
     alignment=ALIGNMENT,
 )
+LENS_PATHS = LensPaths(
+    recognition=DECODERLENS, divergence=LENS_DIVERGENCE, similarity=LAYER_SIMILARITY, clips=LENS
+)
+
+SWAP_PATHS = SwapPaths(swaps=SWAPS, summary=SWAP_SUMMARY, clips=SWAP_CLIPS)
 
 
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
-    sources = feature_sources(params, tracks_with_activations(), PLACES)
+    features = feature_sources(params, tracks_with_activations(), PLACES)
+    lens = read_lens(LENS_PATHS, heard_model(params))
+    swaps = read_swaps(SWAP_PATHS, heard_model(params))
+    material = read_material(FILES)
     with atomic_folder(REPORT) as folder:
-        counts = build_report(folder, read_material(FILES), params.report, sources)
+        counts = build_report(folder, material, params.report, features, lens, swaps)
     write_json(METRICS / "report.json", metrics_of(counts))
+
+
+def heard_model(params: Params) -> str:
+    """The model whose layers are heard."""
+    return params.decoderlens.model or params.model.name
 
 
 def metrics_of(counts: ReportCounts) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Sha256, Table
 from leitmotif.tables.interval import IntervalRow
 
 Lens = Literal["plain", "tuned"]
@@ -57,7 +57,7 @@ class SimilarityRow(Table):
 
 
 class LensClipRow(Table):
-    """A clip that was kept as audio: what one layer plays for one prompt (data/lens/clips.jsonl)."""
+    """data/lens/clips.jsonl: a clip that was kept, of what one layer plays for one prompt."""
 
     concept: str
     prompt: str
@@ -71,3 +71,5 @@ class LensClipRow(Table):
     """``within`` of this clip alone."""
     file: str
     """Name of the WAV file beside the table: mono, 16 bits."""
+    sha256: Sha256
+    """Of the file."""

@@ -4,19 +4,16 @@ The log is written whole and last: a clip's audio file is complete before a line
 the disk is full log and clips stay as they were.
 """
 
-import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
+from leitmotif.audio.writing import as_int16, write_wav
 from leitmotif.causal.experiment.measures import MeasuredClip
 from leitmotif.causal.experiment.prefixes import sha256_codes
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.errors import StoreError
-from leitmotif.files import atomic, explained_full_disk, write_table
+from leitmotif.files import explained_full_disk, write_table
 from leitmotif.recurrence.continuation import Return
 from leitmotif.tables.interventions import InterventionRow, OpeningRow, ReturnRow, SamplingRow
 
@@ -101,13 +98,7 @@ def write_audio(path: Path, measured: MeasuredClip, sample_rate: int) -> None:
     Raises StoreError on a full disk, which leaves no half file.
     """
     assert measured.samples is not None
-    samples = np.clip(np.nan_to_num(measured.samples, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-    integers = np.round(samples * 32767).astype(np.int16)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    wav = io.BytesIO()  # libsndfile hides what goes wrong with a file
-    soundfile.write(wav, integers, sample_rate, format="WAV", subtype="PCM_16")
-    with explained_full_disk(path), atomic(path) as temporary:
-        temporary.write_bytes(wav.getvalue())
+    write_wav(path, as_int16(measured.samples), sample_rate)
 
 
 def write_log(path: Path, rows: Iterable[InterventionRow], *, clips: Path | None = None) -> int:

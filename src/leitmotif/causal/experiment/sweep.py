@@ -6,7 +6,7 @@ another.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,10 +16,9 @@ from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
-from leitmotif.checkpoints.folders import files_of
 from leitmotif.config import JudgeParams
-from leitmotif.judge.models import Clap
 from leitmotif.judge.models.checkpoint import Precision
+from leitmotif.judge.models.loading import shared_clap
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.work.parallel import in_processes, number_of_workers
@@ -80,13 +79,6 @@ class Sweep:
                 yield clip, prefix, condition
 
 
-@lru_cache(maxsize=1)
-def _clap(judge: JudgeParams, files: object, dtype: Precision) -> Clap:
-    return Clap.from_pretrained(
-        judge.clap, revision=judge.clap_revision, device=judge.device, dtype=dtype
-    )
-
-
 def _made(sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]) -> list[Clip]:
     runner = Runner(sweep.load(), WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
     return list(runner.run(prefixes, conditions))
@@ -97,7 +89,7 @@ def _heard(
 ) -> list[MeasuredClip]:
     model = sweep.load()
     dtype: Precision = "float64" if model.dtype_beside == torch.float64 else "float32"
-    clap = _clap(sweep.judge, files_of(sweep.judge.clap), dtype)
+    clap = shared_clap(sweep.judge, dtype)
     measurer = ClipMeasurer(model, clap, sweep.listening)
     return [
         measured if measured.clip.prefix.track_id in sweep.kept else replace(measured, samples=None)

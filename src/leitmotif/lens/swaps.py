@@ -1,0 +1,291 @@
+"""Swaps between concepts: a component's output is changed to what it is for another concept.
+
+The second experiment of Vélez Vásquez et al. (ISMIR 2024, section 3.2), which calls it interchange
+intervention. The model plays the prompts of each concept. It then plays them again with the same
+noise, while in the conditional half one component puts out the mean that it has for another concept
+at the same step. A tagger says what became of either concept.
+
+Each cell, pair and control is a few rows of a large batch, so that many of them play at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leitmotif.audio.writing import as_int16
+from leitmotif.errors import ModelError, counted
+from leitmotif.judge.models.tagger import Tagger
+from leitmotif.lens.components import (
+    Change,
+    Means,
+    Outputs,
+    as_long,
+    changed_steps,
+    outputs,
+    swapping,
+)
+from leitmotif.lens.effects import Heard, heard
+from leitmotif.lens.kept_swaps import KeptClip, kept_clips
+from leitmotif.lens.listening import tagged
+from leitmotif.lens.pairs import Pairs
+from leitmotif.lens.study import Playing
+from leitmotif.lens.swap_rows import HeardSwaps
+from leitmotif.lens.sweep import Swap, Sweep
+from leitmotif.musicgen import HookedMusicGen, Intervention
+from leitmotif.musicgen.choice import require_sites
+from leitmotif.work.parallel import in_processes, number_of_workers
+
+Array = NDArray[np.float64]
+Samples = NDArray[np.int16]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A set of prompts as the model plays it."""
+
+    codes: Tensor
+    """[n, K, T]"""
+    logits: Array
+    """The tagger's [n, labels]."""
+    means: Outputs
+    """Of each site over the prompts [sites, S, d]."""
+    audio: Mapping[int, Samples]
+    """Of the prompts that are kept, by their numbers."""
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """The experiment.
+
+    Parameters
+    ----------
+    load : gives the model, the same one each time in a process; it must pickle.
+    load_tagger : gives the tagger; likewise.
+    sweep : what is swapped.
+    playing : how clips are sampled.
+    rows : clips that are played at once.
+    frames : of the clip in which outputs are changed; None: all.
+    held : sets of prompts whose means are held in memory at once.
+    kept : prompts of each original concept whose clips are kept as audio; see ``kept_clips``.
+    """
+
+    load: Callable[[], HookedMusicGen]
+    load_tagger: Callable[[], Tagger]
+    sweep: Sweep
+    playing: Playing
+    rows: int
+    frames: range | None = None
+    held: int = 128
+    kept: int = 0
+
+    @cached_property
+    def kept_clips(self) -> list[KeptClip]:
+        """The clips that are kept as audio."""
+        return kept_clips(self.sweep, self.kept)
+
+    def run(self) -> HeardSwaps:
+        """Play and hear everything, on all processors; raises ModelError."""
+        model, labels = self.load(), self._columns(self.load_tagger().labels)
+        # Before anything is played.
+        require_sites(self.sweep.sites, model.sites)
+        self.steps(model)
+        before: dict[str, Array] = {}
+        after: dict[Swap, Heard] = {}
+        audio: dict[_Clip, Samples] = {}
+        for block in self.sweep.pairs.blocks(self.held):
+            sweep = replace(self.sweep, pairs=block)
+            base = self._base(sweep)
+            before.update(base.logits)
+            audio.update(base.audio)
+            found, sounds = self._swapped(sweep, base, [*labels.values()])
+            after.update(found)
+            audio.update(sounds)
+        kept = {clip: audio[_of(clip)] for clip in self.kept_clips}
+        return HeardSwaps(self.sweep, labels, before, after, kept, self.load().sample_rate)
+
+    def _base(self, sweep: Sweep) -> "_Base":
+        """Play the prompts of all sets."""
+        played: dict[str, Played] = {}
+        for found in self._each(_played, self._set_parts(sweep.pairs)):
+            played.update(found)
+        originals = list(dict.fromkeys(pair.original for pair in sweep.pairs.pairs))
+        return _Base(
+            Means([*played], sweep.sites, np.stack([one.means for one in played.values()])),
+            {name: played[name].codes for name in originals},
+            {name: played[name].logits for name in originals},
+            {(name, n): clip for name in originals for n, clip in played[name].audio.items()},
+        )
+
+    def _swapped(
+        self, sweep: Sweep, base: "_Base", known: Sequence[int]
+    ) -> tuple[dict[Swap, Heard], dict["_Clip", Samples]]:
+        """Play and hear every swap; the audio is that of the clips that are kept."""
+        counts = [len(base.codes[swap.original]) for swap in sweep.swaps]
+        clips = [
+            (swap, n) for swap, count in zip(sweep.swaps, counts, strict=True) for n in range(count)
+        ]
+        parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
+        played = list(self._each(partial(_heard, known=known, base=base), parts))
+        found = [part for part, _ in played]
+        audio = {clip: samples for _, part in played for clip, samples in part.items()}
+        ends = np.cumsum(counts)[:-1]
+        odds = np.split(np.concatenate([part.log_odds for part in found]), ends)
+        divergences = np.split(np.concatenate([part.divergence for part in found]), ends)
+        return dict(zip(sweep.swaps, map(Heard, odds, divergences), strict=True)), audio
+
+    def steps(self, model: HookedMusicGen) -> range:
+        """Decoder steps at which outputs are changed; raises ModelError."""
+        length = round(self.playing.seconds * model.frame_rate)
+        return changed_steps(model, length, self.frames)
+
+    def _columns(self, labels: Sequence[str]) -> dict[str, int]:
+        """Columns of the labels by which concepts are known."""
+        known = self.sweep.pairs.labels
+        if missing := [label for label in known if label not in labels]:
+            raise ModelError(
+                "the tagger does not know what the concepts sound like",
+                found=f"{counted(len(labels), 'label')} without {', '.join(map(repr, missing))}",
+                fix="use a tagger trained on AudioSet, or leave these concepts out",
+            )
+        return {label: list(labels).index(label) for label in known}
+
+    def _set_parts(self, pairs: Pairs) -> list[list[str]]:
+        """Names of sets that are played by one process, about a batch of prompts each."""
+        parts: list[list[str]] = [[]]
+        prompts = 0
+        for name, prompt_set in pairs.sets.items():
+            if parts[-1] and prompts + len(prompt_set.texts) > self.rows:
+                parts.append([])
+                prompts = 0
+            parts[-1].append(name)
+            prompts += len(prompt_set.texts)
+        return parts
+
+    def _each(
+        self, job: Callable[["Swaps", Any], Result], items: Sequence[Any]
+    ) -> Iterator[Result]:
+        workers = number_of_workers() if self.load().device.type == "cpu" else 1
+        yield from in_processes(partial(job, self), items, workers=workers)
+
+
+_Clip = tuple[str | Swap, int]
+"""A prompt's number in a set, untouched (name of the set) or swapped."""
+
+
+def _of(clip: KeptClip) -> _Clip:
+    return clip.swap or clip.pair.original, clip.number
+
+
+class _Base(NamedTuple):
+    """What swaps start from."""
+
+    means: Means
+    codes: Mapping[str, Tensor]
+    """Of the original clips [n, K, T], by set."""
+    logits: Mapping[str, Array]
+    """Of the original clips [n, labels], by set."""
+    audio: Mapping[_Clip, Samples]
+    """Of those that are kept."""
+
+
+def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
+    """Play sets of prompts. Means are sums in the order of the prompts, whatever the batches."""
+    model, sets = study.load(), study.sweep.pairs.sets
+    prompts = [(name, n) for name in names for n in range(len(sets[name].texts))]
+    keep = {_of(clip) for clip in study.kept_clips}
+    codes, logits, sums = [], [], dict[str, Array]()
+    audio: dict[str, dict[int, Samples]] = {name: {} for name in names}
+    for first in range(0, len(prompts), study.rows):
+        part = prompts[first : first + study.rows]
+        texts = [sets[name].texts[n] for name, n in part]
+        played = _generated(study, model, texts, [sets[name].tracks[n] for name, n in part])
+        codes.append(played)
+        of_part, sounds = tagged(model, study.load_tagger(), played)
+        logits.append(of_part)
+        for (name, n), sound in zip(part, sounds, strict=True):
+            if (name, n) in keep:
+                audio[name][n] = as_int16(sound)
+        for (name, _), found in zip(
+            part, outputs(model, played, texts, study.sweep.sites), strict=True
+        ):
+            sums[name] = sums.get(name, 0.0) + found.astype(np.float64)
+            kept = found.dtype
+    all_codes, all_logits = torch.cat(codes), np.concatenate(logits)
+    of_set = {name: [n for n, one in enumerate(prompts) if one[0] == name] for name in names}
+    return {
+        name: Played(
+            all_codes[rows], all_logits[rows], (sums[name] / len(rows)).astype(kept), audio[name]
+        )
+        for name, rows in of_set.items()
+    }
+
+
+def _heard(
+    study: Swaps, clips: Sequence[tuple[Swap, int]], known: Sequence[int], base: _Base
+) -> tuple[Heard, dict[_Clip, Samples]]:
+    """Play some prompts with swaps, and hear what became of them."""
+    model, sets = study.load(), study.sweep.pairs.sets
+    texts = [sets[swap.original].texts[n] for swap, n in clips]
+    tracks = [sets[swap.original].tracks[n] for swap, n in clips]
+    changes = [
+        _change(swap, base.means, f"{study.playing.seed}\n{track}")
+        for (swap, _), track in zip(clips, tracks, strict=True)
+    ]
+    codes = _generated(study, model, texts, tracks, swapping(changes, study.steps(model)))
+    before = np.stack([base.logits[swap.original][n] for swap, n in clips])
+    after = before.copy()
+    keep = {_of(clip) for clip in study.kept_clips}
+    audio: dict[_Clip, Samples] = {
+        (swap, n): base.audio[swap.original, n] for swap, n in clips if (swap, n) in keep
+    }
+    originals = torch.stack([base.codes[swap.original][n] for swap, n in clips])
+    # A clip that did not change is not heard again: its effect is exactly 0.
+    moved = (codes != originals).flatten(1).any(1)
+    if moved.any():
+        rows = moved.nonzero()[:, 0].tolist()
+        after[rows], sounds = tagged(model, study.load_tagger(), codes[moved])
+        audio |= {
+            clips[row]: as_int16(sound)
+            for row, sound in zip(rows, sounds, strict=True)
+            if clips[row] in keep
+        }
+    return heard(before, after, known), audio
+
+
+def _change(swap: Swap, means: Means, draw: str) -> Change:
+    """What a swap does to one clip; ``draw`` names the clip's random vectors."""
+    at = {}
+    for site in swap.cell.sites:
+        original, target = means.of(swap.original, site), means.of(swap.target, site)
+        if swap.random:
+            name = "\n".join([draw, swap.original, swap.target, site])
+            target = original + as_long(target - original, name)
+        at[site] = target if swap.technique == "replace" else target - original
+    return Change(swap.technique, at)
+
+
+def _generated(
+    study: Swaps,
+    model: HookedMusicGen,
+    texts: Sequence[str],
+    tracks: Sequence[str],
+    interventions: Sequence[Intervention] = (),
+) -> Tensor:
+    """Clips [B, K, T]."""
+    playing = study.playing
+    return model.generate(
+        list(texts),
+        seconds=playing.seconds,
+        tracks=list(tracks),
+        seed=playing.seed,
+        sampling=playing.sampling,
+        guidance_scale=playing.guidance_scale,
+        interventions=interventions,
+    ).codes

@@ -1,0 +1,49 @@
+"""Stage ``swaps``: give one component the output that it has for another concept, and listen."""
+
+from functools import partial
+from pathlib import Path
+
+from leitmotif.config import Params
+from leitmotif.files import atomic_folder, write_json, write_table
+from leitmotif.judge.models.loading import shared_tagger
+from leitmotif.lens.concepts import load_concepts
+from leitmotif.lens.pairs import concept_pairs
+from leitmotif.lens.study import Playing
+from leitmotif.lens.swaps import Swaps
+from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.musicgen.loading import shared_model
+from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, run
+from leitmotif.stages.plots import write_plots
+from leitmotif.views.swaps import metrics_of, plot_of
+
+
+def swaps(params: Params) -> None:
+    """Write two tables, data/swap_clips with clips, metrics/swaps.json and plots/swaps.csv."""
+    settings = params.swaps
+    model = params.model.beside(params.decoderlens.model or params.model.name)
+    layers = range(shared_model(model).num_layers)
+    table = load_concepts(Path(params.decoderlens.concepts)).only(settings.slots)
+    heard = Swaps(
+        load=partial(shared_model, model),
+        load_tagger=partial(shared_tagger, params.judge, model.dtype_beside),
+        sweep=Sweep(
+            pairs=concept_pairs(table, settings.prompts, seed=params.decoderlens.seed),
+            cells=cells_of(settings.components, layers, together=settings.together),
+            techniques=settings.techniques,
+            controls=settings.controls,
+        ),
+        playing=Playing.of(params.decoderlens, settings.seconds),
+        rows=settings.rows,
+        kept=params.decoderlens.kept_prompts,
+    ).run()
+    rows, summary = heard.rows(), heard.summary_rows()
+    with atomic_folder(SWAP_CLIPS) as folder:
+        heard.write_clips(folder)
+    write_table(SWAPS, rows)
+    write_table(SWAP_SUMMARY, summary)
+    write_json(METRICS / "swaps.json", metrics_of(rows, summary))
+    write_plots({"swaps": plot_of(summary)})
+
+
+if __name__ == "__main__":
+    run(swaps)

@@ -1,0 +1,109 @@
+"""Tables of the swaps between concepts: what one component's output does to what a tagger hears."""
+
+from typing import Literal
+
+from leitmotif.sites import Component, Control, Technique
+from leitmotif.tables.base import Sha256, Table
+from leitmotif.tables.interval import IntervalRow
+
+Scope = Literal["all", "within", "across", "slots"]
+"""Which pairs of concepts: all; those of one slot; those of two slots; those of two given slots."""
+Depth = Literal["first", "intermediate", "last", "every"]
+"""Over which single layers a summary averages; intermediate are all but the first and the last."""
+
+
+class MeasuredRow(Table):
+    """What one kind of swap does, in nats, mean over clips or over pairs of concepts."""
+
+    effect: IntervalRow
+    """Equation 1 of the paper: the sum of the two below."""
+    original: IntervalRow
+    """By how much the log-odds of the original concept's label fell."""
+    desired: IntervalRow
+    """By how much the log-odds of the desired concept's label rose."""
+    precision: IntervalRow
+    """Minus the KL divergence of all labels from what was heard before; at most 0."""
+
+
+class CellRow(Table):
+    """What all rows say: which cell, what it does, and what its controls do.
+
+    An effect counts only where it exceeds those of the controls, which change the music too.
+    """
+
+    technique: Technique
+    component: Component
+    layers: list[int]
+    swap: MeasuredRow
+    ideal_precision: float
+    """Precision of a perfect swap: the probabilities of the two labels exchange places."""
+    controls: dict[Control, MeasuredRow]
+    strongest: Control | None
+    """The control with the largest mean effect; null without controls."""
+    excess: IntervalRow | None
+    """Effect less that of the strongest control; paired."""
+
+
+class SwapRow(CellRow):
+    """One cell and one ordered pair of concepts; intervals are over clips."""
+
+    original: str
+    """Whose prompts are played."""
+    desired: str
+    """Whose mean is put in."""
+    original_slot: str | None
+    """Of the prompts' template; null where the prompts come from no template."""
+    desired_slot: str | None
+    turned: IntervalRow
+    """Share of clips in which the desired label ranks above the original one after the swap."""
+    turned_before: float
+    """The same before."""
+
+
+class SwapSummaryRow(CellRow):
+    """One cell over several pairs of concepts; intervals resample pairs, or the clips of one."""
+
+    scope: Scope
+    original_slot: str | None
+    desired_slot: str | None
+    depth: Depth | None
+    """Null for one cell, whose ``layers`` change at once. Else the row is the mean over cells of
+    single layers, which are then the ``layers``."""
+    pairs: int
+    """Ordered pairs of concepts, which are the clusters."""
+    p: float | None
+    """That the effect exceeds none of some control: the largest of the controls' p-values, each
+    two-sided, of flipping signs of pairs; 1 where a control's mean is as large. Null without
+    controls and where ``depth`` is given."""
+    q: float | None
+    """After Benjamini and Hochberg over the cells of one technique and scope."""
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the effect is positive and exceeds the controls at q 0.05."""
+        return self.q is not None and self.q <= 0.05 and self.swap.effect.mean > 0
+
+
+class SwapClipRow(Table):
+    """data/swap_clips/clips.jsonl: a clip that was kept, untouched or with one component swapped.
+
+    Of an untouched clip all that says what was done is null.
+    """
+
+    original: str
+    """Whose prompt is played."""
+    desired: str | None
+    """Whose mean is put in."""
+    technique: Technique | None
+    component: Component | None
+    layer: int | None
+    prompt: str
+    """The whole text."""
+    named: str
+    """The concept of the original one's slot whose label the tagger ranks highest."""
+    effect: float | None
+    """Of this clip alone, in nats."""
+    file: str
+    """Name of the WAV file beside the table: mono, 16 bits."""
+    sha256: Sha256
+    """Of the file."""
