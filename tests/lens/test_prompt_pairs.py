@@ -114,6 +114,16 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, match:
         read_pairs(path)
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(HEADER.encode("utf-16"))
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        read_pairs(path)
+    path.write_text(f'{HEADER}\n"a,b,Guitar,Piano\n', encoding="utf-8")  # a quote without an end
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_pairs(path)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.csv"):
         read_pairs(tmp_path / "none.csv")

@@ -7,6 +7,7 @@ prompts).
 """
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from leitmotif.errors import ConfigError
+from leitmotif.files import read_text
 from leitmotif.lens.concepts import Concept, ConceptTable, Prompt
 
 COLUMNS = ("original_prompt", "counterfactual_prompt", "original_label", "desired_label")
@@ -217,29 +219,27 @@ def read_pairs(path: Path, *, seed: int = 0) -> Pairs:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    text = read_text(path, fix="name a CSV file of counterfactual prompts", error=ConfigError)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            if missing := [name for name in COLUMNS if name not in (table.fieldnames or [])]:
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if missing := [name for name in COLUMNS if name not in (table.fieldnames or [])]:
+            raise ConfigError(
+                f"{path}: there is no column {', '.join(missing)}",
+                found=", ".join(table.fieldnames or []) or "no header",
+                expected=", ".join(COLUMNS),
+            )
+        for row in table:
+            values = [(row[name] or "").strip() for name in COLUMNS]
+            if not all(values):
                 raise ConfigError(
-                    f"{path}: there is no column {', '.join(missing)}",
-                    found=", ".join(table.fieldnames or []) or "no header",
-                    expected=", ".join(COLUMNS),
+                    f"{path}, line {table.line_num}: a value is missing",
+                    found=str(values),
+                    expected="two prompts and two labels",
                 )
-            for row in table:
-                values = [(row[name] or "").strip() for name in COLUMNS]
-                if not all(values):
-                    raise ConfigError(
-                        f"{path}, line {table.line_num}: a value is missing",
-                        found=str(values),
-                        expected="two prompts and two labels",
-                    )
-                yield values[0], values[1], values[2], values[3]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            yield values[0], values[1], values[2], values[3]
+    except csv.Error as error:
         raise ConfigError(
-            f"{path}: the pairs of prompts cannot be read",
-            found=error,
-            expected="a CSV file in UTF-8",
+            f"{path}: the pairs of prompts cannot be read", found=error, expected="a CSV file"
         ) from error
 
 
