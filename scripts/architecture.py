@@ -44,6 +44,7 @@ ROOMS = {
     "bench": "methods scored on organisms",
     "views": "metrics and plots of tables",
     "report": "the listening report",
+    "share": "remotes, comparison, publication",
     "notebook": "what only notebooks call",
     FACE: "import leitmotif: the public names",
     "stages": "a thin module for each stage",

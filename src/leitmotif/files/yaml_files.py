@@ -48,13 +48,21 @@ def read_yaml(path: Path, *, fix: str = "run this in the repository's root") -> 
 
 def read_stages(path: Path) -> dict[str, Any]:
     """Read the stages of a dvc.yaml or dvc.lock, by name; raises ConfigError."""
-    values = read_yaml(path, fix="restore it from git")
+    return parse_stages(read_text(path, fix="restore it from git", error=ConfigError), str(path))
+
+
+def parse_stages(text: str, name: str) -> dict[str, Any]:
+    """Read the stages from the text of a file that errors call ``name``; raises ConfigError."""
+    try:
+        values = parse_yaml(text)
+    except YAMLError as error:
+        raise ConfigError(f"{name} is not YAML", found=error, fix="restore it from git") from error
     stages = values.get("stages", {}) if isinstance(values, dict) else None
     if not isinstance(stages, dict) or not all(
         isinstance(stage, dict) for stage in stages.values()
     ):
         raise ConfigError(
-            f"{path} has no stages",
+            f"{name} has no stages",
             expected="stages: NAME: with keys and values below it, as DVC writes it",
             fix="restore it from git",
         )

@@ -1,0 +1,1 @@
+"""Sharing results: DVC remotes and their audit, comparison of revisions, publication, the check."""

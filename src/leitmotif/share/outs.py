@@ -1,0 +1,75 @@
+"""What the stages of a revision make, by dvc.yaml and dvc.lock."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from leitmotif.errors import ConfigError
+from leitmotif.files.yaml_files import parse_stages
+from leitmotif.share.revisions import Revision
+
+Kind = Literal["out", "metric", "plot"]
+_SECTIONS: Mapping[str, Kind] = {"outs": "out", "metrics": "metric", "plots": "plot"}
+
+
+@dataclass(frozen=True)
+class Out:
+    """One output of one stage."""
+
+    stage: str
+    path: str
+    kind: Kind
+    cached: bool
+    """Whether DVC keeps it; otherwise git does."""
+    md5: str | None = None
+    """As in dvc.lock, with ``.dir`` for a folder; None if the stage is not in dvc.lock."""
+    size: int | None = None
+    """Bytes."""
+    files: int | None = None
+    """How many files a folder holds; None for a file."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, by dvc.lock."""
+        return self.md5 is not None and self.md5.endswith(".dir")
+
+
+def outs_of(revision: Revision) -> list[Out]:
+    """Every output in the order of dvc.yaml; empty for a revision without a dvc.yaml.
+
+    Raises ConfigError if one of the two files does not have the form that DVC gives it.
+    """
+    stages = _stages(revision, "dvc.yaml")
+    locked = _stages(revision, "dvc.lock")
+    try:
+        return [out for name in stages for out in _outs(name, stages[name], locked.get(name, {}))]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"dvc.yaml or dvc.lock of {revision.name} does not have the form that DVC gives it",
+            found=f"{type(error).__name__}: {error}",
+            fix="restore them from git",
+        ) from error
+
+
+def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Iterator[Out]:
+    known = {out["path"]: out for out in locked.get("outs", [])}
+    for section, kind in _SECTIONS.items():
+        for entry in stage.get(section, []):
+            ((path, options),) = (entry if isinstance(entry, dict) else {entry: None}).items()
+            found = known.get(path, {})
+            yield Out(
+                name,
+                path,
+                kind,
+                cached=(options or {}).get("cache", True),
+                md5=found.get("md5"),
+                size=found.get("size"),
+                files=found.get("nfiles"),
+            )
+
+
+def _stages(revision: Revision, path: str) -> dict[str, Any]:
+    content = revision.read(path)
+    if content is None:
+        return {}
+    return parse_stages(content.decode(errors="replace"), f"{path} of {revision.name}")
