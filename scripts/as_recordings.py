@@ -34,7 +34,7 @@ from leitmotif.tables.truth import TRUTH, Truth
 
 ROOT = Path(__file__).resolve().parents[1]
 VALIDITY = ROOT / "metrics/validity.json"
-READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json", "concepts.yaml", "presets")
+READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml", "presets")
 COMPOSED = ("corpus", "manifest")
 HEARD = ("recordings", "corpus", "manifest", "features", "activations", "proposals")
 JUDGED = ("labels", "sae", "probes", "interchange", "interventions")

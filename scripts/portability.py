@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-READ = ("models", "controls.yaml", "hooks.yaml", "hooks.schema.json", "concepts.yaml")
+READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml")
 """What stages read besides each other's outputs."""
 
 SMALL = (

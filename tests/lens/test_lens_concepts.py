@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from leitmotif.errors import ConfigError
 from leitmotif.files import read_json
-from leitmotif.lens.concepts import ConceptTable, json_schema, load_concepts
+from leitmotif.lens.concepts import ConceptTable, load_concepts
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,10 +25,6 @@ def test_the_table_is_the_papers(table: ConceptTable) -> None:
     assert slots == {"instrument": 4, "genre": 6}
     labels = [label for concept in table.concepts for label in concept.labels]
     assert len(set(labels)) == len(labels) == 28
-
-
-def test_the_committed_schema_is_that_of_the_code() -> None:
-    assert read_json(ROOT / "concepts.schema.json") == json_schema()
 
 
 def test_the_organism_knows_every_word_of_the_prompts(table: ConceptTable) -> None:

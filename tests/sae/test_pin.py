@@ -10,7 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from leitmotif.files import sha256_file
-from leitmotif.sae.autoencoder.registry import json_schema, load_registry
+from leitmotif.sae.autoencoder.registry import Registry, load_registry
+from leitmotif.share.protocol.schemas import schema_of
 from tests.hub import serve_hub
 from tests.sae.making import random_sae, write_published
 
@@ -59,7 +60,7 @@ def test_the_entry_is_complete(repository: Path, workplace: Path) -> None:
     done = pin(repository, workplace, PATH, *NAMED, "--revision", REVISION)
     assert done.returncode == 0, done.stderr
     (entry,) = YAML(typ="safe").load(done.stdout)
-    jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [entry]}, json_schema())
+    jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [entry]}, schema_of(Registry))
     assert entry == {
         "name": "musicgen-small-11",
         "site": "layers.11.residual",

@@ -1,6 +1,5 @@
 """hooks.yaml, its schema, and the comparison of what is declared."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from leitmotif.sae.autoencoder.alignment import check_sparsity, compare, require
 from leitmotif.sae.autoencoder.fetch import fetch
 from leitmotif.sae.autoencoder.registry import (
     REGISTRY,
-    SCHEMA,
     Hook,
-    json_schema,
+    Registry,
     load_registry,
     register,
 )
+from leitmotif.share.protocol.schemas import schema_of
 from leitmotif.store.reading import ActivationStore
 from tests.sae.making import random_sae
 
@@ -59,7 +58,7 @@ def test_an_entry_is_read_and_fits_the_schema(tmp_path: Path) -> None:
     assert registry["musicgen-small-11"] == registry.hooks[0]
     with pytest.raises(ConfigError, match="no autoencoder 'musicgen-small-12'"):
         registry["musicgen-small-12"]
-    jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [HUB]}, json_schema())
+    jsonschema.validate({"format": "leitmotif-hooks/1", "hooks": [HUB]}, schema_of(Registry))
 
 
 @pytest.mark.fault("hooks.yaml", "bad entries", outcome="refused by name")
@@ -78,7 +77,7 @@ def test_a_bad_entry_is_named(tmp_path: Path, key: str, value: object, message: 
     if key != "site":  # a rule that JSON schema cannot state
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(
-                {"format": "leitmotif-hooks/1", "hooks": [{**HUB, key: value}]}, json_schema()
+                {"format": "leitmotif-hooks/1", "hooks": [{**HUB, key: value}]}, schema_of(Registry)
             )
 
 
@@ -110,7 +109,6 @@ def test_an_entry_is_registered_among_the_others(tmp_path: Path) -> None:
 
 def test_the_registry_of_this_repository(repo_root: Path) -> None:
     load_registry(repo_root / REGISTRY)
-    assert json.loads((repo_root / SCHEMA).read_text()) == json_schema(), "write it again"
 
 
 def test_all_that_agrees_passes(

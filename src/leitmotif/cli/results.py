@@ -22,10 +22,10 @@ from leitmotif.cli.columns import (
     one_line,
     yes,
 )
-from leitmotif.cli.lockfile import outdated_stages
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
+from leitmotif.share.lockfile import outdated_stages
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")

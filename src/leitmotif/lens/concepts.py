@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -19,7 +19,7 @@ from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import read_yaml
 
 TABLE = Path("concepts.yaml")
-SCHEMA = Path("concepts.schema.json")
+SCHEMA = Path("schemas/concepts.schema.json")
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -27,7 +27,9 @@ class Concept(Settings):
     """One value of one slot, and how a tagger recognises it."""
 
     name: Name
+    """Names its rows in the tables."""
     slot: Name
+    """Whose value it is."""
     value: Name | None = None
     """What stands in the slot; null: the concept's name."""
     labels: Annotated[list[Name], Field(min_length=1)]
@@ -60,11 +62,13 @@ class ConceptTable(Settings):
     """All of concepts.yaml."""
 
     format: Literal["leitmotif-concepts/1"]
+    """Name and version of this form."""
     template: Annotated[str, Field(min_length=1)]
     """A sentence with every slot in braces."""
     slots: Annotated[dict[Name, Annotated[list[Name], Field(min_length=1)]], Field(min_length=1)]
     """The values of each slot."""
     concepts: Annotated[list[Concept], Field(min_length=1)]
+    """Values that are looked for in what the model plays."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -154,14 +158,6 @@ def load_concepts(path: Path = TABLE) -> ConceptTable:
             expected=problem["msg"],
             fix=f"see {SCHEMA} and docs/lens.md",
         ) from error
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of concepts.yaml, for editors and other tools."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **ConceptTable.model_json_schema(),
-    }
 
 
 def _evenly(slots: Mapping[str, list[str]]) -> Iterator[dict[str, str]]:

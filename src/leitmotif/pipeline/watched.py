@@ -128,5 +128,5 @@ def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
             f"{registry} cannot be used",
             found=f"{type(error).__name__}: {error}",
             expected="hooks: a list of entries, each with name and checkpoint",
-            fix="see hooks.schema.json and docs/sae.md, or restore it from git",
+            fix="see schemas/hooks.schema.json and docs/sae.md, or restore it from git",
         ) from error

@@ -90,7 +90,7 @@ def _entry(**values: object) -> Hook:
             f"{place} cannot be entered into hooks.yaml",
             found=repr(problem["input"]),
             expected=problem["msg"],
-            fix="see `leitmotif pin-sae --help` and hooks.schema.json",
+            fix="see `leitmotif pin-sae --help` and schemas/hooks.schema.json",
         ) from error
 
 

@@ -19,4 +19,6 @@ class Span(Table):
     """A stretch of audio, in samples from the track's start."""
 
     start_sample: Annotated[int, Field(ge=0)]
+    """First sample, counted from 0."""
     samples: Annotated[int, Field(ge=1)]
+    """How many."""

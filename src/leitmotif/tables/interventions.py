@@ -1,7 +1,7 @@
 """data/interventions.jsonl: one line for each generated clip, and enough in it to make it again."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -10,7 +10,6 @@ from leitmotif.tables.base import Sha256, Span, Table, TrackId
 from leitmotif.tables.effects import Kind
 
 LOG = Path("data/interventions.jsonl")
-SCHEMA = Path(__file__).with_name("interventions.schema.json")
 
 
 class ClipMetrics(Table):
@@ -34,8 +33,11 @@ class SamplingRow(Table):
     """How a clip's tokens were drawn."""
 
     temperature: float
+    """Of the softmax; 0 takes the likeliest token."""
     top_k: int | None
+    """Only so many likeliest tokens; null: all."""
     top_p: float | None
+    """Only the likeliest tokens that make up this probability; null: all."""
     guidance_scale: float | None
     """Weight of the prompt; null: the checkpoint's own."""
     prompt: str | None
@@ -54,7 +56,9 @@ class ReturnRow(Table):
     score: float | None
     """As of a proposal; null as the place is."""
     p: float
+    """Under the null, as of a proposal."""
     recurs: bool
+    """Whether it counts as returned: p and score are within interventions.p and min_score."""
 
 
 class OpeningRow(Table):
@@ -72,14 +76,17 @@ class InterventionRow(Table):
     clip_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     """Of all that decides the clip. Candidates may share one, and each then has its line."""
     track_id: TrackId
+    """The piece that is continued."""
     model: str
     """Hub id or folder."""
     model_fingerprint: Sha256
+    """Of its weights and sizes."""
     candidate: str
     """Whose condition it is; empty for a baseline and a counterfactual."""
     name: str
     """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
     condition: Kind
+    """What was done."""
     site: str | None
     """Canonical name; null where nothing was changed."""
     feature: int | list[int] | None
@@ -89,15 +96,21 @@ class InterventionRow(Table):
     sae_sha256: Sha256 | None
     """Of its weights."""
     strength: float | None
+    """In ``a' = strength * a``, or with a source ``a' = a + strength * (a_source - a)``; null where
+    nothing was changed."""
     source: str | None
     """The prefix whose run the activations, or with a counterfactual the start, come from: the twin
     of a slot, or an opening by its seed."""
     steps: tuple[int, int] | None
     """Decoder steps [start, stop); null: all that have read a token of the continuation."""
     seed: int
+    """Of the noise, which a clip shares with its baseline."""
     sampling: SamplingRow
+    """How the tokens were drawn."""
     prefix_sha256: Sha256
+    """Of the codes that are continued."""
     prefix_frames: Annotated[int, Field(ge=1)]
+    """How many frames of codes they are."""
     opening: OpeningRow | None
     """The end of the prefix, where the model made it; null where all of it is the track's."""
     frames: Annotated[int, Field(ge=1)]
@@ -105,10 +118,13 @@ class InterventionRow(Table):
     tokens_sha256: Sha256
     """Of prefix and continuation, as the audio hashes are."""
     baseline_audio_sha256: Sha256
+    """Of the clip before the intervention: same piece, same noise, nothing changed."""
     audio_sha256: Sha256
+    """Of the clip after it."""
     file: str | None
     """The clip's audio, relative to the log; null where it was not kept."""
     metrics: ClipMetrics
+    """What was measured."""
     heard: Span | None
     """In which a return counts; null for all of the continuation. May end after the clip."""
     returns: list[ReturnRow]
@@ -120,11 +136,3 @@ class InterventionRow(Table):
 def read_log(path: Path = LOG) -> list[InterventionRow]:
     """Read the log; raises LeitmotifError naming the line and the field."""
     return read_table(path, InterventionRow)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of a line, for other tools."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **InterventionRow.model_json_schema(mode="serialization"),
-    }

@@ -143,6 +143,7 @@ class LocalChroma(Control):
     """Mean chroma over the last ``seconds``."""
 
     seconds: Seconds = 0.5
+    """How far back."""
     name = "local_chroma"
     reach = CHROMA_REACH
 
@@ -156,6 +157,7 @@ class LocalEnergy(Control):
     """Level in dBFS: of the last frame, and its mean over the last ``seconds``."""
 
     seconds: Seconds = 0.5
+    """How far back."""
     name = "local_energy"
 
     def columns(self, sound: TrackSound, steps: NDArray[np.int64]) -> dict[str, Array]:
@@ -172,6 +174,7 @@ class OnsetDensity(Control):
     """Mean onset strength over the last ``seconds``, and over the last frame."""
 
     seconds: Seconds = 2.0
+    """How far back."""
     name = "onset_density"
     reach = ONSET_REACH
 
@@ -220,6 +223,7 @@ class Continuity(Control):
     """
 
     seconds: Seconds = 0.5
+    """Length of what is compared."""
     lags: Annotated[
         tuple[Seconds, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
     ] = (0.5, 1.0, 2.0, 4.0)

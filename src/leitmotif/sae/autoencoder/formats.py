@@ -108,15 +108,7 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
     naming what is unknown, missing, of another shape, or contradictory.
     """
     folder, device = Path(folder), usable_device(device)
-    if not (folder / CONFIG).is_file():
-        raise ModelError(
-            f"{folder} is not an autoencoder's folder",
-            found=", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing",
-            expected=f"{CONFIG} and {WEIGHTS}, as SAELens saves them",
-        )
-    values = read_json(folder / CONFIG, fix="get the folder afresh", error=ModelError)
-    if not isinstance(values, dict):
-        raise _error(folder, "its configuration is no dictionary", found=type(values).__name__)
+    values = _values(folder)
     architecture, config, rescaled = _parse(folder, values)
     tensors = _read_tensors(folder, config, architecture)
     dtype = values.get("dtype", "float32")
@@ -129,6 +121,11 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
         _fold_decoder_norm(weights)
     sae.load_state_dict(weights)
     return sae.requires_grad_(False).to(device)
+
+
+def read_config(folder: Path) -> SaeConfig:
+    """What an autoencoder's folder says of it, without its weights; raises ModelError."""
+    return _parse(folder, _values(folder))[1]
 
 
 def save_sae(sae: SparseAutoencoder, folder: Path) -> None:
@@ -156,6 +153,19 @@ def write_sae(sae: SparseAutoencoder, folder: Path) -> None:
     weights = {name: tensor.float().cpu().numpy() for name, tensor in sae.state_dict().items()}
     write_json(folder / CONFIG, values)
     write_tensors(folder / WEIGHTS, weights, {"format": "pt"})
+
+
+def _values(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIG).is_file():
+        raise ModelError(
+            f"{folder} is not an autoencoder's folder",
+            found=", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing",
+            expected=f"{CONFIG} and {WEIGHTS}, as SAELens saves them",
+        )
+    values = read_json(folder / CONFIG, fix="get the folder afresh", error=ModelError)
+    if not isinstance(values, dict):
+        raise _error(folder, "its configuration is no dictionary", found=type(values).__name__)
+    return values
 
 
 def _parse(folder: Path, values: Mapping[str, Any]) -> tuple[str, SaeConfig, bool]:

@@ -20,7 +20,7 @@ from leitmotif.sae.autoencoder.model import Normalisation
 from leitmotif.tables.base import Sha256
 
 REGISTRY = Path("hooks.yaml")
-SCHEMA = Path("hooks.schema.json")
+SCHEMA = Path("schemas/hooks.schema.json")
 FORMAT = "leitmotif-hooks/1"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -29,6 +29,7 @@ class FolderCheckpoint(Settings):
     """A folder of this repository, or of this machine."""
 
     source: Literal["folder"]
+    """Where the files are: in a folder."""
     path: str
     """Holds cfg.json and sae_weights.safetensors; relative to the registry."""
     sha256: Sha256
@@ -41,8 +42,11 @@ class HubCheckpoint(Settings):
     """A folder of a repository on the hub, at one commit."""
 
     source: Literal["hub"]
+    """Where the files are: on the hub."""
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    """As OWNER/NAME."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Commit of the repository, in full."""
     path: str
     """Folder within the repository; empty for its root."""
     sha256: Sha256
@@ -57,6 +61,7 @@ class HookAudio(Settings):
     sample_rate: Annotated[int, Field(ge=1)]
     """Hz."""
     channels: Literal["mono"]
+    """How many were read; more than one were mixed down."""
     prompt: Literal["none", "tags", "other"]
     """What conditioned the model; ``other``: texts of the training set."""
 
@@ -75,23 +80,30 @@ class Hook(Settings):
     model_fingerprint: Sha256 | None
     """Of the model's weights, as the activations' headers have it; null if it is not known."""
     d_in: Annotated[int, Field(ge=1)]
+    """Width of the site."""
     d_sae: Annotated[int, Field(ge=1)]
+    """Number of features."""
     k: Annotated[int | None, Field(ge=1)]
     """Most active features a row; null for autoencoders without such a bound."""
     normalize_activations: Normalisation
+    """Done to each row before encoding, and undone after decoding."""
     forward_dtype: Literal["float32", "bfloat16", "float16"] | None
     """Precision in which the model made its training activations; null if it is not known."""
     context_frames: Annotated[int, Field(ge=1)]
     """Decoder steps of one training context (501 steps: 10 s)."""
     audio: HookAudio
+    """What was done to the audio before the model read it."""
     checkpoint: Annotated[FolderCheckpoint | HubCheckpoint, Field(discriminator="source")]
+    """Where weights and configuration are, and their hashes."""
 
 
 class Registry(Settings):
     """All of hooks.yaml."""
 
     format: Literal["leitmotif-hooks/1"]
+    """Name and version of this form."""
     hooks: list[Hook]
+    """The autoencoders, in any order."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -171,14 +183,6 @@ def entry_text(hook: Hook) -> str:
     yaml = EditableYaml("hooks: []", nested=True)
     yaml.values["hooks"] = [hook.model_dump(mode="json")]
     return str(yaml).removeprefix("hooks:\n")
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of hooks.yaml, for editors and other tools."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Registry.model_json_schema(),
-    }
 
 
 def _place(values: Any, location: tuple[int | str, ...]) -> str:

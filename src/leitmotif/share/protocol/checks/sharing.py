@@ -1,0 +1,142 @@
+"""Templates, and whether outputs, settings, commit and report belong together."""
+
+import re
+import subprocess
+from hashlib import md5
+from pathlib import Path
+
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import read_json, read_text, sha256_file
+from leitmotif.pipeline import REPORT
+from leitmotif.share.lockfile import LOCK, outdated_stages
+from leitmotif.share.outs import outs_of
+from leitmotif.share.protocol.inputs import Inputs, named
+from leitmotif.share.protocol.lines import Outcome, failed, passed
+from leitmotif.share.protocol.registry import check
+from leitmotif.share.protocol.schemas import schema_of
+from leitmotif.share.protocol.templates import TEMPLATES
+from leitmotif.share.revisions import revision, working_tree
+
+_HASH = re.compile(r"<dt>(data/[^<]+)</dt><dd><code>([0-9a-f]{64})</code>")
+_ID = re.compile(r'data-report="([0-9a-f]+)"')
+
+
+@check(
+    "templates",
+    "Every configuration file fits its schema, which is that of the code",
+    item="deliverable: configuration templates",
+    stage="sae",
+)
+def templates(inputs: Inputs) -> Outcome:
+    """Read each file, and compare the schemas in git with those of the code."""
+    wrong = []
+    for template in TEMPLATES:
+        try:
+            if template.path is not None and template.is_yaml:
+                template.read(template.path)
+                if f"$schema={template.schema.as_posix()}" not in read_text(template.path):
+                    wrong.append(f"{template.path} does not name its schema {template.schema}")
+            if read_json(template.schema) != schema_of(template.model()):
+                wrong.append(f"{template.schema} is not the code's")
+        except LeitmotifError as error:
+            wrong.append(error.what)
+    if wrong:
+        return failed(
+            named(wrong), "mend the file named, or write the schemas: python scripts/templates.py"
+        )
+    files = [str(one.path) for one in TEMPLATES if one.is_yaml]
+    return passed(f"{named(files, most=9)}; {len(TEMPLATES)} schemas")
+
+
+@check(
+    "lock",
+    "Outputs are those of dvc.lock, and dvc.lock has the settings of params.yaml",
+    item="reproducibility",
+    stage="",
+)
+def lock(inputs: Inputs) -> Outcome:
+    """Compare dvc.lock with params.yaml, and with the tables, metrics and plots that git keeps."""
+    outs = outs_of(working_tree())
+    if not outs:
+        return failed("dvc.yaml is missing", "restore it from git")
+    missing = sorted({out.stage for out in outs if out.md5 is None})
+    if missing:
+        return failed(f"{LOCK} has no {named(missing)}", f"dvc repro {' '.join(missing)}")
+    outdated = sorted(outdated_stages())
+    if outdated:
+        return failed(
+            f"not of the settings in params.yaml: {named(outdated)}",
+            f"dvc repro {' '.join(outdated)}",
+        )
+    kept = [out for out in outs if not out.cached and not out.is_folder]
+    wrong = [out for out in kept if _md5(Path(out.path)) != out.md5]
+    if wrong:
+        return failed(
+            f"not what {LOCK} says: {named([out.path for out in wrong])}",
+            f"dvc repro {' '.join(sorted({out.stage for out in wrong}))}",
+        )
+    gone = [out for out in outs if out.cached and not Path(out.path).exists()]
+    if gone:
+        return failed(
+            f"missing: {named([out.path for out in gone])}",
+            f"dvc pull {' '.join(out.path for out in gone)}, or dvc repro",
+        )
+    return passed(
+        f"{len({out.stage for out in outs})} stages with today's settings; {len(kept)} tables, "
+        f"metrics and plots equal their hashes"
+    )
+
+
+def _md5(path: Path) -> str | None:
+    return md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else None
+
+
+@check(
+    "git",
+    "The repository is as its commit says",
+    item="artifact routing: code and metadata in git",
+    stage="",
+)
+def git(inputs: Inputs) -> Outcome:
+    """Ask git for files that differ from the commit."""
+    commit = revision("HEAD").commit or ""
+    asked = subprocess.run(
+        ["git", "status", "--porcelain=v1", "-z", "--untracked-files=normal"],
+        capture_output=True,
+        check=False,
+    )
+    if asked.returncode:
+        return failed(asked.stderr.decode(errors="replace"), "run this in a git repository")
+    changed = [name[3:] for name in asked.stdout.decode(errors="replace").split("\0") if name]
+    if changed:
+        return failed(
+            f"{len(changed)} files differ from commit {commit[:10]}: {named(changed)}",
+            "git commit them, or git restore them",
+        )
+    return passed(f"commit {commit[:10]}, nothing changed since")
+
+
+@check(
+    "report",
+    "The listening report is that of these tables",
+    item="core solution: before and after clips for auditing",
+    stage="report",
+)
+def report(inputs: Inputs) -> Outcome:
+    """Compare the hashes that the report states with the tables that it was made from."""
+    page = REPORT / "index.html"
+    text = read_text(page, fix="dvc repro report")
+    stated = dict(_HASH.findall(text))
+    found = _ID.search(text)
+    if found is None or not stated:
+        return failed(f"{page} states no id and no hashes of its inputs", "dvc repro report")
+    others = [
+        name
+        for name, sha256 in stated.items()
+        if not Path(name).is_file() or sha256_file(Path(name)) != sha256
+    ]
+    if others:
+        return failed(
+            f"report {found[1]} was made from other contents of {named(others)}", "dvc repro report"
+        )
+    return passed(f"report {found[1]}, made from {len(stated)} tables as they are")
