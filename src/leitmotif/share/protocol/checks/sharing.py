@@ -7,7 +7,9 @@ from pathlib import Path
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json, read_text, sha256_file
+from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import REPORT
+from leitmotif.pipeline.durations import PIPELINE
 from leitmotif.share.lockfile import LOCK, outdated_stages
 from leitmotif.share.outs import outs_of
 from leitmotif.share.protocol.inputs import Inputs, named
@@ -49,25 +51,35 @@ def templates(inputs: Inputs) -> Outcome:
 
 
 @check(
-    "lock",
-    "Outputs are those of dvc.lock, and dvc.lock has the settings of params.yaml",
+    "settings",
+    "Every stage last ran with the settings of params.yaml",
     item="reproducibility",
     stage="",
 )
-def lock(inputs: Inputs) -> Outcome:
-    """Compare dvc.lock with params.yaml, and with the tables, metrics and plots that git keeps."""
-    outs = outs_of(working_tree())
-    if not outs:
-        return failed("dvc.yaml is missing", "restore it from git")
-    missing = sorted({out.stage for out in outs if out.md5 is None})
-    if missing:
-        return failed(f"{LOCK} has no {named(missing)}", f"dvc repro {' '.join(missing)}")
-    outdated = sorted(outdated_stages())
+def settings(inputs: Inputs) -> Outcome:
+    """Compare dvc.lock with dvc.yaml and params.yaml."""
+    stages, locked = read_stages(PIPELINE), read_stages(LOCK)
+    unknown = sorted(locked.keys() - stages.keys())
+    if unknown:
+        return failed(f"{PIPELINE} has no {named(unknown)}, {LOCK} does", "restore them from git")
+    outdated = sorted((stages.keys() - locked.keys()) | outdated_stages())
     if outdated:
         return failed(
-            f"not of the settings in params.yaml: {named(outdated)}",
+            f"{LOCK}: not of today's settings, or on inputs of others: {named(outdated)}",
             f"dvc repro {' '.join(outdated)}",
         )
+    return passed(f"{len(stages)} stages")
+
+
+@check(
+    "outputs",
+    "Every output is there, and what git keeps equals its hash in dvc.lock",
+    item="reproducibility",
+    stage="",
+)
+def outputs(inputs: Inputs) -> Outcome:
+    """Look for all outputs; hash tables, metrics and plots (``leitmotif verify`` has the rest)."""
+    outs = [out for out in outs_of(working_tree()) if out.md5 is not None]
     kept = [out for out in outs if not out.cached and not out.is_folder]
     wrong = [out for out in kept if _md5(Path(out.path)) != out.md5]
     if wrong:
@@ -75,16 +87,10 @@ def lock(inputs: Inputs) -> Outcome:
             f"not what {LOCK} says: {named([out.path for out in wrong])}",
             f"dvc repro {' '.join(sorted({out.stage for out in wrong}))}",
         )
-    gone = [out for out in outs if out.cached and not Path(out.path).exists()]
+    gone = [out.path for out in outs if out.cached and not Path(out.path).exists()]
     if gone:
-        return failed(
-            f"missing: {named([out.path for out in gone])}",
-            f"dvc pull {' '.join(out.path for out in gone)}, or dvc repro",
-        )
-    return passed(
-        f"{len({out.stage for out in outs})} stages with today's settings; {len(kept)} tables, "
-        f"metrics and plots equal their hashes"
-    )
+        return failed(f"missing: {named(gone)}", f"dvc pull {' '.join(gone)}, or dvc repro")
+    return passed(f"{len(outs)} outputs, {len(kept)} of them in git and as hashed")
 
 
 def _md5(path: Path) -> str | None:
@@ -128,8 +134,10 @@ def report(inputs: Inputs) -> Outcome:
     text = read_text(page, fix="dvc repro report")
     stated = dict(_HASH.findall(text))
     found = _ID.search(text)
-    if found is None or not stated:
-        return failed(f"{page} states no id and no hashes of its inputs", "dvc repro report")
+    if found is None or not stated or not text.rstrip().endswith("</html>"):
+        return failed(
+            f"{page} is not a whole page with the hashes of its tables", "dvc repro report"
+        )
     others = [
         name
         for name, sha256 in stated.items()

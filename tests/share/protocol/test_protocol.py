@@ -1,0 +1,135 @@
+"""Every check: what it finds in a sound repository, and one planted fault that it alone finds."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import leitmotif.share.protocol.checks  # noqa: F401  # enters the checks
+from leitmotif.pipeline import CALIBRATION, REPORT
+from leitmotif.share.protocol.inputs import Inputs
+from leitmotif.share.protocol.lines import Line
+from leitmotif.share.protocol.registry import CHECKS, run_checks
+from tests.share.protocol import faults, made
+
+pytestmark = pytest.mark.slow
+
+
+def lines(**options: Any) -> dict[str, Line]:
+    return {line.id: line for line in run_checks(Inputs(**options)).lines}
+
+
+def failing(**options: Any) -> dict[str, Line]:
+    return {name: line for name, line in lines(**options).items() if line.status == "fail"}
+
+
+def test_a_sound_repository_passes(repository: Path) -> None:
+    found = lines()
+    assert {name: line.evidence for name, line in failing().items()} == {}
+    assert [*found] == [*CHECKS]
+    skipped = {name for name, line in found.items() if line.status == "not applicable"}
+    assert skipped == {"replay"}
+    assert all(
+        line.evidence and line.title and line.item and not line.fix for line in found.values()
+    )
+
+
+@pytest.mark.fault("leitmotif check", "one fault of each kind", outcome="its line alone fails")
+@pytest.mark.parametrize("fault", faults.FAULTS)
+def test_a_planted_fault_fails_its_line_alone(repository: Path, fault: str) -> None:
+    name, plant, words = faults.FAULTS[fault]
+    plant()
+    made.settle()
+    found = failing()
+    assert [*found] == [name], {one: line.evidence for one, line in found.items()}
+    assert words in found[name].evidence
+    assert found[name].fix
+
+
+def test_every_check_has_a_planted_fault() -> None:
+    elsewhere = {"settings", "outputs", "git", "report", "replay"}
+    assert {name for name, _, _ in faults.FAULTS.values()} | elsewhere == CHECKS.keys()
+
+
+@pytest.mark.fault("leitmotif check", "one fault of each kind", outcome="its line alone fails")
+def test_outputs_that_are_not_those_of_the_lock(repository: Path) -> None:
+    path = Path("metrics/probes.json")
+    path.write_text('{"changed": true}\n')
+    made.commit()
+    (line,) = failing().values()
+    assert (line.id, line.fix) == ("outputs", "dvc repro probes")
+    assert "metrics/probes.json" in line.evidence
+
+
+def test_settings_that_are_not_those_of_the_lock(repository: Path) -> None:
+    faults.params(lambda it: it["judge"].update(device="auto"))
+    found = failing()
+    assert found.keys() == {"settings", "git"}
+    assert "interventions" in found["settings"].evidence
+
+
+@pytest.mark.fault("leitmotif check", "one fault of each kind", outcome="its line alone fails")
+def test_a_file_that_is_not_committed(repository: Path) -> None:
+    Path("notes.txt").write_text("mine")
+    (line,) = failing().values()
+    assert line.id == "git"
+    assert "notes.txt" in line.evidence
+
+
+@pytest.mark.fault("leitmotif check", "one fault of each kind", outcome="its line alone fails")
+def test_a_report_of_other_tables(repository: Path) -> None:
+    faults.rows(
+        CALIBRATION, lambda it: it[1].update(controlled={"mean": 0.04, "low": 0.03, "high": 0.05})
+    )
+    page = REPORT / "index.html"
+    old = page.read_text()
+    made.settle()
+    page.write_text(old)
+    made.commit()
+    (line,) = failing().values()
+    assert (line.id, line.fix) == ("report", "dvc repro report")
+    assert "data/calibration.jsonl" in line.evidence
+
+
+def test_without_autoencoders_their_lines_do_not_apply(repository: Path) -> None:
+    faults.params(lambda it: it["sae"].update(hooks=[]))
+    made.settle()
+    found = lines()
+    skipped = {name for name, line in found.items() if line.status == "not applicable"}
+    assert skipped == {"pinned", "mapping", "contexts", "audits", "encoded", "replay"}
+    assert not failing()
+
+
+def test_a_control_may_be_left_out_with_a_reason(repository: Path) -> None:
+    values = YAML(typ="safe").load(Path("controls.yaml"))
+    del values["controls"]["track_length"]
+    values["left_out"] = {"track_length": "all tracks are as long"}
+    with Path("controls.yaml").open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    line = lines()["controls"]
+    assert line.status == "pass"
+    assert "track_length left out: all tracks are as long" in line.evidence
+
+
+def test_a_sample_says_how_much_was_hashed(repository: Path) -> None:
+    found = lines(sample=2)
+    assert found["corpus"].evidence.startswith("8 recordings, ")
+    assert found["corpus"].evidence.endswith(", 2 of them hashed")
+    assert found["tensors"].evidence.endswith("2 of them hashed")
+
+
+def test_a_new_clone_says_which_stages_to_run(
+    repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.yaml", "hooks.yaml", "controls.yaml"):
+        shutil.copy(repo_root / name, tmp_path)
+    Path("models").symlink_to(repo_root / "models")
+    found = lines()
+    assert found["corpus"].fix == "dvc repro corpus"
+    assert found["tensors"].fix == "dvc repro features"  # the first that it needs
+    assert found["calibration"].fix == "dvc repro calibration"
+    assert found["log"].fix == "dvc repro interventions"
+    assert found["pinned"].status == "pass"
