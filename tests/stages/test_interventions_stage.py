@@ -19,6 +19,8 @@ from leitmotif.pipeline import (
     PROPOSALS,
     VERDICTS,
 )
+from leitmotif.share.protocol.inputs import Inputs
+from leitmotif.share.protocol.registry import run_checks
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus
@@ -130,6 +132,23 @@ def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Par
         assert len({tried.name for tried in of_row}) == len(of_row)
     logged = Counter((Path(r.model).name, r.candidate, r.name) for r in read_log(INTERVENTIONS))
     assert logged == {(row.model, row.candidate, row.name): row.clips for row in effects}
+
+
+def test_the_protocol_passes_and_clips_come_out_again(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leitmotif.share.protocol.inputs.load_params", lambda: params)
+    found = {line.id: line for line in run_checks(Inputs(replay=2)).lines}
+    elsewhere = {"templates", "settings", "outputs", "git", "report", "routing"}  # no repository
+    odd = {
+        name: line.evidence
+        for name, line in found.items()
+        if line.status != "pass" and name not in elsewhere
+    }
+    # With so few targets the error rate is that of a coin or two.
+    odd.pop("calibration", None)
+    assert odd == {}
+    assert found["replay"].evidence.startswith("2 of ")
 
 
 def test_every_clip_is_in_the_log_and_the_kept_ones_can_be_heard(params: Params) -> None:

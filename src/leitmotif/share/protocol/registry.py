@@ -26,7 +26,8 @@ class Check:
     title: str
     item: str
     stage: str
-    """Whose outputs it looks at: ``dvc repro STAGE`` mends what nothing better is known for."""
+    """Whose outputs it looks at: ``dvc repro STAGE`` mends what nothing better is known for. Empty
+    for the repository as a whole."""
     find: Find
 
 
@@ -60,7 +61,7 @@ def run_checks(inputs: Inputs) -> Protocol:
 
 
 def _line(one: Check, inputs: Inputs) -> Line:
-    repro = f"dvc repro {one.stage}"
+    repro = f"dvc repro {one.stage}".rstrip()
     try:
         outcome = one.find(inputs)
     except LeitmotifError as error:

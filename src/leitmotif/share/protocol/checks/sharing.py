@@ -27,7 +27,7 @@ _ID = re.compile(r'data-report="([0-9a-f]+)"')
     "templates",
     "Every configuration file fits its schema, which is that of the code",
     item="deliverable: configuration templates",
-    stage="sae",
+    stage="",
 )
 def templates(inputs: Inputs) -> Outcome:
     """Read each file, and compare the schemas in git with those of the code."""
