@@ -18,11 +18,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import leitmotif.share.protocol.checks  # noqa: F401  # enters the checks
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import read_stages, read_yaml
 from leitmotif.share.outs import Out, outs_of
-from leitmotif.share.protocol.registry import CHECKS
+from leitmotif.share.protocol.registry import all_checks
 from leitmotif.share.revisions import working_tree
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,7 +178,7 @@ def _box(step: Step, y: int, by_hand: Sequence[str]) -> Box:
                 at += 12
             parts.append(f'<text class="mono" x="{at + 4:g}" y="{line}">{escape(name)}</text>')
             at += MONO * len(name) + 18
-    names = [one.id for one in CHECKS.values() if one.stage in step.stages]
+    names = [one.id for one in all_checks().values() if one.stage in step.stages]
     line += 4 if names else 0
     for text in textwrap.wrap("✓ " + ", ".join(names), int(inner / MONO)) if names else []:
         line += 18
@@ -246,7 +245,7 @@ def picture() -> str:
     placed = boxes(stages)
     last = placed[STEPS[-1].title]
     legend = last.y + last.height + 40
-    shared = ", ".join(one.id for one in CHECKS.values() if not one.stage)
+    shared = ", ".join(one.id for one in all_checks().values() if not one.stage)
     height = legend + 16 + STORE + 42
     words = " ".join(f"{step.title}: {step.what}" for step in STEPS)
     lines = [

@@ -9,7 +9,7 @@ import pytest
 
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.share.outs import outs_of
-from leitmotif.share.protocol.registry import CHECKS
+from leitmotif.share.protocol.registry import all_checks
 from leitmotif.share.revisions import working_tree
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def test_every_output_and_every_check_is_shown(blueprint: ModuleType) -> None:
     words = set(re.findall(r"[a-z_]+", re.sub(r"<style>.*</style>", "", drawn, flags=re.DOTALL)))
     outs = {Path(out.path).stem for out in outs_of(working_tree(ROOT)) if out.kind == "out"}
     assert outs <= words
-    assert CHECKS.keys() <= words
+    assert all_checks().keys() <= words
 
 
 def test_arrows_are_the_dependencies_between_steps(blueprint: ModuleType) -> None:

@@ -5,7 +5,7 @@ all there is to adding one. It returns what it found. What it cannot read it may
 then fails with the file's name, and the other lines are not touched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from leitmotif.errors import LeitmotifError
@@ -32,7 +32,7 @@ class Check:
 
 
 CHECKS: dict[str, Check] = {}
-"""By id, in the order of the pipeline."""
+"""Those that were entered, by id; ``all_checks`` has all of them."""
 
 
 def check(name: str, title: str, *, item: str, stage: str) -> Callable[[Find], Find]:
@@ -53,11 +53,16 @@ def check(name: str, title: str, *, item: str, stage: str) -> Callable[[Find], F
     return enter
 
 
-def run_checks(inputs: Inputs) -> Protocol:
-    """Run every check on the repository in the working directory."""
+def all_checks() -> Mapping[str, Check]:
+    """Every check by its id, in the order of the pipeline."""
     import leitmotif.share.protocol.checks  # noqa: F401  # enters them
 
-    return Protocol(commit=_commit(), lines=[_line(one, inputs) for one in CHECKS.values()])
+    return CHECKS
+
+
+def run_checks(inputs: Inputs) -> Protocol:
+    """Run every check on the repository in the working directory."""
+    return Protocol(commit=_commit(), lines=[_line(one, inputs) for one in all_checks().values()])
 
 
 def _line(one: Check, inputs: Inputs) -> Line:
