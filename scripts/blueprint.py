@@ -21,7 +21,7 @@ from typing import Any
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import read_stages, read_yaml
 from leitmotif.share.outs import Out, outs_of
-from leitmotif.share.protocol.registry import all_checks
+from leitmotif.share.protocol.run import all_checks
 from leitmotif.share.revisions import working_tree
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from pathlib import Path
 from leitmotif.files import write_text
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.output import as_text
-from leitmotif.share.protocol.registry import all_checks, run_checks
+from leitmotif.share.protocol.run import all_checks, run_checks
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "protocol.md"
 MARKS = {

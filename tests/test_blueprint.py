@@ -9,7 +9,7 @@ import pytest
 
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.share.outs import outs_of
-from leitmotif.share.protocol.registry import all_checks
+from leitmotif.share.protocol.run import all_checks
 from leitmotif.share.revisions import working_tree
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from leitmotif.share.protocol.registry import all_checks
+from leitmotif.share.protocol.run import all_checks
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

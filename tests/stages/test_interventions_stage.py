@@ -20,7 +20,7 @@ from leitmotif.pipeline import (
     VERDICTS,
 )
 from leitmotif.share.protocol.inputs import Inputs
-from leitmotif.share.protocol.registry import run_checks
+from leitmotif.share.protocol.run import run_checks
 from leitmotif.stages.activations import activations
 from leitmotif.stages.calibration import calibration
 from leitmotif.stages.corpus import corpus

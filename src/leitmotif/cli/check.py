@@ -29,7 +29,7 @@ def check(
     from leitmotif.files.targets import check_file
     from leitmotif.share.protocol.inputs import Inputs
     from leitmotif.share.protocol.output import as_markdown, as_text, is_json, is_markdown
-    from leitmotif.share.protocol.registry import run_checks
+    from leitmotif.share.protocol.run import run_checks
 
     if json is not None:
         check_file(json, made=is_json, replace=replace)

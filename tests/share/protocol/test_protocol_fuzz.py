@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.share.protocol.inputs import Inputs
-from leitmotif.share.protocol.registry import all_checks, run_checks
+from leitmotif.share.protocol.run import all_checks, run_checks
 
 pytestmark = pytest.mark.slow
 FILES = (

@@ -15,7 +15,8 @@ from leitmotif.lens.concepts import ConceptTable
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.lines import Line, Protocol, Status
 from leitmotif.share.protocol.output import as_markdown, as_text
-from leitmotif.share.protocol.registry import CHECKS, check, run_checks
+from leitmotif.share.protocol.registry import CHECKS, check
+from leitmotif.share.protocol.run import run_checks
 from leitmotif.share.protocol.schemas import annotated, schema_of
 from leitmotif.share.protocol.templates import TEMPLATES, Template
 

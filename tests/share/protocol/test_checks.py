@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from leitmotif.pipeline import CALIBRATION, REPORT
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.lines import Line
-from leitmotif.share.protocol.registry import all_checks, run_checks
+from leitmotif.share.protocol.run import all_checks, run_checks
 from tests.share.protocol import faults, made
 
 pytestmark = pytest.mark.slow

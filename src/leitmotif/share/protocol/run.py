@@ -1,0 +1,52 @@
+"""All checks, one after the other."""
+
+from collections.abc import Mapping
+
+import leitmotif.share.protocol.checks  # noqa: F401  # enters them
+from leitmotif.errors import LeitmotifError
+from leitmotif.share.protocol.inputs import Inputs
+from leitmotif.share.protocol.lines import Line, Protocol, failed
+from leitmotif.share.protocol.registry import CHECKS, Check
+from leitmotif.share.revisions import revision
+
+LONGEST = 400
+"""Characters of a line's evidence."""
+
+
+def all_checks() -> Mapping[str, Check]:
+    """Every check by its id, in the order of the pipeline."""
+    return CHECKS
+
+
+def run_checks(inputs: Inputs) -> Protocol:
+    """Run every check on the repository in the working directory."""
+    return Protocol(commit=_commit(), lines=[_line(one, inputs) for one in all_checks().values()])
+
+
+def _line(one: Check, inputs: Inputs) -> Line:
+    repro = f"dvc repro {one.stage}".rstrip()
+    try:
+        outcome = one.find(inputs)
+    except LeitmotifError as error:
+        found = "" if error.found is None else f": {error.found}"
+        outcome = failed(f"{error.what}{found}", error.fix or repro)
+    except Exception as error:  # noqa: BLE001  # no file, whatever it holds, may stop the others
+        outcome = failed(f"cannot be checked: {type(error).__name__}: {error}", repro)
+    evidence = " ".join(outcome.evidence.split())
+    if len(evidence) > LONGEST:
+        evidence = f"{evidence[: LONGEST - 1]}…"
+    return Line(
+        id=one.id,
+        item=one.item,
+        title=one.title,
+        status=outcome.status,
+        evidence=evidence,
+        fix=outcome.fix and " ".join(outcome.fix.split()),
+    )
+
+
+def _commit() -> str | None:
+    try:
+        return revision("HEAD").commit
+    except LeitmotifError:
+        return None
