@@ -78,6 +78,8 @@ STYLE = """
 """
 WIDTH, EDGE, GAP, PAD, FALL = 540, 16, 16, 14, 32
 """Pixels: of the picture, around it, between columns, within a box, and between rows."""
+SHOWN = 720
+"""Width at which a page shows it, if it has the room."""
 STORE = 146
 """Height of a store's box."""
 MONO, SANS = 7.3, 7.3
@@ -249,8 +251,8 @@ def picture() -> str:
     height = legend + 16 + STORE + 42
     words = " ".join(f"{step.title}: {step.what}" for step in STEPS)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        'aria-labelledby="title description">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{SHOWN}" '
+        f'height="{height * SHOWN // WIDTH}" role="img" aria-labelledby="title description">',
         '<title id="title">Leitmotif end to end</title>',
         f'<desc id="description">{escape(words)} Outputs are kept in git, in a DVC remote, and in '
         "a data set of the hub.</desc>",

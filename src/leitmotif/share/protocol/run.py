@@ -8,6 +8,7 @@ from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.lines import Line, Protocol, failed
 from leitmotif.share.protocol.registry import CHECKS, Check
 from leitmotif.share.revisions import revision
+from leitmotif.work.progress import progress
 
 LONGEST = 400
 """Characters of a line's evidence."""
@@ -20,7 +21,9 @@ def all_checks() -> Mapping[str, Check]:
 
 def run_checks(inputs: Inputs) -> Protocol:
     """Run every check on the repository in the working directory."""
-    return Protocol(commit=_commit(), lines=[_line(one, inputs) for one in all_checks().values()])
+    checks = all_checks().values()
+    lines = [_line(one, inputs) for one in progress(checks, "checks", total=len(checks))]
+    return Protocol(commit=_commit(), lines=lines)
 
 
 def _line(one: Check, inputs: Inputs) -> Line:

@@ -22,6 +22,7 @@ from leitmotif.share.protocol.lines import Outcome, failed, not_applicable, pass
 from leitmotif.share.protocol.registry import check
 from leitmotif.tables.effects import EffectRow, VerdictRow, identity
 from leitmotif.tables.interventions import InterventionRow
+from leitmotif.work.progress import progress
 
 _LOGGING = "checklist: intervention logging"
 _REPRO = "dvc repro interventions"
@@ -223,7 +224,7 @@ def replayed(inputs: Inputs) -> Outcome:
     rows = list(enumerate(inputs.log(INTERVENTIONS), start=1))
     chosen = _of_many_kinds(rows, inputs.replay)
     differing, audio = [], 0
-    for number, row in chosen:
+    for number, row in progress(chosen, "clips made again", total=len(chosen)):
         again = replay(row, inputs.params, files)
         audio += again.same_audio
         if not again.same_tokens:
