@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from leitmotif.pipeline import CALIBRATION, REPORT
+from leitmotif.config import load_params
+from leitmotif.files import read_table
+from leitmotif.pipeline import CALIBRATION, MANIFEST, PROPOSALS, REPORT
+from leitmotif.review.log import append
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.lines import Line
 from leitmotif.share.protocol.run import all_checks, run_checks
+from leitmotif.stages.labels import labels
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import pair_id
+from leitmotif.tables.proposals import Proposal
+from tests.review.made import decision
 from tests.share.protocol import faults, made
 
 pytestmark = pytest.mark.slow
@@ -99,6 +107,29 @@ def test_without_autoencoders_their_lines_do_not_apply(repository: Path) -> None
     skipped = {name for name, line in found.items() if line.status == "not applicable"}
     assert skipped == {"pinned", "mapping", "contexts", "audits", "encoded", "replay"}
     assert not failing()
+
+
+def test_labels_by_people_follow_from_their_decisions(repository: Path) -> None:
+    track = read_table(MANIFEST, ManifestTrack)[0]
+    (proposal,) = read_table(PROPOSALS, Proposal)
+    windows = {"motif": proposal.motif, "recurrence": proposal.recurrence}
+    judged = {name: {**dict(span), "sha256": "b" * 64} for name, span in windows.items()}
+    pair = pair_id(track.sha256, proposal.sample_rate, proposal.motif, proposal.recurrence)
+    of_pair = {"pair": pair, "track_id": track.track_id, "audio_sha256": track.sha256}
+    log = Path("data/decisions/ana.jsonl")
+    append(log, decision("ana", **of_pair, **judged))
+    faults.params(lambda it: it["labels"].update(source="decisions"))
+    labels(load_params())
+    made.settle()
+    found = lines()
+    assert not failing()
+    assert found["labels"].evidence == "1 label by 1 decision of ana (1)"
+    assert found["decided"].evidence == "1 of 4 tracks complete; 0 proposals undecided"
+    log.unlink()
+    made.settle()
+    (line,) = failing().values()
+    assert line.id == "labels"
+    assert f"such as {track.track_id}" in line.evidence
 
 
 def test_a_control_may_be_left_out_with_a_reason(repository: Path) -> None:

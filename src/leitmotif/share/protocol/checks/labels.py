@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from leitmotif.errors import counted
 from leitmotif.pipeline import CORPUS, COVERAGE, LABELS, PROPOSALS
 from leitmotif.review.labels import from_decisions, from_score
 from leitmotif.review.log import log_files, read_logs
@@ -72,7 +73,7 @@ def provenance(inputs: Inputs) -> Outcome:
         )
         by = Counter(decision.reviewer for decision in decisions)
         people = ", ".join(f"{name} ({count})" for name, count in sorted(by.items()))
-        who = f"by {len(decisions)} decisions of {people or 'nobody'}"
+        who = f"by {counted(len(decisions), 'decision')} of {people or 'nobody'}"
     if expected.labels != rows:
         odd = _only(rows, expected.labels) + _only(expected.labels, rows)
         return failed(
@@ -82,7 +83,7 @@ def provenance(inputs: Inputs) -> Outcome:
         )
     if expected.coverage != coverage:
         return failed(f"{COVERAGE} is not what is decided", "dvc repro labels")
-    return passed(f"{len(rows)} labels {who}")
+    return passed(f"{counted(len(rows), 'label')} {who}")
 
 
 def _only(rows: list[Label], others: list[Label]) -> list[str]:
