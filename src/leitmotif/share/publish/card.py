@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import PurePosixPath
+from typing import Any
 
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.errors import counted
-from leitmotif.share.publish.licences import REASONS, AnyLicence, Reason, hub_identifier
+from leitmotif.share.publish.licences import REASONS, AnyLicence, hub_identifier
 from leitmotif.share.publish.rows import (
     MANIFEST,
     TRACKS,
@@ -16,7 +17,7 @@ from leitmotif.share.publish.rows import (
     PublishedFile,
     PublishedTrack,
 )
-from leitmotif.share.publish.selection import UNKNOWN_TRACK, Selection
+from leitmotif.share.publish.selection import Selection
 
 TABLES = {
     "activations": "data/activations/index.jsonl",
@@ -67,7 +68,7 @@ def _front_matter(selection: Selection, rows: Sequence[PublishedFile]) -> str:
     from huggingface_hub import DatasetCardData
 
     identifiers = sorted({hub_identifier(licence) for licence in _all_licences(selection)})
-    other = {"license_name": "one-for-each-file", "license_link": TRACKS}
+    other: dict[str, Any] = {"license_name": "one-for-each-file", "license_link": TRACKS}
     paths = {row.path for row in rows if row.bytes > 1}
     configs = [{"config_name": "files", "data_files": MANIFEST, "default": True}]
     configs += [{"config_name": "tracks", "data_files": TRACKS}]
@@ -152,7 +153,9 @@ def _licences(selection: Selection) -> str:
     for (name, url), count in sorted(counts.items()):
         text += f"| [{_cell(name)}]({url}) | what was made from {counted(count, 'track')} |\n"
     for licence in allowed.models:
-        text += f"| [{licence.name}]({licence.url}) | what a model put out: {licence.attribution} |\n"
+        text += (
+            f"| [{licence.name}]({licence.url}) | what a model put out: {licence.attribution} |\n"
+        )
     repository = allowed.routing.repository
     text += f"| [{repository.name}]({repository.url}) | all else: {repository.attribution} |\n"
     return text + "\n" + _left_out(selection) + "\n\n" + _credits(allowed.rows())
@@ -163,9 +166,9 @@ def _left_out(selection: Selection) -> str:
     rows = sum(payload.row.rows_left_out for payload in selection.payloads)
     if not reasons and not rows:
         return "Nothing had to be left out for its licence."
-    words: dict[str, str] = {**REASONS, UNKNOWN_TRACK: "nothing tells which recording is in it"}
     lines = [
-        f"- {counted(count, 'file')}: {words[reason]}" for reason, count in sorted(reasons.items())
+        f"- {counted(count, 'file')}: {REASONS[reason]}"
+        for reason, count in sorted(reasons.items())
     ]
     if rows:
         lines.append(f"- {counted(rows, 'row')} of tables, on tracks that are not published")
@@ -178,8 +181,7 @@ def _credits(tracks: Sequence[PublishedTrack]) -> str:
     for track in tracks:
         name = _cell(track.licence.name) if track.licence else ""
         credit = _cell(track.licence.attribution or "") if track.licence else ""
-        reason: Reason | None = track.reason  # type: ignore[assignment]
-        published = "yes" if reason is None else f"no: {REASONS[reason]}"
+        published = "yes" if track.reason is None else f"no: {REASONS[track.reason]}"
         lines.append(f"| {track.track_id} | {name} | {credit} | {published} |")
     return "\n".join([*lines, "", "</details>"])
 

@@ -20,12 +20,15 @@ Recordings themselves are never published, whatever their licence: they have a s
 import re
 from typing import Literal, Protocol
 
-Reason = Literal["no_licence", "unknown_licence", "no_derivatives", "no_attribution"]
-REASONS: dict[Reason, str] = {
+Reason = Literal[
+    "no_licence", "unknown_licence", "no_derivatives", "no_attribution", "unknown_track"
+]
+REASONS: dict[str, str] = {
     "no_licence": "no licence is stated",
     "unknown_licence": "the address of its licence is not one that the rule knows",
     "no_derivatives": "its licence forbids sharing what is made from it",
     "no_attribution": "its licence asks for a credit, and none is stated",
+    "unknown_track": "nothing tells which recording it was made from",
 }
 """Why something is not published, in words."""
 
@@ -48,9 +51,9 @@ class AnyLicence(Protocol):
 
 _CREATIVE_COMMONS = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?P<path>licenses|publicdomain)/(?P<kind>[a-z+-]+)/"
-    r"(?P<version>\d\.\d)(?:/[a-z-]+)?(?:/(?:deed|legalcode)(?:[.-][\w-]+)*)?/?"
+    r"(?P<version>\d\.\d)(?:/(?P<port>(?!deed|legalcode)[a-z-]+))?(?:/(?:deed|legalcode)(?:[.-][\w-]+)*)?/?"
 )
-_CONDITIONS = {"by", "nc", "sa"}
+_CONDITIONS = {"by", "nc", "nd", "sa"}
 _FREE = {"zero", "mark"}
 _SOFTWARE = {
     "https://opensource.org/license/mit": "mit",
@@ -71,19 +74,28 @@ def refusal(licence: AnyLicence | None) -> Reason | None:
     """Why what was made under a licence may not be published; None if it may."""
     if licence is None or not licence.url:
         return "no_licence"
-    if licence.url in _SOFTWARE:
-        return None if licence.attribution else "no_attribution"
-    match = _CREATIVE_COMMONS.fullmatch(licence.url)
-    if match is None:
+    conditions = _conditions(licence.url)
+    if conditions is None:
         return "unknown_licence"
-    if match["path"] == "publicdomain":
-        return None if match["kind"] in _FREE else "unknown_licence"
-    conditions = set(match["kind"].split("-"))
     if "nd" in conditions:
         return "no_derivatives"
-    if not conditions <= _CONDITIONS:
-        return "unknown_licence"
     return "no_attribution" if "by" in conditions and not licence.attribution else None
+
+
+def _conditions(url: str) -> set[str] | None:
+    """Conditions by their Creative Commons names; None for a licence that the rule does not know.
+
+    Licences of software ask for a credit, too.
+    """
+    if url in _SOFTWARE:
+        return {"by"}
+    match = _CREATIVE_COMMONS.fullmatch(url)
+    if match is None:
+        return None
+    if match["path"] == "publicdomain":
+        return set() if match["kind"] in _FREE else None
+    conditions = set(match["kind"].split("-"))
+    return conditions if conditions <= _CONDITIONS else None
 
 
 def hub_identifier(licence: AnyLicence) -> str:
@@ -91,7 +103,7 @@ def hub_identifier(licence: AnyLicence) -> str:
     if licence.url in _SOFTWARE:
         return _SOFTWARE[licence.url]
     match = _CREATIVE_COMMONS.fullmatch(licence.url or "")
-    if match is None:
+    if match is None or match["port"]:
         return "other"
     kind = {"zero": "cc0"}.get(match["kind"], f"cc-{match['kind']}")
     known = match["version"] in _HUB_VERSIONS.get(kind, set())

@@ -18,6 +18,8 @@ class LocalFile:
 
     path: str
     """From the repository's root, with forward slashes."""
+    place: Path
+    """Where it lies."""
     size: int
     """Bytes."""
     md5: str
@@ -44,6 +46,14 @@ def read_local(root: Path, path: str) -> list[LocalFile]:
         )
     files = sorted(place.rglob("*"), key=lambda file: file.relative_to(root).as_posix())
     return [_read(root, file) for file in files if file.is_file() and not _is_partial(file)]
+
+
+def is_unchanged(file: LocalFile) -> bool:
+    """Whether a file is still the one that was read, by its stamp."""
+    try:
+        return stamp(file.place) == file.stamp
+    except OSError:
+        return False
 
 
 def stamp(path: Path) -> tuple[int, int, int, int]:
@@ -78,7 +88,7 @@ def _read(root: Path, path: Path) -> LocalFile:
                 kept.append(block)
     text = b"".join(kept) if path.suffix in _TEXT else None
     name = path.relative_to(root).as_posix()
-    return LocalFile(name, before[1], md5.hexdigest(), sha256.hexdigest(), before, text)
+    return LocalFile(name, path, before[1], md5.hexdigest(), sha256.hexdigest(), before, text)
 
 
 def _is_partial(path: Path) -> bool:

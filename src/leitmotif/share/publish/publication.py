@@ -33,8 +33,8 @@ class Publication:
     record: PublicationRecord
 
     @property
-    def bytes(self) -> int:
-        """Of all files."""
+    def size(self) -> int:
+        """Bytes of all files."""
         return sum(payload.row.bytes for payload in self.payloads)
 
     @property

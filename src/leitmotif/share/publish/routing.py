@@ -5,6 +5,7 @@ dvc.yaml, .gitignore and the documentation to it.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -54,7 +55,7 @@ class Artifact(Settings):
     """``dvc``: in the cache of DVC and on its remote, and in git as a hash in dvc.lock."""
     hub: Literal["dataset", "none"]
     """Whether `leitmotif publish` copies it to a data set of the hub."""
-    licences: list[LicenceSource] = []
+    licences: list[LicenceSource] = Field(default_factory=list)
     """Whose licences hold for what is published: that of each file's or row's track, that of the
     model, that of this repository."""
     listed_in: RelativePath | None = None
@@ -88,7 +89,7 @@ class Routing(Settings):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         paths = sorted(Path(path) for artifact in self.artifacts for path in artifact.paths)
-        for first, second in zip(paths, paths[1:], strict=False):
+        for first, second in pairwise(paths):
             if second.is_relative_to(first):
                 raise ValueError(f"{second} is routed twice")
         return self

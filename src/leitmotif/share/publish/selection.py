@@ -19,8 +19,6 @@ from leitmotif.share.publish.state import State, check_committed, check_outputs,
 from leitmotif.share.revisions import revision, working_tree
 from leitmotif.tables.corpus import ManifestTrack
 
-UNKNOWN_TRACK = "unknown_track"
-
 
 @dataclass(frozen=True)
 class Payload:
@@ -123,7 +121,7 @@ def _add(
         if tracks and not refused:
             selection.payloads.append(_payload(file, artifact, allowed, tracks))
             continue
-        reason = allowed.refused[refused[0]] if refused else UNKNOWN_TRACK
+        reason = allowed.refused[refused[0]] if refused else "unknown_track"
         row = WithheldFile(path=file.path, bytes=file.size, reason=reason, tracks=refused)
         selection.withheld.append(row)
 
