@@ -133,11 +133,11 @@ def write_outputs(data: Path) -> None:
     for name in CLIPS:
         (data / "clips" / f"{name}.wav").write_bytes(f"RIFF clip {name}".encode())
     log: list[dict[str, Any]] = [
-        {"clip_id": name, "track_id": track, "file": f"clips/{name}.wav"}
+        {"clip_id": name, "track_id": track, "file": f"clips/{name}.wav", "condition": "baseline"}
         for name, named in CLIPS.items()
         for track in named
     ]
-    log.append({"clip_id": "silent", "track_id": "free", "file": None})
+    log.append({"clip_id": "silent", "track_id": "free", "file": None, "condition": "patch"})
     write_lines(data / "interventions.jsonl", log)
     (data / "lens" / "0.wav").write_bytes(b"RIFF lens")
     (data / "swap_clips" / "1.wav").write_bytes(b"RIFF swap")

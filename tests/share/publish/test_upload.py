@@ -18,17 +18,9 @@ from leitmotif.share.publish.remote import open_dataset
 from leitmotif.share.publish.selection import select
 from leitmotif.share.publish.upload import plan_upload, upload
 from tests.share.publish.published_project import commit, lock
+from tests.share.publish.publishing import NAME, publish, there
 from tests.share.publish.writable_hub import READ_ONLY, TOKEN, WritableHub
-
-NAME = "someone/planner"
-
-
-def publish(hub: WritableHub, *options: str) -> str:
-    """Run the command; returns what it prints, raises what it raises."""
-    arguments = ["publish", NAME, "--endpoint", hub.address, *options]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0
-    return done.output
+from tests.waiting import wait_until
 
 
 def refused(hub: WritableHub, *options: str) -> str:
@@ -50,11 +42,6 @@ def expected(project: Path) -> dict[str, bytes]:
         else (project / payload.row.path).read_bytes()
         for payload in payloads
     }
-
-
-def there(hub: WritableHub) -> dict[str, bytes]:
-    """Path and content of all that is there but for the hub's own file."""
-    return {path: content for path, content in hub.sets[NAME].main.items() if path[0] != "."}
 
 
 def change(project: Path) -> None:
@@ -172,6 +159,7 @@ def test_a_killed_run_is_continued(
     process.append(subprocess.Popen(command, cwd=project, env={**kept, **home}))
     assert process[0].wait() == -signal.SIGKILL
     hub.on_store = lambda count: None
+    wait_until(lambda: not hub.active)
     assert there(hub) == {}
     publish(hub)
     assert there(hub) == expected(project)

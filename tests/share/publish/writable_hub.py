@@ -72,6 +72,8 @@ class WritableHub:
     """What storage says of each file instead of where to send it."""
     silent: str | None = None
     """Pattern of a request that gets no answer before the server ends."""
+    active: list[str] = field(default_factory=list)
+    """Requests that are not answered yet."""
     over: threading.Event = field(default_factory=threading.Event)
     lose: bool = False
     """Commit the large files without their last byte."""
@@ -119,6 +121,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def _handle(self) -> None:
+        self.hub.active.append(self.path)
+        try:
+            self._take()
+        finally:
+            self.hub.active.remove(self.path)
+
+    def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         path = unquote(parts.path)
