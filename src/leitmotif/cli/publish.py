@@ -41,10 +41,12 @@ def publish(
     """
     from leitmotif.errors import LeitmotifError
     from leitmotif.files.targets import check_folder
+    from leitmotif.share.publish.hub import check_name, connect
     from leitmotif.share.publish.preview import as_lines, totals
     from leitmotif.share.publish.publication import publication
     from leitmotif.share.publish.selection import select
 
+    check_name(repository)
     if out is not None and not dry_run:
         raise LeitmotifError("--out is for --dry-run", fix="add --dry-run, or leave out --out")
     if out is not None:
@@ -55,7 +57,6 @@ def publish(
         if out is not None:
             _write(out, made.descriptions, replace=replace)
         return
-    from leitmotif.share.publish.hub import connect
     from leitmotif.share.publish.remote import check_ours, open_dataset
     from leitmotif.share.publish.upload import plan_upload, upload
 

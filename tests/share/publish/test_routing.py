@@ -127,7 +127,7 @@ YAML = "stages: {one: {cmd: make, outs: [data/a, {data/b.jsonl: {cache: false}}]
                 ENTRY,
                 {**ENTRY, "paths": ["data/b.jsonl", "data/gone"], "storage": "git"},
             ],
-            ["data/gone: routed, but neither an output nor weights in git"],
+            ["data/gone: routed, but neither an output nor in git"],
         ),
     ],
 )
@@ -140,15 +140,17 @@ def test_what_does_not_agree_is_named(
     assert routing_problems(routing, working_tree(tmp_path)) == problems
 
 
-def test_weights_in_git_need_an_entry(tmp_path: Path) -> None:
+def test_weights_and_data_in_git_need_an_entry(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "data" / "a" / "w.safetensors").write_bytes(b"w")
-    (tmp_path / "w.bin").write_bytes(b"w")
+    for name in ("data/.gitignore", "data/notes.txt", "notes.txt", "w.bin"):
+        (tmp_path / name).write_bytes(b"w")
     routing = load_routing(write(tmp_path, ENTRY))
     assert routing_problems(routing, working_tree(tmp_path)) == [
         "data/a/w.safetensors: routed to dvc, but git keeps it",
-        "w.bin: weights in git that no entry routes",
+        "data/notes.txt: in git, but no entry routes it",
+        "w.bin: in git, but no entry routes it",
     ]
 
 

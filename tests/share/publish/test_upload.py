@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError, StoreError
-from leitmotif.share.publish.hub import connect
+from leitmotif.share.publish.hub import asking, connect
 from leitmotif.share.publish.publication import publication
 from leitmotif.share.publish.remote import open_dataset
 from leitmotif.share.publish.selection import select
@@ -302,10 +302,32 @@ def test_no_hub_at_the_address(project: Path, hub: WritableHub) -> None:
     assert "the hub cannot be reached" in said
 
 
-def test_a_name_that_the_hub_does_not_allow(project: Path, hub: WritableHub) -> None:
-    done = CliRunner().invoke(app, ["publish", "a b/c", "--endpoint", hub.address])
+@pytest.mark.parametrize("name", ["planner", "a b/c", "a/b/c", "https://hub/a/b", "../a"])
+def test_a_name_that_the_hub_does_not_allow(name: str, project: Path, hub: WritableHub) -> None:
+    done = CliRunner().invoke(app, ["publish", name, "--endpoint", hub.address])
     assert isinstance(done.exception, LeitmotifError)
     assert "OWNER/NAME" in str(done.exception)
+    assert hub.requests == []
+
+
+@pytest.mark.fault("leitmotif publish", "HF_HUB_OFFLINE is set", outcome="named; nothing is asked")
+def test_offline_mode_is_named(
+    project: Path, hub: WritableHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in refused(hub)
+    assert hub.requests == []
+
+
+@pytest.mark.fault("leitmotif publish", "a hub without Xet", outcome="named, with what to set")
+def test_a_hub_without_xet_is_named() -> None:
+    with (
+        pytest.raises(LeitmotifError, match="HF_HUB_DISABLE_XET=1"),
+        asking("it is not complete"),
+    ):
+        raise RuntimeError("Network error: url (http://hub/api/datasets/a/b/xet-write-token/main)")
 
 
 def test_a_vanished_file_is_a_store_error(project: Path, hub: WritableHub) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds without a byte from the hub after which a request is given up; it is tried six times."""
 AGAIN = "run the same command again: what was uploaded is kept, and only the rest is sent"
+_NO_XET = "if that hub has no Xet storage, set HF_HUB_DISABLE_XET=1"
 
 _STATUS = {
     401: ("the hub does not accept the token", "run `hf auth login`, or set HF_TOKEN"),
@@ -28,6 +29,25 @@ _STATUS = {
     429: ("the hub asks to slow down", f"wait some minutes, then {AGAIN}"),
     507: ("the hub takes no more", "free some room there, or ask for more, then " + AGAIN),
 }
+
+
+def check_name(repository: str) -> None:
+    """Raise LeitmotifError unless a name is one of a data set on the hub."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    found = "no owner" if "/" not in repository else None
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        found = str(error)
+    if found is not None:
+        raise LeitmotifError(
+            f"{repository!r} cannot be a data set on the hub",
+            found=found,
+            expected="OWNER/NAME",
+            fix="take your name on the hub, or that of your organisation, as OWNER",
+        )
 
 
 def connect(endpoint: str | None = None, *, patience: float = PATIENCE) -> "HfApi":
@@ -64,7 +84,6 @@ def asking(what: str) -> Iterator[None]:
     """
     from huggingface_hub.errors import (
         HfHubHTTPError,
-        HFValidationError,
         LocalTokenNotFoundError,
         OfflineModeIsEnabled,
     )
@@ -81,15 +100,13 @@ def asking(what: str) -> Iterator[None]:
         raise LeitmotifError(
             what, found="HF_HUB_OFFLINE is set", fix="unset it for this command"
         ) from error
-    except HFValidationError as error:
-        raise LeitmotifError(
-            what, found=error, expected="OWNER/NAME", fix="choose another name"
-        ) from error
     except (HfHubHTTPError, RuntimeError, ValueError, OSError) as error:
         answer = _answer(error)
         if answer is not None:
             raise _refused(what, answer) from error
-        raise LeitmotifError(what, found=_first_line(error), fix=AGAIN) from error
+        found = _first_line(error)
+        fix = f"{AGAIN}; {_NO_XET}" if "xet" in found.lower() else AGAIN
+        raise LeitmotifError(what, found=found, fix=fix) from error
     except lost_connections() as error:
         raise LeitmotifError(
             what,

@@ -135,8 +135,9 @@ def json_schema() -> dict[str, Any]:
 def routing_problems(routing: Routing, revision: Revision) -> list[str]:
     """What artifacts.yaml says otherwise than dvc.yaml, or not at all; empty if they agree.
 
-    Each output has an entry, which says dvc exactly if DVC caches it; each file of weights that git
-    keeps has an entry, which says git; and each path of an entry stands for one of the two.
+    Each output has an entry, which says dvc exactly if DVC caches it; each file of weights or below
+    data/ that git keeps has an entry, which says git; and each path of an entry stands for one of
+    these.
     Raises as ``outs_of`` does.
     """
     return list(_problems(routing, revision))
@@ -144,7 +145,7 @@ def routing_problems(routing: Routing, revision: Revision) -> list[str]:
 
 def _problems(routing: Routing, revision: Revision) -> Iterator[str]:
     outs = outs_of(revision)
-    weights = [path for path in revision.paths(".") if path.endswith(WEIGHTS)]
+    in_git = [path for path in revision.paths(".") if _is_material(path)]
     for out in outs:
         kept = "dvc" if out.cached else "git"
         artifact = routing.of(out.path)
@@ -152,17 +153,22 @@ def _problems(routing: Routing, revision: Revision) -> Iterator[str]:
             yield f"{out.path}: an output of {out.stage} that no entry routes"
         elif artifact.storage != kept:
             yield f"{out.path}: routed to {artifact.storage}, but dvc.yaml says {kept}"
-    for path in weights:
+    for path in in_git:
         artifact = routing.of(path)
         if artifact is None:
-            yield f"{path}: weights in git that no entry routes"
+            yield f"{path}: in git, but no entry routes it"
         elif artifact.storage != "git":
             yield f"{path}: routed to {artifact.storage}, but git keeps it"
-    known = [Path(path) for path in (*(out.path for out in outs), *weights)]
+    known = [Path(path) for path in (*(out.path for out in outs), *in_git)]
     for artifact in routing.artifacts:
         for path in artifact.paths:
             if not any(there.is_relative_to(path) for there in known):
-                yield f"{path}: routed, but neither an output nor weights in git"
+                yield f"{path}: routed, but neither an output nor in git"
+
+
+def _is_material(path: str) -> bool:
+    """Whether a file that git keeps is weights or data, and no code, text or setting."""
+    return path.endswith(WEIGHTS) or (path.startswith("data/") and not path.endswith(".gitignore"))
 
 
 def as_table(routing: Routing) -> str:
