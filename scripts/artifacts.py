@@ -8,7 +8,7 @@ from leitmotif.share.publish.routing import ROUTING, SCHEMA, as_table, json_sche
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "publishing.md"
-BEGIN, END = "<!-- written by scripts/artifacts.py -->\n", "\n<!-- end -->"
+BEGIN, END = "<!-- written by scripts/artifacts.py -->\n\n", "\n\n<!-- end -->"
 
 write_json(ROOT / SCHEMA, json_schema())
 page = PAGE.read_text(encoding="utf-8")
