@@ -308,6 +308,13 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
         ),
         "without a sound effect",
     ),
+    "routing: an output that nobody routes": (
+        "routing",
+        lambda: Path("artifacts.yaml").write_text(
+            Path("artifacts.yaml").read_text().replace("data/calibration.jsonl", "data/other.jsonl")
+        ),
+        "data/calibration.jsonl",
+    ),
     "templates: an old schema": (
         "templates",
         lambda: Path("schemas/hooks.schema.json").write_text("{}"),

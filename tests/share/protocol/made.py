@@ -78,10 +78,11 @@ def build(folder: Path, root: Path) -> None:
             shutil.copytree(root / name, folder / name)
         elif (root / name).exists():
             shutil.copy(root / name, folder)
+    _route()
     (folder / "models").symlink_to(root / "models")
     write_params(settings(root))
     params = load_params()
-    Path("data/decisions").mkdir(parents=True)
+    write_text(Path("data/decisions/.gitkeep"), "")
     for stage in (corpus, manifest, features, activations):
         stage(params)
     write_proposals(PROPOSALS, [_proposal(read_table(MANIFEST, ManifestTrack)[0])])
@@ -93,8 +94,25 @@ def build(folder: Path, root: Path) -> None:
         if not Path(out.path).exists():
             write_text(Path(out.path), "{}\n")
     subprocess.run(["git", "init", "--quiet"], check=True)
-    write_text(Path(".gitignore"), "models\nmetrics/*.tmp\n")
+    cached = [out.path for out in outs_of(working_tree()) if out.cached]
+    write_text(Path(".gitignore"), "\n".join(["models", ".leitmotif", *cached, ""]))
     settle()
+
+
+def _route() -> None:
+    """Leave out of artifacts.yaml what is not in this repository: weights and lists of files."""
+    path = Path("artifacts.yaml")
+    head = "# yaml-language-server: $schema=schemas/artifacts.schema.json\n"
+    values = YAML(typ="safe").load(path)
+    there = [Path(out.path) for out in outs_of(working_tree())] + [Path("data/decisions")]
+    for entry in values["artifacts"]:
+        entry["paths"] = [
+            name for name in entry["paths"] if any(path.is_relative_to(name) for path in there)
+        ]
+    values["artifacts"] = [entry for entry in values["artifacts"] if entry["paths"]]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(head)
+        YAML(typ="safe").dump(values, file)
 
 
 def write_params(values: dict[str, Any]) -> None:

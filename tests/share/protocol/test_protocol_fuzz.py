@@ -16,6 +16,7 @@ FILES = (
     "hooks.yaml",
     "controls.yaml",
     "concepts.yaml",
+    "artifacts.yaml",
     "schemas/check.schema.json",
     "data/corpus/tracks.jsonl",
     "data/corpus/failures.jsonl",

@@ -20,6 +20,7 @@ from leitmotif.probe.inputs.controls import REGISTRY as CONTROL_REGISTRY
 from leitmotif.probe.inputs.registry import ControlsFile, load_controls
 from leitmotif.sae.autoencoder.registry import REGISTRY, Registry, load_registry
 from leitmotif.share.protocol.lines import Protocol
+from leitmotif.share.publish.routing import ROUTING, Routing, load_routing
 from leitmotif.tables.interventions import InterventionRow, read_log
 
 SCHEMAS = Path("schemas")
@@ -93,6 +94,17 @@ TEMPLATES = (
         "What could explain a prediction without foresight. Every registered control is used, or "
         "left out with a reason; the line `controls` of the protocol fails otherwise. "
         "[Probes](probes.md) says what each control measures.",
+    ),
+    Template(
+        "artifacts",
+        "Artifact routing",
+        ROUTING,
+        lambda: Routing,
+        load_routing,
+        "Where each output is kept: tables, metrics and plots in git, large files on the DVC "
+        "remote, and what may be shared in a data set of the hub. The line `routing` of the "
+        "protocol compares it with dvc.yaml and git; `leitmotif publish` reads it "
+        "([publishing](publishing.md)).",
     ),
     Template(
         "concepts",

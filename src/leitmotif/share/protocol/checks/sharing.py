@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from hashlib import md5
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from leitmotif.share.protocol.lines import Outcome, failed, passed
 from leitmotif.share.protocol.registry import check
 from leitmotif.share.protocol.schemas import schema_of
 from leitmotif.share.protocol.templates import TEMPLATES
+from leitmotif.share.publish.routing import ROUTING, load_routing, routing_problems
 from leitmotif.share.revisions import revision, working_tree
 
 _HASH = re.compile(r"<dt>(data/[^<]+)</dt><dd><code>([0-9a-f]{64})</code>")
@@ -48,6 +50,26 @@ def templates(inputs: Inputs) -> Outcome:
         )
     files = [str(one.path) for one in TEMPLATES if one.is_yaml]
     return passed(f"{named(files, most=9)}; {len(TEMPLATES)} schemas")
+
+
+@check(
+    "routing",
+    "Every output is kept where artifacts.yaml says",
+    item="checklist: artifact routing",
+    stage="",
+)
+def routing(inputs: Inputs) -> Outcome:
+    """Compare artifacts.yaml with dvc.yaml, and with the weights in git."""
+    routed = load_routing()
+    problems = routing_problems(routed, working_tree())
+    if problems:
+        return failed(f"{ROUTING}: {named(problems)}", f"mend the entry in {ROUTING}, or dvc.yaml")
+    stores = Counter(path.storage for path in routed.artifacts for _ in path.paths)
+    shared = sum(len(one.paths) for one in routed.artifacts if one.hub == "dataset")
+    return passed(
+        f"{stores['git']} files and folders in git, {stores['dvc']} in DVC, {shared} of them for "
+        "the hub"
+    )
 
 
 @check(
