@@ -247,8 +247,9 @@ def picture() -> str:
     placed = boxes(stages)
     last = placed[STEPS[-1].title]
     legend = last.y + last.height + 40
-    shared = ", ".join(one.id for one in all_checks().values() if not one.stage)
-    height = legend + 16 + STORE + 42
+    names = ", ".join(one.id for one in all_checks().values() if not one.stage)
+    whole = textwrap.wrap(f"✓ leitmotif check, the whole: {names}", int((WIDTH - 2 * EDGE) / MONO))
+    height = legend + 16 + STORE + 22 + 20 * len(whole)
     words = " ".join(f"{step.title}: {step.what}" for step in STEPS)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{SHOWN}" '
@@ -273,10 +274,9 @@ def picture() -> str:
         "Each output is kept where its dots say. ✎ is written by people.</text>"
     )
     lines += _stores(legend + 16)
-    lines.append(
-        f'<text class="mono check" x="{EDGE}" y="{height - 16}">✓ leitmotif check, the whole: '
-        f"{escape(shared)}</text>"
-    )
+    for number, text in enumerate(whole, start=-len(whole)):
+        y = height + 4 + 20 * number
+        lines.append(f'<text class="mono check" x="{EDGE}" y="{y}">{escape(text)}</text>')
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -62,3 +62,9 @@ def test_no_text_leaves_its_box(blueprint: ModuleType) -> None:
                 width = {"mono": 7.3, "what": 7.3, "title": 11.0}[kind] * len(text)
                 assert float(x) + width <= box.x + box.width, text
                 assert box.y < int(y) < box.y + box.height, text
+
+
+def test_no_text_leaves_the_picture(blueprint: ModuleType) -> None:
+    texts = re.findall(r'class="mono[^"]*" x="([\d.]+)" y="\d+">(.*)<', blueprint.picture())
+    assert texts
+    assert all(float(x) + 7.3 * len(text) <= blueprint.WIDTH for x, text in texts)
