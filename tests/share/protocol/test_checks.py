@@ -100,6 +100,25 @@ def test_a_report_of_other_tables(repository: Path) -> None:
     assert "data/calibration.jsonl" in line.evidence
 
 
+def test_an_autoencoder_of_the_hub_is_not_downloaded(repository: Path) -> None:
+    hashes = {"sha256": "a" * 64, "config_sha256": "b" * 64}
+    place = {"source": "hub", "repository": "nobody/nothing", "revision": "c" * 40, "path": "x"}
+    faults.hook(checkpoint={**place, **hashes})
+    made.settle()
+    found = failing()
+    assert [*found] == ["pinned", "mapping"]
+    assert all("planner-0 is not on this machine" in line.evidence for line in found.values())
+    assert found["pinned"].fix == "dvc repro sae"
+
+
+def test_an_autoencoder_at_a_site_that_is_not_stored(repository: Path) -> None:
+    faults.params(lambda it: it["sae"].update(hooks=["planner-0@layers.1.residual", "planner-3"]))
+    made.settle()
+    line = failing()["mapping"]
+    assert "layers.1.residual is not among the stored sites" in line.evidence
+    assert str(line.fix).startswith("add layers.1.residual to activations.sites")
+
+
 def test_without_autoencoders_their_lines_do_not_apply(repository: Path) -> None:
     faults.params(lambda it: it["sae"].update(hooks=[]))
     made.settle()
