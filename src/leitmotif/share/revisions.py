@@ -84,7 +84,7 @@ def uncommitted(root: Path = Path()) -> list[str]:
 
     Raises LeitmotifError outside a repository, and where nothing was committed yet.
     """
-    found = _git(root, "diff", "--name-only", "--no-renames", "-z", "HEAD")
+    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD")
     if found.returncode != 0:
         raise LeitmotifError(
             "git cannot compare the files with the commit",

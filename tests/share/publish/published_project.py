@@ -48,6 +48,7 @@ CLIPS = {
 FOLDERS = ("activations", "features", "sae", "clips", "lens", "swap_clips")
 FILES = ("interventions.jsonl", "swaps.jsonl", "swap_summary.jsonl")
 GIT = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.org")
+UNSIGNED = ("-c", "commit.gpgsign=false")
 
 
 def recording(track: str) -> bytes:
@@ -77,7 +78,7 @@ def make_project(root: Path, repo_root: Path) -> Path:
 def commit(root: Path) -> None:
     """Commit all that git does not ignore."""
     subprocess.run(["git", "add", "-A"], cwd=root, check=True)
-    subprocess.run([*GIT, "commit", "-q", "-m", "State"], cwd=root, check=True)
+    subprocess.run([*GIT, *UNSIGNED, "commit", "-q", "-m", "State"], cwd=root, check=True)
 
 
 def lock(root: Path) -> None:

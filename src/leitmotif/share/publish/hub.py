@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from leitmotif import __version__
 from leitmotif.errors import LeitmotifError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def connect(endpoint: str | None = None, *, patience: float = PATIENCE) -> "HfAp
     set_client_factory(lambda: client(event_hooks=hooks, follow_redirects=True, timeout=patience))
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     disable_progress_bars()
-    return HfApi(endpoint=endpoint, library_name="leitmotif", library_version=__version__)
+    return HfApi(endpoint=endpoint, library_name="leitmotif", library_version=version("leitmotif"))
 
 
 @contextmanager

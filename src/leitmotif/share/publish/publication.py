@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 
 from pydantic import BaseModel
 
-from leitmotif import __version__
 from leitmotif.config import Params
 from leitmotif.share.publish.card import card
 from leitmotif.share.publish.rows import (
@@ -73,7 +73,7 @@ def publication(repository: str, selection: Selection) -> Publication:
         manifest_sha256=manifest.row.sha256,
         files=len(data),
         bytes=sum(payload.row.bytes for payload in data),
-        version=__version__,
+        version=version("leitmotif"),
     )
     text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
     described = [
