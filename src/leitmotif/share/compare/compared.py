@@ -1,0 +1,137 @@
+"""Puts the sections of a comparison together; every change is a row of exactly one of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from leitmotif.errors import counted
+from leitmotif.share.compare.cached import cached_outputs, inputs_table
+from leitmotif.share.compare.checks import checks, lens_and_swaps
+from leitmotif.share.compare.conclusions import approaches, conclusions
+from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table
+from leitmotif.share.compare.inventory import Inventory, inventory, name_of
+from leitmotif.share.compare.listening import REPORT, listening
+from leitmotif.share.compare.metrics import Changed, changed_values, table
+from leitmotif.share.compare.pictures import Pictures, lines_changed, plots
+from leitmotif.share.compare.reading import (
+    Two,
+    Unreadable,
+    parse_csv,
+    parse_json,
+    parse_rows,
+    parse_yaml,
+    read_two,
+)
+from leitmotif.share.compare.rows import TableChange, as_table, table_change
+from leitmotif.share.revisions import Revision
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a comparison has besides the two revisions."""
+
+    pictures: Pictures | None = None
+    """None for no pictures."""
+    report: str = REPORT
+    """Path or URL of the listening report."""
+
+
+def compare(old: Revision, new: Revision, options: Options = Options()) -> Document:
+    """Compare settings, metrics, tables, plots and outputs of two revisions.
+
+    A file that cannot be read is named, with the reason, and everything else is compared.
+    """
+    found = inventory(old, new)
+    settings = [read_two(old, new, path, parse_yaml) for path in found.settings]
+    metrics = {name_of(path): read_two(old, new, path, parse_json) for path in found.metrics}
+    tables = [read_two(old, new, path, parse_rows) for path in found.tables]
+    csvs = [read_two(old, new, path, parse_csv) for path in found.plots]
+    others = [read_two(old, new, path, str) for path in found.others]
+    every = [*settings, *metrics.values(), *tables, *csvs, *others]
+
+    changed = {two.path: table_change(two) for two in tables if two.readable and not two.same_bytes}
+    values = [value for name, two in metrics.items() for value in _changed(name, two)]
+    set_values = [value for two in settings for value in _changed(two.path, two)]
+    concluded, rest = conclusions(values, _readable(metrics), changed)
+    approached, rest = approaches(rest, _readable(metrics).get("summary"))
+    horizons = next((two for two in tables if two.path == "data/horizons.jsonl"), None)
+    checked, rest = checks(rest, horizons, inputs_table(old, new))
+    heard, rest = lens_and_swaps(rest)
+    sections = [
+        Section("Settings", (), table(set_values, "settings")),
+        concluded,
+        approached,
+        checked,
+        heard,
+        _other_metrics(rest),
+        Section("Tables", (), [as_table(change) for change in changed.values() if change.rows]),
+        plots(csvs, old, new, options.pictures),
+        listening(changed.get("data/verdicts.jsonl"), options.report),
+        cached_outputs(found),
+        _files(every, others, found),
+    ]
+    title: Cell = ("Comparison of ", Data(new.name), " with ", Data(old.name))
+    document = Document(title, (), sections)
+    if not document.changes:
+        return Document(title, [("Nothing changed.",)])
+    return Document(title, [_counts(set_values, values, changed, document)], sections)
+
+
+def _readable(files: Mapping[str, Two]) -> Mapping[str, Two]:
+    return {name: two for name, two in files.items() if two.readable}
+
+
+def _changed(name: str, two: Two) -> list[Changed]:
+    return changed_values(name, two) if two.readable and not two.same_bytes else []
+
+
+def _other_metrics(values: Sequence[Changed]) -> Section:
+    caption: Cell = (f"{len(values):,} other values",)
+    return Section("Other metrics", (), table(values, "metrics", caption=caption, folded=True))
+
+
+def _files(every: Sequence[Two], others: Sequence[Two], found: Inventory) -> Section:
+    """Files of which no value can be shown: not readable, or changed in another way."""
+    rows = []
+    for two in every:
+        sides = (("old", two.old), ("new", two.new))
+        reasons = [f"{word}: {side.reason}" for word, side in sides if isinstance(side, Unreadable)]
+        if two.same_bytes:
+            continue
+        if reasons:
+            rows.append(Row(((Data(two.path),), ("not readable, ", Data("; ".join(reasons)))), 1))
+        elif two in others:
+            rows.append(Row(((Data(two.path),), ("changed",)), 1))
+        elif _same_values(two):
+            rows.append(Row(((Data(two.path),), ("other bytes with the same values",)), 1))
+    lines: list[Cell] = [
+        ("Outputs are not all known: ", Data(problem)) for problem in found.problems
+    ]
+    tables = [Table(("files",), ("file", ""), rows, most=40)] if rows else []
+    return Section("Files", lines, tables)
+
+
+def _same_values(two: Two) -> bool:
+    """Whether a comparison value by value finds nothing in two files that differ."""
+    if two.path.endswith(".jsonl"):
+        return not table_change(two).rows
+    if two.path.endswith(".csv"):
+        return not any(lines_changed(two))
+    return not changed_values("", two)
+
+
+def _counts(
+    settings: Sequence[Changed],
+    metrics: Sequence[Changed],
+    tables: Mapping[str, TableChange],
+    document: Document,
+) -> Cell:
+    """How much changed, in one line."""
+    rows = [row for change in tables.values() for row in change.rows]
+    changed = sum(bool(change.rows) for change in tables.values())
+    parts = [
+        counted(sum(value.changes for value in settings), "setting"),
+        counted(sum(value.changes for value in metrics), "value") + " of metrics",
+        f"{counted(len(rows), 'row')} of {counted(changed, 'table')}",
+    ]
+    known = ", ".join(part for part in parts if not part.startswith("0 ")) or "Other files"
+    return (f"{known} changed; {document.changes:,} changes in all.",)
