@@ -134,4 +134,4 @@ def _counts(
         f"{counted(len(rows), 'row')} of {counted(changed, 'table')}",
     ]
     known = ", ".join(part for part in parts if not part.startswith("0 ")) or "Other files"
-    return (f"{known} changed; {document.changes:,} changes in all.",)
+    return (f"{known} changed; {counted(document.changes, 'change')} in all.",)

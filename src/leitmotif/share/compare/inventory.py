@@ -63,8 +63,10 @@ def inventory(old: Revision, new: Revision) -> Inventory:
 
 
 def name_of(path: str) -> str:
-    """Name of a metrics file, table or plot without its ending, such as ``probes``."""
-    return PurePosixPath(path).stem
+    """A metrics file, table or plot without its usual folder and ending, such as ``probes``."""
+    known = PurePosixPath(path).with_suffix("")
+    usual = known.parts[0] in ("metrics", "data", "plots") and len(known.parts) > 1
+    return "/".join(known.parts[1:] if usual else known.parts)
 
 
 def _in_git(sides: Iterable[Revision], folder: str, ending: str) -> set[str]:

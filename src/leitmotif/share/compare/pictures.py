@@ -56,7 +56,7 @@ class Pictures:
             raise LeitmotifError(
                 f"{two.path} cannot be drawn", found=" ".join(str(error).split())[:200]
             ) from error
-        file = self.folder / f"{name_of(two.path)}.svg"
+        file = self.folder / f"{two.path.removesuffix('.csv').replace('/', '-')}.svg"
         write_text(file, content)
         old, new = self.names
         title = options.get("title") or name_of(two.path)
