@@ -12,9 +12,12 @@ from leitmotif.share.compare import MARKER, compare, to_markdown
 from tests.share.compare.memory import memory
 
 KEYS = st.sampled_from(
-    ["verdicts", "carriers", "models", "approaches", "aligned and causal", "planner", "r2", "clap"]
-    + ["verdict", "stable", "mean", "low", "high", "n", "null_any_rate", "x|y", "<b>", "@all", "`"]
-)
+    [
+        "verdicts", "carriers", "models", "approaches", "aligned and causal", "planner", "r2",
+        "clap", "verdict", "stable", "mean", "low", "high", "n", "null_any_rate", "x|y", "<b>",
+        "@all", "`",
+    ]
+)  # fmt: skip
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-9, 9), st.floats(width=16), st.sampled_from(["a", "b\n"])
 )

@@ -24,7 +24,8 @@ MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 HOSTILE = [
     "@everyone", "#12", "GH-12", "https://example.org", "www.example.org", "<img src=x>",
     "a|b", "`a`", "``", "*a*", "[a](b)", "![a](b)", "a\nb", "a\r\n\r\n# b", "\u202eabc", "\x1b[31m",
-    "\ud800", "</details>", "-->", "<!-- leitmotif compare -->", "&lt;", "\\", "a\\|b", "~a~", "", " ",
+    "\ud800", "</details>", "-->", "<!-- leitmotif compare -->", "&lt;", "\\", "a\\|b",
+    "~a~", "", " ",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Row, Section, Table, many
 from leitmotif.share.compare.inventory import Inventory
 from leitmotif.share.compare.values import NOTHING
 from leitmotif.share.outs import Out
@@ -31,9 +31,9 @@ def cached_outputs(found: Inventory) -> Section:
     if found.cached and not rows and not unknown:
         same = (f"All {len(found.cached):,} outputs in DVC's cache are the same.",)
         return Section(_TITLE, [same])
-    changed: Cell = (f"{len(rows):,} outputs in DVC's cache changed",)
+    changed: Cell = (f"{many(len(rows), 'output')} in DVC's cache changed",)
     tables = [Table(_NOUN, ("output", "", "content"), rows, changed, folded=True, most=40)]
-    not_known: Cell = (f"{len(unknown):,} outputs in DVC's cache cannot be compared",)
+    not_known: Cell = (f"{many(len(unknown), 'output')} in DVC's cache cannot be compared",)
     tables.append(Table(_NOUN, ("output", "why"), unknown, not_known, folded=True, most=40))
     return Section(_TITLE, (), [table for table in tables if table.rows])
 

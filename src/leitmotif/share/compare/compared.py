@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leitmotif.errors import counted
 from leitmotif.share.compare.cached import cached_outputs, inputs_table
 from leitmotif.share.compare.checks import checks, lens_and_swaps
 from leitmotif.share.compare.conclusions import approaches, conclusions
-from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table, many
 from leitmotif.share.compare.inventory import Inventory, inventory, name_of
 from leitmotif.share.compare.listening import REPORT, listening
 from leitmotif.share.compare.metrics import Changed, changed_values, table
@@ -85,7 +84,7 @@ def _changed(name: str, two: Two) -> list[Changed]:
 
 
 def _other_metrics(values: Sequence[Changed]) -> Section:
-    caption: Cell = (f"{len(values):,} other values",)
+    caption: Cell = (f"{many(len(values), 'other value')}",)
     return Section("Other metrics", (), table(values, "metrics", caption=caption, folded=True))
 
 
@@ -129,9 +128,9 @@ def _counts(
     rows = [row for change in tables.values() for row in change.rows]
     changed = sum(bool(change.rows) for change in tables.values())
     parts = [
-        counted(sum(value.changes for value in settings), "setting"),
-        counted(sum(value.changes for value in metrics), "value") + " of metrics",
-        f"{counted(len(rows), 'row')} of {counted(changed, 'table')}",
+        many(sum(value.changes for value in settings), "setting"),
+        many(sum(value.changes for value in metrics), "value") + " of metrics",
+        f"{many(len(rows), 'row')} of {many(changed, 'table')}",
     ]
     known = ", ".join(part for part in parts if not part.startswith("0 ")) or "Other files"
-    return (f"{known} changed; {counted(document.changes, 'change')} in all.",)
+    return (f"{known} changed; {many(document.changes, 'change')} in all.",)

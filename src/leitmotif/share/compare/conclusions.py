@@ -117,5 +117,5 @@ def _candidates(change: TableChange | None) -> list[Table]:
             effect = _step(before, after, POINTS)
             rows.append(Row(((Data(candidate.name),), *cells(old, new, Form()), effect), 0))
     columns = ("candidate", "old verdict", "new verdict", "effect, points")
-    caption = (f"{len(rows):,} candidates are new, gone or judged otherwise",)
+    caption = ("Candidates that are new, gone or judged otherwise",)
     return [Table(("candidates",), columns, rows, caption, most=20)] if rows else []

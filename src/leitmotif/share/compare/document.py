@@ -113,6 +113,11 @@ class Document:
         return sum(table.changes for table in self.tables)
 
 
+def many(number: int, noun: str) -> str:
+    """A number with its noun, such as ``1,200 changes``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def left_out(table: Table, shown: int) -> Cell:
     """What the rows after the first ``shown`` are, such as "and 3 more rows of probes"."""
     rest = table.rows[shown:]

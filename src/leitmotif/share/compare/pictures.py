@@ -13,7 +13,7 @@ from typing import Any
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Image, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Image, Section, Table, many
 from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.reading import Two, Unreadable, parse_json, read_two
@@ -102,7 +102,11 @@ def _picture(
 
 def _table(two: Two, gone: int, added: int, drawn: Sequence[Image], note: Cell) -> Table:
     name = name_of(two.path)
-    counts = ", ".join(f"{n:,} lines {word}" for n, word in ((gone, "gone"), (added, "new")) if n)
+    counts = ", ".join(
+        f"{many(number, 'line')} {word}"
+        for number, word in ((gone, "gone"), (added, "new"))
+        if number
+    )
     caption: Cell = (Data(name), f": {counts}", *note)
     return Table(
         ("plots",), (), (), caption, folded=bool(drawn), pictures=drawn, stated=gone + added
