@@ -25,6 +25,9 @@ def compare(
     report_url: Annotated[
         str | None, typer.Option(help="URL under which the listening report will be found.")
     ] = None,
+    comment: Annotated[
+        bool, typer.Option("--comment", help="Make links only of URLs: a comment has no folder.")
+    ] = False,
     replace: Replace = False,
 ) -> None:
     """Compare settings, conclusions, metrics, tables and plots of two revisions.
@@ -33,7 +36,7 @@ def compare(
     """
     from leitmotif.share.compare.writing import Targets, compared_to
 
-    targets = Targets(md, assets, assets_url, report_url)
+    targets = Targets(md, assets, assets_url, report_url, comment)
     document = compared_to(base, head, targets, over=replace)
     if md is not None:
         typer.echo(f"{md}: {document.changes:,} changes")

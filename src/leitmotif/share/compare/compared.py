@@ -30,8 +30,8 @@ class Options:
 
     pictures: Pictures | None = None
     """None for no pictures."""
-    report: str = REPORT
-    """Path or URL of the listening report."""
+    report: str | None = REPORT
+    """Path or URL of the listening report; None for no links to it."""
 
 
 def compare(old: Revision, new: Revision, options: Options = Options()) -> Document:

@@ -7,6 +7,7 @@ browser and without a network.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,18 @@ class Pictures:
     folder: where the SVG files go; it must exist.
     prefix: what leads to it in a link, such as ``comparison/`` or a URL that ends in ``/``.
     names: of the old and the new revision, for the legends.
+
+    Raises LeitmotifError if what draws is not installed.
     """
 
     def __init__(self, folder: Path, prefix: str, names: tuple[str, str]) -> None:
+        if missing := [name for name in ("dvc_render", "vl_convert") if not find_spec(name)]:
+            raise LeitmotifError(
+                "plots cannot be drawn",
+                found=f"no module named {' and '.join(missing)}",
+                expected="the extra compare",
+                fix="pip install 'leitmotif[compare]'; in a clone, make env",
+            )
         self.folder, self.prefix, self.names = folder, prefix, names
 
     def draw(self, two: Two, options: Mapping[str, Any], template: Mapping[str, Any]) -> Image:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leitmotif.errors import LeitmotifError
 from leitmotif.files import write_text
 from leitmotif.files.targets import check_file, made_folder
 from leitmotif.share.compare.compared import Options, compare
@@ -30,6 +31,8 @@ class Targets:
     """URL of that folder; None for a path relative to ``md``."""
     report_url: str | None = None
     """URL of the listening report; None for a path relative to ``md``."""
+    comment: bool = False
+    """Whether ``md`` is for a comment, in which relative links lead nowhere."""
 
 
 def compared_to(
@@ -44,11 +47,17 @@ def compared_to(
     root: of the repository.
     over: whether results of an earlier call are written over.
 
-    Raises LeitmotifError if a revision is not there, and TargetError if a target may not be
-    written.
+    Raises LeitmotifError if a revision is not there or a comment has pictures without a URL, and
+    TargetError if a target may not be written.
     """
     old = _named(base, root)
     new = working_tree(root) if head is None else _named(head, root)
+    if targets.comment and targets.assets is not None and targets.assets_url is None:
+        raise LeitmotifError(
+            "a comment finds no pictures by a path",
+            expected="--assets-url with --comment and --assets",
+            fix="name the URL under which the folder will be found, or leave out --assets",
+        )
     if targets.md is not None:
         check_file(targets.md, made=is_comparison, replace=over)
     beside = root if targets.md is None else targets.md.parent
@@ -60,8 +69,9 @@ def compared_to(
             # By these names the templates sort the revisions: the base is drawn first.
             names = (f"base: {old.name}", f"head: {new.name}")
             pictures = Pictures(folder, prefix.rstrip("/") + "/", names)
-        report = (targets.report_url or _relative(root / REPORT, beside)).rstrip("/")
-        document = compare(old, new, Options(pictures, report))
+        report = targets.report_url or _relative(root / REPORT, beside)
+        linked = not targets.comment or targets.report_url is not None
+        document = compare(old, new, Options(pictures, report.rstrip("/") if linked else None))
         if targets.md is not None:
             write_text(targets.md, to_markdown(document))
     return document
