@@ -1,6 +1,8 @@
 """A comparison of two revisions, section by section, and what it says of odd ones."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,8 @@ def test_settings_are_compared_leaf_by_leaf() -> None:
         {"params.yaml": "probes: {folds: 10, alpha: 0.05}\n", "hooks.yaml": "hooks: [{name: b}]"},
     )
     assert "| `params.yaml: probes.folds` | 5 | 10 | +5 |" in text
-    assert "| `hooks.yaml: hooks.b.name` | - | b | new |" in text
-    assert "| `hooks.yaml: hooks.a.name` | a | - | gone |" in text
+    assert "| `hooks.yaml: hooks.b.name` | - | b | **new** |" in text
+    assert "| `hooks.yaml: hooks.a.name` | a | - | **gone** |" in text
     assert "alpha" not in text
     assert "3 settings changed; 3 changes in all." in text
 
@@ -49,9 +51,9 @@ def test_conclusions_come_before_numbers() -> None:
     first = text.index("| verdict of planner | none | foresight |")
     second = text.index("| carrier `layers.0.residual` of planner | +0.0 | +93.8 | +93.8 points |")
     assert first < second
-    assert "Verdicts now: planner foresight." in text
+    assert "Verdicts now: planner: foresight." in text
     assert "| `planner · a` | none | foresight |" in text
-    assert "[listen](<data/report/pairs/planner-a-" in text
+    assert "[listen](data/report/pairs/planner-a-" in text
 
 
 def approach(mean: float, **other: Any) -> dict[str, Any]:
@@ -62,15 +64,15 @@ def approach(mean: float, **other: Any) -> dict[str, Any]:
 
 def test_approaches_say_where_intervals_separate() -> None:
     separate = text_of(approach(0.0), approach(56.25))
-    assert "+0.0 (-10.0 to 10.0) → +56.2 (46.2 to 66.2) **separate**" in separate
+    assert "+0.0 (-10.0 to 10.0) →<br>+56.2 (46.2 to 66.2) **separate**" in separate
     together = text_of(approach(0.0), approach(5.0))
-    assert "+0.0 (-10.0 to 10.0) → +5.0 (-5.0 to 15.0) |" in together
+    assert "+0.0 (-10.0 to 10.0) →<br>+5.0 (-5.0 to 15.0) |" in together
     assert "| naive correlation | 0.74 | - |" in together
 
 
 def test_an_approach_that_became_unstable_says_so() -> None:
     text = text_of(approach(0.0, stable=True, verdict="none"), approach(0.0, stable=False))
-    assert "| none → -, stable: true → false |" in text
+    assert "| none →<br>-, stable: true →<br>false |" in text
 
 
 DVC = "stages: {one: {outs: [data/clips], plots: [plots/p.csv: {cache: false}]}}\n"
@@ -101,7 +103,7 @@ def test_a_base_without_a_lock_cannot_be_compared_and_says_so() -> None:
 def test_a_base_without_a_pipeline_has_everything_new() -> None:
     text = text_of({}, {"dvc.yaml": DVC, "dvc.lock": lock("aa"), "metrics/a.json": {"x": 1}})
     assert "| `data/clips` | new |" in text
-    assert "| `a: x` | - | 1 | new |" in text
+    assert "| `a: x` | - | 1 | **new** |" in text
 
 
 @pytest.mark.fault(
@@ -193,3 +195,36 @@ def test_a_shallow_clone_says_what_it_needs(repository: Path, tmp_path: Path) ->
         compared_to("old", None, Targets(), root=clone)
     git(clone, "fetch", "--quiet", "--depth=1", "origin", "tag", "old")
     assert compared_to("old", None, Targets(), root=clone).changes == 1
+
+
+def test_a_comment_has_no_relative_links(repository: Path) -> None:
+    verdicts = [{"model": "planner", "candidate": "a", "verdict": "foresight"}]
+    (repository / "data").mkdir()
+    write_table_of(repository / "data" / "verdicts.jsonl", verdicts)
+    out = repository / "comment.md"
+    compared_to("old", None, Targets(out, comment=True))
+    text = out.read_text(encoding="utf-8")
+    assert "](" not in text
+    assert "`data/report/pairs/planner-a-" in text
+    url = "https://example.org/report/"
+    compared_to("old", None, Targets(out, comment=True, report_url=url), over=True)
+    assert f"[listen]({url}pairs/planner-a-" in out.read_text(encoding="utf-8")
+
+
+def write_table_of(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_comment_refuses_pictures_without_a_url(repository: Path) -> None:
+    with pytest.raises(LeitmotifError, match="--assets-url"):
+        compared_to("old", None, Targets(assets=repository / "pictures", comment=True))
+    assert not (repository / "pictures").exists()
+
+
+def test_pictures_say_what_to_install(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(LeitmotifError, match=r"leitmotif\[compare\]"):
+        compared_to("old", None, Targets(assets=tmp_path / "pictures"))
+    assert not (tmp_path / "pictures").exists()

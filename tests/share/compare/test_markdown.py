@@ -78,8 +78,8 @@ def test_what_is_not_seen_is_marked() -> None:
 
 def test_targets_of_links_are_escaped() -> None:
     link = line((Link("listen", "data/report/a b>(c).html"),))
-    assert link == "[listen](<data/report/a%20b%3E%28c%29.html>)"
-    assert line((Image("a [b]", "x/y.svg"),)) == r"![a \[b\]](<x/y.svg>)"
+    assert link == "[listen](data/report/a%20b%3E%28c%29.html)"
+    assert line((Image("a [b]", "x/y.svg"),)) == r"![a \[b\]](x/y.svg)"
 
 
 def test_a_limit_that_not_even_headings_keep_is_refused() -> None:

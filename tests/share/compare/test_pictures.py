@@ -50,7 +50,7 @@ def test_lines_are_counted_without_pictures() -> None:
 
 def test_both_revisions_are_in_one_picture(tmp_path: Path) -> None:
     text = drawn(memory("old", files(OLD)), memory("new", files(NEW)), tmp_path)
-    assert "(<pictures/plots-p.svg>)" in text
+    assert "(pictures/plots-p.svg)" in text
     assert "What &lt;b&gt;each&lt;/b&gt; does: base: old and head: new" in text
     svg = ET.parse(tmp_path / "plots-p.svg").getroot()
     words = {element.text for element in svg.iter() if element.text}

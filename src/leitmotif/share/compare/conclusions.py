@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Strong, Table
-from leitmotif.share.compare.leaves import value_at
+from leitmotif.share.compare.document import Break, Cell, Data, Row, Section, Strong, Table
+from leitmotif.share.compare.leaves import ABSENT, value_at
 from leitmotif.share.compare.metrics import SEPARATE, Changed, cells, row, split
 from leitmotif.share.compare.reading import Two
 from leitmotif.share.compare.rows import TableChange
-from leitmotif.share.compare.values import POINTS, Form, form_of, separate, text
+from leitmotif.share.compare.values import POINTS, Form, form_of, is_interval, separate, text
 
 _CONCLUSIONS: Mapping[tuple[str, str], str] = {
     ("interventions", "verdicts"): "verdict of ",
@@ -33,7 +33,13 @@ def conclusions(
     """The section of conclusions, and the values that it does not show."""
     chosen, rest = split(values, lambda value: (value.file, *value.path)[:2] in _CONCLUSIONS)
     # Verdicts and what is found or not before how strong it is.
-    chosen.sort(key=lambda value: not isinstance(value.new, str | bool))
+    order = list(_CONCLUSIONS)
+    chosen.sort(
+        key=lambda value: (
+            not isinstance(value.new, str | bool),
+            order.index((value.file, value.path[0])),
+        )
+    )
     lines = [_standing(metrics)] if metrics.get("interventions") else []
     if not any(isinstance(value.new, str | bool) for value in chosen):
         lines.append(("No verdict of a model changed.",) if chosen else ("None changed.",))
@@ -80,7 +86,7 @@ def _step(old: Any, new: Any, form: Form) -> Cell:
     if before == after:
         return before
     mark: Cell = (" ", Strong(SEPARATE)) if separate(old, new) else ()
-    return (*before, " → ", *after, *mark)
+    return (*before, " →", Break(), *after, *mark)
 
 
 def _standing(metrics: Mapping[str, Two]) -> Cell:
@@ -90,7 +96,7 @@ def _standing(metrics: Mapping[str, Two]) -> Cell:
         return ("The new revision has no verdicts.",)
     parts: list[Any] = ["Verdicts now: "]
     for number, (model, verdict) in enumerate(verdicts.items()):
-        parts += [", " if number else "", Data(model), " ", Data(text(verdict))]
+        parts += [", " if number else "", Data(model), ": ", Data(text(verdict))]
     return (*parts, ".")
 
 
@@ -113,7 +119,11 @@ def _candidates(change: TableChange | None) -> list[Table]:
         sides = (candidate.old or {}, candidate.new or {})
         old, new = (value_at(side, ("verdict",)) for side in sides)
         if old != new:
-            before, after = (value_at(side, ("effect",)) for side in sides)
+            # Of a candidate that one side lacks there is one effect, and nothing to compare.
+            effects = [value_at(side, ("effect",)) for side in sides]
+            before, after = (
+                effects if ABSENT not in effects else [max(effects, key=is_interval)] * 2
+            )
             effect = _step(before, after, POINTS)
             rows.append(Row(((Data(candidate.name),), *cells(old, new, Form()), effect), 0))
     columns = ("candidate", "old verdict", "new verdict", "effect, points")

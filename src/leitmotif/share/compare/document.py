@@ -40,7 +40,12 @@ class Image:
     """Path or URL, not escaped."""
 
 
-Inline = str | Data | Strong | Link | Image
+@dataclass(frozen=True)
+class Break:
+    """A new line within a cell of a table."""
+
+
+Inline = str | Data | Strong | Link | Image | Break
 Cell = tuple[Inline, ...]
 """Parts of a line. A plain text is of this program's words, or numbers."""
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.share.compare.document import (
+    Break,
     Cell,
     Data,
     Document,
@@ -148,12 +149,14 @@ def _inline(part: Inline, in_table: bool = False) -> str:
     if isinstance(part, Data):
         # A table is cut into cells before code spans are seen.
         return code(part.text).replace("|", "\\|") if in_table else code(part.text)
+    if isinstance(part, Break):
+        return "<br>"
     if isinstance(part, Strong):
         return f"**{_words(part.text)}**" if part.text else ""
     if isinstance(part, Link):
-        return f"[{_words(part.text)}](<{_target(part.target)}>)"
+        return f"[{_words(part.text)}]({_target(part.target)})"
     if isinstance(part, Image):
-        return f"![{_words(part.alt)}](<{_target(part.source)}>)"
+        return f"![{_words(part.alt)}]({_target(part.source)})"
     return _words(part)
 
 

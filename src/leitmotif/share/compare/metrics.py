@@ -66,7 +66,7 @@ def row(value: Changed, name: Cell | None = None) -> Row:
     old, new = cells(value.old, value.new, value.form)
     apart: Cell = (difference(value.old, value.new, value.form),)
     if ABSENT in (value.old, value.new):
-        apart = ("new" if value.old is ABSENT else "gone",)
+        apart = (Strong("new" if value.old is ABSENT else "gone"),)
     if separate(value.old, value.new):
         apart = (*apart, ", ", Strong(SEPARATE))
     return Row((name or (Data(name_of(value)),), old, new, apart), value.changes)

@@ -61,7 +61,10 @@ class Pictures:
             renderer = VegaRenderer(
                 points, two.path, template=Template(dict(template), name="plot"), **given
             )
-            content = vegalite_to_svg(renderer.get_filled_template(), allowed_base_urls=[])
+            # What a page shows as an image cannot be read inside; the labels would double its size.
+            content = vegalite_to_svg(
+                renderer.get_filled_template(), config={"aria": False}, allowed_base_urls=[]
+            )
         except Exception as error:  # a template may hold anything
             raise LeitmotifError(
                 f"{two.path} cannot be drawn", found=" ".join(str(error).split())[:200]

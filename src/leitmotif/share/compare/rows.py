@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.metrics import Changed, changed_values
 from leitmotif.share.compare.reading import Two
-from leitmotif.share.compare.values import NOTHING, difference, is_interval, separate, text, texts
+from leitmotif.share.compare.values import difference, form_of, is_interval, separate, text, texts
 from leitmotif.tables.keys import field_of, key_fields
 
 FIRST = 5
@@ -30,6 +30,8 @@ class RowChange:
     """The values of its key, or its beginning."""
     old: JsonRow | None
     new: JsonRow | None
+    key: Collection[str] = ()
+    """The fields that its key is made of."""
     values: Sequence[Changed] = ()
     """What changed in a row that both have."""
 
@@ -127,7 +129,7 @@ def _shown(row: RowChange) -> Row:
     if row.new is None:
         return Row((name, ("gone",), ()), 1)
     if row.old is None:
-        return Row((name, ("added",), _beginning(row.new)), 1)
+        return Row((name, ("added",), _main_values(row)), 1)
     ranked = sorted(row.values, key=lambda value: not separate(value.old, value.new))
     parts: list[Any] = []
     for value in ranked[:_VALUES]:
@@ -150,22 +152,35 @@ def _cell(value: Any, shown: str) -> Cell:
     return (Data(shown),) if isinstance(value, str | list) else (shown,)
 
 
-def _beginning(row: JsonRow) -> Cell:
-    """The first plain values of a row that was added."""
-    plain = [(key, value) for key, value in row.items() if not isinstance(value, Mapping | list)]
-    return (Data(text(", ".join(f"{key} {text(value)}" for key, value in plain[:4]))),)
+def _main_values(row: RowChange) -> Cell:
+    """The first values of a row that was added, without its key: verdicts and intervals first."""
+    values = [
+        (name, value)
+        for name, value in (row.new or {}).items()
+        if name not in row.key and (is_interval(value) or not isinstance(value, Mapping | list))
+    ]
+    values.sort(key=lambda item: (item[0] != "verdict", not is_interval(item[1])))
+    parts: list[Any] = []
+    for name, value in values[:_VALUES]:
+        shown = text(value, form_of((name,)))
+        parts += [", " if parts else "", Data(name), " ", *_cell(value, shown)]
+    return tuple(parts)
 
 
 def _row_change(fields: Sequence[str], old: JsonRow | None, new: JsonRow | None) -> RowChange:
     row = new or old or {}
-    name = " · ".join(_short(field_of(row, field)) for field in fields) if fields else _line(row)
+    values = [(name, field_of(row, name)) for name in fields]
+    # Words stand for themselves; a number needs to be named.
+    parts = [
+        value if isinstance(value, str) else f"{name} {text(value)}"
+        for name, value in values
+        if value not in (None, "")
+    ]
+    name = text(" · ".join(parts) or _line(row))
+    key = {name.split(".")[0] for name in fields}
     if old is None or new is None:
-        return RowChange(text(name), old, new)
-    return RowChange(text(name), old, new, changed_values("", Two("", old, new, False)))
-
-
-def _short(value: Any) -> str:
-    return NOTHING if value in (None, "") else text(value)
+        return RowChange(name, old, new, key)
+    return RowChange(name, old, new, key, changed_values("", Two("", old, new, False)))
 
 
 def _key(row: JsonRow, fields: Sequence[str]) -> str:

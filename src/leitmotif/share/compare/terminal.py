@@ -5,6 +5,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from leitmotif.share.compare.document import (
+    Break,
     Cell,
     Data,
     Document,
@@ -69,6 +70,8 @@ def _text(cell: Cell, style: str = "") -> Text:
             text.append(f"{printable(part.text)} ({printable(part.target)})")
         elif isinstance(part, Image):
             text.append(printable(part.source))
+        elif isinstance(part, Break):
+            text.append("\n")
         else:
             text.append(printable(part))
     return text

@@ -57,6 +57,8 @@ _FORMS: Mapping[str, Form] = {
 
 def form_of(path: tuple[str, ...]) -> Form:
     """How a value at this path of metrics or of a row is printed, by its nearest known name."""
+    if path and path[-1].endswith("_seconds"):
+        return _FORMS["seconds"]
     return next((_FORMS[name] for name in reversed(path) if name in _FORMS), PLAIN)
 
 
