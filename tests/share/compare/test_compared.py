@@ -13,7 +13,7 @@ from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.share.compare import MARKER, compare, to_markdown
 from leitmotif.share.compare.writing import Targets, compared_to
-from tests.share.compare.memory import memory
+from tests.share.compare.memory_revision import memory
 
 
 def text_of(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -228,3 +228,27 @@ def test_pictures_say_what_to_install(
     with pytest.raises(LeitmotifError, match=r"leitmotif\[compare\]"):
         compared_to("old", None, Targets(assets=tmp_path / "pictures"))
     assert not (tmp_path / "pictures").exists()
+
+
+def test_many_models_leave_room_for_the_rest() -> None:
+    def metrics(verdict: str) -> dict[str, Any]:
+        names = [f"model {number} {'a' * 90}" for number in range(2_000)]
+        return {"metrics/interventions.json": {"verdicts": dict.fromkeys(names, verdict)}}
+
+    text = text_of(metrics("none"), metrics("foresight"))
+    assert ", and 1,990 more models." in text
+    assert "Of 2,000 changes" in text
+
+
+def test_metrics_of_the_same_name_in_two_folders_are_both_compared() -> None:
+    old, new = (
+        {
+            "metrics/a.json": {"x": value},
+            "data/a.json": {"y": value},
+            "dvc.yaml": "stages: {one: {metrics: [data/a.json: {cache: false}]}}\n",
+        }
+        for value in (1, 2)
+    )
+    text = text_of(old, new)
+    assert "| `a: x` | 1 | 2 | +1 |" in text
+    assert "| `a: y` | 1 | 2 | +1 |" in text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from leitmotif.share.compare import MARKER, compare, to_markdown
-from tests.share.compare.memory import memory
+from tests.share.compare.memory_revision import memory
 
 KEYS = st.sampled_from(
     [

@@ -41,17 +41,17 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
     """
     found = inventory(old, new)
     settings = [read_two(old, new, path, parse_yaml) for path in found.settings]
-    metrics = {name_of(path): read_two(old, new, path, parse_json) for path in found.metrics}
+    metrics = {path: read_two(old, new, path, parse_json) for path in found.metrics}
     tables = [read_two(old, new, path, parse_rows) for path in found.tables]
     csvs = [read_two(old, new, path, parse_csv) for path in found.plots]
     others = [read_two(old, new, path, str) for path in found.others]
     every = [*settings, *metrics.values(), *tables, *csvs, *others]
 
     changed = {two.path: table_change(two) for two in tables if two.readable and not two.same_bytes}
-    values = [value for name, two in metrics.items() for value in _changed(name, two)]
+    values = [value for path, two in metrics.items() for value in _changed(name_of(path), two)]
     set_values = [value for two in settings for value in _changed(two.path, two)]
     concluded, rest = conclusions(values, _readable(metrics), changed)
-    approached, rest = approaches(rest, _readable(metrics).get("summary"))
+    approached, rest = approaches(rest, _readable(metrics).get("metrics/summary.json"))
     horizons = next((two for two in tables if two.path == "data/horizons.jsonl"), None)
     checked, rest = checks(rest, horizons, inputs_table(old, new))
     heard, rest = lens_and_swaps(rest)

@@ -25,12 +25,18 @@ _APPROACH = ("r2", "clap", "delta_recurrence", "screened", "verdict", "stable")
 _APPROACH_COLUMNS = ("approach", "R²", "CLAP", "Δ recurrence, points", "screened", "verdict")
 _ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
 _VERDICTS = "data/verdicts.jsonl"
+_METRICS = "metrics/interventions.json"
+_MODELS = 10
+"""Models whose verdicts are listed."""
 
 
 def conclusions(
     values: Sequence[Changed], metrics: Mapping[str, Two], tables: Mapping[str, TableChange]
 ) -> tuple[Section, list[Changed]]:
-    """The section of conclusions, and the values that it does not show."""
+    """The section of conclusions, and the values that it does not show.
+
+    ``metrics`` are readable, by path, and so are ``tables``.
+    """
     chosen, rest = split(values, lambda value: (value.file, *value.path)[:2] in _CONCLUSIONS)
     # Verdicts and what is found or not before how strong it is.
     order = list(_CONCLUSIONS)
@@ -40,7 +46,7 @@ def conclusions(
             order.index((value.file, value.path[0])),
         )
     )
-    lines = [_standing(metrics)] if metrics.get("interventions") else []
+    lines = [_standing(metrics[_METRICS])] if _METRICS in metrics else []
     if not any(isinstance(value.new, str | bool) for value in chosen):
         lines.append(("No verdict of a model changed.",) if chosen else ("None changed.",))
     rows = [row(value, _name(value)) for value in chosen]
@@ -89,15 +95,16 @@ def _step(old: Any, new: Any, form: Form) -> Cell:
     return (*before, " →", Break(), *after, *mark)
 
 
-def _standing(metrics: Mapping[str, Two]) -> Cell:
-    """What the new revision concludes, as a line: each model with its verdict."""
-    verdicts = value_at(metrics["interventions"].new, ("verdicts",))
+def _standing(metrics: Two) -> Cell:
+    """What the new revision concludes, as a line: models with their verdicts."""
+    verdicts = value_at(metrics.new, ("verdicts",))
     if not isinstance(verdicts, Mapping) or not verdicts:
         return ("The new revision has no verdicts.",)
     parts: list[Any] = ["Verdicts now: "]
-    for number, (model, verdict) in enumerate(verdicts.items()):
+    for number, (model, verdict) in enumerate(list(verdicts.items())[:_MODELS]):
         parts += [", " if number else "", Data(model), ": ", Data(text(verdict))]
-    return (*parts, ".")
+    more = len(verdicts) - _MODELS
+    return (*parts, f", and {more:,} more models." if more > 0 else ".")
 
 
 def _name(value: Changed) -> Cell:

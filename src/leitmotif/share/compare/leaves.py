@@ -68,7 +68,10 @@ def same(old: Any, new: Any) -> bool:
 def value_at(tree: Any, path: Sequence[str]) -> Any:
     """What a tree holds at a path of ``leaves``, or at the beginning of one; or ``ABSENT``."""
     for key in path:
-        tree = dict(_items(tree) or ()).get(key, ABSENT)
+        if isinstance(tree, Mapping) and key in tree:  # not all of a large object for each leaf
+            tree = tree[key]
+        else:
+            tree = dict(_items(tree) or ()).get(key, ABSENT)
     return tree
 
 

@@ -9,7 +9,7 @@ import pytest
 from leitmotif.share.compare import Options, compare, to_markdown
 from leitmotif.share.compare.pictures import Pictures
 from leitmotif.share.revisions import Revision
-from tests.share.compare.memory import memory
+from tests.share.compare.memory_revision import memory
 
 NAMES = ("base: old", "head: new")
 OLD = "layer,share,low,high,lead\n0,0.5,0.4,0.6,1\n1,0.7,,0.8,2\n"
