@@ -28,6 +28,9 @@ def compare(
     comment: Annotated[
         bool, typer.Option("--comment", help="Make links only of URLs: a comment has no folder.")
     ] = False,
+    check: Annotated[
+        Path | None, typer.Option(help="What `leitmotif check --json` wrote, to be shown too.")
+    ] = None,
     replace: Replace = False,
 ) -> None:
     """Compare settings, conclusions, metrics, tables and plots of two revisions.
@@ -36,7 +39,7 @@ def compare(
     """
     from leitmotif.share.compare.writing import Targets, compared_to
 
-    targets = Targets(md, assets, assets_url, report_url, comment)
+    targets = Targets(md, assets, assets_url, report_url, comment, check)
     document = compared_to(base, head, targets, over=replace)
     if md is not None:
         typer.echo(f"{md}: {document.changes:,} changes")

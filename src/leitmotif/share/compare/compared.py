@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from leitmotif.share.compare.cached import cached_outputs, inputs_table
 from leitmotif.share.compare.checks import checks, lens_and_swaps
@@ -11,6 +12,7 @@ from leitmotif.share.compare.inventory import Inventory, inventory, name_of
 from leitmotif.share.compare.listening import REPORT, listening
 from leitmotif.share.compare.metrics import Changed, changed_values, table
 from leitmotif.share.compare.pictures import Pictures, lines_changed, plots
+from leitmotif.share.compare.protocol import protocol
 from leitmotif.share.compare.reading import (
     Two,
     Unreadable,
@@ -32,6 +34,8 @@ class Options:
     """None for no pictures."""
     report: str | None = REPORT
     """Path or URL of the listening report; None for no links to it."""
+    check: Path | None = None
+    """What ``leitmotif check --json`` wrote of the new revision."""
 
 
 def compare(old: Revision, new: Revision, options: Options = Options()) -> Document:
@@ -58,6 +62,7 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
     sections = [
         Section("Settings", (), table(set_values, "settings")),
         concluded,
+        protocol(options.check),
         approached,
         checked,
         heard,
@@ -71,7 +76,7 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
     title: Cell = ("Comparison of ", Data(new.name), " with ", Data(old.name))
     document = Document(title, (), sections)
     if not document.changes:
-        return Document(title, [("Nothing changed.",)])
+        return Document(title, [("Nothing changed.",)], [protocol(options.check)])
     return Document(title, [_counts(set_values, values, changed, document)], sections)
 
 

@@ -33,6 +33,8 @@ class Targets:
     """URL of the listening report; None for a path relative to ``md``."""
     comment: bool = False
     """Whether ``md`` is for a comment, in which relative links lead nowhere."""
+    check: Path | None = None
+    """What ``leitmotif check --json`` wrote of the new revision; read, not written."""
 
 
 def compared_to(
@@ -58,20 +60,22 @@ def compared_to(
             expected="--assets-url with --comment and --assets",
             fix="name the URL under which the folder will be found, or leave out --assets",
         )
+    read = [] if targets.check is None else [targets.check]
     if targets.md is not None:
-        check_file(targets.md, made=is_comparison, replace=over)
+        check_file(targets.md, inputs=read, made=is_comparison, replace=over)
     beside = root if targets.md is None else targets.md.parent
     with ExitStack() as stack:
         pictures = None
         if targets.assets is not None:
-            folder = stack.enter_context(made_folder(targets.assets, replace=over))
+            folder = stack.enter_context(made_folder(targets.assets, inputs=read, replace=over))
             prefix = targets.assets_url or _relative(targets.assets, beside)
             # By these names the templates sort the revisions: the base is drawn first.
             names = (f"base: {old.name}", f"head: {new.name}")
             pictures = Pictures(folder, prefix.rstrip("/") + "/", names)
         report = targets.report_url or _relative(root / REPORT, beside)
         linked = not targets.comment or targets.report_url is not None
-        document = compare(old, new, Options(pictures, report.rstrip("/") if linked else None))
+        report_link = report.rstrip("/") if linked else None
+        document = compare(old, new, Options(pictures, report_link, targets.check))
         if targets.md is not None:
             write_text(targets.md, to_markdown(document))
     return document
