@@ -112,3 +112,10 @@ def test_the_tables_of_this_repository_have_keys_without_repetition(repo_root: P
 @pytest.mark.parametrize("row", [{}, {"motif": 3}, {"motif": {}}])
 def test_a_row_without_a_field_of_the_key_has_none(row: dict[str, Any]) -> None:
     assert key_fields("data/labels.jsonl", [row]) == ()
+
+
+def test_a_row_is_named_by_its_key() -> None:
+    span = {"motif": {"start_sample": 195840}, "recurrence": {"start_sample": 236800}}
+    row = {"track_id": "track_0000200", "transposition": 0, **span}
+    (found,) = table_change(Two("data/labels.jsonl", ABSENT, [row], same_bytes=False)).rows
+    assert found.name == "track_0000200 · motif 195,840 · recurrence 236,800 · transposition 0"

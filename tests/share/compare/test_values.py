@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.share.compare.leaves import ABSENT, same
-from leitmotif.share.compare.values import POINTS, Form, difference, form_of, separate, texts
+from leitmotif.share.compare.values import POINTS, Form, difference, form_of, separate, text, texts
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())
@@ -79,6 +79,7 @@ def test_long_texts_are_shown_where_they_differ() -> None:
     assert len(old) < 120
     beginning, _ = texts("b" * 300, "c" * 300)
     assert beginning.endswith("… (300 characters)")
+    assert text("d" * 300).startswith("d" * 60)
 
 
 def test_of_long_lists_only_what_differs_is_shown() -> None:

@@ -172,7 +172,7 @@ def _row_change(fields: Sequence[str], old: JsonRow | None, new: JsonRow | None)
     values = [(name, field_of(row, name)) for name in fields]
     # Words stand for themselves; a number needs to be named.
     parts = [
-        value if isinstance(value, str) else f"{name} {text(value)}"
+        value if isinstance(value, str) else f"{name.split('.')[0]} {text(value)}"
         for name, value in values
         if value not in (None, "")
     ]

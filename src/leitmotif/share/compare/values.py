@@ -208,7 +208,7 @@ def _cut(old: str, new: str) -> tuple[str, str]:
         (place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
         min(len(old), len(new)),
     )
-    start = 0 if first < _LONGEST - 20 else first - 20
+    start = 0 if first < _LONGEST - 20 or old == new else first - 20
     return _part(old, start), _part(new, start)
 
 
