@@ -252,3 +252,9 @@ def test_metrics_of_the_same_name_in_two_folders_are_both_compared() -> None:
     text = text_of(old, new)
     assert "| `a: x` | 1 | 2 | +1 |" in text
     assert "| `a: y` | 1 | 2 | +1 |" in text
+
+
+def test_settings_of_a_new_file_are_folded() -> None:
+    text = text_of({"params.yaml": "a: 1\n"}, {"params.yaml": "a: 2\n", "new.yaml": "b: 1\nc: 2\n"})
+    assert "<details><summary><code>new.yaml</code>: new, 2 settings</summary>" in text
+    assert text.index("`params.yaml: a`") < text.index("`new.yaml: b`")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from leitmotif.share.compare.cached import cached_outputs, inputs_table
@@ -9,6 +10,7 @@ from leitmotif.share.compare.checks import checks, lens_and_swaps
 from leitmotif.share.compare.conclusions import approaches, conclusions
 from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table, many
 from leitmotif.share.compare.inventory import Inventory, inventory, name_of
+from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.listening import REPORT, listening
 from leitmotif.share.compare.metrics import Changed, changed_values, table
 from leitmotif.share.compare.pictures import Pictures, lines_changed, plots
@@ -53,14 +55,14 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
 
     changed = {two.path: table_change(two) for two in tables if two.readable and not two.same_bytes}
     values = [value for path, two in metrics.items() for value in _changed(name_of(path), two)]
-    set_values = [value for two in settings for value in _changed(two.path, two)]
+    set_values = {two.path: _changed(two.path, two) for two in settings}
     concluded, rest = conclusions(values, _readable(metrics), changed)
     approached, rest = approaches(rest, _readable(metrics).get("metrics/summary.json"))
     horizons = next((two for two in tables if two.path == "data/horizons.jsonl"), None)
     checked, rest = checks(rest, horizons, inputs_table(old, new))
     heard, rest = lens_and_swaps(rest)
     sections = [
-        Section("Settings", (), table(set_values, "settings")),
+        _settings(settings, set_values),
         concluded,
         protocol(options.check),
         approached,
@@ -77,7 +79,20 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
     document = Document(title, (), sections)
     if not document.changes:
         return Document(title, [("Nothing changed.",)], [protocol(options.check)])
-    return Document(title, [_counts(set_values, values, changed, document)], sections)
+    return Document(
+        title, [_counts([*chain(*set_values.values())], values, changed, document)], sections
+    )
+
+
+def _settings(files: Sequence[Two], values: Mapping[str, Sequence[Changed]]) -> Section:
+    """Settings that changed; those of a file that is new or gone are folded below its name."""
+    whole = {two.path: two for two in files if ABSENT in (two.old, two.new)}
+    tables = table([v for path, of in values.items() if path not in whole for v in of], "settings")
+    for path, two in whole.items():
+        word = "new" if two.old is ABSENT else "gone"
+        caption: Cell = (Data(path), f": {word}, ", many(len(values[path]), "setting"))
+        tables += table(values[path], "settings", caption=caption, folded=True)
+    return Section("Settings", (), tables)
 
 
 def _readable(files: Mapping[str, Two]) -> Mapping[str, Two]:
