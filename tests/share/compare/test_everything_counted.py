@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from hypothesis import given
@@ -149,6 +150,34 @@ def test_what_does_not_fit_is_counted(
     total, shown, not_shown = map(number, end.groups())
     assert total == document.changes == shown + not_shown
     assert not_shown == counted(text)
+
+
+LINES = st.lists(st.sampled_from(["a,1", "a,2", "b,1"]), max_size=6)
+HASHES = st.dictionaries(st.sampled_from(["clips", "log", "tensors"]), st.sampled_from("xyz"))
+
+
+def pipeline(hashes: dict[str, str], lines: list[str]) -> dict[str, Any]:
+    """A revision with outputs that DVC keeps and a plot."""
+    outs = "".join(f"    - data/{name}\n" for name in hashes)
+    locked = "".join(f"    - {{path: data/{name}, md5: {md5}}}\n" for name, md5 in hashes.items())
+    return {
+        "dvc.yaml": f"stages:\n  one:\n    outs:\n{outs}" if hashes else "stages: {}\n",
+        "dvc.lock": f"stages:\n  one:\n    outs:\n{locked}" if hashes else "stages: {}\n",
+        "plots/p.csv": "\n".join(["name,value", *lines, ""]),
+    }
+
+
+@given(HASHES, HASHES, LINES, LINES)
+def test_outputs_and_lines_of_plots_are_counted(
+    old: dict[str, str], new: dict[str, str], old_lines: list[str], new_lines: list[str]
+) -> None:
+    document = compare(memory("a", pipeline(old, old_lines)), memory("b", pipeline(new, new_lines)))
+    outputs = sum(old.get(name) != new.get(name) for name in old.keys() | new.keys())
+    before, after = Counter(old_lines), Counter(new_lines)
+    lines = (before - after).total() + (after - before).total()
+    reordered = int(before == after and old_lines != new_lines)
+    assert document.changes == outputs + lines + reordered
+    assert counted(to_markdown(document)) == 0
 
 
 def test_a_large_comparison_is_cut_from_its_end() -> None:

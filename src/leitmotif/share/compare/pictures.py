@@ -98,7 +98,7 @@ def plots(files: Sequence[Two], old: Revision, new: Revision, pictures: Pictures
         tables.append(_table(two, gone, added, drawn, note))
     lines: list[Cell] = []
     if tables and pictures is None:
-        lines.append(("--assets DIR draws them.",))
+        lines.append(("leitmotif compare --assets FOLDER draws them.",))
     return Section("Plots", lines, tables)
 
 
