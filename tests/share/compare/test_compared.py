@@ -1,5 +1,6 @@
 """A comparison of two revisions, section by section, and what it says of odd ones."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -258,3 +259,26 @@ def test_settings_of_a_new_file_are_folded() -> None:
     text = text_of({"params.yaml": "a: 1\n"}, {"params.yaml": "a: 2\n", "new.yaml": "b: 1\nc: 2\n"})
     assert "<details><summary><code>new.yaml</code>: new, 2 settings</summary>" in text
     assert text.index("`params.yaml: a`") < text.index("`new.yaml: b`")
+
+
+def test_rows_of_a_table_in_the_local_cache_are_compared(repository: Path) -> None:
+    """DVC keeps the content of an output under its hash, those of other revisions too."""
+    rows = [{"technique": "replace", "component": "mlp", "layers": [0], "original": "a"}]
+    for value in (1, 2):
+        row = {**rows[0], "desired": "b", "excess": value}
+        content = json.dumps(row).encode() + b"\n"
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        place = repository / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        out = "{path: data/swaps.jsonl, md5: " + md5 + "}"
+        (repository / "dvc.yaml").write_text("stages: {one: {outs: [data/swaps.jsonl]}}\n")
+        (repository / "dvc.lock").write_text(f"stages: {{one: {{outs: [{out}]}}}}\n")
+        git(repository, "add", "dvc.yaml", "dvc.lock")
+        git(repository, "commit", "--quiet", "-m", str(value))
+    text = to_markdown(compared_to("HEAD~1", "HEAD", Targets()))
+    assert "<code>swaps</code>: 1 changed of 1 row, 1 value" in text
+    assert "`replace · mlp · layers [0] · a · b` | changed | excess 1 → 2 |" in text
+    assert "| `data/swaps.jsonl` | changed |" in text
+    place.unlink()
+    assert "<code>swaps</code>" not in to_markdown(compared_to("HEAD~1", "HEAD", Targets()))

@@ -1,12 +1,16 @@
 """Outputs that DVC keeps, and the weights and recordings that stages read, by their hashes."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import parse_stages
 from leitmotif.share.compare.document import Cell, Data, Row, Section, Table, many
 from leitmotif.share.compare.inventory import Inventory
+from leitmotif.share.compare.leaves import ABSENT
+from leitmotif.share.compare.reading import Two, parse_rows, parsed
 from leitmotif.share.compare.values import NOTHING
 from leitmotif.share.outs import Out
 from leitmotif.share.revisions import Revision
@@ -15,6 +19,7 @@ _CORPUS = "data/corpus"
 _NOT_IDENTITY = ("src/", "scripts/", "data/", "metrics/", "plots/")
 _TITLE = "Outputs in DVC's cache"
 _NOUN = ("outputs",)
+_MD5 = re.compile("[0-9a-f]{32}")
 _HASH = 10
 """Digits of a hash that are shown."""
 
@@ -36,6 +41,29 @@ def cached_outputs(found: Inventory) -> Section:
     not_known: Cell = (f"{many(len(unknown), 'output')} in DVC's cache cannot be compared",)
     tables.append(Table(_NOUN, ("output", "why"), unknown, not_known, folded=True, most=40))
     return Section(_TITLE, (), [table for table in tables if table.rows])
+
+
+def cached_tables(found: Inventory, root: Path) -> list[Two]:
+    """Tables that DVC keeps, changed, and of which both versions are in the local cache.
+
+    ``root`` is that of the repository; its cache is the usual one, in ``.dvc``.
+    """
+    tables = []
+    for path in found.cached:
+        outs = [side.get(path) for side in (found.old_outs, found.new_outs)]
+        contents = [_in_cache(out, root) for out in outs]
+        old, new = (parsed(content, parse_rows) for content in contents)
+        if path.endswith(".jsonl") and ABSENT not in (old, new) and contents[0] != contents[1]:
+            tables.append(Two(path, old, new, same_bytes=False))
+    return tables
+
+
+def _in_cache(out: Out | None, root: Path) -> bytes | None:
+    """The content of a file by its hash; None if it is a folder or not in the local cache."""
+    if out is None or out.md5 is None or out.is_folder or not _MD5.fullmatch(out.md5):
+        return None
+    file = root / ".dvc" / "cache" / "files" / "md5" / out.md5[:2] / out.md5[2:]
+    return file.read_bytes() if file.is_file() else None
 
 
 def inputs_table(old: Revision, new: Revision) -> Table | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from leitmotif.share.compare.cached import cached_outputs, inputs_table
+from leitmotif.share.compare.cached import cached_outputs, cached_tables, inputs_table
 from leitmotif.share.compare.checks import checks, lens_and_swaps
 from leitmotif.share.compare.conclusions import approaches, conclusions
 from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table, many
@@ -49,6 +49,7 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
     settings = [read_two(old, new, path, parse_yaml) for path in found.settings]
     metrics = {path: read_two(old, new, path, parse_json) for path in found.metrics}
     tables = [read_two(old, new, path, parse_rows) for path in found.tables]
+    tables += cached_tables(found, new.root)
     csvs = [read_two(old, new, path, parse_csv) for path in found.plots]
     others = [read_two(old, new, path, str) for path in found.others]
     every = [*settings, *metrics.values(), *tables, *csvs, *others]

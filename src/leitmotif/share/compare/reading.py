@@ -42,8 +42,8 @@ class Two:
 def read_two(old: Revision, new: Revision, path: str, parse: Callable[[str], Any]) -> Two:
     """Read and parse one file of both revisions."""
     sides = [_content(side, path) for side in (old, new)]
-    parsed = [_parsed(content, parse) for content in sides]
-    return Two(path, parsed[0], parsed[1], same_bytes=sides[0] == sides[1])
+    old_value, new_value = (parsed(content, parse) for content in sides)
+    return Two(path, old_value, new_value, same_bytes=sides[0] == sides[1])
 
 
 def parse_json(text: str) -> Any:
@@ -102,7 +102,8 @@ def _content(side: Revision, path: str) -> bytes | Unreadable | None:
         return Unreadable(error.strerror or str(error))
 
 
-def _parsed(content: bytes | Unreadable | None, parse: Callable[[str], Any]) -> Any:
+def parsed(content: bytes | Unreadable | None, parse: Callable[[str], Any]) -> Any:
+    """A file's content, parsed; ``ABSENT`` for None, and ``Unreadable`` where it cannot be."""
     if content is None:
         return ABSENT
     if isinstance(content, Unreadable):
