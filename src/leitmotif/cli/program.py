@@ -7,6 +7,7 @@ import typer
 from leitmotif import __version__
 from leitmotif.cli.autoencoders import pin_sae, train_sae
 from leitmotif.cli.bench import bench
+from leitmotif.cli.compare import compare
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.recordings import compose, propose
@@ -72,3 +73,4 @@ app.command()(report)
 app.command()(results)
 app.command()(replay)
 app.command()(bench)
+app.command()(compare)

@@ -293,7 +293,7 @@ def _next(results: Results) -> list[str]:
         if names:
             lines.append(listed(f"  {state}, run `dvc repro`: ", names))
     if not results.missing and not results.outdated:
-        lines.append("  run `dvc metrics diff main`, `dvc plots diff main`: what differs from main")
+        lines.append("  run `leitmotif compare main`: what differs from main")
     return ["Next", *lines]
 
 
