@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.share.revisions import revision, working_tree
+from leitmotif.share.revisions import revision, uncommitted, working_tree
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -45,6 +45,17 @@ def test_the_working_tree_has_files_that_are_not_added_and_none_that_are_ignored
     assert revision("HEAD", repository).paths("none") == []
 
 
+def test_uncommitted_files_are_those_that_git_keeps(repository: Path) -> None:
+    assert uncommitted(repository) == []
+    (repository / "data" / "new").touch()
+    (repository / "data" / "ä b.txt").write_text("new")
+    (repository / ".gitignore").unlink()
+    assert uncommitted(repository) == [".gitignore", "data/ä b.txt"]
+    assert uncommitted(repository / "data") == ["ä b.txt"]
+    git(repository, "add", "data/new")
+    assert "data/new" in uncommitted(repository)
+
+
 def test_unknown_revisions_are_refused_with_advice(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(LeitmotifError, match="no revision other"):
         revision("other", repository)
@@ -64,3 +75,5 @@ def test_outside_of_a_repository_the_error_says_so(
     for ask in (lambda: revision("main", tmp_path), lambda: working_tree(tmp_path).paths(".")):
         with pytest.raises(LeitmotifError, match="not a git repository"):
             ask()
+    with pytest.raises(LeitmotifError, match="run this in the root of a git repository"):
+        uncommitted(tmp_path)

@@ -10,6 +10,7 @@ from leitmotif.cli.bench import bench
 from leitmotif.cli.compare import compare
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
+from leitmotif.cli.publish import publish
 from leitmotif.cli.recordings import compose, propose
 from leitmotif.cli.settings import deps, use
 from leitmotif.errors import LeitmotifError
@@ -74,3 +75,4 @@ app.command()(results)
 app.command()(replay)
 app.command()(bench)
 app.command()(compare)
+app.command()(publish)

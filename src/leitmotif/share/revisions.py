@@ -79,6 +79,21 @@ def revision(name: str, root: Path = Path()) -> Revision:
     )
 
 
+def uncommitted(root: Path = Path()) -> list[str]:
+    """Sorted paths of the files that git keeps in ``root`` and that differ from the commit there.
+
+    Raises LeitmotifError outside a repository, and where nothing was committed yet.
+    """
+    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD")
+    if found.returncode != 0:
+        raise LeitmotifError(
+            "git cannot compare the files with the commit",
+            found=_words(found),
+            fix=_IN_REPOSITORY,
+        )
+    return sorted(filter(None, found.stdout.decode(errors="surrogateescape").split("\0")))
+
+
 def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)

@@ -1,0 +1,132 @@
+"""A data set on the hub as it is: what is in it, and whether it was made here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leitmotif.errors import LeitmotifError
+from leitmotif.files import parse_json, read_table, read_text
+from leitmotif.share.publish.hub import asking
+from leitmotif.share.publish.rows import MANIFEST, PUBLICATION, PublicationRecord, PublishedFile
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+DATASET = "dataset"
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class RemoteState:
+    """A branch of a data set at one commit."""
+
+    revision: str
+    """Name of the branch."""
+    commit: str
+    files: "Mapping[str, RepoFile]"
+    """By path."""
+    record: PublicationRecord | None
+    """Of the publication that is there; None if there is none."""
+    published: frozenset[str]
+    """Paths that this publication lists."""
+
+
+def open_dataset(
+    api: "HfApi", repository: str, *, revision: str = MAIN, private: bool = False
+) -> RemoteState:
+    """The state of a data set; it and its branch are made if they are not there.
+
+    Parameters
+    ----------
+    api
+        Of ``connect``.
+    repository
+        Id, ``OWNER/NAME``.
+    revision
+        Branch.
+    private
+        Make it private. One that is there already and is public is refused.
+
+    Raises
+    ------
+    LeitmotifError
+        If there is no token, or the hub refuses, fails or cannot be reached.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    with asking(f"{repository} cannot be published to"):
+        api.whoami()
+        try:
+            info = api.dataset_info(repository)
+        except RepositoryNotFoundError:
+            api.create_repo(repository, repo_type=DATASET, private=private or None)
+            info = api.dataset_info(repository)
+        if private and not info.private:
+            raise LeitmotifError(
+                f"{repository} is public",
+                expected="a private data set",
+                fix="make it private on the hub, or leave out --private",
+            )
+        try:
+            commit = api.dataset_info(repository, revision=revision).sha
+        except RevisionNotFoundError:
+            api.create_branch(repository, branch=revision, repo_type=DATASET)
+            commit = api.dataset_info(repository, revision=revision).sha
+        assert commit is not None
+        files = remote_files(api, repository, commit)
+        ours = {PUBLICATION, MANIFEST} <= set(files)
+        record, published = _earlier(api, repository, commit) if ours else (None, frozenset())
+    return RemoteState(revision, commit, files, record, published)
+
+
+def check_ours(repository: str, state: RemoteState, source: str, *, overwrite: bool) -> None:
+    """Raise LeitmotifError for a data set that holds something else than this publication's source.
+
+    An empty one, as the hub makes it, is free to be used. ``overwrite`` allows anything.
+    """
+    if overwrite or set(state.files) <= {".gitattributes"}:
+        return
+    fix = "choose another name, or add --overwrite, which deletes what is there"
+    if state.record is None:
+        raise LeitmotifError(
+            f"{repository} was not made by `leitmotif publish`",
+            found=f"{len(state.files)} files, and no {PUBLICATION} of this format",
+            fix=fix,
+        )
+    if state.record.source != source:
+        raise LeitmotifError(
+            f"{repository} holds another publication",
+            found=state.record.source,
+            expected=source,
+            fix=fix,
+        )
+
+
+def remote_files(api: "HfApi", repository: str, commit: str) -> "dict[str, RepoFile]":
+    """The files of a data set at a commit, by path."""
+    from huggingface_hub.hf_api import RepoFile
+
+    entries = api.list_repo_tree(repository, recursive=True, revision=commit, repo_type=DATASET)
+    return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+
+
+def _earlier(
+    api: "HfApi", repository: str, commit: str
+) -> tuple[PublicationRecord | None, frozenset[str]]:
+    """The publication that is there and the paths it lists; None if the files are no such thing."""
+    record, manifest = (
+        _download(api, repository, commit, name) for name in (PUBLICATION, MANIFEST)
+    )
+    try:
+        text = read_text(record)
+        parse_json(text)
+        rows = read_table(manifest, PublishedFile)
+        return PublicationRecord.model_validate_json(text), frozenset(row.path for row in rows)
+    except (LeitmotifError, ValueError):
+        return None, frozenset()  # files of these names, but of somebody else
+
+
+def _download(api: "HfApi", repository: str, commit: str, path: str) -> Path:
+    return Path(api.hf_hub_download(repository, path, repo_type=DATASET, revision=commit))

@@ -1,0 +1,112 @@
+"""What was published is read back, as the card and the documentation say."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leitmotif.store.reading import ActivationStore, verify
+from tests.share.publish.published_project import SHARED, SITES
+from tests.share.publish.publishing import NAME, publish, there
+from tests.share.publish.writable_hub import TOKEN, WritableHub
+
+MISSING = (
+    "needs `datasets` (pip install 'datasets>=5', in an environment of its own) in the Python that "
+    "LEITMOTIF_DATASETS_PYTHON names"
+)
+
+
+def python_with_datasets() -> str | None:
+    """The Python that LEITMOTIF_DATASETS_PYTHON names, or this one, if it has datasets."""
+    check = "import importlib.util as u, sys; sys.exit(u.find_spec('datasets') is None)"
+    for python in (os.environ.get("LEITMOTIF_DATASETS_PYTHON"), sys.executable):
+        if python and shutil.which(python):
+            done = subprocess.run([python, "-c", check], check=False, cwd="/")
+            if done.returncode == 0:
+                return python
+    return None
+
+
+def environment(hub: WritableHub, home: Path) -> dict[str, str]:
+    """What makes a process take the server for the hub."""
+    kept = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+    set_up = {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_TOKEN": TOKEN}
+    return {**kept, **set_up, "HF_HUB_DISABLE_XET": "1"}
+
+
+def blocks(text: str) -> dict[str, str]:
+    """The examples in Python of a page, by the package that each is for."""
+    found = re.findall(r"```python\n(.*?)```", text.replace("OWNER/NAME", NAME), flags=re.DOTALL)
+    return {"datasets" if "load_dataset" in block else "leitmotif": block for block in found}
+
+
+def run(python: str, code: str, env: dict[str, str], folder: Path) -> str:
+    command = [python, "-c", code]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def pages(hub: WritableHub, repo_root: Path) -> list[str]:
+    """The card that was published, and the page of the documentation."""
+    documentation = (repo_root / "docs" / "publishing.md").read_text(encoding="utf-8")
+    return [there(hub)["README.md"].decode(), documentation]
+
+
+def test_the_store_reads_what_was_published(
+    project: Path, hub: WritableHub, tmp_path: Path, repo_root: Path
+) -> None:
+    publish(hub)
+    env = environment(hub, tmp_path / "home")
+    for page in pages(hub, repo_root):
+        code = blocks(page)["leitmotif"] + "\nprint(folder, states.shape)"
+        folder, shape = run(sys.executable, code, env, tmp_path).splitlines()[-1].split(maxsplit=1)
+        assert shape == "(5, 4)"
+    there_now = Path(folder) / "data" / "activations"
+    assert verify(there_now, full=True) == []
+    ours, theirs = ActivationStore(project / "data" / "activations"), ActivationStore(there_now)
+    assert theirs.sites == list(SITES)
+    for site in SITES:
+        assert theirs.tracks(site) == list(SHARED)
+        for track in SHARED:
+            assert (theirs.load(site, track) == ours.load(site, track)).all()
+            assert theirs.header(site, track) == ours.header(site, track)
+
+
+@pytest.mark.slow
+def test_datasets_reads_the_tables_as_rows(
+    project: Path, hub: WritableHub, tmp_path: Path, repo_root: Path
+) -> None:
+    python = python_with_datasets()
+    if python is None:
+        pytest.skip(MISSING)
+    publish(hub)
+    env = environment(hub, tmp_path / "home")
+    env.pop("PYTHONPATH", None)
+    card, documentation = (blocks(page)["datasets"] for page in pages(hub, repo_root))
+    count = "\nprint(files.num_rows, tracks.num_rows, files[0]['path'], tracks[0]['licence'])"
+    listed = there(hub)["manifest.jsonl"].decode().splitlines()
+    said = run(python, card + count, env, tmp_path).splitlines()[-1].split(maxsplit=3)
+    assert said[:2] == [str(len(listed)), "6"]
+    assert f'"path": "{said[2]}"' in listed[0]
+    assert "CC0 1.0" in said[3]
+    assert run(python, documentation, env, tmp_path).split()[-2:] == ["free", "baseline"]
+    every = (
+        "from datasets import get_dataset_config_names as names, load_dataset\n"
+        f"for name in names({NAME!r}):\n"
+        f"    print(name, load_dataset({NAME!r}, name, split='train').num_rows)\n"
+    )
+    rows = dict(line.split() for line in run(python, every, env, tmp_path).splitlines())
+    assert rows == {
+        "files": str(len(listed)),
+        "tracks": "6",
+        "activations": str(len(SITES) * len(SHARED)),
+        "interventions": "5",
+        "swaps": "1",
+        "swap_summary": "1",
+        "source_artifacts": str(len(SHARED)),
+    }
