@@ -10,6 +10,7 @@ from leitmotif.cli.bench import bench
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.recordings import compose, propose
+from leitmotif.cli.remote import remote
 from leitmotif.cli.settings import deps, use
 from leitmotif.errors import LeitmotifError
 
@@ -72,3 +73,4 @@ app.command()(report)
 app.command()(results)
 app.command()(replay)
 app.command()(bench)
+app.add_typer(remote)

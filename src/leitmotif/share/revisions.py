@@ -79,6 +79,14 @@ def revision(name: str, root: Path = Path()) -> Revision:
     )
 
 
+def git_output(root: Path, *arguments: str) -> str:
+    """What git answers, as text; raises LeitmotifError if it refuses."""
+    done = _git(root, *arguments)
+    if done.returncode != 0:
+        raise LeitmotifError(f"git {arguments[0]} failed", found=_words(done), fix=_IN_REPOSITORY)
+    return done.stdout.decode(errors="surrogateescape")
+
+
 def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
