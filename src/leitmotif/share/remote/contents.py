@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Any
 
 from leitmotif.share.remote.failures import explained
 from leitmotif.share.remote.journal import Stored
@@ -18,17 +19,24 @@ def listed(remote: Remote) -> dict[str, Stored]:
     """All objects of the remote by their MD5, with ``.dir`` for the listing of a folder."""
     store, objects = remote.store, {}
     with explained("the remote cannot be listed", remote.url, remote.endpoint):
-        remote.files.invalidate_cache()
-        found = remote.files.find(store.path, detail=True)
-        if remote.is_s3 and not found:
-            # An empty answer and a missing bucket look alike in a search.
-            remote.files.ls(store.path.partition("/")[0])
+        found = _infos(remote)
     for path, info in found.items():
         try:
             objects[store.path_to_oid(path)] = Stored.of(info)
         except ValueError:  # not where DVC keeps objects
             continue
     return objects
+
+
+def _infos(remote: Remote) -> dict[str, Any]:
+    files, path = remote.files, remote.store.path
+    files.invalidate_cache()
+    if not remote.is_s3:
+        return {name: files.info(name) for name in files.find(path)}
+    found = dict(files.find(path, detail=True))
+    if not found:
+        files.ls(path.partition("/")[0])  # a missing bucket finds nothing either
+    return found
 
 
 def unfinished_uploads(remote: Remote) -> int | None:
