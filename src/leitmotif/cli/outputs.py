@@ -41,7 +41,11 @@ def verify(
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
-        typer.echo(f"{counted(len(problems), 'problem')}: {how_to_restore()}", err=True)
+        typer.echo(
+            f"{counted(len(problems), 'problem')}: delete damaged files, those of the cache too; "
+            f"`dvc checkout` takes what is sound from the cache; otherwise {how_to_restore()}",
+            err=True,
+        )
         raise typer.Exit(1)
     typer.echo(f"{root or 'all outputs'}: no problem found")
 

@@ -45,7 +45,7 @@ def _users() -> list[Path]:
 
 def _default_remote(path: Path) -> bool:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_bytes().decode(errors="replace").splitlines()
     except OSError:
         return False
     section = ""

@@ -5,10 +5,11 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo as DvcRepository
 from dvc_s3 import S3FileSystem
 
 from leitmotif.share.remote.adding import Keys, add_remote
@@ -108,9 +109,6 @@ def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
 def run(*command: str, root: Path, ok: bool = True, **more: str) -> str:
     """What a command prints; an AssertionError if it fails, or does not although it should."""
     done = subprocess.run(
@@ -166,5 +164,6 @@ def url() -> str:
 def shared(repository: Path, s3: S3Server, url: str) -> Path:
     """The repository with a remote, to which everything was pushed."""
     add_remote(repository, url, endpoint=s3.endpoint, keys=Keys(KEY, SECRET))
-    run("dvc", "push", "--quiet", root=repository)
+    with DvcRepository(str(repository)) as opened:
+        opened.push()  # in this process, as starting dvc takes longer than pushing
     return repository

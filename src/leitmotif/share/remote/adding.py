@@ -103,7 +103,7 @@ def _write(
     # Only its owner may read a file with secrets, from the first byte on.
     with atomic(root / LOCAL) as temporary:
         temporary.touch(mode=0o600)
-        temporary.write_text(_with_remote(root / LOCAL, name, own), encoding="utf-8")
+        temporary.write_bytes(_with_remote(root / LOCAL, name, own).encode())
         temporary.chmod(0o600)
     if not local:
         written.append(SHARED)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 FOLDER = Path(".leitmotif/remote")
 
@@ -36,7 +36,7 @@ class Journal:
         name = hashlib.sha256(place.encode()).hexdigest()[:16]
         self.path = root / FOLDER / f"{name}.jsonl"
         self._known = self._read()
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
 
     def knows(self, oid: str, stored: Stored) -> bool:
         """Whether the object was found right, and is still the same by its size, tag and date."""
@@ -46,8 +46,9 @@ class Journal:
         """Keep that an object was found right."""
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a", encoding="utf-8")
-        self._file.write(json.dumps([oid, stored.size, stored.etag, stored.modified]) + "\n")
+            self._file = self.path.open("ab")
+        line = json.dumps([oid, stored.size, stored.etag, stored.modified])
+        self._file.write(line.encode() + b"\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ class Journal:
     def _read(self) -> dict[str, Stored]:
         known = {}
         if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in self.path.read_bytes().decode(errors="replace").splitlines():
                 try:
                     oid, size, etag, modified = json.loads(line)
                 except ValueError:  # half a line: the last run was killed

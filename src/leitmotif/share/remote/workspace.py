@@ -13,8 +13,6 @@ from leitmotif.share.remote.opening import opened_repo
 from leitmotif.share.revisions import working_tree
 from leitmotif.work.progress import progress
 
-DATA = Path("data")
-
 
 @dataclass(frozen=True)
 class Deviation:
@@ -46,7 +44,8 @@ def check_workspace(root: Path = Path(), *, full: bool = False) -> Checked:
     """Compare every output that dvc.lock names with the working tree and with DVC's cache.
 
     Without ``full`` that is which files are there, and how many bytes they have; with it, the MD5
-    of each. Files in ``data/`` that no output names are reported too.
+    of each. Files that are in an output's folder and not in dvc.lock are reported too; of files
+    elsewhere, ``git status`` tells.
 
     Raises ConfigError if dvc.yaml or dvc.lock cannot be used.
     """
@@ -59,7 +58,6 @@ def check_workspace(root: Path = Path(), *, full: bool = False) -> Checked:
             absent.append(out.path)
         else:
             checker.check(out, here=here, kept=kept)
-    checker.find_strays([out.path for out in outs])
     return Checked(len(outs), checker.files, tuple(checker.found), tuple(absent))
 
 
@@ -110,14 +108,6 @@ class _Checker:
         if here:
             for extra in sorted(_files(self._root / out.path).keys() - entries.keys()):
                 self._say(out, f"{out.path}/{extra}", "working tree", "not in dvc.lock")
-
-    def find_strays(self, outs: list[str]) -> None:
-        """Report files in ``data/`` that belong to no output."""
-        named = set(outs)
-        for inner in sorted(_files(self._root / DATA)):
-            path = DATA / inner
-            if not named.intersection(map(str, (path, *path.parents))):
-                self.found.append(Deviation("none", str(path), "working tree", "not in dvc.lock"))
 
     def _file(
         self, out: Out, path: str, md5: str, size: int | None, *, here: bool, kept: bool
