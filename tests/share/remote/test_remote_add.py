@@ -182,6 +182,7 @@ def test_secrets_in_the_shared_file_are_named(repository: Path) -> None:
         (Keys(READER_KEY, READER_SECRET), None, "the server refuses the right"),
         (None, None, "there are no credentials"),
         (GOOD, "s3://no-such-bucket/x", "there is no such bucket"),
+        (GOOD, "s3://No_Bucket!/x", "the request cannot be made"),
     ],
 )
 @pytest.mark.fault(

@@ -97,6 +97,7 @@ _CAUSES = (
         "correct --endpoint",
     ),
 )  # fmt: skip
+_CLIENTS = ("botocore", "aiobotocore", "aiohttp", "s3fs")
 _BY_ERRNO = {
     errno.ENOSPC: ("the disk is full", "room for what is written", "free some space there"),
     errno.EDQUOT: ("the quota is used up", "room for what is written", "free some space there"),
@@ -127,6 +128,13 @@ def explained(what: str, place: str, endpoint: str | None = None) -> Iterator[No
                     expected=cause.expected,
                     fix=cause.fix,
                 ) from error
+        if type(error).__module__.partition(".")[0] in _CLIENTS:
+            raise LeitmotifError(
+                f"{what}: the request cannot be made ({where})",
+                found=found,
+                expected="settings that S3's client accepts",
+                fix="correct the URL, the endpoint, or the region in ~/.aws/config",
+            ) from error
         if not isinstance(error, OSError):
             raise
         reason, expected, fix = _BY_ERRNO.get(

@@ -11,6 +11,10 @@ from leitmotif.share.remote.contents import hashed
 from leitmotif.share.remote.failures import explained
 from leitmotif.share.remote.journal import Stored
 from leitmotif.share.remote.opening import Remote
+from leitmotif.work.progress import progress
+
+_BATCH = 64
+"""Objects that are uploaded side by side; after one that fails no other batch begins."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ def repair(remote: Remote, found: Audit) -> Repair:
     """
     outcome = Repair()
     ready: list[Fault] = []
-    for fault in found.faults:
+    for fault in progress(found.faults, "Hashing the cache", total=len(found.faults)):
         problem = _unusable(remote.cached(fault.oid), fault.oid)
         if problem:
             outcome.left.append((fault, problem))
@@ -95,15 +99,17 @@ def _upload(remote: Remote, oids: list[str]) -> None:
     if not oids:
         return
     failures: list[BaseException] = []
+    batches = [oids[start : start + _BATCH] for start in range(0, len(oids), _BATCH)]
     with explained("an object cannot be written", remote.url, remote.endpoint):
-        remote.store.add(
-            [str(remote.cached(oid)) for oid in oids],
-            remote.cache.fs,
-            oids,
-            verify=False,
-            check_exists=False,
-            on_error=lambda _oid, error: failures.append(error),
-        )
+        for batch in progress(batches, f"Uploading, by {_BATCH}", total=len(batches)):
+            remote.store.add(
+                [str(remote.cached(oid)) for oid in batch],
+                remote.cache.fs,
+                batch,
+                verify=False,
+                check_exists=False,
+                on_error=lambda _oid, error: failures.append(error),
+            )
+            if failures:
+                raise failures[0]
         remote.files.invalidate_cache()
-        if failures:
-            raise failures[0]
