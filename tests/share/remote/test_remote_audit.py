@@ -297,6 +297,12 @@ def test_a_folder_is_audited_as_a_bucket_is(repository: Path, tmp_path: Path) ->
         assert there.audit().faults == ()
 
 
+def test_errors_while_a_remote_is_open_pass(repository: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["remote", "add", str(tmp_path / "disk")]).exit_code == 0
+    with pytest.raises(IsADirectoryError), open_remote(repository):
+        repository.read_bytes()
+
+
 def test_without_a_remote_the_command_says_how_to_add_one(repository: Path) -> None:
     done = CliRunner().invoke(app, ["remote", "audit"])
     assert isinstance(done.exception, LeitmotifError)

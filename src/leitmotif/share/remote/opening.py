@@ -66,39 +66,45 @@ def open_remote(
 
     Raises LeitmotifError if there is no such remote, or if it cannot be opened.
     """
+    with _bounded():
+        with explained("the remote cannot be opened", name or "the default remote"):
+            remote = _opened(root, name, settings)
+        yield remote
+
+
+def _opened(root: Path, name: str | None, settings: Mapping[str, Any] | None) -> Remote:
     from dvc.config import NoRemoteError, RemoteNotFoundError
     from dvc.exceptions import DvcException, NotDvcRepoError
 
-    with _bounded(), explained("the remote cannot be opened", name or "the default remote"):
-        try:
-            repo = opened_repo(root, name, settings)
-            name = name or repo.config["core"].get("remote")
-            found = repo.cloud.get_remote(name)
-        except NotDvcRepoError as error:
-            raise LeitmotifError(
-                "this is no DVC repository", found=error, fix="run this in the repository's root"
-            ) from error
-        except (NoRemoteError, RemoteNotFoundError) as error:
-            raise LeitmotifError(
-                f"there is no DVC remote {name or 'by default'}",
-                found=", ".join(repo.config["remote"]) or "no remote",
-                expected="a remote in .dvc/config, .dvc/config.local or the user's configuration",
-                fix=ADD,
-            ) from error
-        except DvcException as error:
-            raise ConfigError(
-                "DVC cannot use its configuration",
-                found=error,
-                expected="every section of a remote with its url",
-                fix=f"{ADD}, with --replace",
-            ) from error
-        section = repo.config["remote"][name]
-        url, endpoint = str(section["url"]), section.get("endpointurl")
-        with explained("the remote cannot be opened", url, endpoint):
-            files = found.fs.fs
-        if hasattr(files, "retries"):
-            files.retries = _TRIES
-        yield Remote(str(name), url, endpoint, found.odb, repo.cache.local)
+    try:
+        repo = opened_repo(root, name, settings)
+        name = name or repo.config["core"].get("remote")
+        found = repo.cloud.get_remote(name)
+    except NotDvcRepoError as error:
+        raise LeitmotifError(
+            "this is no DVC repository", found=error, fix="run this in the repository's root"
+        ) from error
+    except (NoRemoteError, RemoteNotFoundError) as error:
+        raise LeitmotifError(
+            f"there is no DVC remote {name or 'by default'}",
+            found=", ".join(repo.config["remote"]) or "no remote",
+            expected="a remote in .dvc/config, .dvc/config.local or the user's configuration",
+            fix=ADD,
+        ) from error
+    except DvcException as error:
+        raise ConfigError(
+            "DVC cannot use its configuration",
+            found=error,
+            expected="every section of a remote with its url",
+            fix=f"{ADD}, with --replace",
+        ) from error
+    section = repo.config["remote"][name]
+    url, endpoint = str(section["url"]), section.get("endpointurl")
+    with explained("the remote cannot be opened", url, endpoint):
+        files = found.fs.fs
+    if hasattr(files, "retries"):
+        files.retries = _TRIES
+    return Remote(str(name), url, endpoint, found.odb, repo.cache.local)
 
 
 def opened_repo(
