@@ -3,16 +3,15 @@
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo as DvcRepository
-from dvc_s3 import S3FileSystem
 
 from leitmotif.share.remote.adding import Keys, add_remote
+from tests.commands import run
 from tests.share.remote.s3_server import KEY, SECRET, CannotInstallError, S3Server, install
 
 REQUIRED = "LEITMOTIF_REQUIRE_S3"
@@ -77,17 +76,10 @@ def s3(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3
     server = S3Server(environment, folder)
     try:
         server.start()
-        bucket(server, BUCKET)
+        server.make_bucket(BUCKET)
         yield server
     finally:
         server.stop()
-
-
-def bucket(server: S3Server, name: str) -> None:
-    files = S3FileSystem(
-        endpointurl=server.endpoint, access_key_id=KEY, secret_access_key=SECRET
-    ).fs
-    files.mkdir(name)
 
 
 @pytest.fixture(autouse=True)
@@ -107,16 +99,6 @@ def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
     # `python` in the stages, and `dvc`, are those of this environment.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-
-
-def run(*command: str, root: Path, ok: bool = True, **more: str) -> str:
-    """What a command prints; an AssertionError if it fails, or does not although it should."""
-    done = subprocess.run(
-        command, cwd=root, env={**os.environ, **more}, capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    assert (done.returncode == 0) == ok, said
-    return said
 
 
 @pytest.fixture(scope="session")

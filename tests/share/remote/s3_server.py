@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dvc_s3 import S3FileSystem
 from filelock import FileLock
 
 REQUIREMENT = "swift==2.38.3"
@@ -204,6 +205,13 @@ class S3Server:
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket of the user who has KEY."""
+        files = S3FileSystem(
+            endpointurl=self.endpoint, access_key_id=KEY, secret_access_key=SECRET
+        ).fs
+        files.mkdir(name)
 
     def limit(self, bucket: str, quota: int) -> None:
         """Let a bucket hold so many bytes."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError
 from leitmotif.share.remote.adding import Keys, add_remote
-from tests.share.remote.conftest import bucket, run
+from tests.commands import run
 from tests.share.remote.s3_server import KEY, READER_KEY, READER_SECRET, SECRET, S3Server, free_port
 
 GOOD = Keys(KEY, SECRET)
@@ -217,7 +217,7 @@ def test_a_server_that_cannot_be_reached_is_named(
 @pytest.mark.slow
 @pytest.mark.fault("remote add", "a full quota", outcome="named error, no setting")
 def test_a_full_quota_is_named(repository: Path, s3: S3Server) -> None:
-    bucket(s3, "full-when-added")
+    s3.make_bucket("full-when-added")
     s3.limit("full-when-added", 10)
     error = refused(repository, "s3://full-when-added/x", endpoint=s3.endpoint, keys=GOOD)
     assert "the quota is used up" in error.what

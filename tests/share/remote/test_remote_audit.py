@@ -16,7 +16,7 @@ from leitmotif.share.remote.named import entries_of
 from leitmotif.share.remote.opening import Remote, open_remote
 from leitmotif.share.remote.repair import repair
 from leitmotif.share.revisions import working_tree
-from tests.share.remote.conftest import bucket, run
+from tests.commands import run
 from tests.share.remote.s3_server import S3Server
 
 pytestmark = pytest.mark.slow
@@ -245,7 +245,7 @@ def test_a_stopped_audit_goes_on(
 
 @pytest.mark.fault("DVC remote on S3", "a full quota", outcome="push and repair fail by name")
 def test_a_full_quota_stops_push_and_repair(shared: Path, s3: S3Server) -> None:
-    bucket(s3, "full")
+    s3.make_bucket("full")
     run("dvc", "remote", "modify", "--local", "storage", "url", "s3://full/x", root=shared)
     s3.limit("full", 3000)
     said = run("dvc", "push", root=shared, ok=False)

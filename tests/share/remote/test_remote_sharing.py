@@ -12,7 +12,7 @@ from leitmotif.share.remote.adding import RETRIES, Keys, add_remote
 from leitmotif.share.remote.audit import audit
 from leitmotif.share.remote.opening import open_remote
 from leitmotif.share.revisions import working_tree
-from tests.share.remote.conftest import run
+from tests.commands import run
 from tests.share.remote.s3_server import KEY, SECRET, S3Server
 from tests.waiting import wait_until
 

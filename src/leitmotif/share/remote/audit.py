@@ -23,6 +23,7 @@ from leitmotif.share.remote.named import (
 )
 from leitmotif.share.remote.opening import Remote
 from leitmotif.share.revisions import Revision
+from leitmotif.work.progress import progress
 
 Kind = Literal["missing", "truncated", "wrong bytes", "files not known"]
 KINDS: tuple[Kind, ...] = ("missing", "truncated", "wrong bytes", "files not known")
@@ -146,7 +147,8 @@ def _find(remote: Remote, state: Revision, *, all_commits: bool) -> _Found:
         return path.read_bytes() if path.is_file() else None
 
     states = revisions_with_lock(state) if all_commits else [state]
-    named = named_objects(states, listing_from(from_remote, from_cache))
+    shown = progress(states, "Reading the dvc.lock of commits", total=len(states))
+    named = named_objects(shown, listing_from(from_remote, from_cache))
     check_named(named, state)
     return _Found(named, there, len(states))
 
