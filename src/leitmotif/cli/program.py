@@ -12,6 +12,7 @@ from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.publish import publish
 from leitmotif.cli.recordings import compose, propose
+from leitmotif.cli.remote import remote
 from leitmotif.cli.settings import deps, use
 from leitmotif.errors import LeitmotifError
 
@@ -76,3 +77,4 @@ app.command()(replay)
 app.command()(bench)
 app.command()(compare)
 app.command()(publish)
+app.add_typer(remote)

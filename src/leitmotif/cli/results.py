@@ -26,6 +26,7 @@ from leitmotif.cli.lockfile import outdated_stages
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
+from leitmotif.files.restoring import how_to_restore
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
@@ -285,7 +286,7 @@ def _next(results: Results) -> list[str]:
         lines.append(
             f"  open {PAGES} in a browser: {pairs}"
             if results.pages
-            else f"  run `dvc pull` or `dvc repro` for data/report: {pairs}"
+            else f"  {how_to_restore('report')}: {pairs}"
         )
     if labels.source == "decisions" and not results.of("labels", "tracks_complete"):
         lines.append("  run `leitmotif review`: no track is labelled completely; then `dvc repro`")
