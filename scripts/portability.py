@@ -1,11 +1,14 @@
-"""Does the pipeline give the same bytes on another processor? Two runs on one machine say so.
+"""Does the pipeline give the same on other processors and devices? Runs on one machine say so.
 
     python scripts/portability.py                   # every stage of dvc.yaml, a small experiment
     python scripts/portability.py --dtype float32   # what the promise does not cover: must differ
 
-One run is as usual. The other is kept from most of the processor's instructions, has one thread and
-one process, and puts other numbers of clips into a batch; that makes one machine compute like
-another. Every output is then compared by its SHA-256, stage by stage. Exit status 1: some differ.
+One run is as usual. Another, ``capped``, is kept from most of the processor's instructions, has
+one thread and one process, and puts other numbers of clips into a batch; that makes one machine
+compute like another. Every output is then compared by its SHA-256, stage by stage. A third,
+``pretend``, has all models on a device of its own (pretend_device.py), which fails as a GPU does
+where tensors of two devices meet; its metrics and plots have to be the same. Exit status 1: some
+differ.
 """
 
 import argparse
@@ -78,6 +81,10 @@ class Run:
     name: str
     environment: dict[str, str]
     settings: tuple[str, ...]
+    pretend: bool = False
+    """Whether ``device: auto`` is the pretend device."""
+    kinds: tuple[str, ...] = ("outs", "metrics", "plots")
+    """Which outputs have to be those of the usual run."""
 
 
 OTHER_BATCHES = (
@@ -86,27 +93,42 @@ OTHER_BATCHES = (
     "decoderlens.rows=7",
     "swaps.rows=5",
 )
-RUNS = (
-    Run("as usual", {}, ()),
-    Run("capped", CAPPED, OTHER_BATCHES),
-)
+ONE_PROCESS = {"OMP_NUM_THREADS": "1", "LEITMOTIF_WORKERS": "1"}
+USUAL = Run("as usual", {}, ())
+OTHERS = {
+    "capped": Run("capped", CAPPED, OTHER_BATCHES),
+    "pretend": Run(
+        "pretend",
+        ONE_PROCESS,
+        ("model.device=auto", "judge.device=auto"),
+        pretend=True,
+        kinds=("metrics", "plots"),  # headers of tensors and lines of the log name the device
+    ),
+}
 
 
 def main() -> int:
-    """Run both, compare, print; returns the exit status."""
+    """Run all, compare, print; returns the exit status."""
     arguments = _arguments()
     if arguments.stages_in is not None:
+        if arguments.pretend:
+            from pretend_device import install
+
+            install()
         return run_stages(arguments.stages_in, arguments.stages)
     started = time.monotonic()
     with TemporaryDirectory(prefix="leitmotif-portability-") as folder:
-        children = [
-            start(Path(folder) / run.name.replace(" ", "_"), run, arguments) for run in RUNS
-        ]
+        others = [OTHERS[name] for name in arguments.runs]
+        roots = {run.name: Path(folder) / run.name.replace(" ", "_") for run in (USUAL, *others)}
+        children = [start(roots[run.name], run, arguments) for run in (USUAL, *others)]
         if not all_well(children):
             print("a run ended with an error; see above", file=sys.stderr)
             return 2
-        roots = [Path(folder) / run.name.replace(" ", "_") for run in RUNS]
-        differing = report(roots, arguments.stages)
+        differing = []
+        for run in others:
+            print(f"{USUAL.name} and {run.name}, {', '.join(run.kinds)}:")
+            pair = [roots[USUAL.name], roots[run.name]]
+            differing += report(pair, arguments.stages, run.kinds)
     print(f"{time.monotonic() - started:.0f} s")
     return 1 if differing else 0
 
@@ -128,8 +150,10 @@ def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Po
     finally:
         os.chdir(here)
     command = [sys.executable, __file__, "--stages-in", str(root), "--stages", *arguments.stages]
+    command += ["--pretend"] if run.pretend else []
     environment = {**os.environ, **run.environment}
-    if run.environment:  # what numba has compiled for the whole processor must not be found
+    # What numba has compiled for the whole processor must not be found.
+    if "NUMBA_CPU_NAME" in run.environment:
         environment["NUMBA_CACHE_DIR"] = str(root / ".numba")
     return subprocess.Popen(command, env=environment)
 
@@ -158,9 +182,9 @@ def run_stages(root: Path, stages: Sequence[str]) -> int:
     return 0
 
 
-def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
+def report(roots: Sequence[Path], stages: Sequence[str], kinds: Sequence[str]) -> list[str]:
     """Print how many files of each stage are the same; returns the names of those that differ."""
-    outputs = _outputs()
+    outputs = _outputs(kinds)
     differing: list[str] = []
     for stage in stages:
         names = sorted({name for root in roots for name in _files(root, outputs[stage])})
@@ -176,15 +200,15 @@ def report(roots: Sequence[Path], stages: Sequence[str]) -> list[str]:
     return differing
 
 
-def _outputs() -> dict[str, list[str]]:
-    """Outs, metrics and plots of each stage of dvc.yaml, in its order."""
+def _outputs(kinds: Sequence[str] = USUAL.kinds) -> dict[str, list[str]]:
+    """Outputs of some kinds of each stage of dvc.yaml, in its order."""
     from leitmotif.files.yaml_files import parse_yaml
 
     stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     return {
         name: [
             entry if isinstance(entry, str) else next(iter(entry))
-            for kind in ("outs", "metrics", "plots")
+            for kind in kinds
             for entry in stage.get(kind, ())
         ]
         for name, stage in stages.items()
@@ -209,8 +233,10 @@ def _arguments() -> argparse.Namespace:
     every = list(_outputs())
     parser.add_argument("--dtype", default="float64", help="precision of the model (float64)")
     parser.add_argument("--stages", nargs="+", choices=every, default=every, metavar="STAGE")
+    parser.add_argument("--runs", nargs="+", choices=OTHERS, default=[*OTHERS], metavar="RUN")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--stages-in", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--pretend", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+SECTION = "\n## "
+"""What begins a section of the page; those after the table are written by hand, and stay."""
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 Row = tuple[str, str, str]
@@ -89,8 +91,9 @@ def page(recorder: Recorder) -> str:
 
 
 def rows_of_page(text: str) -> list[Row]:
-    """The rows that a page has."""
-    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    """The rows that a page has, those of later sections not included."""
+    table = text.partition(SECTION)[0]
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     return [(row[0], row[1], row[2]) for row in cells[1:]]
 
 
@@ -112,7 +115,8 @@ def main() -> int:
         print(f"{PAGE.name} was not written; rows without a passed test:", file=sys.stderr)
         print(*idle[:20], sep="\n", file=sys.stderr)
         return 1
-    PAGE.write_text(page(recorder), encoding="utf-8")
+    _, section, rest = PAGE.read_text(encoding="utf-8").partition(SECTION)
+    PAGE.write_text(page(recorder) + section + rest, encoding="utf-8")
     return 0
 
 

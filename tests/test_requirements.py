@@ -14,7 +14,10 @@ APART = {"sae-lens"}
 """An extra with an environment of its own; see docs/dependencies.md."""
 COMMANDS = {"dvc", "dvc-s3", "ipykernel", "ruamel-yaml-clib"}
 """Run as a command or by another package, and not imported."""
-TOOLS = {"mypy", "pandas-stubs", "pytest-timeout", "pytest-xdist", "ruff", "scipy-stubs"}
+TOOLS = {
+    "check-jsonschema", "mypy", "pandas-stubs", "pytest-timeout", "pytest-xdist", "ruff",
+    "scipy-stubs", "zizmor",
+}  # fmt: skip
 ELSEWHERE = {"einops"}
 """Imported by audiocraft, which names older versions of everything."""
 BESIDE = {"audiocraft"}

@@ -138,7 +138,7 @@ def test_what_counts_is_said(params: Params) -> None:
         "341 of 2,314 features are candidates",
         "3,120 clips, 3 excluded, 0 changed",
         "open data/report/index.html",
-        "dvc metrics diff main",
+        "leitmotif compare main",
     ):
         assert said in shown
     # The model under study comes first, and the approaches from the naive one on.
@@ -203,7 +203,7 @@ def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
     assert "run `leitmotif review`: no track is labelled completely" in shown
     missing = "sae, probes, calibration, interchange, interventions, and 4 more"
     assert f"missing, run `dvc repro`: {missing}" in shown
-    assert "metrics diff" not in shown
+    assert "leitmotif compare" not in shown
 
 
 def test_exploratory_results_are_stamped(params: Params) -> None:

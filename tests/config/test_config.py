@@ -179,3 +179,24 @@ def test_any_value_is_either_kept_or_refused_by_name(key: str, value: Any) -> No
 def test_no_unknown_section_is_accepted(name: str) -> None:
     with pytest.raises(ConfigError, match="unknown key"):
         parse_params(ORGANISM | {name: {}})
+
+
+def test_recordings_need_a_continuation_in_which_a_return_can_be_heard() -> None:
+    folder = {
+        "source": "folder",
+        "path": "music",
+        "watch": "data/sources/recordings.jsonl",
+        "listings": ["folder"],
+    }
+    values = {**changed("interventions.seconds", 6.0), "corpus": folder}
+    far = values["interventions"]["treated_seconds"] + min(
+        after
+        for after, _ in values["probes"]["horizons"]
+        if after >= values["probes"]["minimum_seconds"]
+    )
+    assert far == 6.0
+    with pytest.raises(ConfigError, match="too short for a return that far ahead"):
+        parse_params(values)
+    values["interventions"]["seconds"] = 6.1
+    parse_params(values)
+    parse_params(changed("interventions.seconds", 6.0))  # composed pieces have slots

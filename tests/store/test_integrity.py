@@ -88,7 +88,7 @@ def test_a_flipped_bit_in_the_values_needs_the_full_check(store: Path) -> None:
 
 
 def test_a_folder_without_an_index_is_no_store(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="dvc pull"):
+    with pytest.raises(StoreError, match="run `dvc repro activations`"):
         verify(tmp_path)
 
 

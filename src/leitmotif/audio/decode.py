@@ -20,6 +20,7 @@ from leitmotif.audio.reading.samples import Samples, check_rate, check_section
 from leitmotif.audio.reading.source import blocks, changed_meanwhile, opened, state_of
 from leitmotif.errors import AudioError
 from leitmotif.files import sha256_file
+from leitmotif.files.restoring import how_to_restore
 
 _MARGIN_SECONDS = 1
 """Decoded on either side of a section as context for the resampler's filter, which spans a few
@@ -72,7 +73,7 @@ def verify_audio(path: Path, sha256: str) -> None:
         raise AudioError(
             f"{path} does not exist",
             reason="missing",
-            fix="run `dvc repro corpus`, or `dvc pull`",
+            fix=how_to_restore("corpus"),
         )
     actual = sha256_file(path)
     if actual != sha256:

@@ -38,6 +38,9 @@ def train_sae(
         int, typer.Option(min=1, help="Tracks in memory at a time (3 MB each for 30 s at d 1024).")
     ] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, mps, or auto: a GPU if there is one.")
+    ] = "auto",
     replace: Replace = False,
 ) -> None:
     """Train a sparse autoencoder on cached activations.
@@ -60,6 +63,7 @@ def train_sae(
         out,
         held_out=held_out,
         pool_tracks=pool_tracks,
+        device=device,
         replace=replace,
         report=partial(_print_progress, steps),
     )

@@ -7,28 +7,47 @@ import typer
 
 from leitmotif.cli.options import Replace
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.files.restoring import how_to_restore
 
 
 def verify(
     full: Annotated[
-        bool, typer.Option("--full", help="Hash every tensor again; detects any flipped bit.")
+        bool, typer.Option("--full", help="Hash every file again; detects any flipped bit.")
     ] = False,
-    root: Annotated[Path, typer.Argument(help="Folder of the activation store.")] = Path(
-        "data/activations"
-    ),
+    root: Annotated[
+        Path | None, typer.Argument(help="Folder of an activation store, to check it alone.")
+    ] = None,
 ) -> None:
-    """Check the stored activations.
+    """Check the outputs of all stages against dvc.lock, in the working tree and in the DVC cache.
 
-    The status is 1 if there is a problem.
+    The status is 1 if there is a problem. Stored activations are compared with their index too.
     """
+    from leitmotif.pipeline import ACTIVATIONS
     from leitmotif.store.reading import verify as verify_store
 
-    problems = verify_store(root, full=full)
+    problems: list[str] = []
+    hashed = "every file hashed" if full else "sizes compared; --full hashes every file"
+    if root is None and Path("dvc.lock").exists():
+        from leitmotif.share.remote.workspace import check_workspace
+
+        checked = check_workspace(full=full)
+        problems += map(str, checked.deviations)
+        for path in checked.absent:
+            typer.echo(f"{path} is not here: {how_to_restore()}")
+        typer.echo(f"{counted(checked.outs, 'output')}, {counted(checked.files, 'file')}: {hashed}")
+    store = root or ACTIVATIONS
+    if root or store.exists() or not Path("dvc.lock").exists():
+        problems += [f"{store}/{problem}" for problem in verify_store(store, full=full)]
     for problem in problems:
-        typer.echo(str(problem), err=True)
+        typer.echo(problem, err=True)
     if problems:
+        typer.echo(
+            f"{counted(len(problems), 'problem')}: delete damaged files, those of the cache too; "
+            f"`dvc checkout` takes what is sound from the cache; otherwise {how_to_restore()}",
+            err=True,
+        )
         raise typer.Exit(1)
-    typer.echo(f"{root}: no problem found{' (every tensor hashed)' if full else ''}")
+    typer.echo(f"{root or 'all outputs'}: no problem found")
 
 
 def report(

@@ -8,10 +8,12 @@ from leitmotif import __version__
 from leitmotif.cli.autoencoders import pin_sae, train_sae
 from leitmotif.cli.bench import bench
 from leitmotif.cli.check import check
+from leitmotif.cli.compare import compare
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.publish import publish
 from leitmotif.cli.recordings import compose, propose
+from leitmotif.cli.remote import remote
 from leitmotif.cli.settings import deps, use
 from leitmotif.errors import LeitmotifError
 
@@ -75,4 +77,6 @@ app.command()(results)
 app.command()(replay)
 app.command()(bench)
 app.command()(check)
+app.command()(compare)
 app.command()(publish)
+app.add_typer(remote)

@@ -25,6 +25,7 @@ from leitmotif.cli.columns import (
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.share.lockfile import outdated_stages
 
 METRICS = Path("metrics")
@@ -285,7 +286,7 @@ def _next(results: Results) -> list[str]:
         lines.append(
             f"  open {PAGES} in a browser: {pairs}"
             if results.pages
-            else f"  run `dvc pull` or `dvc repro` for data/report: {pairs}"
+            else f"  {how_to_restore('report')}: {pairs}"
         )
     if labels.source == "decisions" and not results.of("labels", "tracks_complete"):
         lines.append("  run `leitmotif review`: no track is labelled completely; then `dvc repro`")
@@ -293,7 +294,7 @@ def _next(results: Results) -> list[str]:
         if names:
             lines.append(listed(f"  {state}, run `dvc repro`: ", names))
     if not results.missing and not results.outdated:
-        lines.append("  run `dvc metrics diff main`, `dvc plots diff main`: what differs from main")
+        lines.append("  run `leitmotif compare main`: what differs from main")
     return ["Next", *lines]
 
 

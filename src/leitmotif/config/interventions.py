@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from leitmotif.config.section import Settings, is_hub_id
+from leitmotif.errors import ConfigError
 
 
 class JudgeParams(Settings):
@@ -83,6 +84,18 @@ class InterventionsParams(Settings):
         if len(set(doses)) < len(doses) or {0.0, 1.0} & set(doses):
             raise ValueError(f"{doses} repeats a dose or has 0 (ablate) or 1 (the feature itself)")
         return doses
+
+    def check_reach(self, horizon: float) -> None:
+        """Raise ConfigError if no return can be heard ``horizon`` seconds after the treatment."""
+        least = self.treated_seconds + horizon
+        if self.seconds <= least:
+            raise ConfigError(
+                "the continuation is too short for a return that far ahead",
+                found=f"interventions.seconds {self.seconds:g}",
+                expected=f"more than {least:g}: interventions.treated_seconds, and the nearest "
+                "horizon of which a claim is made",
+                fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
+            )
 
 
 class InterchangeParams(Settings):

@@ -36,6 +36,8 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
             fix="correct the keys named, or start again from `leitmotif use PRESET`",
         ) from error
     _check_that_claims_are_possible(params, origin)
+    if params.corpus.source != "organism":  # composed pieces are treated up to their slot
+        params.interventions.check_reach(Claims.of(params.probes).claimed.after)
     return params
 
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.files.texts import REPRODUCE, parse_json, read_text
+from leitmotif.files.restoring import how_to_restore
+from leitmotif.files.texts import parse_json, read_text
 from leitmotif.files.writing import atomic
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -54,7 +55,7 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
                 f"{path}:{number} is not a {model.__name__}",
                 found=line_problem(error),
                 expected=f"an object with {', '.join(model.model_fields)}",
-                fix=REPRODUCE,
+                fix=how_to_restore(),
             ) from error
     return rows
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from leitmotif.errors import LeitmotifError
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.files.writing import atomic, kind_of
-
-REPRODUCE = "run `dvc repro` for the stage that writes it, or `dvc pull` it"
-
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -74,12 +72,14 @@ def _not_finite(value: Any, place: str = "") -> Iterator[str]:
 
 
 def read_bytes(
-    path: Path, *, fix: str = REPRODUCE, error: type[LeitmotifError] = LeitmotifError
+    path: Path, *, fix: str | None = None, error: type[LeitmotifError] = LeitmotifError
 ) -> bytes:
     """Read a file; raises ``error``, with what to do, if it is missing, no file, or unreadable.
 
-    A pipe or a device is refused, since reading one may never end.
+    A pipe or a device is refused, since reading one may never end. Without a ``fix`` the advice is
+    to pull the file or to run the stage that writes it.
     """
+    fix = fix or how_to_restore()
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -92,7 +92,7 @@ def read_bytes(
 
 
 def read_text(
-    path: Path, *, fix: str = REPRODUCE, error: type[LeitmotifError] = LeitmotifError
+    path: Path, *, fix: str | None = None, error: type[LeitmotifError] = LeitmotifError
 ) -> str:
     """Read UTF-8 text, as every text file of this project is.
 
@@ -118,7 +118,7 @@ def _not_text(path: Path, found: str, error: type[LeitmotifError]) -> NoReturn:
         f"{path} is not UTF-8 text",
         found=found,
         expected="UTF-8",
-        fix="save it as UTF-8, or restore it from git or with `dvc pull`",
+        fix=f"save it as UTF-8, restore it from git, or {how_to_restore()}",
     )
 
 
@@ -160,10 +160,10 @@ def _finite(text: str) -> float:
 
 
 def read_json(
-    path: Path, *, fix: str = REPRODUCE, error: type[LeitmotifError] = LeitmotifError
+    path: Path, *, fix: str | None = None, error: type[LeitmotifError] = LeitmotifError
 ) -> Any:
     """Read a JSON file; raises ``error`` with its name if it is missing, torn or not strict."""
     try:
         return parse_json(read_text(path, fix=fix, error=error))
     except ValueError as problem:
-        raise error(f"{path} is not JSON", found=problem, fix=fix) from problem
+        raise error(f"{path} is not JSON", found=problem, fix=fix or how_to_restore()) from problem

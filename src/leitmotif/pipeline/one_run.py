@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from leitmotif.errors import StageError
+from leitmotif.errors import LeitmotifError, StageError
+from leitmotif.files import read_text
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline.watched import outs_of
 
@@ -104,9 +105,9 @@ def _held(
 def _run_that_writes(outs: Sequence[str], lock: Path) -> dict[str, Any]:
     """The run {pid, cmd} for which DVC has locked these outputs; the parent if it is not known."""
     try:
-        writers = json.loads(lock.read_text(encoding="utf-8"))["write"]
+        writers = json.loads(read_text(lock))["write"]
         return next(dict(writers[out]) for out in outs if out in writers)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    except (LeitmotifError, ValueError, KeyError, TypeError, StopIteration):
         return {"pid": os.getppid(), "cmd": "dvc"}
 
 

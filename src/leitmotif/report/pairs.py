@@ -86,10 +86,14 @@ class Subject:
 
     @property
     def path(self) -> str:
-        """Path of its page. The name is made safe, because it may contain any character."""
-        safe = "".join(c if c.isalnum() or c in ".-" else "-" for c in f"{self.model}-{self.name}")
-        digest = sha256_json([self.model, self.name])[:6]
-        return f"pairs/{safe[:60]}-{digest}.html"
+        """Path of its page."""
+        return page_path(self.model, self.name)
+
+
+def page_path(model: str, name: str) -> str:
+    """Path in the report of the page of a subject, whose name may contain any character."""
+    safe = "".join(c if c.isalnum() or c in ".-" else "-" for c in f"{model}-{name}")
+    return f"pairs/{safe[:60]}-{sha256_json([model, name])[:6]}.html"
 
 
 ByCondition = Mapping[tuple[str, str, str], Sequence[ClipPair]]

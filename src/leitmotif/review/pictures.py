@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from leitmotif.errors import ReviewError
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.tables.corpus import ManifestTrack
 
 PEAK_SAMPLES = 40
@@ -53,7 +54,7 @@ class TrackFeatures:
             raise ReviewError(
                 f"{path} cannot be read: chroma and self-similarity are not shown",
                 found=error,
-                fix="run `dvc repro features`, or `dvc pull features`",
+                fix=how_to_restore("features"),
             ) from error
         if header.get("audio_sha256") != track.sha256:
             raise ReviewError(

@@ -92,6 +92,12 @@ def uncommitted(root: Path = Path()) -> list[str]:
             fix=_IN_REPOSITORY,
         )
     return sorted(filter(None, found.stdout.decode(errors="surrogateescape").split("\0")))
+def git_output(root: Path, *arguments: str) -> str:
+    """What git answers, as text; raises LeitmotifError if it refuses."""
+    done = _git(root, *arguments)
+    if done.returncode != 0:
+        raise LeitmotifError(f"git {arguments[0]} failed", found=_words(done), fix=_IN_REPOSITORY)
+    return done.stdout.decode(errors="surrogateescape")
 
 
 def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":

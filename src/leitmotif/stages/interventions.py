@@ -37,7 +37,7 @@ def interventions(params: Params) -> None:
     probed = read_table(PROBES, ProbeRow)
     ranked = read_table(CANDIDATES, CandidateRow)
     exchanged = read_table(INTERCHANGE, InterchangeRow)
-    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside)
+    used = load_used(params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device)
     makes = FeatureCandidates(
         ActivationStore(ACTIVATIONS), used, SAE, seed=params.interventions.seed
     )

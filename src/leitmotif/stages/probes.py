@@ -37,7 +37,9 @@ def probes(params: Params) -> None:
         rows=rows,
         tracks=[track for track in tracks if track.track_id in set(rows.groups.tolist())],
         controls=controls,
-        used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        used=load_used(
+            params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device
+        ),
         store=ActivationStore(ACTIVATIONS),
         encoded=SAE,
         audio_root=CORPUS,

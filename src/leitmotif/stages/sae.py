@@ -15,7 +15,9 @@ def sae(params: Params) -> None:
     """Write data/sae, data/alignment.jsonl, metrics/sae.json and plots/sae.csv."""
     study = SaeStudy(
         params=params,
-        used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        used=load_used(
+            params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device
+        ),
         store=ActivationStore(ACTIVATIONS),
         tracks=tracks_with_activations(),
         audio_root=CORPUS,

@@ -21,7 +21,9 @@ def summary(params: Params) -> None:
         params=params,
         rows=gather_rows(params.probes, tracks_with_activations(), controls),
         controls=controls,
-        used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
+        used=load_used(
+            params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device
+        ),
         store=ActivationStore(ACTIVATIONS),
         encoded=SAE,
     )

@@ -12,7 +12,7 @@ from leitmotif.causal.experiment.conditions import Condition, conditions_of
 from leitmotif.causal.experiment.matching import TOLERANCE, Matched, match
 from leitmotif.causal.experiment.pieces import AHEAD, Pieces
 from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite, resting
-from leitmotif.errors import ModelError, ProbeError
+from leitmotif.errors import ConfigError, ModelError, ProbeError
 from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.store.reading.reader import ActivationStore
@@ -66,6 +66,12 @@ class FeatureCandidates:
         if hook is None:
             rest = self._rest(site)
             return Coordinates(site, features, rest[list(features)])
+        if hook not in self._used:
+            raise ConfigError(
+                f"no autoencoder {hook!r} is loaded",
+                expected=", ".join(self._used) or "coordinates of a site (hook: null)",
+                fix="enter it in sae.hooks of params.yaml",
+            )
         used = self._used[hook]
         return SaeFeatures(used.sae, features, hook, used.hook.checkpoint.sha256, at=site)
 

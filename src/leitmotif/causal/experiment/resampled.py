@@ -91,16 +91,7 @@ class Resampling:
     horizon: float
 
     def __post_init__(self) -> None:
-        least = self.settings.treated_seconds + self.horizon
-        if self.settings.seconds <= least:
-            raise ConfigError(
-                "the continuation is too short for a return that far ahead",
-                found=f"interventions.seconds {self.settings.seconds:g}",
-                expected=f"more than {least:g}: interventions.treated_seconds, and the nearest "
-                "horizon of which a claim is made",
-                fix="continue for longer, or choose a nearer horizon (probes.minimum_seconds)",
-            )
-
+        self.settings.check_reach(self.horizon)
         last = self.settings.seed + self.settings.seeds - 1
         if last >= FIRST_SEED:
             raise ConfigError(

@@ -19,6 +19,7 @@ from leitmotif.audio.features import Features
 from leitmotif.claims import Horizon
 from leitmotif.errors import ProbeError, counted
 from leitmotif.files import read_table
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.probe.inputs.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.targets import events_of, known_tracks, target
@@ -261,7 +262,7 @@ def read_sounds(folder: Path, tracks: Iterable[ManifestTrack]) -> dict[str, Trac
             raise ProbeError(
                 f"track {track.track_id} has no features",
                 expected=str(path),
-                fix="run `dvc repro features`, or `dvc pull features`",
+                fix=how_to_restore("features"),
             )
         sounds[track.track_id] = _read_sound(path, artifacts[track.track_id])
     return sounds
@@ -291,7 +292,7 @@ def _no_features(path: Path, found: object) -> ProbeError:
         f"{path} does not hold a track's features",
         found=found,
         expected="chroma [12, frames], energy [frames], onset [frames], and their rate",
-        fix="run `dvc repro features`, or `dvc pull features`",
+        fix=how_to_restore("features"),
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from leitmotif.errors import StoreError, counted
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.probe.features.encoded import dense
 from leitmotif.probe.inputs.targets import events_of
 from leitmotif.sae.autoencoder.encode import read_codes
@@ -153,7 +154,7 @@ def read_sound(folder: Path, track_id: str) -> ListenedSound:
             f"{path} cannot be read",
             found=error,
             expected="chroma, energy and onset, and their frame_rate",
-            fix="run `dvc repro features`, or `dvc pull features`",
+            fix=how_to_restore("features"),
         ) from error
 
 

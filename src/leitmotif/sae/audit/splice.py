@@ -177,7 +177,7 @@ def spliced_losses(
         return [
             SplicedLoss(
                 intact,
-                spliced=loss(splice(replacement.sae.to(model.device), replacement.site)),
+                spliced=loss(splice(replacement.sae, replacement.site)),
                 ablated=loss(Intervention(replacement.site, "replace", tensor=replacement.mean)),
             )
             for replacement in replacements

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from leitmotif.errors import ConfigError
 from leitmotif.sae.autoencoder.fetch import fetch
 from leitmotif.sae.autoencoder.formats import load_sae
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
@@ -27,19 +28,35 @@ class UsedSae:
     """What training reached, for those that were trained here."""
 
 
-def load_used(names: Sequence[str], *, dtype: Precision = "float32") -> list[UsedSae]:
-    """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml, to compute in ``dtype``.
+def load_used(
+    names: Sequence[str], *, dtype: Precision = "float32", device: str = "cpu"
+) -> list[UsedSae]:
+    """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml, to compute in ``dtype`` on ``device``.
 
-    Raises ConfigError and ModelError.
+    Where a model is changed along an autoencoder's features, both have to be on one device.
+    Raises ConfigError, also where two are given the activations of one site, and ModelError.
     """
     if not names:
         return []
     registry = load_registry()
-    used = []
+    used: list[UsedSae] = []
     for text in names:
         name, _, site = text.partition("@")
         hook = registry[name]
+        _refuse_second(text, canonical_site(site or hook.site), used)
         folder = fetch(hook.checkpoint)
-        sae = load_sae(folder).to(getattr(torch, dtype))
+        sae = load_sae(folder, device=device).to(getattr(torch, dtype))
         used.append(UsedSae(hook, sae, canonical_site(site or hook.site), trained_of(folder)))
     return used
+
+
+def _refuse_second(text: str, site: str, used: Sequence[UsedSae]) -> None:
+    """Features that are intervened on together have one decoder, so a site has one autoencoder."""
+    first = next((other.hook.name for other in used if other.site == site), None)
+    if first is not None:
+        raise ConfigError(
+            f"two autoencoders are given the activations of {site}",
+            found=f"{first} and {text}",
+            expected="one a site (sae.hooks)",
+            fix="leave one of them out; to compare them, run an experiment with each",
+        )

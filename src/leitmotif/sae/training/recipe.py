@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ConfigError, ModelError, StoreError
 from leitmotif.files import sha256_file, write_json, write_text
 from leitmotif.files.targets import check_folder, made_folder
@@ -108,6 +109,7 @@ def train_on_store(
     *,
     held_out: float = 0.1,
     pool_tracks: int = 600,
+    device: str = "cpu",
     replace: bool = False,
     report: Callable[[TrainingProgress], None] = lambda row: None,
 ) -> Trained:
@@ -115,7 +117,8 @@ def train_on_store(
 
     Beside cfg.json and sae_weights.safetensors are the curve (curve.csv) and what was reached on
     held-out tracks (training.json). A run that was broken off goes on from its checkpoint, which
-    lies beside ``out``. With ``replace`` an older folder of this function is written over.
+    lies beside ``out``; another ``device`` can take it up. With ``replace`` an older folder of this
+    function is written over.
 
     Raises ModelError, StoreError and TargetError, as far as possible before the first step; see
     ``check_training``.
@@ -123,7 +126,7 @@ def train_on_store(
     check_training(store, site, settings, out, held_out=held_out, replace=replace)
     tracks = split_tracks(store.tracks(site), held_out)
     pool = RowPool(store, site, tracks=tracks.train, size=pool_tracks)
-    trainer = Trainer(settings, pool)
+    trainer = Trainer(settings, pool, usable_device(device))
     header = store.header(site, tracks.train[0])
     checkpoint = checkpoint_of(out)
     out.parent.mkdir(parents=True, exist_ok=True)

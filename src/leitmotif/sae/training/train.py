@@ -54,6 +54,7 @@ class Trainer:
 
     settings: Training
     pool: Rows
+    device: torch.device | str = "cpu"
     step: int = 0
     weights: nn.ParameterDict = field(init=False)
     silent: Tensor = field(init=False)
@@ -70,22 +71,24 @@ class Trainer:
         random = torch.Generator().manual_seed(settings.seed)
         decoder = F.normalize(torch.randn(settings.d_sae, d, generator=random), dim=1)
         mean, self.scale = self.pool.centre()
+        # Drawn on the CPU, so that a seed means the same on every device.
+        drawn = {
+            "W_enc": decoder.T.contiguous(),
+            "b_enc": torch.zeros(settings.d_sae),
+            "W_dec": decoder,
+            "b_dec": mean / self.scale,
+        }
         self.weights = nn.ParameterDict(
-            {
-                "W_enc": decoder.T.contiguous(),
-                "b_enc": torch.zeros(settings.d_sae),
-                "W_dec": decoder,
-                "b_dec": mean / self.scale,
-            }
+            {name: tensor.to(self.device) for name, tensor in drawn.items()}
         )
-        self.silent = torch.zeros(settings.d_sae, dtype=torch.long)
+        self.silent = torch.zeros(settings.d_sae, dtype=torch.long, device=self.device)
         self.threshold = torch.zeros((), dtype=torch.float64)
         self._adam = torch.optim.Adam(self.weights.parameters(), lr=settings.rate)
 
     def advance(self) -> TrainingProgress:
         """Take one step."""
         settings, weights = self.settings, self.weights
-        x = self.pool.batch(self.step, settings.batch, settings.seed) / self.scale
+        x = self.pool.batch(self.step, settings.batch, settings.seed).to(self.device) / self.scale
         pre = torch.addmm(weights["b_enc"], x - weights["b_dec"], weights["W_enc"])
         rows, columns, values = self._active(pre)
         rebuilt = weights["b_dec"] + self._decode(rows, columns, values, len(x))
@@ -111,13 +114,13 @@ class Trainer:
         n, k = len(pre), self.settings.k
         if self.settings.kind == "topk":
             _, columns = grouped_topk(pre.detach(), k)
-            rows = torch.arange(n).repeat_interleave(k)
+            rows = torch.arange(n, device=pre.device).repeat_interleave(k)
             return rows, columns.flatten(), pre.gather(1, columns).flatten().relu()
         flat = pre.detach().flatten().topk(n * k, sorted=False).indices.sort().values
         values = pre.flatten()[flat].relu()
         positive = values.detach()[values.detach() > 0]
         if len(positive):
-            change = positive.min().double() - self.threshold
+            change = positive.min().cpu().double() - self.threshold
             self.threshold = self.threshold + self.settings.threshold_rate * change
         return flat // pre.shape[1], flat % pre.shape[1], values
 
@@ -142,7 +145,7 @@ class Trainer:
         if not len(dead):
             return pre.new_zeros(())
         values, chosen = pre[:, dead].topk(min(self.settings.aux_k, len(dead)), dim=1)
-        rows = torch.arange(len(pre)).repeat_interleave(chosen.shape[1])
+        rows = torch.arange(len(pre), device=pre.device).repeat_interleave(chosen.shape[1])
         model = self._decode(rows, dead[chosen].flatten(), values.flatten(), len(pre))
         return (left - model).square().sum() / left.square().sum().clamp(min=1e-12)
 
@@ -190,7 +193,7 @@ class Trainer:
         for number, values in self._adam.state_dict()["state"].items():
             tensors |= {f"adam/{number}/{key}": value for key, value in values.items()}
         with atomic(path) as temporary:
-            kept = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}
+            kept = {key: tensor.cpu().contiguous().clone() for key, tensor in tensors.items()}
             save_file(kept, temporary, metadata={"work": self._work()})
 
     def load(self, path: Path) -> None:
@@ -205,7 +208,7 @@ class Trainer:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         rows = tensors.pop("curve").tolist()
         self.curve = [TrainingProgress(int(step), *values) for step, *values in rows]
-        self.step, self.silent = int(tensors["step"]), tensors["silent"]
+        self.step, self.silent = int(tensors["step"]), tensors["silent"].to(self.device)
         self.threshold = tensors["threshold"]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from leitmotif.errors import StoreError
 from leitmotif.files import read_table
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.tables.base import Sha256, Table, TrackId
 
 INDEX = "index.jsonl"
@@ -42,6 +43,6 @@ def read_index(root: Path) -> list[IndexRow]:
         raise StoreError(
             f"{root} is not an activation store",
             found=f"no {INDEX} in it",
-            fix="run `dvc repro activations`, or `dvc pull activations`",
+            fix=how_to_restore("activations"),
         )
     return read_table(path, IndexRow)

@@ -1,0 +1,77 @@
+"""A document as text for a terminal: every table is open, and lines are as wide as the terminal."""
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from leitmotif.share.compare.document import (
+    Break,
+    Cell,
+    Data,
+    Document,
+    Image,
+    Link,
+    Strong,
+    Table,
+    left_out,
+)
+from leitmotif.share.compare.markdown import printable
+
+_COLUMN = 60
+"""Characters of a column at most; longer text wraps."""
+
+
+def print_document(document: Document, console: Console) -> None:
+    """Print the document; each table shows as many rows as in Markdown without a limit."""
+    console.print(_text(document.title, "bold"))
+    for line in document.lines:
+        console.print(_text(line))
+    for section in document.sections:
+        if not section.lines and not section.tables:
+            continue
+        console.print()
+        console.print(Text(section.title, "bold"))
+        for line in section.lines:
+            console.print(_text(line))
+        for table in section.tables:
+            _print_table(table, console)
+
+
+def _print_table(table: Table, console: Console) -> None:
+    if table.caption:
+        console.print(_text(table.caption))
+    for picture in table.pictures:
+        console.print(Text(f"  {printable(picture.source)}"))
+    shown = len(table.rows) if table.most is None else table.most
+    if shown and table.rows:
+        grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column in table.columns:
+            grid.add_column(column, overflow="fold", max_width=_COLUMN)
+        for row in table.rows[:shown]:
+            grid.add_row(*map(_text, row.cells))
+        console.print(grid)
+    if rest := left_out(table, shown):
+        console.print(_text(("  ", *rest), "dim"))
+
+
+def plain(cell: Cell) -> str:
+    """A line without any style."""
+    return _text(cell).plain
+
+
+def _text(cell: Cell, style: str = "") -> Text:
+    text = Text(style=style)
+    for part in cell:
+        if isinstance(part, Data):
+            text.append(printable(part.text) or "(empty)")
+        elif isinstance(part, Strong):
+            text.append(printable(part.text), "bold")
+        elif isinstance(part, Link):
+            text.append(f"{printable(part.text)} ({printable(part.target)})")
+        elif isinstance(part, Image):
+            text.append(printable(part.source))
+        elif isinstance(part, Break):
+            text.append("\n")
+        else:
+            text.append(printable(part))
+    return text
