@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json, read_text, sha256_file
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import REPORT
 from leitmotif.pipeline.durations import PIPELINE
@@ -109,9 +110,10 @@ def outputs(inputs: Inputs) -> Outcome:
             f"not what {LOCK} says: {named([out.path for out in wrong])}",
             f"dvc repro {' '.join(sorted({out.stage for out in wrong}))}",
         )
-    gone = [out.path for out in outs if out.cached and not Path(out.path).exists()]
+    gone = [out for out in outs if out.cached and not Path(out.path).exists()]
     if gone:
-        return failed(f"missing: {named(gone)}", f"dvc pull {' '.join(gone)}, or dvc repro")
+        stages = sorted({out.stage for out in gone})
+        return failed(f"missing: {named([out.path for out in gone])}", how_to_restore(*stages))
     return passed(f"{len(outs)} outputs, {len(kept)} of them in git and as hashed")
 
 
