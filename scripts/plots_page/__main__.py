@@ -1,7 +1,7 @@
 """Make .dvc/plots/page.html: the page of `dvc plots`, which draws without a network.
 
-    python scripts/plots_page            # gets Vega, Vega-Lite and Vega-Embed with npm, writes the page
-    python scripts/plots_page --keep     # only page.html, page.css and page.js changed: needs no npm
+    python scripts/plots_page           # gets Vega, Vega-Lite and Vega-Embed with npm
+    python scripts/plots_page --keep    # after a change of page.html, page.css or page.js: no npm
 
 DVC's own page loads three scripts from elsewhere. A template of its own replaces it
 (`plots.html_template` in .dvc/config); this one holds the same scripts, of the same versions, and
@@ -43,7 +43,9 @@ class Library:
 
 LIBRARIES = (
     Library("vega", "5.20.2", "4794d0169cb1f3ebad8117fe98ba5bd652dd725905ec0384e832391dbccb03be"),
-    Library("vega-lite", "5.2.0", "d73157451b3978015ab31dacd55ff90d986ab8663fc0abed50f97b3cd90002cb"),
+    Library(
+        "vega-lite", "5.2.0", "d73157451b3978015ab31dacd55ff90d986ab8663fc0abed50f97b3cd90002cb"
+    ),
     Library(
         "vega-embed", "6.18.2", "1ba9826431ddc9805e815ad92acc811c819f2bfd32bda2a128b8c4b5070fab5e"
     ),

@@ -111,6 +111,7 @@ async function draw({ place, spec, title }) {
   }
   const picture = drawing.querySelector("svg.marks");
   picture.setAttribute("aria-label", title);
+  drawing.querySelector("summary").setAttribute("aria-label", `Save: ${title}`);
   if (drawing.scrollWidth > drawing.clientWidth) drawing.tabIndex = 0;
   else drawing.removeAttribute("tabindex");
   place.classList.add("half"); // beside another one, if it fits there too
