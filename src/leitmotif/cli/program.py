@@ -7,6 +7,7 @@ import typer
 from leitmotif import __version__
 from leitmotif.cli.autoencoders import pin_sae, train_sae
 from leitmotif.cli.bench import bench
+from leitmotif.cli.experiments import experiments
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.recordings import compose, propose
@@ -71,4 +72,5 @@ app.command()(agreement)
 app.command()(report)
 app.command()(results)
 app.command()(replay)
+app.command()(experiments)
 app.command()(bench)
