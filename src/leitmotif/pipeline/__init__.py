@@ -11,6 +11,8 @@ from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import explained_full_disk
 from leitmotif.pipeline.durations import announced
+from leitmotif.pipeline.one_run import only_run
+from leitmotif.pipeline.steady import steady_inputs
 from leitmotif.pipeline.watched import check_inputs, check_outs, check_watched
 
 CORPUS = Path("data/corpus")
@@ -55,14 +57,16 @@ def run(stage: Callable[[Params], None]) -> None:
 
     It says first how long it may take (``leitmotif.pipeline.durations``).
     """
+    name = stage.__name__
+    full_disk = explained_full_disk(Path.cwd() / METRICS, "not all outputs were written")
     try:
-        with explained_full_disk(Path.cwd() / METRICS, "not all outputs were written"):
+        with full_disk, only_run(name), steady_inputs(name):
             params = load_params()
             check_watched(params)
             check_inputs(params)
-            check_outs(stage.__name__)
-            with announced(stage.__name__, params):
+            check_outs(name)
+            with announced(name, params):
                 stage(params)
     except LeitmotifError as error:
-        print(f"{stage.__name__}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

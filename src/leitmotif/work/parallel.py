@@ -29,7 +29,7 @@ WORKERS = "LEITMOTIF_WORKERS"
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": f"{2**30}", "MALLOC_TRIM_THRESHOLD_": f"{2**32}"}
 """Bytes: a process keeps what it has freed for its next array, instead of giving it back and asking
 for new pages, which took a third of the time in which a codec reads."""
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def in_processes(

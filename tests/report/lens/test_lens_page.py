@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, write_table
@@ -181,6 +181,35 @@ def test_keys_go_from_layer_to_layer_of_what_the_switches_show(tab: Page) -> Non
         expect(button(tab, *focused)).to_be_focused()
     tab.keyboard.press("p")
     expect(button(tab, "guitar", 2)).to_be_focused()
+
+
+@pytest.mark.slow
+def test_the_last_press_is_heard_whichever_clip_comes_first(tab: Page) -> None:
+    choose(tab, "While the model plays")
+    late: list[Route] = []
+    layers = [
+        button(tab, "guitar", layer).locator("..").get_attribute("data-clip") for layer in (0, 1)
+    ]
+
+    def keep(request: Route) -> None:
+        late.append(request)
+
+    tab.route(f"**/clips/{layers[0]}.js", keep)
+    tab.reload()
+    tab.evaluate(LOOP)
+    choose(tab, "While the model plays")
+    for layer in (0, 1):
+        tab.keyboard.press("n")
+        expect(button(tab, "guitar", layer)).to_be_focused()
+    expect(button(tab, "guitar", 1)).to_have_attribute("aria-pressed", "true")
+    for request in late:
+        request.continue_()
+    tab.wait_for_function(
+        "id => report.samples.some((one) => one.figure.dataset.clip === id && one.clip)",
+        arg=layers[0],
+    )
+    wait_until(lambda: hears(tab, hertz("guitar", 1, "plain", "read", LAYERS)))
+    expect(button(tab, "guitar", 0)).to_have_attribute("aria-pressed", "false")
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ export class Desk {
     return first === "before" ? ["before", "after"] : ["after", "before"];
   }
 
+  // Resolves to whether this pair is still the open one when its clips are there.
   async open(index) {
     this.index = (index + this.pairs.length) % this.pairs.length;
     this.said = null;
@@ -54,15 +55,16 @@ export class Desk {
     const { pair, order } = this;
     try {
       const clips = await Promise.all(order.map((which) => loadClip(pair[which].clip)));
-      if (opening !== this.#opening) return;
+      if (opening !== this.#opening) return false;
       this.clips = clips;
       this.#problem("");
       if (clips.every(({ buffer }) => buffer)) this.player.open(clips.map(({ buffer }) => buffer));
     } catch (error) {
-      if (opening !== this.#opening) return;
+      if (opening !== this.#opening) return false;
       this.#problem(error.message);
     }
     this.show();
+    return true;
   }
 
   // Everything but the playhead.
@@ -120,7 +122,7 @@ export class Desk {
     if (this.always) return;
     const place = this.player.position;
     this.blind = !this.blind;
-    this.open(this.index).then(() => this.player.seek(place));
+    this.open(this.index).then((still) => still && this.player.seek(place));
     this.#say(this.blind ? "Blind: A and B are in random order until you have answered." : "A is before, B is after.");
   }
 

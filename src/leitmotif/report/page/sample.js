@@ -40,14 +40,17 @@ export class Sample {
   }
 
   async toggle() {
+    const { player } = this;
+    player.pressed = this;
     await this.load();
-    if (!this.clip?.buffer) return;
+    if (player.pressed !== this || !this.clip?.buffer) return; // another press came first
     if (!this.mine) this.#open();
-    await this.player.toggle();
+    await player.toggle();
   }
 
   async #from(seconds) {
     if (!this.clip?.buffer) return;
+    this.player.pressed = this;
     if (!this.mine) this.#open();
     this.player.seek(seconds);
     await this.player.play();
