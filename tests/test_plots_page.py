@@ -143,7 +143,9 @@ def test_a_diff_says_which_plots_differ_and_shows_them_first(
         first = {re.sub(r"[/.]", "_", path) for path in CHANGED}
         assert set(order[: len(CHANGED)]) == first
         same = page.get_by_text("The same in every revision.").locator("visible=true")
-        assert same.count() == 1 + len(PLOTS) - len(CHANGED)  # one is above their links
+        assert same.count() == len(PLOTS) - len(CHANGED)
+        links = page.locator("nav").inner_text().split("The same in every revision:")
+        assert [part.count("\n") for part in links] == [len(CHANGED) + 1, len(PLOTS) - len(CHANGED)]
         legend = plot(page, "plots/summary.csv").locator("svg .role-legend-label")
         assert legend.all_text_contents() == ["main", "workspace"]
 

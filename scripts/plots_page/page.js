@@ -151,11 +151,13 @@ function head({ place, spec }, revs) {
 }
 
 /** Links to the plots; those that differ come first, here and on the page. */
-function list(plots) {
+function list(plots, revs) {
   const nav = document.querySelector("nav");
   for (const same of [false, true]) {
     const listed = plots.filter((plot) => plot.same === same);
-    if (same && listed.length > 0) nav.append(element("span", { textContent: SAME }));
+    if (listed.length === 0) continue;
+    const words = same ? "The same in every revision:" : "Different:";
+    if (revs.length > 1) nav.append(element("span", { textContent: words }));
     nav.append(...listed.map(({ place, title }) => element("a", { href: `#${place.id}`, textContent: title })));
     document.querySelector("main").append(...listed.map((plot) => plot.place));
   }
@@ -181,7 +183,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   const revs = revisions(asked.map((plot) => plot.spec));
   for (const { spec } of asked) encodeRevisions(spec, revs);
   const plots = asked.map((plot) => head(plot, revs));
-  list(plots);
+  list(plots, revs);
   document.querySelector("#revisions").textContent = `Revisions: ${revs.join(", ")}`;
   document.title = `Plots of ${revs.join(", ")}`;
   await drawAll(plots);
