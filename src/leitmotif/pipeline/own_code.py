@@ -7,10 +7,10 @@ copy. An editable installation runs those of the checkout itself, which may have
 from collections.abc import Iterator
 from pathlib import Path
 
-import leitmotif
 from leitmotif.errors import StageError
 
 _SOURCES = Path("src/leitmotif")
+_RUNNING = Path(__file__).resolve().parents[1]
 
 
 def check_code(root: Path = Path()) -> None:
@@ -18,16 +18,16 @@ def check_code(root: Path = Path()) -> None:
 
     Without sources in ``root`` there is nothing to compare.
     """
-    own, running = (root / _SOURCES).resolve(), Path(leitmotif.__file__).resolve().parent
-    if own == running or not own.is_dir():
+    own = (root / _SOURCES).resolve()
+    if own == _RUNNING or not own.is_dir():
         return
-    names = sorted({*_files(own), *_files(running)})
-    odd = [name for name in names if _content(own / name) != _content(running / name)]
+    names = sorted({*_files(own), *_files(_RUNNING)})
+    odd = [name for name in names if _content(own / name) != _content(_RUNNING / name)]
     if odd:
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
         raise StageError(
             "the code that runs is not the code of this folder, whose hashes DVC would note",
-            found=f"{running}, which differs in {odd[0]}{more}",
+            found=f"{_RUNNING}, which differs in {odd[0]}{more}",
             expected=str(own),
             fix="start DVC with PYTHONPATH=src, so that every copy of the checkout runs its own",
         )
