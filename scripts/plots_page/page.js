@@ -59,9 +59,12 @@ function encodeRevisions(spec, revs) {
       if (encoding?.field !== "rev") continue;
       if (channel === "column" || channel === "row") encoding.sort = revs;
       else if (channel !== "detail") encoding.scale = { ...encoding.scale, domain: revs };
-      if (revs.length > 1) continue;
-      if (["color", "shape", "strokeDash"].includes(channel)) encoding.legend = null;
-      if (channel.endsWith("Offset")) delete item[channel];
+      if (["color", "shape", "strokeDash"].includes(channel)) {
+        // With the same domain, colour and shape or dashes become one legend.
+        if (revs.length > 1) delete encoding.legend;
+        else encoding.legend = null;
+      }
+      if (revs.length < 2 && channel.endsWith("Offset")) delete item[channel];
     }
     if (revs.length < 2 && item.height?.for === "offset") item.height = { step: Math.max(20, item.height.step) };
   }
