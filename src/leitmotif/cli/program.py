@@ -9,6 +9,7 @@ from leitmotif.cli.autoencoders import pin_sae, train_sae
 from leitmotif.cli.bench import bench
 from leitmotif.cli.check import check
 from leitmotif.cli.compare import compare
+from leitmotif.cli.experiments import experiments
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.publish import publish
@@ -75,6 +76,7 @@ app.command()(agreement)
 app.command()(report)
 app.command()(results)
 app.command()(replay)
+app.command()(experiments)
 app.command()(bench)
 app.command()(check)
 app.command()(compare)

@@ -12,6 +12,7 @@ from leitmotif.errors import LeitmotifError
 from leitmotif.files import explained_full_disk
 from leitmotif.pipeline.durations import announced
 from leitmotif.pipeline.one_run import only_run
+from leitmotif.pipeline.own_code import check_code
 from leitmotif.pipeline.steady import steady_inputs
 from leitmotif.pipeline.watched import check_inputs, check_outs, check_watched
 
@@ -61,6 +62,7 @@ def run(stage: Callable[[Params], None]) -> None:
     full_disk = explained_full_disk(Path.cwd() / METRICS, "not all outputs were written")
     try:
         with full_disk, only_run(name), steady_inputs(name):
+            check_code()
             params = load_params()
             check_watched(params)
             check_inputs(params)

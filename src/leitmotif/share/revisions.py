@@ -84,14 +84,10 @@ def uncommitted(root: Path = Path()) -> list[str]:
 
     Raises LeitmotifError outside a repository, and where nothing was committed yet.
     """
-    found = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD")
-    if found.returncode != 0:
-        raise LeitmotifError(
-            "git cannot compare the files with the commit",
-            found=_words(found),
-            fix=_IN_REPOSITORY,
-        )
-    return sorted(filter(None, found.stdout.decode(errors="surrogateescape").split("\0")))
+    options = ("--name-only", "--no-renames", "--relative", "-z")
+    return sorted(filter(None, git_output(root, "diff", *options, "HEAD").split("\0")))
+
+
 def git_output(root: Path, *arguments: str) -> str:
     """What git answers, as text; raises LeitmotifError if it refuses."""
     done = _git(root, *arguments)
