@@ -9,7 +9,15 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = {"leitmotif", "training", "benchmarks", "tests", "made_recordings", "official_layout"}
+OURS = {
+    "leitmotif",
+    "pretend_device",
+    "training",
+    "benchmarks",
+    "tests",
+    "made_recordings",
+    "official_layout",
+}
 APART = {"sae-lens"}
 """An extra with an environment of its own; see docs/dependencies.md."""
 COMMANDS = {"dvc", "dvc-s3", "ipykernel", "ruamel-yaml-clib"}
