@@ -91,6 +91,4 @@ def parse_controls(values: Any, *, origin: str = "controls") -> ControlSettings:
             fix="docs/probes.md lists the controls and what can be set",
         ) from error
     curves = file.expansion
-    return ControlSettings(
-        controls, curves.knots, curves.interactions, curves.waves, file.left_out
-    )
+    return ControlSettings(controls, curves.knots, curves.interactions, curves.waves, file.left_out)
