@@ -44,6 +44,7 @@ ROOMS = {
     "bench": "methods scored on organisms",
     "views": "metrics and plots of tables",
     "report": "the listening report",
+    "plan": "what a run takes",
     "share": "remotes, comparison, publication",
     "notebook": "what only notebooks call",
     FACE: "import leitmotif: the public names",

@@ -12,6 +12,7 @@ from leitmotif.cli.compare import compare
 from leitmotif.cli.experiments import experiments
 from leitmotif.cli.labelling import agreement, review
 from leitmotif.cli.outputs import replay, report, results, verify
+from leitmotif.cli.plan import plan
 from leitmotif.cli.publish import publish
 from leitmotif.cli.recordings import compose, propose
 from leitmotif.cli.remote import remote
@@ -79,6 +80,7 @@ app.command()(replay)
 app.command()(experiments)
 app.command()(bench)
 app.command()(check)
+app.command()(plan)
 app.command()(compare)
 app.command()(publish)
 app.add_typer(remote)

@@ -1,0 +1,167 @@
+"""What a run downloads, and how much room it takes on the disk, by folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from leitmotif.config import FolderCorpus, MtgJamendoCorpus
+from leitmotif.lens.kept_swaps import kept_clips
+from leitmotif.plan.scale import TRACKS_OF_A_SHARD, Scale
+from leitmotif.plan.sizes import ModelSize, judge_bytes
+
+TRACK_BYTES = 2_490_000
+"""Of a recording of MTG-Jamendo in ``audio-low``: 46 GB for 18,486 of them."""
+MP3_BYTES_A_SECOND = 31_750
+"""Of the organism's recordings, encoded by this repository, with the score and the metadata."""
+HEADER_BYTES = 2_000
+"""Of a tensor file, beside the tensor: at most."""
+CHROMA_FRAMES, FEATURE_BYTES = 50, 4 * 14
+"""Frames a second of the features, and bytes a frame: 12 of chroma, energy and onset."""
+FEATURE_HEADER = 600
+ENTRY_BYTES = 8
+"""Of an active feature: its number and its strength, 4 bytes each."""
+WAV_BYTES = 2
+"""Of a sample."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Bytes of one thing."""
+
+    name: str
+    bytes: int | None
+    """None: not known."""
+    note: str = ""
+    """Where the number comes from."""
+
+
+def downloads(scale: Scale) -> list[Item]:
+    """What is fetched; 0 bytes for what is on this machine already."""
+    judge, models = scale.params.judge, [scale.model]
+    if scale.lens_model.name != scale.model.name:
+        models.append(scale.lens_model)
+    items = [_weights(model) for model in models]
+    for name, revision in (
+        (judge.clap, judge.clap_revision),
+        (judge.tagger, judge.tagger_revision),
+    ):
+        size, here = judge_bytes(name, revision)
+        note = "on this machine" if here else "size of the published file"
+        items.append(Item(name, 0 if here else size, note if size is not None else "not known"))
+    if isinstance(scale.params.corpus, MtgJamendoCorpus):
+        shards = scale.params.corpus.shards
+        count = len(shards)
+        items.append(
+            Item(
+                f"MTG-Jamendo, {count} shard{'s' if count > 1 else ''}",
+                _shard_bytes(scale),
+                "estimate: tracks x mean size",
+            )
+        )
+    return items
+
+
+def _weights(model: ModelSize) -> Item:
+    if model.here:
+        return Item(model.name, 0, "on this machine")
+    return Item(model.name, model.file_bytes, model.known)
+
+
+def _shard_bytes(scale: Scale) -> int:
+    corpus = scale.params.corpus
+    assert isinstance(corpus, MtgJamendoCorpus)
+    return TRACKS_OF_A_SHARD * TRACK_BYTES * len(corpus.shards)
+
+
+def folders(scale: Scale) -> list[Item]:
+    """Bytes of each folder that a run writes; formulas, held to the shipped experiment by tests."""
+    made = [
+        Item("data/corpus", *_corpus(scale)),
+        Item("data/features", _features(scale), "tracks x seconds x 50 x 14 x 4 bytes"),
+        Item(
+            "data/activations",
+            activation_bytes(scale),
+            "sites x contexts x frames x width x size",
+        ),
+        Item("data/sae", sae_bytes(scale), "autoencoders x contexts x frames x 8 k"),
+        Item("data/clips", _clips(scale), "at most; equal clips share a file"),
+        Item("data/lens", _lens(scale), "layers x ways x kept prompts x seconds"),
+        Item("data/swap_clips", _swap_clips(scale), "kept clips x seconds"),
+    ]
+    heard = sum(item.bytes or 0 for item in made[-3:])
+    made.append(Item("data/report", heard, "the clips once more, at most"))
+    known = sum(item.bytes or 0 for item in made)
+    again = activation_bytes(scale) * (len(scale.models) + scale.params.probes.random_weights)
+    return [
+        *made,
+        Item(".dvc/cache", known, "data/ again, unless blocks are shared"),
+        Item(".leitmotif", again + _codes(scale), "activations of all models, tokens"),
+    ]
+
+
+def activation_bytes(scale: Scale) -> int:
+    """Tensors of data/activations with their headers, of one model."""
+    size = {"float16": 2, "float32": 4}[scale.params.activations.dtype]
+    tensor = scale.contexts * scale.context_frames * scale.model.decoder.width * size
+    return len(scale.sites) * (tensor + scale.tracks * HEADER_BYTES)
+
+
+def sae_bytes(scale: Scale) -> int:
+    """Active features of every autoencoder, with an offset a frame."""
+    frames = scale.contexts * scale.context_frames
+    return sum(
+        frames * ((hook.k or 0) * ENTRY_BYTES + 8) + scale.tracks * HEADER_BYTES
+        for hook in scale.hooks
+    )
+
+
+def _corpus(scale: Scale) -> tuple[int | None, str]:
+    match scale.params.corpus:
+        case MtgJamendoCorpus():
+            return _shard_bytes(scale), "estimate: tracks x mean size"
+        case FolderCorpus(path=path):
+            folder = Path(path)
+            found = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            return (found if folder.is_dir() else None), "the recordings themselves"
+        case _:
+            pieces = scale.params.corpus.pieces
+            return round(pieces * scale.track_seconds * MP3_BYTES_A_SECOND), "pieces x seconds"
+
+
+def _features(scale: Scale) -> int:
+    frames = scale.track_seconds * CHROMA_FRAMES
+    return round(scale.tracks * (frames * FEATURE_BYTES + FEATURE_HEADER))
+
+
+def _clips(scale: Scale) -> int:
+    settings = scale.params.interventions
+    kept = min(settings.kept_tracks, scale.pieces) * settings.seeds
+    conditions = sum(
+        scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
+    )
+    seconds = scale.prefix_frames / scale.model.frame_rate + settings.seconds
+    return round(kept * conditions * seconds * scale.model.sample_rate * WAV_BYTES)
+
+
+def _lens(scale: Scale) -> int:
+    settings = scale.params.decoderlens
+    kept = min(settings.kept_prompts, settings.prompts) * len(scale.concepts.concepts)
+    ways = 4 * scale.lens_model.decoder.layers - 2
+    return round(kept * ways * settings.seconds * scale.lens_model.sample_rate * WAV_BYTES)
+
+
+def _swap_clips(scale: Scale) -> int:
+    settings = scale.params.swaps
+    kept = min(scale.params.decoderlens.kept_prompts, settings.prompts)
+    clips = kept * len(kept_clips(scale.swap_sweep, 1))
+    return round(clips * settings.seconds * scale.lens_model.sample_rate * WAV_BYTES)
+
+
+def _codes(scale: Scale) -> int:
+    """Tokens, int32 [K, frames], of contexts and of continuations."""
+    settings, books = scale.params.interventions, scale.model.decoder.codebooks
+    frames = scale.contexts * scale.context_frames
+    conditions = scale.approach_conditions + sum(
+        scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
+    )
+    new = scale.prefix_frames + round(settings.seconds * scale.model.frame_rate)
+    return 4 * books * (frames + scale.pieces * settings.seeds * conditions * new)

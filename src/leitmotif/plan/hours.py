@@ -1,0 +1,189 @@
+"""Seconds of each stage: counts of its work times seconds of each piece, on one device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from leitmotif.plan.sizes import (
+    ModelSize,
+    active_parameters,
+    step_bytes,
+    step_operations,
+)
+from leitmotif.plan.work import Generating, Reading, Work
+
+SECONDS_A_TEST = 1.0e-9
+"""Of one exchange or shift of one feature, for each row of the probes: what remained of the shipped
+experiment's stages probes and calibration, on two cores."""
+
+
+class Batch(NamedTuple):
+    """What decides how long a decoder step takes."""
+
+    model: str
+    rows: int
+    """Those of both halves."""
+    steps: int
+    """That lie before it."""
+
+    @classmethod
+    def of(cls, one: Generating) -> "Batch":
+        """The batch in the middle of a generation."""
+        return cls(one.model.name, min(one.rows, max(1, one.clips)) * one.halves, one.mean_steps)
+
+
+class Context(NamedTuple):
+    """What decides how long a pass takes."""
+
+    model: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of each piece of work in one process."""
+
+    step: Mapping[Batch, float]
+    """Of a decoder step of a batch."""
+    read: Mapping[Context, float]
+    """Of a pass over a context, alone in its batch."""
+    encode: float = 0.0
+    """Of a second of audio, by the codec."""
+    decode: float = 0.0
+    compare: float = 0.0
+    """Of a window, by CLAP."""
+    tag: float = 0.0
+    """Of a clip, by the tagger."""
+    search: float = 0.0
+    """Of a context in which returns are searched for."""
+    hear: float = 0.0
+    """Of a continuation in which a motif is looked for."""
+    analyse: float = 0.0
+    """Of a second of audio."""
+    operation: float = 0.0
+    """Of a floating-point operation of a matrix product."""
+    notes: tuple[str, ...] = field(default=())
+    """How they were measured."""
+
+
+class Range(NamedTuple):
+    """Seconds of a stage, at least and at most."""
+
+    least: float
+    """If no intervention moves a token, so that no clip is heard but those that are untouched."""
+    most: float
+    """If every intervention does."""
+
+
+_HEARD = ("reading", "codec", "judges", "listening")
+
+
+def seconds_of(work: Work, rates: Rates, *, processes: int) -> Range:
+    """Seconds of a stage whose work so many processes share; start-up is left out."""
+    parts = parts_of(work, rates)
+    heard = sum(parts[name] for name in _HEARD)
+    most = sum(parts.values())
+    return Range((most - work.repeated * heard) / processes, most / processes)
+
+
+def parts_of(work: Work, rates: Rates) -> dict[str, float]:
+    """Seconds in one process by kind of work: generating, reading, codec, judges, the rest."""
+    return {
+        "generating": sum(
+            one.batches * one.steps * rates.step[Batch.of(one)]
+            for one in work.generating
+            if one.clips
+        ),
+        "reading": sum(
+            one.contexts * rates.read[Context(one.model.name, one.frames)]
+            for one in work.reading
+            if one.contexts
+        ),
+        "codec": work.encoded_seconds * rates.encode + work.decoded_seconds * rates.decode,
+        "judges": work.compared_windows * rates.compare + work.tagged_clips * rates.tag,
+        "listening": work.searched_contexts * rates.search
+        + work.heard_clips * rates.hear
+        + work.analysed_seconds * rates.analyse,
+        "fits": work.operations * rates.operation + work.tests * SECONDS_A_TEST,
+    }
+
+
+@dataclass(frozen=True)
+class DeviceClass:
+    """A class of GPU, by published peaks."""
+
+    name: str
+    memory_bytes: float
+    bandwidth: float
+    """Bytes a second."""
+    operations: Mapping[str, float]
+    """Floating-point operations a second, by type."""
+
+
+CLASSES = (
+    DeviceClass(
+        "24 GB consumer (RTX 4090)",
+        24e9,
+        1.008e12,
+        {"float64": 1.29e12, "float32": 82.6e12, "bfloat16": 165e12, "float16": 165e12},
+    ),
+    DeviceClass(
+        "A100 40 GB",
+        40e9,
+        1.555e12,
+        {"float64": 9.7e12, "float32": 19.5e12, "bfloat16": 312e12, "float16": 312e12},
+    ),
+    DeviceClass(
+        "A100 80 GB",
+        80e9,
+        2.039e12,
+        {"float64": 9.7e12, "float32": 19.5e12, "bfloat16": 312e12, "float16": 312e12},
+    ),
+    DeviceClass(
+        "H100 80 GB (SXM)",
+        80e9,
+        3.35e12,
+        {"float64": 34e12, "float32": 67e12, "bfloat16": 989e12, "float16": 989e12},
+    ),
+)
+"""Peaks of NVIDIA's data sheets, without sparsity; float32 without TF32, as torch computes it."""
+OF_BANDWIDTH, OF_OPERATIONS = 0.6, 0.4
+"""Share of the peaks that is assumed to be reached."""
+LAUNCH_SECONDS_A_BLOCK = 2e-4
+"""Least time of a block in a step, in which Python starts its kernels; assumed. There is no CUDA
+graph."""
+
+
+def step_seconds(of: DeviceClass, one: Generating, dtype: str, size: int) -> float:
+    """A decoder step on a class of GPU: what memory, arithmetic or the calls take, the longest."""
+    config, batch = one.model.decoder, Batch.of(one)
+    read = step_bytes(config, batch.rows, batch.steps, size) / (of.bandwidth * OF_BANDWIDTH)
+    peak = of.operations[dtype] * OF_OPERATIONS
+    computed = step_operations(config, batch.rows, batch.steps) / peak
+    return max(read, computed, config.layers * LAUNCH_SECONDS_A_BLOCK)
+
+
+def read_seconds(of: DeviceClass, one: Reading, dtype: str) -> float:
+    """A teacher-forced pass over a context, alone in its batch."""
+    peak = of.operations[dtype] * OF_OPERATIONS
+    config = one.model.decoder
+    return max(
+        read_operations(one.model, one.frames) / peak, config.layers * LAUNCH_SECONDS_A_BLOCK
+    )
+
+
+def read_operations(model: ModelSize, frames: int) -> float:
+    """Of a pass over a context: two a weight and step, and causal attention."""
+    config = model.decoder
+    steps = frames + config.codebooks - 1
+    return 2.0 * steps * (active_parameters(config) + config.layers * config.width * steps)
+
+
+def seconds_on(of: DeviceClass, work: Work, dtype: str, size: int) -> float:
+    """Seconds of the decoder alone, sampling and reading, on a class of GPU."""
+    step = {Batch.of(one): step_seconds(of, one, dtype, size) for one in work.generating}
+    read = {
+        Context(one.model.name, one.frames): read_seconds(of, one, dtype) for one in work.reading
+    }
+    parts = parts_of(work, Rates(step, read))
+    return parts["generating"] + parts["reading"]

@@ -1,0 +1,116 @@
+"""Peak memory of each stage, computed: on the device, and on the host.
+
+A formula holds what grows with the settings: weights, keys and values, autoencoders, dense blocks
+of features. On a CPU each process has a model of its own, and the device's memory is the host's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leitmotif.plan.scale import Scale
+from leitmotif.plan.sizes import BYTES, ModelSize, key_value_bytes
+from leitmotif.plan.work import Generating, Work
+
+PROCESS_BYTES = 450_000_000
+"""Of a process that has imported torch, transformers and librosa; measured."""
+LIGHT_PROCESS_BYTES = 180_000_000
+"""Of a process that has not loaded a model; measured."""
+LIGHT = ("features", "proposals")
+"""Stages that load no model."""
+GPU_CONTEXT_BYTES = 500_000_000
+"""Of a CUDA context with its libraries; assumed."""
+DENSE_COPIES = 4
+"""Of an autoencoder's features that the leak check makes dense in float64: two tracks, each as it
+is stored and as it is read again."""
+EXCHANGES_AT_ONCE = 256
+"""That probes of a whole site fit side by side."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of a stage."""
+
+    device: int
+    """Of a GPU, or of one process's model on a CPU."""
+    host: int
+    """Of all processes, and of the device where it is a CPU."""
+
+
+def memory_of(
+    scale: Scale, works: Mapping[str, Work], *, device: str, processes: int
+) -> dict[str, Memory]:
+    """Peak memory by stage.
+
+    Parameters
+    ----------
+    scale : the experiment.
+    works : what each stage has to do.
+    device : kind of the device, ``cpu`` or another.
+    processes : that a stage starts on a CPU.
+    """
+    dense = {"probes": _probes(scale), "summary": 2 * _features(scale)}
+    return {
+        stage: _stage(
+            _on_device(scale, work),
+            dense.get(stage, 0),
+            LIGHT_PROCESS_BYTES if stage in LIGHT else PROCESS_BYTES,
+            device,
+            processes,
+        )
+        for stage, work in works.items()
+    }
+
+
+def _stage(held: int, dense: int, own: int, device: str, processes: int) -> Memory:
+    """The main process has features; on a CPU each process has what else a GPU would have."""
+    if device == "cpu":
+        return Memory(held, own + dense + processes * (own + held))
+    return Memory(held + (GPU_CONTEXT_BYTES if held else 0), own + max(dense, held))
+
+
+def _on_device(scale: Scale, work: Work) -> int:
+    """Weights of the models in use, autoencoders, and the largest batch."""
+    dtype = scale.params.model.dtype
+    models = {model.name: model for model in _models(work)}
+    weights = sum(model.weight_bytes(dtype) for model in models.values())
+    saes = scale.autoencoder_bytes(8 if dtype == "float64" else 4) if work.operations else 0
+    batches = [generating_bytes(batch, dtype) for batch in work.generating]
+    passes = [
+        reading_bytes(one.model, one.frames, dtype, rows=1) for one in work.reading if one.contexts
+    ]
+    return weights + saes + max([0, *batches, *passes])
+
+
+def generating_bytes(batch: Generating, dtype: str) -> int:
+    """Keys and values of a batch at its last step, and its logits."""
+    rows = min(batch.rows, max(1, batch.clips)) * batch.halves
+    config, size = batch.model.decoder, BYTES[dtype]
+    kept = key_value_bytes(config, rows, batch.prefix_frames + batch.steps, size)
+    return kept + rows * config.codebooks * config.codebook_size * size
+
+
+def reading_bytes(model: ModelSize, frames: int, dtype: str, *, rows: int) -> int:
+    """Of a teacher-forced pass: the widest activations of a block, and the logits."""
+    config, size = model.decoder, BYTES[dtype]
+    steps = frames + config.codebooks - 1
+    widest = 2 * config.mlp_width + 4 * config.width + config.codebooks * config.codebook_size
+    return rows * steps * widest * size
+
+
+def _probes(scale: Scale) -> int:
+    """Features of two models on all rows, exchanges, and the dense features of the leak check."""
+    d, folds = scale.model.decoder.width, scale.params.probes.folds
+    exchanges = 8 * EXCHANGES_AT_ONCE * folds * d * len(scale.params.probes.horizons)
+    steps = scale.context_frames
+    leak = DENSE_COPIES * sum(8 * steps * hook.d_sae for hook in scale.hooks)
+    return max(2 * _features(scale) + exchanges, leak)
+
+
+def _features(scale: Scale) -> int:
+    """Residuals of all cached sites on the rows of the probes, in float64."""
+    return 8 * len(scale.sites) * scale.probe_rows * scale.model.decoder.width
+
+
+def _models(work: Work) -> list[ModelSize]:
+    generating = [one.model for one in work.generating]
+    return generating + [one.model for one in work.reading if one.contexts]

@@ -1,0 +1,137 @@
+"""What people have to do, and which settings are impossible or unwise."""
+
+import math
+from collections.abc import Mapping
+
+from leitmotif.config import Params
+from leitmotif.plan.memory import Memory
+from leitmotif.plan.scale import Scale
+from leitmotif.plan.work import Work
+
+TRAINED_SECONDS = 30.0
+"""Of the clips on which MusicGen was trained."""
+SECONDS_A_DECISION = 20.0
+"""For two windows of a few seconds, heard once or twice; assumed."""
+MANY_CLIPS = 100_000
+"""Of one stage, from which a notice says how many there are."""
+LEAST_PROPOSALS = 20
+"""That a short track may have, whatever ``proposals.per_minute`` says."""
+
+
+def decisions(scale: Scale) -> int | None:
+    """Decisions to make by hand, at most; None where labels come from a score.
+
+    Every proposal of a track has to be decided before its recurrences count.
+    """
+    labels, proposals = scale.params.labels, scale.params.proposals
+    if labels.source == "score":
+        return None
+    minutes = scale.context_seconds * scale.contexts / scale.tracks / 60
+    of_track = max(LEAST_PROPOSALS, math.floor(proposals.per_minute * minutes))
+    return scale.tracks * of_track * labels.min_reviewers
+
+
+def notices(
+    scale: Scale,
+    works: Mapping[str, Work],
+    memory: Mapping[str, Memory],
+    *,
+    host_bytes: int | None,
+    device_bytes: int | None = None,
+    disk_bytes: int | None = None,
+    disk_free: int | None = None,
+) -> list[str]:
+    """Settings that are impossible or unwise, in words; empty: none was found.
+
+    Parameters
+    ----------
+    scale : the experiment.
+    works : what each stage has to do.
+    memory : of each stage.
+    host_bytes : memory of this machine; None: not known.
+    device_bytes : memory of the GPU; None: there is none.
+    disk_bytes, disk_free : what the run writes, and what is free; None: not known.
+    """
+    return [
+        *_lengths(scale),
+        *_pieces(scale),
+        *_many_clips(works),
+        *_too_large("of memory", {name: one.host for name, one in memory.items()}, host_bytes),
+        *_too_large(
+            "of the GPU's memory", {name: one.device for name, one in memory.items()}, device_bytes
+        ),
+        *_room(disk_bytes, disk_free),
+        *_no_autoencoders(scale.params),
+    ]
+
+
+def _lengths(scale: Scale) -> list[str]:
+    settings, found = scale.params.interventions, []
+    whole = scale.prefix_frames / scale.model.frame_rate + settings.seconds
+    published = scale.world is None
+    if published and whole > TRAINED_SECONDS:
+        found.append(
+            f"interventions: prefix, opening and continuation are {whole:g} s; MusicGen was "
+            f"trained on {TRAINED_SECONDS:g} s, and drifts beyond"
+        )
+    if published and scale.params.manifest.min_seconds < settings.prefix_seconds:
+        found.append(
+            f"manifest.min_seconds {scale.params.manifest.min_seconds:g} is shorter than the "
+            f"prefix of {settings.prefix_seconds:g} s: shorter tracks cannot be continued"
+        )
+    return found
+
+
+def _pieces(scale: Scale) -> list[str]:
+    needed = scale.pieces_needed
+    if scale.pieces >= needed:
+        return []
+    return [
+        f"interventions.tracks: {scale.pieces} pieces cannot make an effect count; {needed} are "
+        f"needed for {scale.candidates_tried} candidates at probes.alpha "
+        f"{scale.params.probes.alpha:g}"
+    ]
+
+
+def _too_large(where: str, needs: Mapping[str, int], there: int | None) -> list[str]:
+    if there is None:
+        return []
+    over = {name: need for name, need in needs.items() if need > there}
+    return [
+        f"{name} needs about {need / 1e9:.0f} GB {where}, and there are {there / 1e9:.0f} GB: "
+        f"{_REMEDIES.get(name, 'use fewer processes (LEITMOTIF_WORKERS) or a smaller model.dtype')}"
+        for name, need in over.items()
+    ]
+
+
+_REMEDIES = {
+    "interventions": "lower interventions.rows, or LEITMOTIF_WORKERS",
+    "summary": "lower interventions.rows, or LEITMOTIF_WORKERS",
+    "decoderlens": "lower decoderlens.rows, or LEITMOTIF_WORKERS",
+    "swaps": "lower swaps.rows, or LEITMOTIF_WORKERS",
+}
+"""What lowers the memory of a stage."""
+
+
+def _room(needed: int | None, free: int | None) -> list[str]:
+    if needed is None or free is None or needed <= free:
+        return []
+    return [f"the run writes about {needed / 1e9:.0f} GB; {free / 1e9:.0f} GB are free here"]
+
+
+def _no_autoencoders(params: Params) -> list[str]:
+    if params.sae.hooks:
+        return []
+    return ["sae.hooks is empty: coordinates of the sites are tested in the place of features"]
+
+
+def _many_clips(works: Mapping[str, Work]) -> list[str]:
+    found = []
+    for name, work in works.items():
+        clips = sum(one.clips for one in work.generating)
+        if clips > MANY_CLIPS:
+            found.append(
+                f"{name} samples {clips:,} clips: fewer prompts ({name}.prompts), or fewer of what "
+                "is tried with each"
+            )
+    return found

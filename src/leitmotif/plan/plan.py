@@ -1,0 +1,155 @@
+"""What the run that params.yaml describes takes on this machine and on classes of GPU."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from leitmotif.checkpoints.folders import usable_device
+from leitmotif.config import Params
+from leitmotif.pipeline.durations import Duration, Durations
+from leitmotif.plan.calibrate import Calibration
+from leitmotif.plan.disk import Item, downloads, folders
+from leitmotif.plan.hours import CLASSES, Range, Rates, seconds_of, seconds_on
+from leitmotif.plan.memory import Memory, memory_of
+from leitmotif.plan.people import SECONDS_A_DECISION, decisions, notices
+from leitmotif.plan.scale import Scale
+from leitmotif.plan.sizes import BYTES
+from leitmotif.plan.work import Work, work_of
+from leitmotif.work.parallel import number_of_workers
+
+FORMAT = "leitmotif-plan/1"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage takes."""
+
+    name: str
+    clips: int
+    """That are sampled, at most, those included from which patches are taken."""
+    memory: Memory
+    seconds: Range | None
+    """Computed from what was measured; None: nothing was measured."""
+    recorded: Duration | None
+    """What it took; None: it has not run here."""
+
+
+@dataclass(frozen=True)
+class OnGpu:
+    """What the decoder takes on a class of GPU, computed and never measured."""
+
+    name: str
+    seconds: dict[str, float]
+    """By stage, of sampling and reading alone."""
+    fits: dict[str, bool]
+    """By stage, whether its memory does."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run takes."""
+
+    model: str
+    device: str
+    processes: int
+    """That share the work of a stage."""
+    downloads: list[Item]
+    folders: list[Item]
+    stages: list[Stage]
+    gpus: list[OnGpu]
+    decisions: int | None
+    """To be made by hand, at most; None where labels come from a score."""
+    decision_seconds: float | None
+    notices: list[str]
+    """Settings that are impossible or unwise."""
+    notes: tuple[str, ...]
+    """How things were measured."""
+    format: str = FORMAT
+
+
+def make_plan(params: Params, *, device: str | None, measure: bool, root: Path = Path()) -> Plan:
+    """Compute a plan, and measure for some seconds if asked to.
+
+    Parameters
+    ----------
+    params : all settings.
+    device : that runs the model; None: that of the settings.
+    measure : whether pieces of work are timed here.
+    root : the repository, whose earlier runs are recorded.
+
+    Raises ConfigError for a model whose sizes are not known, and ModelError for a device that is
+    not there.
+    """
+    scale = Scale(params)
+    place = usable_device(device or params.model.device)
+    processes = number_of_workers() if place.type == "cpu" else 1
+    works = work_of(scale)
+    memory = memory_of(scale, works, device=place.type, processes=processes)
+    rates = Calibration(scale, str(place)).rates(works.values()) if measure else None
+    written = folders(scale)
+    chosen = decisions(scale)
+    return Plan(
+        model=params.model.name,
+        device=str(place),
+        processes=processes,
+        downloads=downloads(scale),
+        folders=written,
+        stages=_stages(works, memory, rates, processes, Durations(params, root)),
+        gpus=_gpus(scale, works),
+        decisions=chosen,
+        decision_seconds=None if chosen is None else chosen * SECONDS_A_DECISION,
+        notices=notices(
+            scale,
+            works,
+            memory,
+            host_bytes=psutil.virtual_memory().total,
+            device_bytes=_device_bytes(place),
+            disk_bytes=sum(item.bytes or 0 for item in written),
+            disk_free=shutil.disk_usage(root).free,
+        ),
+        notes=() if rates is None else rates.notes,
+    )
+
+
+def _stages(
+    works: dict[str, Work],
+    memory: dict[str, Memory],
+    rates: Rates | None,
+    processes: int,
+    durations: Durations,
+) -> list[Stage]:
+    return [
+        Stage(
+            name,
+            sum(one.clips for one in work.generating),
+            memory[name],
+            None if rates is None else seconds_of(work, rates, processes=processes),
+            durations.of(name),
+        )
+        for name, work in works.items()
+    ]
+
+
+def _gpus(scale: Scale, works: dict[str, Work]) -> list[OnGpu]:
+    dtype = scale.params.model.dtype
+    needs = memory_of(scale, works, device="cuda", processes=1)
+    found = []
+    for one in CLASSES:
+        seconds = {
+            name: seconds_on(one, work, dtype, BYTES[dtype])
+            for name, work in works.items()
+            if work.generating or any(reading.contexts for reading in work.reading)
+        }
+        fits = {name: needs[name].device <= one.memory_bytes for name in seconds}
+        found.append(OnGpu(one.name, seconds, fits))
+    return found
+
+
+def _device_bytes(place: torch.device) -> int | None:
+    """Memory of a GPU of NVIDIA; None for another device."""
+    if place.type != "cuda":
+        return None
+    return int(torch.cuda.get_device_properties(place).total_memory)

@@ -1,0 +1,300 @@
+"""What each stage has to do, counted from the settings: passes, decoder steps, clips, audio.
+
+A count is the most that the settings allow. Less is done where data are missing, where clips of an
+earlier run are found again, and where an intervention moves no token: such a clip is heard once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from leitmotif.lens.study import FITTED
+from leitmotif.plan.scale import COMPOSED_EVENTS, Scale
+from leitmotif.plan.sizes import ModelSize, head_parameters
+from leitmotif.sites import split_site
+
+COMPARED_SECONDS = 2.0
+"""Window in which a clip is compared with its baseline (``ListeningSettings.window_seconds``)."""
+SOURCES = 2
+"""Rows beside the clips of a piece, from which patches are taken."""
+
+
+@dataclass(frozen=True)
+class Generating:
+    """Clips that a model samples in batches."""
+
+    model: ModelSize
+    clips: int
+    """Rows in all, those included from which patches are taken."""
+    rows: int
+    """Of a batch."""
+    halves: int
+    """2 with classifier-free guidance, else 1."""
+    prefix_frames: int
+    frames: int
+    """New ones of each clip."""
+
+    @property
+    def steps(self) -> int:
+        """Decoder steps of each clip."""
+        return self.frames + self.model.decoder.codebooks - 1
+
+    @property
+    def batches(self) -> float:
+        """Batches of ``rows`` clips; the last one may be smaller and takes less time."""
+        return self.clips / self.rows
+
+    @property
+    def mean_steps(self) -> int:
+        """Steps that lie before a step, on average."""
+        return self.prefix_frames + self.steps // 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Contexts that a model reads in one pass each."""
+
+    model: ModelSize
+    contexts: float
+    """Weighed by the share of the blocks that run."""
+    frames: int
+    """Of a context."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage has to do."""
+
+    generating: tuple[Generating, ...] = ()
+    reading: tuple[Reading, ...] = ()
+    encoded_seconds: float = 0.0
+    """Audio that the codec turns into tokens."""
+    decoded_seconds: float = 0.0
+    """Audio that the codec makes of tokens."""
+    compared_windows: int = 0
+    """Windows that CLAP embeds."""
+    tagged_clips: int = 0
+    searched_contexts: int = 0
+    """Contexts in which returns are searched for, surrogates included."""
+    heard_clips: int = 0
+    """Continuations in which a known motif is looked for."""
+    analysed_seconds: float = 0.0
+    """Audio of which chroma, energy and onsets are measured."""
+    operations: float = 0.0
+    """Floating-point operations of matrix products beside the models."""
+    tests: float = 0.0
+    """Exchanges and shifts of single features, times the rows of the probes."""
+    repeated: float = 0.0
+    """Share of the clips that need not be heard if no intervention moves a token."""
+
+
+def work_of(scale: Scale) -> dict[str, Work]:
+    """The work of each stage that takes long, in the order of the pipeline."""
+    stages: dict[str, Callable[[Scale], Work]] = {
+        "features": _features,
+        "activations": _activations,
+        "proposals": _proposals,
+        "sae": _sae,
+        "probes": _probes,
+        "calibration": _calibration,
+        "interchange": _interchange,
+        "interventions": _interventions,
+        "summary": _summary,
+        "decoderlens": _decoderlens,
+        "swaps": _swaps,
+    }
+    return {name: count(scale) for name, count in stages.items()}
+
+
+def _features(scale: Scale) -> Work:
+    return Work(analysed_seconds=scale.tracks * scale.track_seconds)
+
+
+def _activations(scale: Scale) -> Work:
+    return Work(
+        reading=(Reading(scale.model, scale.contexts * scale.depth, scale.context_frames),),
+        encoded_seconds=scale.contexts * scale.context_seconds,
+    )
+
+
+def _proposals(scale: Scale) -> Work:
+    return Work(searched_contexts=scale.tracks * (1 + scale.params.proposals.null_rounds))
+
+
+def _sae(scale: Scale) -> Work:
+    """Encoding at the own site, reconstruction at each site, and spliced passes."""
+    hooks, spliced = scale.hooks, min(scale.params.sae.spliced_tracks, scale.tracks)
+    frames = scale.contexts * scale.context_frames
+    passes = spliced * (1 + 2 * len(hooks)) if hooks else 0
+    return Work(
+        reading=(Reading(scale.model, passes, scale.context_frames),),
+        operations=sum(
+            2.0 * hook.d_in * hook.d_sae * frames * (1 + 2 * len(scale.sites)) for hook in hooks
+        ),
+    )
+
+
+def _probes(scale: Scale) -> Work:
+    """Compared models read everything; then sites are probed, and features one by one."""
+    probes = scale.params.probes
+    others = len(scale.models) - 1 + probes.random_weights
+    d, squared = scale.model.decoder.width, probes.folds**2
+    exchanges = len(probes.horizons) * probes.permutations
+    each_site = squared * (10.0 * d**3 + exchanges * 4.0 * d * d)
+    return Work(
+        reading=(
+            Reading(scale.model, others * scale.contexts * scale.depth, scale.context_frames),
+        ),
+        operations=each_site * len(scale.sites) * (1 + others),
+        tests=float(scale.features)
+        * min(2, len(probes.horizons))
+        * (probes.permutations + probes.shifts)
+        * scale.probe_rows,
+    )
+
+
+def _calibration(scale: Scale) -> Work:
+    calibration = scale.params.calibration
+    kinds = 2 + len(calibration.strengths)
+    features = calibration.targets * calibration.each * kinds
+    return Work(tests=float(features) * 2 * calibration.permutations * scale.probe_rows)
+
+
+def _interchange(scale: Scale) -> Work:
+    """Three readings of each event, and for each site and window the blocks after the site."""
+    if scale.world is None:
+        return Work()
+    settings, layers = scale.params.interchange, scale.model.decoder.layers
+    world = scale.world
+    gap_bars = max(world.slot_bars) - world.cue_bar - 1
+    gap_seconds = gap_bars * world.samples_per_bar / world.sample_rate
+    windows = max(1, math.ceil(gap_seconds / settings.lead_seconds))
+    each_site = 1 + windows + 2 * windows  # deciding; between; ahead, with its control
+    after = sum(1 - (split_site(site)[0] + 1) / layers for site in scale.sites)
+    events = min(settings.tracks, scale.tracks) * COMPOSED_EVENTS
+    passes = len(scale.models) * events * (3 + each_site * after)
+    return Work(reading=(Reading(scale.model, passes, scale.context_frames),))
+
+
+def _interventions(scale: Scale) -> Work:
+    conditions = sum(
+        scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
+    )
+    measured = _continued(scale, conditions, untouched=2 * len(scale.models))
+    if scale.world is not None:
+        return measured
+    return _together(_openings(scale), measured)
+
+
+def _summary(scale: Scale) -> Work:
+    """The baseline and the counterfactual are those of ``interventions``, found again."""
+    return _continued(scale, scale.approach_conditions, untouched=2)
+
+
+def _continued(scale: Scale, conditions: int, *, untouched: int) -> Work:
+    """Clips of so many conditions of all models, ``untouched`` of them without a change."""
+    settings = scale.params.interventions
+    runs = scale.pieces * settings.seeds
+    frames = round(settings.seconds * scale.model.frame_rate)
+    generating = Generating(
+        scale.model,
+        clips=runs * (conditions + untouched // 2 * SOURCES),
+        rows=settings.rows,
+        halves=_halves(scale),
+        prefix_frames=scale.prefix_frames,
+        frames=frames,
+    )
+    alike = max(0.0, 1 - untouched / conditions)
+    return replace(_heard(scale, generating, runs * conditions), repeated=alike)
+
+
+def _openings(scale: Scale) -> Work:
+    """What makes pieces of recordings: openings, and trials of each."""
+    settings, rate = scale.params.interventions, scale.model.frame_rate
+    openings = scale.pieces * settings.openings
+    prefix, opening = (
+        round(seconds * rate) for seconds in (settings.prefix_seconds, settings.opening_seconds)
+    )
+    made = Generating(scale.model, openings, settings.rows, _halves(scale), prefix, opening)
+    frames = round(settings.seconds * rate)
+    trials = openings * settings.opening_trials
+    tried = Generating(
+        scale.model, trials, settings.rows, _halves(scale), scale.prefix_frames, frames
+    )
+    return _together(Work(generating=(made,)), _heard(scale, tried, trials))
+
+
+def _heard(scale: Scale, generating: Generating, clips: int) -> Work:
+    """Clips that are sampled, decoded, compared by CLAP, searched for motifs, and read once."""
+    frames = generating.prefix_frames + generating.frames
+    seconds = generating.frames / scale.model.frame_rate
+    return Work(
+        generating=(generating,),
+        reading=(Reading(scale.model, clips, frames),),
+        decoded_seconds=clips * frames / scale.model.frame_rate,
+        compared_windows=clips * math.ceil(seconds / COMPARED_SECONDS),
+        heard_clips=clips,
+    )
+
+
+def _decoderlens(scale: Scale) -> Work:
+    """Every prompt played; every layer read with two lenses, and played alone with either."""
+    settings, model = scale.params.decoderlens, scale.lens_model
+    layers, halves = model.decoder.layers, _lens_halves(scale)
+    clips = len(scale.concepts.concepts) * settings.prompts
+    frames = round(settings.seconds * model.frame_rate)
+    fitted = min(FITTED, clips // 2)
+    fits = 2 * (layers - 1)
+    d, heads = model.decoder.width, head_parameters(model.decoder)
+    played = Generating(model, clips, settings.rows, halves, 0, frames)
+    alone = Generating(model, fits * clips, settings.rows, halves, 0, frames)
+    read_exits = (2 * layers - 1) * clips
+    of_heads = heads / (layers * d * d * 16)
+    passes = clips + 2 * fits * fitted + halves * (2 * clips + read_exits * of_heads)
+    rows = fitted * (frames + model.decoder.codebooks - 1)
+    heard = read_exits + fits * clips
+    return Work(
+        generating=(played, alone),
+        reading=(Reading(model, passes, frames),),
+        decoded_seconds=heard * settings.seconds,
+        tagged_clips=heard,
+        operations=6.0 * fits * (settings.tuning_steps + 1) * rows * (d * d + heads),
+    )
+
+
+def _swaps(scale: Scale) -> Work:
+    """Every set of prompts played and read; every swap played again, and heard."""
+    settings, model = scale.params.swaps, scale.lens_model
+    sets = len(scale.swap_sweep.pairs.sets) * settings.prompts
+    swapped = len(scale.swap_sweep.swaps) * settings.prompts
+    frames = round(settings.seconds * model.frame_rate)
+    clips = sets + swapped
+    return Work(
+        generating=(Generating(model, clips, settings.rows, _lens_halves(scale), 0, frames),),
+        reading=(Reading(model, sets, frames),),
+        decoded_seconds=clips * settings.seconds,
+        tagged_clips=clips,
+        repeated=swapped / clips,
+    )
+
+
+def _together(one: Work, other: Work) -> Work:
+    return Work(
+        generating=one.generating + other.generating,
+        reading=one.reading + other.reading,
+        decoded_seconds=one.decoded_seconds + other.decoded_seconds,
+        compared_windows=one.compared_windows + other.compared_windows,
+        heard_clips=one.heard_clips + other.heard_clips,
+        repeated=(one.repeated * one.heard_clips + other.repeated * other.heard_clips)
+        / max(1, one.heard_clips + other.heard_clips),
+    )
+
+
+def _halves(scale: Scale) -> int:
+    """Pieces have prompts only where tracks are read with those of their tags."""
+    prompted = scale.params.activations.prompt == "tags"
+    return 2 if prompted and scale.params.interventions.guidance_scale != 1 else 1
+
+
+def _lens_halves(scale: Scale) -> int:
+    return 1 if scale.params.decoderlens.guidance_scale == 1 else 2

@@ -1,0 +1,93 @@
+"""Formulas of disk and memory against the shipped experiment."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leitmotif.files.yaml_files import read_yaml
+from leitmotif.plan.disk import Item, downloads, folders
+from leitmotif.plan.memory import memory_of
+from leitmotif.plan.scale import Scale
+from leitmotif.plan.work import work_of
+
+EXACT = ("data/corpus", "data/features", "data/activations", "data/sae", "data/lens")
+AT_MOST = ("data/clips", "data/report")
+
+
+def _locked() -> dict[str, int]:
+    stages = read_yaml(Path("dvc.lock"))["stages"]
+    return {out["path"]: out["size"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def _bytes(items: list[Item]) -> dict[str, int | None]:
+    return {item.name: item.bytes for item in items}
+
+
+@pytest.mark.parametrize("folder", [*EXACT, "data/swap_clips"])
+def test_folders_are_as_large_as_those_of_the_shipped_experiment(
+    folder: str, scale_of: Callable[..., Scale]
+) -> None:
+    found = _bytes(folders(scale_of("organism")))[folder]
+    assert found == pytest.approx(_locked()[folder], rel=0.03)
+
+
+@pytest.mark.parametrize("folder", AT_MOST)
+def test_clips_are_at_most_so_large(folder: str, scale_of: Callable[..., Scale]) -> None:
+    found = _bytes(folders(scale_of("organism")))[folder]
+    assert found is not None
+    assert found >= _locked()[folder]
+
+
+def test_activations_follow_sites_tracks_width_and_precision(
+    scale_of: Callable[..., Scale],
+) -> None:
+    def bytes_with(*settings: str) -> int:
+        return _bytes(folders(scale_of("musicgen-small", *settings)))["data/activations"] or 0
+
+    whole = bytes_with()
+    tensor = 1500 * 1024
+    assert bytes_with("manifest.tracks=50") == whole // 2
+    assert bytes_with("activations.dtype=float32") - whole == 500 * 2 * tensor
+
+
+def test_what_is_here_is_not_downloaded(scale_of: Callable[..., Scale]) -> None:
+    assert set(_bytes(downloads(scale_of("organism"))).values()) == {0}
+    fetched = _bytes(downloads(scale_of("musicgen-small")))
+    assert fetched["facebook/musicgen-small"] == pytest.approx(2.36e9, rel=0.01)
+    assert fetched["MTG-Jamendo, 1 shard"] == pytest.approx(0.5e9, rel=0.02)
+
+
+def test_a_judge_of_unknown_size_is_said_to_be_unknown(scale_of: Callable[..., Scale]) -> None:
+    scale = scale_of("musicgen-small", "judge.clap=someone/else")
+    judge = next(item for item in downloads(scale) if item.name == "someone/else")
+    assert (judge.bytes, judge.note) == (None, "not known")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["features", "activations", "proposals", "sae", "probes", "interventions", "summary"],
+)
+def test_memory_is_within_a_factor_of_two_of_what_was_measured(
+    stage: str, scale_of: Callable[..., Scale]
+) -> None:
+    scale = scale_of("organism")
+    measured = json.loads(Path("benchmarks/results/pipeline.json").read_text())["rows"]
+    peak = next(row["ours"] for row in measured if (row["case"], row["unit"]) == (stage, "MB"))
+    computed = memory_of(scale, work_of(scale), device="cpu", processes=2)[stage].host
+    assert peak * 1e6 / 2 < computed < peak * 1e6 * 2
+
+
+def test_on_a_gpu_one_process_holds_the_model(scale_of: Callable[..., Scale]) -> None:
+    scale = scale_of("musicgen-small")
+    works = work_of(scale)
+    gpu, cpu = (
+        memory_of(scale, works, device=device, processes=2)["interventions"]
+        for device in ("cuda", "cpu")
+    )
+    rows, steps = scale.params.interventions.rows, 700 + 803
+    keys_and_values = rows * 24 * 2 * steps * 1024 * 4
+    assert gpu.device > keys_and_values + scale.model.weight_bytes("float32")
+    assert cpu.host > 2 * cpu.device
+    assert gpu.host < cpu.host
