@@ -3,7 +3,8 @@
 A model that is on this machine is measured with its weights. In the place of another one stand two
 decoders of its shapes with random weights and few blocks: their difference is the time of a block,
 and the time of all blocks is computed from it. Everything runs in one process with one thread, as
-the stages' processes do; on a GPU, in one process.
+the stages' processes do, and processor time counts, so that other work on the machine matters
+little; on a GPU, one process works and the clock counts.
 """
 
 import time
@@ -24,7 +25,7 @@ from leitmotif.files import sha256_file
 from leitmotif.judge.models.loading import shared_clap, shared_tagger
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.loading import load_model
-from leitmotif.plan.hours import Batch, Context, Rates
+from leitmotif.plan.hours import Batch, Context, Rates, read_operations
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import ModelSize, judge_bytes
 from leitmotif.plan.stand_ins import clap_audio, musicgen_of, tagger
@@ -38,11 +39,13 @@ BLOCKS = (1, 3)
 """Of the two decoders that stand for a larger one."""
 MOST_ROWS = 16
 """Of a batch that is measured on such decoders; the time of more rows is in proportion."""
+MOST_FRAMES = 250
+"""Of a context that is measured on such decoders; the time of more is as their operations."""
 NEW_FRAMES = 8
 """Of the generation whose steps are timed."""
 WARM_UP_SECONDS = 0.5
 """What takes longer has no run that is not timed."""
-AUDIO_SECONDS = 4.0
+AUDIO_SECONDS = 1.0
 """Of what the codec reads and writes."""
 
 
@@ -83,13 +86,18 @@ class Calibration:
             for one in work.reading:
                 key = Context(one.model.name, one.frames)
                 if one.contexts and key not in read:
-                    read[key] = self._whole(one.model, lambda model: self._read(model, key.frames))  # noqa: B023
+                    read[key] = self._pass(one.model, key.frames)
         return step, read
 
     def _step(self, size: ModelSize, batch: Batch) -> float:
         rows = batch.rows if size.here else min(batch.rows, MOST_ROWS)
         seconds = self._whole(size, lambda model: self._steps(model, rows, batch.steps))
         return seconds * batch.rows / rows
+
+    def _pass(self, size: ModelSize, frames: int) -> float:
+        short = frames if size.here else min(frames, MOST_FRAMES)
+        seconds = self._whole(size, lambda model: self._read(model, short))
+        return seconds * read_operations(size, frames) / read_operations(size, short)
 
     def _whole(self, size: ModelSize, measure: Callable[[HookedMusicGen], float]) -> float:
         """Seconds with all blocks, measured or computed from models with few."""
@@ -130,8 +138,7 @@ class Calibration:
         times: list[float] = []
 
         def at_step(x: torch.Tensor) -> torch.Tensor:
-            _wait_for_gpu()
-            times.append(time.perf_counter())
+            times.append(_now())
             return x
 
         last = f"layers.{model.num_layers - 1}.residual"
@@ -214,7 +221,7 @@ class Calibration:
         lacking = [m.name for m in self._sizes if not m.here]
         return tuple(
             f"{name}: random weights in its shapes, {BLOCKS[0]} and {BLOCKS[1]} blocks measured "
-            f"and multiplied; batches of more than {MOST_ROWS} rows in proportion"
+            f"and multiplied; more than {MOST_ROWS} rows and {MOST_FRAMES} frames in proportion"
             for name in lacking
         )
 
@@ -230,16 +237,21 @@ def _timed(work: Callable[[], object]) -> float:
     """Seconds of the shorter of two runs; of what takes little, after one that is not timed."""
     times: list[float] = []
     while len(times) < 2 or (len(times) < 3 and times[0] < WARM_UP_SECONDS):
-        start = time.perf_counter()
+        start = _now()
         work()
-        _wait_for_gpu()
-        times.append(time.perf_counter() - start)
+        times.append(_now() - start)
     return min(times[-2:])
 
 
-def _wait_for_gpu() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _now() -> float:
+    """Seconds of a clock: where there is no GPU, those of the processor, spent in this process.
+
+    Other work on the machine does not add to them, and there is one thread.
+    """
+    if not torch.cuda.is_available():
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def melody(seconds: float, rate: int) -> Samples:

@@ -90,11 +90,14 @@ def folders(scale: Scale) -> list[Item]:
     heard = sum(item.bytes or 0 for item in made[-3:])
     made.append(Item("data/report", heard, "the clips once more, at most"))
     known = sum(item.bytes or 0 for item in made)
-    again = activation_bytes(scale) * (len(scale.models) + scale.params.probes.random_weights)
+    fetched = _shard_bytes(scale) if isinstance(scale.params.corpus, MtgJamendoCorpus) else 0
+    again = fetched + activation_bytes(scale) * (
+        len(scale.models) + scale.params.probes.random_weights
+    )
     return [
         *made,
         Item(".dvc/cache", known, "data/ again, unless blocks are shared"),
-        Item(".leitmotif", again + _codes(scale), "activations of all models, tokens"),
+        Item(".leitmotif", again + _codes(scale), "activations of all models, tokens, shards"),
     ]
 
 

@@ -130,7 +130,9 @@ def duration(seconds: float) -> str:
 
 
 def _computed(stage: Stage) -> str:
-    return "" if stage.seconds is None else _span(*stage.seconds)
+    if stage.seconds is None:
+        return ""
+    return _span(*stage.seconds) if stage.seconds.most else "nothing to do"
 
 
 def _recorded(stage: Stage) -> str:

@@ -1,0 +1,97 @@
+"""A plan as text, and the command that prints it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leitmotif.cli.presets import available
+from leitmotif.cli.program import app
+from leitmotif.errors import ModelError, TargetError
+from leitmotif.pipeline.durations import Duration
+from leitmotif.plan.hours import Range
+from leitmotif.plan.plan import Plan, make_plan
+from leitmotif.plan.scale import Scale
+from leitmotif.plan.text import as_lines
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _plan(scale: Scale) -> Plan:
+    return make_plan(scale.params, device="cpu", measure=False)
+
+
+@pytest.mark.parametrize("name", available(ROOT))
+def test_every_preset_has_a_plan_within_the_width(
+    name: str, scale_of: Callable[..., Scale]
+) -> None:
+    plan = _plan(scale_of(name))
+    long = Range(123_456_789.0, 987_654_321.0)
+    timed = replace(
+        plan,
+        stages=[
+            replace(stage, seconds=long, recorded=Duration(1e7, "as last time"))
+            for stage in plan.stages
+        ],
+        notes=("a note " * 30,),
+    )
+    for lines in (as_lines(plan), as_lines(timed)):
+        assert max(map(len, lines)) <= 100
+        assert any(line.startswith("Settings that are impossible") for line in lines)
+
+
+def test_a_batch_without_room_on_a_gpu_has_no_time(scale_of: Callable[..., Scale]) -> None:
+    lines = as_lines(_plan(scale_of("musicgen-large")))
+    consumer = next(line for line in lines if "RTX 4090" in line)
+    assert "no room" in consumer
+    small = as_lines(_plan(scale_of("musicgen-small", "interventions.rows=16")))
+    assert "no room" not in next(line for line in small if "RTX 4090" in line)
+
+
+def test_computed_times_are_called_computed(scale_of: Callable[..., Scale]) -> None:
+    text = " ".join(" ".join(as_lines(_plan(scale_of("musicgen-small")))).split())
+    assert "computed from published peaks, never measured" in text
+
+
+def test_a_range_is_named_once_where_it_has_one_unit(scale_of: Callable[..., Scale]) -> None:
+    plan = _plan(scale_of("organism"))
+    first = replace(plan.stages[0], seconds=Range(240.0, 600.0))
+    assert any("4 to 10 min" in line for line in as_lines(replace(plan, stages=[first])))
+
+
+def test_the_command_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    target = tmp_path / "plan.json"
+    asked = ["plan", "--no-measure", "--device", "cpu", "--json", str(target)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "models/organism/planner on cpu" in result.output
+    written = json.loads(target.read_text())
+    assert written["format"] == "leitmotif-plan/1"
+    assert written["decisions"] is None
+    again = CliRunner().invoke(app, asked)
+    assert isinstance(again.exception, TargetError)
+    assert CliRunner().invoke(app, [*asked, "--replace"]).exit_code == 0
+    target.write_text('{"mine": 1}')
+    assert isinstance(CliRunner().invoke(app, [*asked, "--replace"]).exception, TargetError)
+
+
+def test_a_preset_is_planned_without_being_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    before = Path("params.yaml").read_bytes()
+    asked = ["plan", "--no-measure", "--preset", "musicgen-medium", "--device", "cpu"]
+    result = CliRunner().invoke(app, asked)
+    assert "facebook/musicgen-medium on cpu" in result.output
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_a_device_that_is_not_there_is_refused(scale_of: Callable[..., Scale]) -> None:
+    with pytest.raises(ModelError, match="no such device"):
+        make_plan(scale_of("organism").params, device="cuda:9", measure=False)
+
+
+def test_a_plan_is_plain_data(scale_of: Callable[..., Scale]) -> None:
+    assert json.loads(json.dumps(asdict(_plan(scale_of("folder")))))["model"]
