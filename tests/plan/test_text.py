@@ -1,4 +1,4 @@
-"""A plan as text, and the command that prints it."""
+"""A plan as text."""
 
 import json
 from collections.abc import Callable
@@ -6,11 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from leitmotif.cli.presets import available
-from leitmotif.cli.program import app
-from leitmotif.errors import ModelError, TargetError
+from leitmotif.errors import ModelError
 from leitmotif.pipeline.durations import Duration
 from leitmotif.plan.hours import Range
 from leitmotif.plan.plan import Plan, make_plan
@@ -60,32 +58,6 @@ def test_a_range_is_named_once_where_it_has_one_unit(scale_of: Callable[..., Sca
     plan = _plan(scale_of("organism"))
     first = replace(plan.stages[0], seconds=Range(240.0, 600.0))
     assert any("4 to 10 min" in line for line in as_lines(replace(plan, stages=[first])))
-
-
-def test_the_command_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    target = tmp_path / "plan.json"
-    asked = ["plan", "--no-measure", "--device", "cpu", "--json", str(target)]
-    result = CliRunner().invoke(app, asked)
-    assert result.exit_code == 0, result.output
-    assert "models/organism/planner on cpu" in result.output
-    written = json.loads(target.read_text())
-    assert written["format"] == "leitmotif-plan/1"
-    assert written["decisions"] is None
-    again = CliRunner().invoke(app, asked)
-    assert isinstance(again.exception, TargetError)
-    assert CliRunner().invoke(app, [*asked, "--replace"]).exit_code == 0
-    target.write_text('{"mine": 1}')
-    assert isinstance(CliRunner().invoke(app, [*asked, "--replace"]).exception, TargetError)
-
-
-def test_a_preset_is_planned_without_being_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    before = Path("params.yaml").read_bytes()
-    asked = ["plan", "--no-measure", "--preset", "musicgen-medium", "--device", "cpu"]
-    result = CliRunner().invoke(app, asked)
-    assert "facebook/musicgen-medium on cpu" in result.output
-    assert Path("params.yaml").read_bytes() == before
 
 
 def test_a_device_that_is_not_there_is_refused(scale_of: Callable[..., Scale]) -> None:

@@ -248,9 +248,9 @@ def _now() -> float:
 
     Other work on the machine does not add to them, and there is one thread.
     """
-    if not torch.cuda.is_available():
+    if not torch.accelerator.is_available():
         return time.process_time()
-    torch.cuda.synchronize()
+    torch.accelerator.synchronize()
     return time.perf_counter()
 
 

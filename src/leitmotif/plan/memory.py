@@ -12,9 +12,10 @@ from leitmotif.plan.sizes import BYTES, ModelSize, key_value_bytes
 from leitmotif.plan.work import Generating, Work
 
 PROCESS_BYTES = 450_000_000
-"""Of a process that has imported torch, transformers and librosa; measured."""
+"""Of a process that has imported torch, transformers and librosa: a third of what the benchmark
+measured of the stage activations, which has three."""
 LIGHT_PROCESS_BYTES = 180_000_000
-"""Of a process that has not loaded a model; measured."""
+"""Of a process that loads no model: a third of what it measured of features."""
 LIGHT = ("features", "proposals")
 """Stages that load no model."""
 GPU_CONTEXT_BYTES = 500_000_000

@@ -1,7 +1,6 @@
 """How much there is of everything that settings name: tracks, contexts, pieces, conditions."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +23,6 @@ TRACKS_OF_A_SHARD = 202
 """Of shard 0 of MTG-Jamendo's mood and theme subset; others have about 185."""
 MEAN_TRACK_SECONDS = 244.0
 """Of MTG-Jamendo: 3,777 hours in 55,701 tracks (Bogdanov et al. 2019)."""
-COMPOSED_EVENTS = 2
-"""Slots of a composed piece."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +217,3 @@ class Scale:
 
 def _weights_of(hook: Hook) -> int:
     return 2 * hook.d_in * hook.d_sae + hook.d_in + hook.d_sae
-
-
-def total(numbers: Iterable[float]) -> float:
-    """Sum as a float, 0.0 of nothing."""
-    return float(sum(numbers))

@@ -145,7 +145,7 @@ def size_of(name: str, revision: str | None = None) -> ModelSize:
             f"the sizes of {name} are not known",
             found="a checkpoint of the hub that is not on this machine",
             expected=f"a folder, a downloaded checkpoint, or one of {', '.join(PUBLISHED)}",
-            fix="download it first: `huggingface-cli download NAME --revision REVISION`",
+            fix="download it first: `hf download NAME --revision REVISION`",
         )
     config = PUBLISHED[name]
     text = T5_BASE_PARAMETERS + 768 * config.width + config.width

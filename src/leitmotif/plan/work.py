@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from leitmotif.lens.study import FITTED
-from leitmotif.plan.scale import COMPOSED_EVENTS, Scale
+from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import ModelSize, head_parameters
 from leitmotif.sites import split_site
 
@@ -171,7 +171,7 @@ def _interchange(scale: Scale) -> Work:
     windows = max(1, math.ceil(gap_seconds / settings.lead_seconds))
     each_site = 1 + windows + 2 * windows  # deciding; between; ahead, with its control
     after = sum(1 - (split_site(site)[0] + 1) / layers for site in scale.sites)
-    events = min(settings.tracks, scale.tracks) * COMPOSED_EVENTS
+    events = min(settings.tracks, scale.tracks) * len(world.slot_bars)
     passes = len(scale.models) * events * (3 + each_site * after)
     return Work(reading=(Reading(scale.model, passes, scale.context_frames),))
 
