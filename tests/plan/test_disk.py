@@ -91,3 +91,24 @@ def test_on_a_gpu_one_process_holds_the_model(scale_of: Callable[..., Scale]) ->
     assert gpu.device > keys_and_values + scale.model.weight_bytes("float32")
     assert cpu.host > 2 * cpu.device
     assert gpu.host < cpu.host
+
+
+def test_autoencoders_take_memory_and_disk_where_they_are_used(
+    scale_of: Callable[..., Scale],
+) -> None:
+    scale, without = scale_of("musicgen-small"), scale_of("musicgen-small")
+    published = {"d_in": 1024, "d_sae": 32_768, "k": 100}
+    planner = scale_of("organism").hooks[0]
+    hooks = [planner.model_copy(update={**published, "site": site}) for site in scale.sites]
+    scale.__dict__["hooks"] = hooks  # a cached property
+    weights = 5 * 4 * (2 * 1024 * 32_768 + 1024 + 32_768)
+    before, after = (
+        memory_of(one, work_of(one), device="cuda", processes=1) for one in (without, scale)
+    )
+    for stage in ("interventions", "summary"):
+        assert after[stage].device - before[stage].device == weights
+    for stage in ("activations", "decoderlens", "swaps"):
+        assert after[stage] == before[stage]
+    assert after["probes"].host > before["probes"].host
+    assert _bytes(folders(scale))["data/sae"] == pytest.approx(5 * 150_000 * 808, rel=0.01)
+    assert scale.features == 5 * 32_768

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES, ModelSize, key_value_bytes
 from leitmotif.plan.work import Generating, Work
+from leitmotif.probe.features.encoded import BLOCK
 
 PROCESS_BYTES = 450_000_000
 """Of a process that has imported torch, transformers and librosa: a third of what the benchmark
@@ -18,11 +19,12 @@ LIGHT_PROCESS_BYTES = 180_000_000
 """Of a process that loads no model: a third of what it measured of features."""
 LIGHT = ("features", "proposals")
 """Stages that load no model."""
+AUTOENCODERS = ("sae", "probes", "interventions", "summary")
+"""Stages that load autoencoders."""
 GPU_CONTEXT_BYTES = 500_000_000
 """Of a CUDA context with its libraries; assumed."""
-DENSE_COPIES = 4
-"""Of an autoencoder's features that the leak check makes dense in float64: two tracks, each as it
-is stored and as it is read again."""
+ACTIVE_BYTES = 16
+"""Of an active feature in memory: a value of 8 bytes, its number, and its row."""
 EXCHANGES_AT_ONCE = 256
 """That probes of a whole site fit side by side."""
 
@@ -49,10 +51,10 @@ def memory_of(
     device : kind of the device, ``cpu`` or another.
     processes : that a stage starts on a CPU.
     """
-    dense = {"probes": _probes(scale), "summary": 2 * _features(scale)}
+    dense = {"probes": _probes(scale), "summary": _features(scale) + 2 * _encoded(scale)}
     return {
         stage: _stage(
-            _on_device(scale, work),
+            _on_device(scale, work, with_autoencoders=stage in AUTOENCODERS),
             dense.get(stage, 0),
             LIGHT_PROCESS_BYTES if stage in LIGHT else PROCESS_BYTES,
             device,
@@ -69,12 +71,13 @@ def _stage(held: int, dense: int, own: int, device: str, processes: int) -> Memo
     return Memory(held + (GPU_CONTEXT_BYTES if held else 0), own + max(dense, held))
 
 
-def _on_device(scale: Scale, work: Work) -> int:
+def _on_device(scale: Scale, work: Work, *, with_autoencoders: bool) -> int:
     """Weights of the models in use, autoencoders, and the largest batch."""
     dtype = scale.params.model.dtype
     models = {model.name: model for model in _models(work)}
     weights = sum(model.weight_bytes(dtype) for model in models.values())
-    saes = scale.autoencoder_bytes(8 if dtype == "float64" else 4) if work.operations else 0
+    beside = BYTES[scale.params.model.dtype_beside]
+    saes = scale.autoencoder_bytes(beside) if with_autoencoders else 0
     batches = [generating_bytes(batch, dtype) for batch in work.generating]
     passes = [
         reading_bytes(one.model, one.frames, dtype, rows=1) for one in work.reading if one.contexts
@@ -99,12 +102,16 @@ def reading_bytes(model: ModelSize, frames: int, dtype: str, *, rows: int) -> in
 
 
 def _probes(scale: Scale) -> int:
-    """Features of two models on all rows, exchanges, and the dense features of the leak check."""
+    """Residuals of two models on all rows, exchanges, and the features of autoencoders."""
     d, folds = scale.model.decoder.width, scale.params.probes.folds
     exchanges = 8 * EXCHANGES_AT_ONCE * folds * d * len(scale.params.probes.horizons)
-    steps = scale.context_frames
-    leak = DENSE_COPIES * sum(8 * steps * hook.d_sae for hook in scale.hooks)
-    return max(2 * _features(scale) + exchanges, leak)
+    return 2 * _features(scale) + exchanges + _encoded(scale)
+
+
+def _encoded(scale: Scale) -> int:
+    """Active features of all autoencoders on the rows of the probes, and one block made dense."""
+    active = sum(scale.probe_rows * (hook.k or hook.d_sae) for hook in scale.hooks)
+    return ACTIVE_BYTES * active + 8 * scale.probe_rows * BLOCK
 
 
 def _features(scale: Scale) -> int:
