@@ -29,6 +29,7 @@ def review(
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Label proposals by ear on a local web page."""
+    from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files.targets import check_editable
     from leitmotif.pipeline import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
@@ -65,6 +66,7 @@ def review(
         ready=ready,
         open_browser=browser,
     )
+    print_next()
 
 
 def agreement() -> None:
