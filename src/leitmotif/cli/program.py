@@ -23,7 +23,6 @@ app = typer.Typer(
     name="leitmotif",
     help="Do autoregressive music models foresee long-horizon structure?",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -7,9 +7,19 @@ import typer
 from leitmotif.errors import ConfigError
 
 
+def _preset_names(incomplete: str) -> list[str]:
+    """Names that the shell completes."""
+    from leitmotif.cli.presets import available
+
+    return [name for name in available() if name.startswith(incomplete)]
+
+
 def use(
     preset: Annotated[
-        str | None, typer.Argument(help="Name of a file in presets/, without .yaml.")
+        str | None,
+        typer.Argument(
+            help="Name of a file in presets/, without .yaml.", autocompletion=_preset_names
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
