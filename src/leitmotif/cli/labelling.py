@@ -57,15 +57,19 @@ def review(
             typer.echo(f"{name}: {link}")
         typer.echo(f"Decisions go to {sources.decisions}. Ctrl-C ends the review.")
 
-    serve.serve(
-        session,
-        reviewers=reviewers,
-        host=host,
-        port=port,
-        access=serve.access_for(host, reviewers, host_names=host_name or [], token=token),
-        ready=ready,
-        open_browser=browser,
-    )
+    try:
+        serve.serve(
+            session,
+            reviewers=reviewers,
+            host=host,
+            port=port,
+            access=serve.access_for(host, reviewers, host_names=host_name or [], token=token),
+            ready=ready,
+            open_browser=browser,
+        )
+    except KeyboardInterrupt:  # how a review ends
+        print_next()
+        raise
     print_next()
 
 

@@ -35,7 +35,7 @@ class NextStep:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.command}  ({'; '.join(filter(None, [self.why, self.time]))})"
+        return f"{self.command} ({'; '.join(filter(None, [self.why, self.time]))})"
 
 
 def next_step(material: Material, root: Path = Path()) -> NextStep:
@@ -108,7 +108,7 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
         return UNKNOWN_TIME
     seconds = sum(duration.seconds for duration in known.values())
     missing = [name for name in names if name not in known]
-    sources = "; ".join(dict.fromkeys(duration.source for duration in known.values()))
+    sources = " or ".join(dict.fromkeys(duration.source for duration in known.values()))
     start = "more than" if missing else "about"
     return f"{start} {as_time(seconds)}, {sources}"
 
