@@ -7,8 +7,10 @@ import pytest
 from leitmotif.cli import presets
 from leitmotif.cli.columns import WIDTH
 from leitmotif.cli.status import LINES, as_lines, next_line
+from leitmotif.config import load_params
 from leitmotif.files import write_table
 from leitmotif.pipeline import COVERAGE, LABELS
+from leitmotif.pipeline.durations import Durations
 from leitmotif.status.material import read_material
 from leitmotif.status.overview import Status, read_status
 from leitmotif.tables.corpus import Exclusion
@@ -44,9 +46,31 @@ def notes(status: Status) -> dict[str, str]:
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     status = read_status(tmp_path)
-    assert status.next.command == "leitmotif use"
+    assert status.next.command == "cd REPOSITORY"
     assert as_lines(status)[0] == "Settings"
     assert status.steps == []
+
+
+def test_no_settings_yet(root: Path) -> None:
+    (root / "params.yaml").unlink()
+    assert read_status(root).next.command == "leitmotif use"
+
+
+def test_a_damaged_preset_hides_how_long_it_takes(root: Path) -> None:
+    recordings(root, 1)
+    (root / "presets/organism.yaml").write_text("corpus: 3\n", encoding="utf-8")
+    assert read_status(root).next.command == "dvc repro proposals"
+
+
+def test_what_a_stage_took_is_how_long_it_takes(root: Path) -> None:
+    recordings(root, 1)
+    params = load_params(root / "params.yaml")
+    durations = Durations(params, root)
+    for stage in ("corpus", "manifest", "features", "proposals"):
+        durations.record(stage, 60.0)
+    assert read_status(root).next.time == "about 4 min, as last time"
+    (root / ".leitmotif/runs/features.json").unlink()
+    assert read_status(root).next.time == "more than 3 min, as last time"
 
 
 def test_settings_that_cannot_be_used(root: Path) -> None:

@@ -8,7 +8,7 @@ from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE, Features
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import ProbesParams
-from leitmotif.errors import ProbeError
+from leitmotif.errors import LeitmotifError, ProbeError
 from leitmotif.probe.inputs.controls import TrackSound
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Rows, gather
@@ -61,7 +61,7 @@ def rows_of(
             stride=settings.stride,
             exploratory=settings.exploratory,
         )
-    except ProbeError:
+    except LeitmotifError:
         return None
 
 

@@ -1,5 +1,6 @@
 """What is read for a status, and what could not be read."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ def read_material(root: Path = Path()) -> Material:
     By people's decisions, labels are those that the decisions of this moment give.
     """
     reader = _Reader(root)
-    if not (root / PARAMS_FILE).exists():
+    if not os.path.lexists(root / PARAMS_FILE):
         return Material(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
     params = reader.attempt(lambda: load_params(root / PARAMS_FILE))
     reader.read_stages()
@@ -170,9 +171,9 @@ class _Reader:
 
     def read_stages(self) -> None:
         """Read dvc.yaml and dvc.lock, as far as they are there."""
-        if (self.root / PIPELINE).exists():
+        if os.path.lexists(self.root / PIPELINE):
             self.stages = self.attempt(lambda: read_stages(self.root / PIPELINE)) or {}
-        if (self.root / LOCK).exists():
+        if os.path.lexists(self.root / LOCK):
             self._locked = self.attempt(lambda: read_stages(self.root / LOCK)) or {}
             self._outdated = self.attempt(lambda: outdated_stages(self.root)) or set()
         self._judge()
@@ -191,7 +192,7 @@ class _Reader:
 
     def known(self, stage: str, path: Path, read: Callable[[Path], T]) -> T | None:
         """What ``read`` makes of an output; None where it is not there or another experiment's."""
-        if self.states.get(stage) == "outdated" or not (self.root / path).exists():
+        if self.states.get(stage) == "outdated" or not os.path.lexists(self.root / path):
             return None
         return self.attempt(lambda: read(self.root / path))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.errors import counted
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
@@ -41,18 +41,20 @@ class NextStep:
 def next_step(material: Material, root: Path = Path()) -> NextStep:
     """The next step of what ``read_material`` read at ``root``."""
     return (
-        _unset(material)
+        _unset(material, root)
         or _people(material, root)
         or _repro(material, root, "runs what is outdated, or was not run here yet")
         or NextStep("leitmotif results", "all stages are done")
     )
 
 
-def _unset(material: Material) -> NextStep | None:
+def _unset(material: Material, root: Path) -> NextStep | None:
     """What is missing before any stage can run."""
     params, problems = material.params, material.problems
     if params is None and material.has_params:
         return NextStep("mend params.yaml", problems[0] if problems else "it cannot be read")
+    if params is None and not (root / "presets").is_dir():
+        return NextStep("cd REPOSITORY", "neither params.yaml nor presets are here")
     if params is None:
         return NextStep("leitmotif use", "there are no settings; it lists the presets")
     if not material.stages:
@@ -102,8 +104,11 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
     """How long these stages take, as far as that is known, and how that is known."""
     if material.params is None:
         return UNKNOWN_TIME
-    durations = Durations(material.params, root)
-    known = {name: duration for name in names if (duration := durations.of(name))}
+    try:
+        durations = Durations(material.params, root)
+        known = {name: duration for name in names if (duration := durations.of(name))}
+    except (LeitmotifError, KeyError, TypeError):  # a benchmark or preset that is damaged
+        known = {}
     if not known:
         return UNKNOWN_TIME
     seconds = sum(duration.seconds for duration in known.values())
