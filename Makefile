@@ -15,7 +15,7 @@ help:
 	@echo "make test-quick   run the tests that are not slow: two and a half minutes on two cores"
 	@echo "make lint         ruff and mypy"
 	@echo "make reliability  run the tests that inject faults, write docs/reliability.md"
-	@echo "make portability  run a small experiment with few processor instructions too: equal bytes?"
+	@echo "make portability  run a small experiment with few processor instructions, and on a pretend device"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
 	@echo "make env          make .venv (the others do it when needed)"
 	@echo "make constraints  renew constraints.txt with the newest versions"

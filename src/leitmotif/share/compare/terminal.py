@@ -1,4 +1,4 @@
-"""A document as text for a terminal: every table is open, and lines are as wide as the terminal."""
+"""A document as text for a terminal, with lines as wide as it is."""
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -17,12 +17,14 @@ from leitmotif.share.compare.document import (
 )
 from leitmotif.share.compare.markdown import printable
 
+_FOLDED = 5
+"""Rows of a table that Markdown folds."""
 _COLUMN = 60
 """Characters of a column at most; longer text wraps."""
 
 
 def print_document(document: Document, console: Console) -> None:
-    """Print the document; each table shows as many rows as in Markdown without a limit."""
+    """Print the document; of tables that Markdown folds, the first rows only."""
     console.print(_text(document.title, "bold"))
     for line in document.lines:
         console.print(_text(line))
@@ -43,6 +45,7 @@ def _print_table(table: Table, console: Console) -> None:
     for picture in table.pictures:
         console.print(Text(f"  {printable(picture.source)}"))
     shown = len(table.rows) if table.most is None else table.most
+    shown = min(shown, _FOLDED) if table.folded else shown
     if shown and table.rows:
         grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for column in table.columns:
