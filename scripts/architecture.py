@@ -48,6 +48,7 @@ ROOMS = {
     "share": "remotes, comparison, publication",
     "notebook": "what only notebooks call",
     FACE: "import leitmotif: the public names",
+    "status": "where an experiment stands, what is next",
     "stages": "a thin module for each stage",
     PEOPLE: "leitmotif … for people",
 }

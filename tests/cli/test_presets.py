@@ -15,7 +15,14 @@ from leitmotif.config import load_params
 from leitmotif.errors import ConfigError, LeitmotifError
 from leitmotif.files.yaml_files import parse_yaml
 
-NAMES = ["folder", "musicgen-large", "musicgen-medium", "musicgen-small", "organism"]
+NAMES = [
+    "folder",
+    "musicgen-folder",
+    "musicgen-large",
+    "musicgen-medium",
+    "musicgen-small",
+    "organism",
+]
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def test_nothing_to_do_is_an_empty_diff(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("organsim", [], "folder, musicgen-large, musicgen-medium, musicgen-small, organism"),
+        ("organsim", [], ", ".join(NAMES)),
         ("../params", [], "there is no preset"),
         ("organism", ["manifest.tracks"], "expected: key=value"),
         ("organism", ["manifest.track=3"], "manifest.track: found 3; unknown key"),

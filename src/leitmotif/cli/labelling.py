@@ -29,6 +29,7 @@ def review(
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Label proposals by ear on a local web page."""
+    from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files.targets import check_editable
     from leitmotif.pipeline import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
@@ -56,15 +57,20 @@ def review(
             typer.echo(f"{name}: {link}")
         typer.echo(f"Decisions go to {sources.decisions}. Ctrl-C ends the review.")
 
-    serve.serve(
-        session,
-        reviewers=reviewers,
-        host=host,
-        port=port,
-        access=serve.access_for(host, reviewers, host_names=host_name or [], token=token),
-        ready=ready,
-        open_browser=browser,
-    )
+    try:
+        serve.serve(
+            session,
+            reviewers=reviewers,
+            host=host,
+            port=port,
+            access=serve.access_for(host, reviewers, host_names=host_name or [], token=token),
+            ready=ready,
+            open_browser=browser,
+        )
+    except KeyboardInterrupt:  # how a review ends
+        print_next()
+        raise
+    print_next()
 
 
 def agreement() -> None:

@@ -58,6 +58,7 @@ def report(
 
     Open index.html in the folder.
     """
+    from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files.targets import check_folder
     from leitmotif.pipeline import METRICS
@@ -83,6 +84,7 @@ def report(
         f"{counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"
     )
+    print_next()
 
 
 def results() -> None:

@@ -6,6 +6,7 @@ replaced whole, and so is the section ``corpus``, whose keys depend on the sourc
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from ruamel.yaml.error import YAMLError
 
 from leitmotif.cli.dependencies import with_dependencies
 from leitmotif.config import PARAMS_FILE, TextSetting, parse_params, text_setting
-from leitmotif.errors import ConfigError
+from leitmotif.errors import ConfigError, LeitmotifError, counted
 from leitmotif.files import difference, read_text, write_texts
 from leitmotif.files.targets import check_editable
-from leitmotif.files.yaml_files import EditableYaml, parse_yaml
+from leitmotif.files.yaml_files import EditableYaml, parse_yaml, read_yaml
 from leitmotif.pipeline.watched import PIPELINE, check_inputs
 
 PRESETS = Path("presets")
@@ -27,6 +28,69 @@ BASE = "base"
 def available(root: Path = Path()) -> list[str]:
     """Names of the presets in the repository at ``root``."""
     return sorted(path.stem for path in (root / PRESETS).glob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class PresetInUse:
+    """The preset that params.yaml was made from, as far as its values tell."""
+
+    name: str
+    changed: tuple[str, ...]
+    """Settings that differ from the preset's."""
+
+    def __str__(self) -> str:
+        """``preset folder, 2 settings changed: corpus.path, probes.folds``."""
+        if not self.changed:
+            return f"preset {self.name}"
+        what = counted(len(self.changed), "setting")
+        return f"preset {self.name}, {what} changed: {', '.join(self.changed)}"
+
+
+def preset_in_use(root: Path = Path()) -> PresetInUse | None:
+    """The preset that is nearest to params.yaml; None without a file or presets that can be read.
+
+    Presets of the same corpus source go before others.
+    """
+    try:
+        values = read_yaml(root / PARAMS_FILE)
+        presets = {name: parse_yaml(preset(name, root=root)) for name in available(root)}
+        source = values["corpus"]["source"]
+        nearest = [
+            (
+                of_preset["corpus"]["source"] != source,
+                PresetInUse(name, _differing(of_preset, values)),
+            )
+            for name, of_preset in presets.items()
+        ]
+    except (LeitmotifError, AttributeError, KeyError, TypeError):
+        return None
+    ordered = sorted(nearest, key=lambda pair: (pair[0], len(pair[1].changed)))
+    return ordered[0][1] if ordered else None
+
+
+def _differing(preset: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"{section}.{key}"
+        for section, settings in values.items()
+        for key, value in settings.items()
+        if preset.get(section, {}).get(key) != value
+    )
+
+
+def listing(root: Path = Path()) -> list[str]:
+    """A line for each preset: its name and its file's first line; ``*`` marks the one in use."""
+    lines = []
+    for name in available(root):
+        path = root / PRESETS / f"{name}.yaml"
+        text = read_text(path, fix="restore it from git", error=ConfigError)
+        title = text.partition("\n")[0].lstrip("# ")
+        lines.append((name, title))
+    now = preset_in_use(root)
+    width = max((len(name) for name, _ in lines), default=0)
+    return [
+        f"{'*' if now is not None and now.name == name else ' '} {name:<{width}}  {title}"
+        for name, title in lines
+    ]
 
 
 def use(

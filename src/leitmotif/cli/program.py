@@ -17,13 +17,13 @@ from leitmotif.cli.publish import publish
 from leitmotif.cli.recordings import compose, propose
 from leitmotif.cli.remote import remote
 from leitmotif.cli.settings import deps, use
+from leitmotif.cli.status import status
 from leitmotif.errors import LeitmotifError
 
 app = typer.Typer(
     name="leitmotif",
     help="Do autoregressive music models foresee long-horizon structure?",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -66,6 +66,7 @@ def _options(
 
 # Modules of commands import what a command needs inside it: help must not wait for torch.
 app.command()(use)
+app.command()(status)
 app.command()(deps)
 app.command(name="train-sae")(train_sae)
 app.command(name="pin-sae")(pin_sae)

@@ -1,0 +1,228 @@
+"""What is read for a status, and what could not be read."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
+from leitmotif.corpus.sources.finding import find_recordings
+from leitmotif.errors import CorpusError, LeitmotifError
+from leitmotif.files import read_json, read_table
+from leitmotif.files.yaml_files import read_stages
+from leitmotif.pipeline import (
+    ACTIVATIONS,
+    COVERAGE,
+    EFFECTS,
+    EXCLUDED,
+    FAILURES,
+    HORIZONS,
+    LABELS,
+    MANIFEST,
+    METRICS,
+    PROPOSALS,
+)
+from leitmotif.pipeline.watched import PIPELINE
+from leitmotif.review.labels import from_decisions
+from leitmotif.review.log import log_files, read_logs
+from leitmotif.review.standing import standing
+from leitmotif.share.lockfile import LOCK, outdated_stages
+from leitmotif.status.stages import State, states_of
+from leitmotif.store.reading.index import FAILURES as FAILED_THERE
+from leitmotif.store.reading.reader import ActivationStore
+from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack
+from leitmotif.tables.decisions import Decision
+from leitmotif.tables.effects import EffectRow
+from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.probes import HorizonRow
+from leitmotif.tables.proposals import Proposal, read_proposals
+from leitmotif.timing.frames import Timing
+from leitmotif.timing.windows import WINDOW_RATE
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=BaseModel)
+AS_MUSICGEN = Timing(WINDOW_RATE, 0.0)
+"""Taken for the model's while no activations say what it is."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Tables of the present settings; None stands for what is not known yet.
+
+    A table whose stage last ran with other settings or inputs is not known: it is another
+    experiment's.
+    """
+
+    params: Params | None = None
+    has_params: bool = True
+    """Whether there is a params.yaml, which may be one that cannot be used."""
+    stages: Mapping[str, Any] = field(default_factory=dict)
+    """Of dvc.yaml, by name."""
+    states: Mapping[str, State] = field(default_factory=dict)
+    """By stage."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, each the first line of an error."""
+    files: int | None = None
+    """Recordings in the folder at this moment; None for other corpora."""
+    given: int | None = None
+    """Recordings that the stage ``corpus`` found, those that it could not use included."""
+    verified: int | None = None
+    """Those that it could use."""
+    manifest: list[ManifestTrack] | None = None
+    excluded: list[Exclusion] | None = None
+    failures: list[Failure] | None = None
+    """Tracks that the stage ``features`` could not use, and those of ``corpus``."""
+    unread: list[Failure] | None = None
+    """Tracks that the model could not read."""
+    proposals: list[Proposal] | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    """Those that stand."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
+    labels: list[Label] | None = None
+    coverage: list[Coverage] | None = None
+    timing: Timing = AS_MUSICGEN
+    horizons: list[HorizonRow] | None = None
+    effects: list[EffectRow] | None = None
+
+
+def read_material(root: Path = Path()) -> Material:
+    """Read what there is of the repository at ``root``.
+
+    Nothing that is missing or damaged raises; ``Material.problems`` says what could not be read.
+    By people's decisions, labels are those that the decisions of this moment give.
+    """
+    reader = _Reader(root)
+    if not os.path.lexists(root / PARAMS_FILE):
+        return Material(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
+    params = reader.attempt(lambda: load_params(root / PARAMS_FILE))
+    reader.read_stages()
+    if params is None:
+        return Material(stages=reader.stages, states=reader.states, problems=reader.problems)
+    files = reader.attempt(lambda: _files(params, root))
+    listed = reader.table("corpus", RECORDINGS, ListedFile)
+    if files is not None and listed is not None and files != [row.path for row in listed]:
+        reader.make_outdated("corpus")
+    counts = reader.metrics("corpus")
+    manifest = reader.table("manifest", MANIFEST, ManifestTrack)
+    failures = reader.table("features", FAILURES, Failure)
+    queue = reader.known("proposals", PROPOSALS, read_proposals)
+    labels = reader.table("labels", LABELS, Label)
+    coverage = reader.table("labels", COVERAGE, Coverage)
+    decisions, outcomes = _decisions(root / params.labels.decisions, reader), {}
+    if params.labels.source == "decisions" and manifest is not None and queue is not None:
+        failed = {row.track_id for row in failures or []}
+        now = from_decisions(
+            decisions,
+            [row for row in manifest if row.track_id not in failed],
+            queue,
+            min_reviewers=params.labels.min_reviewers,
+        )
+        if (labels, coverage) != (now.labels, now.coverage):
+            reader.make_outdated("labels")
+        labels, coverage, outcomes = now.labels, now.coverage, now.counts
+    return Material(
+        params=params,
+        stages=reader.stages,
+        states=reader.states,
+        problems=reader.problems,
+        files=None if files is None else len(files),
+        given=None if counts is None else counts["tracks"] + counts["failures"],
+        verified=None if counts is None else counts["tracks"],
+        manifest=manifest,
+        excluded=reader.table("manifest", EXCLUDED, Exclusion),
+        failures=failures,
+        unread=reader.table("activations", ACTIVATIONS / FAILED_THERE, Failure),
+        proposals=queue,
+        decisions=decisions,
+        outcomes=outcomes,
+        labels=labels,
+        coverage=coverage,
+        timing=reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN,
+        horizons=reader.table("probes", HORIZONS, HorizonRow),
+        effects=reader.table("interventions", EFFECTS, EffectRow),
+    )
+
+
+class _Reader:
+    """Reads tables of the present settings at ``root``, and keeps what was wrong."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[str] = []
+        self.stages: dict[str, Any] = {}
+        self.states: dict[str, State] = {}
+        self._locked: dict[str, Any] = {}
+        self._outdated: set[str] = set()
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """What ``read`` gives; None, and a problem more, if it cannot."""
+        try:
+            return read()
+        except (LeitmotifError, OSError) as error:
+            parts = [getattr(error, "what", str(error)), getattr(error, "found", None)]
+            problem = ": ".join(" ".join(str(part).split()) for part in parts if part is not None)
+            if problem not in self.problems:
+                self.problems.append(problem)
+            return None
+
+    def read_stages(self) -> None:
+        """Read dvc.yaml and dvc.lock, as far as they are there."""
+        if os.path.lexists(self.root / PIPELINE):
+            self.stages = self.attempt(lambda: read_stages(self.root / PIPELINE)) or {}
+        if os.path.lexists(self.root / LOCK):
+            self._locked = self.attempt(lambda: read_stages(self.root / LOCK)) or {}
+            self._outdated = self.attempt(lambda: outdated_stages(self.root)) or set()
+        self._judge()
+
+    def make_outdated(self, stage: str) -> None:
+        """Count a stage as run on other inputs, and what follows it."""
+        self._outdated.add(stage)
+        self._judge()
+
+    def _judge(self) -> None:
+        try:
+            self.states = states_of(self.stages, self._locked, self._outdated, self.root)
+        except (AttributeError, KeyError, TypeError, StopIteration):
+            self.problems.append(f"{PIPELINE} does not have the form that DVC needs")
+            self.stages = {}
+
+    def known(self, stage: str, path: Path, read: Callable[[Path], T]) -> T | None:
+        """What ``read`` makes of an output; None where it is not there or another experiment's."""
+        if self.states.get(stage) == "outdated" or not os.path.lexists(self.root / path):
+            return None
+        return self.attempt(lambda: read(self.root / path))
+
+    def table(self, stage: str, path: Path, row: type[Row]) -> list[Row] | None:
+        """The rows of a stage's table."""
+        return self.known(stage, path, lambda there: read_table(there, row))
+
+    def metrics(self, stage: str) -> dict[str, int] | None:
+        """The counts ``tracks`` and ``failures`` in a stage's metrics."""
+        match self.known(stage, METRICS / f"{stage}.json", read_json):
+            case {"tracks": int() as tracks, "failures": int() as failures}:
+                return {"tracks": tracks, "failures": failures}
+        return None
+
+
+def _files(params: Params, root: Path) -> list[str] | None:
+    if not isinstance(params.corpus, FolderCorpus):
+        return None
+    folder = root / params.corpus.path
+    if not folder.is_dir():
+        raise CorpusError(f"corpus.path {params.corpus.path} is not a folder")
+    return [file.shown for file in find_recordings(folder)]
+
+
+def _decisions(folder: Path, reader: _Reader) -> list[Decision]:
+    return reader.attempt(lambda: standing(read_logs(log_files(folder)))) or []
+
+
+def _timing(folder: Path) -> Timing:
+    try:
+        return ActivationStore(folder).timing
+    except IndexError:  # a store without tensors
+        return AS_MUSICGEN

@@ -1,0 +1,201 @@
+"""The next command, why it is next, and how long it will take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leitmotif.config import Params
+from leitmotif.errors import LeitmotifError, counted
+from leitmotif.files.restoring import has_remote
+from leitmotif.pipeline.durations import Durations
+from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
+from leitmotif.review.index import Standing
+from leitmotif.review.queue import review_progress
+from leitmotif.status.funnel import Folds, folds_of
+from leitmotif.status.material import Material
+from leitmotif.status.stages import waiting
+from leitmotif.tables.decisions import Decision
+
+_LEAST_FOLDS = 3
+"""That ``probes.folds`` may be set to."""
+UNKNOWN_TIME = "how long is not known here yet"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What to do now."""
+
+    command: str
+    """To type; or, where a person has to act first, what to do."""
+    why: str
+    time: str = ""
+    """Such as ``about 3 min (as last time)``; empty where it takes no time worth naming."""
+    advice: tuple[str, ...] = ()
+    """What else is worth knowing before that, a line each."""
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.command} ({'; '.join(filter(None, [self.why, self.time]))})"
+
+
+def next_step(material: Material, root: Path = Path()) -> NextStep:
+    """The next step of what ``read_material`` read at ``root``."""
+    return (
+        _unset(material, root)
+        or _people(material, root)
+        or _repro(material, root, "runs what is outdated, or was not run here yet")
+        or NextStep("leitmotif results", "all stages are done")
+    )
+
+
+def _unset(material: Material, root: Path) -> NextStep | None:
+    """What is missing before any stage can run."""
+    params, problems = material.params, material.problems
+    if params is None and material.has_params:
+        return NextStep("mend params.yaml", problems[0] if problems else "it cannot be read")
+    if params is None and not (root / "presets").is_dir():
+        return NextStep("cd REPOSITORY", "neither params.yaml nor presets are here")
+    if params is None:
+        return NextStep("leitmotif use", "there are no settings; it lists the presets")
+    if not material.stages:
+        return NextStep("cd REPOSITORY", "there is no dvc.yaml here with stages")
+    if params.corpus.source == "folder" and not material.files:
+        found = "is no folder" if material.files is None else "holds no recording"
+        why = f"corpus.path {params.corpus.path} {found}"
+        return NextStep("leitmotif use folder --set corpus.path=FOLDER", why)
+    return None
+
+
+def _people(material: Material, root: Path) -> NextStep | None:
+    """What is missing until people's decisions suffice; None where they do, or decide nothing."""
+    params = material.params
+    if params is None or params.labels.source != "decisions":
+        return None
+    if material.proposals is None or material.manifest is None:
+        what = "finds and measures the recordings, and proposes where motifs return"
+        return _repro(material, root, what, goal="proposals")
+    folds = folds_of(material)
+    return None if folds is None else _deciding(material, folds, params)
+
+
+def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | None:
+    if folds.possible is not None and folds.possible < folds.needed:
+        return _too_few(folds, folds.possible, params)
+    enough = folds.usable is not None and folds.usable >= folds.needed
+    left = _pending(material)
+    if left and not (enough and params.probes.exploratory):
+        return _review(material, left, folds)
+    if folds.usable is not None and not enough:
+        return _undecided(folds, folds.usable, params)
+    return None
+
+
+def _repro(material: Material, root: Path, what: str, goal: str = "") -> NextStep | None:
+    names = waiting(material.states, material.stages, goal)
+    if not names:
+        return None
+    if not goal and has_remote(root) and all(material.states[n] == "not here" for n in names):
+        return NextStep("dvc pull", "takes the outputs that are not here from the remote")
+    command = f"dvc repro {goal}".rstrip()
+    return NextStep(command, what, duration_of(material, names, root))
+
+
+def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -> str:
+    """How long these stages take, as far as that is known, and how that is known."""
+    if material.params is None:
+        return UNKNOWN_TIME
+    try:
+        durations = Durations(material.params, root)
+        known = {name: duration for name in names if (duration := durations.of(name))}
+    except (LeitmotifError, KeyError, TypeError):  # a benchmark or preset that is damaged
+        known = {}
+    if not known:
+        return UNKNOWN_TIME
+    seconds = sum(duration.seconds for duration in known.values())
+    missing = [name for name in names if name not in known]
+    sources = " or ".join(dict.fromkeys(duration.source for duration in known.values()))
+    start = "more than" if missing else "about"
+    return f"{start} {as_time(seconds)}, {sources}"
+
+
+def as_time(seconds: float) -> str:
+    """Seconds below a minute and a half, minutes below one and a half hours, else hours."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _too_few(folds: Folds, have: int, params: Params) -> NextStep:
+    """Before anybody labels: tracks that cannot suffice even if all are decided."""
+    return NextStep(
+        _more(folds.needed - have, folds, params),
+        f"the probes need {folds.needed} tracks: {folds.long_enough} are long enough, and "
+        f"something was proposed in {have} of them; the others stay unknown",
+        advice=_ways(folds, have, params),
+    )
+
+
+def _undecided(folds: Folds, have: int, params: Params) -> NextStep:
+    """Everything is decided, and still too few tracks can be used."""
+    return NextStep(
+        _more(folds.needed - have, folds, params),
+        f"all proposals are decided, but of the {folds.needed} tracks that the probes need only "
+        f"{have} are usable at every horizon",
+        advice=_ways(folds, have, params),
+    )
+
+
+def _more(lacking: int, folds: Folds, params: Params) -> str:
+    length = f"of at least {folds.seconds:.1f} s"
+    if params.corpus.source == "folder":
+        what = f"add {counted(lacking, 'recording')} or more {length}"
+    else:
+        what = f"use {counted(lacking, 'track')} more {length} (manifest.tracks, corpus.shards)"
+    return f"{what}, then dvc repro proposals"
+
+
+def _ways(folds: Folds, have: int, params: Params) -> tuple[str, ...]:
+    """Settings that ask for less."""
+    least = _LEAST_FOLDS * TRACKS_PER_FOLD
+    lines, long = [], folds.long_enough or 0
+    if folds.needed > least:
+        answer = "enough here" if have >= least else "not enough here either"
+        lines.append(f"or set probes.folds to 3 in params.yaml, which needs {least}: {answer}")
+    if long < folds.needed:
+        lines.append("or nearer probes.horizons, for which shorter tracks are long enough")
+    if not params.probes.exploratory and long >= least:
+        fewer = " with 3 folds" if long < folds.needed else ""
+        lines.append(
+            f"or probes.exploratory: true{fewer}, which uses undecided tracks and marks all results"
+        )
+    return tuple(lines)
+
+
+def _pending(material: Material) -> int:
+    return material.outcomes.get("pending", 0) + material.outcomes.get("disagreed", 0)
+
+
+def _review(material: Material, left: int, folds: Folds | None) -> NextStep:
+    pace = review_progress([], [], [_short(decision) for decision in material.decisions]).per_minute
+    time = f"about {as_time(60 * left / pace)} at the pace so far" if pace else UNKNOWN_TIME
+    advice = []
+    if folds is not None and folds.usable is not None:
+        enough = folds.usable >= folds.needed
+        then = "`dvc repro` would run now; tracks with pending proposals stay out"
+        lacking = f"`dvc repro` would stop at the probes, which need {folds.needed}"
+        usable = f"{counted(folds.usable, 'track')} usable at every horizon so far"
+        advice.append(f"{usable}: {then if enough else lacking}")
+    return NextStep(
+        "leitmotif review", f"{counted(left, 'proposal')} to decide", time, tuple(advice)
+    )
+
+
+def _short(decision: Decision) -> Standing:
+    return Standing(
+        reviewer=decision.reviewer,
+        queue=decision.queue,
+        pair=decision.pair,
+        key=decision.key,
+        verdict=decision.verdict,
+        time=decision.time.timestamp(),
+    )

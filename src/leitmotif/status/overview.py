@@ -1,0 +1,66 @@
+"""All that a status says, as values."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from leitmotif.config import Params
+from leitmotif.status.funnel import Folds, Step, folds_of, funnel
+from leitmotif.status.material import Material, read_material
+from leitmotif.status.next_step import NextStep, next_step
+
+ORGANISMS = Path("models")
+"""Models that this repository trained on music of its own; they know no other."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the experiment in a folder stands."""
+
+    material: Material
+    steps: list[Step]
+    folds: Folds | None
+    next: NextStep
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether recordings are read by a model organism, which only rehearses the workflow."""
+        params = self.material.params
+        return params is not None and is_rehearsal(params)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for ``leitmotif status --json``."""
+        material, params = self.material, self.material.params
+        return {
+            "model": None if params is None else params.model.name,
+            "source": None if params is None else params.corpus.source,
+            "path": None if params is None else params.corpus.path,
+            "horizons": None if params is None else params.probes.horizons,
+            "exploratory": None if params is None else params.probes.exploratory,
+            "rehearsal": self.rehearsal,
+            "stages": dict(material.states),
+            "proposals": None if material.proposals is None else len(material.proposals),
+            "decisions": dict(material.outcomes),
+            "tracks": [asdict(step) for step in self.steps],
+            "folds": None if self.folds is None else asdict(self.folds),
+            "problems": material.problems,
+            "next": asdict(self.next),
+        }
+
+    def in_state(self, state: str) -> list[str]:
+        """Names of the stages in one of ``stages.STATES``."""
+        return [name for name, now in self.material.states.items() if now == state]
+
+
+def read_status(root: Path = Path()) -> Status:
+    """The status of the repository at ``root``, whatever it lacks."""
+    material = read_material(root)
+    return Status(material, funnel(material), folds_of(material), next_step(material, root))
+
+
+def is_rehearsal(params: Params) -> bool:
+    """Whether recordings are read by one of the repository's organisms.
+
+    Their codec was trained on composed music of a few tones, so they do not hear recordings.
+    """
+    return params.corpus.source != "organism" and ORGANISMS in Path(params.model.name).parents
