@@ -25,6 +25,8 @@ def test_two_at_one_site_are_refused_by_name(second: str) -> None:
     with pytest.raises(ConfigError, match=r"activations of layers\.1\.residual") as refused:
         load_used(["planner-1", second])
     assert refused.value.found == f"planner-1 and {second}"
+    both = load_used(["planner-1", second], several_a_site=True)
+    assert [used.site for used in both] == ["layers.1.residual"] * 2
 
 
 def test_what_is_not_there_is_refused() -> None:

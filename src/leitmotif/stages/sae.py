@@ -16,7 +16,10 @@ def sae(params: Params) -> None:
     study = SaeStudy(
         params=params,
         used=load_used(
-            params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device
+            params.sae.hooks,
+            dtype=params.model.dtype_beside,
+            device=params.model.device,
+            several_a_site=True,
         ),
         store=ActivationStore(ACTIVATIONS),
         tracks=tracks_with_activations(),

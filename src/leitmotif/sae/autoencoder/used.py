@@ -29,12 +29,17 @@ class UsedSae:
 
 
 def load_used(
-    names: Sequence[str], *, dtype: Precision = "float32", device: str = "cpu"
+    names: Sequence[str],
+    *,
+    dtype: Precision = "float32",
+    device: str = "cpu",
+    several_a_site: bool = False,
 ) -> list[UsedSae]:
     """Load entries ``NAME`` or ``NAME@SITE`` of hooks.yaml, to compute in ``dtype`` on ``device``.
 
     Where a model is changed along an autoencoder's features, both have to be on one device.
-    Raises ConfigError, also where two are given the activations of one site, and ModelError.
+    Features that are intervened on together have one decoder, so two at one site are refused,
+    unless ``several_a_site``: audits may compare them. Raises ConfigError and ModelError.
     """
     if not names:
         return []
@@ -43,7 +48,8 @@ def load_used(
     for text in names:
         name, _, site = text.partition("@")
         hook = registry[name]
-        _refuse_second(text, canonical_site(site or hook.site), used)
+        if not several_a_site:
+            _refuse_second(text, canonical_site(site or hook.site), used)
         folder = fetch(hook.checkpoint)
         sae = load_sae(folder, device=device).to(getattr(torch, dtype))
         used.append(UsedSae(hook, sae, canonical_site(site or hook.site), trained_of(folder)))
@@ -51,12 +57,12 @@ def load_used(
 
 
 def _refuse_second(text: str, site: str, used: Sequence[UsedSae]) -> None:
-    """Features that are intervened on together have one decoder, so a site has one autoencoder."""
     first = next((other.hook.name for other in used if other.site == site), None)
     if first is not None:
         raise ConfigError(
             f"two autoencoders are given the activations of {site}",
             found=f"{first} and {text}",
             expected="one a site (sae.hooks)",
-            fix="leave one of them out; to compare them, run an experiment with each",
+            fix="leave one of them out; `dvc repro sae` audits both, and to probe them run an "
+            "experiment with each",
         )
