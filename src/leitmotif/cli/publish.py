@@ -1,11 +1,17 @@
 """``leitmotif publish``: the outputs as a data set on the model hub."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leitmotif.cli.options import Replace
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+    from leitmotif.share.publish.publication import Publication
+    from leitmotif.share.publish.remote import RemoteState
 
 OUTPUTS = (Path("data"), Path("metrics"), Path("models"), Path("plots"))
 """What is read, and where nothing is written."""
@@ -42,8 +48,9 @@ def publish(
     from leitmotif.errors import LeitmotifError
     from leitmotif.files.targets import check_folder
     from leitmotif.share.publish.hub import check_name, connect
-    from leitmotif.share.publish.preview import as_lines, totals
+    from leitmotif.share.publish.preview import as_lines
     from leitmotif.share.publish.publication import publication
+    from leitmotif.share.publish.remote import check_ours, open_dataset
     from leitmotif.share.publish.selection import select
 
     check_name(repository)
@@ -57,12 +64,19 @@ def publish(
         if out is not None:
             _write(out, made.descriptions, replace=replace)
         return
-    from leitmotif.share.publish.remote import check_ours, open_dataset
-    from leitmotif.share.publish.upload import plan_upload, upload
-
     api = connect(endpoint)
     state = open_dataset(api, repository, revision=revision, private=private)
     check_ours(repository, state, made.record.source, overwrite=overwrite)
+    _send(api, repository, made, state, overwrite=overwrite)
+
+
+def _send(
+    api: "HfApi", repository: str, made: "Publication", state: "RemoteState", *, overwrite: bool
+) -> None:
+    """Upload what the data set lacks, and say what was done."""
+    from leitmotif.share.publish.preview import totals
+    from leitmotif.share.publish.upload import plan_upload, upload
+
     plan = plan_upload(made, state, overwrite=overwrite)
     typer.echo("\n".join(totals(made)))
     if plan.kept:
