@@ -9,7 +9,7 @@ from leitmotif.plan.scale import TRACKS_OF_A_SHARD, Scale
 from leitmotif.plan.sizes import ModelSize, judge_bytes
 
 TRACK_BYTES = 2_490_000
-"""Of a recording of MTG-Jamendo in ``audio-low``: 46 GB for 18,486 of them."""
+"""Of a recording of MTG-Jamendo in ``audio-low``: 46 GB of 18,486, as published; not measured."""
 MP3_BYTES_A_SECOND = 31_750
 """Of the organism's recordings, encoded by this repository, with the score and the metadata."""
 HEADER_BYTES = 2_000

@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 from leitmotif.checkpoints.folders import usable_device
@@ -83,6 +82,8 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
     Raises ConfigError for a model whose sizes are not known, and ModelError for a device that is
     not there.
     """
+    import psutil  # of the extra pipeline
+
     scale = Scale(params)
     place = usable_device(device or params.model.device)
     processes = number_of_workers() if place.type == "cpu" else 1
