@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Threads that wait sleep: spinning ones take the cores from whatever else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env lint test test-quick repro reliability portability bench constraints clean
+.PHONY: help env lint test test-quick repro reliability portability rehearsal bench constraints clean
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make reliability  run the tests that inject faults, write docs/reliability.md"
 	@echo "make portability  run a small experiment with few processor instructions, and on a pretend device"
+	@echo "make rehearsal    run every stage over local servers with random weights in the real shapes: hours"
 	@echo "make bench        run every benchmark; results go to benchmarks/results"
 	@echo "make env          make .venv (the others do it when needed)"
 	@echo "make constraints  renew constraints.txt with the newest versions"
@@ -51,6 +52,9 @@ reliability: env
 
 portability: env
 	$(BIN)/python scripts/portability.py
+
+rehearsal: env
+	$(BIN)/python -m benchmarks.rehearsal
 
 bench: env
 	@set -e; for benchmark in benchmarks/[a-z]*.py; do \

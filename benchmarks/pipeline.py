@@ -18,7 +18,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -93,17 +93,25 @@ def nothing_to_do(clone: Path) -> Cost:
     )
 
 
-def cost(command: list[str], folder: Path, *, expected: str = "") -> Cost:
+def cost(
+    command: list[str],
+    folder: Path,
+    *,
+    expected: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Cost:
     """Run a command of this environment in ``folder`` and measure it with all that it starts.
 
-    Raises RuntimeError if it fails, or if its output does not have ``expected``.
+    ``environment`` holds further variables. Raises RuntimeError if the command fails, or if its
+    output does not have ``expected``.
     """
-    environment = {
+    variables = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
         "OMP_WAIT_POLICY": "PASSIVE",  # as in the Makefile
         "HF_HUB_OFFLINE": "1",
+        **(environment or {}),
     }
     with TemporaryDirectory() as temporary, (Path(temporary) / "output").open("w+b") as output:
         start = time.perf_counter()
@@ -111,7 +119,7 @@ def cost(command: list[str], folder: Path, *, expected: str = "") -> Cost:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -43,11 +43,19 @@ class Hub:
 
 
 @contextmanager
-def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hub]:
+def serve_hub(
+    repositories: Mapping[str, Path], *, revision: str | Mapping[str, str]
+) -> Iterator[Hub]:
     """Serve folders as hub repositories that have one commit, ``revision``, which is ``main``.
+
+    ``revision`` is that of all repositories, or one for each name.
 
     As on the hub, a large file is a redirection to storage, known by its SHA-256.
     """
+
+    commits = {
+        name: revision if isinstance(revision, str) else revision[name] for name in repositories
+    }
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -62,16 +70,17 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
             path = self.path.split("?")[0]
             hub.requests.append(path)
             for name, folder in repositories.items():
-                if path.startswith(f"/api/models/{name}/tree/{revision}"):
+                commit = commits[name]
+                if path.startswith(f"/api/models/{name}/tree/{commit}"):
                     return self._tree(folder, body)
-                if path == f"/api/models/{name}/revision/{revision}":
+                if path == f"/api/models/{name}/revision/{commit}":
                     return self._commit(name, folder, body)
-                for asked in (revision, "main"):
+                for asked in (commit, "main"):
                     prefix = f"/{name}/resolve/{asked}/"
                     file = folder / path.removeprefix(prefix)
                     if path.startswith(prefix) and file.is_file():
                         return self._file(file, body)
-                prefix = f"/storage/{name}/{revision}/"
+                prefix = f"/storage/{name}/{commit}/"
                 if path.startswith(prefix):
                     return self._bytes(folder / path.removeprefix(prefix), body)
             return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body)
@@ -85,16 +94,17 @@ def serve_hub(repositories: Mapping[str, Path], *, revision: str) -> Iterator[Hu
 
         def _commit(self, name: str, folder: Path, body: bool) -> None:
             files = [{"rfilename": file.name} for file in sorted(folder.iterdir())]
-            content = {"id": name, "modelId": name, "sha": revision, "siblings": files, "tags": []}
+            sha = commits[name]
+            content = {"id": name, "modelId": name, "sha": sha, "siblings": files, "tags": []}
             self._send(200, json.dumps(content).encode(), {}, body)
 
         def _file(self, file: Path, body: bool) -> None:
-            headers = {"X-Repo-Commit": revision, "Accept-Ranges": "bytes"}
+            name, folder = next(item for item in repositories.items() if item[1] in file.parents)
+            headers = {"X-Repo-Commit": commits[name], "Accept-Ranges": "bytes"}
             if file.suffix not in LARGE:
                 tag = _hash(file)[:40]  # git's, not a SHA-256
                 return self._send(200, file.read_bytes(), {**headers, "ETag": f'"{tag}"'}, body)
-            name, folder = next(item for item in repositories.items() if item[1] in file.parents)
-            path = f"/storage/{name}/{revision}/{file.relative_to(folder).as_posix()}"
+            path = f"/storage/{name}/{commits[name]}/{file.relative_to(folder).as_posix()}"
             linked = {
                 "Location": f"http://localhost:{server.server_port}{path}",  # as if another host
                 "X-Linked-Etag": f'"{_hash(file)}"',

@@ -1,7 +1,9 @@
 """Real MusicGen classes with random weights, at sizes that tests can afford."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -32,25 +34,32 @@ def tiny_musicgen(
     text_width: int = 24,
     text_layers: int = 1,
     codec_filters: int = 4,
+    text_sizes: Mapping[str, Any] | None = None,
+    codec_sizes: Mapping[str, Any] | None = None,
 ) -> MusicgenForConditionalGeneration:
-    """A MusicGen with random weights large enough that attention and guidance matter."""
+    """A MusicGen with random weights large enough that attention and guidance matter.
+
+    ``text_sizes`` and ``codec_sizes`` take the place of sizes of T5 and EnCodec.
+    """
     torch.manual_seed(seed)
-    text = T5Config(
-        vocab_size=len(WORDS), d_model=text_width, d_kv=8, d_ff=32, num_layers=text_layers,
-        num_heads=2, dropout_rate=0.0, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
-    )  # fmt: skip
+    text = T5Config(**{
+        "vocab_size": len(WORDS), "d_model": text_width, "d_kv": 8, "d_ff": 32,
+        "num_layers": text_layers, "num_heads": 2, "dropout_rate": 0.0, "pad_token_id": 0,
+        "eos_token_id": 1, "decoder_start_token_id": 0, **(text_sizes or {}),
+    })  # fmt: skip
     decoder = MusicgenDecoderConfig(
         vocab_size=codebook_size, max_position_embeddings=2048, num_hidden_layers=layers,
         ffn_dim=mlp_width, num_attention_heads=heads, hidden_size=width, num_codebooks=4,
         audio_channels=1, dropout=0.0, pad_token_id=codebook_size, bos_token_id=codebook_size,
     )  # fmt: skip
     bits = max(1, (codebook_size - 1).bit_length())
-    codec = EncodecConfig(
-        sampling_rate=32_000, audio_channels=1, normalize=False, hidden_size=16, codebook_dim=16,
-        codebook_size=codebook_size, num_filters=codec_filters, num_residual_layers=1,
-        upsampling_ratios=[8, 5, 4, 4], num_lstm_layers=1, use_causal_conv=False,
-        target_bandwidths=[4 * 50 * bits / 1000],
-    )  # fmt: skip
+    codec = EncodecConfig(**{
+        "sampling_rate": 32_000, "audio_channels": 1, "normalize": False, "hidden_size": 16,
+        "codebook_dim": 16, "codebook_size": codebook_size, "num_filters": codec_filters,
+        "num_residual_layers": 1, "upsampling_ratios": [8, 5, 4, 4], "num_lstm_layers": 1,
+        "use_causal_conv": False, "target_bandwidths": [4 * 50 * bits / 1000],
+        **(codec_sizes or {}),
+    })  # fmt: skip
     model = MusicgenForConditionalGeneration(
         MusicgenConfig(
             text_encoder=text.to_dict(), decoder=decoder.to_dict(), audio_encoder=codec.to_dict()
@@ -70,13 +79,17 @@ def tiny_musicgen(
 @cache
 def audible_musicgen() -> HookedMusicGen:
     """The tiny model in float64, with a codec in which different codes sound different."""
-    theirs = tiny_musicgen()
+    theirs = make_audible(tiny_musicgen())
+    return HookedMusicGen.from_transformers(theirs, tiny_tokenizer()).to(dtype="float64")
+
+
+def make_audible(model: MusicgenForConditionalGeneration) -> MusicgenForConditionalGeneration:
+    """Give the codec codebooks in which different codes sound different; new ones hold zeros."""
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for layer in theirs.audio_encoder.quantizer.layers:
-            # Untrained ones hold zeros.
+        for layer in model.audio_encoder.quantizer.layers:
             layer.codebook.embed.copy_(torch.randn(layer.codebook.embed.shape, generator=random))
-    return HookedMusicGen.from_transformers(theirs, tiny_tokenizer()).to(dtype="float64")
+    return model
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -93,7 +106,12 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 def save_tiny_checkpoint(folder: Path, **sizes: int) -> Path:
     """Write a checkpoint that ``from_pretrained`` reads, weights in safetensors."""
-    tiny_musicgen(**sizes).save_pretrained(folder)
+    return save_checkpoint(tiny_musicgen(**sizes), folder)
+
+
+def save_checkpoint(model: MusicgenForConditionalGeneration, folder: Path) -> Path:
+    """Write a model with the tiny tokenizer, as a hub repository holds it."""
+    model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     EncodecFeatureExtractor(sampling_rate=32_000).save_pretrained(folder)
     return folder

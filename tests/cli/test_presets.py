@@ -22,6 +22,7 @@ NAMES = [
     "musicgen-medium",
     "musicgen-small",
     "organism",
+    "rehearsal",
 ]
 
 

@@ -5,7 +5,7 @@ import io
 import json
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,7 +149,7 @@ def tone(seconds: float, pitch: float, *, sample_rate: int = 32_000) -> bytes:
     return file.getvalue()
 
 
-def tar_of(members: dict[str, bytes], *, folders: tuple[str, ...] = ("00",)) -> bytes:
+def tar_of(members: Mapping[str, bytes], *, folders: tuple[str, ...] = ("00",)) -> bytes:
     """An uncompressed tar file; the real ones begin with an entry for their folder."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
@@ -206,6 +206,16 @@ def publish(web: Web, folder: Path) -> Official:
         "00/300.low.mp3": tone(1.0, 220),
         "00/500.low.mp3": tone(0.5, 550),
     }
+    return publish_release(web, folder / "pin.json", members, tags=TSV, licences=LICENCES)
+
+
+def publish_release(
+    web: Web, pinned: Path, members: Mapping[str, bytes], *, tags: str, licences: str
+) -> Official:
+    """Put a release of these files on ``web``, and write its pin file.
+
+    ``members`` are the files of shard 0; ``tags`` and ``licences`` the texts of those files.
+    """
     tar = tar_of(members)
     lists = {
         f"data/download/{DATASET}_{DATA_TYPE}_sha256_tars.txt": f"{sha256(tar)} {TAR}\n",
@@ -213,33 +223,33 @@ def publish(web: Web, folder: Path) -> Official:
             f"{sha256(content)} {name}\n" for name, content in members.items()
         )
         + f"{'0' * 64} 01/9901.low.mp3\n",
-        "data/autotagging_instrument.tsv": TSV,
-        "audio_licenses.txt": LICENCES,
+        "data/autotagging_instrument.tsv": tags,
+        "audio_licenses.txt": licences,
     }
     for path, text in lists.items():
         web.files[f"/metadata/{REVISION}/{path}"] = text.encode()
-    tars, tracks, tags, licences = lists
+    of_tars, of_tracks, of_tags, of_licences = lists
     pin = {
         "dataset": DATASET,
         "data_type": DATA_TYPE,
         "revision": REVISION,
-        "tar_checksums": {"path": tars, "sha256": sha256(lists[tars].encode())},
-        "track_checksums": {"path": tracks, "sha256": sha256(lists[tracks].encode())},
-        "tags": {"path": tags, "sha256": sha256(lists[tags].encode())},
-        "audio_licences": {"path": licences, "sha256": None},
+        "tar_checksums": {"path": of_tars, "sha256": sha256(lists[of_tars].encode())},
+        "track_checksums": {"path": of_tracks, "sha256": sha256(lists[of_tracks].encode())},
+        "tags": {"path": of_tags, "sha256": sha256(lists[of_tags].encode())},
+        "audio_licences": {"path": of_licences, "sha256": None},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pin.json").write_text(json.dumps(pin))
+    pinned.parent.mkdir(parents=True, exist_ok=True)
+    pinned.write_text(json.dumps(pin))
     settings = MtgJamendoCorpus(
         source="mtg-jamendo",
-        path=str(folder / "pin.json"),
-        watch=str(folder / "pin.json"),
+        path=str(pinned),
+        watch=str(pinned),
         listings=[],
         shards=[0],
         audio_url=f"{web.url}/audio",
         metadata_url=f"{web.url}/metadata",
         retries=0,
     )
-    official = Official(web, members, settings)
+    official = Official(web, dict(members), settings)
     web.files[official.tar_path] = tar
     return official

@@ -1,6 +1,8 @@
 """CLAP and AST with random weights, laid out like the published checkpoints, but small."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import ByteLevelBPETokenizer
@@ -25,20 +27,32 @@ SENTENCES = [
 LABELS = ["Music", "Guitar", "Violin, fiddle", "Piano", "Rock music", "Jazz", "Silence"]
 
 
-def save_tiny_clap(folder: Path, *, fused: bool = False, collapsed: bool = False) -> Path:
-    """Write a ClapModel as LAION's repositories hold it: 48 kHz, 10 s, RoBERTa's tokenizer."""
+def save_tiny_clap(
+    folder: Path,
+    *,
+    fused: bool = False,
+    collapsed: bool = False,
+    audio_sizes: Mapping[str, Any] | None = None,
+    text_sizes: Mapping[str, Any] | None = None,
+    width: int = 24,
+) -> Path:
+    """Write a ClapModel as LAION's repositories hold it: 48 kHz, 10 s, RoBERTa's tokenizer.
+
+    The sizes take the place of tiny ones; ``width`` is that of the embeddings.
+    """
     torch.manual_seed(3)
     tokenizer = _roberta_tokenizer(folder)
     audio = {
         "depths": [1, 1], "num_attention_heads": [2, 2], "patch_embeds_hidden_size": 16,
         "hidden_size": 32, "enable_fusion": fused, "fusion_type": "aff_2d" if fused else None,
-        "aff_block_r": 2,
+        "aff_block_r": 2, **(audio_sizes or {}),
     }  # fmt: skip
     text = {
         "vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 66,
+        **(text_sizes or {}),
     }  # fmt: skip
-    config = ClapConfig(audio_config=audio, text_config=text, projection_dim=24)
+    config = ClapConfig(audio_config=audio, text_config=text, projection_dim=width)
     model = ClapModel(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -69,16 +83,25 @@ def _roberta_tokenizer(folder: Path) -> RobertaTokenizer:
     return RobertaTokenizer.from_pretrained(folder, model_max_length=64)
 
 
-def save_tiny_ast(folder: Path, *, labels: list[str] | None = None, seconds: float = 2.0) -> Path:
-    """Write an ASTForAudioClassification as MIT's repository holds it: 16 kHz, 128 mel bands."""
+def save_tiny_ast(
+    folder: Path,
+    *,
+    labels: list[str] | None = None,
+    seconds: float = 2.0,
+    sizes: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write an ASTForAudioClassification as MIT's repository holds it: 16 kHz, 128 mel bands.
+
+    ``sizes`` take the place of tiny ones.
+    """
     torch.manual_seed(4)
     names = LABELS if labels is None else labels
     frames = round(100 * seconds)
-    config = ASTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_length=frames, id2label=dict(enumerate(names)),
-        label2id={name: number for number, name in enumerate(names)},
-    )  # fmt: skip
+    config = ASTConfig(**{
+        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "max_length": frames, "id2label": dict(enumerate(names)),
+        "label2id": {name: number for number, name in enumerate(names)}, **(sizes or {}),
+    })  # fmt: skip
     model = ASTForAudioClassification(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

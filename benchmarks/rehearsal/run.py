@@ -1,0 +1,133 @@
+"""A copy of this repository in which every stage of dvc.yaml runs, and what each takes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.pipeline import Cost, cost
+from benchmarks.rehearsal.checkpoints import (
+    AUTOENCODERS,
+    REVISION,
+    hub_of,
+    path_of,
+    write_repositories,
+)
+from benchmarks.rehearsal.listener import listen
+from benchmarks.rehearsal.recordings import Recording, compose, release
+from benchmarks.rehearsal.shapes import SITES, Shapes
+from leitmotif.config import load_params
+from leitmotif.files.yaml_files import read_stages, read_yaml
+from leitmotif.lens.concepts import load_concepts
+from tests.corpus.official_layout import serve
+
+ROOT = Path(__file__).parents[2]
+PRESET = "rehearsal"
+RELEASE = "data/sources/mtg_jamendo.json"
+"""The pin file of the data set, which the copy gets anew."""
+RECORDINGS = 15
+"""Two more than the preset takes."""
+HEARD = "proposals"
+"""Stage after which a person decides."""
+
+
+def rehearse(
+    folder: Path, shapes: Shapes, settings: Sequence[str] = (), *, stages: Sequence[str] = ()
+) -> dict[str, Cost]:
+    """Run every stage in ``folder``, or those named; returns what each took.
+
+    Parameters
+    ----------
+    folder : kept, and gone on with where it holds an earlier rehearsal of these shapes.
+    shapes : of the models.
+    settings : further ones, each ``section.key=value``.
+    stages : names of dvc.yaml; those before them must have run. None runs all.
+
+    Raises RuntimeError with what was printed where a command fails.
+    """
+    root, hub_root = folder / "repository", folder / "hub"
+    lay(root)
+    concepts = load_concepts(root / "concepts.yaml").concepts
+    labels = list(dict.fromkeys(label for concept in concepts for label in concept.labels))
+    recordings = compose(RECORDINGS)
+    costs = {}
+    with ExitStack() as running:
+        official = release(running.enter_context(serve()), root / RELEASE, recordings)
+        addresses = [
+            f"corpus.audio_url={official.settings.audio_url}",
+            f"corpus.metadata_url={official.settings.metadata_url}",
+        ]
+        use(root, [*addresses, *settings])
+        params = load_params(root / "params.yaml")
+        write_repositories(hub_root, shapes, params, labels)
+        hub = running.enter_context(hub_of(hub_root, params))
+        environment = {
+            "HF_ENDPOINT": hub.address,
+            "HF_HOME": str(folder / "home"),
+            "HF_HUB_OFFLINE": "0",
+        }
+        pin(root, environment)
+        for name in stages or read_stages(root / "dvc.yaml"):
+            costs[name] = stage_cost(name, root, environment)
+            if name == HEARD:
+                decide(root, recordings)
+    return costs
+
+
+def lay(root: Path) -> None:
+    """Copy the files that git has or would take, unless they are there."""
+    if (root / "dvc.yaml").exists():
+        return
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+
+
+def use(root: Path, settings: Sequence[str]) -> None:
+    """Write params.yaml from the preset."""
+    options = [part for setting in settings for part in ("--set", setting)]
+    tool(root, {}, "use", PRESET, *options)
+
+
+def pin(root: Path, environment: Mapping[str, str]) -> None:
+    """Enter the published autoencoders into hooks.yaml, but for those that are there."""
+    names = {hook["name"] for hook in read_yaml(root / "hooks.yaml")["hooks"]}
+    for layer in SITES:
+        name = f"{PRESET}-{layer}"
+        if name not in names:
+            options = ["--revision", REVISION, "--name", name, "--prompt", "other", "--write"]
+            tool(root, environment, "pin-sae", AUTOENCODERS, path_of(layer), *options)
+
+
+def decide(root: Path, recordings: Sequence[Recording]) -> None:
+    """Let the listener decide what was proposed."""
+    listen(root, {f"track_{recording.track:07d}": recording for recording in recordings})
+
+
+def stage_cost(name: str, root: Path, environment: Mapping[str, str]) -> Cost:
+    """Run a stage by DVC and measure it, what DVC itself takes included."""
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
+    taken = cost(command, root, environment=environment)
+    print(f"{name}: {taken.seconds:.1f} s, {taken.megabytes:.0f} MB", file=sys.stderr, flush=True)
+    return taken
+
+
+def tool(root: Path, environment: Mapping[str, str], *arguments: str) -> None:
+    """Run ``leitmotif`` with the sources of the copy; raises RuntimeError if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "leitmotif", *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root / "src"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"leitmotif {' '.join(arguments)}\n{done.stdout}{done.stderr}")

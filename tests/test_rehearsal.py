@@ -1,0 +1,129 @@
+"""The rehearsal: the real preset over servers of the real layout, with small random weights."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.pipeline import Cost
+from benchmarks.rehearsal.checkpoints import AUTOENCODERS, REVISION
+from benchmarks.rehearsal.recordings import MOTIF_NOTES, NOTE, SAMPLE_RATE, SECONDS, compose
+from benchmarks.rehearsal.run import PRESET, rehearse
+from benchmarks.rehearsal.shapes import SITES, SMALL
+from leitmotif.cli.presets import preset
+from leitmotif.config import load_params
+from leitmotif.files import read_table
+from leitmotif.files.yaml_files import parse_yaml, read_stages
+from leitmotif.tables.alignment import AlignmentRow
+from leitmotif.tables.labels import Label
+from tests.hub import Hub
+
+NOT_NUMBERS = {
+    ("sae", "hooks"),  # the preset's own are pinned by hand
+    ("sae", "allow_misaligned"),  # random weights are on no site
+    ("interventions", "doses"),  # a list of numbers
+    ("swaps", "slots"),  # one of two
+}
+
+
+def leaves(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
+    for section, settings in values.items():
+        for name, value in settings.items():
+            yield (section, name), value
+
+
+def test_the_preset_differs_from_the_real_one_in_numbers(repo_root: Path) -> None:
+    real, rehearsed = (
+        dict(leaves(parse_yaml(preset(name, root=repo_root))))
+        for name in ("musicgen-small", PRESET)
+    )
+    assert set(real) == set(rehearsed)
+    differing = {key for key in real if real[key] != rehearsed[key]}
+    assert differing > NOT_NUMBERS
+    for key in differing - NOT_NUMBERS:
+        assert type(rehearsed[key]) in (int, float), key
+        assert rehearsed[key] < real[key], f"{key} is no smaller"
+    assert set(rehearsed["interventions", "doses"]) < set(real["interventions", "doses"])
+    assert set(rehearsed["swaps", "slots"]) < set(real["swaps", "slots"])
+
+
+def test_in_every_other_recording_the_motif_returns(tmp_path: Path) -> None:
+    import io
+
+    import numpy as np
+    import soundfile
+
+    returning, other = compose(2)
+    samples, rate = soundfile.read(io.BytesIO(returning.mp3))
+    assert rate == SAMPLE_RATE
+    assert len(samples) / rate == pytest.approx(SECONDS, abs=0.1)
+    length = round(MOTIF_NOTES * NOTE * rate)
+    motif, again = (samples[round(place * rate) :][:length] for place in returning.places)
+    assert np.corrcoef(motif, again)[0, 1] > 0.9
+    assert len(other.places) == 1
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    root: Path
+    costs: dict[str, Cost]
+    requests: list[str]
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    folder = tmp_path_factory.mktemp("rehearsal")
+    requests: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        made = Hub.__init__
+
+        def remembered(hub: Hub, *arguments: Any, **more: Any) -> None:
+            made(hub, *arguments, **more)
+            hub.requests = requests
+
+        patch.setattr(Hub, "__init__", remembered)
+        costs = rehearse(folder, SMALL)
+    return Rehearsed(folder / "repository", costs, requests)
+
+
+@pytest.mark.slow
+def test_every_stage_runs_to_the_report(rehearsed: Rehearsed) -> None:
+    assert list(rehearsed.costs) == list(read_stages(rehearsed.root / "dvc.yaml"))
+    assert all(cost.seconds > 0 and cost.megabytes > 0 for cost in rehearsed.costs.values())
+    assert (rehearsed.root / "data/report/index.html").is_file()
+
+
+@pytest.mark.slow
+def test_what_was_downloaded_is_what_the_preset_pins(rehearsed: Rehearsed) -> None:
+    params = load_params(rehearsed.root / "params.yaml")
+    pinned = {
+        params.model.name: params.model.revision,
+        params.judge.clap: params.judge.clap_revision,
+        params.judge.tagger: params.judge.tagger_revision,
+        AUTOENCODERS: REVISION,
+    }
+    for name, revision in pinned.items():
+        asked = [path for path in rehearsed.requests if path.startswith(f"/{name}/resolve/")]
+        assert asked, name
+        assert all(f"/resolve/{revision}/" in path for path in asked), name
+
+
+@pytest.mark.slow
+def test_labels_are_those_that_the_listener_knows(rehearsed: Rehearsed) -> None:
+    known = {f"track_{r.track:07d}": r.places for r in compose(15)}
+    labels = read_table(rehearsed.root / "data/labels.jsonl", Label)
+    assert labels
+    for label in labels:
+        places = known[label.track_id]
+        assert len(places) == 2, "a motif that does not return has no label"
+        start = label.recurrence.start_sample / label.sample_rate
+        assert abs(start - places[1]) < MOTIF_NOTES * NOTE
+
+
+@pytest.mark.slow
+def test_the_autoencoders_are_measured_at_their_sites(rehearsed: Rehearsed) -> None:
+    rows = read_table(rehearsed.root / "data/alignment.jsonl", AlignmentRow)
+    declared = {row.site for row in rows if row.audit is not None}
+    assert declared == {f"layers.{layer}.residual" for layer in SITES}
