@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+from transformers import MusicgenForConditionalGeneration
+
 from benchmarks.rehearsal.shapes import SITES, Shapes
 from leitmotif.config import Params
 from tests.hub import Hub, serve_hub
 from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
 from tests.sae.making import random_sae, write_published
-from tests.tiny import make_audible, save_checkpoint, tiny_musicgen
+from tests.tiny import save_checkpoint, tiny_musicgen
 
 AUTOENCODERS = "rehearsal/autoencoders"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -21,15 +24,25 @@ def path_of(layer: int) -> str:
     return f"sae-32_k_100_{layer}/facebook/musicgen-small"
 
 
-def write_repositories(root: Path, shapes: Shapes, params: Params, labels: Sequence[str]) -> None:
+def write_repositories(
+    root: Path,
+    shapes: Shapes,
+    params: Params,
+    *,
+    labels: Sequence[str],
+    audio: torch.Tensor,
+) -> None:
     """Write what the settings name into folders below ``root``, but for those that are there.
 
-    ``labels`` are the names that the tagger gives.
+    ``labels`` are the names that the tagger gives; ``audio`` [samples] is what the codec is fitted
+    to, at its rate.
     """
     judge = params.judge
     musicgen = root / params.model.name
     if not musicgen.exists():
-        save_checkpoint(make_audible(tiny_musicgen(**shapes.musicgen)), musicgen)
+        model = tiny_musicgen(**shapes.musicgen)
+        fit_codebooks(model, audio)
+        save_checkpoint(model, musicgen)
     if not (clap := root / judge.clap).exists():
         save_tiny_clap(clap, **shapes.clap)
     if not (tagger := root / judge.tagger).exists():
@@ -39,6 +52,24 @@ def write_repositories(root: Path, shapes: Shapes, params: Params, labels: Seque
         if not folder.exists():
             sae = random_sae(width=shapes.width, features=shapes.features, k=shapes.k, seed=layer)
             write_published(folder, sae, layer=layer)
+
+
+@torch.inference_mode()
+def fit_codebooks(model: MusicgenForConditionalGeneration, audio: torch.Tensor) -> None:
+    """Take entries of the codebooks from what the random encoder makes of music.
+
+    Entries drawn at random are far from that, and all music would have the same codes. Each book
+    holds residuals that the books before it leave. Raises RuntimeError for too little music.
+    """
+    codec = model.audio_encoder
+    left = codec.encoder(audio[None, None])[0].T  # [frames, width]
+    random = torch.Generator().manual_seed(0)
+    for layer in codec.quantizer.layers:
+        book = layer.codebook.embed
+        if len(left) < len(book):
+            raise RuntimeError(f"{len(left)} frames are too few for {len(book)} entries")
+        book.copy_(left[torch.randperm(len(left), generator=random)[: len(book)]])
+        left = left - book[torch.cdist(left, book).argmin(dim=1)]
 
 
 @contextmanager

@@ -27,6 +27,8 @@ class Recording:
 
     track: int
     """Number of the track."""
+    samples: NDArray[np.float32]
+    """Mono, at 32 kHz."""
     mp3: bytes
     places: tuple[float, ...]
     """Seconds at which the motif begins: its statement, then each return."""
@@ -66,15 +68,15 @@ def _recording(number: int) -> Recording:
     random = np.random.default_rng(number)
     notes = _walk(random, round(SECONDS / NOTE))
     motif = _walk(random, MOTIF_NOTES)
-    # Returns lie at several distances, so that a horizon has events in some tracks alone.
-    returns = () if number % 2 else (STATED + 10.0 + 2 * (number // 2 % 5),)
+    # Early enough for the nearest horizon: rows end 15 s, the furthest one, before the window does.
+    returns = () if number % 2 else (STATED + 8.0 + number // 2 % 4,)
     places = (STATED, *returns)
     for place in places:
         first = round(place / NOTE)
         notes[first : first + MOTIF_NOTES] = motif
-    file = io.BytesIO()
-    soundfile.write(file, _sound(notes, 40 + number % 5), SAMPLE_RATE, format="MP3")
-    return Recording(100 + number, file.getvalue(), places)
+    file, samples = io.BytesIO(), _sound(notes, 40 + number % 5)
+    soundfile.write(file, samples, SAMPLE_RATE, format="MP3")
+    return Recording(100 + number, samples, file.getvalue(), places)
 
 
 def _walk(random: np.random.Generator, notes: int) -> NDArray[np.int64]:

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from benchmarks.pipeline import Cost, cost
 from benchmarks.rehearsal.checkpoints import (
     AUTOENCODERS,
@@ -62,7 +65,8 @@ def rehearse(
         ]
         use(root, [*addresses, *settings])
         params = load_params(root / "params.yaml")
-        write_repositories(hub_root, shapes, params, labels)
+        music = torch.from_numpy(np.concatenate([piece.samples for piece in recordings[:4]]))
+        write_repositories(hub_root, shapes, params, labels=labels, audio=music)
         hub = running.enter_context(hub_of(hub_root, params))
         environment = {
             "HF_ENDPOINT": hub.address,
@@ -93,7 +97,7 @@ def lay(root: Path) -> None:
 def use(root: Path, settings: Sequence[str]) -> None:
     """Write params.yaml from the preset."""
     options = [part for setting in settings for part in ("--set", setting)]
-    tool(root, {}, "use", PRESET, *options)
+    tool(root, {}, "use", PRESET, "--force", *options)
 
 
 def pin(root: Path, environment: Mapping[str, str]) -> None:
