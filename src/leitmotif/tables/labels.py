@@ -36,6 +36,10 @@ class Coverage(Table):
     proposals: Annotated[int, Field(ge=0)]
     pending: Annotated[int, Field(ge=0)]
     """Proposals without enough decisions, or on which the reviewers disagree."""
+    known: list[Span]
+    """Where every onset of a recurrence is known, ascending and apart, at ``sample_rate``: all of
+    the piece by the score; by decisions the stretches that were listened to and in which no pair
+    is pending. Elsewhere a recurrence may be missing, and no row may rest on its absence."""
+    sample_rate: Annotated[int, Field(gt=0)]
     complete: bool
-    """Every proposal is decided, and there was one: where no label is, no recurrence is known to be
-    missing. What nobody listened to is unknown."""
+    """All that is searched of the track is known."""
