@@ -19,6 +19,9 @@ Queue = Literal["review", "disagreements"]
 QUEUES: tuple[Queue, ...] = ("review", "disagreements")
 """First decisions, each blind to the others'; and second ones, where the first disagree."""
 
+Stretches = Literal["stretches"]
+"""The queue of stretches to listen to, which holds listenings in place of decisions."""
+
 Heard = Literal["nothing_else", "cannot_tell"]
 HEARD: tuple[Heard, ...] = ("nothing_else", "cannot_tell")
 """Nothing returns in the stretch but what stands as a positive pair; or that cannot be told."""
@@ -102,7 +105,7 @@ class Listening(Table):
     key: Key
     reviewer: Reviewer
     time: AwareDatetime
-    queue: Literal["stretches"]
+    queue: Stretches
     pair: PairId
     """Of the stretch as it was offered: ``stretch_id``."""
     verdict: Heard
@@ -123,7 +126,7 @@ class Undo(Table):
     key: Key
     reviewer: Reviewer
     time: AwareDatetime
-    queue: Queue | Literal["stretches"]
+    queue: Queue | Stretches
     pair: PairId
     undoes: Key
     versions: Versions
