@@ -23,6 +23,13 @@ class ConflictError(ReviewError):
     """The decision contradicts one that stands, or undoes one that does not."""
 
 
+class DoubledError(ReviewError):
+    """The pair is in the queue already, with nearly the same windows."""
+
+    pair: str = ""
+    """Of the one in the queue."""
+
+
 class LockedError(ReviewError):
     """Another program holds the index."""
 
