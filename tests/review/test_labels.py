@@ -245,7 +245,6 @@ def test_known_is_what_enough_people_heard_less_what_is_open(
         [row.model_copy(update={"sample_rate": 32000}) for row in listenings],
         [at_rate(span, 1, 32000) for span in spans],
         min_reviewers=least,
-        sample_rate=32000,
     )
     for second in range(30):
         heard_by = {

@@ -11,7 +11,7 @@ from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import EXCLUDED, FAILURES, MANIFEST, METRICS, PROPOSALS
 from leitmotif.pipeline.watched import outs_of
-from leitmotif.review.known import stretches
+from leitmotif.review.known import searched
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack, Window
 from leitmotif.tables.decisions import Decision, JudgedSpan, Listening, pair_id, stretch_id
@@ -81,7 +81,7 @@ def verdict(of: Proposal, said: str = "positive", reviewer: str = "ana") -> Deci
 
 def heard(of: ManifestTrack, said: str = "nothing_else", reviewer: str = "ana") -> Listening:
     """What a listener says of all that is searched of a track."""
-    (stretch,) = stretches(of, 32_000)
+    (stretch,) = searched(of)
     return listening(
         reviewer,
         verdict=said,

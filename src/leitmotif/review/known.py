@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Listening
@@ -12,23 +13,19 @@ _SLACK_SECONDS = 0.1
 """A file's metadata may promise this much more than it holds, and nobody can listen to that."""
 
 
-def stretches(track: ManifestTrack, sample_rate: int) -> list[Span]:
-    """The stretches of a track that are offered to listen to: the windows of the manifest."""
-    unit = sample_rate / WINDOW_RATE
+def searched(track: ManifestTrack) -> list[Span]:
+    """Return the sections of a track that are searched for motifs, at SAMPLE_RATE."""
+    unit = SAMPLE_RATE // WINDOW_RATE
     return [
-        _span(round(window.start_frame * unit), round((window.start_frame + window.frames) * unit))
+        Span(start_sample=window.start_frame * unit, samples=window.frames * unit)
         for window in track.windows
     ]
 
 
 def known_spans(
-    listenings: Iterable[Listening],
-    open_recurrences: Iterable[Span],
-    *,
-    min_reviewers: int,
-    sample_rate: int,
+    listenings: Iterable[Listening], open_recurrences: Iterable[Span], *, min_reviewers: int
 ) -> list[Span]:
-    """Where every onset of one track is known, ascending and apart.
+    """Where every onset of one track is known, ascending and apart, at SAMPLE_RATE.
 
     A sample is known if at least ``min_reviewers`` people listened to a stretch around it, if all
     of them say that nothing else returns there, and if it is in none of ``open_recurrences``: the
@@ -37,12 +34,11 @@ def known_spans(
     Parameters
     ----------
     listenings : those of the track that stand.
-    open_recurrences : in samples at ``sample_rate``.
+    open_recurrences : in samples at SAMPLE_RATE.
     min_reviewers : listeners that a stretch needs.
-    sample_rate : of the result.
     """
     heard = [
-        (listening, at_rate(listening.stretch, listening.sample_rate, sample_rate))
+        (listening, at_rate(listening.stretch, listening.sample_rate, SAMPLE_RATE))
         for listening in listenings
     ]
     open_spans = list(open_recurrences)
@@ -68,11 +64,11 @@ def at_rate(span: Span, rate: int, other: int) -> Span:
     return _span(round(start * other / rate), round(end * other / rate))
 
 
-def is_complete(track: ManifestTrack, known: Sequence[Span], sample_rate: int) -> bool:
-    """Whether all that is searched of a track is known."""
-    slack = round(_SLACK_SECONDS * sample_rate)
-    end_of_track = int(track.seconds * sample_rate)
-    for window in stretches(track, sample_rate):
+def is_complete(track: ManifestTrack, known: Sequence[Span]) -> bool:
+    """Whether all that is searched of a track is known; ``known`` is at SAMPLE_RATE."""
+    slack = round(_SLACK_SECONDS * SAMPLE_RATE)
+    end_of_track = int(track.seconds * SAMPLE_RATE)
+    for window in searched(track):
         start, end = _ends(window)
         if end >= end_of_track - slack:
             end = max(start + 1, min(end, end_of_track) - slack)

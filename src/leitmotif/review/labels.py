@@ -270,7 +270,6 @@ def _covered(
             heard.get(track.track_id, []),
             [question.recurrence for question in own if question.is_open],
             min_reviewers=min_reviewers,
-            sample_rate=SAMPLE_RATE,
         )
         coverage.append(
             Coverage(
@@ -283,7 +282,7 @@ def _covered(
                 ),
                 known=known,
                 sample_rate=SAMPLE_RATE,
-                complete=is_complete(track, known, SAMPLE_RATE),
+                complete=is_complete(track, known),
             )
         )
     return coverage
