@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import sha256_file, write_table
-from leitmotif.review.session import ReviewSources, Session
+from leitmotif.review.material import ReviewSources
+from leitmotif.review.session import Session
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals

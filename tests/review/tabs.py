@@ -5,7 +5,7 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from leitmotif.review.log import read_log
-from leitmotif.review.session import ReviewSources
+from leitmotif.review.material import ReviewSources
 from leitmotif.tables.decisions import Decision
 from tests.waiting import wait_until
 

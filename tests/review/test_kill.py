@@ -13,8 +13,8 @@ import pytest
 from leitmotif.files import read_table
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
+from leitmotif.review.material import ReviewSources
 from leitmotif.review.queue import Item, items
-from leitmotif.review.session import ReviewSources
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.proposals import read_proposals

@@ -35,7 +35,8 @@ def review(
     from leitmotif.pipeline import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
     from leitmotif.review import serve
     from leitmotif.review.log import log_path
-    from leitmotif.review.session import ReviewSources, Session
+    from leitmotif.review.material import ReviewSources
+    from leitmotif.review.session import Session
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
     sources = ReviewSources(
