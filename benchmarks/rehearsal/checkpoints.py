@@ -59,7 +59,9 @@ def fit_codebooks(model: MusicgenForConditionalGeneration, audio: torch.Tensor) 
     """Take entries of the codebooks from what the random encoder makes of music.
 
     Entries drawn at random are far from that, and all music would have the same codes. Each book
-    holds residuals that the books before it leave. Raises RuntimeError for too little music.
+    holds residuals that the books before it leave. Notes that repeat give equal frames, so each
+    entry is moved a little: between equal ones rounding would choose. Raises RuntimeError for too
+    little music.
     """
     codec = model.audio_encoder
     left = codec.encoder(audio[None, None])[0].T  # [frames, width]
@@ -68,7 +70,8 @@ def fit_codebooks(model: MusicgenForConditionalGeneration, audio: torch.Tensor) 
         book = layer.codebook.embed
         if len(left) < len(book):
             raise RuntimeError(f"{len(left)} frames are too few for {len(book)} entries")
-        book.copy_(left[torch.randperm(len(left), generator=random)[: len(book)]])
+        chosen = left[torch.randperm(len(left), generator=random)[: len(book)]]
+        book.copy_(chosen + 0.1 * left.std(dim=0) * torch.randn(book.shape, generator=random))
         left = left - book[torch.cdist(left, book).argmin(dim=1)]
 
 
