@@ -126,6 +126,10 @@ def decided(root: Path, decisions: Sequence[Decision]) -> None:
             file.write(json.dumps(row.model_dump(mode="json")) + "\n")
 
 
+def heard_all(root: Path, tracks: Sequence[ManifestTrack]) -> None:
+    """Say of each track that somebody listened to all of it."""
+
+
 def ran(root: Path, *stages: str) -> None:
     """Say in dvc.lock that these stages ran alone, and put something where an output lacks."""
     entries = read_stages(root / "dvc.yaml")

@@ -11,6 +11,7 @@ from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, MET
 from leitmotif.review.labels import from_decisions, from_score
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.standing import standing
+from leitmotif.stages.missing import say_what_is_missing
 from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.decisions import Decision
 from leitmotif.tables.labels import Coverage, Label
@@ -21,8 +22,8 @@ from leitmotif.tables.truth import TRUTH, Truth
 def labels(params: Params) -> None:
     """Write data/labels.jsonl, data/coverage.jsonl and metrics/labels.json.
 
-    Raises StageError if the score is asked for and the corpus has none, and ReviewError for a
-    decision log that cannot be read.
+    Raises StageError if the score is asked for and the corpus has none, or if people's decisions do
+    not suffice for the probes; and ReviewError for a decision log that cannot be read.
     """
     settings = params.labels
     failed = {failure.track_id for failure in read_table(FAILURES, Failure)}
@@ -46,6 +47,7 @@ def labels(params: Params) -> None:
     write_table(LABELS, labelled.labels)
     write_table(COVERAGE, labelled.coverage)
     write_json(METRICS / "labels.json", metrics_of(labelled.labels, labelled.coverage, decisions))
+    say_what_is_missing(params, tracks, labelled.labels, labelled.coverage)
 
 
 def _decisions(folder: Path) -> list[Decision]:

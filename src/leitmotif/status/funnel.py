@@ -8,11 +8,11 @@ from pathlib import Path
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.lengths import long_enough, rows_of, seconds_needed, usable_tracks
+from leitmotif.feasibility.pieces import continuable
 from leitmotif.probe.inputs.rows import Rows
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
-from leitmotif.status.lengths import long_enough, rows_of, seconds_needed, usable_tracks
 from leitmotif.status.material import Material
-from leitmotif.status.pieces import continuable
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage
 

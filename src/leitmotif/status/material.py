@@ -39,13 +39,10 @@ from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
 from leitmotif.tables.proposals import Proposal, read_proposals
-from leitmotif.timing.frames import Timing
-from leitmotif.timing.windows import WINDOW_RATE
+from leitmotif.timing.frames import AS_MUSICGEN, Timing
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=BaseModel)
-AS_MUSICGEN = Timing(WINDOW_RATE, 0.0)
-"""Taken for the model's while no activations say what it is."""
 
 
 @dataclass(frozen=True)
