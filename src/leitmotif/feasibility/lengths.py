@@ -89,7 +89,7 @@ def long_enough(
 
     ``source`` is that of the labels: a score knows that nothing returns after a piece's end.
     """
-    decided = [_decided(track, source) for track in tracks]
+    decided = [known_throughout(track, source) for track in tracks]
     rows = rows_of(settings, tracks, [], decided, timing=timing, horizons=horizons)
     return 0 if rows is None else len(_names(rows.groups))
 
@@ -104,7 +104,8 @@ def _names(groups: Iterable[str]) -> set[str]:
     return {str(name) for name in groups}
 
 
-def _decided(track: ManifestTrack, source: str) -> Coverage:
+def known_throughout(track: ManifestTrack, source: str) -> Coverage:
+    """What would be known of a track if everybody had listened to all of it."""
     return Coverage.model_validate(
         {
             "track_id": track.track_id,

@@ -62,11 +62,24 @@ def settled_lengths(
 ) -> Params:
     """``params`` with the lengths of ``interventions`` settled that are ``auto``."""
     if PREFIX in params.auto:
-        ways = [_with_prefix(params, prefix) for prefix in _prefixes(params, tracks, labels)]
-        # The planned prefix where no motif is known yet; max takes the shortest of the best.
-        ways = ways or [params]
-        return max(ways, key=lambda way: continuable(way, tracks, labels))
-    return _with_prefix(params, params.interventions.prefix_seconds)
+        return best_lengths(params, tracks, labels, fit=SECONDS in params.auto)
+    fit = SECONDS in params.auto
+    return _with_prefix(params, params.interventions.prefix_seconds, fit=fit)
+
+
+def best_lengths(
+    params: Params, tracks: Sequence[ManifestTrack], labels: Sequence[Label], *, fit: bool = True
+) -> Params:
+    """With the shortest prefix with which most recordings can be continued.
+
+    It stays where no motif is known. ``fit`` makes the continuation as long as fits behind it.
+    """
+    ways = [
+        _with_prefix(params, prefix, fit=fit)
+        for prefix in _prefixes(params, tracks, labels, fit=fit)
+    ]
+    # Of equals, max takes the first: the shortest.
+    return max(ways or [params], key=lambda way: continuable(way, tracks, labels))
 
 
 def in_words(params: Params, section: str) -> list[str]:
@@ -92,23 +105,22 @@ def _values(params: Params) -> dict[str, float]:
     }
 
 
-def _with_prefix(params: Params, prefix: float) -> Params:
-    """With a prefix, and a continuation that fits behind it if that is ``auto``."""
+def _with_prefix(params: Params, prefix: float, *, fit: bool) -> Params:
     changes = {"prefix_seconds": prefix}
-    if SECONDS in params.auto:
+    if fit:
         changes["seconds"] = longest_continuation(params, prefix)
     return with_interventions(params, params.interventions.model_copy(update=changes))
 
 
 def _prefixes(
-    params: Params, tracks: Sequence[ManifestTrack], labels: Sequence[Label]
+    params: Params, tracks: Sequence[ManifestTrack], labels: Sequence[Label], *, fit: bool
 ) -> list[float]:
     """Lengths at which a verified motif of some window ends, ascending, within the context."""
     settings = params.interventions
     windows = {track.track_id: track.windows for track in tracks}
     least = settings.treated_seconds + Claims.of(params.probes).claimed.after
     longest = CONTEXT_SECONDS - settings.opening_seconds
-    longest -= least if SECONDS in params.auto else settings.seconds
+    longest -= least if fit else settings.seconds
     ends = set()
     for label in labels:
         at = label.motif.start_sample / label.sample_rate

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.config import Params
+from leitmotif.config.probes import LEAST_FOLDS
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index import Standing
 from leitmotif.review.queue import review_progress
-from leitmotif.status.funnel import Folds, folds_of
+from leitmotif.status.funnel import Folds, folds_of, readable
 from leitmotif.status.material import Material
 from leitmotif.status.stages import waiting
 from leitmotif.tables.decisions import Decision
+from leitmotif.timing.windows import end_seconds
 
-_LEAST_FOLDS = 3
-"""That ``probes.folds`` may be set to."""
 UNKNOWN_TIME = "how long is not known here yet"
 
 
@@ -80,13 +81,13 @@ def _people(material: Material, root: Path) -> NextStep | None:
 
 def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | None:
     if folds.possible is not None and folds.possible < folds.needed:
-        return _too_few(folds, folds.possible, params)
+        return _too_few(material, folds, folds.possible, params)
     enough = folds.usable is not None and folds.usable >= folds.needed
     left = _pending(material)
     if left and not (enough and params.probes.exploratory):
         return _review(material, left, folds)
     if folds.usable is not None and not enough:
-        return _undecided(folds, folds.usable, params)
+        return _undecided(material, folds, folds.usable, params)
     return None
 
 
@@ -125,23 +126,23 @@ def as_time(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _too_few(folds: Folds, have: int, params: Params) -> NextStep:
+def _too_few(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
         f"the probes need {folds.needed} tracks: {folds.long_enough} are long enough, and "
         f"something was proposed in {have} of them; the others stay unknown",
-        advice=_ways(folds, have, params),
+        advice=_ways(material, folds, params),
     )
 
 
-def _undecided(folds: Folds, have: int, params: Params) -> NextStep:
+def _undecided(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
     """Everything is decided, and still too few tracks can be used."""
     return NextStep(
         _more(folds.needed - have, folds, params),
         f"all proposals are decided, but of the {folds.needed} tracks that the probes need only "
         f"{have} are usable at every horizon",
-        advice=_ways(folds, have, params),
+        advice=_ways(material, folds, params),
     )
 
 
@@ -154,15 +155,16 @@ def _more(lacking: int, folds: Folds, params: Params) -> str:
     return f"{what}, then dvc repro proposals"
 
 
-def _ways(folds: Folds, have: int, params: Params) -> tuple[str, ...]:
-    """Settings that ask for less."""
-    least = _LEAST_FOLDS * TRACKS_PER_FOLD
-    lines, long = [], folds.long_enough or 0
-    if folds.needed > least:
-        answer = "enough here" if have >= least else "not enough here either"
-        lines.append(f"or set probes.folds to 3 in params.yaml, which needs {least}: {answer}")
-    if long < folds.needed:
-        lines.append("or nearer probes.horizons, for which shorter tracks are long enough")
+def _ways(material: Material, folds: Folds, params: Params) -> tuple[str, ...]:
+    """Settings that ask for less: the nearest that would do, and ``exploratory``."""
+    ends = [end_seconds(track.windows) for track in readable(material) or []]
+    way = best_way(params, ends, timing=material.timing)
+    lines = []
+    if way is None:
+        lines.append("no other folds or horizons would do with the tracks that are here")
+    elif way.settings:
+        lines.append(f"or set {way}")
+    long, least = folds.long_enough or 0, LEAST_FOLDS * TRACKS_PER_FOLD
     if not params.probes.exploratory and long >= least:
         fewer = " with 3 folds" if long < folds.needed else ""
         lines.append(
