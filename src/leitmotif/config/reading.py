@@ -35,7 +35,7 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         raise ConfigError(
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
-            fix="correct the keys named, or start again from `leitmotif use PRESET`",
+            fix="correct the keys named, or start again: `leitmotif use PRESET --reset`",
         ) from error
     params._auto = auto
     _check_that_claims_are_possible(params, origin)
