@@ -16,7 +16,7 @@ from leitmotif.review.recall import recall
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.review.strengths import strengths_in
 from leitmotif.tables.corpus import Failure, ManifestTrack
-from leitmotif.tables.decisions import Decision, Entry, Listening
+from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.interval import as_metric
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.proposals import Proposal, read_proposals
@@ -34,13 +34,13 @@ def labels(params: Params) -> None:
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in failed]
     proposals = read_proposals(PROPOSALS)
     entries = _entries(Path(settings.decisions))
-    decisions, listenings = standing(entries), standing_listenings(entries)
+    decisions = standing(entries)
     if settings.source == "score":
         labelled = from_score(_truths(), tracks, proposals)
     else:
         labelled = from_decisions(
             decisions,
-            listenings,
+            standing_listenings(entries),
             tracks,
             proposals,
             min_reviewers=settings.min_reviewers,
@@ -54,7 +54,7 @@ def labels(params: Params) -> None:
         _say(labelled)
     write_table(LABELS, labelled.labels)
     write_table(COVERAGE, labelled.coverage)
-    metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions, listenings)
+    metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions)
     write_json(METRICS / "labels.json", metrics)
 
 
@@ -108,17 +108,14 @@ def metrics_of(
     coverage: Sequence[Coverage],
     proposals: Sequence[Proposal],
     decisions: Sequence[Decision],
-    listenings: Sequence[Listening],
 ) -> dict[str, object]:
     """How much is known, how much people had to say for it, and what the machine had missed."""
     # By a score the stage proposals measures its own recall, of all tracks.
     by_people = any(row.source == "decisions" for row in coverage)
     return {
         "labels": len(labels),
-        "tracks_known": sum(bool(row.known) for row in coverage),
         "tracks_complete": sum(row.complete for row in coverage),
         "decisions": len(decisions),
-        "listenings": len(listenings),
         "recall": as_metric(recall(labels, coverage, proposals)) if by_people else None,
     }
 
