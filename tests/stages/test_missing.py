@@ -55,7 +55,7 @@ def test_pending_decisions_stop_the_labels_and_say_what_is_next(
     rows = [track(number) for number in range(NEEDED + 2)]
     params = made(root, rows, [proposal(number, number + 1) for number in range(NEEDED)])
     text = refused(params)
-    assert "0 of 22 tracks decided" in text
+    assert "0 of 22 tracks known" in text
     assert "the probes need 20" in text
     assert "20 proposals pending in 20 tracks, and 2 tracks that nobody listened to" in text
     assert "leitmotif review" in text
@@ -97,7 +97,7 @@ def labelled_enough(root: Path, positives: float = 14.0) -> Params:
 def test_enough_labels_stop_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels(labelled_enough(root))
     said = capsys.readouterr()
-    assert "20 of 20 tracks decided, 20 usable at every horizon" in said.out
+    assert "20 of 20 tracks known, 20 usable at every horizon" in said.out
     assert "next:" not in said.out
     assert "verified motif" not in said.err
 

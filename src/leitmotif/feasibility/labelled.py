@@ -25,13 +25,13 @@ class Labelled:
     """Readable ones of the manifest."""
     long_enough: int
     """Those that can have a row, by their length."""
-    complete: int
-    """Those of which all is known."""
+    known: int
+    """Those of which something is known."""
     pending: int
     """Proposals to decide."""
     pending_tracks: int
     unheard: int
-    """Tracks without pending proposals to which nobody listened, or not to all of them."""
+    """Tracks without pending proposals to which nobody listened."""
     usable: dict[str, int]
     """Tracks with rows that can tell something, by horizon."""
     needed: int
@@ -55,7 +55,7 @@ class Labelled:
         """One line: what is decided, what is missing, what the probes need."""
         usable = min(self.usable.values())
         return (
-            f"{self.complete} of {counted(self.tracks, 'track')} decided, {usable} usable at every "
+            f"{self.known} of {counted(self.tracks, 'track')} known, {usable} usable at every "
             f"horizon, and the probes need {self.needed}; {self.missing}"
         )
 
@@ -82,7 +82,7 @@ def labelled(
         long_enough=long_enough(
             params.probes, tracks, params.labels.source, timing=timing, horizons=horizons
         ),
-        complete=sum(row.complete for row in coverage),
+        known=sum(bool(row.known) for row in coverage),
         pending=sum(row.pending for row in coverage),
         pending_tracks=sum(bool(row.pending) for row in coverage),
         unheard=sum(unheard(row) for row in coverage),
@@ -92,8 +92,8 @@ def labelled(
 
 
 def unheard(row: Coverage) -> bool:
-    """Whether nothing of a track is pending, and it is unknown all the same."""
-    return not row.complete and not row.pending
+    """Whether nothing of a track is pending, and nothing is known of it all the same."""
+    return not row.known and not row.pending
 
 
 def refuse_too_few(
@@ -118,7 +118,7 @@ def refuse_too_few(
         raise _too_short(params, tracks, there, expected, timing)
     if there.pending or there.unheard:
         raise StageError(
-            "too few tracks are decided for the probes",
+            "of too few tracks enough is known for the probes",
             found=str(there),
             expected=f"{expected} usable at every horizon",
             fix="decide and listen with `leitmotif review`, then `dvc repro`; `leitmotif status` "
