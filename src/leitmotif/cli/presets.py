@@ -243,9 +243,9 @@ def _with_settings(text: str, settings: Sequence[str], kept: Mapping[str, Any]) 
         return text
     yaml = EditableYaml(text)
     chosen: dict[tuple[str, ...], object] = {}
-    for place, value in kept.items():
-        section, key = place.split(".")
-        yaml.values[section][key] = chosen[section, key] = value
+    for dotted, value in kept.items():
+        name, last = dotted.split(".")
+        yaml.values[name][last] = chosen[name, last] = value
     for setting in settings:
         key, sign, typed = setting.partition("=")
         if not sign:
