@@ -5,8 +5,9 @@ from typing import NoReturn
 
 from leitmotif.review.clips import CONTEXT_SECONDS
 from leitmotif.review.failures import RefusedError
+from leitmotif.review.known import searched
 from leitmotif.review.queue import Item
-from leitmotif.review.stretches import Stretch, overlap, searched
+from leitmotif.review.stretches import Stretch, overlap
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 
@@ -30,7 +31,19 @@ def check_moved(name: str, window: Span, proposed: Span, sample_rate: int) -> No
 
 
 def check_added(track: ManifestTrack, motif: Span, recurrence: Span, sample_rate: int) -> None:
-    """Refuse a pair that cannot be one: too short, overlapping, or where nothing is searched."""
+    """Refuse a pair that cannot be one: as ``check_windows``, and where nothing is searched."""
+    check_windows(track, motif, recurrence, sample_rate)
+    places = searched(track)
+    if not any(overlap(place, recurrence) == recurrence.samples for place in places):
+        raise RefusedError(
+            "the recurrence does not lie within a section that is searched",
+            found=_seconds(recurrence, sample_rate),
+            expected=", or ".join(_seconds(place, sample_rate) for place in places),
+        )
+
+
+def check_windows(track: ManifestTrack, motif: Span, recurrence: Span, sample_rate: int) -> None:
+    """Refuse a pair that is too short, overlaps or ends after the recording."""
 
     def refuse(what: str, window: Span, expected: str) -> NoReturn:
         raise RefusedError(what, found=_seconds(window, sample_rate), expected=expected)
@@ -49,10 +62,6 @@ def check_added(track: ManifestTrack, motif: Span, recurrence: Span, sample_rate
             recurrence,
             f"a recurrence that begins at {_end(motif) / sample_rate:.2f} s or later",
         )
-    places = searched(track)
-    if not any(overlap(place, recurrence) == recurrence.samples for place in places):
-        within = ", or ".join(_seconds(place, sample_rate) for place in places)
-        refuse("the recurrence does not lie within a section that is searched", recurrence, within)
 
 
 def check_stretch(stretch: Stretch, heard: Span) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import LeitmotifError
 from leitmotif.review.clips import Pcm
+from leitmotif.review.known import searched
 from leitmotif.review.pictures import PEAK_SAMPLES, TrackFeatures, outline, profile
-from leitmotif.review.stretches import searched
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.review.known import searched
 from leitmotif.review.queue import Item, drawn
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision, Verdict, stretch_id
-from leitmotif.timing.windows import WINDOW_RATE
 
 LONGEST_SOUND_SECONDS = 900.0
 """Sound that comes with a stretch: all that is searched of most recordings."""
@@ -52,15 +52,6 @@ class PairHere:
         """Take the windows of an item, or those of the reviewer's decision on it."""
         windows = (pair.pair, pair.motif, pair.recurrence)
         return cls(*windows, pair.transposition, verdict, queued)
-
-
-def searched(track: ManifestTrack) -> list[Span]:
-    """Return the sections of a track that are searched for motifs, at SAMPLE_RATE."""
-    unit = SAMPLE_RATE // WINDOW_RATE
-    return [
-        Span(start_sample=window.start_frame * unit, samples=window.frames * unit)
-        for window in track.windows
-    ]
 
 
 def stretches(tracks: Iterable[ManifestTrack]) -> dict[str, Stretch]:
