@@ -11,9 +11,10 @@ CONTROLS = {"button", "link", "slider", "spinbutton", "checkbox", "textbox", "Di
 SPOKEN = """() => {
   window.spoken = { status: [], alert: [] };
   for (const region of document.querySelectorAll("[role=status], [role=alert]")) {
-    const note = () => region.textContent && spoken[region.getAttribute("role")].push(region.textContent);
+    const role = region.getAttribute("role");
+    const note = () => region.textContent && spoken[role].push(region.textContent);
     note();
-    new MutationObserver(note).observe(region, { childList: true, characterData: true, subtree: true });
+    new MutationObserver(note).observe(region, { childList: true, subtree: true });
   }
 }"""
 """Keeps what live regions say, as they say it."""
