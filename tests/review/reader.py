@@ -8,6 +8,17 @@ from playwright.sync_api import Page
 from tests.waiting import wait_until
 
 CONTROLS = {"button", "link", "slider", "spinbutton", "checkbox", "textbox", "DisclosureTriangle"}
+SPOKEN = """() => {
+  window.spoken = { status: [], alert: [] };
+  for (const region of document.querySelectorAll("[role=status], [role=alert]")) {
+    const role = region.getAttribute("role");
+    const note = () => region.textContent && spoken[role].push(region.textContent);
+    note();
+    new MutationObserver(note).observe(region, { childList: true, subtree: true });
+  }
+}"""
+"""Keeps what live regions say, as they say it."""
+
 LONGEST_WAY = 80
 """Presses of Tab from any control of the page to any other."""
 
@@ -31,6 +42,7 @@ class Reader:
         self.page = page
         self._session = page.context.new_cdp_session(page)
         self._session.send("Accessibility.enable")
+        page.evaluate(SPOKEN)
 
     def nodes(self) -> list[Node]:
         """Return all that is in the tree, in its order."""
@@ -44,17 +56,18 @@ class Reader:
         """Return all that can be read on the page."""
         return "\n".join(node.name for node in self.nodes() if node.role == "StaticText")
 
-    def said(self, role: str = "status") -> str:
-        """Return the text of the live regions of a role."""
-        answer = self._session.send("Accessibility.getFullAXTree")
-        nodes = {node["nodeId"]: node for node in answer["nodes"]}
-        regions = [node for node in nodes.values() if _value(node, "role") == role]
-        return " ".join(text for region in regions for text in _texts(region, nodes))
-
     def hear(self, text: str, role: str = "status") -> str:
-        """Wait until a live region says ``text``; returns all that it says."""
-        wait_until(lambda: text in self.said(role))
-        return self.said(role)
+        """Wait until the live regions of a role have said ``text``; returns what they said.
+
+        All that was said since the last call counts, as nothing interrupts a polite region.
+        """
+        wait_until(lambda: text in self._said(role))
+        said = self._said(role)
+        self.page.evaluate("(role) => { spoken[role].length = 0; }", role)
+        return said
+
+    def _said(self, role: str) -> str:
+        return str(self.page.evaluate("(role) => spoken[role].join(' ')", role))
 
     def focused(self) -> Node | None:
         return next((node for node in self.controls() if node.focused), None)
@@ -101,10 +114,3 @@ def _node(node: dict[str, Any]) -> Node:
 
 def _value(node: dict[str, Any], key: str) -> str:
     return str(node.get(key, {}).get("value", ""))
-
-
-def _texts(node: dict[str, Any], nodes: dict[str, dict[str, Any]]) -> list[str]:
-    if _value(node, "role") == "StaticText":
-        return [_value(node, "name")]
-    children = (nodes[name] for name in node.get("childIds", []) if name in nodes)
-    return [text for child in children for text in _texts(child, nodes)]

@@ -4,14 +4,14 @@
 import { announce } from "./announce.js";
 import { Api, newKey, Problem } from "./api.js";
 import { Editor } from "./editor.js";
-import { addKeys, listen, typing } from "./keys.js";
+import { fetchNext, prepare } from "./loading.js";
 import { PairSound } from "./playback.js";
-import { decoded, Player } from "./player.js";
+import { Player } from "./player.js";
 import { remember, setting, themes } from "./settings.js";
 import { Screen } from "./screen.js";
 import { StretchDesk } from "./stretch.js";
 import { StretchScreen } from "./stretch_screen.js";
-import { keysOf } from "./table.js";
+import { wire } from "./wiring.js";
 import { time, transposition, VERDICTS } from "./words.js";
 
 const [, , REVIEWER, QUEUE, FIRST_PAIR] = location.pathname.split("/");
@@ -34,28 +34,8 @@ let touched = false; // whether the browser lets us make sound
 
 // ---- items
 
-async function prepare(item) {
-  if (!item) return item;
-  const clips = Object.entries(item.clips ?? (item.sound ? { stretch: item.sound } : {}));
-  const [buffers, matrix] = await Promise.all([
-    Promise.all(clips.map(async ([, clip]) => decoded(await api.clip(clip.name), item.sample_rate))),
-    item.matrix ? api.matrix(item.track.id, item.transposition ?? 0) : null,
-  ]);
-  const named = Object.fromEntries(clips.map(([name], index) => [name, buffers[index]]));
-  if (item.clips) item.buffers = named;
-  else item.buffer = named.stretch ?? null;
-  if (item.matrix) item.matrix.values = matrix;
-  return item;
-}
-
-async function fetchNext(but) {
-  const answer = await api.next(but);
-  return { item: await prepare(answer.item), state: answer.state };
-}
-
 function preload() {
-  const but = [current.pair];
-  upcoming = fetchNext(but);
+  upcoming = fetchNext(api, [current.pair]);
   upcoming.catch(() => {}); // said when it is wanted
 }
 
@@ -65,18 +45,15 @@ async function forward() {
     upcoming = null;
     const ahead = await waiting?.catch(() => null);
     // What was fetched ahead knows nothing of the decision since: its counts are out of date.
-    if (ahead?.item) show(ahead.item, null, "push");
-    else {
-      const got = await fetchNext([]);
-      show(got.item, got.state, "push");
-    }
+    const got = ahead?.item ? { item: ahead.item, state: null } : await fetchNext(api);
+    show(got.item, got.state, "push");
   }, forward);
 }
 
 async function open(pair, history) {
   await guarded(async () => {
     const { item } = await api.item(pair);
-    await prepare(item);
+    await prepare(api, item);
     const { state: fresh } = await api.next([pair]);
     show(item, fresh, history);
   }, forward);
@@ -148,7 +125,7 @@ async function draft() {
   await work(async () => {
     const { item } = await api.draft(marked);
     item.note = current.note ?? "";
-    show(await prepare(item), null, null);
+    show(await prepare(api, item), null, null);
   });
 }
 
@@ -317,41 +294,13 @@ function note() {
   });
 }
 
-function keyRow([key, kind, value, meaning, on]) {
-  const repeats = kind === "nudge" || value === "back" || value === "on";
-  const action = (event) => {
-    const fits = current ? on.split(" ").includes(current.kind) : value === "undo";
-    return fits ? act(kind, value, event) : false;
-  };
-  return [key, meaning, action, repeats];
-}
-
 function start() {
   for (const name of Object.keys(toggles)) {
     toggles[name] = setting(name, toggles[name]);
     screen.toggle(name, toggles[name]);
   }
   themes(document.getElementById("theme"), redraw);
-  for (const [title, rows] of keysOf(QUEUE)) addKeys(title, rows.map(keyRow));
-  listen(document.getElementById("legend"), document.getElementById("legend-open"));
-  document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.repeat || typing(event)) return;
-    event.preventDefault();
-    if (current?.kind !== "draft") act("do", "undo", event);
-  });
-  for (const kind of ["play", "verdict", "heard", "toggle", "do"]) {
-    for (const button of document.querySelectorAll(`button[data-${kind}]`)) {
-      button.addEventListener("click", (event) => {
-        // Focus stays on a button only for who came by keyboard: Space is for playing.
-        if (event.detail) button.blur();
-        act(kind, button.dataset[kind], event);
-      });
-    }
-  }
-  document.getElementById("marks").addEventListener("submit", (event) => {
-    event.preventDefault();
-    act("do", "hear", event);
-  });
+  wire(QUEUE, act, () => current?.kind ?? null);
   document.getElementById("draft-semitones").addEventListener("change", (event) => transposed(event.target));
   player.addEventListener("change", () => screen.playing(current?.kind === "stretch" ? player.playing : sound.mode));
   document.addEventListener("pointerdown", () => (touched = true), { once: true });
@@ -373,7 +322,7 @@ function arrived() {
 
 function first() {
   guarded(async () => {
-    const got = await fetchNext([]);
+    const got = await fetchNext(api);
     show(got.item, got.state, "replace");
   }, first);
 }
@@ -381,9 +330,5 @@ function first() {
 start();
 
 // For tests and the curious: what plays, and how loud it is.
-window.review = {
-  player, desk, time, transposition,
-  playing: () => sound.mode,
-  positions: () => sound.positions(),
-  get current() { return current; },
-};
+const heard = { playing: () => sound.mode, positions: () => sound.positions() };
+window.review = { player, desk, time, transposition, ...heard, get current() { return current; } };

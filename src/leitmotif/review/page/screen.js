@@ -113,7 +113,7 @@ export class Screen {
   }
 
   saved({ saved, scores: found }, item) {
-    this.say(`${VERDICTS[saved.verdict]} saved`, saved.verdict);
+    this.say(item.kind === "draft" ? "Pair saved" : `${VERDICTS[saved.verdict]} saved`, saved.verdict);
     const text = saved.windows.stretch ? "" : scores(found);
     this.revealed = { key: saved.key, text, name: item.track.name };
     this.#last(saved);
