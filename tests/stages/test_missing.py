@@ -134,3 +134,11 @@ def test_labels_run_before_anything_long(repo_root: Path) -> None:
     """DVC runs stages in the order of dvc.yaml where their dependencies allow it."""
     order = list(read_stages(repo_root / "dvc.yaml"))
     assert order[: order.index("labels")] == ["corpus", "manifest", "features", "proposals"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/own-recordings.md"])
+def test_the_pages_name_the_stage_that_stops(page: str, repo_root: Path) -> None:
+    """It is the one that the tests above see stop."""
+    text = " ".join((repo_root / page).read_text(encoding="utf-8").split())
+    assert "stops in the stage `labels`" in text
+    assert "stops in the stage `probes`" not in text
