@@ -86,6 +86,7 @@ def horizon(**changed: Any) -> HorizonRow:
         "heard_ahead": 0.07,
         "tested": 1400,
         "chosen": 60,
+        "least_chosen": 1,
         "site": SITE,
         "controls": [],
         "constant_controls": [],
