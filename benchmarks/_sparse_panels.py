@@ -86,7 +86,7 @@ def _features(
             np.sqrt(1 - strength**2) * latent[..., linked] + strength * own / own.std()
         )
         rate = 10 ** random.uniform(-2, -1, size=d)
-        rate[linked] = 0.05
+        rate[linked] = 0.15
         threshold = np.array([np.quantile(latent[..., i], 1 - rate[i]) for i in range(d)])
         parts.append(sparse.csc_array(np.maximum(0, latent - threshold).reshape(-1, d)))
     return sparse.csr_array(sparse.hstack(parts))

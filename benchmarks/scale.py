@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -35,8 +36,10 @@ from leitmotif.probe.ranking import candidates
 from leitmotif.tables.candidates import Ranked
 from leitmotif.work.progress import progress
 
-SIZES = (1_024, 10_240, 163_840)
-TRACKS = (40, 100)
+CELLS = ((40, 1_024), (100, 1_024), (40, 10_240), (100, 10_240), (100, 163_840))
+"""Tracks and features."""
+TRACKS, PANELS = (40, 100), 50
+"""Of the share of false discoveries."""
 PLANTED, STRENGTH = 8, 0.9
 BEFORE = 2 * (1_024 * 20 - 1)
 """Permutations for a block of 1,024 features at a false discovery rate of 0.05."""
@@ -67,7 +70,7 @@ class Row(TypedDict):
     peak_mb: int
 
 
-def searched(made: SparsePanel) -> list[Ranked]:
+def searched(made: SparsePanel, probing: ProbeSettings = PROBING) -> list[Ranked]:
     """All features, ranked as the stage does it."""
     inside = made.sample.inside
     blocks = (
@@ -75,7 +78,7 @@ def searched(made: SparsePanel) -> list[Ranked]:
         for encoded in made.encoded
         for block in encoded.blocks(inside, least_active=LEAST_ACTIVE)
     )
-    return candidates(blocks, made.sample, CONTROLS, PROBING, CLAIMS)
+    return candidates(blocks, made.sample, CONTROLS, probing, CLAIMS)
 
 
 def q_before(ranked: list[Ranked]) -> np.ndarray:
@@ -144,7 +147,7 @@ def false_share(draws: int, *, features: int, tracks: int, planted: int) -> dict
         made = sparse_panel(
             features, tracks=tracks, planted=planted, strength=STRENGTH, seed=100 + seed
         )
-        ranked = searched(made)
+        ranked = searched(made, replace(PROBING, shifts=0, seeds=1))
         right, false = found(made, ranked, np.array([feature.q for feature in ranked]))
         shares.append(false / max(1, right + false))
         hits += right
@@ -172,12 +175,12 @@ def main() -> int:
             print(json.dumps(measured(*asked)))
             return 0
         rates = [
-            false_share(100, features=512, tracks=tracks, planted=planted)
+            false_share(PANELS, features=512, tracks=tracks, planted=planted)
             for tracks in TRACKS
             for planted in (0, PLANTED)
         ]
     rows = []
-    for cell in [(tracks, size) for size in SIZES for tracks in TRACKS]:
+    for cell in CELLS:
         command = [sys.executable, "-m", "benchmarks.scale", "--one", *map(str, cell)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append(json.loads(output.splitlines()[-1]))
