@@ -15,11 +15,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scipy import sparse
 from scipy.stats import false_discovery_control
 from threadpoolctl import threadpool_limits
 
@@ -33,12 +34,13 @@ from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varyi
 from leitmotif.probe.inputs.controls import Position
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.ranking import candidates
+from leitmotif.probe.study.leak import look_ahead
 from leitmotif.tables.candidates import Ranked
 from leitmotif.work.progress import progress
 
 CELLS = ((40, 1_024), (100, 1_024), (40, 10_240), (100, 10_240), (100, 163_840))
 """Tracks and features."""
-TRACKS, PANELS = (40, 100), 50
+TRACKS, PANELS = (40, 100), 40
 """Of the share of false discoveries."""
 PLANTED, STRENGTH = 8, 0.9
 BEFORE = 2 * (1_024 * 20 - 1)
@@ -165,33 +167,76 @@ def false_share(draws: int, *, features: int, tracks: int, planted: int) -> dict
     }
 
 
+def leak_check() -> dict[str, int]:
+    """Peak memory of the leak check on one context of 30 s, five autoencoders, 100 features a row.
+
+    Beside it what one array of these features would take if it were dense.
+    """
+    rows, features, active = 1_500, 163_840, 500
+    random = np.random.default_rng(0)
+    columns = random.integers(features, size=(rows, active))
+    values = random.random((rows, active))
+
+    def extract(audio: np.ndarray) -> sparse.csr_array:
+        loud = np.sqrt((audio.reshape(rows, -1) ** 2).mean(axis=1, keepdims=True))
+        entries = ((values * (1 + loud)).ravel(), columns.flatten(), np.arange(rows + 1) * active)
+        made = sparse.csr_array(entries, shape=(rows, features))
+        made.sum_duplicates()
+        return made
+
+    audio = random.normal(size=rows * 640).astype(np.float32)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ahead = look_ahead(
+        extract, audio, sample_rate=32_000, instants=np.arange(rows) / 50, cuts=[10.0, 20.0]
+    )
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert ahead.max() <= 0.02
+    return {
+        "features": features,
+        "rows": rows,
+        "peak_mb": (after - before) // 1024,
+        "one_dense_mb": rows * features * 8 // 2**20,
+    }
+
+
 def main() -> int:
     """Measure, print the table and write benchmarks/results/scale.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=2, type=int, metavar=("TRACKS", "FEATURES"))
-    asked = parser.parse_args().one
+    parser.add_argument("--leak-check", action="store_true")
+    asked = parser.parse_args()
     with threadpool_limits(1):
-        if asked:
-            print(json.dumps(measured(*asked)))
+        if asked.one or asked.leak_check:
+            print(json.dumps(measured(*asked.one) if asked.one else leak_check()))
             return 0
         rates = [
-            false_share(PANELS, features=512, tracks=tracks, planted=planted)
+            false_share(PANELS, features=256, tracks=tracks, planted=planted)
             for tracks in TRACKS
             for planted in (0, PLANTED)
         ]
-    rows = []
-    for cell in CELLS:
-        command = [sys.executable, "-m", "benchmarks.scale", "--one", *map(str, cell)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rows.append(json.loads(output.splitlines()[-1]))
-        print(rows[-1])
-    write_json(RESULTS / "scale.json", {"machine": machine(), "rows": rows, "rates": rates})
-    for title, lines in (("planted effects", rows), ("false discoveries", rates)):
+    rows = [_alone("--one", *cell) for cell in CELLS]
+    leak = _alone("--leak-check")
+    write_json(
+        RESULTS / "scale.json",
+        {"machine": machine(), "rows": rows, "rates": rates, "leak_check": leak},
+    )
+    for title, lines in (
+        ("planted effects", rows),
+        ("false discoveries", rates),
+        ("leak check", [leak]),
+    ):
         table = Table(*lines[0], title=title)
         for line in lines:
             table.add_row(*map(str, line.values()))
         Console(width=200).print(table)
     return 1 if any(row["found"] < row["found_before"] for row in rows) else 0
+
+
+def _alone(*arguments: object) -> dict[str, Any]:
+    """What this program prints in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scale", *map(str, arguments)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(output.splitlines()[-1]))
 
 
 if __name__ == "__main__":
