@@ -134,7 +134,10 @@ def _models(results: Results) -> list[str]:
 
 def _sites(results: Results, model: str) -> list[str]:
     lines = []
-    for key, verb in (("carriers", "carried by"), ("decodable_but_inert", "decodable but inert:")):
+    for key, verb in (
+        ("carriers", "carried by"),
+        ("decodable_not_causal", "decodable, not causal:"),
+    ):
         effects = results.keyed("interventions", key, model)
         leads = results.keyed("interchange", "leads", model)
         sites = [

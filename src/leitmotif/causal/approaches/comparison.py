@@ -27,7 +27,6 @@ from leitmotif.causal.verdict import VerdictRules, verdict
 from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
 from leitmotif.tables.effects import PossibleRow, Verdict
-from leitmotif.tables.interval import IntervalRow
 
 _JUDGED = ("patch", "random_feature")
 BySite = Mapping[str, Candidate]
@@ -90,7 +89,7 @@ class Comparison:
                 "hook": at.chosen[0].hook,
                 "features": [feature.feature for feature in at.chosen],
                 "r2": _rounded(at.r2),
-                "partial_r2": at.partial_r2 and IntervalRow.of(at.partial_r2, 4),
+                "partial_r2": at.partial_r2,
                 "clap_similarity": judged[mine.site].clap_similarity,
                 "delta_recurrence": effect_row(mine.towards, limits=MOST),
                 "over_random": effect_row(mine.over_random, limits=MOST),

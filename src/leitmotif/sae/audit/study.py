@@ -8,7 +8,6 @@ from typing import Any
 from leitmotif.config import Params
 from leitmotif.errors import ModelError
 from leitmotif.files import write_table
-from leitmotif.intervals import Interval
 from leitmotif.sae.audit.measured import Audit, SiteFit, audit_sites, measure_each, neighbours
 from leitmotif.sae.audit.misalignment import Trial, misalign
 from leitmotif.sae.audit.splice import Replacement, Splicing, recovered
@@ -128,7 +127,7 @@ class SaeStudy:
             )
         ]
 
-    def _losses(self) -> dict[str, Interval]:
+    def _losses(self) -> dict[str, IntervalRow]:
         """Share of the loss recovered by each autoencoder, by the name of its hook."""
         if not self.used:
             return {}
@@ -142,7 +141,10 @@ class SaeStudy:
         measured = progress(splicing.run(spread), "spliced loss", total=len(spread))
         by_hook = zip(self.used, zip(*measured, strict=True), strict=True)
         seed = self.params.sae.seed
-        return {used.hook.name: recovered(losses, seed=seed) for used, losses in by_hook}
+        return {
+            used.hook.name: IntervalRow.of(recovered(losses, seed=seed), 4, n=len(spread))
+            for used, losses in by_hook
+        }
 
 
 _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
@@ -150,14 +152,14 @@ _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: Interval) -> dict[str, Any]:
+def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: IntervalRow) -> dict[str, Any]:
     """What is known only of the site whose activations an autoencoder is given."""
     tracks = audit.fits[audit.declared].tracks
     return {
         "audit": AuditRow(
             best=audit.best, margin=IntervalRow.of(audit.margin, n=tracks), passed=audit.passed
         ),
-        "loss_recovered": IntervalRow.of(loss, 4),
+        "loss_recovered": loss,
         "encoded": EncodedRow(
             frames=encoded.frames,
             l0=round(encoded.l0, 3),
