@@ -95,6 +95,7 @@ def _tested(
             p_shift=float(test.p_shift_[i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
+            tracks=len(sample.tracks),
             active=None if block.active is None else int(block.active[kept[i]]),
             arrangements=test.permutations_ + 1,
         )

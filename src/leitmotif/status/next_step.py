@@ -6,12 +6,12 @@ from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.funnel import Folds, folds_of
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index import Standing
 from leitmotif.review.queue import review_progress
-from leitmotif.status.funnel import Folds, folds_of
 from leitmotif.status.material import Material
 from leitmotif.status.stages import waiting
 from leitmotif.tables.decisions import Decision
