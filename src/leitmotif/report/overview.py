@@ -65,7 +65,7 @@ def overview(
         "tracks": None if tracks is None else tracks_section(tracks),
         "audio": bool(material.rows),
         "heard": _heard(material),
-        "hashes": material.hashes,
+        "hashes": {**material.hashes, **({} if tracks is None else tracks.hashes)},
         "fingerprints": material.fingerprints,
     }
 

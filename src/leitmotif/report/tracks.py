@@ -21,7 +21,7 @@ from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.windows import searched_seconds
 
 _TOLD = {
-    "corpus": ("metrics/corpus.json", "tracks"),
+    "corpus": ("metrics/corpus.json", ""),
     "manifest": ("data/manifest.jsonl", ""),
     "features": ("data/failures.jsonl", ""),
     "proposals": ("data/proposals.jsonl", ""),
@@ -29,7 +29,7 @@ _TOLD = {
     "probes": ("data/horizons.jsonl", ""),
     "interventions": ("data/effects.jsonl", ""),
 }
-"""File and key of what each stage tells; without a key its rows are counted."""
+"""File and key of what each stage tells; without a key it is counted from the whole file."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read_tracks(files: TrackFiles, params: Params) -> TrackSources:
     return TrackSources(
         known,
         None if recall is None else IntervalRow.model_validate(recall),
-        {path.as_posix(): sha256_file(path) for path in vars(files).values()},
+        {f"{path.parent.name}/{path.name}": sha256_file(path) for path in vars(files).values()},
     )
 
 
