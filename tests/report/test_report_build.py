@@ -86,7 +86,7 @@ def value_of(root: Path, place: dict[str, Any]) -> Any:
     if path.suffix == ".json":
         rows: list[Any] = [json.loads(path.read_text(encoding="utf-8"))]
     else:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     if not place["field"]:
         return len(rows)
     (value,) = (
