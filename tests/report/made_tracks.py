@@ -6,8 +6,8 @@ from leitmotif.config import load_params
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.report.tracks import TrackFiles, TrackSources, read_tracks
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.labels import Coverage
 from tests.report.made import TRACKS, Made
+from tests.report.made_features import coverage
 from tests.tables.made import horizon
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ def write_tracks(made: Made) -> None:
         if not path.exists():
             write_table(path, [])
     if not (data / "coverage.jsonl").exists():
-        write_table(data / "coverage.jsonl", [_coverage(name) for name in TRACKS])
+        write_table(data / "coverage.jsonl", [coverage(name) for name in TRACKS])
     write_table(data / "horizons.jsonl", [horizon(horizon="4-6s", tracks=1)])
 
 
@@ -46,17 +46,4 @@ def add_tracks(made: Made) -> TrackSources:
             **{name: data / f"{name}.jsonl" for name in names},
         ),
         load_params(ROOT / "presets" / "organism.yaml"),
-    )
-
-
-def _coverage(track_id: str) -> Coverage:
-    return Coverage.model_validate(
-        {
-            "track_id": track_id,
-            "source": "decisions",
-            "labels": 0,
-            "proposals": 1,
-            "pending": 0,
-            "complete": True,
-        }
     )

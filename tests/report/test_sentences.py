@@ -202,7 +202,7 @@ def test_what_was_not_listened_to_or_searched_is_not_called_absent() -> None:
     assert of_recall(None) is None
     assert of_recall(IntervalRow(mean=0.8, low=0.6, high=0.9, n=0)) is None
     assert of_recall(IntervalRow(mean=0.8, low=0.6, high=0.9, n=20)) == (
-        "0.80 (0.60 to 0.90; 20 returns)"
+        "0.80 (0.60 to 0.90; 20 tracks)"
     )
     assert of_unsearched(100.0, 100.0, 0) == "The recordings were searched from beginning to end."
     assert of_unsearched(600.0, 300.0, 2).startswith("50 % of the sound was not searched: 2 rec")

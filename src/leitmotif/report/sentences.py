@@ -301,7 +301,7 @@ def of_recall(recall: "IntervalRow | None") -> str | None:
     """How many of the returns were proposed at all; None where nobody listened for others."""
     if recall is None or not recall.n:
         return None
-    return interval_words(recall, 2, of="return", sign=False)
+    return interval_words(recall, 2, of="track", sign=False)
 
 
 def of_unsearched(seconds: float, searched: float, longer: int) -> str:

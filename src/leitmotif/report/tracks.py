@@ -99,6 +99,7 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
         else placed(str(claimed.tracks), claimed, "tracks", file="data/horizons.jsonl"),
         "of": len(known.manifest or []),
         "names": names if claimed is not None and len(names) == claimed.tracks else [],
+        "by_people": known.params is not None and known.params.labels.source == "decisions",
         "recall": None if recall is None else Number(recall, "metrics/labels.json", {}, "recall"),
         "unsearched": of_unsearched(*_unsearched(known.manifest or [])),
         "parts": _parts(known.manifest or []),
