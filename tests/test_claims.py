@@ -70,6 +70,28 @@ def test_nearer_horizons_do_not_weaken_a_claim(nearer: int, p: float) -> None:
     assert claims().decodable([made, elsewhere(), *beside]) == alone
 
 
+@pytest.mark.parametrize(
+    ("exchanges", "sites", "low", "over", "least"),
+    [
+        (199, 5, 0.45, None, 0.197),  # 1 % of 200 arrangements: the second largest
+        (199, 1, 0.45, None, 0.189),  # 5 % of them: the tenth largest
+        (199, 5, 0.20, None, 0.3),  # an interval that reaches 0.3 down
+        (199, 5, 0.45, 0.1, 0.4),
+        (99, 5, 0.45, None, 0.098),
+        (98, 5, 0.45, None, None),
+        (0, 1, 0.45, None, None),
+    ],
+)
+def test_a_probe_can_show_what_chance_and_its_interval_do_not_reach(
+    exchanges: int, sites: int, low: float, over: float | None, least: float | None
+) -> None:
+    null = [number / 1000 for number in range(exchanges)]
+    probed = Interval(0.5, low, 0.6)
+    beyond = None if over is None else Interval(0.4, over, 0.6)
+    reached = claims().least_decodable(null, probed, beyond, after=5.0, sites=sites)
+    assert reached == (None if least is None else pytest.approx(least))
+
+
 def test_near_horizons_are_a_family_of_their_own() -> None:
     near = cell(0.02, after=1.0)
     assert claims().decodable([near, elsewhere(after=1.0), elsewhere()]) == [near]

@@ -189,7 +189,7 @@ def test_sites_are_named_under_their_models() -> None:
         "reader": interval(10.0).model_dump(),
     }
     assert metrics["carriers"] == {"planner": dict.fromkeys(SITES[:2], interval(80.0).model_dump())}
-    assert metrics["decodable_but_inert"] == {
+    assert metrics["decodable_not_causal"] == {
         "planner": dict.fromkeys(SITES[2:], interval(80.0).model_dump())
     }
     assert metrics["identity_changed"] == 2

@@ -234,6 +234,34 @@ class Claims:
             if row.p <= self.level(len(family)) and _adds_something(row)
         ]
 
+    def least_decodable(
+        self,
+        null: Sequence[float],
+        partial_r2: "Interval",
+        over_random_weights: "Interval | None",
+        *,
+        after: float,
+        sites: int,
+    ) -> float | None:
+        """The smallest partial R² at which a site could have been decodable (rule 2).
+
+        It has to exceed what exchanges of tracks reach by chance at the family's level, ``null``,
+        and an interval as wide as the one that was found has to lie above 0, and above random
+        weights. The test compares gains over their spread among tracks, so its own limit is near
+        this one. ``after``: seconds ahead at which the horizon begins; ``sites``: of the model that
+        were probed. None where no p-value of so many exchanges is small enough.
+        """
+        far = self.may_carry(after)
+        horizons = sum(self.may_carry(horizon.after) == far for horizon in self.horizons)
+        hits = math.floor(self.level(sites * horizons) * (len(null) + 1) + 1e-9)
+        if hits < 1 or not null:
+            return None
+        by_chance = sorted(null, reverse=True)[min(hits, len(null)) - 1]
+        widths = [partial_r2.mean - partial_r2.low]
+        if over_random_weights is not None:
+            widths.append(partial_r2.mean - over_random_weights.low)
+        return max(by_chance, *widths)
+
     def foresight(self, rows: Iterable["ProbeRow"]) -> "ProbeRow | None":
         """The site and horizon of a claim where one model shows most; None: nowhere.
 

@@ -67,10 +67,18 @@ def report(
     from leitmotif.report.lens.sources import read_lens
     from leitmotif.report.material import read_material
     from leitmotif.report.swaps.sources import read_swaps
-    from leitmotif.stages.report import FILES, LENS_PATHS, PLACES, SWAP_PATHS, heard_model
+    from leitmotif.report.tracks import read_tracks
+    from leitmotif.stages.report import (
+        FILES,
+        LENS_PATHS,
+        PLACES,
+        SWAP_PATHS,
+        TRACK_FILES,
+        heard_model,
+    )
     from leitmotif.stages.tracks import tracks_with_activations
 
-    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS)
+    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS, TRACK_FILES)
     places = [path for paths in every for path in vars(paths).values()]
     check_folder(out, inputs=[*places, METRICS], replace=replace)
     params = load_params()
@@ -78,7 +86,10 @@ def report(
     lens = read_lens(LENS_PATHS, heard_model(params))
     swaps = read_swaps(SWAP_PATHS, heard_model(params))
     material = read_material(FILES)
-    counts = write_report(out, material, params.report, features, lens, swaps, replace=replace)
+    tracks = read_tracks(TRACK_FILES, params)
+    counts = write_report(
+        out, material, params.report, features, lens, swaps, tracks, replace=replace
+    )
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "
         f"{counts.bytes / 1e6:.1f} MB: "

@@ -12,7 +12,7 @@ from leitmotif.errors import LeitmotifError, counted
 
 if TYPE_CHECKING:
     from leitmotif.cli.presets import PresetInUse
-    from leitmotif.status.funnel import Step
+    from leitmotif.feasibility.funnel import Step
     from leitmotif.status.overview import Status
 
 LINES = 48

@@ -105,6 +105,7 @@ def _begun(
             p_shift=float(measures["p_shift_"][i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
+            tracks=len(sample.tracks),
             active=None if block.active is None else int(block.active[kept[i]]),
         )
         for i, feature in enumerate(block.numbers[kept])

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
 from leitmotif.corpus.sources.finding import find_recordings
 from leitmotif.errors import CorpusError, LeitmotifError
+from leitmotif.feasibility.known import Known
 from leitmotif.feasibility.settled import settled_folds, settled_lengths
 from leitmotif.files import read_json, read_table
 from leitmotif.files.yaml_files import read_stages
@@ -39,7 +40,7 @@ from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
-from leitmotif.tables.proposals import Proposal, read_proposals
+from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.frames import AS_MUSICGEN, Timing
 
 T = TypeVar("T")
@@ -47,15 +48,13 @@ Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Material:
-    """Tables of the present settings; None stands for what is not known yet.
+class Material(Known):
+    """What is known of the tracks, and what else a status says.
 
     A table whose stage last ran with other settings or inputs is not known: it is another
     experiment's.
     """
 
-    params: Params | None = None
-    """Settings that are ``auto`` are settled as soon as labels are known."""
     has_params: bool = True
     """Whether there is a params.yaml, which may be one that cannot be used."""
     stages: Mapping[str, Any] = field(default_factory=dict)
@@ -64,28 +63,10 @@ class Material:
     """By stage."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, each the first line of an error."""
-    files: int | None = None
-    """Recordings in the folder at this moment; None for other corpora."""
-    given: int | None = None
-    """Recordings that the stage ``corpus`` found, those that it could not use included."""
-    verified: int | None = None
-    """Those that it could use."""
-    manifest: list[ManifestTrack] | None = None
-    excluded: list[Exclusion] | None = None
-    failures: list[Failure] | None = None
-    """Tracks that the stage ``features`` could not use, and those of ``corpus``."""
-    unread: list[Failure] | None = None
-    """Tracks that the model could not read."""
-    proposals: list[Proposal] | None = None
     decisions: list[Decision] = field(default_factory=list)
     """Those that stand."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
-    labels: list[Label] | None = None
-    coverage: list[Coverage] | None = None
-    timing: Timing = AS_MUSICGEN
-    horizons: list[HorizonRow] | None = None
-    effects: list[EffectRow] | None = None
 
 
 def read_material(root: Path = Path()) -> Material:

@@ -6,13 +6,13 @@ from leitmotif.claims import LEAST_EACH_WAY, Claims
 from leitmotif.config import Params
 from leitmotif.config.auto import PREFIX, SECONDS
 from leitmotif.errors import counted
+from leitmotif.feasibility.funnel import readable
 from leitmotif.feasibility.labelled import needed_tracks
 from leitmotif.feasibility.lengths import seconds_needed
 from leitmotif.feasibility.pieces import continuable
 from leitmotif.feasibility.power import least_correlation
 from leitmotif.feasibility.settled import best_lengths, in_words
 from leitmotif.feasibility.ways import Way, best_way
-from leitmotif.status.funnel import readable
 from leitmotif.status.material import Material
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label

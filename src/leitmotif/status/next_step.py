@@ -7,13 +7,13 @@ from pathlib import Path
 from leitmotif.config import Params
 from leitmotif.config.probes import LEAST_FOLDS
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.funnel import Folds, folds_of, readable
 from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations, as_time
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index import Standing
 from leitmotif.review.queue import review_progress
-from leitmotif.status.funnel import Folds, folds_of, readable
 from leitmotif.status.material import Material
 from leitmotif.status.stages import waiting
 from leitmotif.tables.decisions import Decision

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import Params
-from leitmotif.status.funnel import Folds, Step, folds_of, funnel
+from leitmotif.feasibility.funnel import Folds, Step, folds_of, funnel
 from leitmotif.status.material import Material, read_material
 from leitmotif.status.needs import Needs, needs_of
 from leitmotif.status.next_step import NextStep, next_step

@@ -30,6 +30,8 @@ class Ranked(Table):
     nothing was folded."""
     misaligned: str = ""
     """Empty, or what does not match: then the row is no evidence about the site."""
+    tracks: int | None = None
+    """Tracks over which it was tested; null in tables of older versions."""
     active: int | None = None
     """Tracks in which it is active on the rows tested; null for a coordinate. Features of fewer
     tracks than ``probes.least_active`` asks for were not tested."""

@@ -52,6 +52,20 @@ def end_seconds(windows: Sequence[Window]) -> float:
     return max(window.start_frame + window.frames for window in windows) / WINDOW_RATE
 
 
+def searched_seconds(windows: Sequence[Window]) -> float:
+    """Seconds of a track that lie in some window of a manifest.
+
+    >>> searched_seconds([Window(start_frame=0, frames=100), Window(start_frame=50, frames=100)])
+    3.0
+    """
+    units, end = 0, 0
+    for window in sorted(windows, key=lambda window: window.start_frame):
+        stop = window.start_frame + window.frames
+        units += max(0, stop - max(end, window.start_frame))
+        end = max(end, stop)
+    return units / WINDOW_RATE
+
+
 def fit_windows(windows: Sequence[Window], frames: int, rate: float) -> list[Window]:
     """Cut windows, in frames at ``rate``, to a recording of ``frames`` whole frames.
 

@@ -170,7 +170,7 @@ class ProbeStudy:
         sample = self._samples[claimed]
         exploratory = self.params.probes.exploratory
         return beside(
-            probe_rows(fits, self.claims.horizons, exploratory=exploratory),
+            probe_rows(fits, self.claims, exploratory=exploratory),
             model=self.name,
             horizon=claimed.name,
             naive=naive(

@@ -10,7 +10,7 @@ from typing import Any
 from leitmotif.config import Params
 from leitmotif.errors import ModelError
 from leitmotif.files import write_table
-from leitmotif.intervals import Interval, track_weights, with_estimate
+from leitmotif.intervals import track_weights, with_estimate
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.sae.audit.beside import SitesBeside, adjacent, sites_beside
 from leitmotif.sae.audit.chance import chance_fvu
@@ -197,7 +197,7 @@ class SaeStudy:
             )
         ]
 
-    def _losses(self) -> dict[str, Interval]:
+    def _losses(self) -> dict[str, IntervalRow]:
         """Share of the loss recovered by each autoencoder, by the name of its hook."""
         some = spread(self.tracks, self.params.sae.spliced_tracks)
         replacements = [
@@ -208,7 +208,10 @@ class SaeStudy:
         measured = progress(splicing.run(some), "spliced loss", total=len(some))
         by_hook = zip(self.used, zip(*measured, strict=True), strict=True)
         seed = self.params.sae.seed
-        return {used.hook.name: recovered(losses, seed=seed) for used, losses in by_hook}
+        return {
+            used.hook.name: IntervalRow.of(recovered(losses, seed=seed), 4, n=len(some))
+            for used, losses in by_hook
+        }
 
 
 _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
@@ -216,7 +219,7 @@ _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: Interval) -> dict[str, Any]:
+def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: IntervalRow) -> dict[str, Any]:
     """What is known only of the site whose activations an autoencoder is given."""
     tracks = audit.fits[audit.declared].tracks
     assert audit.chance is not None
@@ -229,7 +232,7 @@ def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: Interval) -> dic
             of_chance=IntervalRow.of(audit.of_chance, n=tracks),
             passed=audit.passed,
         ),
-        "loss_recovered": IntervalRow.of(loss, 4),
+        "loss_recovered": loss,
         "encoded": EncodedRow(
             frames=encoded.frames,
             l0=round(encoded.l0, 3),
