@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leitmotif.audio.reading.samples import Clips, as_clips
 from leitmotif.checkpoints.weights import is_finite
-from leitmotif.errors import ModelError
+from leitmotif.errors import AudioError, ModelError
 
 HEARING_SECONDS = 0.074
 """How far the encoder of MusicGen's 32 kHz EnCodec hears past the end of a frame: 2370 samples."""
@@ -29,14 +30,14 @@ class Codec(nn.Module):
         """Samples a frame."""
         self.hearing_seconds = HEARING_SECONDS
 
-    def encode(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Encode samples [n] or [B, n] to codes [B, K, T] with T = n // hop whole frames.
+    def encode(self, audio: Clips) -> Tensor:
+        """Encode clips of one length n to codes [B, K, T] with T = n // hop whole frames.
 
-        Raises ModelError for audio shorter than one frame, of a wrong shape, not floating-point, or
-        not finite.
+        Raises AudioError for what is no mono audio at this rate (see ``as_clip``), for clips
+        shorter than one frame (``too_short``) and for clips that differ in length (``lengths``).
         """
         with torch.inference_mode():
-            codes = self._encoded(self._audio(samples))
+            codes = self._encoded(self._audio(audio))
         return codes.clone()  # outside, so that a loss may be taken of them
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -58,34 +59,19 @@ class Codec(nn.Module):
             )
         return audio.clone()
 
-    def _audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Samples as [B, n] on the codec's device and in its precision; raises ModelError."""
-        try:
-            given = samples if isinstance(samples, Tensor) else np.ascontiguousarray(samples)
-            audio = torch.as_tensor(given)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise self._error(f"{type(samples).__name__}: {error}") from error
-        if not audio.is_floating_point():
-            raise self._error(
-                f"samples of {audio.dtype}",
-                fix="divide integers by their full scale: samples / 32768 for int16",
+    def _audio(self, audio: Clips) -> Tensor:
+        """Clips as [B, n] on the codec's device and in its precision; raises AudioError."""
+        clips = as_clips(audio, self.sample_rate)
+        lengths = sorted({len(clip) for clip in clips})
+        if len(lengths) != 1 or lengths[0] < self.hop:
+            raise AudioError(
+                "the audio cannot be encoded",
+                reason="too_short" if lengths and lengths[0] < self.hop else "lengths",
+                found=f"clips of {', '.join(map(str, lengths)) or 'no'} samples",
+                expected=f"one length, at least the {self.hop} samples of a frame",
             )
-        audio = audio[None] if audio.dim() == 1 else audio
-        if audio.dim() != 2 or not audio.shape[0] or audio.shape[1] < self.hop:
-            raise self._error(f"shape {tuple(audio.shape)}")
-        audio = audio.detach().to(self._dtype).to(self._device)  # no float64 on Apple's GPUs
-        if not is_finite(audio):
-            raise self._error(f"{int((~torch.isfinite(audio)).sum())} NaN or infinite samples")
-        return audio
-
-    def _error(self, found: str, *, fix: str | None = None) -> ModelError:
-        return ModelError(
-            "the audio cannot be encoded",
-            found=found,
-            expected=f"finite mono samples [n] or [B, n] at {self.sample_rate} Hz, full scale at "
-            f"1, at least {self.hop} of them",
-            fix=fix,
-        )
+        batch = torch.from_numpy(np.stack(clips))
+        return batch.to(self._dtype).to(self._device)  # no float64 on Apple's GPUs
 
     def _encoded(self, audio: Tensor) -> Tensor:
         frames = audio.shape[1] // self.hop

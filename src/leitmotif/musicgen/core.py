@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from leitmotif.audio.reading.samples import Clips
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
-from leitmotif.sites import parts_of, sites_of
+from leitmotif.sites import parts_of, patterns_of, sites_of
 
 DTYPES = {
     "float64": torch.float64,
@@ -136,6 +136,11 @@ class Core:
         """Parts of self-attention, which are sites too but not among "all"."""
         return parts_of(self.num_layers, self.config.heads)
 
+    @property
+    def patterns(self) -> list[str]:
+        """Attention patterns, which ``run_with_cache`` captures where they are named."""
+        return patterns_of(self.num_layers)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
@@ -146,9 +151,14 @@ class Core:
         """SHA-256 of the codec's settings and weights (64 hex), the same beside any decoder."""
         return codec_fingerprint(self.codec)
 
-    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""
-        return self.codec.encode(samples)
+    def encode_audio(self, audio: Clips) -> Tensor:
+        """Encode mono clips at ``sample_rate`` to codes [B, K, T], T whole frames.
+
+        ``audio`` is one clip: samples [n], what ``load_audio`` or ``compose`` returned, or a list
+        of clips of one length. Full scale is at 1; integers of sound files are scaled. Raises
+        AudioError for anything else, stereo and another rate included.
+        """
+        return self.codec.encode(audio)
 
     def decode_audio(self, codes: Tensor) -> Tensor:
         """Decode codes [B, K, T] to samples [B, n]; raises ModelError as ``check_codes`` does."""
