@@ -50,7 +50,7 @@ class Recording:
         return int(self.samples.shape[1])
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Audio:
     """Mono audio at the requested rate: ``samples`` float32 [n], full scale at 1."""
 

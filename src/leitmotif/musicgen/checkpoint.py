@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,8 @@ class Parts:
     codec: Codec
     guidance_scale: float
     """The checkpoint's own default."""
+    source: str | None = None
+    """Folder or hub id, with the revision."""
 
 
 def load_transformers(
@@ -64,7 +66,8 @@ def load_transformers(
         )
         _narrow(model, dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    return split_transformers(model, tokenizer, padding)
+    parts = split_transformers(model, tokenizer, padding)
+    return replace(parts, source=name if revision is None else f"{name}@{revision}")
 
 
 def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:

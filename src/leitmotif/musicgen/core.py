@@ -41,7 +41,21 @@ class Core:
         self.codec = parts.codec.eval().requires_grad_(False)
         self.config = self.decoder.config
         self.default_guidance_scale = parts.guidance_scale
+        self.source = parts.source
+        """Folder or hub id that it was loaded from; None if it was made in memory."""
         self._positions = torch.empty(0)
+
+    def __repr__(self) -> str:
+        """Say sizes, rates, precision, place and origin, in three lines."""
+        config, kind = self.config, str(self.dtype).removeprefix("torch.")
+        weights = sum(weight.numel() for weight in self.decoder.parameters()) / 1e6
+        return (
+            f"{type(self).__name__}({self.source or 'made in memory'}\n"
+            f"  decoder: {config.layers} layers, width {config.width}, {config.heads} heads, "
+            f"{weights:.3g} M weights, {kind} on {self.device}\n"
+            f"  codec:   {config.codebooks} codebooks of {config.codebook_size}, "
+            f"{self.frame_rate:g} frames/s, {self.sample_rate} Hz)"
+        )
 
     def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
         """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.arguments import as_number, is_integer
 from leitmotif.musicgen.batch import Batch
@@ -37,6 +37,15 @@ class Generation:
     def continuation(self) -> Tensor:
         """Codes of the new audio alone, [B, K, T]."""
         return self.codes[:, :, self.prefix_frames :]
+
+    def __repr__(self) -> str:
+        """Say sizes, place and what was captured."""
+        B, K, frames = self.codes.shape
+        sites = f", {counted(len(self.activations), 'site')} captured" if self.activations else ""
+        return (
+            f"Generation({counted(B, 'clip')}, {K} codebooks, {self.prefix_frames} frames of "
+            f"prefix and {frames - self.prefix_frames} new, on {self.codes.device}{sites})"
+        )
 
 
 def generate(
