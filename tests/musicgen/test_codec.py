@@ -56,7 +56,9 @@ def test_frames_a_second(model: HookedMusicGen) -> None:
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["int16", "int32", "uint8"]))
-def test_integers_and_floats_of_the_same_audio_give_the_same_codes(seed: int, kind: str) -> None:
+def test_integers_and_floats_of_the_same_audio_give_the_same_codes(
+    planner: HookedMusicGen, seed: int, kind: str
+) -> None:
     limits = np.iinfo(kind)
     whole = np.random.default_rng(seed).integers(limits.min, limits.max, 6400, kind, endpoint=True)
     full = 2 ** (limits.bits - 1)

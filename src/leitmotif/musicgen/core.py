@@ -54,7 +54,8 @@ class Core:
             f"  decoder: {config.layers} layers, width {config.width}, {config.heads} heads, "
             f"{weights:.3g} M weights, {kind} on {self.device}\n"
             f"  codec:   {config.codebooks} codebooks of {config.codebook_size}, "
-            f"{self.frame_rate:g} frames/s, {self.sample_rate} Hz)"
+            f"{self.frame_rate:g} frames/s, {self.sample_rate} Hz"
+            f"{', stereo' if self.channels == 2 else ''})"
         )
 
     def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
@@ -132,8 +133,13 @@ class Core:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """Steps by which each codebook lags behind: its number; see ``model.delay``."""
-        return tuple(range(self.codebooks))
+        """Steps by which each codebook lags behind; see ``model.delay``."""
+        return self.config.delays
+
+    @property
+    def channels(self) -> int:
+        """Of the audio: 1, or 2 for a stereo checkpoint."""
+        return self.config.channels
 
     @property
     def attention_reach(self) -> int | None:
@@ -166,16 +172,20 @@ class Core:
         return codec_fingerprint(self.codec)
 
     def encode_audio(self, audio: Clips) -> Tensor:
-        """Encode mono clips at ``sample_rate`` to codes [B, K, T], T whole frames.
+        """Encode clips at ``sample_rate`` to codes [B, K, T], T whole frames.
 
         ``audio`` is one clip: samples [n], what ``load_audio`` or ``compose`` returned, or a list
         of clips of one length. Full scale is at 1; integers of sound files are scaled. Raises
-        AudioError for anything else, stereo and another rate included.
+        AudioError for anything else, stereo and another rate included. A stereo model takes clips
+        [2, n] too, and batches [B, 2, n]; it hears a mono clip from both sides.
         """
         return self.codec.encode(audio)
 
     def decode_audio(self, codes: Tensor) -> Tensor:
-        """Decode codes [B, K, T] to samples [B, n]; raises ModelError as ``check_codes`` does."""
+        """Decode codes [B, K, T] to samples [B, n], of a stereo model [B, 2, n].
+
+        Raises ModelError as ``check_codes`` does.
+        """
         return self.codec.decode(self.check_codes(codes))
 
     def positions(self, steps: int) -> Tensor:

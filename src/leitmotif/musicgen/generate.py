@@ -147,7 +147,7 @@ class _Job:
     @property
     def steps(self) -> int:
         """S, the steps of the pass: with the delay pattern more than frames."""
-        return self.frames + self.model.config.codebooks - 1
+        return self.frames + max(self.model.delays)
 
 
 def _prepare(
@@ -208,8 +208,9 @@ def _run(job: _Job) -> Generation:
     """Draw all tokens, step by step; raises ModelError, also where logits are no numbers."""
     model, config, rows, steps = job.model, job.model.config, job.rows, job.steps
     guided = len(job.halves) == 2
-    tokens = delay(F.pad(job.prefix, (0, job.new_frames)), config.pad)  # [B, K, frames + K]
-    to_draw = _new_tokens(config.codebooks, job.prefix_frames, job.frames)  # [K, S]
+    codes = F.pad(job.prefix, (0, job.new_frames))
+    tokens = delay(codes, config.pad, model.delays)  # [B, K, S + 1]
+    to_draw = _new_tokens(model.delays, job.prefix_frames, job.frames)  # [K, S]
     to_draw = to_draw.to(model.device)
     batch = Batch(model, rows, job.halves, job.interventions, job.sites)
     Pass(rows, job.halves, steps, config.layers).check(job.interventions)
@@ -233,7 +234,7 @@ def _run(job: _Job) -> Generation:
     batch.check(not_finite.tolist(), steps)
     captured = batch.captured()
     return Generation(
-        codes=undelay(tokens[:, :, 1:], job.frames),
+        codes=undelay(tokens[:, :, 1:], job.frames, model.delays),
         prefix_frames=job.prefix_frames,
         activations=ActivationCache({site: x[:rows] for site, x in captured.items()}),
         unconditional=ActivationCache({s: x[rows:] for s, x in captured.items() if guided}),
@@ -259,10 +260,9 @@ def _count_rows(
     return next(iter(counts.values()), 1)
 
 
-def _new_tokens(codebooks: int, prefix_frames: int, frames: int) -> Tensor:
+def _new_tokens(delays: Sequence[int], prefix_frames: int, frames: int) -> Tensor:
     """Which predictions [K, S] are new audio: not the prefix, and no frame past the end."""
-    steps = frames + codebooks - 1
-    predicted = torch.arange(steps) - torch.arange(codebooks)[:, None]
+    predicted = torch.arange(frames + max(delays)) - torch.tensor(delays)[:, None]
     return (predicted >= prefix_frames) & (predicted < frames)
 
 

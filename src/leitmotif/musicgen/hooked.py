@@ -38,8 +38,9 @@ class HookedMusicGen(Core):
 
     Codes are codec tokens [B, K, T] in frame time; the delay pattern is applied inside. Sites and
     their shapes are described in ``leitmotif.sites``; a captured tensor is [B, S, d] with one row
-    for each of the S = T + K - 1 decoder steps, and row t has read only tokens of frames before t.
-    (The codec itself hears up to 74 ms past a frame's end; a claim about the future allows for it.)
+    for each of the S = T + max(delays) decoder steps, and row t has read only tokens of frames
+    before t. (The codec itself hears up to 74 ms past a frame's end; a claim about the future
+    allows for it.)
 
     No weight asks for a gradient, so nothing is recorded unless an intervention's tensor does.
 
@@ -286,7 +287,7 @@ class HookedMusicGen(Core):
         bound = bind(
             interventions, rows=rows, halves=halves, sites=[*self.sites, *self.parts], like=like
         )
-        tokens = delay(codes, self.config.pad)[:, :, :-1]
+        tokens = delay(codes, self.config.pad, self.delays)[:, :, :-1]
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         Pass(rows, halves, tokens.shape[2], layers).check(interventions)
 
@@ -314,7 +315,7 @@ class HookedMusicGen(Core):
         logits = self.decoder.logits(hidden)
         if not is_finite(logits):
             raise no_numbers("the logits", Tap(), self.dtype)
-        return undelay(logits.transpose(1, 2), frames)
+        return undelay(logits.transpose(1, 2), frames, self.delays)
 
 
 def _check_steps(steps: Sequence[int], length: int) -> None:

@@ -35,6 +35,13 @@ class DecoderConfig:
     codebook_size: int
     embedding_scale: float = 1.0
     activation: Activation = "gelu"
+    channels: int = 1
+    """Of the audio. Codebooks of two channels alternate: left, right, left, right, …"""
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Steps by which each codebook lags behind; those of both channels lag alike."""
+        return tuple(book // self.channels for book in range(self.codebooks))
 
     @property
     def pad(self) -> int:
@@ -253,20 +260,26 @@ def sinusoidal_positions(steps: int, width: int, *, exact: bool = False) -> Tens
     return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, width % 2))
 
 
-def delay(codes: Tensor, pad: int) -> Tensor:
-    """Delay codebook k by k + 1 steps: codes [B, K, T] to decoder inputs [B, K, T + K].
+def delay(codes: Tensor, pad: int, delays: Sequence[int] | None = None) -> Tensor:
+    """Delay codebook k by ``delays[k]`` + 1 steps: codes [B, K, T] to decoder inputs [B, K, S + 1].
 
-    Input step s holds frame s - 1 - k of codebook k, and ``pad`` where there is none. The first
-    T + K - 1 inputs are what predicts all frames; the last one only closes the pattern.
+    None delays each codebook by a step more than the one before, as mono models do. Input step s
+    holds frame s - 1 - ``delays[k]`` of codebook k, and ``pad`` where there is none. The first
+    S = T + max(delays) inputs are what predicts all frames; the last one only closes the pattern.
     """
     B, K, T = codes.shape
-    tokens = codes.new_full((B, K, T + K), pad)
-    for k in range(K):
-        tokens[:, k, k + 1 : k + 1 + T] = codes[:, k]
+    delays = range(K) if delays is None else delays
+    tokens = codes.new_full((B, K, T + max(delays) + 1), pad)
+    for k, lag in enumerate(delays):
+        tokens[:, k, lag + 1 : lag + 1 + T] = codes[:, k]
     return tokens
 
 
-def undelay(steps: Tensor, frames: int) -> Tensor:
-    """Bring outputs of S >= T + K - 1 steps back to frames: [B, K, S, ...] to [B, K, T, ...]."""
-    books = [steps[:, k, k : k + frames] for k in range(steps.shape[1])]
+def undelay(steps: Tensor, frames: int, delays: Sequence[int] | None = None) -> Tensor:
+    """Bring outputs of S >= T + max(delays) steps to frames: [B, K, S, ...] to [B, K, T, ...].
+
+    ``delays`` are as for ``delay``.
+    """
+    delays = range(steps.shape[1]) if delays is None else delays
+    books = [steps[:, k, lag : lag + frames] for k, lag in enumerate(delays)]
     return torch.stack(books, dim=1)

@@ -48,8 +48,10 @@ Clips = Clip | Sequence[Clip]
 """One clip, a list of clips, or clips of equal length in an array [B, 1, n]."""
 
 
-def as_clip(audio: Clip, sample_rate: int | None = None, *, name: str = "the audio") -> Samples:
-    """Return one clip as float32 [n].
+def as_clip(
+    audio: Clip, sample_rate: int | None = None, *, name: str = "the audio", channels: int = 1
+) -> Samples:
+    """Return one clip as float32 [n], or [channels, n] of several channels.
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ def as_clip(audio: Clip, sample_rate: int | None = None, *, name: str = "the aud
         Hz: what a ``Sound`` must have, which is checked; None takes any.
     name
         Of the audio, in errors.
+    channels
+        That a clip may have; mono audio is then in each of them.
 
     Raises
     ------
@@ -80,21 +84,24 @@ def as_clip(audio: Clip, sample_rate: int | None = None, *, name: str = "the aud
     array = _array(audio, name)
     if array.ndim == 2 and array.shape[0] == 1:
         array = array[0]
-    if array.ndim != 1:
+    if array.ndim != 1 and not (array.ndim == 2 and array.shape[0] == channels):
         _refuse_shape(array, name)
-    return _checked(_scaled(array, name), name)
+    samples = _checked(_scaled(array, name), name)
+    return samples if min(channels, 2) == samples.ndim else np.stack([samples] * channels)
 
 
-def as_clips(audio: Clips, sample_rate: int | None = None) -> list[Samples]:
-    """Return clips as float32 [n] each; for parameters and errors see ``as_clip``.
+def as_clips(audio: Clips, sample_rate: int | None = None, *, channels: int = 1) -> list[Samples]:
+    """Return clips, as ``as_clip`` does each; for parameters and errors see there.
 
     A two-dimensional array of several rows is refused, as its rows may be the channels of one
     clip. ``list(array)`` says that they are clips, ``array.mean(0)`` mixes channels.
     """
-    several = list(_several(audio))
-    if len(several) == 1:
-        return [as_clip(several[0], sample_rate)]
-    return [as_clip(clip, sample_rate, name=f"clip {row}") for row, clip in enumerate(several)]
+    several = list(_several(audio, channels))
+    names = ["the audio"] if len(several) == 1 else [f"clip {row}" for row in range(len(several))]
+    return [
+        as_clip(clip, sample_rate, name=name, channels=channels)
+        for name, clip in zip(names, several, strict=True)
+    ]
 
 
 def rate_of(audio: Clips, sample_rate: int | None) -> int:
@@ -136,13 +143,12 @@ def check_section(start_seconds: object, seconds: object) -> None:
         )
 
 
-def _several(audio: Any) -> Iterator[Any]:
+def _several(audio: Any, channels: int = 1) -> Iterator[Any]:
     """The clips, one by one, as they were given."""
-    if isinstance(audio, list | tuple) and not all(isinstance(x, Number) for x in audio[:1]):
+    listed = isinstance(audio, list | tuple) and not any(isinstance(x, Number) for x in audio[:1])
+    if listed or (getattr(audio, "ndim", 0) == 3 and audio.shape[1] in (1, channels)):
         yield from audio
-    elif getattr(audio, "ndim", 0) == 3 and audio.shape[1] == 1:
-        yield from audio[:, 0]
-    elif not (isinstance(audio, list | tuple) and not audio):
+    else:
         yield audio
 
 
