@@ -180,3 +180,24 @@ def test_killed_at_any_moment_the_next_run_ends_as_an_unbroken_one(tmp_path: Pat
         assert outputs(root) == unbroken(setting), f"at setting {setting}"
     time.sleep(1)  # an orphan would still be writing
     assert outputs(root) == unbroken(20)
+
+
+@pytest.mark.fault(
+    "one checkout",
+    "`core.hardlink_lock` is set, and another process edits DVC's lock",
+    outcome="the stage respects that kind of guard and is refused",
+)
+def test_the_guard_is_of_the_kind_that_dvc_is_set_to(tmp_path: Path) -> None:
+    from dvc.lock import make_lock
+
+    from leitmotif.errors import StageError
+    from leitmotif.pipeline.one_run import only_run
+
+    root = made(tmp_path, 0, 0)
+    config = root / ".dvc" / "config"
+    config.write_text(config.read_text() + "    hardlink_lock = true\n")
+    temporary = root / ".dvc" / "tmp"
+    temporary.mkdir(exist_ok=True)
+    guard = make_lock(str(temporary / "rwlock.lock"), tmp_dir=str(temporary), hardlink_lock=True)
+    with guard, pytest.raises(StageError, match="another run works"), only_run("first", root):
+        pass

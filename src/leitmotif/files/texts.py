@@ -79,16 +79,17 @@ def read_bytes(
     A pipe or a device is refused, since reading one may never end. Without a ``fix`` the advice is
     to pull the file or to run the stage that writes it.
     """
-    fix = fix or how_to_restore()
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise error(f"{path} cannot be read", found=kind_of(mode), expected="a file", fix=fix)
-        return path.read_bytes()
+        if stat.S_ISREG(mode):
+            return path.read_bytes()
     except FileNotFoundError:
-        raise error(f"{path} does not exist", fix=fix) from None
+        raise error(f"{path} does not exist", fix=fix or how_to_restore()) from None
     except (OSError, ValueError) as problem:  # ValueError: NUL in the name
+        fix = fix or how_to_restore()
         raise error(f"{path} cannot be read", found=problem, fix=fix) from problem
+    fix = fix or how_to_restore()
+    raise error(f"{path} cannot be read", found=kind_of(mode), expected="a file", fix=fix)
 
 
 def read_text(

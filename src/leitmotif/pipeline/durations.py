@@ -129,18 +129,20 @@ def _read(path: Path) -> Any:
         return None
 
 
+def as_time(seconds: float) -> str:
+    """Seconds below a minute and a half, minutes below one and a half hours, else hours."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def _about(known: Mapping[str, Duration], names: Sequence[str]) -> str:
     timed = [known[name].seconds for name in names if name in known]
     if not timed:
         return "not known here yet"
-    seconds = sum(timed)
-    if seconds < 90:
-        text = f"{max(round(seconds), 1)} s"
-    elif seconds < 5400:
-        text = f"{round(seconds / 60)} min"
-    else:
-        text = f"{seconds / 3600:.1f} h"
-    return f"{'about' if len(timed) == len(names) else 'more than'} {text}"
+    return f"{'about' if len(timed) == len(names) else 'more than'} {as_time(sum(timed))}"
 
 
 def _joined(names: Sequence[str]) -> str:

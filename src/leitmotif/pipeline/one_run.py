@@ -69,6 +69,7 @@ def _held(
 ) -> Iterator[None]:
     """Enter paths in DVC's lock for a run {pid, cmd}; what is entered for it already stays."""
     # DVC's own context manager enters the current process only.
+    from dvc.config import Config
     from dvc.fs import localfs
     from dvc.lock import LockError
     from dvc.rwlock import (
@@ -82,8 +83,10 @@ def _held(
 
     folder.mkdir(exist_ok=True)
     where = str(folder)
+    # Of the two kinds of guard, the one that DVC itself uses here: they do not see each other.
+    hardlink = bool(Config(str(folder.parent))["core"].get("hardlink_lock"))
     try:
-        with _edit_rwlock(where, localfs, hardlink=False) as lock:
+        with _edit_rwlock(where, localfs, hardlink) as lock:
             _check_blockers(where, lock, run, mode="write", waiters=[*read, *write])
             _check_blockers(where, lock, run, mode="read", waiters=write)
             reads, writes = _acquire_read(lock, run, read), _acquire_write(lock, run, write)
@@ -97,7 +100,7 @@ def _held(
     try:
         yield
     finally:
-        with _edit_rwlock(where, localfs, hardlink=False) as lock:
+        with _edit_rwlock(where, localfs, hardlink) as lock:
             _release_write(lock, run, writes)
             _release_read(lock, run, reads)
 

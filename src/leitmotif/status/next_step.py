@@ -7,7 +7,7 @@ from pathlib import Path
 from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files.restoring import has_remote
-from leitmotif.pipeline.durations import Durations
+from leitmotif.pipeline.durations import Durations, as_time
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index import Standing
 from leitmotif.review.queue import review_progress
@@ -116,13 +116,6 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
     sources = " or ".join(dict.fromkeys(duration.source for duration in known.values()))
     start = "more than" if missing else "about"
     return f"{start} {as_time(seconds)}, {sources}"
-
-
-def as_time(seconds: float) -> str:
-    """Seconds below a minute and a half, minutes below one and a half hours, else hours."""
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _too_few(folds: Folds, have: int, params: Params) -> NextStep:

@@ -185,6 +185,8 @@ def _scalar(value: Any, form: Form) -> str:
         return value
     if _is_number(value):
         return _number(value, form, 0)
+    if isinstance(value, Mapping | list) and not value:
+        return "(no items)" if isinstance(value, list) else "(no entries)"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
