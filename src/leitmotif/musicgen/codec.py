@@ -41,7 +41,8 @@ class Codec(nn.Module):
         """
         with torch.inference_mode():
             clips = self._audio(audio)  # [B, channels, n]
-            codes = self._encoded(clips.flatten(0, 1)).unflatten(0, (-1, self.channels))
+            each = self._encoded(clips.flatten(0, 1))  # [B * channels, K / channels, T]
+            codes = each.reshape(len(clips), self.channels, *each.shape[1:])
         codes = codes.transpose(1, 2).flatten(1, 2)
         return codes.clone()  # outside, so that a loss may be taken of them
 
@@ -52,10 +53,12 @@ class Codec(nn.Module):
         """
         with torch.inference_mode():
             codes = codes.to(self._device)
-            sides = codes.unflatten(1, (-1, self.channels)).transpose(1, 2).flatten(0, 1)
+            books = self.codebooks // self.channels
+            sides = codes.reshape(len(codes), books, self.channels, -1)
+            sides = sides.transpose(1, 2).flatten(0, 1)
             audio = self.encodec.decode(sides[None], [None] * sides.shape[0]).audio_values
             audio = audio[:, 0, : codes.shape[2] * self.hop].to(torch.float32)
-            audio = audio if self.channels == 1 else audio.unflatten(0, (-1, self.channels))
+            audio = audio if self.channels == 1 else audio.reshape(len(codes), self.channels, -1)
         if not is_finite(audio):
             rows = (~torch.isfinite(audio).flatten(1).all(1)).nonzero().flatten().tolist()
             raise ModelError(
