@@ -4,9 +4,9 @@
 
 Music is composed as for the organism's preset. Its audio alone is copied into a folder, and the
 pipeline reads it as it would read anybody's recordings: without score, cue or twins. A listener who
-knows the score decides every proposal, so labels come from a log of decisions, with what the engine
-missed missing. The verdicts of the shipped organisms go into metrics/validity.json under
-``as_recordings``. Takes about a quarter of an hour on two cores.
+knows the score decides every proposal, adds what the engine missed, and says of every track that
+nothing else returns, so labels come from a log alone. The verdicts of the shipped organisms go into
+metrics/validity.json under ``as_recordings``. Takes about a quarter of an hour on two cores.
 """
 
 import argparse
@@ -15,19 +15,30 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.causal.verdict import overall
 from leitmotif.files import read_json, read_table, write_json, write_text
 from leitmotif.files.yaml_files import parse_yaml
+from leitmotif.recurrence.proposals.scoring import MATCH, overlap
+from leitmotif.review.known import searched
 from leitmotif.review.log import append
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.decisions import Decision, JudgedSpan, Versions, pair_id
+from leitmotif.tables.decisions import (
+    Decision,
+    JudgedSpan,
+    Listening,
+    Versions,
+    pair_id,
+    stretch_id,
+)
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.proposals import Proposal, read_proposals
 from leitmotif.tables.truth import TRUTH, Truth
@@ -124,40 +135,41 @@ def run_stages(root: Path, stages: Sequence[str]) -> None:
 
 
 def decide(root: Path, hidden: dict[str, Truth]) -> None:
-    """Let a listener who knows the score decide every proposal once."""
+    """Let a listener who knows the score decide every proposal, and listen to every track."""
     log = root / f"data/decisions/{LISTENER}.jsonl"
     if log.exists():
         return
     tracks = read_table(root / "data/manifest.jsonl", ManifestTrack)
     hashes = {track.track_id: track.sha256 for track in tracks}
-    for number, proposal in enumerate(read_proposals(root / "data/proposals.jsonl")):
+    numbers = count()
+    returning: dict[str, list[Span]] = {track.track_id: [] for track in tracks}
+    for proposal in read_proposals(root / "data/proposals.jsonl"):
         truth = hidden[hashes[proposal.track_id]]
-        append(log, decision(number, proposal, hashes[proposal.track_id], truth))
+        said = decision(next(numbers), proposal, hashes[proposal.track_id], truth)
+        append(log, said)
+        if said.verdict == "positive":
+            returning[proposal.track_id].append(proposal.recurrence)
+    for track in tracks:
+        known = returning[track.track_id]
+        for missed in added(numbers, track, hidden[track.sha256], known):
+            append(log, missed)
+        for listening in heard(numbers, track):
+            append(log, listening)
 
 
 def decision(number: int, proposal: Proposal, sha256: str, truth: Truth) -> Decision:
     """What the listener says of one proposal: a return if the motif sounds in both windows."""
     sounding = [truth.motif, *truth.statements, *(slot for slot in truth.slots if slot.returns)]
     windows = (proposal.motif, proposal.recurrence)
-    heard = [any(overlaps(window, motif) for motif in sounding) for window in windows]
-    motif, recurrence = (
-        JudgedSpan(start_sample=window.start_sample, samples=window.samples, sha256=None)
-        for window in windows
-    )
+    sounds = [any(overlaps(window, motif) for motif in sounding) for window in windows]
     return Decision(
+        **line(number, proposal.track_id, sha256),
         action="decide",
-        key=f"{number:032x}",
-        reviewer=LISTENER,
-        time=datetime.fromtimestamp(number, UTC),
         queue="review",
         pair=pair_id(sha256, proposal.sample_rate, proposal.motif, proposal.recurrence),
-        verdict="positive" if all(heard) else "negative",
-        note="",
-        track_id=proposal.track_id,
-        audio_sha256=sha256,
-        sample_rate=proposal.sample_rate,
-        motif=motif,
-        recurrence=recurrence,
+        verdict="positive" if all(sounds) else "negative",
+        motif=judged(proposal.motif),
+        recurrence=judged(proposal.recurrence),
         proposal_id=proposal.proposal_id,
         proposed_motif=proposal.motif,
         proposed_recurrence=proposal.recurrence,
@@ -165,8 +177,73 @@ def decision(number: int, proposal: Proposal, sha256: str, truth: Truth) -> Deci
         score=proposal.score,
         p=proposal.p,
         texture=proposal.texture,
-        versions=Versions(leitmotif="0", review="0" * 64, page="0" * 64),
     )
+
+
+def added(
+    numbers: Iterator[int], track: ManifestTrack, truth: Truth, known: Sequence[Span]
+) -> Iterator[Decision]:
+    """The returns of the score that the engine missed; ``known`` are those that it proposed."""
+    returns = [(span, 0) for span in truth.statements]
+    returns += [(slot, slot.transposition) for slot in truth.slots if slot.returns]
+    motif = plain(truth.motif)
+    for span, transposition in returns:
+        recurrence = plain(span)
+        if any(overlap(recurrence, other) >= MATCH for other in known):
+            continue
+        yield Decision(
+            **line(next(numbers), track.track_id, track.sha256),
+            action="decide",
+            queue="review",
+            pair=pair_id(track.sha256, SAMPLE_RATE, motif, recurrence),
+            verdict="positive",
+            motif=judged(motif),
+            recurrence=judged(recurrence),
+            proposal_id=None,
+            proposed_motif=motif,
+            proposed_recurrence=recurrence,
+            transposition=transposition,
+            score=None,
+            p=None,
+            texture=None,
+        )
+
+
+def heard(numbers: Iterator[int], track: ManifestTrack) -> Iterator[Listening]:
+    """Beside what was said, nothing returns in a track."""
+    for stretch in searched(track):
+        yield Listening(
+            **line(next(numbers), track.track_id, track.sha256),
+            action="listen",
+            queue="stretches",
+            pair=stretch_id(track.sha256, SAMPLE_RATE, stretch),
+            verdict="nothing_else",
+            stretch=judged(stretch),
+        )
+
+
+def line(number: int, track_id: str, sha256: str) -> dict[str, Any]:
+    """What all lines have."""
+    return {
+        "key": f"{number:032x}",
+        "reviewer": LISTENER,
+        "time": datetime.fromtimestamp(number, UTC),
+        "note": "",
+        "track_id": track_id,
+        "audio_sha256": sha256,
+        "sample_rate": SAMPLE_RATE,
+        "versions": Versions(leitmotif="0", review="0" * 64, page="0" * 64),
+    }
+
+
+def plain(span: Span) -> Span:
+    """Where a window lies, without what else a score says of it."""
+    return Span(start_sample=span.start_sample, samples=span.samples)
+
+
+def judged(span: Span) -> JudgedSpan:
+    """A window that was heard as it was offered."""
+    return JudgedSpan(start_sample=span.start_sample, samples=span.samples, sha256=None)
 
 
 def overlaps(window: Span, motif: Span) -> bool:

@@ -124,7 +124,7 @@ def made() -> dict[str, dict[str, object]]:
         "features": features.metrics_of([]),
         "activations": activations.metrics_of([], []),
         "proposals": proposals.metrics_of([], [], alarms=0, shuffled=100),
-        "labels": labels.metrics_of([], [], []),
+        "labels": labels.metrics_of([], [], [], []),
         "sae": sae.metrics_of(autoencoders),
         "probes": probes.metrics_of(cells, [horizon()], Claims.of(params.probes)),
         "calibration": calibration.metrics_of(

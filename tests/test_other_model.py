@@ -135,7 +135,10 @@ def rows(tracks: list[ManifestTrack], store: ActivationStore, tmp_path_factory) 
             )
         )
     write_table(folder / "artifacts.jsonl", artifacts)
-    covered = {"source": "score", "labels": 1, "proposals": 1, "pending": 0, "complete": True}
+    covered = {
+        **{"source": "score", "labels": 1, "proposals": 1, "pending": 0, "complete": True},
+        **{"known": [Span(start_sample=0, samples=SAMPLE_RATE)], "sample_rate": SAMPLE_RATE},
+    }
     return gather(
         tracks,
         read_sounds(folder, tracks),

@@ -1,6 +1,7 @@
 """Estimates and their intervals, as the audit, the probes and the interventions share them."""
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from scipy.stats import beta, multinomial, norm
 from scipy.stats import t as student
 
+from leitmotif.errors import LeitmotifError
 from leitmotif.intervals import (
     Array,
     Interval,
     bounded_mean,
+    bounded_ratio,
     interval_of,
     track_weights,
     with_estimate,
@@ -141,3 +144,37 @@ def test_a_bounded_interval_holds_its_mean_and_turns_with_its_values(
     assert [rate.low, rate.high] == pytest.approx(
         [(v + 100) / 200 for v in (bounds.low, bounds.high)]
     )
+
+
+@pytest.mark.parametrize(("share", "spread"), [(0.5, 2.0), (0.9, 2.0), (0.97, 8.0), (1.0, 1.0)])
+def test_a_ratio_over_tracks_is_held_by_its_interval(share: float, spread: float) -> None:
+    """Sixteen tracks with 1 to 5 things each, whose shares differ between tracks."""
+    random = np.random.default_rng(5)
+    held_by = 0
+    for trial in range(300):
+        totals = random.integers(1, 6, 16)
+        own = np.ones(16) if share == 1 else random.beta(share * spread, (1 - share) * spread, 16)
+        hits = random.binomial(totals, own)
+        bounds = bounded_ratio(hits.astype(float), totals.astype(float), seed=trial)
+        held_by += bounds.low <= share <= bounds.high
+    assert held_by / 300 > 0.9
+
+
+def test_a_ratio_of_one_thing_a_track_is_a_mean() -> None:
+    hits = np.array([1.0, 0, 1, 1, 0])
+    ratio, mean = bounded_ratio(hits, np.ones(5), seed=3), bounded_mean(hits, (0.0, 1.0), seed=3)
+    assert astuple(ratio) == pytest.approx(astuple(mean))
+
+
+def test_one_track_says_next_to_nothing_of_others() -> None:
+    bounds = bounded_ratio(np.array([50.0]), np.array([50.0]))
+    assert bounds.high == bounds.mean == 1
+    assert bounds.low < 0.4
+
+
+@pytest.mark.parametrize(
+    ("hits", "totals"), [([], []), ([2.0], [1.0]), ([-1.0], [1.0]), ([0.0], [0.0])]
+)
+def test_other_numbers_are_no_ratio(hits: list[float], totals: list[float]) -> None:
+    with pytest.raises(LeitmotifError, match="no hits of totals"):
+        bounded_ratio(np.array(hits), np.array(totals))

@@ -106,3 +106,38 @@ def bounded_mean(values: Array, limits: tuple[float, float], *, seed: int = 0) -
     low, high = np.quantile(drawn @ np.r_[values, limits], [0.025, 0.975])
     mean = float(values.mean())
     return Interval(mean, min(mean, float(low)), max(mean, float(high)))
+
+
+def bounded_ratio(hits: Array, totals: Array, *, seed: int = 0) -> Interval:
+    """A share of things that come in tracks, with a 95 % interval, by a Bayesian bootstrap.
+
+    As ``bounded_mean`` with the limits 0 and 1, but a track counts by its number of things: half a
+    track at either limit has as many as the mean track. So tracks in which all things agree are
+    given no interval without width, and one track is given nearly all of the range.
+
+    Parameters
+    ----------
+    hits : of each track [n], from 0 to its total.
+    totals : of each track [n], above 0.
+    seed : of the resamples.
+
+    Raises LeitmotifError for other numbers.
+    """
+    if (
+        hits.ndim != 1
+        or hits.shape != totals.shape
+        or not len(hits)
+        or not (np.isfinite(totals) & (totals > 0) & (hits >= 0) & (hits <= totals)).all()
+    ):
+        raise LeitmotifError(
+            "these are no hits of totals",
+            found=f"{hits.tolist()[:3]} of {totals.tolist()[:3]}",
+            expected="[tracks], hits from 0 to the totals, which are above 0",
+        )
+    typical = float(totals.mean())
+    shares = np.r_[np.ones(len(hits)), 0.5, 0.5]
+    drawn = np.random.default_rng(seed).dirichlet(shares, size=RESAMPLES)
+    ratios = (drawn @ np.r_[hits, 0.0, typical]) / (drawn @ np.r_[totals, typical, typical])
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    mean = float(hits.sum() / totals.sum())
+    return Interval(mean, min(mean, float(low)), max(mean, float(high)))

@@ -84,10 +84,25 @@ def label(name: str, onset: float) -> Label:
     )
 
 
-def coverage(name: str, source: str = "score", complete: bool = True) -> Coverage:
+def coverage(name: str, source: str = "score", *known: tuple[float, float]) -> Coverage:
+    spans = [
+        Span(start_sample=round(a * 32_000), samples=round((b - a) * 32_000)) for a, b in known
+    ]
     return Coverage(
-        track_id=name, source=source, labels=1, proposals=1, pending=not complete, complete=complete
+        track_id=name,
+        source=source,
+        labels=1,
+        proposals=1,
+        pending=0,
+        known=spans or [Span(start_sample=0, samples=20 * 32_000)],
+        sample_rate=32_000,
+        complete=not spans,
     )
+
+
+def unheard(name: str) -> Coverage:
+    rest = {"known": [], "complete": False, "pending": 1}
+    return coverage(name, "decisions").model_copy(update=rest)
 
 
 def gathered(
@@ -126,19 +141,35 @@ def test_every_window_is_a_context_of_its_own() -> None:
     assert rows.controls.values[len(first.steps), last] == sound("1").features.energy[499]
 
 
-def test_by_decisions_nothing_is_known_past_the_last_window() -> None:
+def test_by_decisions_nothing_is_known_past_what_was_listened_to() -> None:
     tracks = [track("1", (0, 800))]
     scored = gathered(tracks, [label("1", 10.0)], [coverage("1")])
-    decided = gathered(tracks, [label("1", 10.0)], [coverage("1", "decisions")])
+    heard = [coverage("1", "decisions", (0.0, 16.0))]
+    decided = gathered(tracks, [label("1", 10.0)], heard)
     assert scored.contexts[0].steps.max() == 790
     assert decided.contexts[0].steps.max() / 50 + TIMING.hearing_seconds + 7 <= 16
     with pytest.raises(ProbeError, match="no row's horizons are all known"):
-        gathered(tracks, [], [coverage("1", "decisions")], start_seconds=12.0)
+        gathered(tracks, [], heard, start_seconds=12.0)
 
 
-def test_a_track_with_undecided_proposals_is_left_out_unless_the_run_is_exploratory() -> None:
+def test_rows_look_only_at_what_was_listened_to() -> None:
+    """In the track's own time, whichever window the row is in, and over the edge of windows."""
+    tracks = [track("1", (0, 400), (400, 500))]
+    rows = gathered(tracks, [label("1", 16.0)], [coverage("1", "decisions", (4.0, 14.0))])
+    nows = [context.start_frame / 50 + TIMING.now(context.steps).max() for context in rows.contexts]
+    firsts = [
+        context.start_frame / 50 + TIMING.now(context.steps).min() for context in rows.contexts
+    ]
+    assert len(nows) == 1  # of the second window 7 s ahead are nowhere known
+    assert firsts[0] + 1 >= 4.0
+    assert 14.0 - 0.2 < nows[0] + 7 <= 14.0
+    # The return at 16 s is known, and no row that could see it is used all the same.
+    assert not rows.targets.any()
+
+
+def test_a_track_that_nobody_listened_to_is_left_out_unless_the_run_is_exploratory() -> None:
     tracks = [track("1", (0, 1000)), track("2", (0, 1000))]
-    known = [coverage("1"), coverage("2", "decisions", complete=False)]
+    known = [coverage("1"), unheard("2")]
     assert set(gathered(tracks, [], known).groups) == {"1"}
     assert set(gathered(tracks, [], known, exploratory=True).groups) == {"1", "2"}
 

@@ -60,7 +60,14 @@ def label(track_id: str, onset: float) -> Label:
 def coverage(track_id: str) -> Coverage:
     """By the score all is known."""
     return Coverage(
-        track_id=track_id, source="score", labels=1, proposals=0, pending=0, complete=True
+        track_id=track_id,
+        source="score",
+        labels=1,
+        proposals=0,
+        pending=0,
+        known=[Span(start_sample=0, samples=SAMPLE_RATE)],
+        sample_rate=SAMPLE_RATE,
+        complete=True,
     )
 
 

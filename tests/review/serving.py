@@ -14,15 +14,17 @@ from pathlib import Path
 import uvicorn
 
 from leitmotif.review.guard import Access
+from leitmotif.review.material import ReviewSources
 from leitmotif.review.server import application
-from leitmotif.review.session import ReviewSources, Session
+from leitmotif.review.session import Session
 
 _PROGRAM = """
 import sys
 import threading
 from pathlib import Path
 from leitmotif.review.serve import access_for, serve
-from leitmotif.review.session import ReviewSources, Session
+from leitmotif.review.material import ReviewSources
+from leitmotif.review.session import Session
 
 port, reviewers, *paths = sys.argv[1:]
 names = reviewers.split(",")

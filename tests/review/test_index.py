@@ -17,9 +17,9 @@ from leitmotif.review import index as index_module
 from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
 from leitmotif.review.index import Index
 from leitmotif.review.log import append, encode, log_files, read_log, read_logs
-from leitmotif.review.standing import standing
-from leitmotif.tables.decisions import Decision
-from tests.review.made import decision, undo
+from leitmotif.review.standing import standing, standing_listenings
+from leitmotif.tables.decisions import Decision, Listening
+from tests.review.made import decision, listening, undo
 
 
 def opened(folder: Path) -> Index:
@@ -41,7 +41,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[[], sqlite3.Connecti
 
 
 def standing_keys(index: Index) -> list[str]:
-    return [standing.key for standing in index.standing()]
+    return [standing.key for standing in [*index.standing(), *index.listened()]]
 
 
 def test_a_repeated_request_is_saved_once(tmp_path: Path) -> None:
@@ -75,6 +75,25 @@ def test_a_second_decision_on_an_item_needs_an_undo(tmp_path: Path) -> None:
     ]
 
 
+def test_a_listening_is_recorded_like_a_decision_and_kept_apart(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    heard, decided = listening(), decision()
+    assert index.record(heard) == (heard, False)
+    assert index.record(heard) == (heard, True)
+    index.record(decided)  # of the same number: another queue
+    with pytest.raises(ConflictError, match="decided this item already"):
+        index.record(listening(verdict="cannot_tell"))
+    assert [(row.key, row.verdict) for row in index.listened()] == [(heard.key, "nothing_else")]
+    assert index.listened(reviewer="ben") == []
+    assert [row.key for row in index.standing()] == [decided.key]
+    assert index.listening(heard.key, "ana") == heard
+    assert index.decision(heard.key, "ana") is None
+    assert index.listening(decided.key, "ana") is None
+    index.record(undo(heard))
+    assert index.listened() == []
+    assert [row.key for row in index.standing()] == [decided.key]
+
+
 @settings(max_examples=25)
 @given(
     st.lists(
@@ -82,7 +101,7 @@ def test_a_second_decision_on_an_item_needs_an_undo(tmp_path: Path) -> None:
             st.sampled_from(["decide", "undo"]),
             st.sampled_from(["ana", "ben"]),
             st.integers(0, 2),
-            st.sampled_from(["review", "disagreements"]),
+            st.sampled_from(["review", "disagreements", "stretches"]),
         ),
         max_size=12,
     )
@@ -93,20 +112,25 @@ def test_the_index_says_what_the_logs_say(
     folder = tmp_path_factory.mktemp("index")
     index = opened(folder)
     for action, reviewer, number, queue in actions:
-        made = decision(reviewer, number, queue=queue)
-        place = (reviewer, queue, made.pair)
-        there = [
-            standing
-            for standing in index.standing()
-            if (standing.reviewer, standing.queue, standing.pair) == place
-        ]
+        made: Decision | Listening
+        if queue == "stretches":
+            made = listening(reviewer, number)
+            there = [row.key for row in index.listened(reviewer=reviewer) if row.pair == made.pair]
+        else:
+            made = decision(reviewer, number, queue=queue)
+            there = [
+                row.key
+                for row in index.standing(reviewer=reviewer)
+                if (row.queue, row.pair) == (queue, made.pair)
+            ]
         if action == "decide" and not there:
             index.record(made)
         elif action == "undo" and there:
-            stored = index.decision(there[0].key, reviewer)
+            stored = index.decision(there[0], reviewer) or index.listening(there[0], reviewer)
             assert stored is not None
             index.record(undo(stored))
-    expected = standing(read_logs(log_files(folder / "decisions")))
+    lines = read_logs(log_files(folder / "decisions"))
+    expected: list[Decision | Listening] = [*standing(lines), *standing_listenings(lines)]
     assert sorted(standing_keys(index)) == sorted(entry.key for entry in expected)
     index.close()
     (folder / "work" / "index.sqlite").unlink()

@@ -35,12 +35,12 @@ def test_a_queue_is_labelled_to_its_end(client: TestClient, session: Session) ->
     assert [decision.pair for decision in decisions] == heard
     assert len(set(heard)) == 6
     for decided in decisions:
-        clip = session.clips.clip(
-            session.item(decided.pair).track,
+        clip = session.material.clips.clip(
+            session.material.item(decided.pair).track,
             decided.proposed_motif,
             decided.sample_rate,  # type: ignore[arg-type]
         )
-        assert decided.motif.sha256 == session.clips.sha256(
+        assert decided.motif.sha256 == session.material.clips.sha256(
             clip, decided.motif, decided.sample_rate
         )
         assert decided.note == "n"
@@ -68,7 +68,7 @@ def test_scores_are_hidden_until_the_decision(client: TestClient, session: Sessi
     assert item["scores"] is None
     assert {"score", "texture", "rank", "proposal_id", "p"}.isdisjoint(item)
     answer = page.decide(item).json()
-    assert answer["scores"]["score"] == session.item(item["pair"]).proposal.score
+    assert answer["scores"]["score"] == session.material.item(item["pair"]).proposal.score
     session.show_scores = True
     assert page.next()["scores"]["p"] == 0.01
 
@@ -195,7 +195,7 @@ def test_reviewers_are_blind_until_they_disagree(client: TestClient) -> None:
     assert "secret" not in answers
     assert "ana" not in answers
     ben.decide(item, "negative")
-    assert ben.state()["waiting"] == {"review": 5, "disagreements": None}
+    assert ben.state()["waiting"] == {"review": 5, "disagreements": None, "stretches": 2}
     settling = Page(client, "ben", "disagreements")
     shown = settling.next()
     assert shown["pair"] == item["pair"]
@@ -203,9 +203,9 @@ def test_reviewers_are_blind_until_they_disagree(client: TestClient) -> None:
         {"reviewer": "ana", "verdict": "positive", "note": "secret"},
         {"reviewer": "ben", "verdict": "negative", "note": ""},
     ]
-    assert settling.state()["waiting"] == {"review": 5, "disagreements": 1}
+    assert settling.state()["waiting"] == {"review": 5, "disagreements": 1, "stretches": 2}
     assert settling.decide(shown, "positive").status_code == 200
-    assert settling.state()["waiting"] == {"review": 5, "disagreements": 0}
+    assert settling.state()["waiting"] == {"review": 5, "disagreements": 0, "stretches": 2}
     assert ana.state()["progress"]["decided"] == 1
 
 
@@ -319,7 +319,8 @@ def test_a_locked_index_is_said(
     item = page.next()
     session.index.close()
     monkeypatch.setattr(index_module, "LOCK_SECONDS", 0.1)
-    session.index = index_module.Index(session.index.database, session.index.decisions)
+    index = index_module.Index(session.index.database, session.index.decisions)
+    session.index = session.material.index = index
     holder = sqlite3.connect(session.index.database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     answer = page.decide(item)
@@ -335,7 +336,7 @@ def test_a_bug_answers_with_the_headers_and_without_details(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("secret path")
 
-    monkeypatch.setattr(session, "item", broken)
+    monkeypatch.setattr(session.material, "item", broken)
     answer = client.get(f"/as/ana/api/review/items/{'0' * 16}")
     assert answer.status_code == 500
     assert "secret" not in answer.text
@@ -346,7 +347,11 @@ def test_new_proposals_are_taken_up(client: TestClient, session: Session) -> Non
     page = Page(client)
     old = page.next()
     lines = session.sources.proposals.read_text().splitlines()
-    kept = [line for line in lines if session.item(old["pair"]).proposal.proposal_id not in line]
+    kept = [
+        line
+        for line in lines
+        if session.material.item(old["pair"]).proposal.proposal_id not in line
+    ]
     rows = [json.loads(line) | {"rank": rank} for rank, line in enumerate(kept, start=1)]
     session.sources.proposals.write_text("".join(json.dumps(row) + "\n" for row in rows))
     os.utime(session.sources.proposals, ns=(1, 1))

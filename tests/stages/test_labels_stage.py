@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
+import soundfile
 
 from leitmotif.config import Params, load_params
 from leitmotif.corpus.organism.composer import compose, truth
@@ -14,12 +16,12 @@ from leitmotif.review.log import append
 from leitmotif.stages.labels import labels
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Failure, ManifestTrack, Window
-from leitmotif.tables.decisions import pair_id
+from leitmotif.tables.decisions import JudgedSpan, pair_id
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.proposals import write_proposals
 from leitmotif.tables.truth import TRUTH, Truth
 from tests.review.conftest import proposal
-from tests.review.made import decision, undo
+from tests.review.made import decision, listening, undo
 
 AUDIO = "a" * 64
 
@@ -83,7 +85,12 @@ def test_the_score_labels_every_statement_and_return(workspace: Path, repo_root:
         shifts = [label.transposition for label in own][len(row.statements) :]
         assert shifts == [slot.transposition for slot in returning]
     assert {label.source for label in written} == {"score"}
-    assert metrics() == {"labels": len(written), "tracks_complete": 3, "decisions": 0}
+    assert metrics() == {
+        "labels": len(written),
+        "tracks_complete": 3,
+        "decisions": 0,
+        "recall": None,  # the stage proposals measures it
+    }
     assert all(row.complete for row in read_table(COVERAGE, Coverage))
 
 
@@ -105,7 +112,63 @@ def test_decisions_become_labels(
     assert label.reviewers == ["ana", "ben"]
     assert label.source == "decisions"
     assert "pairs by outcome: 1 positive, 1 negative, 1 pending\n" in capsys.readouterr().out
-    assert metrics() == {"labels": 1, "tracks_complete": 0, "decisions": 4}
+    assert metrics() == {
+        "labels": 1,
+        "tracks_complete": 0,
+        "decisions": 4,
+        "recall": None,
+    }
+
+
+def test_decisions_alone_leave_every_track_unknown(
+    workspace: Path, repo_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A track in which nothing was proposed is not one in which nothing returns."""
+    write_proposals(PROPOSALS, [])
+    labels(params(repo_root, "decisions"))
+    assert [row.known for row in read_table(COVERAGE, Coverage)] == [[], [], []]
+    assert "of 3 tracks, 0 known throughout, 0 in part, 3 not" in capsys.readouterr().out
+
+
+def test_a_listener_adds_what_the_machine_missed(workspace: Path, repo_root: Path) -> None:
+    """The added pair has a strength of its own, and counts against the recall of the proposals."""
+    random = np.random.default_rng(0)
+    melody, between = random.normal(0, 0.1, 2 * 32000), random.normal(0, 0.1, 4 * 32000)
+    path = CORPUS / "audio/0.mp3"
+    path.parent.mkdir(parents=True)
+    sound = np.concatenate([melody, between, melody])
+    soundfile.write(path.with_suffix(".wav"), sound, 32000)
+    track = read_table(MANIFEST, ManifestTrack)[0]
+    rest = {"path": "audio/0.wav", "sha256": "f" * 64, "seconds": 8.0}
+    windows = [Window(start_frame=0, frames=400)]
+    write_table(MANIFEST, [track.model_copy(update={**rest, "windows": windows})])
+    write_proposals(PROPOSALS, [])
+    motif, recurrence, stretch = (
+        Span(start_sample=round(start * 32000), samples=round(seconds * 32000))
+        for start, seconds in ((0, 2), (6, 2), (0, 8))
+    )
+    log = workspace / "data/decisions/ana.jsonl"
+    place = {"track_id": "track_0", "audio_sha256": "f" * 64}
+    scores = dict.fromkeys(("proposal_id", "score", "p", "texture"))
+    windows_of = {
+        "motif": JudgedSpan(**dict(motif), sha256=None),
+        "recurrence": JudgedSpan(**dict(recurrence), sha256=None),
+        "proposed_motif": motif,
+        "proposed_recurrence": recurrence,
+    }
+    pair = pair_id("f" * 64, 32000, motif, recurrence)
+    append(log, decision("ana", pair=pair, **place, **scores, **windows_of))
+    heard = JudgedSpan(**dict(stretch), sha256=None)
+    append(log, listening("ana", stretch=heard, **place))
+    labels(params(repo_root, "decisions"))
+    (label,) = read_table(LABELS, Label)
+    assert 0.5 < label.strength <= 1
+    (row,) = read_table(COVERAGE, Coverage)
+    assert (row.known, row.complete) == ([stretch], True)
+    assert metrics()["tracks_complete"] == 1
+    found = metrics()["recall"]
+    assert (found["mean"], found["low"], found["n"]) == (0.0, 0.0, 1)
+    assert found["high"] > 0.6  # one recurrence tells next to nothing
 
 
 def test_no_decisions_yet_is_no_error(

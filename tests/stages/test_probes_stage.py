@@ -214,9 +214,11 @@ def test_calibration_counts_false_positives_and_power(own_workspace: Params) -> 
     assert (table[table["level"] == 1.0]["share"] == 1).all()
 
 
-def test_tracks_with_undecided_proposals_stop_the_stage(own_workspace: Params) -> None:
+def test_tracks_of_which_nothing_is_known_stop_the_stage(own_workspace: Params) -> None:
     before = read_table(COVERAGE, Coverage)
-    undecided = [row.model_copy(update={"pending": 1, "complete": False}) for row in before]
+    undecided = [
+        row.model_copy(update={"pending": 1, "known": [], "complete": False}) for row in before
+    ]
     write_table(COVERAGE, undecided)
-    with pytest.raises(ProbeError, match="no track's recurrences are all verified"):
+    with pytest.raises(ProbeError, match="of no track it is known where nothing returns"):
         probes(own_workspace)

@@ -11,11 +11,12 @@ from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import EXCLUDED, FAILURES, MANIFEST, METRICS, PROPOSALS
 from leitmotif.pipeline.watched import outs_of
+from leitmotif.review.known import searched
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack, Window
-from leitmotif.tables.decisions import Decision, JudgedSpan, pair_id
+from leitmotif.tables.decisions import Decision, JudgedSpan, Listening, pair_id, stretch_id
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
-from tests.review.made import decision
+from tests.review.made import decision, listening
 
 RATE = 32_000
 
@@ -78,6 +79,19 @@ def verdict(of: Proposal, said: str = "positive", reviewer: str = "ana") -> Deci
     return decision(reviewer, verdict=said, **fields)
 
 
+def heard(of: ManifestTrack, said: str = "nothing_else", reviewer: str = "ana") -> Listening:
+    """What a listener says of all that is searched of a track."""
+    (stretch,) = searched(of)
+    return listening(
+        reviewer,
+        verdict=said,
+        track_id=of.track_id,
+        audio_sha256=of.sha256,
+        pair=stretch_id(of.sha256, 32_000, stretch),
+        stretch=JudgedSpan(**dict(stretch), sha256=None),
+    )
+
+
 def folder_experiment(root: Path, source: Path, *settings: str) -> None:
     """A repository with the presets of ``source`` in which somebody said ``use folder``."""
     (root / "presets").mkdir(parents=True)
@@ -117,8 +131,8 @@ def proposed(
     ran(root, "corpus", "manifest", "features", "proposals")
 
 
-def decided(root: Path, decisions: Sequence[Decision]) -> None:
-    """Append decisions to the logs of their reviewers."""
+def decided(root: Path, decisions: Sequence[Decision | Listening]) -> None:
+    """Append decisions and listenings to the logs of their reviewers."""
     for row in decisions:
         log = root / "data/decisions" / f"{row.reviewer}.jsonl"
         log.parent.mkdir(parents=True, exist_ok=True)

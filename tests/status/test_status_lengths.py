@@ -6,10 +6,10 @@ import pytest
 
 from leitmotif.claims import Claims
 from leitmotif.config import ProbesParams, load_params
-from leitmotif.status.lengths import long_enough, rows_of, seconds_needed
+from leitmotif.status.lengths import known_throughout, long_enough, rows_of, seconds_needed
 from leitmotif.tables.labels import Coverage
 from leitmotif.timing.frames import Timing
-from tests.status.half_made import folder_experiment, name, track
+from tests.status.half_made import folder_experiment, track
 
 MUSICGEN = Timing(50.0, 0.074)
 
@@ -22,9 +22,7 @@ def probes(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> ProbesP
 
 
 def covered(number: int) -> Coverage:
-    return Coverage(
-        track_id=name(number), source="decisions", labels=0, proposals=1, pending=0, complete=True
-    )
+    return known_throughout(track(number, 30.0), "decisions")
 
 
 def test_the_shortest_track_is_as_long_as_is_said(probes: ProbesParams) -> None:

@@ -17,6 +17,7 @@ from leitmotif.tables.corpus import Exclusion
 from tests.status.half_made import (
     decided,
     folder_experiment,
+    heard,
     proposal,
     proposed,
     ran,
@@ -111,13 +112,20 @@ def test_too_few_recordings_are_told_before_anybody_labels(root: Path) -> None:
     )
 
 
-def test_tracks_without_a_proposal_can_never_be_decided(root: Path) -> None:
+def test_deciding_what_was_proposed_makes_no_track_known(root: Path) -> None:
+    """Nor one in which nothing was proposed; only listening does."""
     rows = [track(number) for number in range(NEEDED)]
-    proposed(root, rows, [proposal(number, number + 1) for number in range(5)])
+    queue = [proposal(number, number + 1) for number in range(5)]
+    proposed(root, rows, queue)
+    decided(root, [verdict(row) for row in queue])
     status = read_status(root)
-    assert tracks(status)["long enough for every horizon"] == NEEDED
-    assert "15 unknown, as nothing was proposed there" in notes(status)["decided"]
-    assert status.next.command.startswith("add 15 recordings")
+    assert tracks(status)["known"] == 0
+    assert "20 unknown, as nobody has listened to them" in notes(status)["known"]
+    assert status.next.command == "leitmotif review"
+    assert "20 tracks to listen to" in status.next.why
+    decided(root, [heard(row) for row in rows])
+    status = read_status(root)
+    assert (tracks(status)["known"], status.next.command) == (NEEDED, "dvc repro")
 
 
 def test_pending_decisions(root: Path) -> None:
@@ -132,11 +140,13 @@ def test_pending_decisions(root: Path) -> None:
     assert tracks(status)["given"] == NEEDED + 1
     assert tracks(status)["pieces continued"] is None
 
-    decided(root, [verdict(row) for row in queue[:7]])
+    decided(root, [*(verdict(row) for row in queue[:7]), *map(heard, rows)])
     status = read_status(root)
     assert "13 proposals to decide" in status.next.why
     assert "at the pace so far" in status.next.time
-    assert tracks(status)["decided"] == 7
+    # Of the others all is known but whether the pairs that are pending return.
+    assert tracks(status)["known"] == NEEDED
+    assert "13 of them in part, 13 tracks with pending pairs" in notes(status)["known"]
     assert any("which need 20" in line for line in status.next.advice)
     assert "Decisions: 13 of 20 proposals pending (by ana)" in as_lines(status)
 
@@ -157,13 +167,14 @@ def all_decided(root: Path) -> None:
     proposed(root, rows, queue)
     said = ["positive" if number % 2 else "negative" for number in range(NEEDED)]
     decided(root, [verdict(row, word) for row, word in zip(queue, said, strict=True)])
+    decided(root, [heard(row) for row in rows])
 
 
 def test_after_the_last_decision(root: Path) -> None:
     all_decided(root)
     status = read_status(root)
     assert status.next.command == "dvc repro"
-    assert tracks(status)["decided"] == NEEDED
+    assert tracks(status)["known"] == NEEDED
     assert tracks(status)["usable at 5-15s"] == NEEDED
     assert tracks(status)["pieces that can be continued"] == NEEDED // 2
 
@@ -172,7 +183,7 @@ def test_all_negative_is_nothing_to_learn_from(root: Path) -> None:
     rows = [track(number) for number in range(NEEDED)]
     queue = [proposal(number, number + 1) for number in range(NEEDED)]
     proposed(root, rows, queue)
-    decided(root, [verdict(row, "negative") for row in queue])
+    decided(root, [*(verdict(row, "negative") for row in queue), *map(heard, rows)])
     status = read_status(root)
     assert tracks(status)["usable at 5-15s"] == 0
     assert "all proposals are decided" in status.next.why
@@ -234,5 +245,5 @@ def test_it_keeps_within_a_screen_whatever_there_is(tmp_path: Path, repo_root: P
     lines = as_lines(status)
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= WIDTH
-    assert lines[lines.index("Next") + 1].startswith("  add 19 recordings")
+    assert lines[lines.index("Next") + 1].startswith("  add 17 recordings")
     assert len(next_line(status)) <= 2 * WIDTH

@@ -37,6 +37,8 @@ class WindowClip:
     """64 hex digits: the file is NAME.wav."""
     start_sample: int
     """Where in the track the clip begins."""
+    end_sample: int
+    """Where it ends, unless the recording ends earlier."""
     window: Span
     """What is asked about, in samples of the track."""
 
@@ -50,13 +52,19 @@ class ClipStore:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def clip(self, track: ManifestTrack, window: Span, sample_rate: int) -> WindowClip:
-        """Name the clip of a window; ``cut`` makes its file."""
+    def clip(
+        self, track: ManifestTrack, window: Span, sample_rate: int, *, within: Span | None = None
+    ) -> WindowClip:
+        """Name the clip of a window; ``cut`` makes its file.
+
+        It holds the window, or the longer section ``within``, and some context on either side.
+        """
+        held = within or window
         margin = round(CONTEXT_SECONDS * sample_rate)
-        start = max(0, window.start_sample - margin)
-        end = window.start_sample + window.samples + margin
+        start = max(0, held.start_sample - margin)
+        end = held.start_sample + held.samples + margin
         name = sha256_json([track.sha256, sample_rate, start, end, self._code])
-        return WindowClip(name, start, window)
+        return WindowClip(name, start, end, window)
 
     def path(self, name: str) -> Path:
         """Where a clip's file is, if it was cut."""
@@ -111,10 +119,8 @@ class ClipStore:
         return hashlib.sha256(wav(samples, sample_rate)).hexdigest()
 
     def _write(self, clip: WindowClip, samples: Pcm, sample_rate: int) -> None:
-        margin = round(CONTEXT_SECONDS * sample_rate)
-        end = clip.window.start_sample + clip.window.samples + margin
         with atomic(self.path(clip.name)) as temporary:
-            temporary.write_bytes(wav(samples[clip.start_sample : end], sample_rate))
+            temporary.write_bytes(wav(samples[clip.start_sample : clip.end_sample], sample_rate))
 
     def _lock_of(self, sha256: str) -> threading.Lock:
         with self._guard:

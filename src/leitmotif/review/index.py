@@ -13,15 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import ReviewError
-from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
+from leitmotif.review.failures import (
+    LOCK_SECONDS,
+    ConflictError,
+    NotSavedError,
+    explained,
+    explaining,
+)
 from leitmotif.review.log import append, encode, log_files, log_path, mend, read_log
-from leitmotif.review.standing import standing
-from leitmotif.tables.decisions import ENTRY, Decision, Entry, Queue, Undo, Verdict
+from leitmotif.review.standing import standing, standing_listenings
+from leitmotif.tables.decisions import (
+    ENTRY,
+    Decision,
+    Entry,
+    Heard,
+    Listening,
+    Queue,
+    Stretches,
+    Undo,
+    Verdict,
+)
 
-LOCK_SECONDS = 5.0
-"""How long a write waits for another program that holds the index."""
-
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE logs (reviewer TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
@@ -54,6 +67,19 @@ class Standing:
     """Seconds since 1970."""
 
 
+@dataclass(frozen=True)
+class Listened:
+    """A listening that stands, in short."""
+
+    reviewer: str
+    pair: str
+    """Of the stretch as it was offered: ``stretch_id``."""
+    key: str
+    verdict: Heard
+    time: float
+    """Seconds since 1970."""
+
+
 class Index:
     """The index in ``database`` over the logs in ``decisions``; safe to share between threads.
 
@@ -68,7 +94,7 @@ class Index:
         try:
             self._connection = self._open()
         except sqlite3.OperationalError as error:
-            raise _explained(error, database) from error
+            raise explained(error, database) from error
         except sqlite3.DatabaseError as error:  # damaged, or another version's
             self._start_anew(error)
         with self._writing():
@@ -109,18 +135,32 @@ class Index:
             rows = database.execute(
                 "SELECT reviewer, queue, pair, key, verdict, time FROM standing "
                 "WHERE reviewer = coalesce(?, reviewer) AND queue = coalesce(?, queue) "
-                "ORDER BY place",
+                "AND queue <> 'stretches' ORDER BY place",
                 (reviewer, queue),
             )
             return [Standing(*row) for row in rows]
 
+    def listened(self, *, reviewer: str | None = None) -> list[Listened]:
+        """Return the listenings that stand, oldest line first; of one reviewer if named."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT reviewer, pair, key, verdict, time FROM standing "
+                "WHERE reviewer = coalesce(?, reviewer) AND queue = 'stretches' ORDER BY place",
+                (reviewer,),
+            )
+            return [Listened(*row) for row in rows]
+
     def decision(self, key: str, reviewer: str) -> Decision | None:
         """Return a decision in full."""
-        with self._reading() as database:
-            entry = _find(database, key, reviewer)
+        entry = self._entry(key, reviewer)
         return entry if isinstance(entry, Decision) else None
 
-    def skip(self, reviewer: str, queue: Queue, pair: str) -> None:
+    def listening(self, key: str, reviewer: str) -> Listening | None:
+        """Return a listening in full."""
+        entry = self._entry(key, reviewer)
+        return entry if isinstance(entry, Listening) else None
+
+    def skip(self, reviewer: str, queue: Queue | Stretches, pair: str) -> None:
         """Put an item at the end of the reviewer's queue."""
         with self._writing() as database:
             database.execute(
@@ -128,7 +168,7 @@ class Index:
                 (reviewer, queue, pair),
             )
 
-    def skipped(self, reviewer: str, queue: Queue) -> list[str]:
+    def skipped(self, reviewer: str, queue: Queue | Stretches) -> list[str]:
         """Return the pairs that the reviewer skipped, in that order."""
         with self._reading() as database:
             rows = database.execute(
@@ -137,10 +177,14 @@ class Index:
             )
             return [row[0] for row in rows]
 
+    def _entry(self, key: str, reviewer: str) -> Entry | None:
+        with self._reading() as database:
+            return _find(database, key, reviewer)
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock, with the index up to date; commit at the end."""
-        with self._lock, _explaining(self.database):
+        with self._lock, explaining(self.database):
             database = self._connection
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -154,12 +198,12 @@ class Index:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Give the index, up to date with logs that something else changed, such as git."""
-        with self._lock, _explaining(self.database):
+        with self._lock, explaining(self.database):
             stale = bool(self._changed(self._connection))
         if stale:
             with self._writing():
                 pass
-        with self._lock, _explaining(self.database):
+        with self._lock, explaining(self.database):
             yield self._connection
 
     def _changed(self, database: sqlite3.Connection) -> list[str]:
@@ -182,7 +226,7 @@ class Index:
             _reload(database, path)
 
     def _check(self, database: sqlite3.Connection, entry: Entry) -> None:
-        """Refuse a decision where one stands, and the undoing of one that does not stand."""
+        """Refuse a second verdict where one stands, and the undoing of one that does not stand."""
         place = (entry.reviewer, entry.queue, entry.pair)
         standing = database.execute(
             "SELECT key, verdict FROM standing WHERE reviewer = ? AND queue = ? AND pair = ?", place
@@ -266,6 +310,8 @@ def _reload(database: sqlite3.Connection, path: Path) -> None:
     )
     for decision in standing(entries):
         _insert_standing(database, decision)
+    for listening in standing_listenings(entries):
+        _insert_standing(database, listening)
     _stamp(database, path)
 
 
@@ -281,7 +327,7 @@ def _take(database: sqlite3.Connection, path: Path, entry: Entry) -> None:
     _stamp(database, path)
 
 
-def _insert_standing(database: sqlite3.Connection, entry: Decision) -> None:
+def _insert_standing(database: sqlite3.Connection, entry: Decision | Listening) -> None:
     database.execute(
         "INSERT INTO standing (reviewer, queue, pair, key, verdict, time) "
         "VALUES (?, ?, ?, ?, ?, ?)",
@@ -299,27 +345,3 @@ def _stamp_of(path: Path) -> str:
     except FileNotFoundError:
         return ""
     return f"{state.st_ino} {state.st_size} {state.st_mtime_ns}"
-
-
-@contextmanager
-def _explaining(database: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _explained(error, database) from error
-
-
-def _explained(error: sqlite3.DatabaseError, database: Path) -> ReviewError:
-    # The low byte is the kind of error, whatever the extended code.
-    if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LockedError(
-            f"{database} is locked by another program",
-            found=f"the lock was held for more than {LOCK_SECONDS:.0f} s",
-            fix="nothing was saved; close the program that holds the lock, then try again",
-        )
-    return NotSavedError(
-        f"{database} cannot be used",
-        found=error,
-        fix="free disk space or correct the permissions; if the index is damaged, start "
-        "`leitmotif review` again, which makes it anew",
-    )

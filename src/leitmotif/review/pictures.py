@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from leitmotif.errors import ReviewError
 from leitmotif.files.restoring import how_to_restore
+from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 
 PEAK_SAMPLES = 40
@@ -20,6 +21,13 @@ PEAK_SAMPLES = 40
 MATRIX_SIZE = 384
 _EMBEDDED_SECONDS = 1.0
 """Neighbouring frames that are compared together, which turns repetitions into diagonals."""
+
+PROFILE_SIZE = 600
+SEMITONES = range(-5, 7)
+"""Transpositions, as far as chroma tells them apart; an octave is none."""
+
+_LEAST_LAG_SECONDS = 2.0
+"""Between two moments that are named as alike; nearer ones sound alike in most music."""
 
 _FAINT_DB, _CLEAR_DB = 50.0, 25.0
 """Below the track's loudest frame: chroma fades from full at the latter to nothing at the former,
@@ -83,15 +91,83 @@ class TrackFeatures:
         return heard(self.chroma, self.energy)
 
     @property
+    def frames(self) -> int:
+        """Frames that the features cover."""
+        return int(self.chroma.shape[1])
+
+    @property
     def seconds(self) -> float:
         """Duration that the features cover."""
-        return self.chroma.shape[1] / self.frame_rate
+        return self.frames / self.frame_rate
 
     def excerpt(self, start_second: float, seconds: float) -> tuple[int, NDArray[np.uint8]]:
         """Chroma of the frames that cover a section, in 256 steps: first frame, [12, frames]."""
         first = max(0, int(start_second * self.frame_rate))
         last = min(self.chroma.shape[1], math.ceil((start_second + seconds) * self.frame_rate))
         return first, np.round(self.heard[:, first:last] * 255).astype(np.uint8)
+
+
+def profile(features: TrackFeatures) -> NDArray[np.uint8]:
+    """Loudness of a track in at most PROFILE_SIZE equal steps, each as loud as its loudest frame.
+
+    0 is what chroma fades to nothing at, 255 the track's loudest frame.
+    """
+    frames = len(features.energy)
+    edges = np.linspace(0, frames, min(frames, PROFILE_SIZE) + 1).astype(int)
+    loudest = np.maximum.reduceat(features.energy, edges[:-1])
+    below = (features.energy.max() - loudest) / _FAINT_DB
+    return np.round(255 * np.clip(1 - below, 0, 1)).astype(np.uint8)
+
+
+def likeness(
+    features: TrackFeatures, motif: Span, recurrence: Span, sample_rate: int
+) -> dict[int, float]:
+    """Similarity of two windows' chroma by the semitones that the motif is moved up, -1 to 1.
+
+    It is the cosine over all frames, the recurrence stretched to the motif's length.
+    """
+
+    def chroma(span: Span, frames: int | None = None) -> NDArray[np.float32]:
+        ends = (span.start_sample / sample_rate, (span.start_sample + span.samples) / sample_rate)
+        first, last = (round(second * features.frame_rate) for second in ends)
+        places = np.linspace(first, max(first, last - 1), frames or max(1, last - first))
+        taken = features.heard[:, np.clip(np.round(places).astype(int), 0, features.frames - 1)]
+        return np.asarray(taken - taken.mean(axis=0), np.float32)
+
+    earlier = chroma(motif)
+    later = chroma(recurrence, earlier.shape[1])
+    length = max(float(np.linalg.norm(earlier) * np.linalg.norm(later)), 1e-9)
+    return {
+        semitones: float(np.sum(np.roll(earlier, semitones, axis=0) * later)) / length
+        for semitones in SEMITONES
+    }
+
+
+def most_alike(
+    features: TrackFeatures, start_second: float, seconds: float, *, count: int = 3
+) -> list[tuple[float, float, float]]:
+    """Pairs of moments that are most alike, the later one in a section: what a picture shows.
+
+    Each is the earlier moment, the later one, in seconds, and their similarity, -1 to 1; the best
+    first. Nothing is transposed. Moments near a pair that was named are left out.
+    """
+    moments = _embedded(_pooled(features), _width(features))
+    step = features.seconds / len(moments)
+    places = np.arange(len(moments)) * step
+    similarity = moments @ moments.T
+    here = (places >= start_second) & (places < start_second + seconds)
+    similarity[:, ~here] = -1
+    similarity[places[:, None] > places[None, :] - _LEAST_LAG_SECONDS] = -1
+    named = []
+    for _ in range(count):
+        earlier, later = np.unravel_index(int(np.argmax(similarity)), similarity.shape)
+        value = float(similarity[earlier, later])
+        if value <= 0:
+            break
+        named.append((float(places[earlier]), float(places[later]), value))
+        near = [np.abs(places - places[at]) < _LEAST_LAG_SECONDS for at in (earlier, later)]
+        similarity[np.ix_(*near)] = -1
+    return named
 
 
 def self_similarity(features: Heard, transposition: int) -> NDArray[np.uint8]:
@@ -101,8 +177,7 @@ def self_similarity(features: Heard, transposition: int) -> NDArray[np.uint8]:
     j > i, so that a transposed return shows; where j < i nothing is moved. n is at most
     MATRIX_SIZE. In each half the scale runs from its median to nearly its largest value.
     """
-    pooled = _pooled(features)
-    width = max(1, round(_EMBEDDED_SECONDS * pooled.shape[1] / features.seconds))
+    pooled, width = _pooled(features), _width(features)
     moments = _embedded(pooled, width)
     moved = _embedded(np.roll(pooled, transposition, axis=0), width)
     below = np.tri(len(moments), k=-1, dtype=bool)
@@ -116,6 +191,12 @@ def _pooled(features: Heard) -> NDArray[np.float32]:
     edges = np.linspace(0, frames, min(frames, MATRIX_SIZE) + 1).astype(int)
     pooled = np.add.reduceat(heard, edges[:-1], axis=1) / np.diff(edges)
     return np.asarray(pooled - pooled.mean(axis=0), np.float32)
+
+
+def _width(features: Heard) -> int:
+    """How many of the pooled moments are compared together."""
+    size = min(features.heard.shape[1], MATRIX_SIZE)
+    return max(1, round(_EMBEDDED_SECONDS * size / features.seconds))
 
 
 def _scaled(similarity: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The review page over HTTP: a Starlette application around a session."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,10 +13,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from leitmotif.errors import AudioError, LeitmotifError, StoreError
-from leitmotif.review import view
+from leitmotif.review import parts, view
 from leitmotif.review.assets import MEDIA_TYPES, page_files, page_version
 from leitmotif.review.failures import (
     ConflictError,
+    DoubledError,
     LockedError,
     NotFoundError,
     NotSavedError,
@@ -23,14 +25,16 @@ from leitmotif.review.failures import (
 )
 from leitmotif.review.guard import REVIEWER, Access, Guard
 from leitmotif.review.pictures import self_similarity
-from leitmotif.review.requests import Press, Skip, TakeBack
+from leitmotif.review.queue import ALL_QUEUES, AnyQueue
+from leitmotif.review.requests import Addition, Draft, Hearing, Press, Skip, TakeBack
 from leitmotif.review.session import Session
-from leitmotif.tables.decisions import QUEUES, Queue
+from leitmotif.tables.decisions import Decision, Listening
 
 _STATUS: dict[type[LeitmotifError], int] = {
     NotFoundError: 404,
     AudioError: 404,
     ConflictError: 409,
+    DoubledError: 422,
     RefusedError: 422,
     LockedError: 503,
     NotSavedError: 507,
@@ -55,6 +59,9 @@ def application(session: Session, *, reviewers: tuple[str, ...], access: Access)
             Route(f"{api}/next", pages.next),
             Route(f"{api}/items/{{pair}}", pages.item),
             Route(f"{api}/decisions", pages.decide, methods=["POST"]),
+            Route(f"{api}/listenings", pages.listen, methods=["POST"]),
+            Route(f"{api}/draft", pages.draft, methods=["POST"]),
+            Route(f"{api}/pairs", pages.add, methods=["POST"]),
             Route(f"{api}/undo", pages.undo, methods=["POST"]),
             Route(f"{api}/skip", pages.skip, methods=["POST"]),
         ],
@@ -104,7 +111,7 @@ class _Pages:
     def clip(self, request: Request) -> Response:
         """Give a clip that was cut; its name is a hash, and no other path is ever opened."""
         name = request.path_params["name"]
-        path = self.session.clips.path(name) if _is_hash(name) else None
+        path = self.session.material.clips.path(name) if _is_hash(name) else None
         if path is None or not path.is_file():
             raise NotFoundError("there is no such clip", fix="reload the page")
         return FileResponse(
@@ -117,7 +124,7 @@ class _Pages:
             transposition = int(request.path_params["transposition"])
         except ValueError:
             raise HTTPException(404) from None
-        features = self.session.features(request.path_params["track"])
+        features = self.session.material.features(request.path_params["track"])
         matrix = self_similarity(features, transposition)
         return Response(matrix.tobytes(), media_type="application/octet-stream")
 
@@ -130,24 +137,42 @@ class _Pages:
         reviewer, queue = self._who(request)
         but = frozenset(request.query_params.getlist("but"))
         item = self.session.next(reviewer, queue, but=but)
-        shown = view.item(self.session, item, reviewer, queue) if item else None
+        shown = view.offered(self.session, item, reviewer, queue) if item else None
         return _json({"item": shown, "state": view.state(self.session, reviewer, queue)})
 
     def item(self, request: Request) -> Response:
         """Give one item."""
         reviewer, queue = self._who(request)
-        item = self.session.item(request.path_params["pair"])
-        return _json({"item": view.item(self.session, item, reviewer, queue)})
+        item = self.session.offered(queue, request.path_params["pair"])
+        return _json({"item": view.offered(self.session, item, reviewer, queue)})
 
     async def decide(self, request: Request) -> Response:
         """Record a verdict; answers when it is on the disk."""
         reviewer, queue = self._who(request)
         press = await _body(request, Press)
+        if queue == "stretches":
+            raise RefusedError("this queue asks about stretches", fix="reload the page")
+        return await self._recorded(request, lambda: self.session.decide(reviewer, queue, press))
+
+    async def listen(self, request: Request) -> Response:
+        """Record what was heard of a stretch; answers when it is on the disk."""
+        reviewer, _ = self._who(request)
+        hearing = await _body(request, Hearing)
+        return await self._recorded(request, lambda: self.session.listen(reviewer, hearing))
+
+    async def add(self, request: Request) -> Response:
+        """Record a pair that the reviewer adds; answers when it is on the disk."""
+        reviewer, _ = self._who(request)
+        addition = await _body(request, Addition)
+        return await self._recorded(request, lambda: self.session.add(reviewer, addition))
+
+    async def draft(self, request: Request) -> Response:
+        """Give a pair that was marked, to be heard; nothing is saved."""
+        self._who(request)
+        draft = await _body(request, Draft)
 
         def work() -> Any:
-            decision, repeated = self.session.decide(reviewer, queue, press)
-            answer = view.recorded(self.session, decision, repeated=repeated)
-            return answer | {"state": view.state(self.session, reviewer, queue)}
+            return {"item": view.draft(self.session, self.session.draft(draft))}
 
         return _json(await run_in_threadpool(work))
 
@@ -159,7 +184,8 @@ class _Pages:
         def work() -> Any:
             undo, repeated = self.session.undo(reviewer, queue, take_back)
             state = view.state(self.session, reviewer, queue)
-            return {"undone": undo.pair, "repeated": repeated, "state": state}
+            undone = self.session.reopened(queue, reviewer, undo)
+            return {"undone": undone, "repeated": repeated, "state": state}
 
         return _json(await run_in_threadpool(work))
 
@@ -174,15 +200,27 @@ class _Pages:
 
         return _json(await run_in_threadpool(work))
 
-    def _who(self, request: Request) -> tuple[str, Queue]:
+    async def _recorded(
+        self, request: Request, record: Callable[[], tuple[Decision | Listening, bool]]
+    ) -> Response:
+        reviewer, queue = self._who(request)
+
+        def work() -> Any:
+            entry, repeated = record()
+            answer = view.recorded(self.session, entry, repeated=repeated)
+            return answer | {"state": view.state(self.session, reviewer, queue)}
+
+        return _json(await run_in_threadpool(work))
+
+    def _who(self, request: Request) -> tuple[str, AnyQueue]:
         """Read reviewer and queue from the address; a token speaks for its own reviewer only."""
         reviewer, queue = request.path_params["reviewer"], request.path_params["queue"]
         own = request.scope[REVIEWER]
-        if reviewer not in self.reviewers or queue not in QUEUES:
+        if reviewer not in self.reviewers or queue not in ALL_QUEUES:
             raise NotFoundError(
                 "there is no such reviewer or queue here",
                 found=f"{reviewer}, {queue}",
-                expected=f"{' or '.join(self.reviewers)}, {' or '.join(QUEUES)}",
+                expected=f"{' or '.join(self.reviewers)}, {' or '.join(ALL_QUEUES)}",
                 fix="start the page with --reviewer NAME for each reviewer",
             )
         if own is not None and own != reviewer:
@@ -219,19 +257,22 @@ def _json(data: Any, status: int = 200) -> Response:
 async def _known_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, LeitmotifError)
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-    return _json({"error": view.problem(error)}, status)
+    answer: dict[str, Any] = {"error": parts.problem(error)}
+    if isinstance(error, DoubledError):
+        answer["pair"] = error.pair
+    return _json(answer, status)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _json({"error": view.problem(LeitmotifError(error.detail))}, error.status_code)
+    return _json({"error": parts.problem(LeitmotifError(error.detail))}, error.status_code)
 
 
 async def _system_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     return _json(
         {
-            "error": view.problem(
+            "error": parts.problem(
                 LeitmotifError(
                     "a file cannot be read or written",
                     found=error,
@@ -245,4 +286,4 @@ async def _system_error(_: Request, error: Exception) -> Response:
 
 async def _bug(_: Request, error: Exception) -> Response:
     found = f"{type(error).__name__}; details are in the terminal"
-    return _json({"error": view.problem(LeitmotifError("the server has a bug", found=found))}, 500)
+    return _json({"error": parts.problem(LeitmotifError("the server has a bug", found=found))}, 500)

@@ -1,29 +1,41 @@
-"""A review under way: proposals and audio on one side, decisions on the other, no HTTP between."""
+"""A review under way: what there is to hear, decisions on it, and no HTTP between."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+from typing import TypeVar
 
-from leitmotif.errors import AudioError
-from leitmotif.files import read_table
 from leitmotif.files.provenance import code_version
 from leitmotif.review.assets import page_version
-from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, WindowClip
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
 from leitmotif.review.index import Index, Standing
-from leitmotif.review.pictures import TrackFeatures
-from leitmotif.review.queue import Item, ReviewProgress, items, order, review_progress, waiting
-from leitmotif.review.requests import Press, Skip, TakeBack
+from leitmotif.review.judging import heard, judged
+from leitmotif.review.material import Material, ReviewSources, track_of, within
+from leitmotif.review.queue import (
+    AnyQueue,
+    Item,
+    ReviewProgress,
+    review_progress,
+    skipped_last,
+    waiting,
+)
+from leitmotif.review.requests import Addition, Draft, Hearing, Press, Skip, TakeBack
 from leitmotif.review.standing import DecidedPair, by_pair
-from leitmotif.tables.base import Span
-from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.decisions import QUEUES, Decision, JudgedSpan, Queue, Undo, Versions
-from leitmotif.tables.proposals import read_proposals
+from leitmotif.review.stretches import PairHere, Stretch, in_order
+from leitmotif.tables.decisions import (
+    QUEUES,
+    Decision,
+    JudgedSpan,
+    Listening,
+    Queue,
+    Undo,
+    Versions,
+)
 
-SHORTEST_WINDOW_SECONDS = 0.1
+Answer = TypeVar("Answer", Decision, Listening)
 
 
 @dataclass(frozen=True)
@@ -31,82 +43,57 @@ class Overview:
     """Where a reviewer stands in a queue."""
 
     waiting: list[str]
-    """Pairs still to decide, the next one first."""
+    """Pairs or stretches still to decide, the next one first."""
     progress: ReviewProgress
-    last: Decision | None
+    last: Decision | Listening | None
     """What an undo takes back."""
 
 
-@dataclass(frozen=True)
-class ReviewSources:
-    """Where a review finds what it needs, and where it writes."""
-
-    proposals: Path
-    manifest: Path
-    corpus: Path
-    features: Path
-    decisions: Path
-    work: Path
-    """Clips and the index; may be deleted at any time."""
-
-
 class Session:
-    """The review of one queue by any number of reviewers; safe to share between threads."""
+    """The review of all queues by any number of reviewers; safe to share between threads."""
 
     def __init__(self, sources: ReviewSources, *, show_scores: bool = False) -> None:
         self.sources, self.show_scores = sources, show_scores
         self.index = Index(sources.work / "index.sqlite", sources.decisions)
-        self.clips = ClipStore(sources.work / "clips", sources.corpus)
-        self._items: dict[str, Item] = {}
-        self._orders: dict[str, list[str]] = {}
-        self._stamp: object = None
-        self._refresh()
+        self.material = Material(sources, self.index)
 
-    @property
-    def proposals(self) -> int:
-        """Items in the queue, decided or not."""
-        return len(self._items)
-
-    def overview(self, reviewer: str) -> dict[Queue, Overview]:
+    def overview(self, reviewer: str) -> dict[AnyQueue, Overview]:
         """Say where the reviewer stands in each queue."""
         said = self.index.standing()
-        overviews: dict[Queue, Overview] = {}
+        overviews: dict[AnyQueue, Overview] = {}
         for queue in QUEUES:
-            own = [
-                standing
-                for standing in said
-                if (standing.reviewer, standing.queue) == (reviewer, queue)
-            ]
+            own = [row for row in said if (row.reviewer, row.queue) == (reviewer, queue)]
             skipped = self.index.skipped(reviewer, queue)
             still = self._waiting(said, reviewer, queue, skipped)
             last = self.index.decision(own[-1].key, reviewer) if own else None
             overviews[queue] = Overview(still, review_progress(still, skipped, own), last)
+        overviews["stretches"] = self._listening(reviewer, overviews["review"])
         return overviews
 
     def next(
-        self, reviewer: str, queue: Queue, *, but: frozenset[str] = frozenset()
-    ) -> Item | None:
-        """Return the item to hear next, other than those in ``but``; None at the end."""
+        self, reviewer: str, queue: AnyQueue, *, but: frozenset[str] = frozenset()
+    ) -> Item | Stretch | None:
+        """Return what to hear next, other than what is in ``but``; None at the end."""
         still = self.overview(reviewer)[queue].waiting
-        return next((self._items[pair] for pair in still if pair not in but), None)
+        pair = next((pair for pair in still if pair not in but), None)
+        return None if pair is None else self.offered(queue, pair)
 
-    def item(self, pair: str) -> Item:
-        """Return an item by its pair."""
-        self._refresh()
-        try:
-            return self._items[pair]
-        except KeyError:
-            raise NotFoundError(
-                "this item is not in the queue",
-                found=pair,
-                fix="the proposals have changed: continue with the next item",
-            ) from None
+    def offered(self, queue: AnyQueue, pair: str) -> Item | Stretch:
+        """Return what a queue asks about; raises NotFoundError if there is nothing such."""
+        return self.material.stretch(pair) if queue == "stretches" else self.material.item(pair)
 
     def decided(self, reviewer: str, queue: Queue, pair: str) -> Decision | None:
         """Return the reviewer's own decision on an item, if there is one."""
         for standing in self.index.standing(reviewer=reviewer, queue=queue):
             if standing.pair == pair:
                 return self.index.decision(standing.key, reviewer)
+        return None
+
+    def listened(self, reviewer: str, pair: str) -> Listening | None:
+        """Return what the reviewer said of a stretch, if they did."""
+        for listened in self.index.listened(reviewer=reviewer):
+            if listened.pair == pair:
+                return self.index.listening(listened.key, reviewer)
         return None
 
     def said(self, pair: str) -> list[Decision]:
@@ -116,67 +103,79 @@ class Session:
         decisions = [self.index.decision(row.key, row.reviewer) for row in standing]
         return [decision for decision in decisions if decision is not None]
 
-    def prepare(self, item: Item) -> tuple[WindowClip, WindowClip]:
-        """Cut the item's two clips, and those of all other items of its track, in one decoding.
-
-        Raises AudioError, and NotFoundError where the manifest lacks the track.
-        """
-        track, rate = _track(item), item.proposal.sample_rate
-        own = self._clips(item)
-        if not all(self.clips.path(clip.name).exists() for clip in own):
-            beside = [self._clips(other) for other in self._items.values() if other.track == track]
-            self.clips.cut(track, [clip for pair in beside for clip in pair], rate)
-        for clip in own:
-            self.clips.read(clip, rate)
-        return own
-
-    def features(self, track_id: str) -> TrackFeatures:
-        """Return a track's stored features; raises ReviewError when they cannot be used."""
-        self._refresh()
-        for item in self._items.values():
-            if item.proposal.track_id == track_id and item.track is not None:
-                return TrackFeatures(self.sources.features, item.track)
-        raise NotFoundError("this track is not in the queue", found=track_id)
+    def pairs_in(self, reviewer: str, stretch: Stretch) -> list[PairHere]:
+        """Return the pairs that sound in a stretch, with the reviewer's own verdicts alone."""
+        own: dict[str, Standing] = {
+            standing.pair: standing for standing in self.index.standing(reviewer=reviewer)
+        }
+        pairs = []
+        for item in self.material.items_of(stretch.track):
+            standing = own.get(item.pair)
+            decision = self.index.decision(standing.key, reviewer) if standing else None
+            if within(decision or item, stretch):
+                verdict = standing.verdict if standing else None
+                pairs.append(PairHere.of(decision or item, verdict, queued=True))
+        for decision in self.material.outside(reviewer, stretch.track):
+            if decision.verdict == "positive" and within(decision, stretch):
+                pairs.append(PairHere.of(decision, decision.verdict, queued=False))
+        return sorted(pairs, key=lambda pair: pair.recurrence.start_sample)
 
     def decide(self, reviewer: str, queue: Queue, press: Press) -> tuple[Decision, bool]:
         """Record a verdict; returns it once it is on the disk, and whether it was there before."""
         if there := self.index.decision(press.key, reviewer):
-            if not press.made(there):
-                raise ConflictError("this key belongs to another decision", fix="reload the page")
-            return there, True
-        item = self.item(press.pair)
-        proposal = item.proposal
+            return _repeated(there, same=press.made(there))
+        item = self.material.item(press.pair)
         self._check_queue(reviewer, queue, press.pair)
-        decision = Decision(
-            action="decide",
-            key=press.key,
+        windows = judged(self.material, item, press.motif, press.recurrence, press.verdict)
+        return self._record(reviewer, queue, item, windows, press)
+
+    def draft(self, draft: Draft) -> Item:
+        """Make an item of windows that were marked, to be heard; see ``Material.draft``."""
+        return self.material.draft(
+            draft.track_id, draft.motif, draft.recurrence, draft.transposition
+        )
+
+    def add(self, reviewer: str, addition: Addition) -> tuple[Decision, bool]:
+        """Record a pair that the reviewer adds, as a first decision; as ``decide`` does.
+
+        Other reviewers will find it in their queues.
+        """
+        if there := self.index.decision(addition.key, reviewer):
+            return _repeated(there, same=addition.made(there))
+        item = self.draft(Draft(**addition.model_dump(exclude={"key", "note"})))
+        windows = judged(self.material, item, item.motif, item.recurrence, "positive")
+        return self._record(reviewer, "review", item, windows, addition)
+
+    def listen(self, reviewer: str, hearing: Hearing) -> tuple[Listening, bool]:
+        """Record what was heard of a stretch; as ``decide`` does."""
+        if there := self.index.listening(hearing.key, reviewer):
+            return _repeated(there, same=hearing.made(there))
+        stretch = self.material.stretch(hearing.pair)
+        listening = Listening(
+            action="listen",
+            key=hearing.key,
             reviewer=reviewer,
             time=datetime.now(UTC),
-            queue=queue,
-            pair=press.pair,
-            verdict=press.verdict,
-            note=press.note,
-            track_id=proposal.track_id,
-            audio_sha256=_track(item).sha256,
-            sample_rate=proposal.sample_rate,
-            **self._judged(item, press),
-            proposal_id=proposal.proposal_id,
-            proposed_motif=proposal.motif,
-            proposed_recurrence=proposal.recurrence,
-            transposition=proposal.transposition,
-            score=proposal.score,
-            p=proposal.p,
-            texture=proposal.texture,
+            queue="stretches",
+            pair=stretch.pair,
+            verdict=hearing.verdict,
+            note=hearing.note,
+            track_id=stretch.track.track_id,
+            audio_sha256=stretch.track.sha256,
+            sample_rate=stretch.sample_rate,
+            stretch=heard(self.material, stretch, hearing),
             versions=versions(),
         )
-        entry, repeated = self.index.record(decision)
-        assert isinstance(entry, Decision)
+        entry, repeated = self.index.record(listening)
+        assert isinstance(entry, Listening)
         return entry, repeated
 
-    def undo(self, reviewer: str, queue: Queue, take_back: TakeBack) -> tuple[Undo, bool]:
-        """Take a decision back, by a further line."""
-        undone = self.index.decision(take_back.undoes, reviewer)
-        if undone is None or undone.queue != queue:
+    def undo(self, reviewer: str, queue: AnyQueue, take_back: TakeBack) -> tuple[Undo, bool]:
+        """Take a decision or a listening back, by a further line."""
+        decision = self.index.decision(take_back.undoes, reviewer)
+        undone = decision or self.index.listening(take_back.undoes, reviewer)
+        added_here = queue == "stretches" and decision is not None and _is_added(decision)
+        if undone is None or (undone.queue != queue and not added_here):
             raise NotFoundError("there is no such decision to undo", fix="reload the page")
         entry, repeated = self.index.record(
             Undo(
@@ -184,7 +183,7 @@ class Session:
                 key=take_back.key,
                 reviewer=reviewer,
                 time=datetime.now(UTC),
-                queue=queue,
+                queue=undone.queue,
                 pair=undone.pair,
                 undoes=take_back.undoes,
                 versions=versions(),
@@ -193,23 +192,54 @@ class Session:
         assert isinstance(entry, Undo)
         return entry, repeated
 
-    def skip(self, reviewer: str, queue: Queue, skip: Skip) -> None:
+    def reopened(self, queue: AnyQueue, reviewer: str, undo: Undo) -> str | None:
+        """Return what a queue shows after an undo; None if that is gone, as an added pair is."""
+        offered = self.material.stretches() if queue == "stretches" else self.material.items()
+        if undo.pair in offered:
+            return undo.pair
+        undone = self.index.decision(undo.undoes, reviewer)
+        if queue != "stretches" or undone is None:
+            return None
+        stretch = self.material.stretch_at(undone.track_id, undone.recurrence.start_sample)
+        return stretch.pair if stretch else None
+
+    def skip(self, reviewer: str, queue: AnyQueue, skip: Skip) -> None:
         """Put an item at the end of the reviewer's queue."""
-        self.index.skip(reviewer, queue, self.item(skip.pair).pair)
+        self.index.skip(reviewer, queue, self.offered(queue, skip.pair).pair)
 
     def _waiting(
         self, said: Sequence[Standing], reviewer: str, queue: Queue, skipped: Sequence[str]
     ) -> list[str]:
-        self._refresh()
-        if reviewer not in self._orders:
-            self._orders[reviewer] = order(list(self._items), reviewer)
         return waiting(
-            self._orders[reviewer],
+            self.material.order(reviewer),
             by_pair(said),
             reviewer=reviewer,
             queue=queue,
             skipped=skipped,
         )
+
+    def _listening(self, reviewer: str, review: Overview) -> Overview:
+        """Say where the reviewer stands in the stretches, given where in the first queue."""
+        items = self.material.items()
+        own = self.index.listened(reviewer=reviewer)
+        done = {listened.pair for listened in own}
+        ordered = in_order(
+            (item for item in self.material.stretches().values() if item.pair not in done),
+            Counter(item.track_id for item in items.values()),
+            Counter(items[pair].track_id for pair in review.waiting if pair in items),
+            reviewer,
+        )
+        skipped = self.index.skipped(reviewer, "stretches")
+        still = skipped_last(ordered, skipped)
+        last: Decision | Listening | None = None
+        if own:
+            last = self.index.listening(own[-1].key, reviewer)
+        added = (
+            review.last if isinstance(review.last, Decision) and _is_added(review.last) else None
+        )
+        if added and (last is None or added.time > last.time):
+            last = added
+        return Overview(still, review_progress(still, skipped, own), last)
 
     def _check_queue(self, reviewer: str, queue: Queue, pair: str) -> None:
         """Refuse what would blur first decisions, which are blind, and second ones."""
@@ -224,73 +254,50 @@ class Session:
                 fix="continue with the next item",
             )
 
-    def _clips(self, item: Item) -> tuple[WindowClip, WindowClip]:
-        track, proposal = _track(item), item.proposal
-        motif = self.clips.clip(track, proposal.motif, proposal.sample_rate)
-        recurrence = self.clips.clip(track, proposal.recurrence, proposal.sample_rate)
-        return motif, recurrence
-
-    def _judged(self, item: Item, press: Press) -> dict[str, JudgedSpan]:
-        """Give the windows of a verdict with the hashes of their clips; refuse impossible ones."""
-        windows = {"motif": press.motif, "recurrence": press.recurrence}
-        proposed = {"motif": item.proposal.motif, "recurrence": item.proposal.recurrence}
-        try:
-            clips = dict(zip(windows, self.prepare(item), strict=True))
-        except (AudioError, NotFoundError) as error:
-            if press.verdict != "rejected":
-                raise RefusedError(
-                    "an item that cannot be heard can only be rejected or skipped",
-                    found=error.what,
-                    fix="reject or skip it",
-                ) from error
-            return {name: JudgedSpan(**dict(proposed[name]), sha256=None) for name in windows}
-        rate = item.proposal.sample_rate
-        judged = {}
-        for name, window in windows.items():
-            _check_window(name, window, proposed[name], rate)
-            sha256 = self.clips.sha256(clips[name], window, rate)
-            judged[name] = JudgedSpan(**dict(window), sha256=sha256)
-        return judged
-
-    def _refresh(self) -> None:
-        """Read the proposals and the manifest again if they changed, as `dvc repro` does it."""
-        paths = (self.sources.proposals, self.sources.manifest)
-        stamp = [path.stat().st_mtime_ns if path.exists() else None for path in paths]
-        if stamp == self._stamp:
-            return
-        tracks = {row.track_id: row for row in read_table(self.sources.manifest, ManifestTrack)}
-        self._items = items(read_proposals(self.sources.proposals), tracks)
-        self._orders = {}
-        self._stamp = stamp
-
-
-def _track(item: Item) -> ManifestTrack:
-    if item.track is None:
-        raise NotFoundError(
-            "the manifest has no such track",
-            found=item.proposal.track_id,
-            fix="run `dvc repro proposals`: the queue is older than the manifest; or skip the item",
+    def _record(
+        self,
+        reviewer: str,
+        queue: Queue,
+        item: Item,
+        windows: dict[str, JudgedSpan],
+        sent: Press | Addition,
+    ) -> tuple[Decision, bool]:
+        proposal = item.proposal
+        decision = Decision(
+            action="decide",
+            key=sent.key,
+            reviewer=reviewer,
+            time=datetime.now(UTC),
+            queue=queue,
+            pair=item.pair,
+            verdict=sent.verdict if isinstance(sent, Press) else "positive",
+            note=sent.note,
+            track_id=item.track_id,
+            audio_sha256=track_of(item).sha256,
+            sample_rate=item.sample_rate,
+            **windows,
+            proposal_id=proposal.proposal_id if proposal else None,
+            proposed_motif=item.motif,
+            proposed_recurrence=item.recurrence,
+            transposition=item.transposition,
+            score=proposal.score if proposal else None,
+            p=proposal.p if proposal else None,
+            texture=proposal.texture if proposal else None,
+            versions=versions(),
         )
-    return item.track
+        entry, repeated = self.index.record(decision)
+        assert isinstance(entry, Decision)
+        return entry, repeated
 
 
-def _check_window(name: str, window: Span, proposed: Span, sample_rate: int) -> None:
-    """Refuse a window that is too short or was moved out of its clip."""
-    reach = round(CONTEXT_SECONDS * sample_rate)
-    first, last = proposed.start_sample - reach, proposed.start_sample + proposed.samples + reach
-    end = window.start_sample + window.samples
-    if window.start_sample < first or end > last:
-        raise RefusedError(
-            f"the {name} was moved too far",
-            found=f"samples {window.start_sample} to {end}",
-            expected=f"within samples {first} to {last}, {CONTEXT_SECONDS:g} s around the proposal",
-        )
-    if window.samples < SHORTEST_WINDOW_SECONDS * sample_rate:
-        raise RefusedError(
-            f"the {name} is too short",
-            found=f"{window.samples / sample_rate:.3f} s",
-            expected=f"at least {SHORTEST_WINDOW_SECONDS} s",
-        )
+def _repeated(there: Answer, *, same: bool) -> tuple[Answer, bool]:
+    if not same:
+        raise ConflictError("this key belongs to another decision", fix="reload the page")
+    return there, True
+
+
+def _is_added(decision: Decision) -> bool:
+    return decision.proposal_id is None and decision.imported is None
 
 
 @cache

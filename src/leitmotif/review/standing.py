@@ -1,10 +1,10 @@
-"""What stands of the decisions: undone lines removed, and what the reviewers of a pair agree on."""
+"""What stands of the logs: undone lines removed, and what the reviewers of a pair agree on."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from leitmotif.tables.decisions import Decision, Entry, Queue, Undo, Verdict
+from leitmotif.tables.decisions import Decision, Entry, Listening, Queue, Undo, Verdict
 
 
 class Said(Protocol):
@@ -49,11 +49,23 @@ def standing(entries: Iterable[Entry]) -> list[Decision]:
 
     ``entries`` are in the order of their files; the result keeps it.
     """
+    return [entry for entry in _standing(entries) if isinstance(entry, Decision)]
+
+
+def standing_listenings(entries: Iterable[Entry]) -> list[Listening]:
+    """Return the listenings that nobody took back, the last of each reviewer of a stretch.
+
+    ``entries`` are in the order of their files; the result keeps it.
+    """
+    return [entry for entry in _standing(entries) if isinstance(entry, Listening)]
+
+
+def _standing(entries: Iterable[Entry]) -> list[Decision | Listening]:
     entries = list(entries)
     undone = {(entry.reviewer, entry.undoes) for entry in entries if isinstance(entry, Undo)}
-    last: dict[tuple[str, str, str], Decision] = {}
+    last: dict[tuple[str, str, str], Decision | Listening] = {}
     for entry in entries:
-        if isinstance(entry, Decision) and (entry.reviewer, entry.key) not in undone:
+        if not isinstance(entry, Undo) and (entry.reviewer, entry.key) not in undone:
             place = (entry.reviewer, entry.queue, entry.pair)
             last.pop(place, None)
             last[place] = entry

@@ -10,7 +10,13 @@ from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.probe.inputs.rows import Rows
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
-from leitmotif.status.lengths import long_enough, rows_of, seconds_needed, usable_tracks
+from leitmotif.status.lengths import (
+    known_throughout,
+    long_enough,
+    rows_of,
+    seconds_needed,
+    usable_tracks,
+)
 from leitmotif.status.material import Material
 from leitmotif.status.pieces import continuable
 from leitmotif.tables.corpus import ManifestTrack
@@ -40,7 +46,7 @@ class Folds:
     long_enough: int | None
     """Tracks that are long enough to have rows."""
     possible: int | None
-    """Those that would have rows if all proposals were decided: something was proposed there."""
+    """Those that would have rows if all of them were listened to."""
     usable: int | None
     """Tracks that have rows; at the horizon with the fewest."""
     seconds: float
@@ -75,7 +81,7 @@ def funnel(material: Material) -> list[Step]:
     return [
         *steps,
         _long_step(material, params, claims),
-        _decided(material),
+        _known(material),
         *_horizons(material, params, claims),
         *_pieces(material, params, claims),
     ]
@@ -166,11 +172,13 @@ def _long(
 def _possible(material: Material, params: Params) -> int | None:
     if material.coverage is None:
         return None
-    decided = [
-        row.model_copy(update={"complete": row.complete or row.proposals > 0})
-        for row in material.coverage
+    covered = {row.track_id for row in material.coverage}
+    known = [
+        known_throughout(track, params.labels.source)
+        for track in readable(material) or []
+        if track.track_id in covered
     ]
-    rows = _rows(material, params, decided)
+    rows = _rows(material, params, known)
     return 0 if rows is None else len({*rows.groups.tolist()})
 
 
@@ -185,19 +193,22 @@ def _rows(material: Material, params: Params, coverage: Sequence[Coverage]) -> R
     )
 
 
-def _decided(material: Material) -> Step:
+def _known(material: Material) -> Step:
     rows = material.coverage
     notes = []
     if rows is not None:
-        empty = sum(not row.proposals for row in rows if not row.complete)
+        partly = sum(bool(row.known) and not row.complete for row in rows)
+        silent = sum(not row.known for row in rows)
         open_ = sum(bool(row.pending) for row in rows)
+        if partly:
+            notes.append(f"{partly} of them in part")
         if open_:
-            notes.append(f"{counted(open_, 'track')} with pending proposals")
-        if empty:
-            notes.append(f"{empty} unknown, as nothing was proposed there")
-    complete = None if rows is None else sum(row.complete for row in rows)
+            notes.append(f"{counted(open_, 'track')} with pending pairs")
+        if silent:
+            notes.append(f"{silent} unknown, as nobody has listened to them or a pair is open")
+    known = None if rows is None else sum(bool(row.known) for row in rows)
     waits = "labels" if material.proposals is not None else "proposals"
-    return Step("decided", complete, ", ".join(notes), told_by=waits)
+    return Step("known", known, ", ".join(notes), told_by=waits)
 
 
 def _usable(material: Material, params: Params, claims: Claims) -> dict[str, int] | None:

@@ -85,17 +85,17 @@ def long_enough(
     timing: Timing,
     horizons: Sequence[Horizon],
 ) -> int:
-    """How many tracks would have rows at all of these horizons if all were decided.
+    """How many tracks would have rows at all of these horizons if all of them were known.
 
     ``source`` is that of the labels: a score knows that nothing returns after a piece's end.
     """
-    decided = [_decided(track, source) for track in tracks]
-    rows = rows_of(settings, tracks, [], decided, timing=timing, horizons=horizons)
+    known = [known_throughout(track, source) for track in tracks]
+    rows = rows_of(settings, tracks, [], known, timing=timing, horizons=horizons)
     return 0 if rows is None else len(_names(rows.groups))
 
 
 def seconds_needed(settings: ProbesParams, horizons: Iterable[Horizon], timing: Timing) -> float:
-    """A track of people's decisions has a row if its windows end no earlier than this."""
+    """A track that people listened to has a row if its windows end no earlier than this."""
     furthest = max(horizon.until for horizon in horizons)
     return settings.start_seconds + timing.hearing_seconds + furthest
 
@@ -104,7 +104,9 @@ def _names(groups: Iterable[str]) -> set[str]:
     return {str(name) for name in groups}
 
 
-def _decided(track: ManifestTrack, source: str) -> Coverage:
+def known_throughout(track: ManifestTrack, source: str) -> Coverage:
+    """What would be known of a track if everybody had listened to all of it."""
+    seconds = min(track.seconds, end_seconds(track.windows))
     return Coverage.model_validate(
         {
             "track_id": track.track_id,
@@ -112,6 +114,8 @@ def _decided(track: ManifestTrack, source: str) -> Coverage:
             "labels": 0,
             "proposals": 1,
             "pending": 0,
+            "known": [{"start_sample": 0, "samples": max(1, round(seconds * SAMPLE_RATE))}],
+            "sample_rate": SAMPLE_RATE,
             "complete": True,
         }
     )

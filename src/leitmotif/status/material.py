@@ -26,15 +26,15 @@ from leitmotif.pipeline import (
     PROPOSALS,
 )
 from leitmotif.pipeline.watched import PIPELINE
-from leitmotif.review.labels import from_decisions
+from leitmotif.review.labels import as_written, from_decisions
 from leitmotif.review.log import log_files, read_logs
-from leitmotif.review.standing import standing
+from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.share.lockfile import LOCK, outdated_stages
 from leitmotif.status.stages import State, states_of
 from leitmotif.store.reading.index import FAILURES as FAILED_THERE
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack
-from leitmotif.tables.decisions import Decision
+from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
@@ -112,14 +112,17 @@ def read_material(root: Path = Path()) -> Material:
     queue = reader.known("proposals", PROPOSALS, read_proposals)
     labels = reader.table("labels", LABELS, Label)
     coverage = reader.table("labels", COVERAGE, Coverage)
-    decisions, outcomes = _decisions(root / params.labels.decisions, reader), {}
+    entries, outcomes = _entries(root / params.labels.decisions, reader), {}
+    decisions = standing(entries)
     if params.labels.source == "decisions" and manifest is not None and queue is not None:
         failed = {row.track_id for row in failures or []}
         now = from_decisions(
             decisions,
+            standing_listenings(entries),
             [row for row in manifest if row.track_id not in failed],
             queue,
             min_reviewers=params.labels.min_reviewers,
+            strengths=as_written(labels or []),
         )
         if (labels, coverage) != (now.labels, now.coverage):
             reader.make_outdated("labels")
@@ -217,8 +220,8 @@ def _files(params: Params, root: Path) -> list[str] | None:
     return [file.shown for file in find_recordings(folder)]
 
 
-def _decisions(folder: Path, reader: _Reader) -> list[Decision]:
-    return reader.attempt(lambda: standing(read_logs(log_files(folder)))) or []
+def _entries(folder: Path, reader: _Reader) -> list[Entry]:
+    return reader.attempt(lambda: read_logs(log_files(folder))) or []
 
 
 def _timing(folder: Path) -> Timing:

@@ -86,6 +86,9 @@ def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | No
     if left and not (enough and params.probes.exploratory):
         return _review(material, left, folds)
     if folds.usable is not None and not enough:
+        unheard = sum(not row.known for row in material.coverage or [])
+        if unheard:
+            return _listen(unheard, folds)
         return _undecided(folds, folds.usable, params)
     return None
 
@@ -122,18 +125,17 @@ def _too_few(folds: Folds, have: int, params: Params) -> NextStep:
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
-        f"the probes need {folds.needed} tracks: {folds.long_enough} are long enough, and "
-        f"something was proposed in {have} of them; the others stay unknown",
+        f"the probes need {folds.needed} tracks: {have} are long enough",
         advice=_ways(folds, have, params),
     )
 
 
 def _undecided(folds: Folds, have: int, params: Params) -> NextStep:
-    """Everything is decided, and still too few tracks can be used."""
+    """Everything is decided and listened to, and still too few tracks can be used."""
     return NextStep(
         _more(folds.needed - have, folds, params),
-        f"all proposals are decided, but of the {folds.needed} tracks that the probes need only "
-        f"{have} are usable at every horizon",
+        f"all proposals are decided and something is known of every track, but of the "
+        f"{folds.needed} tracks that the probes need only {have} are usable at every horizon",
         advice=_ways(folds, have, params),
     )
 
@@ -159,7 +161,7 @@ def _ways(folds: Folds, have: int, params: Params) -> tuple[str, ...]:
     if not params.probes.exploratory and long >= least:
         fewer = " with 3 folds" if long < folds.needed else ""
         lines.append(
-            f"or probes.exploratory: true{fewer}, which uses undecided tracks and marks all results"
+            f"or probes.exploratory: true{fewer}, which uses unknown tracks and marks all results"
         )
     return tuple(lines)
 
@@ -180,6 +182,19 @@ def _review(material: Material, left: int, folds: Folds | None) -> NextStep:
         advice.append(f"{usable}: {then if enough else lacking}")
     return NextStep(
         "leitmotif review", f"{counted(left, 'proposal')} to decide", time, tuple(advice)
+    )
+
+
+def _listen(unheard: int, folds: Folds) -> NextStep:
+    """Deciding proposals makes no absence known: what was not proposed may return too."""
+    return NextStep(
+        "leitmotif review",
+        f"{counted(unheard, 'track')} to listen to: where nobody listened it is unknown what "
+        "returns",
+        advice=(
+            f"{counted(folds.usable or 0, 'track')} usable at every horizon so far: `dvc repro` "
+            f"would stop at the probes, which need {folds.needed}",
+        ),
     )
 
 

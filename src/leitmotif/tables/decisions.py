@@ -1,4 +1,8 @@
-"""Lines of a decision log: what one person said of one proposal, and what was taken back."""
+"""Lines of a decision log: what one person heard, and what was taken back.
+
+Three kinds: a decision on a pair of windows, proposed by the machine or added by a person; a
+listening, which says that nothing else returns in a stretch; and an undo.
+"""
 
 from typing import Annotated, Literal
 
@@ -14,6 +18,13 @@ VERDICTS: tuple[Verdict, ...] = ("positive", "negative", "ambiguous", "rejected"
 Queue = Literal["review", "disagreements"]
 QUEUES: tuple[Queue, ...] = ("review", "disagreements")
 """First decisions, each blind to the others'; and second ones, where the first disagree."""
+
+Stretches = Literal["stretches"]
+"""The queue of stretches to listen to, which holds listenings in place of decisions."""
+
+Heard = Literal["nothing_else", "cannot_tell"]
+HEARD: tuple[Heard, ...] = ("nothing_else", "cannot_tell")
+"""Nothing returns in the stretch but what stands as a positive pair; or that cannot be told."""
 
 Reviewer = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 """Also the name of the log's file."""
@@ -41,8 +52,21 @@ class Versions(Table):
     page: Sha256
 
 
+class Imported(Table):
+    """The file of annotations that a line was made from, in place of a key that was pressed."""
+
+    file: str
+    """Its name, without folders."""
+    sha256: Sha256
+    format: Literal["csv", "bps", "jams"]
+
+
 class Decision(Table):
-    """One verdict on one pair of windows. It says all that a label needs, without the proposal."""
+    """One verdict on one pair of windows. It says all that a label needs, without the proposal.
+
+    A pair that a person added has no proposal: ``proposal_id``, ``score``, ``p`` and ``texture``
+    are null, and the proposed windows are those with which it was added.
+    """
 
     action: Literal["decide"]
     key: Key
@@ -57,16 +81,42 @@ class Decision(Table):
     sample_rate: Annotated[int, Field(gt=0)]
     motif: JudgedSpan
     recurrence: JudgedSpan
-    proposal_id: str
+    proposal_id: str | None
+    """Null for a pair that a person added."""
     proposed_motif: Span
     proposed_recurrence: Span
     transposition: int
     """Semitones, as proposed."""
-    score: float
+    score: float | None
     """The proposal's, which the reviewer did not see unless told to."""
-    p: float
-    texture: float
+    p: float | None
+    texture: float | None
     versions: Versions
+    imported: Imported | None = None
+
+
+class Listening(Table):
+    """What one person heard of one stretch of a recording, beside the pairs that stand.
+
+    Absence is known only from these lines: where nobody listened, a recurrence may be missing.
+    """
+
+    action: Literal["listen"]
+    key: Key
+    reviewer: Reviewer
+    time: AwareDatetime
+    queue: Stretches
+    pair: PairId
+    """Of the stretch as it was offered: ``stretch_id``."""
+    verdict: Heard
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)]
+    track_id: TrackId
+    audio_sha256: Sha256
+    sample_rate: Annotated[int, Field(gt=0)]
+    stretch: JudgedSpan
+    """What was listened to. Onsets of recurrences are known there; their motifs may be earlier."""
+    versions: Versions
+    imported: Imported | None = None
 
 
 class Undo(Table):
@@ -76,13 +126,13 @@ class Undo(Table):
     key: Key
     reviewer: Reviewer
     time: AwareDatetime
-    queue: Queue
+    queue: Queue | Stretches
     pair: PairId
     undoes: Key
     versions: Versions
 
 
-Entry = Decision | Undo
+Entry = Decision | Listening | Undo
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="action")])
 
 
@@ -94,3 +144,8 @@ def pair_id(audio_sha256: str, sample_rate: int, motif: Span, recurrence: Span) 
     """
     windows = [[span.start_sample, span.samples] for span in (motif, recurrence)]
     return sha256_json([audio_sha256, sample_rate, windows])[:16]
+
+
+def stretch_id(audio_sha256: str, sample_rate: int, stretch: Span) -> str:
+    """Name the question "does anything else return in this stretch?", 16 hex digits."""
+    return sha256_json([audio_sha256, sample_rate, [stretch.start_sample, stretch.samples]])[:16]

@@ -19,7 +19,8 @@ class Label(Table):
     transposition: int
     """Semitones by which the recurrence lies higher."""
     strength: float
-    """1 by the score; by decisions the proposal's score, which grows with likeness."""
+    """1 by the score; by decisions the proposal's score, which grows with likeness. A pair that a
+    person added has the likeness that the engine hears in it."""
     source: Source
     reviewers: list[str]
     """Who decided it; empty by the score."""
@@ -35,7 +36,12 @@ class Coverage(Table):
     labels: Annotated[int, Field(ge=0)]
     proposals: Annotated[int, Field(ge=0)]
     pending: Annotated[int, Field(ge=0)]
-    """Proposals without enough decisions, or on which the reviewers disagree."""
+    """Pairs without enough decisions, or on which the reviewers disagree: proposals, and pairs that
+    people added."""
+    known: list[Span]
+    """Where every onset of a recurrence is known, ascending and apart, at ``sample_rate``: all of
+    the piece by the score; by decisions the stretches that were listened to and in which no pair
+    is pending. Elsewhere a recurrence may be missing, and no row may rest on its absence."""
+    sample_rate: Annotated[int, Field(gt=0)]
     complete: bool
-    """Every proposal is decided, and there was one: where no label is, no recurrence is known to be
-    missing. What nobody listened to is unknown."""
+    """All that is searched of the track is known."""

@@ -22,7 +22,7 @@ from leitmotif.files import read_table
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.probe.inputs.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.inputs.registry import ControlSettings
-from leitmotif.probe.inputs.targets import events_of, known_tracks, target
+from leitmotif.probe.inputs.targets import Spans, events_of, known_tracks, target
 from leitmotif.probe.panel.arguments import refuse_not_finite
 from leitmotif.probe.panel.panel import Array
 from leitmotif.store.reading.reader import ActivationStore
@@ -30,7 +30,7 @@ from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import read_tensors
 from leitmotif.timing.frames import Timing, first_frame_from, frames_ended
-from leitmotif.timing.windows import windows_at
+from leitmotif.timing.windows import end_seconds, windows_at
 
 
 @dataclass(frozen=True)
@@ -167,33 +167,33 @@ def gather(
     """Choose the rows of an experiment and measure their targets and controls.
 
     By the score everything is known, so that past a piece's end nothing returns; by people's
-    decisions, what lies past the last window is not.
+    decisions, what they listened to.
 
     Parameters
     ----------
-    tracks : manifest rows; those that are not fully labelled are left out.
+    tracks : manifest rows; those of which nothing is known are left out.
     sounds : what the features stage wrote, by track.
-    labels, coverage : verified recurrences, and how far each track was searched for them.
+    labels, coverage : verified recurrences, and where each track has no others.
     timing : of the model under study.
     horizons : a row is kept if all of them are known there.
     settings : which controls there are, and how they are bent.
     start_seconds, stride : every ``stride``-th step from there on is a row.
-    exploratory : admit tracks with undecided proposals.
+    exploratory : take all that was searched for known.
 
-    Raises ProbeError if no row is left, if no track is fully labelled, or if a control could hear
-    the nearest horizon.
+    Raises ProbeError if no row is left, if nothing is known of any track, or if a control could
+    hear the nearest horizon.
     """
     refuse_reach(settings.controls, horizons)
     coverage = list(coverage)
     chosen = set(known_tracks([t.track_id for t in tracks], coverage, exploratory=exploratory))
-    scored = {row.track_id for row in coverage if row.source == "score"}
+    covered = {row.track_id: row for row in coverage}
     contexts, targets, heard, groups = [], [], [], []
     for track in tracks:
         if track.track_id not in chosen:
             continue
         sound, steps = sounds[track.track_id], (start_seconds, stride)
-        is_scored = track.track_id in scored
-        for context, y in _contexts(track, sound, labels, timing, horizons, steps, is_scored):
+        known = _known(covered[track.track_id], track, sound, exploratory=exploratory)
+        for context, y in _contexts(track, sound, labels, timing, horizons, steps, known):
             contexts.append(context)
             targets.append(y)
             heard.append(_part(sound, context, timing.frame_rate))
@@ -202,8 +202,9 @@ def gather(
         raise ProbeError(
             "no row's horizons are all known",
             found=f"{counted(len(chosen), 'track')}, rows from {start_seconds:g} s on",
-            expected=f"windows longer than {start_seconds + max(h.until for h in horizons):g} s",
-            fix="use nearer horizons or longer windows",
+            expected="stretches, known throughout, that reach "
+            f"{start_seconds + max(h.until for h in horizons):g} s or further into a window",
+            fix="listen to more with `leitmotif review`, or use nearer horizons or longer windows",
         )
     heard_steps = [
         frames_ended(context.steps, timing.frame_rate, sound.frame_rate)
@@ -213,6 +214,24 @@ def gather(
     return Rows(contexts, np.concatenate(groups), np.vstack(targets), table, timing)
 
 
+def _known(
+    covered: Coverage, track: ManifestTrack, sound: TrackSound, *, exploratory: bool
+) -> Spans | None:
+    """Where every onset is known, in seconds of the track; None is everywhere."""
+    if covered.source == "score":
+        return None
+    spans = [
+        (
+            span.start_sample / covered.sample_rate,
+            (span.start_sample + span.samples) / covered.sample_rate,
+        )
+        for span in covered.known
+    ]
+    if exploratory:
+        spans.append((0.0, min(end_seconds(track.windows), sound.seconds)))
+    return spans
+
+
 def _contexts(
     track: ManifestTrack,
     sound: TrackSound,
@@ -220,30 +239,30 @@ def _contexts(
     timing: Timing,
     horizons: Sequence[Horizon],
     steps: tuple[float, int],
-    scored: bool,
+    known: Spans | None,
 ) -> Iterator[tuple[Context, Array]]:
     """The windows of a track in which there are rows, with the rows' targets [rows, H].
 
-    ``steps`` are the seconds at which rows begin, and how many steps apart they are.
+    ``steps`` are the seconds at which rows begin, and how many steps apart they are; ``known`` are
+    seconds of the track.
     """
     rate, (start_seconds, stride) = timing.frame_rate, steps
-    windows = windows_at(track.windows, rate)
-    last = max(window.start_frame + window.frames for window in windows)
     heard_frames = int(frames_ended(sound.frames, sound.frame_rate, rate))
     first = max(first_frame_from(1, sound.frame_rate, rate), round(start_seconds * rate))
     first_row = 0
-    for window in windows:
+    for window in windows_at(track.windows, rate):
         frames = min(window.frames, heard_frames - window.start_frame)
         candidates = np.arange(first, frames, stride)
-        events = events_of(labels, track.track_id, start_seconds=window.start_frame / rate)
-        searched = (min(last, heard_frames) - window.start_frame) / rate
-        end, now = None if scored else searched, timing.now(candidates)
-        by_horizon = [target(now, events, horizon, end=end) for horizon in horizons]
-        known = np.logical_and.reduce([mask for _, mask in by_horizon])
-        if known.any():
-            kept = candidates[known]
+        start = window.start_frame / rate
+        events = events_of(labels, track.track_id, start_seconds=start)
+        spans = None if known is None else [(a - start, b - start) for a, b in known]
+        now = timing.now(candidates)
+        by_horizon = [target(now, events, horizon, known=spans) for horizon in horizons]
+        known_rows = np.logical_and.reduce([mask for _, mask in by_horizon])
+        if known_rows.any():
+            kept = candidates[known_rows]
             context = Context(track.track_id, window.start_frame, frames, first_row, kept)
-            yield context, np.column_stack([y for y, _ in by_horizon])[known]
+            yield context, np.column_stack([y for y, _ in by_horizon])[known_rows]
         first_row += frames
 
 

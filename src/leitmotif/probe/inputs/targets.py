@@ -36,17 +36,23 @@ def events_of(labels: Iterable[Label], track_id: str, *, start_seconds: float = 
     return Events(np.array(onsets, float), np.array([label.strength for label in of_track], float))
 
 
+Spans = Sequence[tuple[float, float]]
+"""Starts and ends in seconds."""
+
+
 def target(
-    instants: Array, events: Events, horizon: Horizon, *, end: float | None
+    instants: Array, events: Events, horizon: Horizon, *, known: Spans | None
 ) -> tuple[Array, NDArray[np.bool_]]:
     """y(t), the strength of the strongest recurrence in the horizon, 0 where there is none.
 
     ``instants`` [n] are seconds of audio that rows can know (``Timing.now``). Returns y [n] and
-    where it is known [n]: where the horizon reaches past ``end``, the seconds of audio that were
-    searched for recurrences, it is not. ``end`` None says that the piece is over there and nothing
-    follows. Raises ProbeError for NaN, and for a recurrence without strength.
+    where it is known [n]: where all of the horizon lies in one of the spans ``known``, in which
+    every onset of a recurrence is known, in seconds from the start of the context. ``known`` None
+    says that everything is, and that nothing follows the piece. Raises ProbeError for NaN, and for
+    a recurrence without strength.
     """
-    _refuse_unknown(instants, events, end)
+    spans = np.asarray([] if known is None else known, float).reshape(-1, 2)
+    _refuse_unknown(instants, events, spans)
     if len(events.strengths) and not (events.strengths > 0).all():
         raise ProbeError(
             "a verified recurrence without strength would count as none",
@@ -56,12 +62,17 @@ def target(
     ahead = events.onsets[np.newaxis] - instants[:, np.newaxis]
     inside = (ahead > horizon.after) & (ahead <= horizon.until)
     strongest = np.where(inside, events.strengths, 0.0).max(axis=1, initial=0.0)
-    known = np.full(len(instants), True) if end is None else instants + horizon.until <= end
-    return strongest, known
+    if known is None:
+        return strongest, np.full(len(instants), True)
+    # Never of what returns: a row with a known recurrence and an unknown rest would be used, its
+    # like without one would not, and the rows that are left would be chosen by their outcome.
+    first, last = instants + horizon.after, instants + horizon.until
+    within = (first[:, np.newaxis] >= spans[:, 0]) & (last[:, np.newaxis] <= spans[:, 1])
+    return strongest, np.asarray(within.any(axis=1))
 
 
-def _refuse_unknown(instants: Array, events: Events, end: float | None) -> None:
-    given = (instants, events.onsets, events.strengths, np.array([0.0 if end is None else end]))
+def _refuse_unknown(instants: Array, events: Events, spans: Array) -> None:
+    given = (instants, events.onsets, events.strengths, spans.ravel())
     shapes = [np.shape(values) for values in given]
     missing = sum(int((~np.isfinite(values)).sum()) for values in given)
     if missing or any(len(shape) != 1 for shape in shapes) or shapes[1] != shapes[2]:
@@ -75,26 +86,27 @@ def _refuse_unknown(instants: Array, events: Events, end: float | None) -> None:
 def known_tracks(
     tracks: Sequence[str], coverage: Iterable[Coverage], *, exploratory: bool
 ) -> list[str]:
-    """Return the tracks whose recurrences are all known; raises ProbeError when there are none.
+    """Return the tracks of which anything is known; raises ProbeError when there are none.
 
-    With proposals pending, or in a track that nobody listened to because nothing was proposed, a
-    row without a label is not a row without a recurrence. ``exploratory``
-    admits such tracks too; whatever is made of them must say so.
+    Where nobody listened, a row without a label is not a row without a recurrence.
+    ``exploratory`` admits all tracks; whatever is made of them must say so.
     """
-    complete = {row.track_id: row.complete for row in coverage}
-    unknown = [track for track in tracks if track not in complete]
+    rows = {row.track_id: row for row in coverage}
+    unknown = [track for track in tracks if track not in rows]
     if unknown:
         raise ProbeError(
             "the labels say nothing of some tracks",
             found=f"{len(unknown)} of {len(tracks)}, {unknown[0]} among them",
             fix="run `dvc repro labels`",
         )
-    chosen = [track for track in tracks if exploratory or complete[track]]
+    chosen = [track for track in tracks if exploratory or rows[track].known]
     if not chosen:
+        pending = sum(rows[track].pending for track in tracks)
         raise ProbeError(
-            "no track's recurrences are all verified",
-            found=f"proposals pending, or none made, on each of {counted(len(tracks), 'track')}",
-            expected="tracks on which every proposal is decided",
-            fix="decide with `leitmotif review`, or set exploratory: true, which marks all results",
+            "of no track it is known where nothing returns",
+            found=f"{counted(len(tracks), 'track')}, {counted(pending, 'pair')} pending",
+            expected="stretches that somebody listened to, with all their pairs decided",
+            fix="decide and listen with `leitmotif review`, or set exploratory: true, which marks "
+            "all results",
         )
     return chosen

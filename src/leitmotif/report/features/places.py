@@ -99,7 +99,8 @@ class Places:
     def _add_means(self, context: ListenedContext, values: Array) -> None:
         events = Events(context.onsets, np.ones(len(context.onsets)))
         instants = context.timing.now(np.arange(context.frames))
-        y, known = target(instants, events, self._horizon, end=context.searched)
+        searched = None if context.searched is None else [(0.0, context.searched)]
+        y, known = target(instants, events, self._horizon, known=searched)
         place = np.arange(context.frames) // self._frames
         for ahead in (0, 1):
             rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])

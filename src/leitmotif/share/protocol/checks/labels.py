@@ -5,9 +5,9 @@ from pathlib import Path
 
 from leitmotif.errors import counted
 from leitmotif.pipeline import CORPUS, COVERAGE, LABELS, PROPOSALS
-from leitmotif.review.labels import from_decisions, from_score
+from leitmotif.review.labels import as_written, from_decisions, from_score
 from leitmotif.review.log import log_files, read_logs
-from leitmotif.review.standing import standing
+from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.share.protocol.inputs import Inputs, named
 from leitmotif.share.protocol.lines import Outcome, failed, passed
 from leitmotif.share.protocol.registry import check
@@ -67,9 +67,15 @@ def provenance(inputs: Inputs) -> Outcome:
         expected = from_score(inputs.table(CORPUS / TRUTH, Truth), inputs.tracks, queue)
         who = "by the organism's score"
     else:
-        decisions = standing(read_logs(log_files(Path(settings.decisions))))
+        entries = read_logs(log_files(Path(settings.decisions)))
+        decisions = standing(entries)
         expected = from_decisions(
-            decisions, inputs.tracks, queue, min_reviewers=settings.min_reviewers
+            decisions,
+            standing_listenings(entries),
+            inputs.tracks,
+            queue,
+            min_reviewers=settings.min_reviewers,
+            strengths=as_written(rows),
         )
         by = Counter(decision.reviewer for decision in decisions)
         people = ", ".join(f"{name} ({count})" for name, count in sorted(by.items()))
@@ -95,19 +101,29 @@ def _only(rows: list[Label], others: list[Label]) -> list[str]:
     ]
 
 
-@check("decided", "All proposals of the tracks in use are decided", item=_ITEM, stage="labels")
+@check(
+    "decided",
+    "Absence is known only where somebody listened and no pair is open",
+    item=_ITEM,
+    stage="labels",
+)
 def decided(inputs: Inputs) -> Outcome:
-    """Count tracks that are labelled completely; exploratory results are no claims."""
+    """Count tracks of which something is known; exploratory results are no claims."""
     rows = inputs.rows(COVERAGE, Coverage)
+    known = sum(bool(row.known) for row in rows)
     complete = sum(row.complete for row in rows)
     pending = sum(row.pending for row in rows)
     if inputs.params.probes.exploratory:
         return failed(
-            f"probes.exploratory admits tracks with {pending} undecided proposals",
-            "decide them with leitmotif review, set probes.exploratory to false, then dvc repro",
+            f"probes.exploratory takes for known what nobody listened to, and {pending} undecided "
+            "pairs",
+            "leitmotif review, set probes.exploratory to false, then dvc repro",
         )
-    if not complete:
+    if not known:
         return failed(
-            f"no track is complete: {pending} proposals are undecided", "leitmotif review"
+            f"of no track it is known where nothing returns: {pending} pairs are undecided",
+            "leitmotif review",
         )
-    return passed(f"{complete} of {len(rows)} tracks complete; {pending} proposals undecided")
+    return passed(
+        f"{known} of {len(rows)} tracks known, {complete} throughout; {pending} pairs undecided"
+    )
