@@ -37,7 +37,7 @@ class Generating:
     @property
     def steps(self) -> int:
         """Decoder steps of each clip."""
-        return self.frames + self.model.decoder.codebooks - 1
+        return self.frames + max(self.model.decoder.delays)
 
     @property
     def batches(self) -> float:
@@ -257,7 +257,7 @@ def _decoderlens(scale: Scale) -> Work:
     read_exits = (2 * layers - 1) * clips
     of_heads = heads / (layers * d * d * 16)
     passes = clips + 2 * fits * fitted + halves * (2 * clips + read_exits * of_heads)
-    rows = fitted * (frames + model.decoder.codebooks - 1)
+    rows = fitted * (frames + max(model.decoder.delays))
     heard = read_exits + fits * clips
     return Work(
         generating=(played, alone),
