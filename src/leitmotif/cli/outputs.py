@@ -84,7 +84,22 @@ def report(
         f"{counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"
     )
+    _say_whose_results()
     print_next()
+
+
+def _say_whose_results() -> None:
+    """The preset, and stages whose results belong to other settings than params.yaml has."""
+    from leitmotif.cli.presets import preset_in_use
+    from leitmotif.share.lockfile import outdated_stages
+
+    typer.echo(f"params.yaml: {preset_in_use() or 'of no preset that is here'}")
+    if outdated := outdated_stages():
+        typer.echo(
+            f"these pages show results of other settings than params.yaml has, of the stages "
+            f"{', '.join(sorted(outdated))}: `dvc repro` makes them anew",
+            err=True,
+        )
 
 
 def results() -> None:

@@ -22,8 +22,9 @@ from leitmotif.cli.columns import (
     one_line,
     yes,
 )
+from leitmotif.cli.presets import preset_in_use
 from leitmotif.config import Params, load_params
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.share.lockfile import outdated_stages
@@ -31,7 +32,7 @@ from leitmotif.share.lockfile import outdated_stages
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
 STAGES = (
-    "corpus", "manifest", "features", "activations", "proposals", "labels", "sae", "probes",
+    "corpus", "manifest", "features", "proposals", "labels", "activations", "sae", "probes",
     "calibration", "interchange", "interventions", "summary", "decoderlens", "swaps", "report",
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
@@ -51,6 +52,8 @@ class Results:
     """Stages whose metrics belong to other settings or inputs; see ``lockfile``."""
     pages: bool = False
     """Whether the listening report exists."""
+    preset: str = ""
+    """In brackets: the preset, and how many of its settings are changed."""
 
     def of(self, stage: str, *keys: str) -> Any:
         """The value at ``keys`` of a stage's metrics; None if any key is missing."""
@@ -86,7 +89,16 @@ def read_results(root: Path = Path()) -> Results:
         missing=[name for name in STAGES if name not in there],
         outdated=[name for name in STAGES if name in outdated],
         pages=(root / PAGES).exists(),
+        preset=_preset(root),
     )
+
+
+def _preset(root: Path) -> str:
+    now = preset_in_use(root)
+    if now is None:
+        return ""
+    changes = f", {counted(len(now.changed), 'setting')} changed" if now.changed else ""
+    return f" (preset {now.name}{changes})"
 
 
 def as_lines(results: Results) -> list[str]:
@@ -101,7 +113,7 @@ def as_lines(results: Results) -> list[str]:
 
 def _title(results: Results) -> list[str]:
     params = results.params
-    lines = [f"{one_line(params.model.name)} on {params.corpus.source}"]
+    lines = [f"{one_line(params.model.name)} on {params.corpus.source}{results.preset}"]
     if params.probes.exploratory:
         lines.append("  exploratory: labels were not verified by people, nothing here is a claim")
     return lines

@@ -15,6 +15,7 @@ from leitmotif.review.log import log_files, read_log
 from leitmotif.review.recall import recall
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.review.strengths import strengths_in
+from leitmotif.stages.missing import say_what_is_missing
 from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.interval import as_metric
@@ -26,8 +27,9 @@ from leitmotif.tables.truth import TRUTH, Truth
 def labels(params: Params) -> None:
     """Write data/labels.jsonl, data/coverage.jsonl and metrics/labels.json.
 
-    Raises StageError if the score is asked for and the corpus has none, ReviewError for a decision
-    log that cannot be read, and AudioError for a recording with an added pair that cannot be.
+    Raises StageError if the score is asked for and the corpus has none, or if people's decisions do
+    not suffice for the probes; ReviewError for a decision log that cannot be read, and AudioError
+    for a recording with an added pair that cannot be.
     """
     settings = params.labels
     failed = {failure.track_id for failure in read_table(FAILURES, Failure)}
@@ -56,6 +58,7 @@ def labels(params: Params) -> None:
     write_table(COVERAGE, labelled.coverage)
     metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions)
     write_json(METRICS / "labels.json", metrics)
+    say_what_is_missing(params, tracks, labelled.labels, labelled.coverage)
 
 
 def _say(labelled: Labels) -> None:

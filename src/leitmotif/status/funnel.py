@@ -8,17 +8,18 @@ from pathlib import Path
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
-from leitmotif.probe.inputs.rows import Rows
-from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
-from leitmotif.status.lengths import (
+from leitmotif.feasibility.labelled import needed_tracks
+from leitmotif.feasibility.lengths import (
     known_throughout,
     long_enough,
     rows_of,
     seconds_needed,
     usable_tracks,
 )
+from leitmotif.feasibility.pieces import continuable
+from leitmotif.probe.inputs.rows import Rows
+from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.status.material import Material
-from leitmotif.status.pieces import continuable
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage
 
@@ -60,7 +61,7 @@ def folds_of(material: Material) -> Folds | None:
         return None
     usable = _usable(material, params, claims)
     return Folds(
-        needed=params.probes.folds * TRACKS_PER_FOLD,
+        needed=needed_tracks(params),
         folds=params.probes.folds,
         long_enough=_long_enough(material, params, claims),
         possible=_possible(material, params),
@@ -221,12 +222,12 @@ def _usable(material: Material, params: Params, claims: Claims) -> dict[str, int
 
 def _horizons(material: Material, params: Params, claims: Claims) -> list[Step]:
     usable = _usable(material, params, claims)
-    needed = params.probes.folds * TRACKS_PER_FOLD
+    needed = needed_tracks(params)
     steps = []
     for horizon in claims.horizons:
         tracks = None if usable is None else usable.get(horizon.name)
         claim = ", of which claims are made" if horizon == claims.claimed else ""
-        note = f"{params.probes.folds} folds need {needed}{claim}"
+        note = f"{needed // TRACKS_PER_FOLD} folds need {needed}{claim}"
         steps.append(Step(f"usable at {horizon.name}", tracks, note, told_by="labels"))
     return steps
 

@@ -42,6 +42,11 @@ def start_seconds(window: Window) -> float:
     return window.start_frame / WINDOW_RATE
 
 
+def lasts(window: Window, seconds: float) -> bool:
+    """Whether a window of a manifest is at least so many seconds long."""
+    return window.frames >= seconds * WINDOW_RATE - 1e-6
+
+
 def end_seconds(windows: Sequence[Window]) -> float:
     """Where the last window of a manifest ends, in seconds of the track."""
     return max(window.start_frame + window.frames for window in windows) / WINDOW_RATE
