@@ -1,5 +1,6 @@
 """What may be claimed: the rules, their families, and settings with which nothing could be."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,18 @@ def test_a_group_does_not_gain_by_its_size() -> None:
     alone = np.mean([claims().is_decodable(group[:1]) for group in groups])
     together = np.mean([claims().is_decodable(group) for group in groups])
     assert together <= alone <= 0.08
+
+
+@pytest.mark.parametrize(("folds", "tested"), [([4] * 3, 100), ([4] * 3, 5000), ([5, 4, 4], 9999)])
+def test_so_few_tracks_choose_features_together_or_not_at_all(
+    folds: list[int], tested: int
+) -> None:
+    claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+    together = claims.chosen_together(tracks_of_folds=folds, tested=tested)
+    least = 1 / math.prod(map(math.factorial, folds))
+    assert least <= claims.level_of_choice(together, tested=tested)
+    if together > 1:
+        assert least > claims.level_of_choice(together - 1, tested=tested)
 
 
 @given(

@@ -86,6 +86,9 @@ class HorizonRow(Table):
     """Features tested one by one; null where none were."""
     chosen: int | None
     """Those whose q is at most probes.alpha."""
+    least_chosen: int | None
+    """Fewest features that could be chosen. 1 unless there are so few tracks that no p-value is
+    small enough for one feature by itself; null where none were tested."""
     site: str
     """Where the model under study shows most at the horizon of the claim."""
     controls: list[LeftOutRow]
