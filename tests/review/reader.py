@@ -59,24 +59,28 @@ class Reader:
     def hear(self, text: str, role: str = "status") -> str:
         """Wait until the live regions of a role have said ``text``; returns what they said.
 
-        All that was said since the last call counts, as nothing interrupts a polite region.
+        All that was said after the last text counts, as nothing interrupts a polite region.
         """
         wait_until(lambda: text in self._said(role))
         said = self._said(role)
-        self.page.evaluate("(role) => { spoken[role].length = 0; }", role)
+        rest = said[said.index(text) + len(text) :]
+        self.page.evaluate("([role, rest]) => { spoken[role] = [rest]; }", [role, rest])
         return said
 
     def _said(self, role: str) -> str:
         return str(self.page.evaluate("(role) => spoken[role].join(' ')", role))
 
-    def focused(self) -> Node | None:
-        return next((node for node in self.controls() if node.focused), None)
+    def focused(self) -> Node:
+        """Return what has the focus, without the rest of the tree: it is asked at each Tab."""
+        focus = self._session.send("Runtime.evaluate", {"expression": "document.activeElement"})
+        asked = {"objectId": focus["result"]["objectId"], "fetchRelatives": False}
+        return _node(self._session.send("Accessibility.getPartialAXTree", asked)["nodes"][0])
 
     def go_to(self, role: str, name: str) -> Node:
         """Press Tab until a control has the focus whose name begins with ``name``."""
         for _ in range(LONGEST_WAY):
             node = self.focused()
-            if node and node.role == role and node.name.startswith(name):
+            if node.role == role and node.name.startswith(name):
                 return node
             self.page.keyboard.press("Tab")
         there = [(node.role, node.name) for node in self.controls()]
