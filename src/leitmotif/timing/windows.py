@@ -12,7 +12,7 @@ from leitmotif.timing.frames import first_frame_from, frames_ended
 
 WINDOW_RATE = 50
 """Units a second in which a manifest counts its windows."""
-_SLACK_SECONDS = 1.0
+SLACK_SECONDS = 1.0
 """Durations in metadata are rounded: audio may end this much before its last window does."""
 
 
@@ -74,7 +74,7 @@ def fit_windows(windows: Sequence[Window], frames: int, rate: float) -> list[Win
     fitted = []
     for window in windows:
         present = min(window.frames, frames - window.start_frame)
-        if present < 1 or window.frames - present > _SLACK_SECONDS * rate:
+        if present < 1 or window.frames - present > SLACK_SECONDS * rate:
             end = window.start_frame + window.frames
             raise AudioError(
                 "the audio ends before the manifest's window does",
