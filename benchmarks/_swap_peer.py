@@ -103,7 +103,7 @@ class SwapPeer:
         means, before = {}, {}
         for name, prompts in sets.items():
             means[name], audio = self._means(prompts.texts, sweep.sites)
-            before[name] = self._tagger.logits(audio, self._rate)
+            before[name] = self._tagger.logits(list(audio), self._rate)
         found = {}
         for swap in sweep.swaps:
             (site,) = swap.cell.sites
@@ -111,7 +111,7 @@ class SwapPeer:
             change = change_of(swap, means[swap.original][site], means[swap.target][site])
             with hooked(self._module(site), rows=len(texts), change=change):
                 audio = self._played(texts)
-            after = self._tagger.logits(audio, self._rate)
+            after = self._tagger.logits(list(audio), self._rate)
             found[swap] = heard(before[swap.original], after, self._known)
         return found
 

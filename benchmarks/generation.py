@@ -7,10 +7,11 @@ Milliseconds a decoder step, the two sides alternating in one process; the codec
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 from time import perf_counter
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 
@@ -18,10 +19,10 @@ from benchmarks._report import Row, report, row
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
-ORGANISM = {
+ORGANISM: dict[str, Any] = {
     "layers": 6, "width": 128, "heads": 4, "mlp_width": 512, "codebook_size": 128, "text_width": 64,
 }  # fmt: skip
-SMALL = {
+SMALL: dict[str, Any] = {
     "layers": 24, "width": 1024, "heads": 16, "mlp_width": 4096, "codebook_size": 2048,
     "text_width": 768,
 }  # fmt: skip
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def compare(
-    name: str, sizes: dict[str, int], dtype: torch.dtype, batches: dict[int, int], frames: int
+    name: str, sizes: Mapping[str, Any], dtype: torch.dtype, batches: dict[int, int], frames: int
 ) -> list[Row]:
     """Time both sides for each batch size, as many times as ``batches`` says."""
     theirs = tiny_musicgen(**sizes)

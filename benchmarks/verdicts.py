@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from benchmarks._report import RESULTS, machine
 from leitmotif.causal.experiment.effects import ByTrack, contrast
-from leitmotif.causal.experiment.findings import MOST, both_ways, interval_by_track, largest_p
+from leitmotif.causal.experiment.findings import both_ways, interval_by_track, largest_p
 from leitmotif.causal.experiment.pieces import Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.possible import MOST
 from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.claims import Claims, is_above_zero
 from leitmotif.files import read_json, write_json
@@ -121,10 +122,10 @@ def called_foresight(
         onset=None,
         similarity=None,
         p=p,
-        gained=gained,
-        lost=lost,
-        gaining=PIECES - sum(sign < 0 for sign in pieces.towards.values()),
-        losing=sum(sign < 0 for sign in pieces.towards.values()),
+        gained=interval_by_track(gained, MOST),
+        lost=interval_by_track(lost, MOST),
+        gaining=len(gained),
+        losing=len(lost),
     )
     by_mean = p is not None and p <= CLAIMS.level(TRIED)
     return verdict(evidence, RULES) == "foresight", (

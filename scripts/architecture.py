@@ -40,6 +40,7 @@ ROOMS = {
     "probe": "what can be read ahead of time",
     "judge": "CLAP, audio tagger, measures",
     "causal": "interventions and verdicts",
+    "feasibility": "whether tracks and labels suffice",
     "lens": "what each layer would play",
     "bench": "methods scored on organisms",
     "views": "metrics and plots of tables",

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "pretend"
+_refused: set[torch.dtype] = set()
 _libraries: list[Any] = []  # registrations last as long as these
 
 
@@ -64,8 +65,13 @@ class Pretend(torch.Tensor):
         return f"Pretend({self.inner})"
 
 
-def install() -> None:
-    """Make the device, for the rest of the process; call it before leitmotif is imported."""
+def install(*, float64: bool = True) -> None:
+    """Make the device, for the rest of the process; call it before leitmotif is imported.
+
+    Without ``float64`` it refuses that precision, as Apple's GPUs do.
+    """
+    if not float64:
+        _refused.add(torch.float64)
     _setup_privateuseone_for_python_backend(NAME)
     aten = torch.library.Library("aten", "IMPL", "PrivateUse1")
     for made in ("empty.memory_format", "empty_strided"):
@@ -184,4 +190,6 @@ def _inner(value: Any) -> Any:
 
 
 def _wrap(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.dtype in _refused:
+        raise TypeError(f"the {NAME} device does not compute in {value.dtype}")
     return Pretend(value) if isinstance(value, torch.Tensor) else value

@@ -94,8 +94,8 @@ class OtherModel:
     def codec_fingerprint(self) -> str:
         return hashlib.sha256(b"levels").hexdigest()
 
-    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        audio = torch.as_tensor(samples, dtype=torch.float64)
+    def encode_audio(self, audio: Tensor | np.ndarray) -> Tensor:
+        audio = torch.as_tensor(audio, dtype=torch.float64)
         audio = audio[None] if audio.dim() == 1 else audio
         frames = audio.shape[1] // self.samples_per_frame
         parts = audio[:, : frames * self.samples_per_frame]

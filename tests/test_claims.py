@@ -1,5 +1,6 @@
 """What may be claimed: the rules, their families, and settings with which nothing could be."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,28 @@ def test_nearer_horizons_do_not_weaken_a_claim(nearer: int, p: float) -> None:
     alone = claims().decodable([made, elsewhere()])
     beside = [elsewhere(after=float(after)) for after in range(min(nearer, 5))]
     assert claims().decodable([made, elsewhere(), *beside]) == alone
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "sites", "low", "over", "least"),
+    [
+        (199, 5, 0.45, None, 0.197),  # 1 % of 200 arrangements: the second largest
+        (199, 1, 0.45, None, 0.189),  # 5 % of them: the tenth largest
+        (199, 5, 0.20, None, 0.3),  # an interval that reaches 0.3 down
+        (199, 5, 0.45, 0.1, 0.4),
+        (99, 5, 0.45, None, 0.098),
+        (98, 5, 0.45, None, None),
+        (0, 1, 0.45, None, None),
+    ],
+)
+def test_a_probe_can_show_what_chance_and_its_interval_do_not_reach(
+    exchanges: int, sites: int, low: float, over: float | None, least: float | None
+) -> None:
+    null = [number / 1000 for number in range(exchanges)]
+    probed = Interval(0.5, low, 0.6)
+    beyond = None if over is None else Interval(0.4, over, 0.6)
+    reached = claims().least_decodable(null, probed, beyond, after=5.0, sites=sites)
+    assert reached == (None if least is None else pytest.approx(least))
 
 
 def test_near_horizons_are_a_family_of_their_own() -> None:
@@ -149,6 +172,18 @@ def test_a_group_does_not_gain_by_its_size() -> None:
     alone = np.mean([claims().is_decodable(group[:1]) for group in groups])
     together = np.mean([claims().is_decodable(group) for group in groups])
     assert together <= alone <= 0.08
+
+
+@pytest.mark.parametrize(("folds", "tested"), [([4] * 3, 100), ([4] * 3, 5000), ([5, 4, 4], 9999)])
+def test_so_few_tracks_choose_features_together_or_not_at_all(
+    folds: list[int], tested: int
+) -> None:
+    claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+    together = claims.chosen_together(tracks_of_folds=folds, tested=tested)
+    least = 1 / math.prod(map(math.factorial, folds))
+    assert least <= claims.level_of_choice(together, tested=tested)
+    if together > 1:
+        assert least > claims.level_of_choice(together - 1, tested=tested)
 
 
 @given(

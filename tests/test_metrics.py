@@ -124,7 +124,7 @@ def made() -> dict[str, dict[str, object]]:
         "features": features.metrics_of([]),
         "activations": activations.metrics_of([], []),
         "proposals": proposals.metrics_of([], [], alarms=0, shuffled=100),
-        "labels": labels.metrics_of([], [], [], [], []),
+        "labels": labels.metrics_of([], [], [], []),
         "sae": sae.metrics_of(autoencoders),
         "probes": probes.metrics_of(cells, [horizon()], Claims.of(params.probes)),
         "calibration": calibration.metrics_of(
@@ -189,7 +189,7 @@ def test_sites_are_named_under_their_models() -> None:
         "reader": interval(10.0).model_dump(),
     }
     assert metrics["carriers"] == {"planner": dict.fromkeys(SITES[:2], interval(80.0).model_dump())}
-    assert metrics["decodable_but_inert"] == {
+    assert metrics["decodable_not_causal"] == {
         "planner": dict.fromkeys(SITES[2:], interval(80.0).model_dump())
     }
     assert metrics["identity_changed"] == 2

@@ -69,6 +69,38 @@ changed("cpu", x.to("pretend"))
 """
 
 
+WITHOUT_FLOAT64 = """
+from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.causal.experiment.measures import log_likelihoods
+from leitmotif.precision import doubled
+try:
+    torch.ones(3).to("pretend").double()
+except TypeError as error:
+    assert "does not compute in torch.float64" in str(error)
+else:
+    raise AssertionError("float64 was not refused")
+assert doubled(torch.ones(3).to("pretend")).device.type == "cpu"
+
+def heard(device):
+    model = HookedMusicGen.from_pretrained("models/organism/planner", device=device)
+    codes = torch.randint(64, (2, 4, 12), generator=torch.Generator().manual_seed(0))
+    sites = ["layers.1.residual", "layers.5.residual"]
+    with torch.no_grad():
+        _, cache = model.run_with_cache(codes, sites=sites)
+    x, last = (cache[site] for site in sites)
+    within = predicted(model, 12)
+    lens = fit_translator(model, x, last, within, Tuning(steps=2))
+    far = divergence(model, x, last, within, lens)
+    assert lens(x).device == x.device and lens(x).dtype == x.dtype
+    return far.cpu(), log_likelihoods(model, codes, 4, None)
+
+# Twelve frames hardly decide a map of 128 x 128, so that digits of float32 show.
+for there, here in zip(heard("auto"), heard("cpu")):
+    torch.testing.assert_close(there, here, atol=0.02, rtol=0.02)
+"""
+
+
 def run(repo_root: Path, text: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", BEGIN + text, *arguments],
@@ -106,3 +138,26 @@ def test_an_autoencoder_has_to_be_where_the_model_is(repo_root: Path) -> None:
     done = run(repo_root, FEATURES)
     assert done.returncode == 1
     assert "same device" in done.stderr.splitlines()[-1], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    "GPU", "one without float64, as Apple's", outcome="the CPU computes what needs it"
+)
+def test_what_needs_float64_is_computed_elsewhere_where_a_device_has_none(repo_root: Path) -> None:
+    text = BEGIN.replace("install()", "install(float64=False)") + WITHOUT_FLOAT64
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", text],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_becomes_float64_before_it_is_on_the_cpu() -> None:
+    """``.double()`` right before ``.cpu()`` fails on Apple's GPUs."""
+    source = Path(__file__).parents[1] / "src" / "leitmotif"
+    wrong = [path.name for path in source.rglob("*.py") if ".double().cpu()" in path.read_text()]
+    assert wrong == []

@@ -112,7 +112,7 @@ def test_what_was_downloaded_is_what_the_preset_pins(rehearsed: Rehearsed) -> No
 
 @pytest.mark.slow
 def test_labels_are_those_that_the_listener_knows(rehearsed: Rehearsed) -> None:
-    known = {f"track_{r.track:07d}": r.places for r in compose(15)}
+    known = {recording.track_id: recording.places for recording in compose(15)}
     labels = read_table(rehearsed.root / "data/labels.jsonl", Label)
     assert labels
     for label in labels:

@@ -39,6 +39,11 @@ from leitmotif.sites import (
         ("layers.03.cross_attention.k", "layers.3.cross_attention.k"),
         ("layers.3.cross_attention.head.012", "layers.3.cross_attention.head.12"),
         ("layers.3.self_attention.pattern", "layers.3.self_attention.pattern"),
+        ("blocks.3.attn.hook_pattern", "layers.3.self_attention.pattern"),
+        ("blocks.3.attn.hook_q", "layers.3.self_attention.q"),
+        ("blocks.3.cross_attn.hook_pattern", "layers.3.cross_attention.pattern"),
+        ("pattern12", "layers.12.self_attention.pattern"),
+        ("v0", "layers.0.self_attention.v"),
     ],
 )
 def test_every_name_is_resolved_to_one(name: str, canonical: str) -> None:

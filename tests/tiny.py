@@ -36,6 +36,7 @@ def tiny_musicgen(
     codec_filters: int = 4,
     text_sizes: Mapping[str, Any] | None = None,
     codec_sizes: Mapping[str, Any] | None = None,
+    channels: int = 1,
 ) -> MusicgenForConditionalGeneration:
     """A MusicGen with random weights large enough that attention and guidance matter.
 
@@ -49,8 +50,9 @@ def tiny_musicgen(
     })  # fmt: skip
     decoder = MusicgenDecoderConfig(
         vocab_size=codebook_size, max_position_embeddings=2048, num_hidden_layers=layers,
-        ffn_dim=mlp_width, num_attention_heads=heads, hidden_size=width, num_codebooks=4,
-        audio_channels=1, dropout=0.0, pad_token_id=codebook_size, bos_token_id=codebook_size,
+        ffn_dim=mlp_width, num_attention_heads=heads, hidden_size=width,
+        num_codebooks=4 * channels, audio_channels=channels, dropout=0.0,
+        pad_token_id=codebook_size, bos_token_id=codebook_size,
     )  # fmt: skip
     bits = max(1, (codebook_size - 1).bit_length())
     codec = EncodecConfig(**{

@@ -8,6 +8,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from benchmarks._listener import Heard, Return
+from leitmotif.audio.features import SAMPLE_RATE as ANALYSIS_RATE
+from leitmotif.tables.base import Span
 from tests.corpus.official_layout import Official, Web, publish_release
 
 SAMPLE_RATE = 32_000
@@ -34,9 +37,18 @@ class Recording:
     """Seconds at which the motif begins: its statement, then each return."""
 
     @property
-    def motif_seconds(self) -> float:
-        """How long the motif is."""
-        return NOTE * MOTIF_NOTES
+    def track_id(self) -> str:
+        """Its name in the corpus."""
+        return f"track_{self.track:07d}"
+
+    @property
+    def heard(self) -> Heard:
+        """What a listener hears in it."""
+        rate, samples = ANALYSIS_RATE, round(NOTE * MOTIF_NOTES * ANALYSIS_RATE)
+        statement, *returns = (
+            Span(start_sample=round(place * rate), samples=samples) for place in self.places
+        )
+        return Heard(statement, [Return(window) for window in returns])
 
 
 def compose(tracks: int) -> list[Recording]:
@@ -49,8 +61,9 @@ def release(web: Web, pinned: Path, recordings: list[Recording]) -> Official:
     members = {f"00/{recording.track}.low.mp3": recording.mp3 for recording in recordings}
     header = "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS\r\n"
     rows = [
-        f"track_{n:07d}\tartist_{n:06d}\talbum_{n:06d}\t00/{n}.mp3\t{SECONDS}\tinstrument---piano"
-        for n in (recording.track for recording in recordings)
+        f"{each.track_id}\tartist_{each.track:06d}\talbum_{each.track:06d}"
+        f"\t00/{each.track}.mp3\t{SECONDS}\tinstrument---piano"
+        for each in recordings
     ]
     licences = [
         f"00/{recording.track}.mp3\n"

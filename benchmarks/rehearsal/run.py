@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks._listener import decide
 from benchmarks.pipeline import Cost, cost
 from benchmarks.rehearsal.checkpoints import (
     AUTOENCODERS,
@@ -19,8 +20,7 @@ from benchmarks.rehearsal.checkpoints import (
     path_of,
     write_repositories,
 )
-from benchmarks.rehearsal.listener import listen
-from benchmarks.rehearsal.recordings import Recording, compose, release
+from benchmarks.rehearsal.recordings import compose, release
 from benchmarks.rehearsal.shapes import SITES, Shapes
 from leitmotif.config import load_params
 from leitmotif.files.yaml_files import read_stages, read_yaml
@@ -77,7 +77,7 @@ def rehearse(
         for name in stages or read_stages(root / "dvc.yaml"):
             costs[name] = stage_cost(name, root, environment)
             if name == HEARD:
-                decide(root, recordings)
+                decide(root, {recording.track_id: recording.heard for recording in recordings})
     return costs
 
 
@@ -108,11 +108,6 @@ def pin(root: Path, environment: Mapping[str, str]) -> None:
         if name not in names:
             options = ["--revision", REVISION, "--name", name, "--prompt", "other", "--write"]
             tool(root, environment, "pin-sae", AUTOENCODERS, path_of(layer), *options)
-
-
-def decide(root: Path, recordings: Sequence[Recording]) -> None:
-    """Let the listener decide what was proposed."""
-    listen(root, {f"track_{recording.track:07d}": recording for recording in recordings})
 
 
 def stage_cost(name: str, root: Path, environment: Mapping[str, str]) -> Cost:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from leitmotif.audio.decode import load_audio
     from leitmotif.judge.models import Clap, Tagger
     from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
+    from leitmotif.notebook.listening import listen
     from leitmotif.notebook.pieces import compose
+    from leitmotif.notebook.plots import (
+        plot_activations,
+        plot_attention,
+        plot_similarity,
+        plot_waveform,
+    )
     from leitmotif.notebook.proposals import propose
     from leitmotif.probe.estimators.effects import PartialEffects
     from leitmotif.probe.estimators.expansion import expand
@@ -40,14 +47,21 @@ __all__ = [
     "Tagger",
     "compose",
     "expand",
+    "listen",
     "load_audio",
     "load_sae",
+    "plot_activations",
+    "plot_attention",
+    "plot_similarity",
+    "plot_waveform",
     "propose",
 ]
 
 _MODULES = {
     "audio.decode": ("load_audio",),
+    "notebook.listening": ("listen",),
     "notebook.pieces": ("compose",),
+    "notebook.plots": ("plot_activations", "plot_attention", "plot_similarity", "plot_waveform"),
     "judge.models": ("Clap", "Tagger"),
     "musicgen": ("GREEDY", "ActivationCache", "HookedMusicGen", "Intervention", "Sampling"),
     "probe.estimators.effects": ("PartialEffects",),

@@ -36,7 +36,11 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    it carries the event. One that is too near for a claim says that the model fetches, or hands on,
    what decides the event shortly before it.
 7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
-   level of a claim, no site can ever be decodable, so such settings are refused.
+   level of a claim, no site can ever be decodable, so such settings are refused. For features
+   there is no such number: each is permuted until it is decided, with the correction over all
+   that are tested (``leitmotif.probe.estimators.decided``). Tracks can be exchanged in so many
+   ways only, however. Where that is too few for one feature by itself to be chosen, the results
+   say how many have to be chosen together.
 8. **Pieces.** n pieces give no effect a p-value below 2**(1 - n), and the interval of an effect
    lies above 0 for no fewer than four pieces, even if they agree. So there have to be enough pieces
    in all, and four that have the event and four that lack it. Where there are not, no effect can
@@ -183,6 +187,21 @@ class Claims:
         # Less the rounding of the quotient: 10 tests at 0.05 need 199, not 200.
         return math.ceil(self.family(sites=sites) / self.alpha * (1 - 1e-12)) - 1
 
+    def chosen_together(self, *, tracks_of_folds: Iterable[int], tested: int) -> int:
+        """Fewest features that can be chosen among so many, since tracks are few (rule 7).
+
+        Tracks change places within folds of these sizes, and the smallest p-value is 1 over the
+        number of ways in which they can.
+
+        >>> claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+        >>> claims.chosen_together(tracks_of_folds=[20] * 5, tested=163_840)
+        1
+        >>> claims.chosen_together(tracks_of_folds=[4] * 3, tested=163_840)
+        238
+        """
+        ways = math.prod(map(math.factorial, tracks_of_folds))
+        return max(1, math.ceil(tested / (ways * self.alpha)))
+
     def pieces_needed(self, *, tried: int) -> int:
         """Fewest pieces with which an effect can count if so many candidates are tried.
 
@@ -214,6 +233,34 @@ class Claims:
             for row in family
             if row.p <= self.level(len(family)) and _adds_something(row)
         ]
+
+    def least_decodable(
+        self,
+        null: Sequence[float],
+        partial_r2: "Interval",
+        over_random_weights: "Interval | None",
+        *,
+        after: float,
+        sites: int,
+    ) -> float | None:
+        """The smallest partial R² at which a site could have been decodable (rule 2).
+
+        It has to exceed what exchanges of tracks reach by chance at the family's level, ``null``,
+        and an interval as wide as the one that was found has to lie above 0, and above random
+        weights. The test compares gains over their spread among tracks, so its own limit is near
+        this one. ``after``: seconds ahead at which the horizon begins; ``sites``: of the model that
+        were probed. None where no p-value of so many exchanges is small enough.
+        """
+        far = self.may_carry(after)
+        horizons = sum(self.may_carry(horizon.after) == far for horizon in self.horizons)
+        hits = math.floor(self.level(sites * horizons) * (len(null) + 1) + 1e-9)
+        if hits < 1 or not null:
+            return None
+        by_chance = sorted(null, reverse=True)[min(hits, len(null)) - 1]
+        widths = [partial_r2.mean - partial_r2.low]
+        if over_random_weights is not None:
+            widths.append(partial_r2.mean - over_random_weights.low)
+        return max(by_chance, *widths)
 
     def foresight(self, rows: Iterable["ProbeRow"]) -> "ProbeRow | None":
         """The site and horizon of a claim where one model shows most; None: nowhere.

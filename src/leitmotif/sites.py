@@ -20,15 +20,19 @@ Each of these tensors has one canonical name, given above. Other names are resol
   ``resid_post3`` (see ``TRANSFORMER_LENS``).
 
 Parts of attention have names too, with A for ``self_attention`` or ``cross_attention``. A model
-that does not offer them refuses them by name; MusicGen offers those of its self-attention but
-``pattern``, and "all sites" does not include them:
+that does not offer them refuses them by name; MusicGen offers those of its self-attention and both
+patterns. "All sites" does not include them, and a pattern is read only where it is named:
 
 ==========================  =====================================================================
 ``layers.N.A.head.H``       what head H of A adds to the stream; heads count from 0
 ``layers.N.A.q``, ``.k``    queries and keys, [B, S, d], the heads one after the other
 ``layers.N.A.v``            values, as above
-``layers.N.A.pattern``      attention weights, [B, heads, S, S]
+``layers.N.A.pattern``      attention weights, [B, heads, S, S]; of ``cross_attention``
+                            [B, heads, S, tokens of the prompt]
 ==========================  =====================================================================
+
+TransformerLens's names of the lower three are known, such as ``blocks.3.attn.hook_pattern`` and its
+short form ``pattern3``, or ``blocks.3.cross_attn.hook_pattern``.
 """
 
 import re
@@ -81,7 +85,9 @@ _PATTERN = re.compile(
 
 _ATTENTION_PART = re.compile(
     r"layers\.(?P<layer>\d+)\.(?P<attention>self|cross)_attention\."
-    r"(?:head\.(?P<head>\d+)|(?P<part>q|k|v|pattern))",
+    r"(?:head\.(?P<head>\d+)|(?P<part>q|k|v|pattern))"
+    r"|blocks\.(?P<block>\d+)\.(?P<cross>cross_)?attn\.hook_(?P<lens>q|k|v|pattern)"
+    r"|(?P<short>q|k|v|pattern)(?P<short_block>\d+)",
     re.ASCII,
 )
 
@@ -102,8 +108,9 @@ def split_site(name: str) -> tuple[int, str]:
     ValueError for a name of no known form.
     """
     if of := _ATTENTION_PART.fullmatch(name):
-        what = of["part"] or f"head.{int(of['head'])}"
-        return int(of["layer"]), f"{of['attention']}_attention.{what}"
+        layer = int(of["layer"] or of["block"] or of["short_block"])
+        what = of["part"] or of["lens"] or of["short"] or f"head.{int(of['head'])}"
+        return layer, f"{of['attention'] or ('cross' if of['cross'] else 'self')}_attention.{what}"
     match = _PATTERN.fullmatch(name)
     if not match:
         raise ValueError(
@@ -134,6 +141,12 @@ def parts_of(layers: int, heads: int) -> list[str]:
     """
     parts = ["q", "k", "v", *(f"head.{head}" for head in range(heads))]
     return [f"layers.{layer}.self_attention.{part}" for layer in range(layers) for part in parts]
+
+
+def patterns_of(layers: int) -> list[str]:
+    """Canonical names of the attention patterns of a model with so many blocks."""
+    kinds = ("self_attention", "cross_attention")
+    return [f"layers.{layer}.{kind}.pattern" for layer in range(layers) for kind in kinds]
 
 
 def summarised(sites: Iterable[str]) -> str:

@@ -276,6 +276,40 @@ def test_what_the_model_itself_put_after_a_prefix_is_made_again(
 
 
 @pytest.mark.slow
+def test_a_clip_from_a_later_window_is_made_again(
+    planner: HookedMusicGen,
+    workplace: Path,
+    tmp_path: Path,
+    repo_root: Path,
+    run_replay: Replay,
+) -> None:
+    """The line has the codes' hash, which says which window of the recording they begin."""
+    root = shutil.copytree(workplace, tmp_path / "windows", symlinks=True)
+    whole = files.read_table(root / "data/manifest.jsonl", ManifestTrack)[0]
+    windows = [Window(start_frame=start, frames=104) for start in (0, 104, 208, 312)]
+    track = whole.model_copy(update={"windows": windows})
+    write_table(root / "data/manifest.jsonl", [track])
+    plain = prefix_of(planner, track, root / "data/corpus", seconds=0.64, window=windows[2])
+    clips = Runner(planner, WorkCache(root / "clips"), HOW).run([plain], [Condition("baseline")])
+    clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
+    made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
+    rows = [
+        row_of(
+            clip,
+            HOW,
+            name=clip.clip.condition.kind,
+            model=MODEL,
+            model_fingerprint=planner.fingerprint,
+            sample_rate=planner.sample_rate,
+        )
+        for clip in made
+    ]
+    write_log(root / LOG, rows)
+    done = run_replay(root, "1")
+    assert "tokens equal, audio equal" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
 def test_another_clip_is_noticed(
     rows: list[InterventionRow], workplace: Path, run_replay: Replay
 ) -> None:

@@ -27,8 +27,9 @@ def interval(mean: float, low: float, high: float) -> dict[str, float]:
     return {"mean": mean, "low": low, "high": high}
 
 
-SURE = interval(87.5, 55.77, 96.6) | {"n": 16, "changed": 14}
-NULL = interval(0.0, -12.26, 12.76) | {"n": 16, "changed": 0}
+POSSIBLE = {"gaining": 8, "losing": 8, "least": 56.25, "likely": 66.6}
+SURE = interval(87.5, 55.77, 96.6) | {"n": 16, "changed": 14, "p": 0.0001}
+NULL = interval(0.0, -12.26, 12.76) | {"n": 16, "changed": 0, "p": 1.0}
 METRICS: dict[str, Any] = {
     "corpus": {"tracks": 128, "failures": 1},
     "manifest": {"tracks": 100, "excluded": 21},
@@ -67,9 +68,9 @@ METRICS: dict[str, Any] = {
     },
     "interventions": {
         "verdicts": {"blind": "none", "planner": "foresight"},
-        "strongest": {"blind": NULL, "planner": SURE},
+        "strongest": {"blind": NULL | POSSIBLE, "planner": SURE | POSSIBLE},
         "carriers": {"planner": {"layers.0.residual": SURE}},
-        "decodable_but_inert": {"planner": {"layers.5.residual": NULL}},
+        "decodable_not_causal": {"planner": {"layers.5.residual": NULL}},
         "clips": 3120,
         "excluded": 3,
         "identity_changed": 0,
@@ -123,19 +124,20 @@ def test_it_knows_the_stages_of_the_pipeline() -> None:
 def test_what_counts_is_said(params: Params) -> None:
     shown = text(Results(params, METRICS, pages=True))
     for said in (
-        "planner           foresight             yes    0.98 (0.97 to 0.98)  +87.5 (55.8 to",
-        "to 96.6)   14/16",
+        "planner           foresight             yes    0.98 (0.97 to 0.98)\n"
+        "    patched ahead +87.5 (55.8 to 96.6; 16 pieces, p 0.0001)\n",
+        "ahead +0.0 (-12.3 to 12.8; 16 pieces, p 1); counts from 56.2, likely from 66.6\n",
         "    carried by layers.0.residual (+87.5)",
-        "    decodable but inert: layers.5.residual (+0.0)",
-        "naive correlation      0.58  0.999 +0.0 (-12.3 to 12.8)     0/16    +62.5    decodable",
-        "place alone            0.52",
-        "naive 0.269 (0.259 to 0.279), controlled 0.053 (0.048 to 0.058)",
+        "    decodable, not causal: layers.5.residual (+0.0)",
+        "naive correlation      0.58 0.999 decodable, not causal +0.0 (-12.3 to 12.8; 16 pieces, p",
+        "R² of place alone 0.52",
+        "false positives, naive: 0.269 (0.259 to 0.279)\n",
+        "false positives, controlled: 0.053 (0.048 to 0.058)\n",
         "0.09 at 0.05, 0.97 at 0.4",
         "100 of 128 recordings used, 21 left out, 3 failures, 500 tensors",
         "1,434 proposals, precision 0.92, recall 1.00, in 0.000 (0.000 to 0.037) of null tracks",
-        "209 labels, 100 tracks complete",
+        "209 labels, 100 tracks complete, 0 decisions, 341 of 2,314 features are candidates\n",
         "5 audits passed, 0 failed, 19 of 20 misalignments caught, loss recovered at least 0.988",
-        "341 of 2,314 features are candidates",
         "3,120 clips, 3 excluded, 0 changed",
         "open data/report/index.html",
         "leitmotif compare main",
@@ -146,6 +148,16 @@ def test_what_counts_is_said(params: Params) -> None:
     assert shown.index("naive correlation") < shown.index("aligned and causal")
     assert "exploratory" not in shown
     assert "review" not in shown
+
+
+def test_too_few_pieces_is_another_word_than_none(params: Params) -> None:
+    few = NULL | {"gaining": 2, "losing": 1, "n": 3, "least": None, "likely": None}
+    metrics = METRICS["interventions"] | {
+        "verdicts": {"blind": "unknown"},
+        "strongest": {"blind": few},
+    }
+    shown = text(Results(params, METRICS | {"interventions": metrics}))
+    assert "(-12.3 to 12.8; 3 pieces, p 1); too few pieces to tell\n" in shown
 
 
 def test_sites_that_carry_the_event_from_nearby_only_are_named(params: Params) -> None:
@@ -267,7 +279,7 @@ def test_it_keeps_within_forty_lines_of_a_hundred_characters(
             "verdicts": verdicts,
             "strongest": strongest,
             "carriers": dict.fromkeys(verdicts or [], sites),
-            "decodable_but_inert": dict.fromkeys(verdicts or [], sites),
+            "decodable_not_causal": dict.fromkeys(verdicts or [], sites),
         },
         "summary": {"approaches": approaches},
         "calibration": {"power": power},
@@ -302,8 +314,8 @@ def test_the_fullest_summary_fills_the_screen(params: Params) -> None:
     full["labels"] = {"tracks_complete": 0}
     lines = as_lines(Results(changed, full, ["corpus"], ["sae"]))
     assert 35 <= len(lines) <= 40
-    assert "  and 35 more models" in lines
-    assert "  and 8 more approaches" in lines
+    assert "  and 36 more models" in lines
+    assert "  and 7 more approaches" in lines
 
 
 def test_many_carriers_are_counted(params: Params) -> None:

@@ -40,7 +40,7 @@ def test_status_says_the_settings_and_the_next_command(root: Path) -> None:
     done = leitmotif("status", "--json", "status.json", cwd=root)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "Settings: preset folder, 1 setting changed: corpus.path"
+    assert lines[0].startswith("Settings: preset folder, 5 settings changed: corpus.path, ")
     assert "  dvc repro proposals" in lines
     said = json.loads((root / "status.json").read_text(encoding="utf-8"))
     assert said["preset"] == "folder"
@@ -69,7 +69,7 @@ def test_use_without_a_preset_lists_them(root: Path) -> None:
     assert [line[2:].split()[0] for line in listed] == presets.available(root)
     assert [line[2:].split()[0] for line in listed if line.startswith("*")] == ["folder"]
     assert "organism, which does not hear music" in next(x for x in listed if x[0] == "*")
-    assert now == "params.yaml: preset folder, 1 setting changed: corpus.path"
+    assert now.startswith("params.yaml: preset folder, 5 settings changed: corpus.path, ")
     assert (root / "params.yaml").read_bytes() == before
     refused = leitmotif("use", "--set", "manifest.tracks=3", cwd=root)
     assert refused.returncode == 1
@@ -135,3 +135,13 @@ def test_the_shell_completes_commands_and_presets(root: Path) -> None:
 
     assert completed("leitmotif stat") == ["status"]
     assert completed("leitmotif use fol") == ["folder"]
+
+
+@pytest.mark.slow
+def test_use_says_what_becomes_of_settings_that_were_changed(root: Path) -> None:
+    kept = leitmotif("use", "folder", "--set", "probes.folds=3", cwd=root)
+    assert kept.returncode == 0, kept.stderr
+    assert "kept from before: corpus.path, " in kept.stdout
+    assert "+  folds: 3" in kept.stdout
+    given_up = leitmotif("use", "musicgen-folder", "--force", cwd=root)
+    assert "given up, as they were changed of the preset folder: corpus.path, " in given_up.stdout

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.config import Params, load_params, parse_params
+from leitmotif.config.auto import CONTEXT_SECONDS, notices
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import parse_yaml
 
@@ -200,3 +201,42 @@ def test_recordings_need_a_continuation_in_which_a_return_can_be_heard() -> None
     values["interventions"]["seconds"] = 6.1
     parse_params(values)
     parse_params(changed("interventions.seconds", 6.0))  # composed pieces have slots
+
+
+AUTO = ("probes.folds", "interventions.prefix_seconds", "interventions.seconds")
+
+
+def test_settings_that_are_auto_have_planned_values() -> None:
+    values = changed("probes.folds", "auto")
+    for place in AUTO[1:]:
+        section, key = place.split(".")
+        values[section] = {**values[section], key: "auto"}
+    params = parse_params(values)
+    assert params.auto == {*AUTO}
+    assert (params.probes.folds, params.interventions.prefix_seconds) == (5, 10.0)
+    settings = params.interventions
+    whole = settings.prefix_seconds + settings.opening_seconds + settings.seconds
+    assert whole <= CONTEXT_SECONDS
+
+
+def test_numbers_are_not_auto() -> None:
+    assert parse_params(changed("probes.folds", 4)).auto == frozenset()
+
+
+@pytest.mark.parametrize("key", ["probes.seeds", "interventions.opening_seconds"])
+def test_other_settings_cannot_be_auto(key: str) -> None:
+    with pytest.raises(ConfigError, match="found 'auto'"):
+        parse_params(changed(key, "auto"))
+
+
+def test_more_than_the_context_is_named() -> None:
+    folder = {
+        "source": "folder",
+        "path": "music",
+        "watch": "data/sources/recordings.jsonl",
+        "listings": ["folder"],
+    }
+    values = {**changed("interventions.seconds", 29.0), "corpus": folder}
+    (line,) = notices(parse_params(values))
+    assert "prefix, opening and continuation are 30.4 s" in line
+    assert notices(parse_params(changed("interventions.seconds", 29.0))) == []

@@ -37,7 +37,7 @@ def test_embeddings_are_those_of_transformers(
     )
     with torch.no_grad():
         theirs = model(**inputs)
-    heard, texts = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
+    heard, texts = clap.embed_audio(list(noise), RATE), clap.embed_text(SENTENCES)
     np.testing.assert_allclose(heard, theirs.audio_embeds, atol=1e-6)
     np.testing.assert_allclose(texts, theirs.text_embeds, atol=1e-6)
     np.testing.assert_allclose(clap.logits(heard, texts), theirs.logits_per_audio, atol=1e-4)
@@ -47,7 +47,7 @@ def test_embeddings_are_those_of_transformers(
 def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(
     clap: Clap, noise: NDArray[np.float32]
 ) -> None:
-    heard, texts = clap.embed_audio(noise, RATE), clap.embed_text(SENTENCES)
+    heard, texts = clap.embed_audio(list(noise), RATE), clap.embed_text(SENTENCES)
     assert heard.shape == (3, clap.width)
     assert texts.shape == (5, clap.width)
     for rows in (heard, texts):
@@ -80,7 +80,7 @@ def test_a_fused_checkpoint_hears_the_same_clip_alike_in_any_place(
 ) -> None:
     """transformers marks a random clip of a batch as longer than the context, and fuses it."""
     clap = Clap.from_pretrained(str(fused_folder), device="cpu")
-    together = clap.embed_audio(np.stack([noise[2]] * 6), RATE)
+    together = clap.embed_audio([noise[2]] * 6, RATE)
     np.testing.assert_allclose(together, np.broadcast_to(together[0], together.shape), atol=1e-6)
     model, processor = (
         ClapModel.from_pretrained(fused_folder),
@@ -101,7 +101,7 @@ def test_a_text_tower_that_tells_nothing_apart_is_refused_but_audio_is_not(
 ) -> None:
     clap = Clap.from_pretrained(str(save_tiny_clap(tmp_path / "x", collapsed=True)), device="cpu")
     assert clap.text_collapse == pytest.approx(1)
-    assert clap.embed_audio(noise, RATE).shape == (3, clap.width)
+    assert clap.embed_audio(list(noise), RATE).shape == (3, clap.width)
     with pytest.raises(ModelError, match=r"tells no sentences apart[\s\S]*1\.0000"):
         clap.embed_text(["a guitar"])
 

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.errors import ModelError
+from leitmotif.audio.decode import Audio
+from leitmotif.errors import LeitmotifError
 from leitmotif.judge.models.clips import over_windows, prepare, windows
 
 RATE = 32_000
@@ -16,7 +17,12 @@ RATE = 32_000
 def test_one_clip_many_clips_and_tensors_are_the_same_audio() -> None:
     clips = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
     mixed = [torch.from_numpy(clips[0]), clips[1]]
-    for given_as in (clips, torch.from_numpy(clips), list(clips), mixed):
+    sounds = [Audio(clip, RATE, 44_100, 2) for clip in clips]
+    whole = [np.int16(clips[0] * 0), clips[1]]
+    for made, clip in zip(prepare(sounds, None, RATE), clips, strict=True):
+        np.testing.assert_array_equal(made, clip)
+    assert not prepare(whole, RATE, RATE)[0].any()
+    for given_as in (clips[:, None], torch.from_numpy(clips)[:, None], list(clips), mixed):
         for made, clip in zip(prepare(given_as, RATE, RATE), clips, strict=True):
             np.testing.assert_array_equal(made, clip)
     (alone,) = prepare(clips[0].astype(np.float64), RATE, RATE)
@@ -37,18 +43,22 @@ def test_a_tone_keeps_its_pitch_at_the_judges_rate() -> None:
     ("clips", "rate", "message"),
     [
         (np.zeros((1, 2, RATE), np.float32), RATE, "mono"),
-        (np.zeros(RATE, np.int16), RATE, "mono"),
+        (np.zeros((2, RATE), np.float32), RATE, "mono"),
+        (np.zeros(RATE, np.int64), RATE, "no audio"),
+        (np.full(RATE, 1000.0), RATE, "not scaled"),
         ([np.zeros(RATE, np.float32), np.zeros(100, np.float32)], RATE, "clip 1 is too short"),
-        (np.zeros((0, RATE), np.float32), RATE, "no clips"),
+        (np.zeros((0, 1, RATE), np.float32), RATE, "no clips"),
         ([], RATE, "no clips"),
         (np.full(RATE, np.nan, np.float32), RATE, "32000 NaN or infinite"),
         (np.array([np.inf] * RATE, np.float32), RATE, "no numbers"),
         (np.zeros(RATE, np.float32), 32, "no sample rate"),
         (np.zeros(RATE, np.float32), True, "no sample rate"),
+        (np.zeros(RATE, np.float32), None, "no sample rate"),
+        (Audio(np.zeros(RATE, np.float32), RATE, RATE, 1), 16_000, "another sample rate"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(clips, rate, message) -> None:
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(LeitmotifError, match=message):
         prepare(clips, rate, 16_000)
 
 

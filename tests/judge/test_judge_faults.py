@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.models import Clap, Tagger
 from leitmotif.judge.models.clips import over_windows, prepare
 
@@ -14,7 +14,7 @@ RATE = 32_000
 
 @pytest.mark.fault("judge", "NaN from the network for one clip", outcome="ModelError, by clip")
 def test_a_judgement_that_is_no_number_names_its_clip(noise: NDArray[np.float32]) -> None:
-    clips = prepare(noise, RATE, RATE)
+    clips = prepare(list(noise), RATE, RATE)
 
     def judge(pieces: list[NDArray[np.float32]]) -> torch.Tensor:
         rows = torch.ones(len(pieces), 4)
@@ -27,12 +27,12 @@ def test_a_judgement_that_is_no_number_names_its_clip(noise: NDArray[np.float32]
         over_windows(clips, 2 * RATE, judge, batch_size=2)
 
 
-@pytest.mark.fault("judge", "samples beyond float32", outcome="ModelError, by clip")
+@pytest.mark.fault("judge", "samples beyond float32", outcome="AudioError, by clip")
 def test_samples_beyond_float32_are_refused(clap: Clap, tagger: Tagger) -> None:
     clip = np.zeros(RATE)
     clip[7] = 1e300
     for judged in (clap.embed_audio, tagger.logits):
-        with pytest.raises(ModelError, match="no numbers"):
+        with pytest.raises(AudioError, match="clip 1 has samples that are no numbers"):
             judged([np.zeros(RATE), clip], RATE)
 
 

@@ -28,11 +28,11 @@ def test_logits_are_those_of_transformers(
     )
     with torch.no_grad():
         theirs = ASTForAudioClassification.from_pretrained(tagger_folder)(**inputs).logits
-    ours = tagger.logits(short, RATE)
+    ours = tagger.logits(list(short), RATE)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert ours.dtype == np.float32
     assert not np.allclose(ours[0], ours[1], atol=1e-2)
-    np.testing.assert_allclose(tagger.probabilities(short, RATE), theirs.sigmoid(), atol=1e-5)
+    np.testing.assert_allclose(tagger.probabilities(list(short), RATE), theirs.sigmoid(), atol=1e-5)
 
 
 def test_the_whole_of_a_long_clip_is_heard(tagger: Tagger) -> None:

@@ -29,8 +29,8 @@ class SpectrumTagger:
 
     labels: tuple[str, ...]
 
-    def logits(self, clips: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-        spectra = np.abs(np.fft.rfft(clips.reshape(len(clips), -1), axis=1))
+    def logits(self, clips: list[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
+        spectra = np.abs(np.fft.rfft(np.stack(clips), axis=1))
         return np.log(spectra[:, 1 : 1 + len(self.labels)].astype(np.float64) + 1e-3)
 
 

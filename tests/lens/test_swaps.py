@@ -36,8 +36,8 @@ class SpectrumTagger:
 
     labels: tuple[str, ...]
 
-    def logits(self, clips: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-        spectra = np.abs(np.fft.rfft(clips.reshape(len(clips), -1), axis=1))
+    def logits(self, clips: list[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
+        spectra = np.abs(np.fft.rfft(np.stack(clips), axis=1))
         return np.log(spectra[:, 1 : 1 + len(self.labels)].astype(np.float64) + 1e-9)
 
 
@@ -200,7 +200,7 @@ def test_kept_clips_sound_as_their_rows_say(
         samples, rate = soundfile.read(tmp_path / row.file, dtype="float64")
         assert (rate, samples.size) == (audible_musicgen().sample_rate, round(0.2 * rate))
         assert row.prompt == texts[row.original]
-        logits = tagger.logits(samples[None].astype(np.float32), rate)[0]
+        logits = tagger.logits([samples.astype(np.float32)], rate)[0]
         if row.original != "jazz":
             louder = "guitar" if logits[3] > logits[1] else "violin"
             assert row.named == louder
@@ -281,7 +281,7 @@ def test_a_cell_is_what_forward_hooks_on_transformers_give(
     assert not torch.equal(swapped, guitar)
     tagger = study.load_tagger()
     before, after = (
-        tagger.logits(model.decode_audio(codes).numpy(), model.sample_rate)
+        tagger.logits(list(model.decode_audio(codes).numpy()), model.sample_rate)
         for codes in (guitar, swapped)
     )
     row = next(row for row in found.rows() if row.original == "guitar")

@@ -160,10 +160,12 @@ def _edit_config(folder: Path, section: str | None, **values: object) -> None:
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        ("decoder", {"audio_channels": 2}, "audio_channels"),
+        ("decoder", {"audio_channels": 3}, "cannot be loaded"),
+        ("audio_encoder", {"audio_channels": 2}, "of another shape"),
         ("decoder", {"activation_function": "silu"}, "activation_function"),
         ("audio_encoder", {"chunk_length_s": 1.0}, "chunk_length_s"),
         (None, {"model_type": "t5"}, "not a MusicGen"),
+        (None, {"model_type": "musicgen_melody"}, "the chroma of a melody"),
     ],
 )
 def test_checkpoints_that_are_not_supported_are_refused(

@@ -1,5 +1,7 @@
 """Both caches against attention over everything at once."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,12 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from leitmotif.musicgen import HookedMusicGen, batch
 from leitmotif.musicgen.key_values import (
     KeyValueCache,
     RoomyCache,
     TightCache,
     key_value_cache,
 )
+from tests.tiny import tiny_musicgen
 
 LAYERS, HEADS, WIDTH = 2, 3, 5
 
@@ -75,3 +79,23 @@ def test_many_rows_in_full_precision_are_kept_tight(
 ) -> None:
     made = key_value_cache(layers=1, rows=rows, heads=4, steps=9, like=torch.empty(1, dtype=dtype))
     assert isinstance(made, kind)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_keys_and_values_are_kept_in_the_precision_of_the_model(
+    monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """No more bytes than that: half of float32's where the model runs in half its digits."""
+    model = HookedMusicGen.from_transformers(tiny_musicgen()).to(dtype=dtype)
+    made: list[KeyValueCache] = []
+
+    def kept(**given: Any) -> KeyValueCache:
+        made.append(key_value_cache(**given))
+        return made[-1]
+
+    monkeypatch.setattr(batch, "key_value_cache", kept)
+    model.generate(seconds=0.1, tracks=[*"abcdefghi"], seed=1)
+    (cache,) = made
+    tensors = [x for held in vars(cache).values() if isinstance(held, list) for x in held]
+    assert {x.dtype for x in tensors} == {model.dtype}
+    assert len(tensors) >= model.num_layers

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 import leitmotif
+from leitmotif.audio.decode import Audio
 from leitmotif.errors import AudioError, LeitmotifError
 from tests.recurrence.melodies import RATE, SEARCH, piece
 
@@ -20,6 +21,14 @@ def test_a_file_and_its_samples_give_the_recurrence_that_is_there(tmp_path: Path
     assert best.recurrence_start == pytest.approx(14, abs=0.3)
     for path in (tmp_path / "piece.wav", str(tmp_path / "piece.wav")):
         assert leitmotif.propose(path, search=SEARCH)[0].recurrence_start == best.recurrence_start
+
+
+def test_integers_and_what_knows_its_rate_give_the_same() -> None:
+    whole = np.round(piece() * 32767).astype(np.int16)
+    expected = leitmotif.propose(whole / 32768, RATE, search=SEARCH)
+    assert expected
+    assert leitmotif.propose(whole, RATE, search=SEARCH) == expected
+    assert leitmotif.propose(Audio(whole / 32768, RATE, 44_100, 2), search=SEARCH) == expected
 
 
 @pytest.mark.slow
@@ -39,8 +48,10 @@ def test_samples_that_cannot_be_searched_are_refused(tmp_path: Path) -> None:
         leitmotif.propose(piece())
     with pytest.raises(LeitmotifError, match=r"shape \(2, 16000\)"):
         leitmotif.propose(np.zeros((2, RATE)), RATE)
-    with pytest.raises(LeitmotifError, match="divide 16-bit integers"):
-        leitmotif.propose((piece() * 32767).astype(np.int16), RATE)
+    with pytest.raises(AudioError, match="divide what was 16-bit integers"):
+        leitmotif.propose(piece() * 32767, RATE)
+    with pytest.raises(AudioError, match="another sample rate"):
+        leitmotif.propose(Audio(piece(), RATE, RATE, 1), 2 * RATE)
     with pytest.raises(LeitmotifError, match="1 NaN or infinite"):
         leitmotif.propose(np.append(piece(), np.nan), RATE)
     with pytest.raises(AudioError, match="cannot be read"):

@@ -112,24 +112,24 @@ def blocks(features: dict[str, np.ndarray]) -> list[FeatureBlock]:
     ]
 
 
-def test_a_margin_is_how_many_arrangements_would_change_the_choice() -> None:
+def test_a_margin_is_what_p_could_be_multiplied_by() -> None:
     features, sample = sampled(planted=0.8)
     ranked = candidates(blocks(features), sample, SETTINGS, PROBING, replace(CLAIMS, alpha=0.3))
     p = np.array([feature.p for feature in ranked])
     chosen = np.array([feature.q <= 0.3 for feature in ranked])
     assert 0 < chosen.sum() < len(chosen)
 
-    def still(number: int, arrangements: int) -> bool:
+    def passes(number: int, factor: float) -> bool:
         changed = p.copy()
-        changed[number] += arrangements / ranked[number].arrangements
-        return bool(false_discovery_control(changed)[number] <= 0.3 * (1 + 1e-9))
+        changed[number] = min(1, changed[number] * factor)
+        return bool(false_discovery_control(changed)[number] <= 0.3)
 
     for number, feature in enumerate(ranked):
-        assert (feature.margin >= 0) == chosen[number]
+        assert feature.margin
+        assert (feature.margin >= 1) == chosen[number]
         assert feature.active == feature.feature
-        assert still(number, feature.margin)
-        if chosen[number] and p[number] + (feature.margin + 1) / feature.arrangements <= 1:
-            assert not still(number, feature.margin + 1)
+        assert passes(number, feature.margin * 0.999)
+        assert not passes(number, feature.margin * 1.001) or p[number] * feature.margin >= 1
 
 
 @pytest.mark.slow

@@ -155,16 +155,43 @@ def test_by_decisions_nothing_is_known_past_what_was_listened_to() -> None:
 def test_rows_look_only_at_what_was_listened_to() -> None:
     """In the track's own time, whichever window the row is in, and over the edge of windows."""
     tracks = [track("1", (0, 400), (400, 500))]
-    rows = gathered(tracks, [label("1", 16.0)], [coverage("1", "decisions", (4.0, 14.0))])
+    rows = gathered(tracks, [label("1", 16.0)], [coverage("1", "decisions", (3.0, 14.0))])
     nows = [context.start_frame / 50 + TIMING.now(context.steps).max() for context in rows.contexts]
     firsts = [
         context.start_frame / 50 + TIMING.now(context.steps).min() for context in rows.contexts
     ]
     assert len(nows) == 1  # of the second window 7 s ahead are nowhere known
-    assert firsts[0] + 1 >= 4.0
+    assert firsts[0] + 1 >= 3.0
     assert 14.0 - 0.2 < nows[0] + 7 <= 14.0
     # The return at 16 s is known, and no row that could see it is used all the same.
     assert not rows.targets.any()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        [(4.0, 18.0)],  # not at the first row
+        [(0.0, 10.0), (10.5, 18.0)],
+        [(0.0, 12.0)],  # not in the second window
+        [(0.0, 7.0), (8.0, 18.0)],  # and then no row of the first window
+    ],
+)
+def test_row_n_of_every_track_stands_at_the_same_place(known: list[tuple[float, float]]) -> None:
+    """Means by place and exchanges between tracks take rows by their number in the track."""
+    tracks = [track(name, (0, 400), (400, 500)) for name in "12"]
+    covered = [coverage("1", "decisions", (0.0, 18.0)), coverage("2", "decisions", *known)]
+    rows = gathered(tracks, [], covered)
+    whole, part = (
+        [
+            (row.start_frame, step)
+            for row in rows.contexts
+            if row.track_id == name
+            for step in row.steps
+        ]
+        for name in "12"
+    )
+    assert whole[: len(part)] == part
+    assert len(part) < len(whole)
 
 
 def test_a_track_that_nobody_listened_to_is_left_out_unless_the_run_is_exploratory() -> None:

@@ -7,6 +7,7 @@ import pytest
 from leitmotif.config import ReportParams
 from leitmotif.report.build import build_report
 from leitmotif.report.material import read_material
+from leitmotif.report.tracks import TrackSources
 from tests.report.made import Made
 
 ALL = ReportParams(
@@ -29,10 +30,12 @@ def made(tmp_path: Path) -> Made:
     return Made(tmp_path / "study")
 
 
-def built(made: Made, out: Path, settings: ReportParams = ALL) -> Path:
+def built(
+    made: Made, out: Path, settings: ReportParams = ALL, tracks: TrackSources | None = None
+) -> Path:
     """Write a study and the report of it."""
     out.mkdir()
-    build_report(out, read_material(made.write()), settings)
+    build_report(out, read_material(made.write()), settings, tracks=tracks)
     return out
 
 

@@ -246,7 +246,7 @@ class Made:
                     "guidance_scale": 1.0,
                     "prompt": None,
                 },
-                "prefix_sha256": "b" * 64,
+                "prefix_sha256": ("e" if what.condition == "counterfactual" else "b") * 64,
                 "prefix_frames": PREFIX_FRAMES,
                 "opening": self.opening,
                 "frames": FRAMES,

@@ -164,7 +164,7 @@ def candidate(
         stability=1.0,
         misaligned="",
         active=20,
-        arrangements=1000,
-        margin=3,
+        exchanges=1024,
+        margin=3.5,
         exploratory=False,
     )

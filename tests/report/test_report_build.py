@@ -5,6 +5,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -21,13 +22,17 @@ from leitmotif.report.build import write_report
 from leitmotif.report.lens.sources import read_lens
 from leitmotif.report.material import read_material
 from leitmotif.report.swaps.sources import read_swaps
+from leitmotif.report.words import MINUS
 from leitmotif.stages.report import report
-from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.effects import EffectRow, PossibleRow, VerdictRow
+from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.interventions import ClipMetrics, read_log
+from leitmotif.tables.keys import field_of
 from tests.report.conftest import ALL, built
 from tests.report.lens.made_lens import write_lens
 from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_features import add_features
+from tests.report.made_tracks import add_tracks, write_tracks
 from tests.report.swaps.made_swaps import write_swaps
 from tests.tables.made import aligned
 
@@ -52,6 +57,46 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+
+class Numbers(HTMLParser):
+    """The places that the numbers of a page are from, with the texts that are linked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, Any], str]] = []
+        self.inside: tuple[str, dict[str, Any]] | None = None
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if "data-source" in values:
+            place = json.loads(values["data-source"] or "")
+            self.inside = (values["href"] or "").partition("#")[2], place
+
+    def handle_data(self, data: str) -> None:
+        if self.inside is not None:
+            self.found.append((*self.inside, data))
+            self.inside = None
+
+
+def value_of(root: Path, place: dict[str, Any]) -> Any:
+    """What is written at a place; of a file without a field, how many rows it has."""
+    path = root / place["file"]
+    if path.suffix == ".json":
+        rows: list[Any] = [json.loads(path.read_text(encoding="utf-8"))]
+    else:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    if not place["field"]:
+        return len(rows)
+    (value,) = (
+        row
+        for row in rows
+        if all(str(field_of(row, name)) == said for name, said in place["row"].items())
+    )
+    for name in place["field"].split("."):
+        value = value[name]
+    return value
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -93,14 +138,52 @@ def test_names_with_markup_stay_text(report_folder: Path) -> None:
 
 def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     text = Page(report_folder / "index.html").text
-    assert "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0)" in text
+    assert (
+        "naive correlation 1 feature of planner-1 0.58 0.970 0.0 (0.0 to 0.0; 2 pieces, p 0.001)"
+        in text
+    )
     assert text.count("at the site that interventions select") == 1
-    assert "at the site that interventions select: +62.0 (52.0 to 72.0)" in text
-    assert "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5)" in text
+    assert "at the site that interventions select: +62.0 (52.0 to 72.0; 2 pieces, p 0.001)" in text
+    assert (
+        "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5; 2 pieces" in text
+    )
     assert "misaligned autoencoder no feature found" in text
     assert (
-        "naive test 0.300 (0.250 to 0.350) , by the controlled test 0.050 (0.040 to 0.060)" in text
+        "naive test 0.300 (0.250 to 0.350; 2 draws, p 0.001) , by the controlled test "
+        "0.050 (0.040 to 0.060; 2 draws, p 0.001)" in text
     )
+
+
+@pytest.mark.slow
+def test_each_number_leads_to_the_file_and_key_that_it_is_from(made: Made, tmp_path: Path) -> None:
+    folder = built(made, tmp_path / "report", tracks=add_tracks(made))
+    ids = re.findall(r'<div id="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+    seen = set()
+    for path in folder.rglob("*.html"):
+        for anchor, place, said in Numbers(path).found:
+            assert anchor == place["file"]
+            assert anchor in ids, "the file is among the sources"
+            value = value_of(made.root, place)
+            mean = value["mean"] if isinstance(value, dict) else value
+            shown = float(said.split()[0].replace(MINUS, "-"))
+            if place["field"]:
+                assert shown == pytest.approx(mean, abs=0.051), place
+            seen.add(place["file"])
+    assert {"data/verdicts.jsonl", "data/effects.jsonl", "data/approaches.jsonl"} <= seen
+    assert {"data/horizons.jsonl", "metrics/labels.json", "metrics/corpus.json"} <= seen
+
+
+@pytest.mark.slow
+def test_the_tracks_that_are_left_are_counted_with_reasons(made: Made, tmp_path: Path) -> None:
+    folder = built(made, tmp_path / "report", tracks=add_tracks(made))
+    text = Page(folder / "index.html").text
+    funnel = text[text.index("From recordings to pieces") : text.index("Figures What")]
+    assert "Of 2 tracks, 1 were probed" in funnel
+    assert "given 3" in funnel
+    assert "decoded and verified 2 1 file could not be used" in funnel
+    assert "the proposals had 0.75 (0.40 to 0.93; 8 tracks)" in funnel
+    assert "50 % of the sound was not searched: 2 recordings are longer" in funnel
+    assert "piece_1 : 3.0 of 6.0 s searched, 50 % not" in funnel
 
 
 def test_findings_come_first_and_what_is_entangled_last_and_never_as_a_finding(
@@ -155,7 +238,18 @@ def test_each_pair_is_of_one_piece_with_its_places_marked(report_folder: Path) -
 def test_the_blind_test_has_each_sound_once(report_folder: Path) -> None:
     pairs = page_data(report_folder / "blind.html")
     sounds = [(pair["before"]["sha256"], pair["after"]["sha256"]) for pair in pairs]
-    assert len(set(sounds)) == len(sounds) == 2 * 4  # changed or not, of two pieces and two models
+    # Changed or not, of two pieces; the reader's clips only differ under the other cue.
+    assert len(set(sounds)) == len(sounds) == 2 * 3
+
+
+def test_pairs_that_begin_differently_are_not_blind(report_folder: Path) -> None:
+    of_cue = page_data(next((report_folder / "pairs").glob("planner-the-other-cue-*")))
+    assert of_cue
+    assert not any(pair["alike"] for pair in of_cue)
+    blind = page_data(report_folder / "blind.html")
+    assert all(pair["alike"] for pair in blind)
+    assert {pair["condition"] for pair in blind}.isdisjoint({"counterfactual"})
+    assert "4 pairs of the report are not here" in Page(report_folder / "blind.html").text
 
 
 @pytest.mark.slow
@@ -163,7 +257,30 @@ def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None
     made.rejudge(SITE, "none")
     text = Page(built(made, tmp_path / "report") / "index.html").text
     assert "No finding: nothing that was tried is foresight." in text
+    assert "Too few pieces" not in text
     assert "Hear the findings" not in text
+
+
+@pytest.mark.slow
+def test_of_three_recordings_it_says_that_nothing_could_be_shown(
+    made: Made, tmp_path: Path
+) -> None:
+    made.record()
+    few = PossibleRow(gaining=2, losing=1, level=0.05, least=None, likely=None)
+    effect = IntervalRow(mean=33.3, low=3.2, high=90.1, p=0.5, n=3, changed=1)
+    made.verdicts = [
+        row.model_copy(update={"verdict": "unknown", "possible": few, "effect": effect})
+        for row in made.verdicts
+    ]
+    folder = built(made, tmp_path / "report")
+    text = Page(folder / "index.html").text
+    assert "Too few pieces to tell: no effect could have counted in them" in text
+    assert text.count("+33.3 (3.2 to 90.1; 3 pieces, 1 changed, p 0.5)") >= 4
+    every = " ".join(Page(path).text for path in folder.rglob("*.html"))
+    for contradiction in ("No finding: nothing", "No effect of changing", "moves nothing"):
+        assert contradiction not in every
+    assert "in 3 pieces (2 that lack the return, 1 that has it) no effect can count" in every
+    assert "random control" not in every
 
 
 def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
@@ -305,6 +422,7 @@ def test_the_stage_and_the_command_write_the_same_pages(
     add_features(made.root / "data", "planner-1", [9, 30])
     write_lens(made.root / "data")
     write_swaps(made.root / "data")
+    write_tracks(made)
     monkeypatch.chdir(made.root)
     report(load_params())
     counts = json.loads(Path("metrics/report.json").read_text())

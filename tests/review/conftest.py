@@ -35,13 +35,16 @@ def build(tmp_path: Path) -> Build:
         seconds: int = 16,
         window_seconds: float = 1.0,
         name: str = "{number}.wav",
+        windows: list[Window] | None = None,
+        unproposed: int = 0,
     ) -> ReviewSources:
+        """Make ``tracks`` with proposals, and then those in which nothing was proposed."""
         root = tmp_path / "data"
         rows, queue = [], []
-        for number in range(tracks):
-            row = write_track(root, f"track_{number}", name.format(number=number), seconds)
+        for number in range(tracks + unproposed):
+            row = write_track(root, f"track_{number}", name.format(number=number), seconds, windows)
             rows.append(row)
-            queue += [(row.track_id, place) for place in range(proposals)]
+            queue += [(row.track_id, place) for place in range(proposals) if number < tracks]
         write_table(root / "manifest.jsonl", rows)
         write_proposals(
             root / "proposals.jsonl",
@@ -86,8 +89,13 @@ def tab(browser: Browser, session: Session) -> Iterator[Tab]:
     assert tab.errors == []
 
 
-def write_track(root: Path, track_id: str, name: str, seconds: int) -> ManifestTrack:
-    """Write a recording of rising tones with its features; returns its row in the manifest."""
+def write_track(
+    root: Path, track_id: str, name: str, seconds: int, windows: list[Window] | None = None
+) -> ManifestTrack:
+    """Write a recording of rising tones with its features; returns its row in the manifest.
+
+    All of it is searched unless ``windows`` says otherwise.
+    """
     path = root / "corpus" / "audio" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     time = np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE
@@ -103,7 +111,7 @@ def write_track(root: Path, track_id: str, name: str, seconds: int) -> ManifestT
         seconds=seconds,
         tags=[],
         licence=None,
-        windows=[Window(start_frame=0, frames=frames)],
+        windows=windows or [Window(start_frame=0, frames=frames)],
     )
     write_tensors(
         root / "features" / f"{track_id}.safetensors",

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from leitmotif.review.log import read_log
 from leitmotif.review.material import ReviewSources
-from leitmotif.tables.decisions import Decision
+from leitmotif.tables.decisions import Decision, Listening
 from tests.waiting import wait_until
 
 KEYS = {"p": "positive", "n": "negative", "a": "ambiguous", "r": "rejected"}
@@ -21,11 +21,17 @@ class Tab:
     """A tab that notes every request and everything that goes wrong in it."""
 
     def __init__(
-        self, browser: Browser, address: str, reviewer: str = "ana", **options: Any
+        self,
+        browser: Browser,
+        address: str,
+        reviewer: str = "ana",
+        *,
+        queue: str = "review",
+        **options: Any,
     ) -> None:
         self.page: Page = browser.new_context(**options).new_page()
         self.page.set_default_timeout(120_000)
-        self.address = f"{address}/as/{reviewer}/review"
+        self.address = f"{address}/as/{reviewer}/{queue}"
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -39,7 +45,7 @@ class Tab:
 
     def open(self, path: str = "") -> Page:
         self.page.goto(self.address + path)
-        expect(self.page.locator("#item, #message").filter(visible=True)).to_be_visible()
+        expect(self.page.locator("#item, #stretch, #message").filter(visible=True)).to_be_visible()
         return self.page
 
     def pair(self) -> str:
@@ -50,6 +56,11 @@ class Tab:
         before = self.pair()
         self.page.keyboard.press(key)
         wait_until(lambda: self.page.evaluate("review.current?.pair") != before)
+
+
+def listenings(sources: ReviewSources, reviewer: str = "ana") -> list[Listening]:
+    entries = read_log(sources.decisions / f"{reviewer}.jsonl").entries
+    return [entry for entry in entries if isinstance(entry, Listening)]
 
 
 def decisions(sources: ReviewSources, reviewer: str = "ana") -> list[Decision]:

@@ -23,8 +23,8 @@ def decided(reviewer: str, verdicts: list[int], **fields: str) -> list[Decision]
 def test_kappa_is_that_of_scikit_learn(confusion: np.ndarray) -> None:
     first, other = (np.repeat(index.ravel(), confusion.ravel()) for index in np.indices((4, 4)))
     kappa = float(cohen_kappa(confusion))
-    if len({*first, *other}) < 2:
-        assert np.isnan(kappa)
+    if min(len({*first}), len({*other})) < 2:
+        assert np.isnan(kappa), "one side never varies, so that agreement is chance"
     else:
         assert kappa == pytest.approx(cohen_kappa_score(first, other), abs=1e-12)
 
@@ -51,6 +51,13 @@ def test_two_reviewers_are_compared_on_what_both_decided() -> None:
     assert [line.split() for line in text.splitlines()][5] == ["positive", "1", "1", "0", "0"]
 
 
+def test_a_reviewer_who_never_varies_has_no_kappa_and_is_named() -> None:
+    (one,) = agreements(decided("ana", [0, 0, 0, 0]) + decided("ben", [0, 1, 0, 2]))
+    assert (one.kappa.mean, one.kappa_positive.mean) == (None, None)
+    assert as_text([one]).count("not defined: ana always said positive\n") == 2
+    assert "ben always" not in as_text([one])
+
+
 def test_decisions_that_knew_of_each_other_do_not_count() -> None:
     first = decided("ana", [0, 0, 1]) + decided("ben", [0, 1, 1])
     settled = decided("ben", [0, 0, 1], queue="disagreements")
@@ -69,7 +76,7 @@ def test_reviewers_who_guess_agree_by_chance_only() -> None:
 def test_kappa_is_not_defined_without_variety() -> None:
     (same,) = agreements(decided("ana", [0, 0, 0]) + decided("ben", [0, 0, 0]))
     assert (same.observed, same.kappa.mean) == (1.0, None)
-    assert "not defined" in as_text([same])
+    assert "not defined: ana always said positive and ben always said positive" in as_text([same])
     (none,) = agreements([decision("ana", 1), decision("ben", 2)])
     assert (none.n, none.observed, none.kappa.mean) == (0, None, None)
     assert "no item in common" in as_text([none])

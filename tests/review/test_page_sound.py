@@ -88,7 +88,7 @@ def test_a_start_that_is_tried_again_listens_to_each_key_once(tab: Tab) -> None:
     expect(page.locator("[data-toggle=loop]")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("?")
     expect(page.locator("#legend h3")).to_have_text(
-        ["Listen", "Decide", "Move the windows", "Page"]
+        ["Listen", "Decide", "Move the windows", "In words", "Page"]
     )
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.errors import ReviewError
-from leitmotif.review.pictures import MATRIX_SIZE, TrackFeatures, outline, self_similarity
+from leitmotif.review.pictures import (
+    MATRIX_SIZE,
+    TrackFeatures,
+    likeness,
+    most_alike,
+    outline,
+    profile,
+    self_similarity,
+)
+from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import write_tensors
 from tests.review.conftest import write_track
@@ -109,3 +118,55 @@ def test_features_of_another_recording_are_refused(tmp_path: Path, track: Manife
     with pytest.raises(ReviewError, match="cannot be read") as error:
         TrackFeatures(tmp_path / "features", track)
     assert error.value.fix is not None
+
+
+def returning(transposition: int) -> np.ndarray:
+    """A random passage of 4 s at 2 s returns at 12 s, transposed: chroma [12, frames]."""
+    random = np.random.default_rng(0)
+    notes = random.integers(12, size=FRAMES // 10)
+    notes[60:80] = (notes[10:30] + transposition) % 12
+    chroma = np.zeros((12, FRAMES))
+    chroma[np.repeat(notes, 10), np.arange(FRAMES)] = 1
+    return chroma
+
+
+@pytest.mark.parametrize("transposition", [0, 3, -4, 6])
+def test_the_transposition_of_a_return_is_the_likeliest(
+    tmp_path: Path, track: ManifestTrack, transposition: int
+) -> None:
+    stored = features(tmp_path, track, returning(transposition))
+    motif = Span(start_sample=2 * SAMPLE_RATE, samples=4 * SAMPLE_RATE)
+    recurrence = Span(start_sample=12 * SAMPLE_RATE, samples=4 * SAMPLE_RATE)
+    alike = likeness(stored, motif, recurrence, SAMPLE_RATE)
+    assert max(alike, key=lambda semitones: alike[semitones]) == transposition
+    assert alike[transposition] == pytest.approx(1)
+    # A return at another tempo has another length.
+    slower = recurrence.model_copy(update={"samples": round(3.8 * SAMPLE_RATE)})
+    assert len(likeness(stored, motif, slower, SAMPLE_RATE)) == 12
+    silent = features(tmp_path, track, np.zeros((12, FRAMES)))
+    assert set(likeness(silent, motif, recurrence, SAMPLE_RATE).values()) == {0.0}
+
+
+def test_the_moments_that_a_picture_shows_as_alike_are_named(
+    tmp_path: Path, track: ManifestTrack
+) -> None:
+    stored = features(tmp_path, track, returning(0))
+    (earlier, later, similarity), *_ = most_alike(stored, 10, 8)
+    assert later - earlier == pytest.approx(10, abs=0.1)
+    assert 1.5 <= earlier <= 6
+    assert similarity == pytest.approx(1, abs=0.05)
+    for earlier, later, _ in most_alike(stored, 10, 8):
+        assert 10 <= later < 18
+        assert later - earlier >= 2
+
+
+def test_a_recordings_loudness_is_that_of_its_loudest_frames(
+    tmp_path: Path, track: ManifestTrack
+) -> None:
+    stored = features(tmp_path, track, np.ones((12, 3000)))
+    stored.energy[:] = -60
+    stored.energy[1500] = -10
+    loud = profile(stored)
+    assert loud.shape == (600,)
+    assert loud[300] == 255
+    assert np.delete(loud, 300).tolist() == [0] * 599

@@ -9,8 +9,17 @@ import pytest
 import torch
 
 from leitmotif.errors import ModelError, StoreError
+from leitmotif.intervals import track_weights, with_estimate
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.sae.audit.measured import Audit, audit_sites, measure, measure_sites, neighbours
+from leitmotif.sae.audit.chance import chance_fvu, permuted, random_like
+from leitmotif.sae.audit.measured import (
+    CLEARLY,
+    Audit,
+    audit_sites,
+    measure,
+    measure_sites,
+    neighbours,
+)
 from leitmotif.sae.audit.misalignment import misalign
 from leitmotif.sae.audit.splice import Replacement, spliced_losses, track_losses
 from leitmotif.sae.autoencoder import SparseAutoencoder
@@ -90,7 +99,9 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
 
 def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> Audit:
     sites = neighbours(store.sites, declared, reach=1)
-    return audit_sites("one", measure_sites("one", sae, store, sites), declared)
+    return audit_sites(
+        "one", measure_sites("one", sae, store, sites, store.tracks(sites[0])), declared
+    )
 
 
 def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae) -> None:
@@ -113,6 +124,66 @@ def test_off_by_one_is_caught_though_the_metadata_agree(
     assert not result.passed
     assert result.best == f"layers.{trained}.residual"
     assert result.margin.mean < 0
+
+
+def chance_of(sae: SparseAutoencoder, store: ActivationStore, site: str) -> Any:
+    weights = with_estimate(track_weights(len(store.tracks(site))))
+    return chance_fvu(sae, store, site, store.tracks(site), weights, seed=0)
+
+
+@pytest.mark.parametrize("trained", [0, 1, 2])
+def test_an_aligned_autoencoder_is_clearly_better_than_chance(
+    trained: int, store: ActivationStore, true_sae: TrueSae
+) -> None:
+    sae, site = true_sae(trained), f"layers.{trained}.residual"
+    sites = neighbours(store.sites, site, reach=1)
+    fits = measure_sites("one", sae, store, sites, store.tracks(site))
+    audit = audit_sites("one", fits, site, chance_of(sae, store, site))
+    assert audit.passed
+    assert audit.chance
+    assert audit.of_chance
+    assert audit.fits[site].fvu.mean < audit.chance.mean < 1
+    assert audit.of_chance.high < CLEARLY
+
+
+@pytest.mark.fault(
+    "autoencoder", "random weights, or a permuted decoder", outcome="measured and stopped"
+)
+@pytest.mark.parametrize("kind", [random_like, permuted])
+def test_what_has_learnt_nothing_does_not_pass_though_its_site_is_its_best(
+    kind: Callable[..., SparseAutoencoder], store: ActivationStore, true_sae: TrueSae
+) -> None:
+    best_here = 0
+    for seed in range(1, 30):
+        sae = kind(true_sae(1), seed=seed)
+        fits = measure_sites("one", sae, store, store.sites, store.tracks("layers.1.residual"))
+        declared = min(fits, key=lambda site: fits[site].fvu.mean)
+        best_here += audit_sites("one", fits, declared).passed
+        assert not audit_sites("one", fits, declared, chance_of(sae, store, declared)).passed
+    assert best_here > 5, "without the bound several would pass"
+
+
+def test_chance_does_not_depend_on_the_scale_and_is_at_most_1(
+    store: ActivationStore, true_sae: TrueSae
+) -> None:
+    sae, site = true_sae(1), "layers.1.residual"
+    chance = chance_of(sae, store, site)
+    sae.W_dec.mul_(7.0)
+    sae.b_dec.zero_()
+    assert chance_of(sae, store, site)[0] == pytest.approx(chance[0], abs=0.1)
+    sae.W_dec.zero_()
+    assert chance_of(sae, store, site).tolist() == [1.0] * len(chance)
+
+
+def test_a_permuted_autoencoder_has_the_same_rows_and_features(true_sae: TrueSae) -> None:
+    sae = true_sae(1)
+    other, x = permuted(sae, seed=3), torch.randn(20, 16)
+    assert torch.equal(other.encode(x).indices, sae.encode(x).indices)
+    assert not torch.equal(other.W_dec, sae.W_dec)
+    assert torch.equal(other.W_dec.sort(0).values, sae.W_dec.sort(0).values)
+    again = random_like(sae, seed=4)
+    torch.testing.assert_close(again.W_dec.norm(dim=1), sae.W_dec.norm(dim=1))
+    torch.testing.assert_close(again.W_enc.norm(dim=0), sae.W_enc.norm(dim=0))
 
 
 def test_fvu_and_dead_features_by_hand(store: ActivationStore, true_sae: TrueSae) -> None:
@@ -152,7 +223,7 @@ def test_every_misalignment_is_tried_and_caught(
 ) -> None:
     sae = true_sae(trained)
     hook = make_hook(sae)
-    fits = measure_sites("one", sae, store, store.sites)
+    fits = measure_sites("one", sae, store, store.sites, store.tracks(store.sites[0]))
     headers = {site: store.header(site, "t0") for site in store.sites}
     trials = misalign(hook, sae.config, fits, headers)
     assert len(trials) == (4 if trained == 1 else 2)
@@ -165,7 +236,7 @@ def test_neither_of_two_sites_that_are_alike_passes(
 ) -> None:
     """Both sites hold the same activations: no measurement tells them apart."""
     sae = true_sae(1)
-    fits = measure_sites("one", sae, store, store.sites)
+    fits = measure_sites("one", sae, store, store.sites, store.tracks(store.sites[0]))
     fits["layers.2.residual"] = replace(fits["layers.1.residual"], site="layers.2.residual")
     headers = {site: store.header(site, "t0") for site in store.sites}
     (lie,) = [

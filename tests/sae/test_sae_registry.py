@@ -10,7 +10,13 @@ from ruamel.yaml import YAML
 
 from leitmotif.errors import ConfigError, ModelError
 from leitmotif.sae.autoencoder import SparseAutoencoder
-from leitmotif.sae.autoencoder.alignment import check_sparsity, compare, require_alignment
+from leitmotif.sae.autoencoder.alignment import (
+    check_sparsity,
+    compare,
+    compare_reading,
+    require_alignment,
+)
+from leitmotif.sae.autoencoder.encode import encode_site
 from leitmotif.sae.autoencoder.fetch import fetch
 from leitmotif.sae.autoencoder.registry import (
     REGISTRY,
@@ -146,6 +152,49 @@ def test_every_field_is_compared(
     hook = make_hook(sae, **changes)
     mismatches = compare(hook, sae.config, store.header("layers.1.residual", "t0"), 16)
     assert what in [mismatch.what for mismatch in mismatches]
+
+
+@pytest.mark.fault(
+    "autoencoder", "trained on other contexts, prompts or rates", outcome="stopped, or branded"
+)
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"context_frames": 119}, "context: activations 120 frames, autoencoder at most 119"),
+        ({"prompt": "tags"}, "prompt: activations none, autoencoder tags"),
+        ({"prompt": "other"}, "prompt: activations none, autoencoder other"),
+        ({"sample_rate": 16_000}, "sample rate: activations 32000, autoencoder 16000"),
+    ],
+)
+def test_what_was_read_otherwise_than_in_training_stops_or_is_branded(
+    changes: dict[str, Any],
+    what: str,
+    store: ActivationStore,
+    true_sae: Callable[..., SparseAutoencoder],
+    make_hook: Callable[..., Hook],
+    tmp_path: Path,
+) -> None:
+    sae = true_sae(1)
+    heard = {"sample_rate": 32_000, "channels": "mono", "prompt": "none"}
+    audio = heard | {key: value for key, value in changes.items() if key in heard}
+    hook = make_hook(sae, audio=audio, context_frames=changes.get("context_frames", 120))
+    with pytest.raises(ModelError, match="does not belong") as caught:
+        encode_site(sae, hook, store, tmp_path / "out")
+    assert what in str(caught.value)
+    branded = encode_site(sae, hook, store, tmp_path / "out", allow_misaligned=True)
+    assert what in str(branded.misaligned)
+
+
+def test_a_prompt_made_of_tags_is_compared_too(
+    store: ActivationStore,
+    true_sae: Callable[..., SparseAutoencoder],
+    make_hook: Callable[..., Hook],
+) -> None:
+    sae = true_sae(1)
+    header = store.header("layers.1.residual", "t0").model_copy(update={"prompt": "calm music"})
+    assert [str(mismatch) for mismatch in compare_reading(make_hook(sae), header)] == [
+        "prompt: activations tags, autoencoder none"
+    ]
 
 
 def test_float64_and_float32_are_the_same_activations_and_bfloat16_is_not(

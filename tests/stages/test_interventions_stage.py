@@ -119,7 +119,7 @@ def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     assert changed == values["identity_changed"] == 0
     assert values["strongest"]["planner"] == carrier.effect.model_dump(mode="json")
     assert values["carriers"] == {"planner": {SITES[0]: values["strongest"]["planner"]}}
-    assert list(values["decodable_but_inert"]["planner"]) == [SITES[1]]
+    assert list(values["decodable_not_causal"]["planner"]) == [SITES[1]]
 
 
 def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Params) -> None:

@@ -161,6 +161,7 @@ def test_candidates_are_ranked_and_all_features_were_tested(workspace: Params) -
         ranked = [row for row in rows if row.horizon == horizon]
         assert [row.rank for row in ranked] == list(range(1, len(ranked) + 1))
         assert len(ranked) == min(count.chosen or 0, workspace.probes.candidates)
+        assert count.least_chosen == 1
         assert all(row.q <= 0.05 and row.low <= row.effect <= row.high for row in ranked)
         assert [row.q for row in ranked] == sorted(row.q for row in ranked)
     # The residual's coordinates where there is no autoencoder, its features where there is one.

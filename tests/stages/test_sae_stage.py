@@ -69,6 +69,24 @@ def given() -> dict[str, AlignmentRow]:
     return {row.hook: row for row in read_table(ALIGNMENT, AlignmentRow) if row.audit is not None}
 
 
+def lie_about_layer_1(repo_root: Path) -> None:
+    """Everything that is declared says layer 1; the weights are those of layer 0."""
+    truth = load_registry(repo_root / "hooks.yaml")["planner-0"]
+    folder = Path("liar")
+    shutil.copytree(repo_root / "models/organism/sae" / SITES[0], folder)
+    values = read_json(folder / "cfg.json")
+    values["metadata"]["hook_name"] = SITES[1]
+    write_json(folder / "cfg.json", values)
+    checkpoint = FolderCheckpoint(
+        source="folder",
+        path="liar",
+        sha256=sha256_file(folder / "sae_weights.safetensors"),
+        config_sha256=sha256_file(folder / "cfg.json"),
+    )
+    lie = truth.model_copy(update={"name": "liar", "site": SITES[1], "checkpoint": checkpoint})
+    register(lie)
+
+
 def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed) -> None:
     sae(changed())
     rows = read_table(ALIGNMENT, AlignmentRow)
@@ -141,23 +159,39 @@ def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed)
     "autoencoder", "registry and folder that lie alike", outcome="measured and stopped"
 )
 def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: Path) -> None:
-    """Everything that is declared says layer 1; the weights are those of layer 0."""
-    truth = load_registry(repo_root / "hooks.yaml")["planner-0"]
-    folder = Path("liar")
-    shutil.copytree(repo_root / "models/organism/sae" / SITES[0], folder)
-    values = read_json(folder / "cfg.json")
-    values["metadata"]["hook_name"] = SITES[1]
-    write_json(folder / "cfg.json", values)
-    checkpoint = FolderCheckpoint(
-        source="folder",
-        path="liar",
-        sha256=sha256_file(folder / "sae_weights.safetensors"),
-        config_sha256=sha256_file(folder / "cfg.json"),
-    )
-    lie = truth.model_copy(update={"name": "liar", "site": SITES[1], "checkpoint": checkpoint})
-    register(lie)
+    lie_about_layer_1(repo_root)
     with pytest.raises(ModelError, match=r"does not reconstruct its site best(?s:.*)layers\.0"):
         sae(changed(hooks=["liar"]))
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    "autoencoder",
+    "off by one, stored sites four blocks apart",
+    outcome="neighbours are captured, measured and stopped",
+)
+def test_off_by_one_is_caught_between_sites_that_lie_far_apart(
+    changed: Changed, repo_root: Path
+) -> None:
+    """The spacing of the preset musicgen-small: the block beside is not stored."""
+    far = {"activations": {"sites": [SITES[1], "layers.5.residual"]}}
+
+    def spaced(**settings: Any) -> Params:
+        values = changed(**settings).model_dump()
+        values["activations"] |= far["activations"]
+        return Params.model_validate(values)
+
+    activations(spaced())
+    sae(spaced(hooks=["planner-1"]))
+    rows = read_table(ALIGNMENT, AlignmentRow)
+    assert [row.site for row in rows] == [*SITES, "layers.5.residual"]
+    assert [bool(row.trials) for row in rows] == [True, False, True, False]
+    assert given()["planner-1"].audit
+    before = (METRICS / "sae.json").read_bytes()
+    lie_about_layer_1(repo_root)
+    with pytest.raises(ModelError, match=r"does not reconstruct its site best(?s:.*)layers\.0"):
+        sae(spaced(hooks=["liar"]))
+    assert (METRICS / "sae.json").read_bytes() == before
 
 
 def test_without_autoencoders_the_stage_says_so(changed: Changed) -> None:

@@ -19,6 +19,13 @@ from leitmotif.tables.proposals import Proposal, proposal_address, write_proposa
 from tests.review.made import decision, listening
 
 RATE = 32_000
+FIXED = (
+    "manifest.windows=first",
+    "probes.folds=5",
+    "interventions.prefix_seconds=6.0",
+    "interventions.seconds=12.0",
+)
+"""Numbers in the place of what the preset leaves to the recordings."""
 
 
 def sha256(number: int) -> str:
@@ -93,12 +100,15 @@ def heard(of: ManifestTrack, said: str = "nothing_else", reviewer: str = "ana") 
 
 
 def folder_experiment(root: Path, source: Path, *settings: str) -> None:
-    """A repository with the presets of ``source`` in which somebody said ``use folder``."""
+    """A repository with the presets of ``source`` in which somebody said ``use folder``.
+
+    ``settings`` are changed beside ``FIXED``.
+    """
     (root / "presets").mkdir(parents=True)
     for preset in (source / "presets").glob("*.yaml"):
         (root / "presets" / preset.name).write_bytes(preset.read_bytes())
     (root / "music").mkdir()
-    presets.use("folder", ["corpus.path=music", *settings], root=root)
+    presets.use("folder", ["corpus.path=music", *FIXED, *settings], root=root)
     # Afterwards, as nothing is tested here of the dependencies that `use` adds.
     (root / "dvc.yaml").write_bytes((source / "dvc.yaml").read_bytes())
     (root / "src").symlink_to(source / "src")
@@ -138,6 +148,11 @@ def decided(root: Path, decisions: Sequence[Decision | Listening]) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row.model_dump(mode="json")) + "\n")
+
+
+def heard_all(root: Path, tracks: Sequence[ManifestTrack]) -> None:
+    """Say of each track that somebody listened to all of it."""
+    decided(root, [heard(row) for row in tracks])
 
 
 def ran(root: Path, *stages: str) -> None:

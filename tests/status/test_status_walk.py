@@ -12,12 +12,14 @@ from leitmotif.files import write_table
 from leitmotif.pipeline import COVERAGE, LABELS
 from leitmotif.pipeline.durations import Durations
 from leitmotif.status.material import read_material
+from leitmotif.status.needs import as_words
 from leitmotif.status.overview import Status, read_status
 from leitmotif.tables.corpus import Exclusion
 from tests.status.half_made import (
     decided,
     folder_experiment,
     heard,
+    heard_all,
     proposal,
     proposed,
     ran,
@@ -107,9 +109,9 @@ def test_too_few_recordings_are_told_before_anybody_labels(root: Path) -> None:
     status = read_status(root)
     assert tracks(status)["long enough for every horizon"] == 13
     assert status.next.command.startswith("add 7 recordings or more of at least 17.0 s")
-    assert "or set probes.folds to 3 in params.yaml, which needs 12: enough here" in (
-        status.next.advice
-    )
+    way = "probes.folds=3 (needs 12 tracks of at least 17.0 s; 13 are here)"
+    assert f"or set {way}" in status.next.advice
+    assert any(line.split() == ["would", "do", *way.split()] for line in as_lines(status))
 
 
 def test_deciding_what_was_proposed_makes_no_track_known(root: Path) -> None:
@@ -147,7 +149,7 @@ def test_pending_decisions(root: Path) -> None:
     # Of the others all is known but whether the pairs that are pending return.
     assert tracks(status)["known"] == NEEDED
     assert "13 of them in part, 13 tracks with pending pairs" in notes(status)["known"]
-    assert any("which need 20" in line for line in status.next.advice)
+    assert any("the probes need 20" in line for line in status.next.advice)
     assert "Decisions: 13 of 20 proposals pending (by ana)" in as_lines(status)
 
 
@@ -247,3 +249,65 @@ def test_it_keeps_within_a_screen_whatever_there_is(tmp_path: Path, repo_root: P
     assert max(map(len, lines)) <= WIDTH
     assert lines[lines.index("Next") + 1].startswith("  add 17 recordings")
     assert len(next_line(status)) <= 2 * WIDTH
+
+
+def needs(status: Status) -> dict[str, str]:
+    """The block ``Needs`` of the screen, a line each."""
+    assert status.needs is not None
+    assert status.material.params is not None
+    return dict(as_words(status.needs, status.material.params))
+
+
+def test_what_is_needed_stands_there_before_anybody_labels(root: Path) -> None:
+    rows = [track(number) for number in range(24)]
+    early = [proposal(number, number + 1) for number in range(5)]
+    late = [proposal(number, number + 6, start=6.0, after=14.0) for number in range(24)]
+    proposed(root, rows, [*early, *late])
+    said = needs(read_status(root))
+    assert said["probes"] == (
+        "20 tracks of at least 17.0 s; 24 are here, which find a partial correlation of 0.55 with "
+        "80 % power if all are labelled"
+    )
+    # 19 of the 20 tracks have one pair to decide, and one has two.
+    assert said["people"].startswith("21 decisions or more, and 10 min of audio to listen to")
+    assert said["effects"] == (
+        "8 pieces, 4 with a return and 4 without; 5 tracks at most, by proposals within 6 s, "
+        "16 with prefix_seconds=9 and seconds=16.5"
+    )
+    assert "would do" not in said
+
+
+def test_nothing_would_do_says_how_much_more(root: Path) -> None:
+    proposed(root, [track(number) for number in range(4)], [proposal(0, 1)])
+    said = needs(read_status(root))
+    assert said["would do"] == (
+        "nothing with these recordings; 16 recordings more of at least 17.0 s would"
+    )
+
+
+def test_needs_end_with_enough_labels(root: Path) -> None:
+    all_decided(root)
+    assert read_status(root).needs is None
+
+
+def test_what_is_not_searched_is_said(root: Path) -> None:
+    proposed(root, [track(0, 70.0), track(1, 20.0)], [proposal(0, 1)])
+    line = "Tracks: 50 of 90 s are searched (manifest.windows: first)"
+    assert line in as_lines(read_status(root))
+
+
+def test_settings_that_are_auto_are_settled_by_labels(tmp_path: Path, repo_root: Path) -> None:
+    root = tmp_path / "repository"
+    auto = ("probes.folds=auto", "interventions.prefix_seconds=auto")
+    folder_experiment(root, repo_root, *auto)
+    rows = [track(number) for number in range(17)]
+    queue = [proposal(number, number + 1) for number in range(17)]
+    proposed(root, rows, queue)
+    status = read_status(root)
+    assert status.folds is not None
+    assert status.folds.needed == 12  # three folds
+    decided(root, [verdict(row, "negative" if number % 2 else "positive")
+                   for number, row in enumerate(queue)])  # fmt: skip
+    heard_all(root, rows)
+    lines = as_lines(read_status(root))
+    assert "  auto      probes.folds 4, interventions.prefix_seconds 4" in lines

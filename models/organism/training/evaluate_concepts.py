@@ -83,7 +83,7 @@ def hear(world: ConceptWorld) -> Heard:
             seed=SEED,
         ).codes
         clips = model.codec.decode(codes).numpy()
-        tags = tagger.probabilities(clips, world.sample_rate)
+        tags = tagger.probabilities(list(clips), world.sample_rate)
         for names, said in ((world.instruments, instruments), (tuple(world.genres), genres)):
             columns = tagger.indices([labels[name].labels[0] for name in names])
             said += [names[number] for number in tags[:, columns].argmax(1)]

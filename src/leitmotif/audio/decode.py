@@ -7,7 +7,7 @@ reaches 0.91 of the lower Nyquist frequency.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from leitmotif.audio.reading.failures import named_failure
 from leitmotif.audio.reading.layout import Remark
 from leitmotif.audio.reading.samples import Samples, check_rate, check_section
 from leitmotif.audio.reading.source import blocks, changed_meanwhile, opened, state_of
-from leitmotif.errors import AudioError
+from leitmotif.audio.writing import described, player
+from leitmotif.errors import AudioError, counted
 from leitmotif.files import sha256_file
 from leitmotif.files.restoring import how_to_restore
 
@@ -59,11 +60,34 @@ class Audio:
     source_channels: int
     remark: Remark | None = None
     """What is unclear of the file: ``length_unknown``, ``header_wrong`` or ``damaged``."""
+    source: str | None = None
+    """Path of the file, as it was given."""
 
     @property
     def seconds(self) -> float:
         """Duration."""
         return len(self.samples) / self.sample_rate
+
+    def resampled(self, sample_rate: int) -> "Audio":
+        """Return the same audio at another rate in Hz (soxr's ``HQ``); raises LeitmotifError."""
+        check_rate(sample_rate)
+        if sample_rate == self.sample_rate:
+            return self
+        samples = soxr.resample(self.samples, self.sample_rate, sample_rate, quality="HQ")
+        made = np.ascontiguousarray(samples, dtype=np.float32)
+        return replace(self, samples=made, sample_rate=sample_rate)
+
+    def __repr__(self) -> str:
+        """Say length, rate, level, and where it comes from, in a line."""
+        of = "" if self.source is None else f", of {self.source}"
+        if (self.source_sample_rate, self.source_channels) != (self.sample_rate, 1):
+            channels = counted(self.source_channels, "channel")
+            of += f" ({self.source_sample_rate} Hz, {channels})"
+        remark = f", {self.remark.reason}" if self.remark else ""
+        return f"Audio({described(self.samples, self.sample_rate)}{of}{remark})"
+
+    def _repr_html_(self) -> str:
+        return player(self.samples, self.sample_rate, repr(self))
 
 
 def verify_audio(path: Path, sha256: str) -> None:
@@ -205,6 +229,7 @@ def load_audio(
         audio.source_sample_rate,
         audio.source_channels,
         audio.remark,
+        str(path),
     )
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.compiled import lock_compiled
 from leitmotif.audio.decode import rms_dbfs
-from leitmotif.audio.reading.samples import Samples, check_samples
+from leitmotif.audio.reading.samples import Clip, Samples, as_clip
 from leitmotif.errors import LeitmotifError
 from leitmotif.tensors import on_grid
 
@@ -62,12 +62,12 @@ class Features:
     """Estimated deviation from A4 = 440 Hz that chroma is corrected for, within ±17 cents."""
 
 
-def extract_features(samples: Samples) -> Features:
+def extract_features(audio: Clip) -> Features:
     """Extract the features of mono 32 kHz audio [n], n >= 640.
 
-    Raises LeitmotifError for samples that are not mono floats, as ``check_samples`` does, or fewer.
+    Raises AudioError for what is no such audio, as ``as_clip`` does, and LeitmotifError for less.
     """
-    samples = check_samples(samples)
+    samples = as_clip(audio, SAMPLE_RATE)
     frames = len(samples) // HOP
     if frames == 0:
         raise LeitmotifError(

@@ -1,5 +1,6 @@
 """Make a logged clip again from the repository's files, and compare it with its line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,7 @@ from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.interventions import InterventionRow
+from leitmotif.timing.windows import lasts
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,7 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
     """
     model = _model(row, params)
     source = row.source
-    plain = _prefix(row, model, files)
-    own = plain.codes if row.opening is None else _opened(row.opening.seed, plain, row, model)
-    given = {} if source is None else {source: _source(source, plain, row, model, params, files)}
-    start = given[source] if row.condition == "counterfactual" and source else own
-    _same(f"the prefix of {row.track_id}", sha256_codes(start), row.prefix_sha256)
+    prefix = _prefix(row, model, params, files)
     condition = Condition(
         row.condition,
         row.candidate,
@@ -71,7 +69,6 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
         source,
         None if row.steps is None else range(*row.steps),
     )
-    prefix = replace(plain, codes=own, sources=given)
     seconds = row.frames / model.frame_rate
     codes = _continued(prefix, condition, row, model, seconds=seconds, seed=row.seed)
     samples = model.decode_audio(codes[None])[0].cpu().numpy()
@@ -89,15 +86,36 @@ def _model(row: InterventionRow, params: Params) -> HookedMusicGen:
     return model
 
 
-def _prefix(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Prefix:
-    """The track's own beginning, up to where the model went on."""
+def _prefix(
+    row: InterventionRow, model: HookedMusicGen, params: Params, files: ReplayFiles
+) -> Prefix:
+    """What the line's clip went on from, with the source of its patches."""
+    start = ""
+    for plain in _prefixes(row, model, files):
+        own = plain.codes if row.opening is None else _opened(row.opening.seed, plain, row, model)
+        given = {}
+        if row.source is not None:
+            given[row.source] = _source(row.source, plain, row, model, params, files)
+        counterfactual = row.condition == "counterfactual" and row.source is not None
+        start = sha256_codes(given[row.source] if counterfactual and row.source else own)
+        if start == row.prefix_sha256:
+            break
+    _same(f"the prefix of {row.track_id}", start, row.prefix_sha256)
+    return replace(plain, codes=own, sources=given)
+
+
+def _prefixes(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Iterator[Prefix]:
+    """The track's own beginnings, a window each, up to where the model could have gone on."""
     tracks = {track.track_id: track for track in read_table(files.manifest, ManifestTrack)}
     if row.track_id not in tracks:
         raise StoreError(f"{row.track_id} is not in {files.manifest}", fix="use the line's corpus")
     frames = row.prefix_frames - (0 if row.opening is None else row.opening.frames)
     seconds = frames / model.frame_rate
-    prefix = prefix_of(model, tracks[row.track_id], files.corpus, seconds=seconds)
-    return replace(prefix, prompt=row.sampling.prompt)
+    track = tracks[row.track_id]
+    for window in track.windows:
+        if window == track.windows[0] or lasts(window, seconds):
+            prefix = prefix_of(model, track, files.corpus, seconds=seconds, window=window)
+            yield replace(prefix, prompt=row.sampling.prompt)
 
 
 def _opened(seed: int, plain: Prefix, row: InterventionRow, model: HookedMusicGen) -> Tensor:

@@ -29,7 +29,8 @@ recurrence. The rules, in this order:
 
 Rules 5 to 7, and rule 4 where it rests on effects, say that something has no effect. Where the
 pieces, or those of one kind, are too few for any effect to count, that is not known, and the
-verdict is ``unknown``.
+verdict is ``unknown``. ``leitmotif.causal.possible`` says from which effect on one could have
+counted.
 """
 
 from collections.abc import Sequence
@@ -62,6 +63,8 @@ class VerdictRules:
     """Candidates that were tried in the model: the family of the effects' p-values."""
     similarity: float
     """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
+    seeds: int = 1
+    """Continuations of each piece, over which its change is a mean."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
     if broken and excludes_zero(evidence.ahead):
         return "entangled"
-    if far and _moves(evidence, thresholds) and _carried(evidence, claims):
+    if far and moves(evidence, thresholds) and _carried(evidence, claims):
         return "foresight"
     if near is not None and not claims.may_carry(near):
         return "just in time"
@@ -117,7 +120,7 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     return "decodable, not causal" if far else _of_effects(evidence)
 
 
-def _moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
+def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
     """Whether the intervention ahead moves the recurrence, both ways and more than its control."""
     intervals = (evidence.ahead, evidence.over_random, evidence.gained, evidence.lost)
     level = thresholds.claims.level(thresholds.tried)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from leitmotif.report.words import framed
+
 WIDTH = 100
 """Maximum width of a line."""
 NOTHING = "-"
@@ -29,20 +31,24 @@ def mean(value: object, form: str) -> str:
     return format(value, form) if known else NOTHING
 
 
-def interval(value: object, form: str) -> str:
-    """An interval such as ``+87.5 (55.8 to 96.6)``; a number without an interval stays a number."""
+def interval(value: object, form: str, *, of: str) -> str:
+    """An interval such as ``+87.5 (55.8 to 96.6; 16 pieces, p 0.0001)``.
+
+    ``of`` is what it is over. A number without an interval stays a number.
+    """
     middle = mean(value, form)
     if not isinstance(value, dict) or middle == NOTHING:
         return middle
     low, high = (mean(value.get(key), form.replace("+", "")) for key in ("low", "high"))
-    return f"{middle} ({low} to {high})"
-
-
-def changed(value: object) -> str:
-    """How many pieces an effect changed, such as ``15/16``; nothing where that is not known."""
-    if not isinstance(value, dict) or value.get("changed") is None:
-        return ""
-    return f"{count(value['changed'])}/{count(value.get('n'))}"
+    n, p = value.get("n"), value.get("p")
+    return framed(
+        middle,
+        low,
+        high,
+        n=n if count(n) != NOTHING else None,
+        p=p if mean(p, "g") != NOTHING else None,
+        of=of,
+    )
 
 
 def one_line(value: object) -> str:

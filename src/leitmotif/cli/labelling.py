@@ -1,4 +1,4 @@
-"""``leitmotif review`` and ``agreement``: people decide which proposals are motifs."""
+"""``leitmotif review``, ``import-labels`` and ``agreement``: people say where motifs return."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,3 +86,82 @@ def agreement() -> None:
 
     logs = log_files(Path(load_params().labels.decisions))
     typer.echo(as_text(agreements(standing(read_logs(logs)))))
+
+
+def import_labels(
+    file: Annotated[Path, typer.Argument(help="Annotations to import.")],
+    reviewer: Annotated[str, typer.Option(help="Whose log the annotations enter.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format", help="csv (pairs in seconds), bps (BPS-motif) or jams (pattern_jku)."
+        ),
+    ] = "csv",
+    track: Annotated[
+        str | None, typer.Option(help="Track of the whole file: track_id or name of its recording.")
+    ] = None,
+    exhaustive: Annotated[
+        bool,
+        typer.Option("--exhaustive", help="The annotator listened to all of the named tracks."),
+    ] = False,
+    crotchet_seconds: Annotated[
+        float | None, typer.Option(help="Seconds of a crotchet, at a steady tempo (bps).")
+    ] = None,
+    crotchet_zero: Annotated[
+        float, typer.Option(help="Second of the recording at which crotchet 0 sounds (bps).")
+    ] = 0.0,
+    tempo_map: Annotated[
+        Path | None, typer.Option(help="CSV with crotchet and seconds, of a performance (bps).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the file and write nothing.")
+    ] = False,
+) -> None:
+    """Take annotations that exist already into the decision log."""
+    from leitmotif.cli.status import print_next
+    from leitmotif.config import load_params
+    from leitmotif.errors import counted
+    from leitmotif.files import read_table
+    from leitmotif.files.targets import check_editable
+    from leitmotif.pipeline import CORPUS, MANIFEST, WORK_CACHE
+    from leitmotif.recurrence.search.settings import search_of
+    from leitmotif.review.importing import run
+    from leitmotif.review.index import Index
+    from leitmotif.review.log import log_path
+    from leitmotif.review.serve import check_reviewers
+    from leitmotif.tables.corpus import ManifestTrack
+
+    check_reviewers([reviewer])
+    params = load_params()
+    log = log_path(Path(params.labels.decisions), reviewer)
+    tracks = read_table(MANIFEST, ManifestTrack)
+    clock = run.clock_of(crotchet_seconds, crotchet_zero, tempo_map)
+    read = run.read_annotations(file, kind, tracks, track=track, clock=clock)
+    if not dry_run:
+        check_editable(log.resolve())
+    index = Index(WORK_CACHE / "review" / "index.sqlite", log.parent)
+    search = search_of(params.proposals)
+    prepared = run.prepare(
+        read,
+        tracks,
+        index,
+        reviewer=reviewer,
+        exhaustive=exhaustive,
+        transpositions=run.untransposed
+        if dry_run
+        else run.transpositions_in(search, tracks, CORPUS),
+    )
+    if not dry_run:
+        run.write(index, prepared)
+    for remark in prepared.remarks:
+        typer.echo(f"note: {remark}", err=True)
+    added = [
+        counted(len(prepared.decisions), "pair"),
+        counted(len(prepared.listenings), "listening"),
+    ]
+    typer.echo(
+        f"{' and '.join(added)} {'would be added' if dry_run else 'added'} to {log}; "
+        f"{prepared.known} known already"
+    )
+    if not dry_run:
+        print_next()

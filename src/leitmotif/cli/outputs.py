@@ -67,10 +67,18 @@ def report(
     from leitmotif.report.lens.sources import read_lens
     from leitmotif.report.material import read_material
     from leitmotif.report.swaps.sources import read_swaps
-    from leitmotif.stages.report import FILES, LENS_PATHS, PLACES, SWAP_PATHS, heard_model
+    from leitmotif.report.tracks import read_tracks
+    from leitmotif.stages.report import (
+        FILES,
+        LENS_PATHS,
+        PLACES,
+        SWAP_PATHS,
+        TRACK_FILES,
+        heard_model,
+    )
     from leitmotif.stages.tracks import tracks_with_activations
 
-    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS)
+    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS, TRACK_FILES)
     places = [path for paths in every for path in vars(paths).values()]
     check_folder(out, inputs=[*places, METRICS], replace=replace)
     params = load_params()
@@ -78,13 +86,31 @@ def report(
     lens = read_lens(LENS_PATHS, heard_model(params))
     swaps = read_swaps(SWAP_PATHS, heard_model(params))
     material = read_material(FILES)
-    counts = write_report(out, material, params.report, features, lens, swaps, replace=replace)
+    tracks = read_tracks(TRACK_FILES, params)
+    counts = write_report(
+        out, material, params.report, features, lens, swaps, tracks, replace=replace
+    )
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "
         f"{counts.bytes / 1e6:.1f} MB: "
         f"open {out / 'index.html'} in a browser"
     )
+    _say_whose_results()
     print_next()
+
+
+def _say_whose_results() -> None:
+    """The preset, and stages whose results belong to other settings than params.yaml has."""
+    from leitmotif.cli.presets import preset_in_use
+    from leitmotif.share.lockfile import outdated_stages
+
+    typer.echo(f"params.yaml: {preset_in_use() or 'of no preset that is here'}")
+    if outdated := outdated_stages():
+        typer.echo(
+            f"these pages show results of other settings than params.yaml has, of the stages "
+            f"{', '.join(sorted(outdated))}: `dvc repro` makes them anew",
+            err=True,
+        )
 
 
 def results() -> None:

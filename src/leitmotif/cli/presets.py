@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from leitmotif.cli.dependencies import with_dependencies
+from leitmotif.cli.own_runs import kept_results, refuse_unsaved, start_branch
 from leitmotif.config import PARAMS_FILE, TextSetting, parse_params, text_setting
 from leitmotif.errors import ConfigError, LeitmotifError, counted
 from leitmotif.files import difference, read_text, write_texts
@@ -35,8 +36,13 @@ class PresetInUse:
     """The preset that params.yaml was made from, as far as its values tell."""
 
     name: str
-    changed: tuple[str, ...]
-    """Settings that differ from the preset's."""
+    values: Mapping[str, Any]
+    """Settings that differ from the preset's, such as ``probes.folds``, and what they are."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self.values)
 
     def __str__(self) -> str:
         """``preset folder, 2 settings changed: corpus.path, probes.folds``."""
@@ -52,7 +58,22 @@ def preset_in_use(root: Path = Path()) -> PresetInUse | None:
     Presets of the same corpus source go before others.
     """
     try:
-        values = read_yaml(root / PARAMS_FILE)
+        return _nearest(read_yaml(root / PARAMS_FILE), root)
+    except LeitmotifError:
+        return None
+
+
+def committed_preset(root: Path = Path()) -> PresetInUse | None:
+    """The preset nearest to the params.yaml of the last commit; None where there is none."""
+    text = _committed(root)
+    try:
+        return None if text is None else _nearest(parse_yaml(text), root)
+    except YAMLError:
+        return None
+
+
+def _nearest(values: Any, root: Path) -> PresetInUse | None:
+    try:
         presets = {name: parse_yaml(preset(name, root=root)) for name in available(root)}
         source = values["corpus"]["source"]
         nearest = [
@@ -68,13 +89,13 @@ def preset_in_use(root: Path = Path()) -> PresetInUse | None:
     return ordered[0][1] if ordered else None
 
 
-def _differing(preset: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(
-        f"{section}.{key}"
+def _differing(preset: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{section}.{key}": value
         for section, settings in values.items()
         for key, value in settings.items()
         if preset.get(section, {}).get(key) != value
-    )
+    }
 
 
 def listing(root: Path = Path()) -> list[str]:
@@ -99,16 +120,33 @@ def use(
     *,
     root: Path = Path(),
     force: bool = False,
+    keep: bool = False,
+    branch: str | None = None,
 ) -> str:
     """Write params.yaml from preset ``name`` with ``settings`` (``key=value``) changed.
 
     The stages in dvc.yaml then depend on what these settings name. Returns what changed in both
     files as unified diffs, empty if nothing did. Nothing is written unless the result is valid.
 
-    Raises ConfigError for an unknown preset, a setting that cannot be used, and, unless ``force``,
-    when params.yaml holds settings that neither git nor a preset has a copy of.
+    Parameters
+    ----------
+    name : of the preset.
+    settings : what to change of it.
+    root : the repository.
+    force : write over settings and results of which there is no copy.
+    keep : of the same preset, keep the settings that params.yaml has changed; ``settings`` go
+        before them.
+    branch : of git, which is made before anything is written.
+
+    Raises ConfigError for an unknown preset, a setting that cannot be used, a branch that cannot be
+    made, and, unless ``force``, when params.yaml holds settings that neither git nor a preset has a
+    copy of, or when results of another preset are in no commit.
     """
-    new = preset(name, settings, root=root)
+    kept = kept_results(root)
+    now = preset_in_use(root) if keep or kept else None
+    old_values = now.values if keep and now is not None and now.name == name else {}
+    text = _text_of(name, root, ())
+    new = _with_settings(text, settings, old_values)
     params = parse_params(parse_yaml(new), origin=f"preset {name}")
     check_inputs(params, root)
 
@@ -119,12 +157,17 @@ def use(
         fix = "restore it from git"
         texts[path] = read_text(path, fix=fix, error=ConfigError) if path.exists() else ""
     old = texts[target]
-    if old not in ("", new) and not force and not _kept_elsewhere(old, root):
+    if kept and now is not None and now.name != name and not force:
+        refuse_unsaved(kept, now.name)
+    made_again = old_values and old == _with_settings(text, (), old_values)
+    if old not in ("", new) and not force and not made_again and not _kept_elsewhere(old, root):
         raise ConfigError(
             f"{target} has changes that are neither in git nor a preset",
             fix=f"commit them (git commit {target}), or pass --force to write over them",
         )
     derived = texts[pipeline] and with_dependencies(texts[pipeline], params, root)
+    if branch is not None:
+        start_branch(branch, root)
     changed = {target: new, pipeline: derived}
     # dvc.yaml first: after a kill between the two DVC misses a folder, which it says, and watches
     # none too few, which nobody would notice.
@@ -140,7 +183,7 @@ def preset(name: str, settings: Sequence[str] = (), *, root: Path = Path()) -> s
     Raises ConfigError for an unknown preset, and for a setting whose section does not exist or
     whose value is not YAML.
     """
-    return _with_settings(_text_of(name, root, ()), settings)
+    return _with_settings(_text_of(name, root, ()), settings, {})
 
 
 def _text_of(name: str, root: Path, above: Sequence[str]) -> str:
@@ -194,11 +237,15 @@ def _merge(values: Any, changes: Any) -> None:
                 kept.ca.items[key] = changed.ca.items[key]
 
 
-def _with_settings(text: str, settings: Sequence[str]) -> str:
-    if not settings:
+def _with_settings(text: str, settings: Sequence[str], kept: Mapping[str, Any]) -> str:
+    """The text with settings that were kept, by ``section.key``, and those that were typed."""
+    if not settings and not kept:
         return text
     yaml = EditableYaml(text)
     chosen: dict[tuple[str, ...], object] = {}
+    for dotted, value in kept.items():
+        name, last = dotted.split(".")
+        yaml.values[name][last] = chosen[name, last] = value
     for setting in settings:
         key, sign, typed = setting.partition("=")
         if not sign:
@@ -263,7 +310,15 @@ def _check_written(text: str, chosen: Mapping[tuple[str, ...], object]) -> None:
 def _kept_elsewhere(text: str, root: Path) -> bool:
     if any(text == preset(name, root=root) for name in available(root)):
         return True
-    committed = subprocess.run(
-        ["git", "show", f"HEAD:./{PARAMS_FILE}"], cwd=root, capture_output=True, check=False
-    )
-    return committed.returncode == 0 and committed.stdout == text.encode()
+    return text == _committed(root)
+
+
+def _committed(root: Path) -> str | None:
+    """The params.yaml of the last commit; None where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "show", f"HEAD:./{PARAMS_FILE}"], cwd=root, capture_output=True, check=False
+        )
+        return done.stdout.decode() if done.returncode == 0 else None
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

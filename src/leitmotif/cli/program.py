@@ -10,7 +10,7 @@ from leitmotif.cli.bench import bench
 from leitmotif.cli.check import check
 from leitmotif.cli.compare import compare
 from leitmotif.cli.experiments import experiments
-from leitmotif.cli.labelling import agreement, review
+from leitmotif.cli.labelling import agreement, import_labels, review
 from leitmotif.cli.outputs import replay, report, results, verify
 from leitmotif.cli.plan import plan
 from leitmotif.cli.publish import publish
@@ -74,6 +74,7 @@ app.command()(verify)
 app.command()(compose)
 app.command()(propose)
 app.command()(review)
+app.command(name="import-labels")(import_labels)
 app.command()(agreement)
 app.command()(report)
 app.command()(results)

@@ -11,7 +11,6 @@ from typing import Any
 
 from leitmotif.cli.columns import (
     NOTHING,
-    changed,
     column,
     count,
     cut,
@@ -22,16 +21,18 @@ from leitmotif.cli.columns import (
     one_line,
     yes,
 )
+from leitmotif.cli.presets import preset_in_use
 from leitmotif.config import Params, load_params
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json
 from leitmotif.files.restoring import how_to_restore
+from leitmotif.report.sentences import FINDING, in_short
 from leitmotif.share.lockfile import outdated_stages
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
 STAGES = (
-    "corpus", "manifest", "features", "activations", "proposals", "labels", "sae", "probes",
+    "corpus", "manifest", "features", "proposals", "labels", "activations", "sae", "probes",
     "calibration", "interchange", "interventions", "summary", "decoderlens", "swaps", "report",
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
@@ -51,6 +52,8 @@ class Results:
     """Stages whose metrics belong to other settings or inputs; see ``lockfile``."""
     pages: bool = False
     """Whether the listening report exists."""
+    preset: str = ""
+    """In brackets: the preset, and how many of its settings are changed."""
 
     def of(self, stage: str, *keys: str) -> Any:
         """The value at ``keys`` of a stage's metrics; None if any key is missing."""
@@ -86,7 +89,16 @@ def read_results(root: Path = Path()) -> Results:
         missing=[name for name in STAGES if name not in there],
         outdated=[name for name in STAGES if name in outdated],
         pages=(root / PAGES).exists(),
+        preset=_preset(root),
     )
+
+
+def _preset(root: Path) -> str:
+    now = preset_in_use(root)
+    if now is None:
+        return ""
+    changes = f", {counted(len(now.changed), 'setting')} changed" if now.changed else ""
+    return f" (preset {now.name}{changes})"
 
 
 def as_lines(results: Results) -> list[str]:
@@ -101,7 +113,7 @@ def as_lines(results: Results) -> list[str]:
 
 def _title(results: Results) -> list[str]:
     params = results.params
-    lines = [f"{one_line(params.model.name)} on {params.corpus.source}"]
+    lines = [f"{one_line(params.model.name)} on {params.corpus.source}{results.preset}"]
     if params.probes.exploratory:
         lines.append("  exploratory: labels were not verified by people, nothing here is a claim")
     return lines
@@ -121,20 +133,32 @@ def _models(results: Results) -> list[str]:
         patched = results.of("interventions", "strongest", name)
         row = (
             f"  {column(name, 18)}{column(verdicts.get(name), 22)}{column(yes(foresight), 7)}"
-            f"{column(interval(partial, 'z.2f'), 21)}{column(interval(patched, '+z.1f'), 23)}"
-            f"{changed(patched)}"
+            f"{interval(partial, 'z.2f', of='track')}"
         ).rstrip()
-        rows.append([row, *_sites(results, name)])
-    head = (
-        f"{'Models':<20}{'verdict':<22}{'probes':<7}{'partial R²':<21}"
-        f"{'patched ahead, points':<23}changed"
-    )
+        points = f"    patched ahead {interval(patched, '+z.1f', of='piece')}"
+        said = [] if patched is None else [points + _possible(patched, verdicts.get(name))]
+        rows.append([row, *said, *_sites(results, name)])
+    head = f"{'Models':<20}{'verdict':<22}{'probes':<7}partial R²; below it patches, in points"
     return [head, *first_rows(rows, _MODELS, "models")]
+
+
+def _possible(patched: object, verdict: object) -> str:
+    """What could have been found, where the verdict is no finding."""
+    if not isinstance(patched, dict) or "least" not in patched or verdict == FINDING:
+        return ""
+    least, likely = (
+        None if mean(patched.get(key), "g") == NOTHING else patched[key]
+        for key in ("least", "likely")
+    )
+    return f"; {in_short(least, likely)}"
 
 
 def _sites(results: Results, model: str) -> list[str]:
     lines = []
-    for key, verb in (("carriers", "carried by"), ("decodable_but_inert", "decodable but inert:")):
+    for key, verb in (
+        ("carriers", "carried by"),
+        ("decodable_not_causal", "decodable, not causal:"),
+    ):
         effects = results.keyed("interventions", key, model)
         leads = results.keyed("interchange", "leads", model)
         sites = [
@@ -162,27 +186,23 @@ def _approaches(results: Results) -> list[str]:
         return []
     rows, moved = [], False
     for name in sorted(approaches, key=lambda name: ORDER.index(name) if name in ORDER else 9):
-        r2, clap, effect, screened, verdict, stable = (
+        r2, clap, effect, verdict, stable = (
             results.of("summary", "approaches", name, key)
-            for key in ("r2", "clap", "delta_recurrence", "screened", "verdict", "stable")
+            for key in ("r2", "clap", "delta_recurrence", "verdict", "stable")
         )
         moved |= stable is False
         mark = "* " if stable is False else "  "
         rows.append(
             [
-                f"{mark}{column(name, 23)}{column(mean(r2, 'z.2f'), 6)}"
-                f"{column(mean(clap, 'z.3f'), 6)}{column(interval(effect, '+z.1f'), 25)}"
-                f"{column(changed(effect), 8)}{column(mean(screened, '+z.1f'), 9)}"
-                f"{column(verdict, 22)}".rstrip()
+                f"{mark}{column(name, 23)}{column(mean(r2, 'z.2f'), 5)}"
+                f"{column(mean(clap, 'z.3f'), 6)}{column(verdict, 22)}"
+                f"{interval(effect, '+z.1f', of='piece')}".rstrip()
             ]
         )
-    head = (
-        f"{'Approaches':<25}{'R²':<6}{'CLAP':<6}{'Δ recurrence, points':<25}{'changed':<8}"
-        f"{'screened':<9}verdict"
-    )
+    head = f"{'Approaches':<25}{'R²':<5}{'CLAP':<6}{'verdict':<22}Δ recurrence"
     place = results.of("probes", "place_r2")
     if place is not None:
-        rows.append([f"  {column('place alone', 23)}{mean(place, 'z.2f')}"])
+        head += f"; R² of place alone {mean(place, 'z.2f')}"
     note = ["* would change if the nearest feature changed sides"] if moved else []
     return [head, *first_rows(rows, _APPROACHES, "approaches"), *note]
 
@@ -190,10 +210,6 @@ def _approaches(results: Results) -> list[str]:
 def _tests(results: Results) -> list[str]:
     if "calibration" not in results.metrics:
         return []
-    naive, controlled = (
-        interval(results.of("calibration", f"fpr_{test}"), ".3f")
-        for test in ("naive", "controlled")
-    )
     level = f"{results.params.probes.alpha:g}"
     power = [
         f"{mean(share, '.2f')} at {one_line(strength)}"
@@ -201,7 +217,11 @@ def _tests(results: Results) -> list[str]:
     ]
     return [
         f"Tests at p {level}",
-        f"  false positives: naive {naive}, controlled {controlled}",
+        *(
+            f"  false positives, {test}: "
+            + interval(results.of("calibration", f"fpr_{test}"), ".3f", of="draw")
+            for test in ("naive", "controlled")
+        ),
         listed("  power by strength: ", power or [NOTHING]),
     ]
 
@@ -245,6 +265,7 @@ def _counts(results: Results) -> list[str]:
             f"{count(of('labels', 'labels'))} labels",
             f"{count(of('labels', 'tracks_complete'))} tracks complete",
             f"{count(of('labels', 'decisions'))} decisions",
+            *_chosen(results),
         ],
         "sae": [
             f"{count(of('sae', 'audits_passed'))} audits passed",
@@ -252,10 +273,6 @@ def _counts(results: Results) -> list[str]:
             f"{count(of('sae', 'misalignments_caught'))} of "
             f"{count(of('sae', 'misalignments_tried'))} misalignments caught",
             f"loss recovered at least {mean(of('sae', 'least_loss_recovered'), 'z.3f')}",
-        ],
-        "probes": [
-            f"{count(of('probes', 'candidates', 'chosen'))} of "
-            f"{count(of('probes', 'candidates', 'tested'))} features are candidates",
         ],
         "interventions": [
             f"{count(of('interventions', 'clips'))} clips",
@@ -267,6 +284,16 @@ def _counts(results: Results) -> list[str]:
     return ["Counts", *lines] if lines else []
 
 
+def _chosen(results: Results) -> list[str]:
+    """How many features the probes chose, if they were run."""
+    if "probes" not in results.metrics:
+        return []
+    chosen, tested = (
+        count(results.of("probes", "candidates", key)) for key in ("chosen", "tested")
+    )
+    return [f"{chosen} of {tested} features are candidates"]
+
+
 def _quality(results: Results) -> list[str]:
     """Quality of the proposals: precision and recall, if there is a score, and the null rate."""
     known = {
@@ -274,7 +301,7 @@ def _quality(results: Results) -> list[str]:
         for key in ("precision", "recall")
         if results.of("proposals", key) is not None
     }
-    null = interval(results.of("proposals", "null_any_rate"), "z.3f")
+    null = interval(results.of("proposals", "null_any_rate"), "z.3f", of="track")
     return [*(f"{key} {value}" for key, value in known.items()), f"in {null} of null tracks"]
 
 

@@ -1,10 +1,14 @@
 """``leitmotif use`` and ``deps``: the files that say what the pipeline does."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leitmotif.errors import ConfigError
+
+if TYPE_CHECKING:
+    from leitmotif.cli.presets import PresetInUse
 
 
 def _preset_names(incomplete: str) -> list[str]:
@@ -27,23 +31,32 @@ def use(
             "--set", metavar="KEY=VALUE", help="Change a key of the preset; may be repeated."
         ),
     ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Make this branch of git first, for the results of your own."
+        ),
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Give up settings that were changed before.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite changes that are not in git.")
     ] = False,
 ) -> None:
     """Write params.yaml from a preset.
 
-    Its folders are added to dvc.yaml. The command shows what changed. Without a preset it lists
-    them, and changes nothing.
+    Its folders are added to dvc.yaml. The command shows what changed. Of the same preset, settings
+    that were changed before are kept. Without a preset it lists them, and changes nothing.
     """
     from leitmotif.cli.presets import listing, preset_in_use
     from leitmotif.cli.presets import use as use_preset
     from leitmotif.cli.status import print_next
 
     if preset is None:
-        if settings or force:
+        if settings or force or branch or reset:
             raise ConfigError(
-                "--set and --force change a preset, and none is named",
+                "--set, --branch, --reset and --force go with a preset, and none is named",
                 fix="leitmotif use PRESET --set KEY=VALUE",
             )
         lines, now = listing(), preset_in_use()
@@ -51,9 +64,47 @@ def use(
         if now is not None:
             typer.echo(f"params.yaml: {now}")
         return
-    diff = use_preset(preset, settings or [], force=force)
+    before = preset_in_use()
+    apart = None if branch else _apart(preset)
+    branch = branch or (apart and _asked(apart))
+    if before is not None and before.values:
+        _say_what_becomes(before, preset, reset=reset)
+    diff = use_preset(preset, settings or [], force=force, keep=not reset, branch=branch)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
+    if branch:
+        typer.echo(f"branch {branch}: results of this preset stay apart from those before")
+    elif apart:
+        typer.echo(f"note: {apart}", err=True)
     print_next()
+
+
+def _apart(preset: str) -> str | None:
+    """What to say where the results of another preset are committed here; None: they are not."""
+    from leitmotif.cli.own_runs import kept_results, note
+    from leitmotif.cli.presets import committed_preset
+
+    kept, theirs = kept_results(), committed_preset()
+    if kept is None or theirs is None or theirs.name == preset:
+        return None
+    return note(kept, theirs.name, f"leitmotif use {preset}")
+
+
+def _asked(note: str) -> str | None:
+    """A branch that somebody at a terminal names; None elsewhere, and where nothing is typed."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    typer.echo(note)
+    question = "Name of a new branch for your results (empty: stay on this one)"
+    return str(typer.prompt(question, default="", show_default=False)).strip() or None
+
+
+def _say_what_becomes(before: "PresetInUse", preset: str, *, reset: bool) -> None:
+    """Settings that were changed before: kept, or given up by name."""
+    names = ", ".join(before.changed)
+    if before.name == preset and not reset:
+        typer.echo(f"kept from before: {names} (--reset gives them up)")
+    else:
+        typer.echo(f"given up, as they were changed of the preset {before.name}: {names}")
 
 
 def deps() -> None:

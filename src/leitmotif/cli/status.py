@@ -12,10 +12,10 @@ from leitmotif.errors import LeitmotifError, counted
 
 if TYPE_CHECKING:
     from leitmotif.cli.presets import PresetInUse
-    from leitmotif.status.funnel import Step
+    from leitmotif.feasibility.funnel import Step
     from leitmotif.status.overview import Status
 
-LINES = 40
+LINES = 48
 """Maximum number of lines."""
 _PROBLEMS, _OF_STATE, _REASONS = 3, 2, 7
 """Maximum number of lines of problems, of the stages in one state, and below the next command."""
@@ -60,23 +60,27 @@ def next_line(now: "Status") -> str:
 
 
 def as_lines(now: "Status", preset: "PresetInUse | None" = None) -> list[str]:
-    """The screen: at most 40 lines of at most ``columns.WIDTH`` characters.
+    """The screen: at most ``LINES`` lines of at most ``columns.WIDTH`` characters.
 
     Where there is more to say, the last tracks give way: the next command is always there.
     """
-    blocks = [_settings(now, preset), _stages(now), _decisions(now), _tracks(now)]
+    blocks = [_settings(now, preset), _stages(now), _decisions(now), _needs(now), _tracks(now)]
     lines = [line for block in blocks if block for line in (*block, "")]
     last = _next(now)
     return [cut(line) for line in [*lines[: LINES - len(last)], *last]]
 
 
 def _settings(now: "Status", preset: "PresetInUse | None") -> list[str]:
+    from leitmotif.config.auto import notices
+    from leitmotif.status.needs import auto_words
+
     material, params = now.material, now.material.params
     lines = [f"  problem: {one_line(problem)}" for problem in material.problems[:_PROBLEMS]]
     if len(material.problems) > _PROBLEMS:
         lines.append(f"  and {len(material.problems) - _PROBLEMS} more problems")
     if params is None:
         return ["Settings", *lines]
+    lines = [f"  {line}" for notice in notices(params) for line in _wrapped(notice, "")] + lines
     horizons = [f"{after:g}-{until:g} s" for after, until in params.probes.horizons]
     least = params.probes.minimum_seconds
     facts = [
@@ -90,6 +94,8 @@ def _settings(now: "Status", preset: "PresetInUse | None") -> list[str]:
             "  a rehearsal: the model organism does not hear recordings, so results say nothing of",
             "  music; `leitmotif use musicgen-folder` names a model that does",
         ]
+    if words := auto_words(material):
+        facts += _wrapped(words, "  auto      ")
     if params.probes.exploratory:
         facts.append("  exploratory: undecided tracks are used, and nothing is a claim")
     return [*facts, *lines]
@@ -121,9 +127,27 @@ def _decisions(now: "Status") -> list[str]:
     return [head + by, *([listed("  ", counts)] if counts else [])]
 
 
+def _needs(now: "Status") -> list[str]:
+    from leitmotif.status.needs import as_words
+
+    params = now.material.params
+    if now.needs is None or params is None:
+        return []
+    words = as_words(now.needs, params)
+    return ["Needs", *(line for name, text in words for line in _wrapped(text, f"  {name:<10}"))]
+
+
 def _tracks(now: "Status") -> list[str]:
+    from leitmotif.status.needs import searched_seconds
+
     lines = [line for step in now.steps for line in _step(step)]
-    return ["Tracks", *lines] if lines else []
+    if not lines:
+        return []
+    seconds, params = searched_seconds(now.material), now.material.params
+    if seconds is None or params is None:
+        return ["Tracks", *lines]
+    windows = f"manifest.windows: {params.manifest.windows}"
+    return [f"Tracks: {seconds[0]:.0f} of {seconds[1]:.0f} s are searched ({windows})", *lines]
 
 
 def _step(step: "Step") -> list[str]:

@@ -41,7 +41,8 @@ class InterventionsParams(Settings):
     seeds: Annotated[int, Field(ge=1)]
     """Number of continuations of each piece under each condition."""
     prefix_seconds: Annotated[float, Field(gt=0)]
-    """Length of a recording's prefix. A composed piece is continued from the end of its cue."""
+    """Length of a recording's prefix. A composed piece is continued from the end of its cue.
+    ``auto``: the shortest with which most recordings can be continued."""
     openings: Annotated[int, Field(ge=3)]
     """Number of ways in which the model first continues a recording's prefix; those after which the
     motif returns and those after which it does not are each other's counterfactuals."""
@@ -52,7 +53,8 @@ class InterventionsParams(Settings):
     treated_seconds: Annotated[float, Field(gt=0)]
     """Length of the stretch after an opening in which the model is treated."""
     seconds: Annotated[float, Field(gt=0)]
-    """Length of the continuation, which begins after the cue or the opening."""
+    """Length of the continuation, which begins after the cue or the opening. ``auto``: until the
+    claimed horizon ends, within 30 s of prefix, opening and continuation."""
     temperature: Annotated[float, Field(ge=0)]
     top_k: Annotated[int | None, Field(ge=1)]
     guidance_scale: float | None

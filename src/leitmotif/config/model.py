@@ -90,7 +90,10 @@ class SaeParams(Settings):
     allow_misaligned: bool
     """Continue after a mismatch, and mark every resulting file and metric."""
     reach: Annotated[int, Field(ge=1)]
-    """Number of neighbouring sites on either side at which an autoencoder must do worse."""
+    """Number of neighbouring sites on either side at which an autoencoder must do worse: of the
+    blocks beside its own, captured if they are not stored, and of the stored ones."""
+    audit_tracks: Annotated[int, Field(ge=2)]
+    """Number of tracks on which neighbours are captured, and the audit is made."""
     spliced_tracks: Annotated[int, Field(ge=2)]
     """Number of tracks on which the model runs with reconstructions instead of a site."""
     seed: Annotated[int, Field(ge=0)]

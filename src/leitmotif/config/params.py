@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from leitmotif.config.corpus import (
     FeaturesParams,
@@ -48,6 +48,12 @@ class Params(Settings):
     interventions: InterventionsParams
     summary: SummaryParams
     report: ReportParams
+    _auto: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @property
+    def auto(self) -> frozenset[str]:
+        """Settings that are ``auto``, such as ``probes.folds``; see ``leitmotif.config.auto``."""
+        return self._auto
 
 
 CORPORA: dict[str, type[Settings]] = {

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 from leitmotif.config.model import Site
 from leitmotif.config.section import Settings
 
+LEAST_FOLDS = 3
+
 
 class ProbesParams(Settings):
     """How features are tested for information about future recurrences beyond the controls."""
@@ -20,8 +22,8 @@ class ProbesParams(Settings):
     """Time of the first row in a context. On the organism it is after the cue."""
     stride: Annotated[int, Field(ge=1)]
     """Decoder steps from one row to the next."""
-    folds: Annotated[int, Field(ge=3)]
-    """Number of folds; each needs at least 4 tracks."""
+    folds: Annotated[int, Field(ge=LEAST_FOLDS)]
+    """Number of folds; each needs at least 4 tracks. ``auto``: 5, or as many as tracks allow."""
     permutations: Annotated[int, Field(ge=99)]
     """Number of exchanges of tracks for each site's p-value; ``leitmotif.claims`` states how many
     a claim needs."""

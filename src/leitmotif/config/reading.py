@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from leitmotif.claims import Claims
+from leitmotif.config.auto import planned, without_auto
 from leitmotif.config.params import CORPORA, Params
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import read_yaml
@@ -26,6 +27,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 
 def parse_params(values: Any, *, origin: str = "params") -> Params:
     """Validate params given as plain data; see ``load_params``."""
+    values, auto = without_auto(values)
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -33,9 +35,11 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
         count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         raise ConfigError(
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
-            fix="correct the keys named, or start again from `leitmotif use PRESET`",
+            fix="correct the keys named, or start again: `leitmotif use PRESET --reset`",
         ) from error
+    params._auto = auto
     _check_that_claims_are_possible(params, origin)
+    params = planned(params)
     if params.corpus.source != "organism":  # composed pieces are treated up to their slot
         params.interventions.check_reach(Claims.of(params.probes).claimed.after)
     return params

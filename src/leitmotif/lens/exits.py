@@ -93,7 +93,7 @@ def read_exits(
     layer; raises ModelError.
     """
     rows, codebooks, frames = codes.shape
-    steps = frames + codebooks - 1
+    steps = frames + max(model.delays)
     noise = RowNoise(
         seed,
         tracks,
@@ -110,7 +110,7 @@ def read_exits(
         for step in range(steps):
             at = noise.at(step) if sampling.temperature else None
             drawn[:, :, step] = draw(logits[:, step], at, sampling)
-        played[layer] = undelay(drawn, frames)
+        played[layer] = undelay(drawn, frames, model.delays)
     return played
 
 

@@ -30,5 +30,5 @@ def tagged(
     """
     distinct, which = torch.unique(codes, dim=0, return_inverse=True)
     audio, rows = decoded(model, distinct), which.cpu().numpy()
-    logits = tagger.logits(audio, model.sample_rate).astype(np.float64)
+    logits = tagger.logits(list(audio), model.sample_rate).astype(np.float64)
     return np.asarray(logits[rows]), np.asarray(audio[rows])

@@ -289,7 +289,7 @@ def _listened(
 ) -> list[Listened]:
     """What a tagger says of clips [B, K, T] of these prompts, and the audio of those kept."""
     clips = decoded(model, codes)
-    logits = study.load_tagger().logits(clips, model.sample_rate).astype(np.float64)
+    logits = study.load_tagger().logits(list(clips), model.sample_rate).astype(np.float64)
     return [
         Listened(
             of_clip,

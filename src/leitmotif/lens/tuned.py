@@ -16,6 +16,7 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.precision import doubled
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Translator:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Residuals [..., d] as the last layer would have them, in their own precision."""
-        return (x.to(self.weight.dtype) @ self.weight.T + self.bias).to(x.dtype)
+        # Device before precision on the way there, and after it on the way back: a device may not
+        # have the float64 of the map.
+        given = x.to(self.weight.device).to(self.weight.dtype)
+        return (given @ self.weight.T + self.bias).to(x.dtype).to(x.device)
 
 
 def predicted(model: HookedMusicGen, frames: int) -> Tensor:
@@ -72,7 +76,8 @@ def fit_translator(
     """
     _check(x, last, within)
     rows = within.any(1)
-    x, last, within = x[:, rows].double(), last[:, rows].double(), within[rows]
+    x, last = doubled(x[:, rows]), doubled(last[:, rows])
+    within = within[rows].to(x.device)
     least = _least_squares(x.flatten(0, 1), last.flatten(0, 1), tuning.penalty)
     weight, bias = least.weight.clone().requires_grad_(), least.bias.clone().requires_grad_()
     expected = _log_probabilities(model, last).detach()
@@ -101,7 +106,8 @@ def divergence(
     for the last layer itself. Raises ModelError for shapes that do not agree.
     """
     _check(x, last, within)
-    x, last = x.double(), last.double()
+    x, last = doubled(x), doubled(last)
+    within = within.to(x.device)
     expected = _log_probabilities(model, last)
     return _divergence(model, x if translator is None else translator(x), expected, within)
 
@@ -118,8 +124,8 @@ def _least_squares(x: Tensor, y: Tensor, penalty: float) -> Translator:
 
 def _log_probabilities(model: HookedMusicGen, x: Tensor) -> Tensor:
     decoder = model.decoder
-    read = decoder.final_norm(x.to(model.dtype))
-    return decoder.logits(read).double().log_softmax(-1)
+    read = decoder.final_norm(x.to(model.dtype).to(model.device))
+    return doubled(decoder.logits(read)).log_softmax(-1)
 
 
 def _divergence(model: HookedMusicGen, x: Tensor, expected: Tensor, within: Tensor) -> Tensor:

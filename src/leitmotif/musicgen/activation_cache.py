@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.sites import canonical_site
 
 
 class ActivationCache(Mapping[str, Tensor]):
     """Captured activations [B, S, d] by site; a site's alias finds it too.
 
-    So does a pair of a TransformerLens name and a layer: ``cache["resid_post", 3]``.
+    So does a pair of a TransformerLens name and a layer: ``cache["resid_post", 3]``. An attention
+    pattern is [B, heads, S, S], or [B, heads, S, tokens of the prompt].
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -29,17 +30,18 @@ class ActivationCache(Mapping[str, Tensor]):
         """Activations [B, len(frames), d]: for frame f the first step at which it is predicted.
 
         That row has read tokens of frames before f only, so it is a summary of what precedes f.
-        Raises KeyError as ``cache[site]`` does, and ModelError for frames that were not read.
+        Of an attention pattern these are the rows of its queries. Raises KeyError as
+        ``cache[site]`` does, and ModelError for frames that were not read.
         """
         activations = self[site]
-        steps = activations.shape[1]
+        steps = activations.shape[-2]
         if frames.step != 1 or not 0 <= frames.start <= frames.stop <= steps:
             raise ModelError(
                 "these frames were not captured",
                 found=frames,
                 expected=f"range(start, stop) within 0..{steps}",
             )
-        return activations[:, frames.start : frames.stop]
+        return activations[..., frames.start : frames.stop, :]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over canonical site names."""
@@ -50,6 +52,13 @@ class ActivationCache(Mapping[str, Tensor]):
         return len(self._tensors)
 
     def __repr__(self) -> str:
-        """Show sites and shapes."""
-        shapes = {site: tuple(tensor.shape) for site, tensor in self._tensors.items()}
-        return f"ActivationCache({shapes})"
+        """Say what was captured, a line a site: its shape; precision, place and size of all."""
+        if not self._tensors:
+            return "ActivationCache(nothing)"
+        first = next(iter(self._tensors.values()))
+        size = sum(x.numel() * x.element_size() for x in self._tensors.values())
+        kind = str(first.dtype).removeprefix("torch.")
+        width = max(map(len, self._tensors))
+        shapes = [f"  {site:{width}}  {list(x.shape)}" for site, x in self._tensors.items()]
+        told = f"{counted(len(shapes), 'site')}, {kind} on {first.device}, {size / 1e6:.1f} MB"
+        return "\n".join([f"ActivationCache({told}", *shapes]) + ")"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,11 @@ from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
 
 _ACTIVATIONS = ("gelu", "relu")
+_MISSING = {
+    "musicgen_melody": ". What a melody checkpoint needs is not there: the chroma of a melody, its "
+    "projection, and a prompt that stands before the tokens in place of cross-attention",
+}
+"""Why other kinds of MusicGen are refused."""
 _DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}
 """Settings of a codec that may differ where its codes do not; its precision is not its file's."""
 
@@ -31,6 +36,8 @@ class Parts:
     codec: Codec
     guidance_scale: float
     """The checkpoint's own default."""
+    source: str | None = None
+    """Folder or hub id, with the revision."""
 
 
 def load_transformers(
@@ -54,7 +61,7 @@ def load_transformers(
             raise ModelError(
                 f"{name} is not a MusicGen checkpoint",
                 found=f"model_type {config.model_type!r}",
-                expected="'musicgen'; melody-conditioned models are not supported",
+                expected=f"'musicgen'{_MISSING.get(config.model_type, '')}",
             )
         # Its warnings hold for every MusicGen: the pad token lies outside the vocabulary.
         # In half the digits the codec's weights would be others, so they are cut afterwards.
@@ -64,7 +71,8 @@ def load_transformers(
         )
         _narrow(model, dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    return split_transformers(model, tokenizer, padding)
+    parts = split_transformers(model, tokenizer, padding)
+    return replace(parts, source=name if revision is None else f"{name}@{revision}")
 
 
 def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:
@@ -81,12 +89,13 @@ def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> P
         codebook_size=theirs.vocab_size,
         embedding_scale=theirs.hidden_size**0.5 if theirs.scale_embedding else 1.0,
         activation=theirs.activation_function,
+        channels=theirs.audio_channels,
     )
     decoder = build_decoder(config, transformers_weights(model.decoder.state_dict(), config))
     projection = getattr(model, "enc_to_dec_proj", None) or nn.Identity()
     text = TextEncoder(tokenizer, model.text_encoder, projection, padding)
     guidance = model.generation_config.guidance_scale
-    codec = Codec(model.audio_encoder, config.codebooks)
+    codec = Codec(model.audio_encoder, config.codebooks, config.channels)
     return Parts(decoder, text, codec, 3.0 if guidance is None else float(guidance))
 
 
@@ -230,14 +239,18 @@ def fingerprint(parts: Iterable[nn.Module], config: DecoderConfig) -> str:
 
     Weights of float32 that stand in float64 are the same weights, and have the same hash.
     """
-    return _fingerprint(parts, asdict(config))
+    sizes = asdict(config)
+    if sizes["channels"] == 1:  # mono models keep the fingerprint they had before stereo ones
+        del sizes["channels"]
+    return _fingerprint(parts, sizes)
 
 
 def codec_fingerprint(codec: Codec) -> str:
     """SHA-256 of a codec's settings and weights (64 hex): equal ones give equal codes."""
     settings = codec.encodec.config.to_dict()
     decides = {name: settings[name] for name in settings.keys() - _DECIDES_NOTHING}
-    return _fingerprint([codec], {**decides, "codebooks": codec.codebooks})
+    stereo = {"channels": codec.channels} if codec.channels > 1 else {}
+    return _fingerprint([codec], {**decides, "codebooks": codec.codebooks, **stereo})
 
 
 def _fingerprint(parts: Iterable[nn.Module], settings: Mapping[str, object]) -> str:
@@ -261,7 +274,12 @@ def _narrowest(tensor: Tensor) -> Tensor:
 
 def _check_config(model: Any, decoder: Any) -> None:
     refused = {
-        "decoder.audio_channels": (decoder.audio_channels, (1,)),
+        "decoder.audio_channels": (decoder.audio_channels, (1, 2)),
+        "decoder.num_codebooks % audio_channels": (
+            decoder.num_codebooks % decoder.audio_channels,
+            (0,),
+        ),
+        "audio_encoder.audio_channels": (model.config.audio_encoder.audio_channels, (1,)),
         "decoder.activation_function": (decoder.activation_function, _ACTIVATIONS),
         "decoder.pad_token_id": (decoder.pad_token_id, (decoder.vocab_size,)),
         "audio_encoder.chunk_length_s": (model.config.audio_encoder.chunk_length_s, (None,)),
@@ -276,5 +294,5 @@ def _check_config(model: Any, decoder: Any) -> None:
                 f"the checkpoint's {key} is not supported",
                 found=value,
                 expected=" or ".join(map(str, allowed)),
-                fix="use a mono MusicGen checkpoint without melody conditioning",
+                fix="use a mono or stereo MusicGen checkpoint without melody or style conditioning",
             )

@@ -25,17 +25,27 @@ class HookPoint:
         return split_site(self.name)[0]
 
 
+_READ_ONLY = (
+    "attention patterns can be read by run_with_cache; to change what is attended to, change .q, "
+    ".k or .v"
+)
 HookFunction = Callable[..., Tensor | None]
 """Called as ``function(activations, hook=Hook)`` with activations [rows, S, d]; returns those to go
 on with, or None to go on with the same tensor, which the function may have changed in place."""
 
 
-def choose_sites(sites: Sites, offered: Sequence[str], parts: Sequence[str] = ()) -> list[str]:
+def choose_sites(
+    sites: Sites,
+    offered: Sequence[str],
+    parts: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+) -> list[str]:
     """Return the canonical names of the sites that ``sites`` chooses, each once.
 
     ``offered`` are all sites of the model, and ``parts`` the parts of attention that it has
-    besides: named, or chosen by a function, but none of "all". Raises ModelError for a bad name,
-    for a site that the model lacks, and for a function that chooses nothing.
+    besides: named, or chosen by a function, but none of "all". ``patterns`` have to be named.
+    Raises ModelError for a bad name, for a site that the model lacks, and for a function that
+    chooses nothing.
     """
     if isinstance(sites, str):
         sites = [sites]
@@ -46,7 +56,7 @@ def choose_sites(sites: Sites, offered: Sequence[str], parts: Sequence[str] = ()
             expected="a name, a list of names, a function of the name, or None for all",
         )
     if sites is not None and not callable(sites):
-        return list(dict.fromkeys(require_sites(sites, offered, parts)))
+        return list(dict.fromkeys(require_sites(sites, offered, [*parts, *patterns])))
     if sites is None:
         return list(offered)
     chosen = [name for name in (*offered, *parts) if sites(name)]
@@ -78,10 +88,23 @@ def require_sites(
             raise ModelError(
                 f"the model has no site {name}",
                 expected=summarised(offered),
-                fix="layers count from 0; literature that counts from 1 means the one before",
+                fix=_READ_ONLY
+                if site.endswith(".pattern")
+                else "layers count from 0; literature that counts from 1 means the one before",
             )
         canonical.append(site)
     return canonical
+
+
+def require_prompts(sites: Iterable[str], prompts: object) -> None:
+    """Raise ModelError for a pattern of attention to a prompt where there is no prompt."""
+    patterns = [site for site in sites if site.endswith(".cross_attention.pattern")]
+    if patterns and prompts is None:
+        raise ModelError(
+            f"there is no {patterns[0]}",
+            found="a pass without prompts, in which nothing is attended to",
+            expected="a prompt, or a prompt for each row",
+        )
 
 
 def as_interventions(

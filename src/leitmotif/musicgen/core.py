@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from leitmotif.audio.reading.samples import Clips
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
-from leitmotif.sites import parts_of, sites_of
+from leitmotif.sites import parts_of, patterns_of, sites_of
 
 DTYPES = {
     "float64": torch.float64,
@@ -41,7 +41,22 @@ class Core:
         self.codec = parts.codec.eval().requires_grad_(False)
         self.config = self.decoder.config
         self.default_guidance_scale = parts.guidance_scale
+        self.source = parts.source
+        """Folder or hub id that it was loaded from; None if it was made in memory."""
         self._positions = torch.empty(0)
+
+    def __repr__(self) -> str:
+        """Say sizes, rates, precision, place and origin, in three lines."""
+        config, kind = self.config, str(self.dtype).removeprefix("torch.")
+        weights = sum(weight.numel() for weight in self.decoder.parameters()) / 1e6
+        return (
+            f"{type(self).__name__}({self.source or 'made in memory'}\n"
+            f"  decoder: {config.layers} layers, width {config.width}, {config.heads} heads, "
+            f"{weights:.3g} M weights, {kind} on {self.device}\n"
+            f"  codec:   {config.codebooks} codebooks of {config.codebook_size}, "
+            f"{self.frame_rate:g} frames/s, {self.sample_rate} Hz"
+            f"{', stereo' if self.channels == 2 else ''})"
+        )
 
     def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
         """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
@@ -118,8 +133,13 @@ class Core:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """Steps by which each codebook lags behind: its number; see ``model.delay``."""
-        return tuple(range(self.codebooks))
+        """Steps by which each codebook lags behind; see ``model.delay``."""
+        return self.config.delays
+
+    @property
+    def channels(self) -> int:
+        """Of the audio: 1, or 2 for a stereo checkpoint."""
+        return self.config.channels
 
     @property
     def attention_reach(self) -> int | None:
@@ -136,6 +156,11 @@ class Core:
         """Parts of self-attention, which are sites too but not among "all"."""
         return parts_of(self.num_layers, self.config.heads)
 
+    @property
+    def patterns(self) -> list[str]:
+        """Attention patterns, which ``run_with_cache`` captures where they are named."""
+        return patterns_of(self.num_layers)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
@@ -146,12 +171,21 @@ class Core:
         """SHA-256 of the codec's settings and weights (64 hex), the same beside any decoder."""
         return codec_fingerprint(self.codec)
 
-    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""
-        return self.codec.encode(samples)
+    def encode_audio(self, audio: Clips) -> Tensor:
+        """Encode clips at ``sample_rate`` to codes [B, K, T], T whole frames.
+
+        ``audio`` is one clip: samples [n], what ``load_audio`` or ``compose`` returned, or a list
+        of clips of one length. Full scale is at 1; integers of sound files are scaled. Raises
+        AudioError for anything else, stereo and another rate included. A stereo model takes clips
+        [2, n] too, and batches [B, 2, n]; it hears a mono clip from both sides.
+        """
+        return self.codec.encode(audio)
 
     def decode_audio(self, codes: Tensor) -> Tensor:
-        """Decode codes [B, K, T] to samples [B, n]; raises ModelError as ``check_codes`` does."""
+        """Decode codes [B, K, T] to samples [B, n], of a stereo model [B, 2, n].
+
+        Raises ModelError as ``check_codes`` does.
+        """
         return self.codec.decode(self.check_codes(codes))
 
     def positions(self, steps: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.arguments import as_number, is_integer
 from leitmotif.musicgen.batch import Batch
@@ -37,6 +37,15 @@ class Generation:
     def continuation(self) -> Tensor:
         """Codes of the new audio alone, [B, K, T]."""
         return self.codes[:, :, self.prefix_frames :]
+
+    def __repr__(self) -> str:
+        """Say sizes, place and what was captured."""
+        B, K, frames = self.codes.shape
+        sites = f", {counted(len(self.activations), 'site')} captured" if self.activations else ""
+        return (
+            f"Generation({counted(B, 'clip')}, {K} codebooks, {self.prefix_frames} frames of "
+            f"prefix and {frames - self.prefix_frames} new, on {self.codes.device}{sites})"
+        )
 
 
 def generate(
@@ -138,7 +147,7 @@ class _Job:
     @property
     def steps(self) -> int:
         """S, the steps of the pass: with the delay pattern more than frames."""
-        return self.frames + self.model.config.codebooks - 1
+        return self.frames + max(self.model.delays)
 
 
 def _prepare(
@@ -199,8 +208,9 @@ def _run(job: _Job) -> Generation:
     """Draw all tokens, step by step; raises ModelError, also where logits are no numbers."""
     model, config, rows, steps = job.model, job.model.config, job.rows, job.steps
     guided = len(job.halves) == 2
-    tokens = delay(F.pad(job.prefix, (0, job.new_frames)), config.pad)  # [B, K, frames + K]
-    to_draw = _new_tokens(config.codebooks, job.prefix_frames, job.frames)  # [K, S]
+    codes = F.pad(job.prefix, (0, job.new_frames))
+    tokens = delay(codes, config.pad, model.delays)  # [B, K, S + 1]
+    to_draw = _new_tokens(model.delays, job.prefix_frames, job.frames)  # [K, S]
     to_draw = to_draw.to(model.device)
     batch = Batch(model, rows, job.halves, job.interventions, job.sites)
     Pass(rows, job.halves, steps, config.layers).check(job.interventions)
@@ -224,7 +234,7 @@ def _run(job: _Job) -> Generation:
     batch.check(not_finite.tolist(), steps)
     captured = batch.captured()
     return Generation(
-        codes=undelay(tokens[:, :, 1:], job.frames),
+        codes=undelay(tokens[:, :, 1:], job.frames, model.delays),
         prefix_frames=job.prefix_frames,
         activations=ActivationCache({site: x[:rows] for site, x in captured.items()}),
         unconditional=ActivationCache({s: x[rows:] for s, x in captured.items() if guided}),
@@ -250,10 +260,9 @@ def _count_rows(
     return next(iter(counts.values()), 1)
 
 
-def _new_tokens(codebooks: int, prefix_frames: int, frames: int) -> Tensor:
+def _new_tokens(delays: Sequence[int], prefix_frames: int, frames: int) -> Tensor:
     """Which predictions [K, S] are new audio: not the prefix, and no frame past the end."""
-    steps = frames + codebooks - 1
-    predicted = torch.arange(steps) - torch.arange(codebooks)[:, None]
+    predicted = torch.arange(frames + max(delays)) - torch.tensor(delays)[:, None]
     return (predicted >= prefix_frames) & (predicted < frames)
 
 

@@ -19,6 +19,7 @@ from leitmotif.musicgen.choice import (
     Sites,
     as_interventions,
     choose_sites,
+    require_prompts,
     require_sites,
 )
 from leitmotif.musicgen.core import Core, dtype_of
@@ -29,7 +30,7 @@ from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
-from leitmotif.sites import parts_of, sites_of
+from leitmotif.sites import parts_of, patterns_of, sites_of
 
 
 class HookedMusicGen(Core):
@@ -37,8 +38,9 @@ class HookedMusicGen(Core):
 
     Codes are codec tokens [B, K, T] in frame time; the delay pattern is applied inside. Sites and
     their shapes are described in ``leitmotif.sites``; a captured tensor is [B, S, d] with one row
-    for each of the S = T + K - 1 decoder steps, and row t has read only tokens of frames before t.
-    (The codec itself hears up to 74 ms past a frame's end; a claim about the future allows for it.)
+    for each of the S = T + max(delays) decoder steps, and row t has read only tokens of frames
+    before t. (The codec itself hears up to 74 ms past a frame's end; a claim about the future
+    allows for it.)
 
     No weight asks for a gradient, so nothing is recorded unless an intervention's tensor does.
 
@@ -109,10 +111,13 @@ class HookedMusicGen(Core):
 
         ``sites`` is a name, a list of names, a function of the canonical name that says whether to
         capture, or None for all. ``stop_at_layer=n`` runs blocks 0..n-1 only; the logits are then
-        None. Captures come after interventions. Raises ModelError, also for a site that the
-        shortened pass would not reach.
+        None. Captures come after interventions. Attention patterns [B, heads, S, S] are captured
+        where they are named; each takes as many numbers as it has, which is 145 MB a row for 30 s
+        and 16 heads in float32. Raises ModelError, also for a site that the shortened pass would
+        not reach.
         """
         chosen = self._choose_sites(sites, stop_at_layer)
+        require_prompts(chosen, prompts)
         hidden, tap = self._run(codes, prompts, interventions, chosen, stop_at_layer)
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
         logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
@@ -223,7 +228,7 @@ class HookedMusicGen(Core):
         reached = sites_of(layers), parts_of(layers, self.config.heads)
         if sites is None or callable(sites):
             return choose_sites(sites, *reached)
-        chosen = choose_sites(sites, self.sites, self.parts)
+        chosen = choose_sites(sites, self.sites, self.parts, self.patterns)
         if not chosen:
             raise ModelError(
                 "no site is named",
@@ -232,7 +237,7 @@ class HookedMusicGen(Core):
             )
         if stop_at_layer is not None:
             try:
-                require_sites(chosen, *reached)
+                require_sites(chosen, reached[0], [*reached[1], *patterns_of(layers)])
             except ModelError as error:
                 raise ModelError(
                     f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.what
@@ -282,7 +287,7 @@ class HookedMusicGen(Core):
         bound = bind(
             interventions, rows=rows, halves=halves, sites=[*self.sites, *self.parts], like=like
         )
-        tokens = delay(codes, self.config.pad)[:, :, :-1]
+        tokens = delay(codes, self.config.pad, self.delays)[:, :, :-1]
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
         Pass(rows, halves, tokens.shape[2], layers).check(interventions)
 
@@ -310,7 +315,7 @@ class HookedMusicGen(Core):
         logits = self.decoder.logits(hidden)
         if not is_finite(logits):
             raise no_numbers("the logits", Tap(), self.dtype)
-        return undelay(logits.transpose(1, 2), frames)
+        return undelay(logits.transpose(1, 2), frames, self.delays)
 
 
 def _check_steps(steps: Sequence[int], length: int) -> None:

@@ -35,6 +35,13 @@ class DecoderConfig:
     codebook_size: int
     embedding_scale: float = 1.0
     activation: Activation = "gelu"
+    channels: int = 1
+    """Of the audio. Codebooks of two channels alternate: left, right, left, right, …"""
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Steps by which each codebook lags behind; those of both channels lag alike."""
+        return tuple(book // self.channels for book in range(self.codebooks))
 
     @property
     def pad(self) -> int:
@@ -67,8 +74,10 @@ class Block(nn.Module):
         self.mlp_in = Linear(d, config.mlp_width, activation=config.activation)
         self.mlp_out = Linear(config.mlp_width, d)
         self.site_self_attention = f"layers.{index}.self_attention"
+        self.site_self_pattern = f"layers.{index}.self_attention.pattern"
         self.site_residual_mid = f"layers.{index}.residual_mid"
         self.site_cross_attention = f"layers.{index}.cross_attention"
+        self.site_cross_pattern = f"layers.{index}.cross_attention.pattern"
         self.site_residual_mid_cross = f"layers.{index}.residual_mid_cross"
         self.site_mlp = f"layers.{index}.mlp"
         self.site_residual = f"layers.{index}.residual"
@@ -88,7 +97,7 @@ class Block(nn.Module):
         if text is not None:
             x = x + tap(
                 self.site_cross_attention,
-                self._cross_attention(self.cross_norm(x), text, text_mask),
+                self._cross_attention(self.cross_norm(x), text, text_mask, tap),
             )
         elif tap.wants(self.site_cross_attention):
             x = x + tap(self.site_cross_attention, torch.zeros_like(x))
@@ -111,6 +120,10 @@ class Block(nn.Module):
         if past is None:
             keys, values = keys_values
             out = F.scaled_dot_product_attention(query, keys, values, is_causal=True)
+            if tap.wants(self.site_self_pattern):
+                steps = query.shape[2]
+                earlier = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
+                tap(self.site_self_pattern, attention_weights(query, keys, earlier))
         else:
             out = past.attend(self.index, query, keys_values)
         joined = self._join_heads(out)
@@ -132,11 +145,13 @@ class Block(nn.Module):
                 added = added if changed is part else added + (changed - part)
         return added
 
-    def _cross_attention(self, x: Tensor, text: TextKeys, mask: Tensor | None) -> Tensor:
+    def _cross_attention(self, x: Tensor, text: TextKeys, mask: Tensor | None, tap: Tap) -> Tensor:
         conditional = text.keys.shape[0]
         query = self._split_heads(self.cross_query(x[:conditional]), 1)[0]
         out = F.scaled_dot_product_attention(query, text.keys, text.values, attn_mask=mask)
         out = self.cross_out(self._join_heads(out))
+        if tap.wants(self.site_cross_pattern):
+            tap(self.site_cross_pattern, attention_weights(query, text.keys, mask))
         if conditional == x.shape[0]:
             return out
         # The null prompt is all zeros; without biases, attending to it adds exactly zero.
@@ -150,6 +165,18 @@ class Block(nn.Module):
     @staticmethod
     def _join_heads(x: Tensor) -> Tensor:
         return x.transpose(1, 2).flatten(2)  # [B, H, S, h] -> [B, S, d]
+
+
+def attention_weights(query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+    """Weights [B, H, S, L] with which queries [B, H, S, h] read keys [B, H, L, h].
+
+    They are what ``scaled_dot_product_attention`` applies to the values and does not return.
+    ``mask`` is True for the keys that a query may read; None lets it read all.
+    """
+    scores = query @ keys.mT * query.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1)
 
 
 class Decoder(nn.Module):
@@ -233,20 +260,26 @@ def sinusoidal_positions(steps: int, width: int, *, exact: bool = False) -> Tens
     return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, width % 2))
 
 
-def delay(codes: Tensor, pad: int) -> Tensor:
-    """Delay codebook k by k + 1 steps: codes [B, K, T] to decoder inputs [B, K, T + K].
+def delay(codes: Tensor, pad: int, delays: Sequence[int] | None = None) -> Tensor:
+    """Delay codebook k by ``delays[k]`` + 1 steps: codes [B, K, T] to decoder inputs [B, K, S + 1].
 
-    Input step s holds frame s - 1 - k of codebook k, and ``pad`` where there is none. The first
-    T + K - 1 inputs are what predicts all frames; the last one only closes the pattern.
+    None delays each codebook by a step more than the one before, as mono models do. Input step s
+    holds frame s - 1 - ``delays[k]`` of codebook k, and ``pad`` where there is none. The first
+    S = T + max(delays) inputs are what predicts all frames; the last one only closes the pattern.
     """
     B, K, T = codes.shape
-    tokens = codes.new_full((B, K, T + K), pad)
-    for k in range(K):
-        tokens[:, k, k + 1 : k + 1 + T] = codes[:, k]
+    delays = range(K) if delays is None else delays
+    tokens = codes.new_full((B, K, T + max(delays) + 1), pad)
+    for k, lag in enumerate(delays):
+        tokens[:, k, lag + 1 : lag + 1 + T] = codes[:, k]
     return tokens
 
 
-def undelay(steps: Tensor, frames: int) -> Tensor:
-    """Bring outputs of S >= T + K - 1 steps back to frames: [B, K, S, ...] to [B, K, T, ...]."""
-    books = [steps[:, k, k : k + frames] for k in range(steps.shape[1])]
+def undelay(steps: Tensor, frames: int, delays: Sequence[int] | None = None) -> Tensor:
+    """Bring outputs of S >= T + max(delays) steps to frames: [B, K, S, ...] to [B, K, T, ...].
+
+    ``delays`` are as for ``delay``.
+    """
+    delays = range(steps.shape[1]) if delays is None else delays
+    books = [steps[:, k, lag : lag + frames] for k, lag in enumerate(delays)]
     return torch.stack(books, dim=1)

@@ -16,10 +16,10 @@ steps.
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from leitmotif.audio.reading.samples import Clips
 from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation
@@ -119,8 +119,8 @@ class MusicModel(Protocol):
 
     # Sound
 
-    def encode_audio(self, samples: Tensor | np.ndarray) -> Tensor:
-        """Encode samples [n] or [B, n] at ``sample_rate`` to codes [B, K, T], T whole frames."""
+    def encode_audio(self, audio: Clips) -> Tensor:
+        """Encode mono clips at ``sample_rate`` to codes [B, K, T], T whole frames."""
 
     def decode_audio(self, codes: Tensor) -> Tensor:
         """Decode codes [B, K, T] to samples [B, T * samples_per_frame], float32."""

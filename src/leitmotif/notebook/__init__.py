@@ -1,1 +1,1 @@
-"""Functions of ``import leitmotif`` that only notebooks call: one piece composed, one searched."""
+"""Functions of ``import leitmotif`` that only notebooks call: pieces, proposals, sound, plots."""

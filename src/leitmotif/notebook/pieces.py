@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.audio.writing import described, player
 from leitmotif.corpus.organism.composer import Score, render, sounds, truth
 from leitmotif.corpus.organism.composer import compose as compose_score
 from leitmotif.corpus.organism.synthesis import SoundBank
@@ -26,6 +27,19 @@ class ComposedPiece:
     """Where the motif, its cue and its slots are, in samples, and in which slots it returns."""
     score: Score
     world: World
+
+    def __repr__(self) -> str:
+        """Say length, rate, and in which slots the motif returns."""
+        slots = ", ".join(
+            f"slot {n} at {slot.start_sample / self.sample_rate:.3g} s "
+            f"{'returns' if slot.returns else 'does not return'}"
+            for n, slot in enumerate(self.truth.slots)
+        )
+        heard = described(self.samples, self.sample_rate)
+        return f"ComposedPiece({self.truth.track_id}, {heard}; {slots})"
+
+    def _repr_html_(self) -> str:
+        return player(self.samples, self.sample_rate, repr(self))
 
     def twin(self, slot: int) -> "ComposedPiece":
         """Return the same piece, had the cue said the opposite of ``slot`` (counted from 0).

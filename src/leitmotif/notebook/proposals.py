@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
-from leitmotif.audio.reading.samples import check_rate, check_samples
+from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
 from leitmotif.errors import LeitmotifError
 from leitmotif.recurrence.listing import FALSE_PER_MINUTE, P
 from leitmotif.recurrence.proposals.engine import Suggestion, accepted, suggest_in_audio
@@ -15,7 +14,7 @@ from leitmotif.recurrence.search.settings import SearchSettings
 
 
 def propose(
-    audio: Path | str | ArrayLike,
+    audio: Path | str | Clip,
     sample_rate: int | None = None,
     *,
     search: SearchSettings | None = None,
@@ -27,8 +26,9 @@ def propose(
 
     Parameters
     ----------
-    audio: path of a file (wav, flac, ogg, mp3), or mono samples [n].
-    sample_rate: of the samples, in Hz; not for a file.
+    audio: path of a file (wav, flac, ogg, mp3), what ``load_audio`` or ``compose`` returned, or
+        mono samples [n].
+    sample_rate: of the samples, in Hz; not for what knows its own.
     search: lengths of motifs, transpositions and the like; None for the defaults.
     p: significance level. Of recordings in which nothing returns, a share of ``p`` gets proposals.
     false_per_minute: number of false proposals a minute that the others may include.
@@ -37,8 +37,9 @@ def propose(
     Returns
     -------
     Suggestions, with times in seconds. A recording too short to hold a motif and its recurrence
-    gives none. Raises AudioError for a file that cannot be decoded and LeitmotifError for samples
-    of which the rate is not known, samples that are not finite numbers, and settings out of range.
+    gives none. Raises AudioError for a file that cannot be decoded and for what is no mono audio
+    (``leitmotif.audio.reading.samples``), and LeitmotifError for samples of which the rate is not
+    known, and settings out of range.
 
     Example
     -------
@@ -52,7 +53,8 @@ def propose(
     if isinstance(audio, Path | str):
         samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
     else:
-        samples, rate = check_samples(audio), check_rate(sample_rate)
+        rate = rate_of(audio, sample_rate)
+        samples = as_clip(audio, rate)
     if len(samples) < search.least_seconds * rate:
         return []
     suggestions = suggest_in_audio(samples, rate, search)

@@ -5,7 +5,8 @@ import { remember, setting } from "./settings.js";
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
 const sections = [];
 
-// `rows`: [key, meaning, action, repeats]; an action returns false for a key that it has no use for.
+// `rows`: [key, meaning, action, repeats]; an action returns false for a key that it has no use for,
+// which is then the next row's with this key.
 export function addKeys(title, rows) {
   sections.push([title, rows]);
 }
@@ -22,15 +23,14 @@ export function listen(dialog, open) {
   const single = dialog.querySelector("#single-keys"); // voice control types letters
   single.checked = setting("single-keys", true);
   single.addEventListener("change", () => remember("single-keys", single.checked));
-  const byKey = new Map(sections.flatMap(([, rows]) => rows.map((row) => [row[0], row])));
+  const byKey = Map.groupBy(sections.flatMap(([, rows]) => rows), ([key]) => key);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !single.checked) return;
     if (typing(event)) return;
     // A button or a link that has the focus is pressed by Space, as everywhere.
     if (event.key === " " && event.target.closest("button, a, summary")) return;
-    const row = byKey.get(NAMES[event.key] ?? event.key.toUpperCase());
-    if (!row || (event.repeat && !row[3])) return;
-    if (row[2](event) !== false) event.preventDefault();
+    const rows = byKey.get(NAMES[event.key] ?? event.key.toUpperCase()) ?? [];
+    if (rows.some(([, , act, repeats]) => (repeats || !event.repeat) && act(event) !== false)) event.preventDefault();
   });
   const container = dialog.querySelector(".keys");
   for (const [title, rows] of sections) {

@@ -175,7 +175,7 @@ def read_seconds(of: DeviceClass, one: Reading, dtype: str) -> float:
 def read_operations(model: ModelSize, frames: int) -> float:
     """Of a pass over a context: two a weight and step, and causal attention."""
     config = model.decoder
-    steps = frames + config.codebooks - 1
+    steps = frames + max(config.delays)
     return 2.0 * steps * (active_parameters(config) + config.layers * config.width * steps)
 
 

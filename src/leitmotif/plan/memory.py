@@ -96,7 +96,7 @@ def generating_bytes(batch: Generating, dtype: str) -> int:
 def reading_bytes(model: ModelSize, frames: int, dtype: str, *, rows: int) -> int:
     """Of a teacher-forced pass: the widest activations of a block, and the logits."""
     config, size = model.decoder, BYTES[dtype]
-    steps = frames + config.codebooks - 1
+    steps = frames + max(config.delays)
     widest = 2 * config.mlp_width + 4 * config.width + config.codebooks * config.codebook_size
     return rows * steps * widest * size
 

@@ -4,12 +4,11 @@ import math
 from collections.abc import Mapping
 
 from leitmotif.config import Params
+from leitmotif.config.auto import notices as unwise
 from leitmotif.plan.memory import Memory
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import Work
 
-TRAINED_SECONDS = 30.0
-"""Of the clips on which MusicGen was trained."""
 SECONDS_A_DECISION = 20.0
 """For two windows of a few seconds, heard once or twice; assumed."""
 MANY_CLIPS = 100_000
@@ -66,14 +65,8 @@ def notices(
 
 
 def _lengths(scale: Scale) -> list[str]:
-    settings, found = scale.params.interventions, []
-    whole = scale.prefix_frames / scale.model.frame_rate + settings.seconds
+    settings, found = scale.params.interventions, unwise(scale.params)
     published = scale.world is None
-    if published and whole > TRAINED_SECONDS:
-        found.append(
-            f"interventions: prefix, opening and continuation are {whole:g} s; MusicGen was "
-            f"trained on {TRAINED_SECONDS:g} s, and drifts beyond"
-        )
     if published and scale.params.manifest.min_seconds < settings.prefix_seconds:
         found.append(
             f"manifest.min_seconds {scale.params.manifest.min_seconds:g} is shorter than the "

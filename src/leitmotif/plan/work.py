@@ -37,7 +37,7 @@ class Generating:
     @property
     def steps(self) -> int:
         """Decoder steps of each clip."""
-        return self.frames + self.model.decoder.codebooks - 1
+        return self.frames + max(self.model.decoder.delays)
 
     @property
     def batches(self) -> float:
@@ -122,14 +122,20 @@ def _proposals(scale: Scale) -> Work:
 
 
 def _sae(scale: Scale) -> Work:
-    """Encoding at the own site, reconstruction at each site, and spliced passes."""
-    hooks, spliced = scale.hooks, min(scale.params.sae.spliced_tracks, scale.tracks)
+    """Encoding at the own site, reconstruction at each site and those beside, spliced passes."""
+    hooks, settings = scale.hooks, scale.params.sae
+    spliced, audited = (
+        min(count, scale.tracks) for count in (settings.spliced_tracks, settings.audit_tracks)
+    )
     frames = scale.contexts * scale.context_frames
-    passes = spliced * (1 + 2 * len(hooks)) if hooks else 0
+    # The audit reconstructs at about five sites, and twice by chance.
+    audit_frames = 7 * audited * scale.context_frames
+    passes = spliced * (1 + 2 * len(hooks)) + audited if hooks else 0
     return Work(
         reading=(Reading(scale.model, passes, scale.context_frames),),
         operations=sum(
-            2.0 * hook.d_in * hook.d_sae * frames * (1 + 2 * len(scale.sites)) for hook in hooks
+            2.0 * hook.d_in * hook.d_sae * (frames * (1 + 2 * len(scale.sites)) + 2 * audit_frames)
+            for hook in hooks
         ),
     )
 
@@ -251,7 +257,7 @@ def _decoderlens(scale: Scale) -> Work:
     read_exits = (2 * layers - 1) * clips
     of_heads = heads / (layers * d * d * 16)
     passes = clips + 2 * fits * fitted + halves * (2 * clips + read_exits * of_heads)
-    rows = fitted * (frames + model.decoder.codebooks - 1)
+    rows = fitted * (frames + max(model.decoder.delays))
     heard = read_exits + fits * clips
     return Work(
         generating=(played, alone),

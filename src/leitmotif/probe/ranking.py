@@ -1,6 +1,6 @@
 """Features one by one: which of them may foresee, the surest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -8,13 +8,14 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Claims
-from leitmotif.probe.estimators.effects import PartialEffects, effects_by_fold
+from leitmotif.probe.estimators.decided import Exchanged, decided
+from leitmotif.probe.estimators.effects import REFITS, Measured, effects_by_fold, measured
 from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varying
 from leitmotif.probe.features.blocks import FeatureBlock
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Sample
 from leitmotif.probe.panel.curves import Curves
-from leitmotif.probe.panel.panel import Array
+from leitmotif.probe.panel.panel import Array, panel
 from leitmotif.tables.candidates import Ranked
 from leitmotif.work.parallel import in_processes
 
@@ -37,16 +38,20 @@ def candidates(
     probing : how features are tested.
     claims : says which features are chosen; margins are distances from that choice.
 
-    Raises ProbeError for data on which a test would have no meaning; see ``PartialEffects.fit``.
+    Raises ProbeError for data on which a test would have no meaning; see ``panel``.
     """
     # Only these rows travel to the process that tests them.
     inside = (replace(block, values=block.values[sample.inside]) for block in blocks)
-    tested = in_processes(partial(_tested, sample, expanded(sample, settings), probing), inside)
-    features = [feature for block in tested for feature in block]
-    q = false_discovery_control([feature.p for feature in features], method="bh")
+    begin = partial(_begun, sample, expanded(sample, settings), probing)
+    begun = list(in_processes(begin, inside))
+    features = [feature for of_block, _ in begun for feature in of_block]
+    p, made = decided([exchanged for _, exchanged in begun], alpha=claims.alpha)
+    q = false_discovery_control(p, method="bh")
     corrected = [
-        feature.model_copy(update={"q": float(value), "margin": margin})
-        for feature, value, margin in zip(features, q, _margins(features, q, claims), strict=True)
+        feature.model_copy(
+            update={"p": float(p[i]), "q": float(q[i]), "exchanges": int(made[i]), "margin": margin}
+        )
+        for i, (feature, margin) in enumerate(zip(features, _margins(p, q, claims), strict=True))
     ]
     return sorted(
         corrected,
@@ -54,59 +59,65 @@ def candidates(
     )
 
 
-def _margins(features: Sequence[Ranked], q: Array, claims: Claims) -> list[int]:
-    """How far each feature is from the level at which it would change sides, in arrangements.
+def _margins(p: Array, q: Array, claims: Claims) -> list[float]:
+    """By what each p-value could be multiplied before its feature changes sides.
 
     A feature that is chosen has to stay below the level of all that are; one that is not would be
     the next.
     """
     is_chosen = [claims.is_chosen(value) for value in q]
-    chosen, tested = sum(is_chosen), len(features)
-    margins = []
-    for feature, inside in zip(features, is_chosen, strict=True):
-        assert feature.arrangements is not None
-        level = claims.level_of_choice(chosen if inside else chosen + 1, tested=tested)
-        allowed = int(level * feature.arrangements * (1 + 1e-9))
-        margins.append(allowed - round(feature.p * feature.arrangements))
-    return margins
-
-
-def _tested(
-    sample: Sample, controls: Curves, probing: ProbeSettings, block: FeatureBlock
-) -> list[Ranked]:
-    """Test the features of a block that holds the rows of the sample."""
-    values, kept = varying(block.values)
-    test = PartialEffects(
-        folds=probing.folds, shifts=probing.shifts, alpha=probing.alpha, random_state=probing.seed
-    )
-    test.fit(values, sample.y, controls=controls, groups=sample.groups)
-    stable = _stability(test, values, sample, controls, probing)
+    chosen, tested = sum(map(bool, is_chosen)), len(q)
     return [
+        claims.level_of_choice(chosen if inside else chosen + 1, tested=tested) / value
+        for value, inside in zip(p.tolist(), is_chosen, strict=True)
+    ]
+
+
+def _begun(
+    sample: Sample, controls: Curves, probing: ProbeSettings, block: FeatureBlock
+) -> tuple[list[Ranked], Exchanged]:
+    """Measure the features of a block that holds the rows of the sample; p and q are to come."""
+    values, kept = varying(block.values)
+    data = panel(
+        values,
+        sample.y,
+        controls=controls,
+        groups=sample.groups,
+        folds=probing.folds,
+        seed=probing.seed,
+    )
+    tested = measured(
+        data, place_means=True, shifts=probing.shifts, refits=REFITS, seed=probing.seed
+    )
+    stable = _stability(tested, values, sample, controls, probing)
+    measures = {name: values[:, 0] for name, values in tested.attributes.items() if values.ndim < 3}
+    ranked = [
         Ranked(
             site=block.site,
             hook=block.hook,
             feature=int(feature),
             horizon=sample.horizon.name,
-            effect=float(test.effect_[i]),
-            low=float(test.low_[i]),
-            high=float(test.high_[i]),
-            p=float(test.p_[i]),
-            q=float(test.p_[i]),  # corrected where all features of the horizon are known
-            p_shift=float(test.p_shift_[i]) if probing.shifts else None,
+            effect=float(measures["effect_"][i]),
+            low=float(measures["low_"][i]),
+            high=float(measures["high_"][i]),
+            p=1.0,
+            q=1.0,
+            p_shift=float(measures["p_shift_"][i]) if probing.shifts else None,
             stability=float(stable[i]),
             misaligned=block.misaligned,
+            tracks=len(sample.tracks),
             active=None if block.active is None else int(block.active[kept[i]]),
-            arrangements=test.permutations_ + 1,
         )
         for i, feature in enumerate(block.numbers[kept])
     ]
+    return ranked, tested.first_round()
 
 
 def _stability(
-    test: PartialEffects, X: Array, sample: Sample, controls: Curves, probing: ProbeSettings
+    tested: Measured, X: Array, sample: Sample, controls: Curves, probing: ProbeSettings
 ) -> Array:
     """Share of folds over all splits in which each effect has its sign: [d]."""
-    signs = [test.effect_by_fold_]
+    signs = [tested.attributes["effect_by_fold_"][:, :, 0]]
     for seed in range(probing.seed + 1, probing.seed + probing.seeds):
         signs.append(
             effects_by_fold(
@@ -116,8 +127,8 @@ def _stability(
                 groups=sample.groups,
                 folds=probing.folds,
                 seed=seed,
-                choices=test.control_fits_,
+                choices=tested.left.choices,
             )
         )
-    same = np.sign(np.concatenate(signs)) == np.sign(test.effect_)
+    same = np.sign(np.concatenate(signs)) == np.sign(tested.attributes["effect_"][:, 0])
     return np.asarray(same.mean(axis=0))

@@ -17,12 +17,15 @@ from leitmotif.report.lens.pages import write_lens_page
 from leitmotif.report.lens.sources import LensSources
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
-from leitmotif.report.overview import bar_of, overview
+from leitmotif.report.numbers import Number, number_of, placed
+from leitmotif.report.overview import EFFECTS, VERDICTS, bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
+from leitmotif.report.sentences import FINDING, of_candidate
 from leitmotif.report.swaps.pages import PAGE as SWAPS_PAGE
 from leitmotif.report.swaps.pages import write_swaps_page
 from leitmotif.report.swaps.sources import SwapSources
-from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words
+from leitmotif.report.tracks import TrackSources
+from leitmotif.report.words import interval_words, mean_words
 from leitmotif.work.progress import progress
 
 REPORT_ID_DIGITS = 12
@@ -47,18 +50,19 @@ def write_report(
     features: PageSources | None = None,
     lens: LensSources | None = None,
     swaps: SwapSources | None = None,
+    tracks: TrackSources | None = None,
     *,
     replace: bool = False,
 ) -> ReportCounts:
     """Build a report as the folder ``out``, whole or not at all.
 
-    Without ``features`` there are no pages of features, without ``lens`` none of layers, and
-    without ``swaps`` none of swaps.
+    Without ``features`` there are no pages of features, without ``lens`` none of layers, without
+    ``swaps`` none of swaps, and without ``tracks`` nothing is said of the tracks that are left.
 
     With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does.
     """
     with made_folder(out, replace=replace) as folder:
-        return build_report(folder, material, settings, features, lens, swaps)
+        return build_report(folder, material, settings, features, lens, swaps, tracks)
 
 
 def build_report(
@@ -68,6 +72,7 @@ def build_report(
     features: PageSources | None = None,
     lens: LensSources | None = None,
     swaps: SwapSources | None = None,
+    tracks: TrackSources | None = None,
 ) -> ReportCounts:
     """Write all pages below ``root``, an empty folder; the same inputs give the same bytes.
 
@@ -78,7 +83,7 @@ def build_report(
     LeitmotifError
         If a clip cannot be read or does not belong to the tables.
     """
-    folder = Folder(root, _shell(material, settings, features, lens, swaps))
+    folder = Folder(root, _shell(material, settings, features, lens, swaps, tracks))
     reported = subjects(material, settings.conditions)
     clips: dict[str, ReportClip] = {}
     for subject in progress(reported, "pairs of clips", total=len(reported)):
@@ -91,11 +96,11 @@ def build_report(
         "index.html",
         "index.html",
         pairs=_of_findings(reported, data),
-        **overview(material, reported),
+        **overview(material, reported, tracks),
     )
     for subject in reported:
-        _subject_page(folder, subject, data[subject.path], material, _pages_of(subject, features))
-    folder.page("blind.html", "blind.html", pairs=_distinct(data))
+        _subject_page(folder, subject, data[subject.path], _pages_of(subject, features))
+    folder.page("blind.html", "blind.html", pairs=_blind(data), left_out=_left_out(data))
     if features is not None:
         own = {
             subject.name: subject.path
@@ -122,6 +127,7 @@ def _shell(
     features: PageSources | None,
     lens: LensSources | None,
     swaps: SwapSources | None,
+    tracks: TrackSources | None,
 ) -> Shell:
     brands = []
     if material.exploratory:
@@ -130,7 +136,7 @@ def _shell(
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
     hashes = dict(material.hashes)
-    for more in (features, lens, swaps):
+    for more in (features, lens, swaps, tracks):
         hashes.update({} if more is None else more.hashes)
     inputs = {"inputs": hashes, "settings": settings.model_dump()}
     tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
@@ -154,14 +160,24 @@ def _pairs_of(subject: Subject, clips: Mapping[str, ReportClip]) -> list[dict[st
     ]
 
 
-def _distinct(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Pairs whose sounds differ from all others, each with the first page that shows it."""
+def _blind(data: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Pairs that begin alike and whose sounds differ from those of all others, with a page of each.
+
+    Clips that differ from the first sample on give away that one of them has another beginning.
+    """
     distinct: dict[tuple[str, str], dict[str, Any]] = {}
     for path, pairs in data.items():
         for pair in pairs:
+            if not pair["alike"]:
+                continue
             key = (pair["before"]["sha256"], pair["after"]["sha256"])
             distinct.setdefault(key, {**pair, "page": f"{path}#{pair['id']}"})
     return list(distinct.values())
+
+
+def _left_out(data: Mapping[str, Sequence[dict[str, Any]]]) -> int:
+    """Pairs that do not begin alike."""
+    return len({pair["id"] for pairs in data.values() for pair in pairs if not pair["alike"]})
 
 
 def _of_findings(
@@ -191,7 +207,6 @@ def _subject_page(
     folder: Folder,
     subject: Subject,
     pairs: Sequence[dict[str, Any]],
-    material: Material,
     features: Sequence[Ref],
 ) -> None:
     folder.page(
@@ -199,19 +214,23 @@ def _subject_page(
         "pair.html",
         subject=subject,
         verdict=subject.verdict,
-        words=VERDICTS[subject.verdict][1] if subject.verdict else "",
+        words=of_candidate(subject.judged) if subject.judged else "",
         facts=_facts(subject),
         features=features,
         pairs=pairs,
-        tracks=material.pieces,
         conditions=[
             {
                 "words": tried.words,
                 "tested": tried.tested and subject.judged is not None,
                 "control": tried.control,
-                "effect": interval_words(tried.row.towards_source),
+                "effect": number_of(tried.row, "towards_source", file=EFFECTS),
                 "bar": bar_of(tried.row.towards_source),
-                "clap": mean_words(tried.row.clap_similarity, 3),
+                "clap": placed(
+                    mean_words(tried.row.clap_similarity, 3),
+                    tried.row,
+                    "clap_similarity",
+                    file=EFFECTS,
+                ),
                 "pairs": [
                     {
                         "id": pair.id,
@@ -227,14 +246,23 @@ def _subject_page(
     )
 
 
-def _facts(subject: Subject) -> list[tuple[str, str]]:
+def _facts(subject: Subject) -> list[tuple[str, Number | str]]:
     judged = subject.judged
     if judged is None:
         return []
-    facts = [
-        ("towards the source", f"{interval_words(judged.effect)} points"),
-        ("beyond random controls", f"{interval_words(judged.over_random)} points"),
-        ("CLAP similarity", interval_words(judged.clap_similarity, 3, sign=False)),
+    control = "matched random features" if judged.features else "the control"
+    facts: list[tuple[str, Number | str]] = [
+        (name, number_of(judged, field, file=VERDICTS))
+        for name, field in (
+            ("towards the source, points", "effect"),
+            (f"more than {control}, points", "over_random"),
+            ("of pieces that lack the return", "gained"),
+            ("of pieces that have it", "lost"),
+        )
+    ]
+    likeness = interval_words(judged.clap_similarity, 3, sign=False, tested=False)
+    facts += [
+        ("CLAP similarity", placed(likeness, judged, "clap_similarity", file=VERDICTS)),
         ("site", judged.site),
     ]
     if judged.features:

@@ -19,6 +19,7 @@ from leitmotif.report.svg import (
     as_svg,
     house_style,
 )
+from leitmotif.report.words import MINUS
 from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.effects import VerdictRow, whole_sites
 from leitmotif.tables.interchange import InterchangeRow
@@ -27,6 +28,8 @@ from leitmotif.tables.probes import ProbeRow
 
 WIDTH = 5.2
 """Inches of 72 points: a figure fills half a page's width, or a telephone's."""
+PARTIAL, SHARES = (-0.25, 1.0), (-0.5, 1.5)
+"""Where the axes of partial R² and of shares of an effect end at the latest."""
 HUES = (MOTIF, RECURRENCE, CHANGED, AMBIGUOUS)
 
 
@@ -41,8 +44,11 @@ def layers_figure(material: Material) -> Markup:
         for ax, model in zip(axes, models, strict=False):
             _layers(ax, [row for row in material.probes if row.model == model])
             ax.set_title(model.replace("_", " "))
-        for ax in list(axes)[len(models) :]:
+        drawn = list(figure.axes)
+        for ax in drawn[len(models) :]:
             ax.remove()
+        cells = [row.partial_r2 for row in material.probes if row.model in models]
+        cut_axis(drawn[: len(models)], cells, PARTIAL)
         figure.supylabel("partial R²", color=MUTED, fontsize=10)
         figure.supxlabel("layer", color=MUTED, fontsize=10)
         handles, labels = next(iter(figure.axes)).get_legend_handles_labels()
@@ -64,6 +70,27 @@ def _layers(ax: Axes, rows: Sequence[ProbeRow]) -> None:
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xticks(places, [_site(site) for site in sites])
     ax.grid(axis="x", visible=False)
+
+
+def cut_axis(
+    axes: Sequence[Axes], cells: Sequence[IntervalRow], limits: tuple[float, float]
+) -> None:
+    """Let the axis of estimates end at these limits, and write on the first what lies beyond.
+
+    Few tracks make intervals that are wide beyond all means, and would press the curves flat.
+    """
+    low = min((cell.low for cell in cells), default=0.0)
+    high = max((cell.high for cell in cells), default=0.0)
+    ends = max(low, limits[0]), min(high, limits[1])
+    margin = 0.05 * (ends[1] - ends[0]) or 0.05
+    for ax in axes:
+        ax.set_ylim(ends[0] - margin, ends[1] + margin)
+    beyond = [f"down to {low:.1f}"] if low < limits[0] else []
+    beyond += [f"up to {high:.1f}"] if high > limits[1] else []
+    if beyond:
+        said = f"cut: intervals reach {' and '.join(beyond)}".replace("-", MINUS)
+        place = axes[0].transAxes
+        axes[0].text(0.02, 0.03, said, transform=place, color=MUTED, fontsize=8)
 
 
 def band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: str) -> None:
@@ -111,6 +138,7 @@ def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) 
                 ax.plot(places, means, dashes, color=hue, marker="o", markersize=3, label=label)
             ax.axhline(0, color=MUTED, linewidth=0.8)
             ax.set_title(model)
+        cut_axis(list(axes), [row.share for row in rows if row.share is not None], SHARES)
         axes[0].invert_xaxis()
         axes[0].set_ylabel("share of the total effect")
         figure.supxlabel("seconds before the event, and all before that", color=MUTED, fontsize=10)
@@ -129,7 +157,7 @@ def calibration_figure(material: Material) -> Markup:
     rates.sort(key=lambda rate: -rate[1].mean)
     (every,) = of_kind(material.calibration, "all")
     with house_style():
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(rates) + 1.7), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(rates) + 1.7), layout="constrained")
         top, bottom = figure.subplots(2, 1, height_ratios=[0.3 * len(rates) + 0.3, 1.5])
         places = range(len(rates))
         naive, controlled = [rate[1] for rate in rates], [rate[2] for rate in rates]
@@ -140,6 +168,7 @@ def calibration_figure(material: Material) -> Markup:
         top.invert_yaxis()
         top.set_xlim(0, None)
         top.grid(axis="y", visible=False)
+        top.set_xlabel("share called significant")
         top.set_title("False positives: features without foresight")
         top.legend(loc="lower right")
         _power(bottom, of_kind(material.calibration, "planted"))
@@ -156,6 +185,7 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
     ax.set_ylim(0, 1.03)
     ax.set_xlim(0, None)
     ax.set_xlabel("planted partial correlation")
+    ax.set_ylabel("share detected")
     ax.set_title("Power: planted features that are detected")
 
 
@@ -171,13 +201,14 @@ def gap_figure(material: Material) -> Markup | None:
     if not sites:
         return None
     with house_style():
-        figure = Figure(figsize=(WIDTH, 0.75 + 0.36 * len(sites)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.95 + 0.36 * len(sites)), layout="constrained")
         axes = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
         for ax, name in zip(axes, models, strict=True):
             _cells(ax, maps[name], sites, windows)
             ax.set_title(name)
         axes[0].set_yticks(range(len(sites)), [_site(site) for site in sites])
         axes[0].set_ylabel("layer")
+        figure.supxlabel("steps that are patched", color=MUTED, fontsize=10)
         return as_svg(figure, "gap", "Effect of a patch by site and window, for each model")
 
 
@@ -233,7 +264,7 @@ def effects_figure(material: Material) -> Markup | None:
             [control for _, control in controls],
             [y for y, _ in controls],
             MUTED,
-            label="its strongest random control",
+            label="its strongest control",
         )
         ax.axvline(0, color=INK, linewidth=0.9)
         ax.set_yticks(range(len(rows)), [_short(judged) for judged, _, _ in rows])
@@ -245,7 +276,7 @@ def effects_figure(material: Material) -> Markup | None:
 
 
 def _control(material: Material, candidate: VerdictRow) -> IntervalRow | None:
-    """The strongest of the random controls."""
+    """The strongest of the matched controls: patches from a twin, or random features."""
     controls = [
         row.towards_source
         for row in material.effects_of(candidate.model, candidate.candidate)

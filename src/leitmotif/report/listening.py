@@ -57,6 +57,7 @@ def pair_data(
         "track": after.track_id,
         "seed": after.seed,
         "measured": pair.measured,
+        "alike": pair.begins_alike,
         "boundary": boundary,
         "due": due,
         "marks": [

@@ -51,8 +51,6 @@ class Material:
     alignment: list[AlignmentRow]
     rows: list[InterventionRow]
     """Rows of the log whose clips were kept as audio."""
-    pieces: int
-    """Number of pieces that were continued."""
     composed: bool
     """Whether the counterfactuals are composed music; of recordings the model itself made them."""
     clips: Path
@@ -110,7 +108,6 @@ def read_material(files: ReportFiles) -> Material:
         alignment=read_table(files.alignment, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
         composed=all(row.opening is None for row in rows),
-        pieces=len({row.track_id for row in rows}),
         clips=files.log.parent,
         tracks={track.track_id: track for track in tracks},
         hashes={name: sha256_file(path) for name, path in files.tables.items()},

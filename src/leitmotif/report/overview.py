@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leitmotif.causal.verdict import overall
-from leitmotif.claims import CLAIM
+from leitmotif.claims import CLAIM, Claims
 from leitmotif.report.figures import (
     calibration_figure,
     effects_figure,
@@ -13,62 +13,110 @@ from leitmotif.report.figures import (
     leads_figure,
 )
 from leitmotif.report.material import Material
+from leitmotif.report.numbers import Number, number_of, placed
 from leitmotif.report.pairs import Subject
-from leitmotif.report.words import FINDING, VERDICTS, interval_words, mean_words, number
+from leitmotif.report.sentences import (
+    FINDING,
+    TITLES,
+    headline,
+    in_short,
+    of_candidate,
+    of_model,
+    of_probes,
+)
+from leitmotif.report.tracks import TrackSources, tracks_section
+from leitmotif.report.words import mean_words, number
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import of_kind
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.effects import identity
+from leitmotif.tables.effects import VerdictRow, identity
 from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.probes import ProbeRow, largest
 
-OF_MODELS = {
-    "foresight": "carries information about the return ahead of time, and it causes the return",
-    "just in time": "fetches what decides the return shortly before it is due",
-    "look-back": "carries nothing in the gap, and looks back at the cue when the return is due",
-    "local": "reacts only at the frames of the return, or predicts only the near future",
-    "decodable, not causal": "lets the return be decoded ahead of time, but this has no effect",
-    "entangled": "reacts only when the music is damaged",
-    "unknown": "was continued in too few pieces to show an effect",
-    "none": "shows neither prediction nor effect",
-}
+APPROACHES, CALIBRATION = "data/approaches.jsonl", "data/calibration.jsonl"
+EFFECTS, PROBES, VERDICTS = "data/effects.jsonl", "data/probes.jsonl", "data/verdicts.jsonl"
 
 
-def overview(material: Material, reported: Sequence[Subject]) -> dict[str, Any]:
-    """Context of index.html."""
+def overview(
+    material: Material, reported: Sequence[Subject], tracks: TrackSources | None
+) -> dict[str, Any]:
+    """Context of index.html; without ``tracks`` nothing is said of them."""
     (nulls,) = of_kind(material.calibration, "all")
     return {
         "horizon": material.approaches[0].horizon.removesuffix("s").replace("-", " to "),
         "approaches": [_approach(row) for row in material.approaches],
         "rates": [
-            ("naive test", interval_words(nulls.naive, 3, sign=False)),
-            ("controlled test", interval_words(nulls.controlled, 3, sign=False)),
+            (
+                f"{test} test",
+                number_of(nulls, test, file=CALIBRATION, digits=3, of="draw", sign=False),
+            )
+            for test in ("naive", "controlled")
         ],
         "alpha": f"{100 * nulls.alpha:g}",
-        "models": [_model(material, name) for name in material.models],
+        "models": [
+            _model(material, name, _decodable(material, name, tracks)) for name in material.models
+        ],
         "figures": _figures(material),
         "groups": groups(reported),
         "cues": [_entry(subject) for subject in reported if subject.verdict is None],
         "other": "cue" if material.composed else "opening",
         "claim": CLAIM,
-        "findings": sum(subject.verdict == FINDING for subject in reported),
-        "tracks": material.pieces,
+        "headline": headline(material.verdicts),
+        "tracks": None if tracks is None else tracks_section(tracks),
         "audio": bool(material.rows),
         "heard": _heard(material),
-        "hashes": material.hashes,
+        "hashes": {**material.hashes, **({} if tracks is None else tracks.hashes)},
         "fingerprints": material.fingerprints,
     }
 
 
-def _model(material: Material, name: str) -> dict[str, Any]:
-    verdict = overall([row.verdict for row in material.verdicts_of(name)])
+def _decodable(material: Material, name: str, tracks: TrackSources | None) -> list[ProbeRow] | None:
+    """Where claims are made, the rows of a model's decodable sites; None without the settings."""
+    params = None if tracks is None else tracks.known.params
+    if params is None:
+        return None
+    claims = Claims.of(params.probes)
+    rows = claims.decodable(row for row in material.probes if row.model == name)
+    return [row for row in rows if row.horizon == claims.claimed.name]
+
+
+def _model(material: Material, name: str, decodable: Sequence[ProbeRow] | None) -> dict[str, Any]:
+    judged = material.verdicts_of(name)
+    verdict = overall([row.verdict for row in judged])
     clips, changed = identity([row for row in material.effects if row.model == name])
+    strongest = max(
+        (row for row in judged if row.effect is not None and not row.features),
+        key=lambda row: row.effect.mean if row.effect else 0.0,
+        default=None,
+    )
     return {
         "name": name,
         "own": name == material.models[0],
         "verdict": verdict,
-        "words": OF_MODELS[verdict],
+        "words": of_model(verdict, judged),
+        "probes": None if decodable is None else _probes(material, name, decodable),
+        "strongest": None
+        if strongest is None
+        else (_short(strongest), number_of(strongest, "effect", file=VERDICTS)),
         "identity": {"clips": clips, "changed": changed},
     }
+
+
+def _short(judged: VerdictRow) -> str:
+    return f"all of {judged.site}" if not judged.features else judged.candidate
+
+
+def _probes(
+    material: Material, name: str, decodable: Sequence[ProbeRow]
+) -> tuple[str, Number, str] | None:
+    """What is said of a model's probes where claims are made: before, the number, and after it."""
+    claimed = material.approaches[0].horizon
+    rows = [row for row in material.probes if (row.model, row.horizon) == (name, claimed)]
+    if not rows:
+        return None
+    row = largest(decodable or rows, model=name, horizon=claimed)
+    before, text, after = of_probes(row.partial_r2, row.least, row.site, decodable=bool(decodable))
+    return before, placed(text, row, "partial_r2", file=PROBES), after
 
 
 def groups(reported: Sequence[Subject]) -> list[dict[str, Any]]:
@@ -80,7 +128,7 @@ def groups(reported: Sequence[Subject]) -> list[dict[str, Any]]:
             "words": words,
             "subjects": [_entry(subject) for subject in reported if subject.verdict == verdict],
         }
-        for verdict, (title, words) in VERDICTS.items()
+        for verdict, (title, words) in TITLES.items()
         if verdict == FINDING or any(subject.verdict == verdict for subject in reported)
     ]
 
@@ -93,9 +141,17 @@ def _entry(subject: Subject) -> dict[str, Any]:
         "path": subject.path,
         "model": subject.model,
         "name": subject.name,
-        "effect": interval_words(effect),
+        "effect": number_of(judged, "effect", file=VERDICTS)
+        if judged
+        else number_of(first, "towards_source", file=EFFECTS),
+        "says": of_candidate(judged) if judged else "",
         "bar": bar_of(effect),
-        "clap": mean_words(likeness, 3),
+        "clap": placed(
+            mean_words(likeness, 3),
+            judged or first,
+            "clap_similarity",
+            file=VERDICTS if judged else EFFECTS,
+        ),
         "pairs": len(subject.pairs),
     }
 
@@ -108,13 +164,17 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
         "what": f"{features} feature{'s' if features != 1 else ''} of {row.hook or row.site}"
         if features
         else "no feature found",
-        "r2": number(row.r2),
-        "partial": interval_words(row.partial_r2, 2, sign=False),
-        "clap": mean_words(row.clap_similarity, 3),
-        "effect": interval_words(row.delta_recurrence),
+        "r2": placed(number(row.r2), row, "r2", file=APPROACHES),
+        "clap": placed(mean_words(row.clap_similarity, 3), row, "clap_similarity", file=APPROACHES),
+        "effect": number_of(row, "delta_recurrence", file=APPROACHES),
         "bar": bar_of(row.delta_recurrence),
-        "screened": interval_words(elsewhere.delta_recurrence) if elsewhere else None,
+        "screened": number_of(row, "screened.delta_recurrence", file=APPROACHES)
+        if elsewhere
+        else None,
         "verdict": row.verdict,
+        "possible": in_short(row.possible.least, row.possible.likely)
+        if row.possible and row.verdict != FINDING
+        else "",
     }
 
 
@@ -158,7 +218,13 @@ def _figures(material: Material) -> list[dict[str, Any]]:
             effects_figure(material),
             "Candidates and their controls",
             f"Effect of changing each candidate of {material.models[0]}, in points, and effect of "
-            "the same change on the strongest of its matched random controls.",
+            "the same change in the strongest of its controls: of a whole site the patch from a "
+            + (
+                "twin that differs in another slot"
+                if material.composed
+                else "run after an opening that says the same"
+            )
+            + ", of features as many matched random ones.",
         ),
         (
             calibration_figure(material),

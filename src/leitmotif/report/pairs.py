@@ -33,6 +33,11 @@ class ClipPair:
         )[:12]
 
     @property
+    def begins_alike(self) -> bool:
+        """Whether both continue the same beginning, so that only the continuation can differ."""
+        return self.before.prefix_sha256 == self.after.prefix_sha256
+
+    @property
     def measured(self) -> str | None:
         """Where the engine detects a return: before, after, both, neither; None if unknown."""
         heard = [_returns(row) for row in (self.before, self.after)]

@@ -1,48 +1,19 @@
-"""Texts for numbers, conditions and verdicts."""
+"""Texts for numbers and conditions.
 
-from leitmotif.tables.effects import EffectRow, Verdict
-from leitmotif.tables.interval import IntervalRow
+This module and ``sentences`` need neither numpy nor torch, so that the printed summary of a run can
+say things as the report does.
+"""
 
-FINDING: Verdict = "foresight"
+from typing import TYPE_CHECKING
+
+from leitmotif.errors import counted
+
+if TYPE_CHECKING:
+    from leitmotif.tables.effects import EffectRow
+    from leitmotif.tables.interval import IntervalRow
+
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
-VERDICTS: dict[Verdict, tuple[str, str]] = {
-    "foresight": (
-        "Findings: foresight",
-        "They predict that the motif will return, and changing them between cue and return changes "
-        "whether it does.",
-    ),
-    "decodable, not causal": (
-        "Decodable, not causal",
-        "The return can be decoded from them ahead of time, but changing them has no effect.",
-    ),
-    "just in time": (
-        "Just in time",
-        "The return depends on what they hold shortly before it, and not on what they hold as far "
-        "ahead as a claim needs.",
-    ),
-    "look-back": (
-        "Look-back",
-        "Nothing is carried between cue and return, but another cue or opening has an effect: the "
-        "model reads it again when the return is due.",
-    ),
-    "local": (
-        "Local",
-        "They have an effect only at the frames of the return, or predict only the near future.",
-    ),
-    "unknown": (
-        "Unknown",
-        "Too few pieces were continued for any effect to count, so whether there is "
-        "one is not known.",
-    ),
-    "none": ("None", "The return cannot be decoded ahead of time, and no change has an effect."),
-    "entangled": (
-        "Entangled (not findings)",
-        "They change the return by damaging the music: fidelity fell below the threshold. This is "
-        "never a finding, however large the effect.",
-    ),
-}
-"""Title and meaning of each group, in the order in which a report has them."""
 
 WINDOWS = {
     "ahead": "in the gap, far ahead of the return",
@@ -50,7 +21,7 @@ WINDOWS = {
 }
 
 
-def condition_words(row: EffectRow, *, whole_site: bool, composed: bool) -> str:
+def condition_words(row: "EffectRow", *, whole_site: bool, composed: bool) -> str:
     """What was done, such as ``ablated in the gap between cue and return``.
 
     Parameters
@@ -89,21 +60,46 @@ def condition_words(row: EffectRow, *, whole_site: bool, composed: bool) -> str:
 _CONTROLS = ("random_feature", "local_feature")
 
 
-def interval_words(row: IntervalRow | None, digits: int = 1, *, sign: bool = True) -> str:
-    """An interval such as ``+87.5 (68.8 to 100.0)``; a dash if nothing was measured.
+def interval_words(
+    row: "IntervalRow | None",
+    digits: int = 1,
+    *,
+    of: str = "piece",
+    sign: bool = True,
+    tested: bool = True,
+) -> str:
+    """An interval such as ``+87.5 (68.8 to 100.0; 16 pieces, p 0.0001)``; a dash for None.
 
-    Of a change of a rate it goes on with the number of pieces that changed.
+    ``of`` is what the estimate is over. Without ``tested`` p is left out: that a likeness is not 0
+    is no question. Of a change of a rate it says how many changed.
     """
     if row is None:
         return DASH
-    plus = sign and round(row.mean, digits) > 0
-    mean = f"{row.mean:{'+' if plus else ''}.{digits}f}".replace("-", MINUS)
-    ends = f"{row.low:.{digits}f} to {row.high:.{digits}f}".replace("-", MINUS)
-    changed = "" if row.changed is None else f", {row.changed} of {row.n} changed"
-    return f"{mean} ({ends}){changed}"
+    plus = "+" if sign and round(row.mean, digits) > 0 else ""
+    mean, low, high = (f"{value:.{digits}f}" for value in (row.mean, row.low, row.high))
+    p = row.p if tested else None
+    text = framed(plus + mean, low, high, n=row.n, p=p, changed=row.changed, of=of)
+    return text.replace("-", MINUS)
 
 
-def mean_words(row: IntervalRow | None, digits: int) -> str:
+def framed(
+    mean: str,
+    low: str,
+    high: str,
+    *,
+    n: int | None,
+    p: float | None,
+    changed: int | None = None,
+    of: str,
+) -> str:
+    """An estimate in the one form in which intervals are written, with what is known of it."""
+    known = [counted(n, of)] if n is not None else []
+    known += [f"{changed} changed"] if changed is not None else []
+    known += [f"p {p:.3g}"] if p is not None else []
+    return f"{mean} ({low} to {high}{'; ' if known else ''}{', '.join(known)})"
+
+
+def mean_words(row: "IntervalRow | None", digits: int) -> str:
     """The estimate without its interval; a dash if nothing was measured."""
     return number(None if row is None else row.mean, digits)
 

@@ -28,6 +28,8 @@ class AgreementInterval:
     mean: float | None
     low: float | None
     high: float | None
+    constant: str = ""
+    """Why there is none: who always said what."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,17 @@ def agreements(decisions: Iterable[Decision]) -> list[Agreement]:
 def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """Cohen's kappa of confusion counts [..., k, k]: [...].
 
-    NaN where it is not defined: without a decision, or when both always say the same one thing.
+    NaN where it says nothing: without a decision, and where one side only ever says one thing.
+    What both say then agrees by chance alone, whatever the other says, and kappa is 0 or 0/0.
     """
     n = confusion.sum(axis=(-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = confusion / n[..., None, None]
         observed = np.trace(shares, axis1=-2, axis2=-1)
         expected = (shares.sum(axis=-1) * shares.sum(axis=-2)).sum(axis=-1)
-        return np.asarray((observed - expected) / (1 - expected))
+        kappa = (observed - expected) / (1 - expected)
+    varies = [((confusion.sum(axis=axis) > 0).sum(axis=-1) > 1) for axis in (-1, -2)]
+    return np.where(varies[0] & varies[1], kappa, np.nan)
 
 
 def _compare(decisions: list[Decision], reviewers: tuple[str, str]) -> Agreement:
@@ -87,8 +92,10 @@ def _compare(decisions: list[Decision], reviewers: tuple[str, str]) -> Agreement
     return Agreement(
         reviewers=reviewers,
         confusion=by_track.sum(axis=0),
-        kappa=_interval(by_track),
-        kappa_positive=_interval(_positive_or_not(by_track)),
+        kappa=_interval(by_track, reviewers, VERDICTS),
+        kappa_positive=_interval(
+            _positive_or_not(by_track), reviewers, (VERDICTS[0], f"not {VERDICTS[0]}")
+        ),
     )
 
 
@@ -98,11 +105,23 @@ def _positive_or_not(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([rows[..., 0], rows[..., 1:].sum(axis=-1)], axis=-1)
 
 
-def _interval(by_track: NDArray[np.int64]) -> AgreementInterval:
-    """Kappa of confusion counts [tracks, k, k], with a percentile bootstrap over tracks."""
-    mean = float(cohen_kappa(by_track.sum(axis=0)))
+def _interval(
+    by_track: NDArray[np.int64], reviewers: Sequence[str], names: Sequence[str]
+) -> AgreementInterval:
+    """Kappa of confusion counts [tracks, k, k], with a percentile bootstrap over tracks.
+
+    ``names`` are those of the k verdicts.
+    """
+    confusion = by_track.sum(axis=0)
+    mean = float(cohen_kappa(confusion))
     if np.isnan(mean):
-        return AgreementInterval(None, None, None)
+        said = zip(reviewers, (confusion.sum(axis=1), confusion.sum(axis=0)), strict=True)
+        constant = [
+            f"{reviewer} always said {names[int(counts.argmax())]}"
+            for reviewer, counts in said
+            if (counts > 0).sum() == 1
+        ]
+        return AgreementInterval(None, None, None, " and ".join(constant))
     tracks = len(by_track)
     if tracks < 2:  # nothing to resample
         return AgreementInterval(mean, None, None)
@@ -140,7 +159,7 @@ def _described(agreement: Agreement) -> str:
 
 def _number(kappa: AgreementInterval) -> str:
     if kappa.mean is None:
-        return "not defined: both said the same one thing throughout"
+        return f"not defined: {kappa.constant}"
     if kappa.low is None or kappa.high is None:
         return f"{kappa.mean:.2f} (one track: no interval)"
     return f"{kappa.mean:.2f} (95 % {kappa.low:.2f} to {kappa.high:.2f})"

@@ -7,10 +7,7 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Listening
-from leitmotif.timing.windows import WINDOW_RATE
-
-_SLACK_SECONDS = 0.1
-"""A file's metadata may promise this much more than it holds, and nobody can listen to that."""
+from leitmotif.timing.windows import SLACK_SECONDS, WINDOW_RATE
 
 
 def searched(track: ManifestTrack) -> list[Span]:
@@ -66,7 +63,7 @@ def at_rate(span: Span, rate: int, other: int) -> Span:
 
 def is_complete(track: ManifestTrack, known: Sequence[Span]) -> bool:
     """Whether all that is searched of a track is known; ``known`` is at SAMPLE_RATE."""
-    slack = round(_SLACK_SECONDS * SAMPLE_RATE)
+    slack = round(SLACK_SECONDS * SAMPLE_RATE)
     end_of_track = int(track.seconds * SAMPLE_RATE)
     for window in searched(track):
         start, end = _ends(window)

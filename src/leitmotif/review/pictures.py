@@ -3,6 +3,7 @@
 import math
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -45,6 +46,18 @@ def heard(chroma: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[n
     below = energy.max() - energy
     weight = np.clip((_FAINT_DB - below) / (_FAINT_DB - _CLEAR_DB), 0, 1)
     return np.asarray(chroma * weight, np.float32)
+
+
+class Heard(Protocol):
+    """A track as its self-similarity sees it."""
+
+    @property
+    def heard(self) -> NDArray[np.float32]:
+        """Chroma weighted by loudness, [12, frames]."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration of these frames."""
 
 
 class TrackFeatures:
@@ -157,7 +170,7 @@ def most_alike(
     return named
 
 
-def self_similarity(features: TrackFeatures, transposition: int) -> NDArray[np.uint8]:
+def self_similarity(features: Heard, transposition: int) -> NDArray[np.uint8]:
     """Cosine similarity of each moment of a track with each other, in 256 steps: [n, n].
 
     Row i, column j compares moment i, moved up by ``transposition`` semitones, with moment j where
@@ -171,7 +184,7 @@ def self_similarity(features: TrackFeatures, transposition: int) -> NDArray[np.u
     return np.where(below, _scaled(moments @ moments.T), _scaled(moved @ moments.T))
 
 
-def _pooled(features: TrackFeatures) -> NDArray[np.float32]:
+def _pooled(features: Heard) -> NDArray[np.float32]:
     """Mean chroma of at most MATRIX_SIZE equal stretches, less its mean over pitch: [12, n]."""
     heard = features.heard
     frames = heard.shape[1]
@@ -180,9 +193,9 @@ def _pooled(features: TrackFeatures) -> NDArray[np.float32]:
     return np.asarray(pooled - pooled.mean(axis=0), np.float32)
 
 
-def _width(features: TrackFeatures) -> int:
+def _width(features: Heard) -> int:
     """How many of the pooled moments are compared together."""
-    size = min(features.frames, MATRIX_SIZE)
+    size = min(features.heard.shape[1], MATRIX_SIZE)
     return max(1, round(_EMBEDDED_SECONDS * size / features.seconds))
 
 

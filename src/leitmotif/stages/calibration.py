@@ -10,6 +10,7 @@ from leitmotif.probe.calibration.study import calibrate_experiment
 from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
+from leitmotif.stages.settled import with_folds
 from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.calibration import metrics_of, plot_of
@@ -20,6 +21,7 @@ from leitmotif.views.calibration import metrics_of, plot_of
 def calibration(params: Params) -> None:
     """Write data/calibration.jsonl, metrics/calibration.json and plots/calibration.csv."""
     tracks, controls = tracks_with_activations(), load_controls(CONTROLS)
+    params = with_folds(params, tracks)
     calibrated = calibrate_experiment(
         params,
         gather_rows(params.probes, tracks, controls),

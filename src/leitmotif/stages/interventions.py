@@ -6,6 +6,7 @@ from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
 from leitmotif.causal.tried import FeaturesTried, decodable_at, sites_tried
 from leitmotif.config import Params
+from leitmotif.feasibility.settled import as_metrics
 from leitmotif.files import atomic, atomic_folder, read_table, write_json, write_table
 from leitmotif.pipeline import (
     ACTIVATIONS,
@@ -22,7 +23,9 @@ from leitmotif.pipeline import (
 )
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
+from leitmotif.stages.settled import with_lengths
 from leitmotif.stages.studies import study_of
+from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
@@ -34,6 +37,7 @@ from leitmotif.views.interventions import metrics_of, plot_of
 
 def interventions(params: Params) -> None:
     """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
+    params = with_lengths(params, tracks_with_activations())
     probed = read_table(PROBES, ProbeRow)
     ranked = read_table(CANDIDATES, CandidateRow)
     exchanged = read_table(INTERCHANGE, InterchangeRow)
@@ -67,7 +71,8 @@ def interventions(params: Params) -> None:
         write_log(log, rows, clips=clips)
     write_table(EFFECTS, effects)
     write_table(VERDICTS, verdicts)
-    write_json(METRICS / "interventions.json", metrics_of(effects, verdicts, rows))
+    metrics = {**metrics_of(effects, verdicts, rows), **as_metrics(params, "interventions")}
+    write_json(METRICS / "interventions.json", metrics)
     write_plots({"interventions": plot_of(effects, verdicts)})
 
 

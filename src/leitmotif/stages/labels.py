@@ -15,8 +15,9 @@ from leitmotif.review.log import log_files, read_log
 from leitmotif.review.recall import recall
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.review.strengths import strengths_in
+from leitmotif.stages.missing import say_what_is_missing
 from leitmotif.tables.corpus import Failure, ManifestTrack
-from leitmotif.tables.decisions import Decision, Entry, Listening
+from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.interval import as_metric
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.proposals import Proposal, read_proposals
@@ -26,21 +27,22 @@ from leitmotif.tables.truth import TRUTH, Truth
 def labels(params: Params) -> None:
     """Write data/labels.jsonl, data/coverage.jsonl and metrics/labels.json.
 
-    Raises StageError if the score is asked for and the corpus has none, ReviewError for a decision
-    log that cannot be read, and AudioError for a recording with an added pair that cannot be.
+    Raises StageError if the score is asked for and the corpus has none, or if people's decisions do
+    not suffice for the probes; ReviewError for a decision log that cannot be read, and AudioError
+    for a recording with an added pair that cannot be.
     """
     settings = params.labels
     failed = {failure.track_id for failure in read_table(FAILURES, Failure)}
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in failed]
     proposals = read_proposals(PROPOSALS)
     entries = _entries(Path(settings.decisions))
-    decisions, listenings = standing(entries), standing_listenings(entries)
+    decisions = standing(entries)
     if settings.source == "score":
         labelled = from_score(_truths(), tracks, proposals)
     else:
         labelled = from_decisions(
             decisions,
-            listenings,
+            standing_listenings(entries),
             tracks,
             proposals,
             min_reviewers=settings.min_reviewers,
@@ -54,8 +56,9 @@ def labels(params: Params) -> None:
         _say(labelled)
     write_table(LABELS, labelled.labels)
     write_table(COVERAGE, labelled.coverage)
-    metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions, listenings)
+    metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions)
     write_json(METRICS / "labels.json", metrics)
+    say_what_is_missing(params, tracks, labelled.labels, labelled.coverage)
 
 
 def _say(labelled: Labels) -> None:
@@ -108,17 +111,14 @@ def metrics_of(
     coverage: Sequence[Coverage],
     proposals: Sequence[Proposal],
     decisions: Sequence[Decision],
-    listenings: Sequence[Listening],
 ) -> dict[str, object]:
     """How much is known, how much people had to say for it, and what the machine had missed."""
     # By a score the stage proposals measures its own recall, of all tracks.
     by_people = any(row.source == "decisions" for row in coverage)
     return {
         "labels": len(labels),
-        "tracks_known": sum(bool(row.known) for row in coverage),
         "tracks_complete": sum(row.complete for row in coverage),
         "decisions": len(decisions),
-        "listenings": len(listenings),
         "recall": as_metric(recall(labels, coverage, proposals)) if by_people else None,
     }
 

@@ -3,6 +3,7 @@
 from threadpoolctl import threadpool_limits
 
 from leitmotif.config import Params
+from leitmotif.feasibility.settled import as_metrics
 from leitmotif.files import write_json, write_table
 from leitmotif.pipeline import (
     ACTIVATIONS,
@@ -21,6 +22,7 @@ from leitmotif.probe.study.probing import ProbeStudy
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
+from leitmotif.stages.settled import with_folds
 from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.views.probes import metrics_of, plots_of
@@ -31,6 +33,7 @@ from leitmotif.views.probes import metrics_of, plots_of
 def probes(params: Params) -> None:
     """Write data/probes, horizons and candidates.jsonl, metrics/probes.json and the plots."""
     tracks, controls = tracks_with_activations(), load_controls(CONTROLS)
+    params = with_folds(params, tracks)
     rows = gather_rows(params.probes, tracks, controls)
     study = ProbeStudy(
         params=params,
@@ -49,7 +52,8 @@ def probes(params: Params) -> None:
     write_table(PROBES, probed.probes)
     write_table(HORIZONS, probed.horizons)
     write_table(CANDIDATES, probed.candidates)
-    write_json(METRICS / "probes.json", metrics_of(probed.probes, probed.horizons, study.claims))
+    metrics = metrics_of(probed.probes, probed.horizons, study.claims)
+    write_json(METRICS / "probes.json", {**metrics, **as_metrics(params, "probes")})
     write_plots(plots_of(probed.probes, probed.horizons, probed.tested, study.claims))
 
 

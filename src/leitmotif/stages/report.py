@@ -11,7 +11,10 @@ from leitmotif.pipeline import (
     COVERAGE,
     DECODERLENS,
     EFFECTS,
+    EXCLUDED,
+    FAILURES,
     FEATURES,
+    HORIZONS,
     INTERCHANGE,
     INTERVENTIONS,
     LABELS,
@@ -21,6 +24,7 @@ from leitmotif.pipeline import (
     MANIFEST,
     METRICS,
     PROBES,
+    PROPOSALS,
     REPORT,
     SAE,
     SWAP_CLIPS,
@@ -34,6 +38,7 @@ from leitmotif.report.features.sources import FeaturePaths, feature_sources
 from leitmotif.report.lens.sources import LensPaths, read_lens
 from leitmotif.report.material import ReportFiles, read_material
 from leitmotif.report.swaps.sources import SwapPaths, read_swaps
+from leitmotif.report.tracks import TrackFiles, read_tracks
 from leitmotif.stages.tracks import tracks_with_activations
 
 FILES = ReportFiles(
@@ -61,6 +66,18 @@ LENS_PATHS = LensPaths(
     recognition=DECODERLENS, divergence=LENS_DIVERGENCE, similarity=LAYER_SIMILARITY, clips=LENS
 )
 
+TRACK_FILES = TrackFiles(
+    corpus=METRICS / "corpus.json",
+    proposed=METRICS / "labels.json",
+    manifest=MANIFEST,
+    excluded=EXCLUDED,
+    failures=FAILURES,
+    proposals=PROPOSALS,
+    labels=LABELS,
+    coverage=COVERAGE,
+    horizons=HORIZONS,
+    effects=EFFECTS,
+)
 SWAP_PATHS = SwapPaths(swaps=SWAPS, summary=SWAP_SUMMARY, clips=SWAP_CLIPS)
 
 
@@ -69,9 +86,10 @@ def report(params: Params) -> None:
     features = feature_sources(params, tracks_with_activations(), PLACES)
     lens = read_lens(LENS_PATHS, heard_model(params))
     swaps = read_swaps(SWAP_PATHS, heard_model(params))
+    tracks = read_tracks(TRACK_FILES, params)
     material = read_material(FILES)
     with atomic_folder(REPORT) as folder:
-        counts = build_report(folder, material, params.report, features, lens, swaps)
+        counts = build_report(folder, material, params.report, features, lens, swaps, tracks)
     write_json(METRICS / "report.json", metrics_of(counts))
 
 

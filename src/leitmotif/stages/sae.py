@@ -28,7 +28,7 @@ def sae(params: Params) -> None:
     )
     with atomic_folder(SAE) as out:
         encoded = study.encode(out)
-    rows = study.rows(encoded, study.fits())
+    rows = study.rows(encoded)
     write_table(ALIGNMENT, rows)
     write_json(METRICS / "sae.json", metrics_of(rows))
     write_plots({"sae": plot_of(rows)})

@@ -8,6 +8,7 @@ from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.rows import gather_rows
+from leitmotif.stages.settled import with_folds, with_lengths
 from leitmotif.stages.studies import study_of
 from leitmotif.stages.tracks import tracks_with_activations
 from leitmotif.store.reading.reader import ActivationStore
@@ -16,10 +17,11 @@ from leitmotif.views.summary import metrics_of, plot_of
 
 def summary(params: Params) -> None:
     """Write data/approaches.jsonl, metrics/summary.json and plots/summary.csv."""
-    controls = load_controls(CONTROLS)
+    tracks, controls = tracks_with_activations(), load_controls(CONTROLS)
+    params = with_lengths(with_folds(params, tracks), tracks)
     approaches = ApproachStudy(
         params=params,
-        rows=gather_rows(params.probes, tracks_with_activations(), controls),
+        rows=gather_rows(params.probes, tracks, controls),
         controls=controls,
         used=load_used(
             params.sae.hooks, dtype=params.model.dtype_beside, device=params.model.device

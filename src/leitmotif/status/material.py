@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
 from leitmotif.corpus.sources.finding import find_recordings
 from leitmotif.errors import CorpusError, LeitmotifError
+from leitmotif.feasibility.known import Known
+from leitmotif.feasibility.settled import settled_folds, settled_lengths
 from leitmotif.files import read_json, read_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import (
@@ -38,25 +40,21 @@ from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
-from leitmotif.tables.proposals import Proposal, read_proposals
-from leitmotif.timing.frames import Timing
-from leitmotif.timing.windows import WINDOW_RATE
+from leitmotif.tables.proposals import read_proposals
+from leitmotif.timing.frames import AS_MUSICGEN, Timing
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=BaseModel)
-AS_MUSICGEN = Timing(WINDOW_RATE, 0.0)
-"""Taken for the model's while no activations say what it is."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """Tables of the present settings; None stands for what is not known yet.
+class Material(Known):
+    """What is known of the tracks, and what else a status says.
 
     A table whose stage last ran with other settings or inputs is not known: it is another
     experiment's.
     """
 
-    params: Params | None = None
     has_params: bool = True
     """Whether there is a params.yaml, which may be one that cannot be used."""
     stages: Mapping[str, Any] = field(default_factory=dict)
@@ -65,28 +63,10 @@ class Material:
     """By stage."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, each the first line of an error."""
-    files: int | None = None
-    """Recordings in the folder at this moment; None for other corpora."""
-    given: int | None = None
-    """Recordings that the stage ``corpus`` found, those that it could not use included."""
-    verified: int | None = None
-    """Those that it could use."""
-    manifest: list[ManifestTrack] | None = None
-    excluded: list[Exclusion] | None = None
-    failures: list[Failure] | None = None
-    """Tracks that the stage ``features`` could not use, and those of ``corpus``."""
-    unread: list[Failure] | None = None
-    """Tracks that the model could not read."""
-    proposals: list[Proposal] | None = None
     decisions: list[Decision] = field(default_factory=list)
     """Those that stand."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
-    labels: list[Label] | None = None
-    coverage: list[Coverage] | None = None
-    timing: Timing = AS_MUSICGEN
-    horizons: list[HorizonRow] | None = None
-    effects: list[EffectRow] | None = None
 
 
 def read_material(root: Path = Path()) -> Material:
@@ -127,8 +107,9 @@ def read_material(root: Path = Path()) -> Material:
         if (labels, coverage) != (now.labels, now.coverage):
             reader.make_outdated("labels")
         labels, coverage, outcomes = now.labels, now.coverage, now.counts
+    timing = reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN
     return Material(
-        params=params,
+        params=_settled(params, manifest, failures, labels, coverage, timing),
         stages=reader.stages,
         states=reader.states,
         problems=reader.problems,
@@ -144,7 +125,7 @@ def read_material(root: Path = Path()) -> Material:
         outcomes=outcomes,
         labels=labels,
         coverage=coverage,
-        timing=reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN,
+        timing=timing,
         horizons=reader.table("probes", HORIZONS, HorizonRow),
         effects=reader.table("interventions", EFFECTS, EffectRow),
     )
@@ -209,6 +190,24 @@ class _Reader:
             case {"tracks": int() as tracks, "failures": int() as failures}:
                 return {"tracks": tracks, "failures": failures}
         return None
+
+
+def _settled(
+    params: Params,
+    manifest: list[ManifestTrack] | None,
+    failures: list[Failure] | None,
+    labels: list[Label] | None,
+    coverage: list[Coverage] | None,
+    timing: Timing,
+) -> Params:
+    """With what is ``auto`` settled, as far as tracks and labels are known."""
+    if manifest is None or labels is None or coverage is None:
+        return params
+    covered = {row.track_id for row in coverage} - {row.track_id for row in failures or []}
+    tracks = [track for track in manifest if track.track_id in covered]
+    rows = [row for row in coverage if row.track_id in covered]
+    params = settled_folds(params, tracks, labels, rows, timing=timing)
+    return settled_lengths(params, tracks, labels)
 
 
 def _files(params: Params, root: Path) -> list[str] | None:

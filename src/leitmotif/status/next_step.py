@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.config import Params
+from leitmotif.config.probes import LEAST_FOLDS
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.funnel import Folds, folds_of, readable
+from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations, as_time
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index import Standing
 from leitmotif.review.queue import review_progress
-from leitmotif.status.funnel import Folds, folds_of
 from leitmotif.status.material import Material
 from leitmotif.status.stages import waiting
 from leitmotif.tables.decisions import Decision
+from leitmotif.timing.windows import end_seconds
 
-_LEAST_FOLDS = 3
-"""That ``probes.folds`` may be set to."""
 UNKNOWN_TIME = "how long is not known here yet"
 
 
@@ -80,7 +81,7 @@ def _people(material: Material, root: Path) -> NextStep | None:
 
 def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | None:
     if folds.possible is not None and folds.possible < folds.needed:
-        return _too_few(folds, folds.possible, params)
+        return _too_few(material, folds, folds.possible, params)
     enough = folds.usable is not None and folds.usable >= folds.needed
     left = _pending(material)
     if left and not (enough and params.probes.exploratory):
@@ -89,7 +90,7 @@ def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | No
         unheard = sum(not row.known for row in material.coverage or [])
         if unheard:
             return _listen(unheard, folds)
-        return _undecided(folds, folds.usable, params)
+        return _undecided(material, folds, folds.usable, params)
     return None
 
 
@@ -121,22 +122,22 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
     return f"{start} {as_time(seconds)}, {sources}"
 
 
-def _too_few(folds: Folds, have: int, params: Params) -> NextStep:
+def _too_few(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
         f"the probes need {folds.needed} tracks: {have} are long enough",
-        advice=_ways(folds, have, params),
+        advice=_ways(material, folds, params),
     )
 
 
-def _undecided(folds: Folds, have: int, params: Params) -> NextStep:
+def _undecided(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
     """Everything is decided and listened to, and still too few tracks can be used."""
     return NextStep(
         _more(folds.needed - have, folds, params),
         f"all proposals are decided and something is known of every track, but of the "
         f"{folds.needed} tracks that the probes need only {have} are usable at every horizon",
-        advice=_ways(folds, have, params),
+        advice=_ways(material, folds, params),
     )
 
 
@@ -149,15 +150,16 @@ def _more(lacking: int, folds: Folds, params: Params) -> str:
     return f"{what}, then dvc repro proposals"
 
 
-def _ways(folds: Folds, have: int, params: Params) -> tuple[str, ...]:
-    """Settings that ask for less."""
-    least = _LEAST_FOLDS * TRACKS_PER_FOLD
-    lines, long = [], folds.long_enough or 0
-    if folds.needed > least:
-        answer = "enough here" if have >= least else "not enough here either"
-        lines.append(f"or set probes.folds to 3 in params.yaml, which needs {least}: {answer}")
-    if long < folds.needed:
-        lines.append("or nearer probes.horizons, for which shorter tracks are long enough")
+def _ways(material: Material, folds: Folds, params: Params) -> tuple[str, ...]:
+    """Settings that ask for less: the nearest that would do, and ``exploratory``."""
+    ends = [end_seconds(track.windows) for track in readable(material) or []]
+    way = best_way(params, ends, timing=material.timing)
+    lines = []
+    if way is None:
+        lines.append("no other folds or horizons would do with the tracks that are here")
+    elif way.settings:
+        lines.append(f"or set {way}")
+    long, least = folds.long_enough or 0, LEAST_FOLDS * TRACKS_PER_FOLD
     if not params.probes.exploratory and long >= least:
         fewer = " with 3 folds" if long < folds.needed else ""
         lines.append(
@@ -177,7 +179,7 @@ def _review(material: Material, left: int, folds: Folds | None) -> NextStep:
     if folds is not None and folds.usable is not None:
         enough = folds.usable >= folds.needed
         then = "`dvc repro` would run now; tracks with pending proposals stay out"
-        lacking = f"`dvc repro` would stop at the probes, which need {folds.needed}"
+        lacking = f"`dvc repro` would stop at labels, as the probes need {folds.needed}"
         usable = f"{counted(folds.usable, 'track')} usable at every horizon so far"
         advice.append(f"{usable}: {then if enough else lacking}")
     return NextStep(
@@ -193,7 +195,7 @@ def _listen(unheard: int, folds: Folds) -> NextStep:
         "returns",
         advice=(
             f"{counted(folds.usable or 0, 'track')} usable at every horizon so far: `dvc repro` "
-            f"would stop at the probes, which need {folds.needed}",
+            f"would stop at labels, as the probes need {folds.needed}",
         ),
     )
 

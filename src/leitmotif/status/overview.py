@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import Params
-from leitmotif.status.funnel import Folds, Step, folds_of, funnel
+from leitmotif.feasibility.funnel import Folds, Step, folds_of, funnel
 from leitmotif.status.material import Material, read_material
+from leitmotif.status.needs import Needs, needs_of
 from leitmotif.status.next_step import NextStep, next_step
 
 ORGANISMS = Path("models")
@@ -20,6 +21,8 @@ class Status:
     material: Material
     steps: list[Step]
     folds: Folds | None
+    needs: Needs | None
+    """While people's decisions do not suffice; None where nothing has to be decided."""
     next: NextStep
 
     @property
@@ -43,6 +46,7 @@ class Status:
             "decisions": dict(material.outcomes),
             "tracks": [asdict(step) for step in self.steps],
             "folds": None if self.folds is None else asdict(self.folds),
+            "needs": None if self.needs is None else asdict(self.needs),
             "problems": material.problems,
             "next": asdict(self.next),
         }
@@ -55,7 +59,15 @@ class Status:
 def read_status(root: Path = Path()) -> Status:
     """The status of the repository at ``root``, whatever it lacks."""
     material = read_material(root)
-    return Status(material, funnel(material), folds_of(material), next_step(material, root))
+    folds = folds_of(material)
+    enough = folds is not None and folds.usable is not None and folds.usable >= folds.needed
+    return Status(
+        material,
+        funnel(material),
+        folds,
+        None if enough else needs_of(material),
+        next_step(material, root),
+    )
 
 
 def is_rehearsal(params: Params) -> bool:

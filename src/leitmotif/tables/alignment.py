@@ -16,8 +16,13 @@ class AuditRow(Table):
     """Site of the smallest share of variance unexplained, among this one and its neighbours."""
     margin: IntervalRow
     """That share at the best other site less that at this one."""
+    chance: IntervalRow
+    """That share at this site for an autoencoder of the same sizes that has learnt nothing."""
+    of_chance: IntervalRow
+    """That share as a part of ``chance``."""
     passed: bool
-    """This site is the best one, and the margin's interval lies above 0."""
+    """This site is the best one, the margin's interval lies above 0, and that of ``of_chance``
+    below 0.8."""
 
 
 class EncodedRow(Table):
@@ -57,13 +62,14 @@ class TrialRow(Table):
 
 
 class AlignmentRow(Table):
-    """A row of data/alignment.jsonl: one autoencoder at one stored site."""
+    """A row of data/alignment.jsonl: one autoencoder at one site, stored or captured beside it."""
 
     hook: str
     """Entry of hooks.yaml."""
     site: str
     fvu: IntervalRow
-    """Share of the variance that it leaves unexplained, over tracks."""
+    """Share of the variance that it leaves unexplained, over tracks: of sites that are not stored,
+    over those of the audit."""
     cosine: IntervalRow
     l0: IntervalRow
     dead_fraction: float

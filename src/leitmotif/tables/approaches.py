@@ -1,7 +1,7 @@
 """data/approaches.jsonl: four ways to look for foresight, by the same code."""
 
 from leitmotif.tables.base import Table
-from leitmotif.tables.effects import Verdict
+from leitmotif.tables.effects import PossibleRow, Verdict
 from leitmotif.tables.interval import IntervalRow
 
 
@@ -61,6 +61,9 @@ class ApproachRow(Table):
     over_random: IntervalRow | None
     """Its excess over matched random features."""
     verdict: Verdict
+    possible: PossibleRow | None = None
+    """What could have been found; null where nothing was changed, and in tables of older
+    versions."""
     screened: ScreenedRow | None
     by_site: list[AtSiteRow]
     lead: int | None

@@ -30,15 +30,18 @@ class Ranked(Table):
     nothing was folded."""
     misaligned: str = ""
     """Empty, or what does not match: then the row is no evidence about the site."""
+    tracks: int | None = None
+    """Tracks over which it was tested; null in tables of older versions."""
     active: int | None = None
     """Tracks in which it is active on the rows tested; null for a coordinate. Features of fewer
     tracks than ``probes.least_active`` asks for were not tested."""
-    arrangements: int | None = None
-    """Exchanges of tracks over which ``p`` is counted, the observed arrangement included; null
-    where it is computed."""
-    margin: int | None = None
-    """How many more of them might reach the observed statistic before the feature is no longer
-    chosen: of 0, one more would be enough. Of a feature that is not chosen, below 0."""
+    exchanges: int | None = None
+    """Exchanges of tracks that were made for ``p``: until twenty of them reached the observed
+    statistic, or until the feature was certain to be chosen, and ``p`` is then a bound from above.
+    Null where p is computed."""
+    margin: float | None = None
+    """By what p could be multiplied before the feature is no longer chosen. Of a feature that is
+    not chosen below 1."""
 
 
 class CandidateRow(Ranked):

@@ -66,6 +66,22 @@ class EffectRow(Table):
     """Clips that were not measured, by reason."""
 
 
+class PossibleRow(Table):
+    """What an effect had to be to count, as ``leitmotif.causal.possible`` says."""
+
+    gaining: int
+    """Pieces that lack the event and were measured."""
+    losing: int
+    """Those that have it."""
+    level: float
+    """Largest p-value that counts in the family of the candidates that were tried."""
+    least: float | None
+    """Points: no smaller mean change could count; null where none could, however large."""
+    likely: float | None
+    """Points: a mean change that would have been found in 80 % of experiments; null as ``least``
+    is."""
+
+
 class VerdictRow(Table):
     """A row of data/verdicts.jsonl: a candidate of one model, and what it was found to be."""
 
@@ -78,6 +94,8 @@ class VerdictRow(Table):
     features: list[int]
     """None of them for a whole site."""
     verdict: Verdict
+    possible: PossibleRow | None = None
+    """What could have been found; null in tables of older versions."""
     effect: IntervalRow | None
     """What the tested condition does, in points towards the source; null for fewer than two pieces,
     as the others."""

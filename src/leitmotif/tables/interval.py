@@ -1,6 +1,6 @@
 """An estimate with its interval, as tables and metrics hold it."""
 
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
@@ -57,6 +57,12 @@ def three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def as_metric(row: IntervalRow | None) -> dict[str, float] | None:
+@overload
+def as_metric(row: IntervalRow) -> dict[str, Any]: ...
+@overload
+def as_metric(row: None) -> None: ...
+@overload
+def as_metric(row: IntervalRow | None) -> dict[str, Any] | None: ...
+def as_metric(row: IntervalRow | None) -> dict[str, Any] | None:
     """An interval as metrics files hold it; None where nothing was measured."""
     return None if row is None else row.model_dump(mode="json")

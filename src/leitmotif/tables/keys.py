@@ -17,7 +17,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "data/interchange.jsonl": ("model", "site", "donor", "window", "slot", "after", "until"),
     "data/interventions.jsonl": ("model", "candidate", "name", "track_id", "seed", "clip_id"),
     "data/labels.jsonl": (
-        "track_id", "motif.start_sample", "recurrence.start_sample", "transposition",
+        "track_id", "motif.start_sample", "recurrence.start_sample", "transposition", "pair",
     ),
     "data/layer_similarity.jsonl": ("concept", "first", "second"),
     "data/lens_divergence.jsonl": ("lens", "layer", "codebook"),

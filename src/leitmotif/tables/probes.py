@@ -47,6 +47,9 @@ class ProbeRow(Table):
     auroc: IntervalRow | None
     p: float
     """Of the partial R², from exchanging tracks."""
+    least: float | None = None
+    """No smaller partial R² could have been decodable, as ``Claims.least_decodable`` says; null
+    where none could, and in tables of older versions."""
     over_random_weights: IntervalRow | None
     """By how much partial R² exceeds that of the same network with shuffled weights; null for that
     network, and where it was not probed."""
@@ -86,6 +89,9 @@ class HorizonRow(Table):
     """Features tested one by one; null where none were."""
     chosen: int | None
     """Those whose q is at most probes.alpha."""
+    least_chosen: int | None
+    """Fewest features that could be chosen. 1 unless there are so few tracks that no p-value is
+    small enough for one feature by itself; null where none were tested."""
     site: str
     """Where the model under study shows most at the horizon of the claim."""
     controls: list[LeftOutRow]

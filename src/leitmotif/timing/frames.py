@@ -39,6 +39,10 @@ class Timing:
         return np.asarray(steps, dtype=np.float64) / self.frame_rate + self.hearing_seconds
 
 
+AS_MUSICGEN = Timing(50.0, 0.0)
+"""Taken for a model's while no activations say what it is; MusicGen's codec hears 0.07 s ahead."""
+
+
 def whole_frames(seconds: float, rate: float) -> int:
     """Frames at ``rate`` (a second) that fit into ``seconds``.
 

@@ -12,7 +12,7 @@ from leitmotif.timing.frames import first_frame_from, frames_ended
 
 WINDOW_RATE = 50
 """Units a second in which a manifest counts its windows."""
-_SLACK_SECONDS = 1.0
+SLACK_SECONDS = 1.0
 """Durations in metadata are rounded: audio may end this much before its last window does."""
 
 
@@ -42,9 +42,28 @@ def start_seconds(window: Window) -> float:
     return window.start_frame / WINDOW_RATE
 
 
+def lasts(window: Window, seconds: float) -> bool:
+    """Whether a window of a manifest is at least so many seconds long."""
+    return window.frames >= seconds * WINDOW_RATE - 1e-6
+
+
 def end_seconds(windows: Sequence[Window]) -> float:
     """Where the last window of a manifest ends, in seconds of the track."""
     return max(window.start_frame + window.frames for window in windows) / WINDOW_RATE
+
+
+def searched_seconds(windows: Sequence[Window]) -> float:
+    """Seconds of a track that lie in some window of a manifest.
+
+    >>> searched_seconds([Window(start_frame=0, frames=100), Window(start_frame=50, frames=100)])
+    3.0
+    """
+    units, end = 0, 0
+    for window in sorted(windows, key=lambda window: window.start_frame):
+        stop = window.start_frame + window.frames
+        units += max(0, stop - max(end, window.start_frame))
+        end = max(end, stop)
+    return units / WINDOW_RATE
 
 
 def fit_windows(windows: Sequence[Window], frames: int, rate: float) -> list[Window]:
@@ -55,7 +74,7 @@ def fit_windows(windows: Sequence[Window], frames: int, rate: float) -> list[Win
     fitted = []
     for window in windows:
         present = min(window.frames, frames - window.start_frame)
-        if present < 1 or window.frames - present > _SLACK_SECONDS * rate:
+        if present < 1 or window.frames - present > SLACK_SECONDS * rate:
             end = window.start_frame + window.frames
             raise AudioError(
                 "the audio ends before the manifest's window does",

@@ -15,25 +15,28 @@ def metrics_of(
 ) -> dict[str, object]:
     """The models' verdicts, with the sites that carry the return and those that only tell of it."""
     models = list(dict.fromkeys(row.model for row in verdicts))
-    strongest = {
-        name: max(
-            (row.effect for row in whole_sites(verdicts, name) if row.effect is not None),
-            key=lambda effect: effect.mean,
-            default=None,
-        )
-        for name in models
-    }
     return {
         "verdicts": {
             name: overall([row.verdict for row in verdicts if row.model == name]) for name in models
         },
-        "strongest": {name: as_metric(effect) for name, effect in strongest.items()},
+        "strongest": {name: _strongest(whole_sites(verdicts, name)) for name in models},
         "carriers": _sites_that_are("foresight", verdicts),
-        "decodable_but_inert": _sites_that_are("decodable, not causal", verdicts),
+        "decodable_not_causal": _sites_that_are("decodable, not causal", verdicts),
         "clips": len({row.clip_id for row in rows}),
         "excluded": len({row.clip_id for row in rows if row.excluded is not None}),
         "identity_changed": identity(effects)[1],
     }
+
+
+def _strongest(rows: Sequence[VerdictRow]) -> dict[str, object] | None:
+    """The largest effect of a whole site, and what an effect had to be to count."""
+    measured = [row for row in rows if row.effect is not None]
+    row = max(measured, key=lambda row: row.effect.mean if row.effect else 0.0, default=None)
+    effect = None if row is None else as_metric(row.effect)
+    if row is None or effect is None:
+        return None
+    possible = row.possible
+    return {**effect, **({} if possible is None else possible.model_dump(exclude={"level"}))}
 
 
 def _sites_that_are(verdict: Verdict, rows: Sequence[VerdictRow]) -> dict[str, object]:

@@ -30,7 +30,10 @@ def metrics_of(
         "models": {
             model: {
                 "foresight": where[model] is not None,
-                "partial_r2": as_metric(most[model].partial_r2),
+                "partial_r2": {
+                    **as_metric(most[model].partial_r2),
+                    "least": most[model].least,
+                },
             }
             for model in models
         },

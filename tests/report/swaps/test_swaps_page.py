@@ -84,7 +84,9 @@ def test_without_clips_the_page_says_so_and_has_its_maps(tmp_path: Path) -> None
     page = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS, kept=False))
     assert "There is nothing to listen to" in text_of(page)
     assert "data-cell" not in text_of(page)
-    assert "replace, MLP, layer 1: effect +3.00 (2.95 to 3.05) nats" in text_of(page)
+    assert "replace, MLP, layer 1: effect +3.00 (2.95 to 3.05; 2 draws, p 0.001) nats" in text_of(
+        page
+    )
     assert not (page / "clips").exists()
 
 

@@ -11,6 +11,7 @@ from leitmotif.causal.interchange.coordinates import (
     features_of,
     principal_components,
 )
+from leitmotif.precision import doubled
 from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.training.held import trained_on
 
@@ -22,7 +23,7 @@ SAE = Training(d_sae=512, k=8, steps=150, batch=1024, warm_up=20)
 def principal_component(sample: Sample) -> Coordinates:
     """The principal component of the far residuals that tells the decision best."""
     components = principal_components(sample, COMPONENTS)
-    best = _best(sample.differences().double() @ components.double().T, sample.signs)
+    best = _best(doubled(sample.differences()) @ doubled(components).T, sample.signs)
     return along(components[best : best + 1])
 
 
@@ -44,5 +45,5 @@ def aligned_direction(sample: Sample, wanted: Tensor | None = None) -> Coordinat
 
 def _best(changes: Tensor, signs: Tensor) -> int:
     """Which of [rows, features] goes with the signs [rows] most surely."""
-    signed = changes * signs[:, None].to(changes.dtype)
+    signed = changes * signs[:, None].to(changes.dtype).to(changes.device)
     return int((signed.mean(0).abs() / (signed.std(0) + 1e-6)).argmax())

@@ -38,7 +38,7 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
             rows = [n for n, piece in enumerate(pieces) if window.steps(piece, model.frame_rate)]
             features = [
                 [
-                    read.at[site][row, steps.start : steps.stop].mean(0).double().numpy()
+                    read.at[site][row, steps.start : steps.stop].mean(0).cpu().double().numpy()
                     for read in (readings.own, *readings.donors.values())
                 ]
                 for row in rows

@@ -13,7 +13,6 @@ from leitmotif.causal.experiment.candidates import Candidate, FeatureCandidates
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.effects import ByTrack
 from leitmotif.causal.experiment.findings import (
-    MOST,
     Finding,
     both_ways,
     effect_row,
@@ -23,11 +22,11 @@ from leitmotif.causal.experiment.findings import (
 )
 from leitmotif.causal.experiment.pieces import Pieces
 from leitmotif.causal.experiment.study import Heard, Study
+from leitmotif.causal.possible import MOST, possible
 from leitmotif.causal.verdict import VerdictRules, verdict
 from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
-from leitmotif.tables.effects import Verdict
-from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.effects import PossibleRow, Verdict
 
 _JUDGED = ("patch", "random_feature")
 BySite = Mapping[str, Candidate]
@@ -42,6 +41,7 @@ class Conclusion:
     """Each piece's effect in points towards the source."""
     over_random: ByTrack
     verdict: Verdict
+    possible: PossibleRow
 
 
 class Comparison:
@@ -89,11 +89,12 @@ class Comparison:
                 "hook": at.chosen[0].hook,
                 "features": [feature.feature for feature in at.chosen],
                 "r2": _rounded(at.r2),
-                "partial_r2": at.partial_r2 and IntervalRow.of(at.partial_r2, 4),
+                "partial_r2": at.partial_r2,
                 "clap_similarity": judged[mine.site].clap_similarity,
                 "delta_recurrence": effect_row(mine.towards, limits=MOST),
                 "over_random": effect_row(mine.over_random, limits=MOST),
                 "verdict": mine.verdict,
+                "possible": mine.possible,
                 "screened": ScreenedRow(
                     site=screened.site, delta_recurrence=effect_row(screened.towards, limits=MOST)
                 ),
@@ -158,10 +159,14 @@ class Comparison:
             ahead=interval_by_track(towards, MOST),
             over_random=interval_by_track(over, MOST),
             p=largest_p(towards, over),
-            gained=gained,
-            lost=lost,
+            gained=interval_by_track(gained, MOST),
+            lost=interval_by_track(lost, MOST),
+            gaining=len(gained),
+            losing=len(lost),
         )
-        return Conclusion(site, towards, over, verdict(evidence, _lines(heard.study)))
+        lines = _lines(heard.study)
+        concluded = verdict(evidence, lines)
+        return Conclusion(site, towards, over, concluded, possible(len(gained), len(lost), lines))
 
 
 def _lines(study: Study) -> VerdictRules:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from leitmotif.causal.experiment.effects import ByTrack, chosen_apart, strongest
 from leitmotif.causal.experiment.findings import Finding
-from leitmotif.probe.estimators.intervals import Interval
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.tables.candidates import Ranked
+from leitmotif.tables.interval import IntervalRow
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AtSite:
     """The surest features, the surest first."""
     r2: float | None
     """As the approach measures it: pooled and in sample without controls, ``partial_r2`` with."""
-    partial_r2: Interval | None
+    partial_r2: IntervalRow | None
     """Beyond the controls, over tracks that had no say in the choice; None where the tracks are too
     few to be halved."""
     near: float

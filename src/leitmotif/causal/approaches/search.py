@@ -12,7 +12,7 @@ from leitmotif.causal.approaches.selection import Selection
 from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import track_weights
 from leitmotif.probe.estimators.experiment import ProbeSettings, errors_of, varying
-from leitmotif.probe.estimators.intervals import Interval, explained
+from leitmotif.probe.estimators.intervals import explained
 from leitmotif.probe.estimators.naive import NaiveCorrelation
 from leitmotif.probe.features.blocks import FeatureBlock, raw_block
 from leitmotif.probe.features.encoded import EncodedRows, read_encoded
@@ -22,6 +22,7 @@ from leitmotif.probe.panel.panel import TRACKS_PER_FOLD, Array
 from leitmotif.probe.ranking import candidates
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.tables.candidates import Ranked
+from leitmotif.tables.interval import IntervalRow
 
 _LEAST_FOLDS = 3
 _LEAST_TRACKS = 2 * _LEAST_FOLDS * TRACKS_PER_FOLD
@@ -165,7 +166,7 @@ class FeatureSearch:
 
     def _held_out(
         self, approach: Approach, source: EncodedFeatures, sites: Sequence[str]
-    ) -> dict[str, Interval]:
+    ) -> dict[str, IntervalRow]:
         """Partial R² by site, with features chosen on one half of the tracks and measured on the
         other.
 
@@ -191,9 +192,10 @@ class FeatureSearch:
             controls.append(by_controls)
         total = np.concatenate(controls)
         weights = track_weights(len(total), seed=self.probing.seed)
-        return {
+        explains = {
             site: explained(total, np.concatenate(left), weights) for site, left in both.items()
         }
+        return {site: IntervalRow.of(r2, 4, n=len(total)) for site, r2 in explains.items()}
 
     def _any(self, source: EncodedFeatures, tracks: Sequence[str]) -> Iterator[Array]:
         """Some feature that varies in these tracks, on all rows."""

@@ -159,7 +159,7 @@ class FeatureCandidates:
                     codes, _ = read_codes(path)
                     counts += np.bincount(codes.indices.numpy(), minlength=len(counts))
                     frames += codes.rows
-                norms = sae.W_dec.detach().norm(dim=1).double().cpu().numpy()
+                norms = sae.W_dec.detach().norm(dim=1).cpu().double().numpy()
                 self._known[key] = {"rate": counts / max(frames, 1), "norm": norms}
         return self._known[key]
 

@@ -18,17 +18,12 @@ from leitmotif.causal.experiment.effects import (
 )
 from leitmotif.causal.experiment.measures import MeasuredClip
 from leitmotif.causal.experiment.pieces import AHEAD, SLOT, Pieces
+from leitmotif.causal.possible import MOST, POINTS, possible
 from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.intervals import Interval
-from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow
+from leitmotif.tables.effects import EffectRow, PossibleRow, Verdict, VerdictRow
 from leitmotif.tables.interval import IntervalRow, three_digits
 from leitmotif.tables.interventions import ClipMetrics
-
-POINTS = 100.0
-"""Rates are reported in percentage points."""
-MOST = (-POINTS, POINTS)
-"""No rate changes by more; nor do two changes from one baseline differ by more, as it cancels."""
-
 
 Limits = tuple[float, float] | None
 
@@ -42,10 +37,16 @@ class Finding:
     """The condition on which the verdict rests."""
     evidence: Evidence
     verdict: Verdict
+    possible: PossibleRow
+    """What could have been found."""
     towards: ByTrack
     """What that condition does, in points towards the source."""
     over_random: ByTrack
     """By how much that exceeds random features; empty where none were tried."""
+    gained: ByTrack
+    """``towards`` of the pieces that lack the event."""
+    lost: ByTrack
+    """Of those that have it."""
     likeness: ByTrack
     """CLAP similarity of its clips to the baseline."""
     doses: Mapping[float, ByTrack]
@@ -71,10 +72,11 @@ class Finding:
             hook=self.candidate.hook,
             features=list(self.candidate.features),
             verdict=self.verdict,
+            possible=self.possible,
             effect=self.effect,
             over_random=effect_row(self.over_random, limits=MOST),
-            gained=_row_of(self.evidence.gained),
-            lost=_row_of(self.evidence.lost),
+            gained=effect_row(self.gained, limits=MOST),
+            lost=effect_row(self.lost, limits=MOST),
             lead=self.evidence.lead,
             clap_similarity=self.clap_similarity,
             effect_per_fidelity_lost=self._specificity(),
@@ -94,6 +96,7 @@ class Finding:
             mean=three_digits(ratio.mean),
             low=three_digits(ratio.low),
             high=three_digits(ratio.high),
+            n=len(self.towards.keys() & self.likeness.keys()),
         )
 
     def _slope(self) -> IntervalRow | None:
@@ -225,15 +228,14 @@ def judge_candidate(
     over = contrast(towards, others) if random else {}
     likeness = measures.similarity(tested)
     gained, lost = both_ways(towards, pieces)
-    gaining = sum(pieces.towards[track] > 0 for track in towards)
     evidence = Evidence(
         decodable=tuple(decodable),
         ahead=interval_by_track(towards, MOST),
         over_random=interval_by_track(over, MOST),
-        gained=gained,
-        lost=lost,
-        gaining=gaining,
-        losing=len(towards) - gaining,
+        gained=interval_by_track(gained, MOST),
+        lost=interval_by_track(lost, MOST),
+        gaining=len(gained),
+        losing=len(lost),
         lead=None if leads is None else leads.get(candidate.site),
         exchanged=leads is not None,
         cue=interval_by_track(measures.moved(counterfactual), MOST),
@@ -251,19 +253,22 @@ def judge_candidate(
         tested,
         evidence,
         verdict(evidence, thresholds),
+        possible(evidence.gaining, evidence.losing, thresholds),
         towards,
         over,
+        gained,
+        lost,
         likeness,
         doses,
     )
 
 
-def both_ways(towards: ByTrack, pieces: Pieces) -> tuple[Interval | None, Interval | None]:
-    """Effect on the pieces that lack the event, and on those that have it."""
+def both_ways(towards: ByTrack, pieces: Pieces) -> tuple[ByTrack, ByTrack]:
+    """The effects of the pieces that lack the event, and of those that have it."""
     halves = {1: dict[str, float](), -1: dict[str, float]()}
     for track, value in towards.items():
         halves[pieces.towards[track]][track] = value
-    return interval_by_track(halves[1], MOST), interval_by_track(halves[-1], MOST)
+    return halves[1], halves[-1]
 
 
 def interval_by_track(by_track: ByTrack, limits: Limits = None) -> Interval | None:
@@ -276,10 +281,6 @@ def largest_p(*effects: ByTrack) -> float | None:
     if any(len(by_track) < 2 for by_track in effects):
         return None
     return max(effect_of(by_track).p for by_track in effects)
-
-
-def _row_of(interval: Interval | None) -> IntervalRow | None:
-    return None if interval is None else IntervalRow.of(interval, 2)
 
 
 def effect_row(by_track: ByTrack, digits: int = 2, *, limits: Limits = None) -> IntervalRow | None:

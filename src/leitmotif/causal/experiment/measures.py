@@ -22,6 +22,7 @@ from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.models.clap import Clap
 from leitmotif.judge.models.fidelity import fidelities
 from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.precision import doubled
 from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.tables.base import Span
@@ -246,7 +247,7 @@ def log_likelihoods(
         logits = model(part, prompt)[:, :, prefix_frames:]
         chances = (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
         tokens = part[:, :, prefix_frames:, None].to(logits.device)
-        by_part.append(chances.gather(-1, tokens).double().mean((1, 2, 3)).cpu())
+        by_part.append(doubled(chances.gather(-1, tokens)).mean((1, 2, 3)).cpu())
     return torch.cat(by_part)
 
 

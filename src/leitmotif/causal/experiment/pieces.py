@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from leitmotif.causal.experiment.beginnings import beginning_of
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.twins import Planted, Twins, source_name
 from leitmotif.errors import ConfigError, ProbeError
@@ -25,7 +26,6 @@ from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
-from leitmotif.timing.windows import start_seconds
 
 COUNTERFACTUAL, CONTROL = "counterfactual", "control"
 LEAD_SECONDS = 0.32
@@ -154,38 +154,33 @@ def recordings_with_motifs(
     longest: float,
     prompt: bool,
 ) -> list[tuple[Prefix, list[Span]]]:
-    """The first ``seconds`` of each track that has a verified motif in them, and these motifs.
+    """The beginning of each track that has one (``beginning_of``), and the motifs in it.
 
+    Of a track's windows the first is taken that lasts ``seconds`` and has a verified motif in them.
     Motifs longer than ``longest`` seconds, which no continuation could return, do not count.
     ``prompt`` makes a sentence of a track's tags. Raises AudioError, and ProbeError where no track
     has such a motif.
     """
-    beginnings = []
+    rate = codec.sample_rate
+    recordings = []
     for track in tracks:
-        within = _motifs(track, labels, seconds, codec.sample_rate)
-        motifs = [span for span in within if span.samples <= longest * codec.sample_rate]
-        if motifs:
-            prefix = prefix_of(codec, track, audio_root, seconds=seconds, prompt=prompt)
-            beginnings.append((prefix, motifs))
-    if not beginnings:
+        beginning = beginning_of(track, labels, seconds=seconds, longest=longest)
+        if beginning is None:
+            continue
+        prefix = prefix_of(
+            codec, track, audio_root, seconds=seconds, window=beginning.window, prompt=prompt
+        )
+        spans = [
+            Span(start_sample=round(start * rate), samples=round(length * rate))
+            for start, length in beginning.motifs
+        ]
+        recordings.append((prefix, spans))
+    if not recordings:
         raise ProbeError(
-            "no track has a verified motif at its beginning",
+            "no track has a verified motif at the beginning of a window",
             found=f"{len(labels)} labels in {len(tracks)} tracks",
-            expected=f"a motif of at most {longest:g} s within the first {seconds:g} s of a track",
+            expected=f"a motif of at most {longest:g} s within the first {seconds:g} s of a window",
             fix="label more recurrences with `leitmotif review`, or lengthen "
             "interventions.prefix_seconds or interventions.seconds",
         )
-    return beginnings
-
-
-def _motifs(
-    track: ManifestTrack, labels: Sequence[Label], seconds: float, sample_rate: int
-) -> list[Span]:
-    """Distinct verified motifs within the first seconds of a track's window, at ``sample_rate``."""
-    start, spans = start_seconds(track.windows[0]), set()
-    for label in labels:
-        at = label.motif.start_sample / label.sample_rate - start
-        length = label.motif.samples / label.sample_rate
-        if label.track_id == track.track_id and at >= 0 and at + length <= seconds:
-            spans.add((round(at * sample_rate), round(length * sample_rate)))
-    return [Span(start_sample=at, samples=length) for at, length in sorted(spans)]
+    return recordings

@@ -13,7 +13,7 @@ from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
-from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.timing.windows import start_seconds
 
 _OPENING = "opening."
@@ -73,16 +73,17 @@ def prefix_of(
     audio_root: Path,
     *,
     seconds: float,
+    window: Window | None = None,
     prompt: bool = False,
     sources: Mapping[str, Tensor] | None = None,
 ) -> Prefix:
-    """Encode the first ``seconds`` of the track's first window.
+    """Encode the first ``seconds`` of a window of the track, by default its first one.
 
     ``audio_root`` is where the manifest's paths begin; ``prompt`` makes a sentence of the track's
     tags. Raises AudioError for a file that is missing, changed or too short.
     """
     path = audio_root / track.path
-    start, rate = start_seconds(track.windows[0]), codec.sample_rate
+    start, rate = start_seconds(window or track.windows[0]), codec.sample_rate
     with verified(path, track.sha256):
         audio = load_audio(path, sample_rate=rate, start_seconds=start, seconds=seconds)
     wanted, hop = round(seconds * codec.frame_rate), codec.samples_per_frame

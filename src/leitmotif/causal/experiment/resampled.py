@@ -243,4 +243,4 @@ def _chosen(
 def _agreement(first: OpenedPrefix, second: OpenedPrefix) -> float:
     """Share of tokens of their openings in which two prefixes agree."""
     frames = first.opening.frames
-    return float((first.codes[:, -frames:] == second.codes[:, -frames:]).double().mean())
+    return float((first.codes[:, -frames:] == second.codes[:, -frames:]).cpu().double().mean())

@@ -75,7 +75,8 @@ class Study:
 
     def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
-        return VerdictRules(self.claims, tried=tried, similarity=self.settings.min_similarity)
+        settings = self.settings
+        return VerdictRules(self.claims, tried, settings.min_similarity, settings.seeds)
 
     @property
     def untouched(self) -> list[Condition]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.causal.interchange.reader import EventReader, Window
+from leitmotif.precision import doubled
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
 
 DAS_STEPS, DAS_RATE = 12, 0.1
@@ -95,9 +96,8 @@ class Sample:
 
     @cached_property
     def signs(self) -> Tensor:
-        """[rows] 1 where the counterfactual has the event, -1 where it lacks it."""
-        signs = [float(self.reader.events[row].sign) for row in self.rows]
-        return torch.tensor(signs, device=self.own.device)
+        """[rows] 1 where the counterfactual has the event, -1 where it lacks it; on the CPU."""
+        return torch.tensor([float(self.reader.events[row].sign) for row in self.rows])
 
     @property
     def own(self) -> Tensor:
@@ -146,8 +146,8 @@ class Sample:
 def principal_components(sample: Sample, count: int) -> Tensor:
     """The first principal components of the window's residuals, the largest first: [count, d]."""
     rows = sample.residuals()
-    _, _, right = torch.linalg.svd((rows - rows.mean(0)).double(), full_matrices=False)
-    return right[:count].to(rows.dtype)
+    _, _, right = torch.linalg.svd(doubled(rows - rows.mean(0)), full_matrices=False)
+    return right[:count].to(rows.dtype).to(rows.device)
 
 
 def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None) -> Tensor:
@@ -160,7 +160,8 @@ def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None)
     wanted = sample.signs if wanted is None else wanted
     differences = sample.differences()
     _, _, components = torch.linalg.svd(differences, full_matrices=False)
-    first = F.normalize((wanted[:, None] * differences).mean(0) + 1e-6, dim=0)
+    towards = wanted[:, None].to(differences.device) * differences
+    first = F.normalize(towards.mean(0) + 1e-6, dim=0)
     random = torch.Generator().manual_seed(0)
     others = torch.randn(count, differences.shape[1], generator=random).to(differences)
     started = torch.cat([first[None], components, others])[:count].T
@@ -169,7 +170,7 @@ def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None)
     for _ in range(DAS_STEPS):
         basis = torch.linalg.qr(weights).Q.T
         odds = sample.odds(along(basis).change(sample.own, sample.donor))
-        loss = F.softplus(-wanted * odds).mean()
+        loss = F.softplus(-wanted.to(odds.device) * odds).mean()
         descent.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         descent.step()
@@ -191,5 +192,5 @@ def ranked(coordinates: Coordinates, sample: Sample) -> list[int]:
         gradient += x.grad / len(_PATH)
     within = inside[..., 0] > 0
     values = coordinates.read(donor[within]) - coordinates.read(own[within])
-    effects = (values * (gradient[within] @ coordinates.directions.T)).double().sum(0)
+    effects = doubled(values * (gradient[within] @ coordinates.directions.T)).sum(0)
     return torch.argsort(effects, descending=True, stable=True).tolist()

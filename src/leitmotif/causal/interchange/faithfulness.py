@@ -163,7 +163,7 @@ class Curve:
         own = self.sample.reader.own.odds[self.sample.rows]
         # The model expects what the piece has, and with the exchange the opposite.
         turned = (self.sample.signs * own < 0) & (self.sample.signs * odds > 0)
-        by_track = self._by_track(turned.double())
+        by_track = self._by_track(turned.cpu().double())
         interval = bounded_mean(np.array([*by_track.values()]), (0.0, 1.0))
         return IntervalRow.of(interval, 4, n=len(by_track))
 

@@ -162,7 +162,8 @@ class EventReader:
         )
 
     def _odds(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
-        """Log-odds of each event's token against its absence's: logits [rows, V]."""
+        """Log-odds of each event's token against its absence's, on the CPU: logits [rows, V]."""
         has, lacks = zip(*(self.events[row].tokens for row in rows), strict=True)
-        at, every = logits.double(), range(len(rows))
+        # On the CPU: Apple's GPUs have no float64.
+        at, every = logits.cpu().double(), range(len(rows))
         return at[every, has] - at[every, lacks]

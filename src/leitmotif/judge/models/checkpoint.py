@@ -115,6 +115,12 @@ class Judge:
         self.sample_rate: int = loaded.extractor.sampling_rate
         """Hz, to which clips are resampled."""
 
+    def __repr__(self) -> str:
+        """Say origin, rate, precision and place."""
+        kind = str(self._dtype).removeprefix("torch.")
+        told = f"{self.name}, {self.sample_rate} Hz, {kind} on {self._device}"
+        return f"{type(self).__name__}({told})"
+
     @classmethod
     def from_pretrained(
         cls,

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.reading.samples import Samples
+from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.checkpoints.folders import reading_checkpoint
 from leitmotif.errors import ModelError
 from leitmotif.judge.models.checkpoint import Judge, Loaded
-from leitmotif.judge.models.clips import Clips, check_judged, over_windows, prepare
+from leitmotif.judge.models.clips import check_judged, over_windows, prepare
 
 Embeddings = NDArray[np.floating]
 """[n, width] in the judge's precision, with rows of norm 1, so a dot product is a cosine."""
@@ -62,7 +62,7 @@ class Clap(Judge):
         self._text_context = min(self._tokenizer.model_max_length, positions)
 
     @torch.inference_mode()
-    def embed_audio(self, clips: Clips, sample_rate: int) -> Embeddings:
+    def embed_audio(self, clips: Clips, sample_rate: int | None = None) -> Embeddings:
         """Embed clips.
 
         Parameters
@@ -70,7 +70,7 @@ class Clap(Judge):
         clips
             See ``Clips``.
         sample_rate
-            Of the clips, in Hz.
+            Of the clips, in Hz; None for clips that know their own, such as ``load_audio``'s.
 
         Returns
         -------
@@ -79,7 +79,7 @@ class Clap(Judge):
 
         Raises
         ------
-        ModelError
+        AudioError, ModelError
             If audio cannot be judged; see ``prepare``.
         """
         prepared = prepare(clips, sample_rate, self.sample_rate)

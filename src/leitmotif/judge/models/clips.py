@@ -2,26 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import soxr
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from leitmotif.audio.reading.samples import Samples
+from leitmotif.audio.reading.samples import Clips, Samples, as_clips, rate_of
 from leitmotif.errors import ModelError
-
-Clips = Sequence[Any] | NDArray[Any] | Tensor
-"""One clip [n], clips of equal length [B, n], or a list of clips [n]; mono, full scale at 1."""
 
 MIN_SECONDS = 0.1
 """Minimum length of a clip; in a shorter one no instrument or genre can be recognised."""
 _LOWEST_RATE, _HIGHEST_RATE = 8_000, 384_000
 
 
-def prepare(clips: Clips, sample_rate: int, target_rate: int) -> list[Samples]:
+def prepare(clips: Clips, sample_rate: int | None, target_rate: int) -> list[Samples]:
     """Check and resample clips (soxr's ``HQ``).
 
     Parameters
@@ -29,29 +24,32 @@ def prepare(clips: Clips, sample_rate: int, target_rate: int) -> list[Samples]:
     clips
         See ``Clips``.
     sample_rate
-        Of the clips, in Hz.
+        Of the clips, in Hz; None for clips that know their own.
     target_rate
         Of the result, in Hz.
 
     Raises
     ------
+    AudioError
+        If a clip is no mono audio, is not finite, or has another rate; see ``as_clip``.
     ModelError
-        If there are no clips, if a clip is not mono, is shorter than ``MIN_SECONDS`` or has
-        non-finite samples, or if the rate is outside 8 to 384 kHz.
+        If there are no clips, if one is shorter than ``MIN_SECONDS``, or if the rate is outside
+        8 to 384 kHz.
     """
-    if isinstance(sample_rate, bool) or not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
+    rate = rate_of(clips, sample_rate)
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         raise ModelError(
-            "this is no sample rate of audio",
-            found=f"{sample_rate!r} Hz",
+            "this is no sample rate of audio that can be judged",
+            found=f"{rate} Hz",
             expected=f"{_LOWEST_RATE} to {_HIGHEST_RATE} Hz",
             fix="pass the rate at which the clips were made; MusicGen's is 32000",
         )
-    rows = [_mono(clip, row, sample_rate) for row, clip in enumerate(_rows(clips))]
+    rows = [_long_enough(clip, row, rate) for row, clip in enumerate(as_clips(clips, rate))]
     if not rows:
         raise ModelError("there are no clips to judge", expected="at least one")
-    if sample_rate == target_rate:
+    if rate == target_rate:
         return rows
-    resampled = (soxr.resample(row, sample_rate, target_rate, quality="HQ") for row in rows)
+    resampled = (soxr.resample(row, rate, target_rate, quality="HQ") for row in rows)
     return [np.ascontiguousarray(row, dtype=np.float32) for row in resampled]
 
 
@@ -114,40 +112,11 @@ def check_judged(rows: Tensor, what: str) -> None:
         )
 
 
-def _rows(clips: Clips) -> Iterator[NDArray[Any]]:
-    if isinstance(clips, Tensor | np.ndarray):
-        array = _array(clips)
-        yield from array[np.newaxis] if array.ndim == 1 else array
-    else:
-        yield from (_array(clip) for clip in clips)
-
-
-def _array(clip: Any) -> NDArray[Any]:
-    return np.asarray(clip.detach().cpu() if isinstance(clip, Tensor) else clip)
-
-
-def _mono(clip: NDArray[Any], row: int, sample_rate: int) -> Samples:
-    if clip.ndim != 1 or clip.dtype.kind != "f":
-        raise ModelError(
-            f"clip {row} is not mono audio",
-            found=f"shape {clip.shape} of {clip.dtype}",
-            expected="floating-point samples [n], full scale at 1",
-            fix="mix the channels first; see leitmotif.audio.decode.to_mono",
-        )
+def _long_enough(clip: Samples, row: int, sample_rate: int) -> Samples:
     if len(clip) < MIN_SECONDS * sample_rate:
         raise ModelError(
             f"clip {row} is too short to be judged",
             found=f"{len(clip) / sample_rate:.3f} s",
             expected=f"at least {MIN_SECONDS} s",
-        )
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and is refused
-        clip = np.ascontiguousarray(clip, dtype=np.float32)
-    if not np.isfinite(clip).all():
-        count = int(np.count_nonzero(~np.isfinite(clip)))
-        raise ModelError(
-            f"clip {row} has samples that are no numbers",
-            found=f"{count} NaN or infinite samples of {clip.size}",
-            expected="finite samples",
-            fix="record the clip as failed and leave it out",
         )
     return clip

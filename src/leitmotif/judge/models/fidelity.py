@@ -82,7 +82,7 @@ def fidelities(
     count = len(baseline) // length
     clips = [baseline, *treated]
     windows = np.concatenate([clip[: count * length].reshape(-1, length) for clip in clips])
-    heard = clap.embed_audio(windows, sample_rate).reshape(len(clips), count, -1)
+    heard = clap.embed_audio(list(windows), sample_rate).reshape(len(clips), count, -1)
     spectra = [_mel_db(clip, sample_rate) for clip in clips]
     return [
         Fidelity(

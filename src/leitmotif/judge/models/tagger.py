@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leitmotif.audio.reading.samples import Samples
+from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.checkpoint import Judge, Loaded
-from leitmotif.judge.models.clips import Clips, over_windows, prepare
+from leitmotif.judge.models.clips import over_windows, prepare
 
 Logits = NDArray[np.floating]
 """[clips, labels] in the tagger's precision. Labels are not exclusive: a sigmoid gives the
@@ -49,7 +49,7 @@ class Tagger(Judge):
         _check_extractor(loaded.extractor, loaded.model.config, name)
 
     @torch.inference_mode()
-    def logits(self, clips: Clips, sample_rate: int) -> Logits:
+    def logits(self, clips: Clips, sample_rate: int | None = None) -> Logits:
         """Logits of clips.
 
         Parameters
@@ -57,7 +57,7 @@ class Tagger(Judge):
         clips
             See ``Clips``.
         sample_rate
-            Of the clips, in Hz.
+            Of the clips, in Hz; None for clips that know their own, such as ``load_audio``'s.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class Tagger(Judge):
 
         Raises
         ------
-        ModelError
+        AudioError, ModelError
             If audio cannot be judged; see ``prepare``.
         """
         prepared = prepare(clips, sample_rate, self.sample_rate)
@@ -81,7 +81,7 @@ class Tagger(Judge):
         ).logits
         return scored
 
-    def probabilities(self, clips: Clips, sample_rate: int) -> Logits:
+    def probabilities(self, clips: Clips, sample_rate: int | None = None) -> Logits:
         """Independent probability of each label, [clips, labels]; for parameters see ``logits``."""
         return np.asarray(torch.from_numpy(self.logits(clips, sample_rate)).sigmoid().numpy())
 

@@ -1,5 +1,6 @@
 """Partial effects: what each feature by itself shares with the target beyond the controls."""
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from leitmotif.errors import ProbeError
 from leitmotif.probe.estimators.algebra import Sums
 from leitmotif.probe.estimators.conventions import Seed, as_given, features_of, seed_of, targets_of
+from leitmotif.probe.estimators.decided import Exchanged, decided, first_round
 from leitmotif.probe.estimators.nulls import (
     exchanged,
     exchanges,
     pair_products,
+    reached,
     shifted,
     studentised,
 )
@@ -26,6 +29,8 @@ from leitmotif.probe.panel.arguments import share, switch, whole_number
 from leitmotif.probe.panel.curves import Curves
 from leitmotif.probe.panel.panel import Array, Panel, panel
 
+REFITS = 60
+"""Exchanges to which the control model is fitted again, unless others are asked for."""
 _BLOCK = 512
 """Exchanges that are summed at a time; bounds the memory."""
 
@@ -42,8 +47,8 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Parameters
     ----------
     folds: number of folds; at least 3, with 4 tracks or more in each.
-    permutations: exchanges of tracks for ``p_``; None takes twice as many as one feature alone
-        needs to pass the correction.
+    permutations: exchanges of tracks for ``p_``; None takes as many as each feature needs to be
+        decided at ``alpha`` (``leitmotif.probe.estimators.decided``).
     shifts: circular shifts for ``p_shift_``; 0 for none.
     refits: exchanges to which the control model is fitted again, for ``inflation_``; 0 for none.
     alpha: false discovery rate at which ``get_support`` chooses.
@@ -57,7 +62,9 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     inflation_: by how much the error of the control model widens the statistic, at least 1; see
         ``leitmotif.probe.estimators.refits``. Statistics are divided by it, intervals widened.
     t_, p_t_: the statistic and its p-value by Student's t with tracks - 1 degrees of freedom.
-    p_: p-value by exchanging the targets of tracks within a fold.
+    p_: p-value by exchanging the targets of tracks within a fold; where that was ended early since
+        the feature is chosen for certain, a bound above it.
+    exchanges_: how many exchanges were made.
     p_shift_: p-value by shifting each track's features within the track, each by itself; NaN
         without shifts. It needs stationarity; see docs/probes.md for what it means.
     q_: ``p_`` after Benjamini & Hochberg (1995), horizon by horizon.
@@ -85,7 +92,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         folds: int = 5,
         permutations: int | None = None,
         shifts: int = 1000,
-        refits: int = 60,
+        refits: int = REFITS,
         alpha: float = 0.05,
         place_means: bool = True,
         random_state: Seed = 0,
@@ -122,68 +129,45 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         seed = seed_of(self.random_state)
         X, y = features_of(self, X), targets_of(y)
         data = panel(X, y, controls=controls, groups=groups, folds=self.folds, seed=seed)
-        d = data.features.shape[1]
-        permutations = self._enough(d)
-        sums = Sums(data, place_means=self.place_means, gram=False)
-        left = residuals(sums)
-        order = exchanges(list(map(len, data.folds)), permutations, seed=seed)
-        wider = inflation(
-            sums, left.features, left.targets, left.choices, refits=self.refits, seed=seed
+        self._refuse_too_few(data)
+        tested = measured(
+            data, place_means=self.place_means, shifts=self.shifts, refits=self.refits, seed=seed
         )
-        attributes = self._tested(data, left, order, wider, seed)
+        p, made = self._exchanged(tested)
+        attributes = {**tested.attributes, "p_": p, "exchanges_": made.astype(float)}
         attributes["q_"] = false_discovery_control(attributes["p_"], axis=0, method="bh")
         for name, values in attributes.items():
             setattr(self, name, as_given(values, y))
-        self.n_tracks_, self.permutations_ = len(data.tracks), permutations
-        self.control_fits_ = left.choices
+        self.n_tracks_ = len(data.tracks)
+        self.control_fits_ = tested.left.choices
         return self
 
-    def _enough(self, d: int) -> int:
+    def _refuse_too_few(self, data: Panel) -> None:
+        """Refuse exchanges with which no feature by itself could pass the correction."""
+        d = data.features.shape[1]
         needed = int(np.ceil(d / self.alpha)) - 1
-        if self.permutations is None:
-            return max(2 * needed, 1000)
-        if self.permutations < needed:
+        given = self.permutations
+        if given is None:
+            return
+        if given < needed:
             raise ProbeError(
                 "with so few permutations no feature could pass the correction",
-                found=f"{self.permutations} permutations: no p-value below "
-                f"{1 / (self.permutations + 1):.2g}",
+                found=f"{given} permutations: no p-value below {1 / (given + 1):.2g}",
                 expected=f"at least {needed}, for {d} features at a false discovery rate of "
                 f"{self.alpha:g}",
                 fix="use more permutations, or None for enough of them",
             )
-        return self.permutations
 
-    def _tested(
-        self,
-        data: Panel,
-        left: Residuals,
-        order: list[NDArray[np.int64]],
-        wider: Array,
-        seed: int,
-    ) -> dict[str, Array]:
-        n, alive = len(data.tracks), ~left.nothing
-        scores = left.products
-        t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n) / wider
-        attributes = {"inflation_": wider, **_effects(data, left, wider)}
-        exceeded = _exceeded(data, left, order, np.abs(t))
-        attributes["t_"] = t
-        attributes["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
-        attributes["p_"] = exceeded / len(order[0])
-        attributes["p_shift_"] = self._shifted(left, np.abs(t), seed)
-        for name in ("p_t_", "p_", "p_shift_"):
-            attributes[name][~alive] = np.nan if name == "p_shift_" and not self.shifts else 1.0
-        return attributes
-
-    def _shifted(self, left: Residuals, observed: Array, seed: int) -> Array:
-        if not self.shifts:
-            return np.full(observed.shape, np.nan)
-        total = np.zeros((self.shifts + 1, *observed.shape))
-        squares = np.zeros_like(total)
-        for scores in shifted(left.features, left.targets, shifts=self.shifts, seed=seed):
-            total += scores
-            squares += scores**2
-        t = np.abs(studentised(total, squares, len(left.features)))
-        return np.asarray(_reached(t, observed).sum(axis=0) / len(t))
+    def _exchanged(self, tested: "Measured") -> tuple[Array, NDArray[np.int64]]:
+        """P-values and numbers of exchanges, [d, H] each."""
+        horizons = range(tested.observed.shape[1])
+        if self.permutations is not None:
+            p = tested.exceeded(self.permutations) / (self.permutations + 1)
+            p[tested.left.nothing] = 1.0
+            return p, np.full(p.shape, self.permutations)
+        by_horizon = [decided([tested.first_round(h)], alpha=self.alpha) for h in horizons]
+        p, made = (np.stack(values, axis=1) for values in zip(*by_horizon, strict=True))
+        return p, made
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -215,6 +199,79 @@ def effects_by_fold(
     return _by_fold(data, left)[:, :, 0]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Features and their statistics, before the exchanges that say what is chance."""
+
+    data: Panel
+    left: Residuals
+    attributes: dict[str, Array]
+    """Of ``PartialEffects``, but ``p_``, ``q_`` and ``exchanges_``."""
+    seed: int
+
+    @property
+    def observed(self) -> Array:
+        """Sizes of the statistics, [d, H]."""
+        return np.abs(self.attributes["t_"])
+
+    def first_round(self, horizon: int = 0) -> Exchanged:
+        """What the first exchanges show; ``decided`` goes on where that is not enough."""
+        targets = [Y[:, [horizon]] for Y in self.left.targets]
+        observed = self.observed[:, horizon]
+        return first_round(self.left.features, targets, self.data.folds, observed, seed=self.seed)
+
+    def exceeded(self, permutations: int) -> Array:
+        """How many arrangements, the observed one included, give a statistic as large: [d, H]."""
+        data, left = self.data, self.left
+        order = exchanges(list(map(len, data.folds)), permutations, seed=self.seed)
+        pairs = []
+        for tracks in data.folds:
+            products = pair_products(
+                [left.features[track] for track in tracks],
+                [left.targets[track] for track in tracks],
+            )
+            pairs.append((products, products**2))
+        counts = np.zeros(self.observed.shape)
+        for start in range(0, permutations + 1, _BLOCK):
+            parts = [fold[start : start + _BLOCK] for fold in order]
+            total, squares = np.zeros((2, len(parts[0]), *counts.shape))
+            for (products, squared), part in zip(pairs, parts, strict=True):
+                total += exchanged(products, part)
+                squares += exchanged(squared, part)
+            t = np.abs(studentised(total, squares, len(data.tracks)))
+            counts += reached(t, self.observed).sum(axis=0)
+        return counts
+
+
+def measured(data: Panel, *, place_means: bool, shifts: int, refits: int, seed: int) -> Measured:
+    """Effects, statistics and shifts of the features of a panel; see ``PartialEffects``."""
+    sums = Sums(data, place_means=place_means, gram=False)
+    left = residuals(sums)
+    wider = inflation(sums, left.features, left.targets, left.choices, refits=refits, seed=seed)
+    n, scores = len(data.tracks), left.products
+    t = studentised(scores.sum(axis=0), (scores**2).sum(axis=0), n) / wider
+    attributes = {"inflation_": wider, **_effects(data, left, wider)}
+    attributes["t_"] = t
+    attributes["p_t_"] = 2 * student.sf(np.abs(t), n - 1)
+    attributes["p_shift_"] = _shifted(left, np.abs(t), shifts, seed)
+    attributes["p_t_"][left.nothing] = 1.0
+    if shifts:
+        attributes["p_shift_"][left.nothing] = 1.0
+    return Measured(data, left, attributes, seed)
+
+
+def _shifted(left: Residuals, observed: Array, shifts: int, seed: int) -> Array:
+    if not shifts:
+        return np.full(observed.shape, np.nan)
+    total = np.zeros((shifts + 1, *observed.shape))
+    squares = np.zeros_like(total)
+    for scores in shifted(left.features, left.targets, shifts=shifts, seed=seed):
+        total += scores
+        squares += scores**2
+    t = np.abs(studentised(total, squares, len(left.features)))
+    return np.asarray(reached(t, observed).sum(axis=0) / len(t))
+
+
 def _effects(data: Panel, left: Residuals, wider: Array) -> dict[str, Array]:
     n = len(data.tracks)
     q = left.squares[:, :, np.newaxis]
@@ -244,30 +301,3 @@ def _by_fold(data: Panel, left: Residuals) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
             effects.append(left.products[tracks].sum(axis=0) / np.sqrt(squares * target))
     return np.nan_to_num(np.stack(effects))
-
-
-def _exceeded(
-    data: Panel, left: Residuals, order: list[NDArray[np.int64]], observed: Array
-) -> Array:
-    """How many arrangements, the observed one included, give a statistic as large: [d, H]."""
-    pairs = []
-    for tracks in data.folds:
-        products = pair_products(
-            [left.features[track] for track in tracks], [left.targets[track] for track in tracks]
-        )
-        pairs.append((products, products**2))
-    counts = np.zeros(observed.shape)
-    for start in range(0, len(order[0]), _BLOCK):
-        parts = [fold[start : start + _BLOCK] for fold in order]
-        total, squares = np.zeros((2, len(parts[0]), *observed.shape))
-        for (products, squared), part in zip(pairs, parts, strict=True):
-            total += exchanged(products, part)
-            squares += exchanged(squared, part)
-        t = np.abs(studentised(total, squares, len(data.tracks)))
-        counts += _reached(t, observed).sum(axis=0)
-    return counts
-
-
-def _reached(t: Array, observed: Array) -> NDArray[np.bool_]:
-    # Sums in another order differ in their last digits; those are ties.
-    return np.asarray(t >= observed * (1 - 1e-9))

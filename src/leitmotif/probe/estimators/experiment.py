@@ -70,6 +70,8 @@ class Fit:
     """[tracks], squared error of the controls alone."""
     by_all: Array
     """[tracks], squared error of controls and features."""
+    null: Array
+    """[permutations], partial R² after exchanges of tracks."""
     over_random_weights: Interval | None = None
     """By how much the partial R² exceeds that of random weights; None where it was not compared."""
 
@@ -150,6 +152,7 @@ def _fit(probe: NestedRidge, sample: Sample) -> Fit:
         float(probe.p_[0]),
         by_controls,
         by_all,
+        probe.null_partial_r2_[:, 0],
     )
 
 

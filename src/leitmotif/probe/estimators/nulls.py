@@ -101,6 +101,11 @@ def studentised(total: Array, squares: Array, n: int) -> Array:
     return np.asarray(np.nan_to_num(t, nan=0.0, posinf=np.finfo(float).max))
 
 
+def reached(t: Array, observed: Array) -> NDArray[np.bool_]:
+    """Whether statistics are as large as the observed ones; sums in another order are ties."""
+    return np.asarray(t >= observed * (1 - 1e-9))
+
+
 def p_value(null: Array, observed: Array) -> Array:
     """Share of the null's statistics [permutations, ...] as large as the observed [...].
 

@@ -243,8 +243,10 @@ def _contexts(
 ) -> Iterator[tuple[Context, Array]]:
     """The windows of a track in which there are rows, with the rows' targets [rows, H].
 
-    ``steps`` are the seconds at which rows begin, and how many steps apart they are; ``known`` are
-    seconds of the track.
+    A track's rows end at the first whose horizons are not all known, so that row n of every track
+    stands at the same place: means by place and exchanges between tracks rest on that. ``steps``
+    are the seconds at which rows begin, and how many steps apart they are; ``known`` are seconds of
+    the track.
     """
     rate, (start_seconds, stride) = timing.frame_rate, steps
     heard_frames = int(frames_ended(sound.frames, sound.frame_rate, rate))
@@ -259,10 +261,13 @@ def _contexts(
         now = timing.now(candidates)
         by_horizon = [target(now, events, horizon, known=spans) for horizon in horizons]
         known_rows = np.logical_and.reduce([mask for _, mask in by_horizon])
-        if known_rows.any():
-            kept = candidates[known_rows]
+        count = len(candidates) if known_rows.all() else int(known_rows.argmin())
+        if count:
+            kept = candidates[:count]
             context = Context(track.track_id, window.start_frame, frames, first_row, kept)
-            yield context, np.column_stack([y for y, _ in by_horizon])[known_rows]
+            yield context, np.column_stack([y for y, _ in by_horizon])[:count]
+        if count < len(candidates):
+            break
         first_row += frames
 
 

@@ -1,8 +1,8 @@
 """From fitted probes to the rows of data/probes.jsonl, data/horizons.jsonl and the candidates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from leitmotif.claims import Horizon
+from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 from leitmotif.probe.estimators.experiment import Fit, Fits
 from leitmotif.probe.estimators.robustness import robustness
@@ -12,14 +12,14 @@ from leitmotif.tables.probes import NaiveRow, ProbeRow, SelectivityRow
 
 def probe_rows(
     fits: Mapping[str, Fits],
-    horizons: Sequence[Horizon],
+    claims: Claims,
     *,
     exploratory: bool,
 ) -> list[ProbeRow]:
     """A row for each model, site and horizon."""
-    after = {horizon.name: horizon.after for horizon in horizons}
+    after = {horizon.name: horizon.after for horizon in claims.horizons}
     return [
-        _row(model, site, name, after[name], fit, exploratory)
+        _row(model, site, name, after[name], fit, claims, len(by_site), exploratory)
         for model, by_site in fits.items()
         for site, by_horizon in by_site.items()
         for name, fit in by_horizon.items()
@@ -27,29 +27,41 @@ def probe_rows(
 
 
 def _row(
-    model: str, site: str, horizon: str, after: float, fit: Fit, exploratory: bool
+    model: str,
+    site: str,
+    horizon: str,
+    after: float,
+    fit: Fit,
+    claims: Claims,
+    sites: int,
+    exploratory: bool,
 ) -> ProbeRow:
+    n, p, over = len(fit.by_all), three_digits(fit.p), fit.over_random_weights
+    least = claims.least_decodable(
+        fit.null.tolist(), fit.partial_r2, over, after=after, sites=sites
+    )
     return ProbeRow(
         model=model,
         site=site,
         horizon=horizon,
         after=after,
-        r2_controls=IntervalRow.of(fit.r2_controls, 4),
-        r2_full=IntervalRow.of(fit.r2_full, 4),
-        partial_r2=IntervalRow.of(fit.partial_r2, 4),
-        robustness=IntervalRow.of(robustness(fit.partial_r2), 4),
-        auroc_controls=_rounded(fit.auroc_controls),
-        auroc=_rounded(fit.auroc),
-        p=three_digits(fit.p),
-        over_random_weights=_rounded(fit.over_random_weights),
+        r2_controls=IntervalRow.of(fit.r2_controls, 4, n=n),
+        r2_full=IntervalRow.of(fit.r2_full, 4, n=n),
+        partial_r2=IntervalRow.of(fit.partial_r2, 4, p=p, n=n),
+        robustness=IntervalRow.of(robustness(fit.partial_r2), 4, p=p, n=n),
+        auroc_controls=_rounded(fit.auroc_controls, n),
+        auroc=_rounded(fit.auroc, n),
+        p=p,
+        least=None if least is None else round(least, 4),
+        over_random_weights=_rounded(over, n),
         naive=None,
         selectivity=None,
         exploratory=exploratory,
     )
 
 
-def _rounded(interval: Interval | None) -> IntervalRow | None:
-    return None if interval is None else IntervalRow.of(interval, 4)
+def _rounded(interval: Interval | None, tracks: int) -> IntervalRow | None:
+    return None if interval is None else IntervalRow.of(interval, 4, n=tracks)
 
 
 def beside(

@@ -1,5 +1,6 @@
 """The whole probing experiment: every model, site and horizon, then features one by one."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from leitmotif.probe.features.blocks import FeatureBlock, raw_block
 from leitmotif.probe.features.encoded import EncodedRows, read_encoded
 from leitmotif.probe.inputs.registry import ControlSettings
 from leitmotif.probe.inputs.rows import Rows, Sample
-from leitmotif.probe.panel.panel import Array
+from leitmotif.probe.panel.panel import Array, track_folds
 from leitmotif.probe.ranking import candidates
 from leitmotif.probe.study.findings import beside, probe_rows
 from leitmotif.probe.study.past import FeatureReading, check_past
@@ -169,7 +170,7 @@ class ProbeStudy:
         sample = self._samples[claimed]
         exploratory = self.params.probes.exploratory
         return beside(
-            probe_rows(fits, self.claims.horizons, exploratory=exploratory),
+            probe_rows(fits, self.claims, exploratory=exploratory),
             model=self.name,
             horizon=claimed.name,
             naive=naive(
@@ -216,6 +217,7 @@ class ProbeStudy:
                 heard_ahead=round(heard, 3),
                 tested=len(tested[horizon.name]) if horizon.name in tested else None,
                 chosen=len(self._chosen(tested[horizon.name])) if horizon.name in tested else None,
+                least_chosen=self._least_chosen(sample, tested.get(horizon.name)),
                 site=best,
                 controls=worth_of_controls(
                     self._features[best], sample, self.controls, self.probing
@@ -224,6 +226,21 @@ class ProbeStudy:
             )
             for horizon, sample in self._samples.items()
         ]
+
+    def _least_chosen(self, sample: Sample, tested: Sequence[Ranked] | None) -> int | None:
+        if tested is None:
+            return None
+        folds = track_folds(len(sample.tracks), self.probing.folds, seed=self.probing.seed)
+        least = self.claims.chosen_together(tracks_of_folds=map(len, folds), tested=len(tested))
+        if least > 1:
+            warnings.warn(
+                f"horizon {sample.horizon.name}: {len(sample.tracks)} tracks in {len(folds)} folds "
+                f"can be exchanged in so few ways that none of {len(tested)} features can be "
+                f"chosen unless {least} are; use more tracks, fewer folds (probes.folds), or test "
+                "fewer features (probes.least_active)",
+                stacklevel=2,
+            )
+        return least
 
     def _chosen(self, ranked: Sequence[Ranked]) -> list[Ranked]:
         return [feature for feature in ranked if self.claims.is_chosen(feature.q)]

@@ -52,6 +52,15 @@ class Suggestion:
     texture: float
     """Share of the similarity that remains when the windows are shifted against each other."""
 
+    def __repr__(self) -> str:
+        """Say when, how alike, and how likely by chance, in a line."""
+        up = f", {self.transposition:+d} semitones" if self.transposition else ""
+        return (
+            f"Suggestion({self.motif_start:.2f}-{self.motif_end:.2f} s returns at "
+            f"{self.recurrence_start:.2f}-{self.recurrence_end:.2f} s{up}: likeness "
+            f"{self.likeness:.3f}, p {self.p:.3g})"
+        )
+
 
 def suggest(views: Views, search: SearchSettings) -> list[Suggestion]:
     """Rank the recurrences of a recording, best first, whether they are significant or not.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leitmotif.precision import doubled
 from leitmotif.report.features.chosen import Ref
 from leitmotif.sae.autoencoder.used import UsedSae
 
@@ -60,13 +61,13 @@ def vectors(used: Sequence[UsedSae], hook: str, feature: int, *, nearest: int) -
         other_sites=others,
         opposite=_at(own, cosines, int(cosines.argmin())),
         encoder_decoder=float(_cosines(own.sae.W_enc[:, feature][None], direction)[0]),
-        norm=float(direction.double().norm()),
+        norm=float(doubled(direction).norm()),
     )
 
 
 def _cosines(rows: Tensor, direction: Tensor) -> Tensor:
     """[F, d], [d] -> [F], in float64 so that ties do not depend on the order of summation."""
-    return F.cosine_similarity(rows.double(), direction.double()[None], dim=1)
+    return F.cosine_similarity(doubled(rows), doubled(direction)[None], dim=1)
 
 
 def _top(used_sae: UsedSae, cosines: Tensor, count: int) -> list[Neighbour]:

@@ -9,7 +9,7 @@ from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
-from leitmotif.report.words import MINUS
+from leitmotif.report.words import MINUS, framed
 from leitmotif.tables.candidates import CandidateRow
 
 WEAK = 0.2
@@ -35,9 +35,10 @@ def signed(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def effect(row: CandidateRow) -> str:
+def effect_of(row: CandidateRow) -> str:
     """A candidate's partial correlation with its interval."""
-    return signed(f"{row.effect:+.2f} ({row.low:.2f} to {row.high:.2f})")
+    low, high = f"{row.low:.2f}", f"{row.high:.2f}"
+    return signed(framed(f"{row.effect:+.2f}", low, high, n=row.tracks, p=row.p, of="track"))
 
 
 def horizon(name: str) -> str:
@@ -55,7 +56,7 @@ def claim(row: CandidateRow | None) -> str:
     more = "more" if row.effect > 0 else "less"
     return (
         f"The more it is active, the {more} likely a recurrence begins {horizon(row.horizon)} "
-        f"later: partial correlation {effect(row)}, after the controls."
+        f"later: partial correlation {effect_of(row)}, after the controls."
     )
 
 

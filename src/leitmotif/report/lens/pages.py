@@ -40,7 +40,7 @@ def _facts(sources: LensSources) -> list[tuple[str, str]]:
     for slot in sources.slots:
         curve = sources.curve(slot, None, heard="sampled")
         for row in curve[:1] + curve[1:][-1:]:
-            heard = interval_words(row.within, 2, sign=False)
+            heard = interval_words(row.within, 2, of="prompt", sign=False)
             facts.append((f"{slot} at layer {row.layer}", heard))
         facts += [(f"{slot} by chance", number(row.chance_within)) for row in curve[:1]]
     return facts

@@ -148,10 +148,17 @@ export class Desk {
     return true;
   }
 
+  // What plays is in sight: keys work wherever the page is scrolled to.
+  #toggle() {
+    const { top, bottom } = this.root.getBoundingClientRect();
+    if (!this.player.playing && (bottom < 80 || top > innerHeight - 80)) this.root.scrollIntoView({ block: "start" });
+    return this.player.toggle();
+  }
+
   #listen() {
     const { root, player } = this;
     const acts = {
-      play: () => player.toggle(),
+      play: () => this.#toggle(),
       switch: () => this.choose(1 - player.chosen),
       loop: () => player.setLoop(player.loop ? null : [0, player.duration]),
       due: () => player.seek(Math.max(0, this.pair.due - EARLY)),
@@ -166,7 +173,7 @@ export class Desk {
     for (const button of document.querySelectorAll("[data-pair]")) {
       button.addEventListener("click", () => {
         this.open(this.pairs.findIndex(({ id }) => id === button.dataset.pair));
-        root.scrollIntoView({ block: "nearest" });
+        root.scrollIntoView({ block: "start" });
       });
     }
     player.addEventListener("change", () => this.#state());

@@ -185,7 +185,7 @@ def _cell(
         share=round(STRONGEST * min(1.0, abs(effect) / most)) if most else 0,
         negative=effect < 0,
         beyond=row.beyond,
-        label=f"{name}: effect {interval_words(row.swap.effect, 2)} nats{beyond}",
+        label=f"{name}: effect {interval_words(row.swap.effect, 2, of='draw')} nats{beyond}",
         clips=json.dumps(clips, ensure_ascii=False) if clips else "",
         strongest=strongest,
     )

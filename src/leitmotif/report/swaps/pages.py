@@ -47,6 +47,6 @@ def _facts(sources: SwapSources) -> list[tuple[str, str]]:
         if inside:
             best = max(inside, key=lambda row: row.swap.effect.mean)
             where = f"{COMPONENTS[best.component]} of layer {best.layers[0]}"
-            effect = interval_words(best.swap.effect, 2)
+            effect = interval_words(best.swap.effect, 2, of="draw")
             facts.append((f"largest effect of {technique}", f"{where}, {effect} nats"))
     return facts

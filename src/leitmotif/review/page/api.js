@@ -1,9 +1,10 @@
 // The server's API. A request that fails throws a Problem: what, found, expected, fix.
 
 export class Problem extends Error {
-  constructor({ what, found = null, expected = null, fix = null }, status = 0) {
+  // `pair`: the one that is in the queue already, if that is what is wrong.
+  constructor({ what, found = null, expected = null, fix = null }, status = 0, pair = null) {
     super(what);
-    Object.assign(this, { what, found, expected, fix, status });
+    Object.assign(this, { what, found, expected, fix, status, pair });
   }
 
   // Nobody knows whether the request arrived, so it is sent again under the same key.
@@ -28,6 +29,19 @@ export class Api {
 
   decide(press) {
     return this.#post("decisions", press);
+  }
+
+  listen(hearing) {
+    return this.#post("listenings", hearing);
+  }
+
+  // A pair that was marked, to be heard; nothing is saved.
+  draft(draft) {
+    return this.#post("draft", draft);
+  }
+
+  add(addition) {
+    return this.#post("pairs", addition);
   }
 
   undo(takeBack) {
@@ -70,13 +84,13 @@ export class Api {
       });
     }
     if (response.ok) return response;
-    let error;
+    let [error, pair] = [{ what: `The server answered ${response.status}` }, null];
     try {
-      ({ error } = await response.json());
+      ({ error, pair } = await response.json());
     } catch {
-      error = { what: `The server answered ${response.status}` };
+      // not the review's answer
     }
-    throw new Problem(error, response.status);
+    throw new Problem(error, response.status, pair);
   }
 }
 

@@ -1,7 +1,8 @@
 // The two windows of an item and their edges, which keys and pointers move.
 
+import { fill, movable, tell, typed } from "./edges.js";
 import { Lane } from "./lane.js";
-import { duration, time } from "./words.js";
+import { duration, range } from "./words.js";
 
 const STEP = 0.02; // seconds that a key moves a border
 const MARGIN = 0.25; // of the longer window, shown on either side where the context is not
@@ -11,8 +12,9 @@ const EDGES = NAMES.flatMap((name) => ["start", "end"].map((edge) => [name, edge
 export class Editor {
   #settled = 0;
 
-  constructor(changed) {
-    this.changed = changed;
+  // `told()` when the windows are drawn anew, `changed()` once moved edges stay.
+  constructor(told, changed) {
+    Object.assign(this, { told, changed });
     this.lanes = Object.fromEntries(
       NAMES.map((name) => [name, new Lane(document.querySelector(`.view[data-lane=${name}]`))]),
     );
@@ -61,6 +63,7 @@ export class Editor {
       });
       this.#describe(name);
     }
+    this.told();
   }
 
   playheads(positions) {
@@ -118,19 +121,20 @@ export class Editor {
     const proposed = this.item.windows[name];
     const moved = start !== proposed.start_sample || samples !== proposed.samples;
     document.getElementById(`${name}-times`).textContent =
-      `${time(start, rate)} to ${time(start + samples, rate)} · ${duration(samples, rate)}${moved ? " · moved" : ""}`;
-    this.lanes[name].score.setAttribute("aria-label",
-      `Waveform and chroma of the ${name}, ${time(start, rate)} to ${time(start + samples, rate)}`);
+      `${range(this.moved[name], rate)} · ${duration(samples, rate)}${moved ? " · moved" : ""}`;
+    this.lanes[name].score.setAttribute("aria-label", `Waveform and chroma of the ${name}, ${range(this.moved[name], rate)}`);
     for (const edge of ["start", "end"]) {
       const slider = this.lanes[name].edges[edge];
-      const [low, high] = this.#limits(name, edge);
-      const place = this.#position(name, edge);
-      slider.setAttribute("aria-valuemin", (low / rate).toFixed(2));
-      slider.setAttribute("aria-valuemax", (high / rate).toFixed(2));
-      slider.setAttribute("aria-valuenow", (place / rate).toFixed(2));
-      slider.setAttribute("aria-valuetext", time(place, rate));
+      tell(slider, this.#limits(name, edge), this.#position(name, edge), rate);
+      slider.setAttribute("aria-disabled", String(this.locked));
       slider.toggleAttribute("data-chosen", EDGES[this.chosen][0] === name && EDGES[this.chosen][1] === edge);
+      fill(this.#field(name, edge), this.#position(name, edge), rate);
+      this.#field(name, edge).disabled = this.locked;
     }
+  }
+
+  #field(name, edge) {
+    return document.getElementById(`${name}-${edge}`);
   }
 
   #listen(name, edge, index) {
@@ -139,15 +143,18 @@ export class Editor {
       this.chosen = index;
       for (const lane of NAMES) if (this.item?.clips) this.#describe(lane);
     });
-    slider.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      slider.focus();
-      slider.setPointerCapture(event.pointerId);
+    const rate = () => this.item.sample_rate;
+    const move = (sample) => this.#move(name, edge, sample);
+    movable(slider, this.lanes[name].view, {
+      rate,
+      move,
+      place: () => this.#position(name, edge),
+      limits: () => this.#limits(name, edge),
+      at: (x) => this.lanes[name].sample(x),
     });
-    slider.addEventListener("pointermove", (event) => {
-      if (!slider.hasPointerCapture(event.pointerId)) return;
-      const { left } = this.lanes[name].view.getBoundingClientRect();
-      this.#move(name, edge, this.lanes[name].sample(event.clientX - left));
+    typed(this.#field(name, edge), rate, (sample) => {
+      move(sample);
+      fill(this.#field(name, edge), this.#position(name, edge), rate());
     });
   }
 }

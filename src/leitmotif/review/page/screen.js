@@ -1,9 +1,18 @@
 // What stands on the page. Texts from outside go in as text, never as markup.
 
+import { alarm, announce } from "./announce.js";
 import { drawMatrix } from "./matrix.js";
-import { progress, scores, time, transposition, VERDICTS } from "./words.js";
+import { drawRecording } from "./overview.js";
+import { pairWords, progress, range, recordingWords, scores, sentence, time, transposition, VERDICTS } from "./words.js";
 
 const element = (id) => document.getElementById(id);
+const TITLES = { review: "", disagreements: ": disagreements", stretches: ": stretches" };
+const LOOKS = { nothing_else: "positive", cannot_tell: "ambiguous" };
+const QUESTIONS = {
+  review: "Does this motif return?",
+  disagreements: "Reviewers disagree: does this motif return?",
+  stretches: "Is this the pair that you mean?",
+};
 
 export class Screen {
   #toastTimer = 0;
@@ -15,7 +24,7 @@ export class Screen {
       tab.href = `/as/${reviewer}/${tab.dataset.queue}`;
       if (tab.dataset.queue === queue) tab.setAttribute("aria-current", "page");
     }
-    document.title = queue === "review" ? "Leitmotif review" : "Leitmotif review: disagreements";
+    document.title = `Leitmotif review${TITLES[queue]}`;
   }
 
   state(state) {
@@ -32,15 +41,18 @@ export class Screen {
   }
 
   item(item, editor) {
-    element("message").hidden = true;
-    element("item").hidden = false;
+    this.only("item");
+    const draft = item.kind === "draft";
     element("item").classList.toggle("unheard", Boolean(item.problem));
-    element("question").textContent =
-      this.queue === "review" ? "Does this motif return?" : "Reviewers disagree: does this motif return?";
+    element("question").textContent = QUESTIONS[this.queue];
     const facts = [item.track.name, item.track.credit];
     if (item.scores) facts.push(scores(item.scores));
     element("track").textContent = facts.filter(Boolean).join(" · ");
-    this.#parts(element("problem"), item.problem, "This item cannot be heard: ");
+    element("draft").hidden = element("draft-semitones-label").hidden = !draft;
+    element("verdicts").hidden = draft;
+    for (const what of ["undo", "skip", "add"]) element("item").querySelector(`[data-do=${what}]`).hidden = draft;
+    if (draft) element("draft-semitones").value = item.transposition;
+    this.trouble("problem", item.problem, "This item cannot be heard: ");
     this.#others(item);
     element("warning").hidden = !item.warning;
     element("warning").textContent = item.warning ? sentence(item.warning) : "";
@@ -56,17 +68,39 @@ export class Screen {
     this.#announce(item);
   }
 
+  // Shows one of the page's sections, and leads the focus from a hidden one to it.
+  only(section) {
+    const lost = document.activeElement?.closest("#item, #stretch, #message");
+    for (const name of ["item", "stretch", "message"]) element(name).hidden = name !== section;
+    if (lost && lost.id !== section) element(section).focus();
+  }
+
   draw(item, editor) {
     editor.draw();
     this.#matrix(item);
+    this.#recording(item);
+  }
+
+  // What is shown, in words; edges may have moved.
+  words(item, windows) {
+    const lines = pairWords(item, windows);
+    const shown = item.recording ? lines.slice(1) : lines; // the recording stands beside its picture
+    element("words").replaceChildren(...shown.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    return lines.join(" ");
+  }
+
+  trouble(id, problem, lead) {
+    element(id).hidden = !problem;
+    element(id).textContent = problem ? lead + sentence(problem) : "";
+    if (problem) alarm(element(id).textContent);
   }
 
   playing(mode) {
     for (const button of document.querySelectorAll("[data-play]")) {
       button.classList.toggle("on", button.dataset.play === mode);
     }
-    const label = document.querySelector("[data-play=turn] .label");
-    label.textContent = mode ? "Stop" : "Play";
+    document.querySelector("[data-play=turn] .label").textContent = mode ? "Stop" : "Play";
+    document.querySelector("[data-do=play] .label").textContent = mode ? "Pause" : "Play";
     document.body.toggleAttribute("data-playing", Boolean(mode));
   }
 
@@ -75,19 +109,21 @@ export class Screen {
   }
 
   busy(on) {
-    element("item").setAttribute("aria-busy", String(on));
+    for (const name of ["item", "stretch"]) element(name).setAttribute("aria-busy", String(on));
   }
 
   saved({ saved, scores: found }, item) {
-    this.say(`${VERDICTS[saved.verdict]} saved`, saved.verdict);
-    this.revealed = { key: saved.key, text: scores(found), name: item.track.name };
+    this.say(item.kind === "draft" ? "Pair saved" : `${VERDICTS[saved.verdict]} saved`, saved.verdict);
+    const text = saved.windows.stretch ? "" : scores(found);
+    this.revealed = { key: saved.key, text, name: item.track.name };
     this.#last(saved);
   }
 
   noted(text) {
-    const button = document.querySelector("[data-do=note]");
-    button.classList.toggle("on", Boolean(text));
-    button.title = text;
+    for (const button of document.querySelectorAll("[data-do=note]")) {
+      button.classList.toggle("on", Boolean(text));
+      button.title = text;
+    }
   }
 
   note(text, keep) {
@@ -110,7 +146,7 @@ export class Screen {
     toast.textContent = text;
     toast.dataset.kind = kind;
     toast.hidden = false;
-    element("live").textContent = text;
+    (kind === "warn" ? alarm : announce)(text);
     clearTimeout(this.#toastTimer);
     this.#toastTimer = setTimeout(() => (toast.hidden = true), kind === "warn" ? 8000 : 1600);
   }
@@ -131,10 +167,19 @@ export class Screen {
         found: "reviewers agree on all items that they share, or have settled them",
         "to do": "run `leitmotif agreement` to see how well the reviewers agree",
       });
+    } else if (this.queue === "stretches") {
+      this.#message("All stretches are answered", {
+        found: `${decided} answers are saved`,
+        "to do": state.waiting.review
+          ? `decide the ${state.waiting.review} pairs that wait in the queue: a stretch is known once its pairs are decided`
+          : "commit data/decisions, then run `dvc repro` to use the verified labels",
+      });
     } else {
       this.#message("All decided", {
         found: `${decided} decisions are saved`,
-        "to do": "commit data/decisions, then run `dvc repro` to use the verified labels",
+        "to do": state.waiting.stretches
+          ? `go on with the ${state.waiting.stretches} stretches: where nobody listened, a recurrence may be missing`
+          : "commit data/decisions, then run `dvc repro` to use the verified labels",
       });
     }
   }
@@ -145,8 +190,7 @@ export class Screen {
   }
 
   #message(title, parts, again = null) {
-    element("item").hidden = true;
-    element("message").hidden = false;
+    this.only("message");
     element("message-title").textContent = title;
     element("message-parts").replaceChildren(...Object.entries(parts).flatMap(([name, text]) => {
       if (!text) return [];
@@ -159,19 +203,19 @@ export class Screen {
     action.parentElement.hidden = !again;
     action.onclick = again;
     element("message").focus();
-    element("live").textContent = title;
+    announce(title);
   }
 
   #last(last) {
-    const line = element("last");
-    line.replaceChildren();
-    document.querySelector("[data-do=undo]").disabled = !last;
-    if (!last) return;
-    const verdict = document.createElement("b");
-    verdict.textContent = VERDICTS[last.verdict];
-    verdict.dataset.verdict = last.verdict;
-    const known = this.revealed?.key === last.key;
-    line.append("Last: ", verdict, known ? ` · ${this.revealed.name} · ${this.revealed.text}` : "");
+    for (const button of document.querySelectorAll("[data-do=undo]")) button.disabled = !last;
+    for (const line of [element("last"), element("stretch-last")]) {
+      line.replaceChildren();
+      if (!last) continue;
+      const verdict = Object.assign(document.createElement("b"), { textContent: VERDICTS[last.verdict] });
+      verdict.dataset.verdictLook = LOOKS[last.verdict] ?? last.verdict;
+      const known = this.revealed?.key === last.key;
+      line.append("Last: ", verdict, known ? ` · ${this.revealed.name}${this.revealed.text ? ` · ${this.revealed.text}` : ""}` : "");
+    }
   }
 
   #others(item) {
@@ -186,37 +230,35 @@ export class Screen {
       : "";
   }
 
-  #parts(box, problem, lead) {
-    box.hidden = !problem;
-    box.textContent = problem ? lead + sentence(problem) : "";
-  }
-
   #matrix(item) {
     const figure = element("matrix").parentElement;
     figure.hidden = !item.matrix;
     if (!item.matrix) return;
-    drawMatrix(element("matrix"), item.matrix.values, item.matrix.seconds, item.windows, item.sample_rate);
-    const { motif, recurrence } = item.windows;
-    const lag = (recurrence.start_sample - motif.start_sample) / item.sample_rate;
+    const { windows, sample_rate: rate, matrix } = item;
+    drawMatrix(element("matrix"), matrix, rate, { pairs: [windows] });
+    const lag = (windows.recurrence.start_sample - windows.motif.start_sample) / rate;
     element("matrix-caption").textContent =
-      `Self-similarity of the whole track, ${item.matrix.seconds.toFixed(0)} s. ` +
+      `Self-similarity of the whole track, ${matrix.seconds.toFixed(0)} s. ` +
       `The windows are ${lag.toFixed(1)} s apart, ${transposition(item.transposition)}.`;
     element("matrix").setAttribute("aria-label", "Self-similarity of the track with the pair marked");
+  }
+
+  #recording(item) {
+    const figure = element("recording");
+    figure.hidden = !item.recording;
+    if (!item.recording) return;
+    const { windows, recording, sample_rate: rate } = item;
+    const canvas = figure.querySelector("canvas");
+    drawRecording(canvas, recording, { pairs: [windows] });
+    canvas.setAttribute("aria-label", `The whole recording with motif at ${range(windows.motif, rate)} and recurrence at ${range(windows.recurrence, rate)}`);
+    figure.querySelector("figcaption").textContent = recordingWords(recording, rate);
   }
 
   #announce(item) {
     const { motif, recurrence } = item.windows;
     const rate = item.sample_rate;
-    element("live").textContent =
-      `New item. Motif at ${time(motif.start_sample, rate)}, recurrence at ` +
-      `${time(recurrence.start_sample, rate)}, ${transposition(item.transposition)}.`;
+    announce(
+      `${item.kind === "draft" ? "Your pair" : "New item"}. Motif at ${time(motif.start_sample, rate)}, recurrence at ` +
+      `${time(recurrence.start_sample, rate)}, ${transposition(item.transposition)}.`);
   }
-}
-
-function sentence({ what, found, expected, fix }) {
-  const parts = [what];
-  if (found) parts.push(`found: ${found}`);
-  if (expected) parts.push(`expected: ${expected}`);
-  if (fix) parts.push(`to do: ${fix}`);
-  return parts.join("; ");
 }

@@ -9,9 +9,11 @@ site and the stored ones next to it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from leitmotif.errors import StoreError
@@ -25,10 +27,19 @@ from leitmotif.intervals import (
 from leitmotif.sae.autoencoder.alignment import check_sparsity
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.sites import split_site
-from leitmotif.store.reading import ActivationStore
 from leitmotif.work.parallel import in_processes
 
-__all__ = ["Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
+CLEARLY = 0.8
+"""Of what one leaves unexplained that has learnt nothing, an aligned autoencoder leaves less."""
+__all__ = ["CLEARLY", "Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
+
+
+class Tensors(Protocol):
+    """What a measurement needs of a store."""
+
+    def load(self, site: str, track_id: str, /) -> NDArray[np.floating]:
+        """The tensor [frames, d] of a site and track; raises StoreError."""
+        ...
 
 
 @dataclass
@@ -59,51 +70,70 @@ class Audit:
     margin: Interval
     """FVU of the best other site less that of the declared one, paired by track."""
     passed: bool
-    """The declared site is best, and the margin's interval lies above 0."""
+    """The declared site is best, the margin's interval lies above 0, and that of ``of_chance``
+    below ``CLEARLY``, where it was measured."""
     fits: Mapping[str, SiteFit]
+    chance: Interval | None = None
+    """FVU at the declared site of an autoencoder that has learnt nothing (``chance``)."""
+    of_chance: Interval | None = None
+    """FVU of this one as a share of that."""
 
 
 def measure_sites(
     name: str,
     sae: SparseAutoencoder,
-    store: ActivationStore,
+    store: Tensors,
     sites: Sequence[str],
+    tracks: Sequence[str],
     *,
-    tracks: Sequence[str] | None = None,
     seed: int = 0,
 ) -> dict[str, SiteFit]:
     """Fit of an autoencoder at each of several sites, over the same resamples of the tracks."""
-    chosen = list(tracks) if tracks is not None else store.tracks(sites[0])
-    weights = with_estimate(track_weights(len(chosen), seed=seed))
-    return {site: measure(name, sae, store, site, chosen, weights) for site in sites}
+    weights = with_estimate(track_weights(len(tracks), seed=seed))
+    return {site: measure(name, sae, store, site, tracks, weights) for site in sites}
 
 
 def measure_each(
     saes: Mapping[str, tuple[SparseAutoencoder, Sequence[str]]],
-    store: ActivationStore,
+    store: Tensors,
+    tracks: Sequence[str],
     *,
     seed: int = 0,
 ) -> Iterator[tuple[str, dict[str, SiteFit]]]:
     """Fit of several autoencoders, by name, each at its sites; see ``measure_sites``."""
-
-    fits = in_processes(partial(_measured, store, seed), [(k, *v) for k, v in saes.items()])
+    measured = partial(_measured, store, tracks, seed)
+    fits = in_processes(measured, [(k, *v) for k, v in saes.items()])
     return zip(saes, fits, strict=True)
 
 
 def _measured(
-    store: ActivationStore, seed: int, item: tuple[str, SparseAutoencoder, Sequence[str]]
+    store: Tensors,
+    tracks: Sequence[str],
+    seed: int,
+    item: tuple[str, SparseAutoencoder, Sequence[str]],
 ) -> dict[str, SiteFit]:
     name, sae, sites = item
-    return measure_sites(name, sae, store, sites, seed=seed)
+    return measure_sites(name, sae, store, sites, tracks, seed=seed)
 
 
-def audit_sites(name: str, fits: Mapping[str, SiteFit], declared: str) -> Audit:
-    """Whether the declared site is the one that fits best, among those measured."""
+def audit_sites(
+    name: str, fits: Mapping[str, SiteFit], declared: str, chance: Array | None = None
+) -> Audit:
+    """Whether the declared site is the one that fits best, among those measured.
+
+    With ``chance`` (``leitmotif.sae.audit.chance.chance_fvu``), also whether it fits well.
+    """
     best = min(fits, key=lambda site: fits[site].fvu.mean)
     others = [fit for site, fit in fits.items() if site != declared]
     rival = min(others, key=lambda fit: fit.fvu.mean)
-    margin = interval(rival.resampled_fvu - fits[declared].resampled_fvu, rival.tracks)
-    return Audit(name, declared, best, margin, best == declared and margin.low > 0, fits)
+    own, tracks = fits[declared].resampled_fvu, rival.tracks
+    margin = interval(rival.resampled_fvu - own, tracks)
+    passed = best == declared and margin.low > 0
+    if chance is None:
+        return Audit(name, declared, best, margin, passed, fits)
+    of_chance = interval(own / chance, tracks)
+    passed = passed and of_chance.high < CLEARLY
+    return Audit(name, declared, best, margin, passed, fits, interval(chance, tracks), of_chance)
 
 
 def neighbours(stored: Sequence[str], declared: str, *, reach: int) -> list[str]:
@@ -132,7 +162,7 @@ def neighbours(stored: Sequence[str], declared: str, *, reach: int) -> list[str]
 def measure(
     name: str,
     sae: SparseAutoencoder,
-    store: ActivationStore,
+    store: Tensors,
     site: str,
     tracks: Sequence[str],
     weights: Array | None = None,

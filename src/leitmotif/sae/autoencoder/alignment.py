@@ -67,6 +67,24 @@ def compare(hook: Hook, config: SaeConfig, header: Header, width: int) -> list[M
     return mismatches
 
 
+def compare_reading(hook: Hook, header: Header) -> list[Mismatch]:
+    """List in what the model read otherwise than when the autoencoder was trained.
+
+    Longer contexts reach positions that it has never seen, and another kind of prompt moves all
+    activations. (``compare`` has the sample rate and the precision.)
+    """
+    longest = max(window.frames for window in header.windows)
+    prompt = "tags" if header.prompt else "none"
+    mismatches = []
+    if longest > hook.context_frames:
+        mismatches.append(
+            Mismatch("context", f"{longest} frames", f"at most {hook.context_frames}")
+        )
+    if prompt != hook.audio.prompt:
+        mismatches.append(Mismatch("prompt", prompt, hook.audio.prompt))
+    return mismatches
+
+
 def _folder_against_registry(hook: Hook, config: SaeConfig) -> list[Mismatch]:
     pairs: list[tuple[str, object, object]] = [
         ("d_in", hook.d_in, config.d_in),
@@ -104,9 +122,11 @@ def require_alignment(
         raise ModelError(
             f"the autoencoder {name} does not belong to these activations",
             found="\n            ".join(lines),
-            expected="one site, model, revision, width, precision and normalisation",
-            fix="cache activations.sites where it was trained (hooks.yaml), or set "
-            "sae.allow_misaligned to go on with every output branded",
+            expected="one site, model, revision, width, precision and normalisation, contexts no "
+            "longer and prompts of one kind",
+            fix="cache activations.sites where it was trained (hooks.yaml), read as it was "
+            "(manifest.window_seconds, activations.prompt), or set sae.allow_misaligned to go on "
+            "with every output branded",
         )
     return f"{BRAND}: {'; '.join(lines)}"
 

@@ -17,7 +17,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from leitmotif.errors import StoreError
-from leitmotif.sae.autoencoder.alignment import Mismatch, check_sparsity, compare, require_alignment
+from leitmotif.sae.autoencoder.alignment import (
+    Mismatch,
+    check_sparsity,
+    compare,
+    compare_reading,
+    require_alignment,
+)
 from leitmotif.sae.autoencoder.model import Codes, SparseAutoencoder
 from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.sae.autoencoder.used import UsedSae
@@ -130,6 +136,7 @@ def encode_site(
         header = store.header(site, track_id)
         array = store.load(site, track_id)
         mismatches: list[Mismatch] = compare(hook, sae.config, header, array.shape[1])
+        mismatches += compare_reading(hook, header)
         brand = require_alignment(hook.name, mismatches, allow_misaligned=allow_misaligned)
         codes = sae.encode(torch.from_numpy(array).to(sae.W_enc.device))
         most = int(codes.l0.max()) if codes.rows else 0

@@ -127,6 +127,16 @@ class SparseAutoencoder(nn.Module):
         else:
             self.threshold = None
 
+    def __repr__(self) -> str:
+        """Say sizes, activation, site, precision and place, in a line."""
+        c, kind = self.config, str(self.W_dec.dtype).removeprefix("torch.")
+        active = f"{c.activation} {c.k}" if c.k else c.activation
+        at = c.metadata.get("hook_name", "no named site")
+        return (
+            f"SparseAutoencoder({c.d_in} -> {c.d_sae} features, {active}, at {at}, "
+            f"{kind} on {self.W_dec.device})"
+        )
+
     def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
         """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
         return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])

@@ -13,7 +13,7 @@ from leitmotif.share.compare.values import POINTS, Form, form_of, is_interval, s
 _CONCLUSIONS: Mapping[tuple[str, str], str] = {
     ("interventions", "verdicts"): "verdict of ",
     ("interventions", "carriers"): "carrier ",
-    ("interventions", "decodable_but_inert"): "decodable but inert ",
+    ("interventions", "decodable_not_causal"): "decodable, not causal ",
     ("interventions", "strongest"): "strongest effect ahead in ",
     ("interchange", "leads"): "lead in s of ",
     ("probes", "models"): "probes: ",
@@ -110,7 +110,7 @@ def _standing(metrics: Two) -> Cell:
 def _name(value: Changed) -> Cell:
     start = _CONCLUSIONS[value.file, value.path[0]]
     rest = value.path[1:]
-    if value.path[0] in ("carriers", "decodable_but_inert", "leads") and len(rest) == 2:
+    if value.path[0] in ("carriers", "decodable_not_causal", "leads") and len(rest) == 2:
         return (start, Data(rest[1]), " of ", Data(rest[0]))
     if value.path[0] == "models" and len(rest) == 2:
         return (start, Data(_PROBED.get(rest[1], rest[1])), " in ", Data(rest[0]))

@@ -12,7 +12,10 @@ NOTHING = "-"
 """Text of what one side does not have."""
 _LONGEST = 80
 """Characters of a text that is shown whole."""
-_INTERVAL = {"mean", "low", "high", "n", "p", "changed"}
+_INTERVAL = {
+    *("mean", "low", "high", "n", "p", "changed"),
+    *("least", "likely", "gaining", "losing"),  # what could have been found
+}
 """Fields of an interval, as ``tables.interval`` writes it into metrics and rows."""
 
 
@@ -43,7 +46,7 @@ _FORMS: Mapping[str, Form] = {
     "effect": PLAIN,
     "screened": POINTS,
     "carriers": POINTS,
-    "decodable_but_inert": POINTS,
+    "decodable_not_causal": POINTS,
     "strongest": POINTS,
     "gained": POINTS,
     "lost": POINTS,
@@ -63,7 +66,7 @@ def form_of(path: tuple[str, ...]) -> Form:
 
 
 def is_interval(value: Any) -> bool:
-    """Whether a value is an interval: a mean, perhaps with its limits, n, p and changed pieces."""
+    """Whether a value is an interval: a mean, perhaps with what belongs to it."""
     if not isinstance(value, Mapping) or "mean" not in value or not _INTERVAL.issuperset(value):
         return False
     return not any(isinstance(part, Mapping | list) for part in value.values())

@@ -14,7 +14,7 @@ from pydantic import Field
 from safetensors import safe_open
 from torch import Tensor
 
-from leitmotif.audio.reading.samples import Samples
+from leitmotif.audio.reading.samples import Clip, Samples, as_clip
 from leitmotif.files import sha256_json
 from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen.protocol import MusicModel
@@ -44,8 +44,8 @@ class AudioEncoder(Protocol):
     def frame_rate(self) -> float:
         """Frames a second."""
 
-    def encode_audio(self, samples: Samples) -> Tensor:
-        """Encode samples [n] at ``sample_rate`` to codes [1, K, T], T whole frames."""
+    def encode_audio(self, audio: Clip) -> Tensor:
+        """Encode a clip at ``sample_rate`` to codes [1, K, T], T whole frames."""
 
 
 class CodesOrigin(Table):
@@ -101,11 +101,12 @@ class CachedCodec:
         """Frames a second."""
         return self._model.frame_rate
 
-    def encode_audio(self, samples: Samples) -> Tensor:
-        """Encode samples [n] at ``sample_rate`` to codes [1, K, T], T whole frames.
+    def encode_audio(self, audio: Clip) -> Tensor:
+        """Encode a clip at ``sample_rate`` to codes [1, K, T], T whole frames.
 
-        Raises ModelError as ``Codec.encode`` does, and StoreError on a full disk.
+        Raises AudioError as ``Codec.encode`` does, and StoreError on a full disk.
         """
+        samples = as_clip(audio, self.sample_rate)
         origin = self.origin(samples)
         address = sha256_json(origin.model_dump(mode="json"))
         if entry := self._cache.find(address):

@@ -31,6 +31,18 @@ class ActivationStore:
         self.root = Path(root)
         self._rows = {(row.site, row.track_id): row for row in read_index(self.root)}
 
+    def __repr__(self) -> str:
+        """Say where it is, and a line a site: tracks, width, precision."""
+        size = sum(row.bytes for row in self._rows.values()) / 1e6
+        tensors = counted(len(self._rows), "tensor")
+        lines = [f"ActivationStore({self.root}, {tensors}, {size:.1f} MB"]
+        for site in self.sites:
+            rows = [row for row in self._rows.values() if row.site == site]
+            frames = sum(row.shape[0] for row in rows)
+            tracks, width, kind = counted(len(rows), "track"), rows[0].shape[1], rows[0].dtype
+            lines.append(f"  {site}  {tracks}, {frames} frames in all, width {width}, {kind}")
+        return "\n".join(lines) + ")"
+
     @property
     def sites(self) -> list[str]:
         """Canonical names of the stored sites, in the order of the index."""

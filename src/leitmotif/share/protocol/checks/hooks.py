@@ -4,13 +4,14 @@ from pathlib import Path
 
 from leitmotif.errors import ModelError
 from leitmotif.pipeline import ALIGNMENT, SAE
-from leitmotif.sae.autoencoder.alignment import compare
+from leitmotif.sae.autoencoder.alignment import Mismatch, compare, compare_reading
 from leitmotif.sae.autoencoder.fetch import fetch
 from leitmotif.sae.autoencoder.formats import CONFIG, WEIGHTS, read_config
 from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.share.protocol.inputs import Inputs, named
 from leitmotif.share.protocol.lines import Outcome, failed, not_applicable, passed
 from leitmotif.share.protocol.registry import check
+from leitmotif.store.reading.header import Header
 from leitmotif.tables.alignment import AlignmentRow
 
 _ITEM = "checklist: hook-to-SAE mapping"
@@ -69,27 +70,12 @@ def contexts(inputs: Inputs) -> Outcome:
     """Compare context and prompt; ``mapping`` has the sample rate and the precision."""
     if not inputs.params.sae.hooks:
         return not_applicable(_NONE)
-    here = inputs.params.activations.prompt
     headers = list(inputs.headers.values())
     longest = max(window.frames for header in headers for window in header.windows)
-    rate = headers[0].frame_rate
     for hook, _ in inputs.hooks:
-        if hook.context_frames < longest:
-            return failed(
-                f"{hook.name} was trained on contexts of {hook.context_frames} frames; those here "
-                f"have {longest}",
-                f"set manifest.window_seconds to {hook.context_frames / rate:g} in params.yaml; "
-                "then dvc repro",
-            )
-        if hook.audio.prompt != here:
-            fix = (
-                f"set activations.prompt to {hook.audio.prompt} in params.yaml; then dvc repro"
-                if hook.audio.prompt != "other"
-                else "train one on these activations: leitmotif train-sae SITE FOLDER --name NAME"
-            )
-            return failed(
-                f"{hook.name} was trained with prompts: {hook.audio.prompt}; here: {here}", fix
-            )
+        for mismatch in [m for header in headers for m in compare_reading(hook, header)]:
+            return failed(f"{hook.name}: {mismatch}", _read_as(hook, mismatch, headers[0]))
+    here = inputs.params.activations.prompt
     lengths = [str(frames) for frames in sorted({hook.context_frames for hook, _ in inputs.hooks})]
     return passed(
         f"contexts of {longest} frames, trained on {named(lengths)}; prompt: {here}, as in training"
@@ -121,7 +107,10 @@ def audits(inputs: Inputs) -> Outcome:
         if row.misaligned:
             wrong.append(f"{hook.name} is branded: {row.misaligned}")
         if not row.audit.passed:
-            wrong.append(f"{hook.name} fits {row.audit.best} better than {row.site}")
+            wrong.append(
+                f"{hook.name} leaves {row.fvu.mean:.3f} unexplained at {row.site}, best at "
+                f"{row.audit.best}, {row.audit.chance.mean:.3f} by chance"
+            )
         if row.site != wanted[hook.name]:
             wrong.append(f"{hook.name} was audited at {row.site}, not {wanted[hook.name]}")
         if hook.k and row.encoded and row.encoded.most > hook.k:
@@ -159,6 +148,16 @@ def encoded(inputs: Inputs) -> Outcome:
     if wrong:
         return failed(f"{SAE}: {named(wrong)}", "dvc repro sae")
     return passed(f"{len(wanted)} files: {len(used)} autoencoders on {len(tracks)} tracks")
+
+
+def _read_as(hook: Hook, mismatch: Mismatch, header: Header) -> str:
+    """What makes the model read as it did in the autoencoder's training."""
+    if mismatch.what == "context":
+        seconds = hook.context_frames / header.frame_rate
+        return f"set manifest.window_seconds to {seconds:g} in params.yaml; then dvc repro"
+    if hook.audio.prompt == "other":
+        return "train one on these activations: leitmotif train-sae SITE FOLDER --name NAME"
+    return f"set activations.prompt to {hook.audio.prompt} in params.yaml; then dvc repro"
 
 
 def _there(hook: Hook) -> Path:

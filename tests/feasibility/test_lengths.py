@@ -6,7 +6,7 @@ import pytest
 
 from leitmotif.claims import Claims
 from leitmotif.config import ProbesParams, load_params
-from leitmotif.status.lengths import known_throughout, long_enough, rows_of, seconds_needed
+from leitmotif.feasibility.lengths import known_throughout, long_enough, rows_of, seconds_needed
 from leitmotif.tables.labels import Coverage
 from leitmotif.timing.frames import Timing
 from tests.status.half_made import folder_experiment, track

@@ -11,7 +11,7 @@ from leitmotif.causal.experiment import pieces
 from leitmotif.claims import Claims
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ProbeError
-from leitmotif.status.pieces import continuable
+from leitmotif.feasibility.pieces import continuable
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Label
 from tests.status.half_made import RATE, folder_experiment, name, track

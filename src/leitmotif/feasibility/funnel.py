@@ -8,17 +8,18 @@ from pathlib import Path
 from leitmotif.claims import Claims, Horizon
 from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError, counted
-from leitmotif.probe.inputs.rows import Rows
-from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
-from leitmotif.status.lengths import (
+from leitmotif.feasibility.known import Known
+from leitmotif.feasibility.labelled import needed_tracks
+from leitmotif.feasibility.lengths import (
     known_throughout,
     long_enough,
     rows_of,
     seconds_needed,
     usable_tracks,
 )
-from leitmotif.status.material import Material
-from leitmotif.status.pieces import continuable
+from leitmotif.feasibility.pieces import continuable
+from leitmotif.probe.inputs.rows import Rows
+from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage
 
@@ -53,14 +54,14 @@ class Folds:
     """Shortest track that has a row."""
 
 
-def folds_of(material: Material) -> Folds | None:
+def folds_of(material: Known) -> Folds | None:
     """What the folds of these settings need and have; None without settings that can be used."""
     params = material.params
     if params is None or (claims := _claims(params)) is None:
         return None
     usable = _usable(material, params, claims)
     return Folds(
-        needed=params.probes.folds * TRACKS_PER_FOLD,
+        needed=needed_tracks(params),
         folds=params.probes.folds,
         long_enough=_long_enough(material, params, claims),
         possible=_possible(material, params),
@@ -69,7 +70,7 @@ def folds_of(material: Material) -> Folds | None:
     )
 
 
-def funnel(material: Material) -> list[Step]:
+def funnel(material: Known) -> list[Step]:
     """The steps, from the tracks given to the pieces that were continued."""
     params = material.params
     if params is None:
@@ -81,13 +82,25 @@ def funnel(material: Material) -> list[Step]:
     return [
         *steps,
         _long_step(material, params, claims),
-        _known(material),
+        _of_labels(material),
         *_horizons(material, params, claims),
         *_pieces(material, params, claims),
     ]
 
 
-def readable(material: Material) -> list[ManifestTrack] | None:
+def probed_tracks(material: Known) -> list[str]:
+    """Names of the tracks that have rows at the horizon of the claim; empty where not known."""
+    params = material.params
+    if params is None or material.labels is None or material.coverage is None:
+        return []
+    claims = _claims(params)
+    rows = None if claims is None else _rows(material, params, material.coverage)
+    if claims is None or rows is None:
+        return []
+    return sorted({str(name) for name in rows.groups})
+
+
+def readable(material: Known) -> list[ManifestTrack] | None:
     """Tracks of the manifest that no stage so far has failed to read."""
     if material.manifest is None:
         return None
@@ -102,7 +115,7 @@ def _claims(params: Params) -> Claims | None:
         return None
 
 
-def _recordings(material: Material) -> list[Step]:
+def _recordings(material: Known) -> list[Step]:
     given, verified = material.given, material.verified
     note = ""
     if given is None:
@@ -115,7 +128,7 @@ def _recordings(material: Material) -> list[Step]:
     ]
 
 
-def _manifest(material: Material, params: Params) -> list[Step]:
+def _manifest(material: Known, params: Params) -> list[Step]:
     rows, left_out = material.manifest, material.excluded or []
     reasons = [f"{n} {reason}" for reason, n in Counter(r.reason for r in left_out).most_common()]
     if rows is not None and material.verified is not None:
@@ -135,7 +148,7 @@ def _manifest(material: Material, params: Params) -> list[Step]:
     ]
 
 
-def _long_step(material: Material, params: Params, claims: Claims) -> Step:
+def _long_step(material: Known, params: Params, claims: Claims) -> Step:
     """All horizons of a row have to be known, so the furthest one decides."""
     needed = seconds_needed(params.probes, claims.horizons, material.timing)
     tracks = readable(material)
@@ -156,20 +169,20 @@ def _long_step(material: Material, params: Params, claims: Claims) -> Step:
     )
 
 
-def _long_enough(material: Material, params: Params, claims: Claims) -> int | None:
+def _long_enough(material: Known, params: Params, claims: Claims) -> int | None:
     tracks = readable(material)
     return None if tracks is None else _long(material, params, tracks, claims.horizons)
 
 
 def _long(
-    material: Material, params: Params, tracks: Sequence[ManifestTrack], horizons: Sequence[Horizon]
+    material: Known, params: Params, tracks: Sequence[ManifestTrack], horizons: Sequence[Horizon]
 ) -> int:
     return long_enough(
         params.probes, tracks, params.labels.source, timing=material.timing, horizons=horizons
     )
 
 
-def _possible(material: Material, params: Params) -> int | None:
+def _possible(material: Known, params: Params) -> int | None:
     if material.coverage is None:
         return None
     covered = {row.track_id for row in material.coverage}
@@ -182,7 +195,7 @@ def _possible(material: Material, params: Params) -> int | None:
     return 0 if rows is None else len({*rows.groups.tolist()})
 
 
-def _rows(material: Material, params: Params, coverage: Sequence[Coverage]) -> Rows | None:
+def _rows(material: Known, params: Params, coverage: Sequence[Coverage]) -> Rows | None:
     tracks, covered = readable(material), {row.track_id for row in coverage}
     return rows_of(
         params.probes,
@@ -193,7 +206,7 @@ def _rows(material: Material, params: Params, coverage: Sequence[Coverage]) -> R
     )
 
 
-def _known(material: Material) -> Step:
+def _of_labels(material: Known) -> Step:
     rows = material.coverage
     notes = []
     if rows is not None:
@@ -211,7 +224,7 @@ def _known(material: Material) -> Step:
     return Step("known", known, ", ".join(notes), told_by=waits)
 
 
-def _usable(material: Material, params: Params, claims: Claims) -> dict[str, int] | None:
+def _usable(material: Known, params: Params, claims: Claims) -> dict[str, int] | None:
     if material.horizons is not None:
         return {row.horizon: row.tracks for row in material.horizons} or None
     if material.manifest is None or material.labels is None or material.coverage is None:
@@ -219,19 +232,19 @@ def _usable(material: Material, params: Params, claims: Claims) -> dict[str, int
     return usable_tracks(_rows(material, params, material.coverage), claims.horizons)
 
 
-def _horizons(material: Material, params: Params, claims: Claims) -> list[Step]:
+def _horizons(material: Known, params: Params, claims: Claims) -> list[Step]:
     usable = _usable(material, params, claims)
-    needed = params.probes.folds * TRACKS_PER_FOLD
+    needed = needed_tracks(params)
     steps = []
     for horizon in claims.horizons:
         tracks = None if usable is None else usable.get(horizon.name)
         claim = ", of which claims are made" if horizon == claims.claimed else ""
-        note = f"{params.probes.folds} folds need {needed}{claim}"
+        note = f"{needed // TRACKS_PER_FOLD} folds need {needed}{claim}"
         steps.append(Step(f"usable at {horizon.name}", tracks, note, told_by="labels"))
     return steps
 
 
-def _pieces(material: Material, params: Params, claims: Claims) -> list[Step]:
+def _pieces(material: Known, params: Params, claims: Claims) -> list[Step]:
     tracks, labels = readable(material), material.labels
     can = None
     if tracks is not None and labels is not None:
@@ -251,7 +264,7 @@ def _pieces(material: Material, params: Params, claims: Claims) -> list[Step]:
     ]
 
 
-def _continued(material: Material, params: Params) -> int | None:
+def _continued(material: Known, params: Params) -> int | None:
     own = Path(params.model.name).name
     for row in material.effects or []:
         if (row.model, row.condition, row.candidate) == (own, "baseline", ""):

@@ -1,12 +1,12 @@
 """Are the verdicts on the organisms the same when they are run as recordings?
 
-    python scripts/as_recordings.py
+    python -m benchmarks.as_recordings
 
 Music is composed as for the organism's preset. Its audio alone is copied into a folder, and the
 pipeline reads it as it would read anybody's recordings: without score, cue or twins. A listener who
-knows the score decides every proposal, so labels come from a log of decisions, with what the engine
-missed missing. The verdicts of the shipped organisms go into metrics/validity.json under
-``as_recordings``. Takes about a quarter of an hour on two cores.
+knows the score decides every proposal, adds what the engine missed, and says of every track that
+nothing else returns, so labels come from a log alone. The verdicts of the shipped organisms go into
+metrics/validity.json under ``as_recordings``. Takes about a quarter of an hour on two cores.
 """
 
 import argparse
@@ -16,20 +16,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks._listener import Heard, decide
 from leitmotif.causal.verdict import overall
 from leitmotif.files import read_json, read_table, write_json, write_text
 from leitmotif.files.yaml_files import parse_yaml
-from leitmotif.review.log import append
-from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.decisions import Decision, JudgedSpan, Versions, pair_id
 from leitmotif.tables.effects import EffectRow, VerdictRow
-from leitmotif.tables.proposals import Proposal, read_proposals
 from leitmotif.tables.truth import TRUTH, Truth
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,9 +34,6 @@ READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml", "presets")
 COMPOSED = ("corpus", "manifest")
 HEARD = ("recordings", "corpus", "manifest", "features", "activations", "proposals")
 JUDGED = ("labels", "sae", "probes", "interchange", "interventions")
-LISTENER = "score"
-OVERLAP = 0.5
-"""Share of a window that lies within a statement or return of the motif, for it to be one."""
 
 
 def main() -> int:
@@ -73,7 +66,7 @@ def run_in(root: Path, settings: Sequence[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(composed / "data/corpus" / track.path, target)
     run_stages(recorded, HEARD)
-    decide(recorded, by_hash)
+    decide_by(recorded, by_hash)
     run_stages(recorded, JUDGED)
 
 
@@ -123,57 +116,10 @@ def run_stages(root: Path, stages: Sequence[str]) -> None:
         print(f"{root.name}: {name} in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def decide(root: Path, hidden: dict[str, Truth]) -> None:
-    """Let a listener who knows the score decide every proposal once."""
-    log = root / f"data/decisions/{LISTENER}.jsonl"
-    if log.exists():
-        return
+def decide_by(root: Path, hidden: dict[str, Truth]) -> None:
+    """Let a listener who knows the scores, by the SHA-256 of the audio, decide and listen."""
     tracks = read_table(root / "data/manifest.jsonl", ManifestTrack)
-    hashes = {track.track_id: track.sha256 for track in tracks}
-    for number, proposal in enumerate(read_proposals(root / "data/proposals.jsonl")):
-        truth = hidden[hashes[proposal.track_id]]
-        append(log, decision(number, proposal, hashes[proposal.track_id], truth))
-
-
-def decision(number: int, proposal: Proposal, sha256: str, truth: Truth) -> Decision:
-    """What the listener says of one proposal: a return if the motif sounds in both windows."""
-    sounding = [truth.motif, *truth.statements, *(slot for slot in truth.slots if slot.returns)]
-    windows = (proposal.motif, proposal.recurrence)
-    heard = [any(overlaps(window, motif) for motif in sounding) for window in windows]
-    motif, recurrence = (
-        JudgedSpan(start_sample=window.start_sample, samples=window.samples, sha256=None)
-        for window in windows
-    )
-    return Decision(
-        action="decide",
-        key=f"{number:032x}",
-        reviewer=LISTENER,
-        time=datetime.fromtimestamp(number, UTC),
-        queue="review",
-        pair=pair_id(sha256, proposal.sample_rate, proposal.motif, proposal.recurrence),
-        verdict="positive" if all(heard) else "negative",
-        note="",
-        track_id=proposal.track_id,
-        audio_sha256=sha256,
-        sample_rate=proposal.sample_rate,
-        motif=motif,
-        recurrence=recurrence,
-        proposal_id=proposal.proposal_id,
-        proposed_motif=proposal.motif,
-        proposed_recurrence=proposal.recurrence,
-        transposition=proposal.transposition,
-        score=proposal.score,
-        p=proposal.p,
-        texture=proposal.texture,
-        versions=Versions(leitmotif="0", review="0" * 64, page="0" * 64),
-    )
-
-
-def overlaps(window: Span, motif: Span) -> bool:
-    """Whether enough of a window lies within a motif; both count samples at one rate."""
-    start = max(window.start_sample, motif.start_sample)
-    stop = min(window.start_sample + window.samples, motif.start_sample + motif.samples)
-    return stop - start >= OVERLAP * window.samples
+    decide(root, {track.track_id: Heard.of_score(hidden[track.sha256]) for track in tracks})
 
 
 def verdicts_in(root: Path) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Settings that may be ``auto``: they follow from the recordings, their labels, and the context.
+
+Until both are known, such a setting has a planned value. ``leitmotif.feasibility.settled`` gives
+the one that a stage uses.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from leitmotif.claims import Claims
+from leitmotif.config.interventions import InterventionsParams
+from leitmotif.config.params import Params
+
+AUTO = "auto"
+CONTEXT_SECONDS = 30.0
+"""Of the clips on which MusicGen was trained; beyond it the model drifts."""
+FOLDS, PREFIX, SECONDS = "probes.folds", "interventions.prefix_seconds", "interventions.seconds"
+PLANNED: Mapping[str, float] = {FOLDS: 5, PREFIX: 10.0, SECONDS: CONTEXT_SECONDS}
+"""Settings that may be ``auto``, and what is planned with; a continuation is cut to what fits."""
+STEP_SECONDS = 0.5
+"""To which lengths that follow from labels are rounded."""
+
+
+def without_auto(values: Any) -> tuple[Any, frozenset[str]]:
+    """Plain params with planned values in the place of ``auto``, and where that stood."""
+    places = [place.split(".") for place in PLANNED]
+    auto = frozenset(
+        f"{section}.{key}"
+        for section, key in places
+        if isinstance(values, Mapping)
+        and isinstance(values.get(section), Mapping)
+        and values[section].get(key) == AUTO
+    )
+    if not auto:
+        return values, auto
+    planned = dict(values)
+    for place in auto:
+        section, key = place.split(".")
+        planned[section] = {**planned[section], key: PLANNED[place]}
+    return planned, auto
+
+
+def planned(params: Params) -> Params:
+    """Cut a continuation whose length is ``auto`` to what fits behind the planned prefix."""
+    if SECONDS not in params.auto:
+        return params
+    settings = params.interventions
+    length = longest_continuation(params, settings.prefix_seconds)
+    return with_interventions(params, settings.model_copy(update={"seconds": length}))
+
+
+def longest_continuation(params: Params, prefix: float) -> float:
+    """Seconds of a continuation that is as long as it is of use: until the claimed horizon ends.
+
+    It is shorter where prefix, opening and continuation would exceed the model's context.
+    """
+    settings, claimed = params.interventions, Claims.of(params.probes).claimed
+    room = CONTEXT_SECONDS - prefix - settings.opening_seconds
+    return max(0.0, round(min(room, settings.treated_seconds + claimed.until), 6))
+
+
+def with_interventions(params: Params, settings: InterventionsParams) -> Params:
+    """Params with another section ``interventions``."""
+    return params.model_copy(update={"interventions": settings})
+
+
+def notices(params: Params) -> list[str]:
+    """What is unwise of settings that are possible, a line each."""
+    settings = params.interventions
+    whole = settings.prefix_seconds + settings.opening_seconds + settings.seconds
+    if params.corpus.source == "organism" or whole <= CONTEXT_SECONDS:
+        return []
+    return [
+        f"interventions: prefix, opening and continuation are {whole:g} s; MusicGen was trained "
+        f"on {CONTEXT_SECONDS:g} s, and drifts beyond"
+    ]

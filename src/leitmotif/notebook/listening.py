@@ -1,0 +1,29 @@
+"""Sound in a notebook."""
+
+from typing import TYPE_CHECKING
+
+from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
+from leitmotif.audio.writing import as_int16
+from leitmotif.notebook.extra import from_extra
+
+if TYPE_CHECKING:
+    import IPython.display
+
+
+def listen(audio: Clip, sample_rate: int | None = None) -> "IPython.display.Audio":
+    """Return a player for a notebook, which plays mono audio as loud as it is.
+
+    Parameters
+    ----------
+    audio: what ``load_audio`` or ``compose`` returned, or samples [n] or [1, n], such as a row of
+        ``model.decode_audio``. What lies beyond full scale is clipped. (IPython's own class scales
+        every clip to full scale, so that a quiet clip and a loud one cannot be compared.)
+    sample_rate: of the samples, in Hz; not for what knows its own.
+
+    Raises AudioError for what is no mono audio, and LeitmotifError for samples of which the rate is
+    not known, and without the extra ``notebook``.
+    """
+    display = from_extra("IPython.display")
+    rate = rate_of(audio, sample_rate)
+    samples = as_int16(as_clip(audio, rate)) / 32767
+    return display.Audio(samples, rate=rate, normalize=False)

@@ -1,0 +1,230 @@
+"""Plots for notebooks: each draws on matplotlib's axes and returns them, units on every axis."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leitmotif.audio.decode import Audio
+from leitmotif.audio.features import SAMPLE_RATE, extract_features
+from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
+from leitmotif.errors import LeitmotifError
+from leitmotif.notebook.extra import from_extra
+from leitmotif.recurrence.proposals.engine import Suggestion
+from leitmotif.review.pictures import heard, self_similarity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOTIF, RECURRENCE = "#0d6b64", "#b1540f"
+"""Of the review page, in its light theme."""
+_SPANS = (MOTIF, RECURRENCE, "#5b4b9a", "#8a6d00", "#3b6ea5", "#a03d5e")
+_COLUMNS = 2000
+"""Of an outline: more than a screen shows."""
+
+
+class _Track(NamedTuple):
+    heard: NDArray[np.float32]
+    seconds: float
+
+
+def plot_waveform(
+    audio: Clip,
+    sample_rate: int | None = None,
+    *,
+    spans: Mapping[str, tuple[float, float]] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the outline of mono audio over seconds, with named spans (start, end) in seconds.
+
+    ``audio`` and ``sample_rate`` are as for ``listen``; ``ax`` is a new figure's if it is None.
+    Raises AudioError, and LeitmotifError for a span that ends before it starts.
+    """
+    rate = rate_of(audio, sample_rate)
+    samples = as_clip(audio, rate)
+    ax = _axes(ax, (9, 2.2))
+    width = max(1, -(-len(samples) // _COLUMNS))
+    columns = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
+    at = (np.arange(len(columns)) + 0.5) * width / rate
+    ax.fill_between(at, columns.min(1), columns.max(1), color="0.35", lw=0.4)
+    for (name, (start, end)), colour in zip((spans or {}).items(), cycle(_SPANS), strict=False):
+        if not start < end:
+            raise LeitmotifError(
+                f"the span {name} cannot be drawn",
+                found=f"{start} to {end} s",
+                expected="a start before the end",
+            )
+        ax.axvspan(start, end, color=colour, alpha=0.25, lw=0, label=name)
+    if spans:
+        ax.legend(loc="upper right", ncols=len(spans), frameon=False)
+    ax.set(
+        xlim=(0, max(len(samples), 1) / rate),
+        xlabel="time (s)",
+        ylabel="amplitude (full scale = 1)",
+    )
+    return ax
+
+
+def plot_similarity(
+    audio: Clip,
+    sample_rate: int | None = None,
+    *,
+    suggestions: Sequence[Suggestion] = (),
+    transposition: int = 0,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw how alike each moment of a recording is to each other one, as the review page does.
+
+    A return is a dark line parallel to the diagonal. Right of the diagonal the earlier moment is
+    moved up by ``transposition`` semitones, left of it the music is as it sounds. ``suggestions``
+    of ``propose`` are boxes: the motif on the vertical axis, the recurrence on the horizontal one.
+    Raises AudioError, and LeitmotifError for audio shorter than a frame of 20 ms.
+    """
+    rate = rate_of(audio, sample_rate)
+    own = Audio(as_clip(audio, rate), rate, rate, 1).resampled(SAMPLE_RATE)
+    features = extract_features(own)
+    track = _Track(heard(features.chroma, features.energy), own.seconds)
+    matrix = self_similarity(track, transposition) / 255
+    ax = _axes(ax, (5.6, 5))
+    image = ax.imshow(
+        matrix,
+        origin="lower",
+        extent=(0, own.seconds, 0, own.seconds),
+        cmap="Greys",
+        vmin=0,
+        vmax=1,
+        aspect="equal",
+    )
+    ax.figure.colorbar(image, ax=ax, label="similarity of chroma (median to largest)", shrink=0.8)
+    for suggestion in suggestions:
+        wide = suggestion.recurrence_end - suggestion.recurrence_start
+        high = suggestion.motif_end - suggestion.motif_start
+        corner = (suggestion.recurrence_start, suggestion.motif_start)
+        box = from_extra("matplotlib.patches").Rectangle(
+            corner, wide, high, fill=False, ec=RECURRENCE, lw=1.6
+        )
+        ax.add_patch(box)
+    ax.set(xlabel="later moment (s)", ylabel="earlier moment (s)")
+    return ax
+
+
+def plot_activations(
+    activations: Any,
+    frame_rate: float,
+    *,
+    units: Sequence[int] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw activations [S, d] or [1, S, d] over time.
+
+    All units are a picture, each less its mean and in units of its own standard deviation.
+    ``units`` are drawn as lines, as they are. ``frame_rate`` is ``model.frame_rate``. Raises
+    LeitmotifError for another shape, and for units that are not there.
+    """
+    values = _array(activations)
+    values = values[0] if values.ndim == 3 and len(values) == 1 else values
+    if values.ndim != 2 or not values.size:
+        raise LeitmotifError(
+            "these activations cannot be drawn",
+            found=f"shape {values.shape}",
+            expected="[S, d]: those of one row, such as cache['resid_post', 2][0]",
+        )
+    steps, width = values.shape
+    ax = _axes(ax, (9, 3))
+    if units is not None:
+        if not set(units) <= set(range(width)):
+            raise LeitmotifError(
+                "these units are not there",
+                found=list(units),
+                expected=f"numbers of 0..{width - 1}",
+            )
+        for unit in units:
+            ax.plot(np.arange(steps) / frame_rate, values[:, unit], lw=1, label=f"unit {unit}")
+        ax.legend(loc="upper right", frameon=False)
+        ax.set(xlim=(0, steps / frame_rate), xlabel="time (s)", ylabel="activation")
+        return ax
+    spread = values.std(0)
+    scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
+    image = ax.imshow(
+        scaled.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, steps / frame_rate, -0.5, width - 0.5),
+        cmap="RdBu_r",
+        vmin=-3,
+        vmax=3,
+        interpolation="nearest",
+    )
+    ax.figure.colorbar(image, ax=ax, label="activation (standard deviations)")
+    ax.set(xlabel="time (s)", ylabel="unit")
+    return ax
+
+
+def plot_attention(
+    pattern: Any,
+    frame_rate: float,
+    *,
+    head: int | None = None,
+    tokens: Sequence[str] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw an attention pattern [heads, S, S] or [1, heads, S, S]: which step reads which.
+
+    Parameters
+    ----------
+    pattern: such as ``cache["pattern", 2]``.
+    frame_rate: ``model.frame_rate``.
+    head: which; None for the mean of all.
+    tokens: of the prompt, for a pattern [heads, S, tokens] of attention to it; the horizontal axis
+        then counts them.
+    ax: where; None for a new figure.
+
+    Raises LeitmotifError for another shape or a head that is not there. Colours are by the root of
+    the weight, so that faint attention is seen.
+    """
+    weights = _array(pattern)
+    weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights
+    square = tokens is not None or weights.shape[-2:-1] == weights.shape[-1:]
+    if weights.ndim != 3 or not square or len(tokens or ()) not in (0, weights.shape[-1]):
+        raise LeitmotifError(
+            "this pattern cannot be drawn",
+            found=f"shape {weights.shape}" + (f" and {len(tokens)} tokens" if tokens else ""),
+            expected="[heads, S, S] of one row, or [heads, S, tokens] with the tokens",
+        )
+    if head is not None and not 0 <= head < len(weights):
+        raise LeitmotifError(
+            "the pattern has no such head", found=head, expected=f"0..{len(weights) - 1}"
+        )
+    chosen = weights.mean(0) if head is None else weights[head]
+    seconds = chosen.shape[0] / frame_rate
+    across = seconds if tokens is None else len(tokens)
+    ax = _axes(ax, (5.6, 5))
+    image = ax.imshow(
+        chosen,
+        extent=(0, across, seconds, 0),
+        aspect="equal" if tokens is None else "auto",
+        cmap="magma",
+        norm=from_extra("matplotlib.colors").PowerNorm(0.5, vmin=0),
+        interpolation="nearest",
+    )
+    label = "attention weight" + (", mean of the heads" if head is None else f", head {head}")
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+    ax.set(xlabel="step that is read (s)", ylabel="step that reads (s)")
+    if tokens is not None:
+        ax.set_xticks(np.arange(len(tokens)) + 0.5, tokens, rotation=45, ha="right")
+        ax.set_xlabel("token of the prompt")
+    return ax
+
+
+def _array(values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().float()
+    return np.asarray(values, np.float64)
+
+
+def _axes(ax: Any, size: tuple[float, float]) -> Any:
+    if ax is not None:
+        return ax
+    return from_extra("matplotlib.pyplot").subplots(figsize=size, layout="constrained")[1]

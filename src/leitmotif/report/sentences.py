@@ -1,0 +1,317 @@
+"""Every sentence that is made of a finding, with the condition under which it may be said.
+
+Report and printed summary take them from here, so that no page says more than was measured. A
+sentence that something has no effect says beside it what could have been found. It is never said
+of an interval that is clear of 0, nor where in so few pieces no effect could have counted.
+``tests/report/test_sentences.py`` holds them to that over generated findings.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leitmotif.errors import counted
+from leitmotif.report.words import interval_words, number
+
+if TYPE_CHECKING:
+    from leitmotif.tables.effects import PossibleRow, Verdict, VerdictRow
+    from leitmotif.tables.interval import IntervalRow
+
+FINDING: "Verdict" = "foresight"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What may be said of a finding, if it holds."""
+
+    holds: Callable[["VerdictRow"], bool]
+    text: str
+    """With ``{effect}`` and ``{why}`` for what was measured and what is missing."""
+
+
+def is_clear(effect: "IntervalRow | None") -> bool:
+    """Whether something was measured and its interval lies on one side of 0."""
+    return effect is not None and (effect.low > 0 or effect.high < 0)
+
+
+def _is_moved(finding: "VerdictRow") -> bool:
+    return is_clear(finding.effect)
+
+
+def _is_still(finding: "VerdictRow") -> bool:
+    return finding.effect is not None and not is_clear(finding.effect)
+
+
+def _is_unmeasured(finding: "VerdictRow") -> bool:
+    return finding.effect is None
+
+
+def _always(finding: "VerdictRow") -> bool:
+    return True
+
+
+_MOVED = "Changing it ahead of the return changed the recurrence rate by {effect} points"
+_STILL = "No effect of changing it ahead of the return was found: {effect} points."
+_UNMEASURED = "The effect of changing it was not measured."
+
+OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
+    "foresight": (
+        Sentence(
+            _always,
+            "It predicts that the motif will return, and changing it between cue and return "
+            "changes whether it does: {effect} points.",
+        ),
+    ),
+    "decodable, not causal": (
+        Sentence(_is_moved, f"It predicts the return ahead of time. {_MOVED}, but {{why}}."),
+        Sentence(_is_still, f"It predicts the return ahead of time. {_STILL}"),
+        Sentence(_is_unmeasured, f"It predicts the return ahead of time. {_UNMEASURED}"),
+    ),
+    "just in time": (
+        Sentence(
+            _always,
+            "The return depends on what it holds shortly before, and not from as far ahead as a "
+            "claim needs.",
+        ),
+    ),
+    "look-back": (
+        Sentence(_is_still, f"{_STILL} Another cue or opening has one: the model reads it again."),
+        Sentence(
+            _always,
+            "Another cue or opening has an effect: the model reads it again when the return is "
+            "due.",
+        ),
+    ),
+    "local": (
+        Sentence(
+            _is_moved,
+            f"It does not predict the return as far ahead as a claim needs. {_MOVED}, which alone "
+            "is no finding.",
+        ),
+        Sentence(
+            _always,
+            "It predicts only the near future, or has an effect at the frames of the return only.",
+        ),
+    ),
+    "unknown": (
+        Sentence(
+            _is_unmeasured, "Too few pieces to tell: no effect could be measured in {pieces}."
+        ),
+        Sentence(
+            _always,
+            "Too few pieces to tell: in {pieces} no effect can count, however large. What was "
+            "measured is {effect} points.",
+        ),
+    ),
+    "none": (
+        Sentence(
+            _is_moved,
+            f"No prediction ahead of time was found. {_MOVED}, which without a prediction is no "
+            "finding.",
+        ),
+        Sentence(_is_still, f"No prediction ahead of time was found. {_STILL}"),
+        Sentence(_is_unmeasured, f"No prediction ahead of time was found. {_UNMEASURED}"),
+    ),
+    "entangled": (
+        Sentence(
+            _always,
+            "It changes the recurrence rate by {effect} points, and damages the music: fidelity "
+            "fell below the threshold. This is never a finding.",
+        ),
+    ),
+}
+"""Of each verdict the first sentence that holds is said."""
+
+TITLES: dict["Verdict", tuple[str, str]] = {
+    "foresight": (
+        "Findings: foresight",
+        "They predict that the motif will return, and changing them between cue and return changes "
+        "whether it does.",
+    ),
+    "decodable, not causal": (
+        "Decodable, not causal",
+        "They predict the return ahead of time. What changing them did does not pass as a cause.",
+    ),
+    "just in time": (
+        "Just in time",
+        "The return depends on what they hold shortly before it, and not from as far ahead as a "
+        "claim needs.",
+    ),
+    "look-back": (
+        "Look-back",
+        "Another cue or opening has an effect, and none of changing these in the gap was found: "
+        "the model reads the cue again when the return is due.",
+    ),
+    "local": (
+        "Local",
+        "They predict only the near future, or have an effect at the frames of the return only.",
+    ),
+    "unknown": (
+        "Unknown",
+        "Too few pieces were continued to tell: no effect could have counted, however large.",
+    ),
+    "none": (
+        "None",
+        "No prediction ahead of time was found, so that an effect, where there is one, is no "
+        "finding.",
+    ),
+    "entangled": (
+        "Entangled (not findings)",
+        "They change the return by damaging the music: fidelity fell below the threshold. This is "
+        "never a finding, however large the effect.",
+    ),
+}
+"""Title and meaning of each group, in the order in which a report has them. A meaning follows from
+the rules of the verdict, whatever was measured."""
+
+
+def of_candidate(finding: "VerdictRow") -> str:
+    """What is said of one candidate."""
+    sentence = next(each for each in OF_CANDIDATES[finding.verdict] if each.holds(finding))
+    text = sentence.text.format(
+        effect=interval_words(finding.effect),
+        why=_what_is_missing(finding),
+        pieces=_pieces(finding.possible),
+    )
+    return f"{text} {of_possible(finding.possible)}".strip() if _says_absence(finding) else text
+
+
+def _says_absence(finding: "VerdictRow") -> bool:
+    """Whether the verdict says that something was looked for and not found."""
+    return finding.verdict in ("decodable, not causal", "look-back", "none", "unknown")
+
+
+def of_possible(possible: "PossibleRow | None") -> str:
+    """What could have been found; nothing where that is not known, or no effect can count."""
+    if possible is None or possible.least is None:
+        return ""
+    return (
+        f"With {_pieces(possible)}, no change of less than {number(possible.least, 1)} points "
+        f"could count, and one of {number(possible.likely, 1)} would be found in 80 % of "
+        "experiments."
+    )
+
+
+def _pieces(possible: "PossibleRow | None") -> str:
+    if possible is None:
+        return "so few pieces"
+    return (
+        f"{counted(possible.gaining + possible.losing, 'piece')} ({possible.gaining} that "
+        f"{'lacks' if possible.gaining == 1 else 'lack'} the return, {possible.losing} that "
+        f"{'has' if possible.losing == 1 else 'have'} it)"
+    )
+
+
+def _what_is_missing(finding: "VerdictRow") -> str:
+    """Which of a cause's grounds an effect that is clear of 0 lacks."""
+    effect, over = finding.effect, finding.over_random
+    if effect is None or not is_clear(effect):
+        return ""
+    level = None if finding.possible is None else finding.possible.level
+    largest = max((row.p for row in (effect, over) if row and row.p is not None), default=None)
+    if effect.high < 0:
+        return "away from what the source would do"
+    if over is None or over.low <= 0:
+        return f"not clearly more than under its control (by {interval_words(over)})"
+    if level is not None and largest is not None and largest > level:
+        return f"its p-value exceeds {level:.3g}, the level for all that was tried"
+    if any(half is None or half.low <= 0 for half in (finding.gained, finding.lost)):
+        return (
+            f"not clearly both ways: pieces gained the return by {interval_words(finding.gained)} "
+            f"and lost it by {interval_words(finding.lost)}"
+        )
+    return "what it holds so far ahead does not carry the event where it is exchanged"
+
+
+def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> str:
+    """What is said of a model whose strongest verdict this is; ``findings`` are all of its own."""
+    name = _OF_MODELS[verdict]
+    if verdict in _ALONE and any(_is_moved(finding) for finding in findings):
+        name = _ALONE[verdict]
+    tried = [finding.possible for finding in findings if finding.possible is not None]
+    possible = tried[0] if tried else None
+    if verdict == "unknown":
+        return f"This model {name}: in {_pieces(possible)} no effect can count, however large."
+    says_absence = verdict in ("decodable, not causal", "look-back", "none")
+    return f"This model {name}. {of_possible(possible) if says_absence else ''}".strip()
+
+
+_OF_MODELS: dict["Verdict", str] = {
+    "foresight": "carries information about the return ahead of time, and it causes the return",
+    "just in time": "fetches what decides the return shortly before it is due",
+    "look-back": "looks back at the cue when the return is due; no effect of changing anything in "
+    "the gap was found",
+    "local": "reacts at the frames of the return only, or predicts the near future only",
+    "decodable, not causal": "lets the return be decoded ahead of time, and no effect of changing "
+    "that was found",
+    "entangled": "reacts where the music is damaged",
+    "unknown": "was continued in too few pieces to tell",
+    "none": "showed neither a prediction nor an effect",
+}
+_ALONE: dict["Verdict", str] = {
+    "look-back": "looks back at the cue when the return is due; what changes in the gap did is "
+    "no finding",
+    "decodable, not causal": "lets the return be decoded ahead of time, and what changing it did "
+    "does not pass as a cause",
+    "none": "showed no prediction; what changing it did is, without one, no finding",
+}
+"""Said instead where some effect is clear of 0."""
+
+
+def headline(findings: Sequence["VerdictRow"]) -> str | None:
+    """What the first page says where there is no finding; None where there is one."""
+    verdicts = {finding.verdict for finding in findings}
+    if FINDING in verdicts:
+        return None
+    if verdicts == {"unknown"}:
+        return (
+            "Too few pieces to tell: no effect could have counted in them, however large. That "
+            "nothing was found says nothing of the model."
+        )
+    more = " Of some of it too few pieces were continued to tell." if "unknown" in verdicts else ""
+    return (
+        f"No finding: nothing that was tried is foresight.{more} Everything that was tried is "
+        "listed below, with what could have been found."
+    )
+
+
+def in_short(least: float | None, likely: float | None) -> str:
+    """What could have been found, for a column of a table; both None: no effect, however large."""
+    if least is None or likely is None:
+        return "too few pieces to tell"
+    return f"counts from {least:.1f}, likely from {likely:.1f}"
+
+
+def of_probes(
+    partial_r2: "IntervalRow", least: float | None, site: str, *, decodable: bool
+) -> tuple[str, str, str]:
+    """What is said of a model's probes: before, the largest partial R², and after it."""
+    shown = interval_words(partial_r2, 2, of="track", sign=False)
+    if decodable:
+        return "The return can be decoded ahead of time: partial R² ", shown, f" at {site}."
+    before = "No site is decodable as far ahead as a claim needs. The largest partial R² is "
+    if least is None:
+        return before, shown, ". With so few exchanges of tracks none could have been."
+    if partial_r2.mean >= least:
+        return before, shown, ", which does not pass every test."
+    return before, shown, f". None of less than {number(least)} could have been."
+
+
+def of_recall(recall: "IntervalRow | None") -> str | None:
+    """How many of the returns were proposed at all; None where nobody listened for others."""
+    if recall is None or not recall.n:
+        return None
+    return interval_words(recall, 2, of="track", sign=False)
+
+
+def of_unsearched(seconds: float, searched: float, longer: int) -> str:
+    """What part of the recordings lies outside every window."""
+    if not longer:
+        return "The recordings were searched from beginning to end."
+    left = 100 * (1 - searched / seconds)
+    return (
+        f"{number(left, 1 if left < 10 else 0)} % of the sound was not searched: "
+        f"{counted(longer, 'recording')} {'is' if longer == 1 else 'are'} longer than "
+        f"{'its' if longer == 1 else 'their'} windows ({number(searched / 60, 1)} of "
+        f"{number(seconds / 60, 1)} minutes lie in them). What returns there is not known."
+    )

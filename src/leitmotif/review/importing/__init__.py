@@ -1,0 +1,1 @@
+"""Annotations that somebody has already made, as lines of a decision log."""

@@ -1,0 +1,238 @@
+"""Imports a file of annotations: all of it is checked, and then written line by line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from leitmotif.errors import ReviewError
+from leitmotif.files import sha256_file
+from leitmotif.recurrence.likeness import GivenPair
+from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.review.importing.annotations import Annotations, Format, Mistakes
+from leitmotif.review.importing.bps import Clock, performed, read_bps, steady
+from leitmotif.review.importing.csv_pairs import read_csv
+from leitmotif.review.importing.entries import (
+    Placed,
+    Source,
+    by_name,
+    decision_of,
+    listenings_of,
+    placed,
+)
+from leitmotif.review.importing.jams import read_jams
+from leitmotif.review.index import Index
+from leitmotif.review.strengths import likenesses_in
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.decisions import Decision, Imported, Listening
+
+Transpositions = Callable[[Sequence[Placed]], Sequence[int]]
+"""Finds the transpositions of pairs of which the file does not say them."""
+
+
+@dataclass(frozen=True)
+class AnnotatedFile:
+    """A file that was read."""
+
+    path: Path
+    format: Format
+    annotations: Annotations
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import adds to a log."""
+
+    decisions: list[Decision]
+    listenings: list[Listening]
+    known: int
+    """Pairs and stretches of which the log says the same already."""
+    remarks: list[str]
+    """What was left out."""
+
+
+def read_annotations(
+    path: Path,
+    kind: str,
+    tracks: Sequence[ManifestTrack],
+    *,
+    track: str | None = None,
+    clock: Clock | None = None,
+) -> AnnotatedFile:
+    """Read a file; raises ReviewError that names the file and the place in it.
+
+    Parameters
+    ----------
+    path : of the file.
+    kind : its format: csv, bps or jams.
+    tracks : of the manifest.
+    track : the track of the whole file; bps and jams do not name one.
+    clock : when crotchets sound; for bps.
+    """
+    if kind == "csv":
+        return AnnotatedFile(path, "csv", read_csv(path, track=track))
+    if kind not in get_args(Format):
+        raise ReviewError(
+            "this is no format of annotations",
+            found=kind,
+            expected=f"one of {', '.join(get_args(Format))}",
+        )
+    if track is None:
+        raise ReviewError(
+            f"{path} does not say of which track it is", expected="--track TRACK_ID with it"
+        )
+    if kind == "jams":
+        known = by_name(tracks).get(track)
+        seconds = known.seconds if known else None
+        return AnnotatedFile(path, "jams", read_jams(path, track=track, seconds=seconds))
+    if clock is None:
+        raise ReviewError(
+            f"{path} counts in crotchets, and a recording does not",
+            expected="--crotchet-seconds X for a steady tempo, or --tempo-map FILE.csv",
+        )
+    return AnnotatedFile(path, "bps", read_bps(path, track=track, clock=clock))
+
+
+def clock_of(
+    crotchet_seconds: float | None, zero_seconds: float, tempo_map: Path | None
+) -> Clock | None:
+    """When crotchets sound, as far as that is said; raises ReviewError for both ways at once."""
+    if crotchet_seconds is not None and tempo_map is not None:
+        raise ReviewError(
+            "the tempo is said twice", expected="--crotchet-seconds or --tempo-map, not both"
+        )
+    if tempo_map is not None:
+        return performed(tempo_map)
+    return None if crotchet_seconds is None else steady(crotchet_seconds, zero_seconds)
+
+
+def prepare(
+    file: AnnotatedFile,
+    tracks: Sequence[ManifestTrack],
+    index: Index,
+    *,
+    reviewer: str,
+    exhaustive: bool,
+    transpositions: Transpositions,
+) -> Import:
+    """Check a file against the recordings and the log, and make its lines.
+
+    Parameters
+    ----------
+    file : as read.
+    tracks : of the manifest.
+    index : of the logs; nothing is written to it.
+    reviewer : whose log the lines are for.
+    exhaustive : whether the annotator listened to all of the tracks that the file names.
+    transpositions : asked for what the file does not say.
+
+    Raises
+    ------
+    ReviewError
+        That names all mistakes and their places.
+    """
+    mistakes = Mistakes(file.path, "pairs in recordings of the manifest", "correct these places")
+    names = by_name(tracks)
+    pairs, annotated, outside = placed(file.annotations, names, mistakes)
+    source = Source(
+        reviewer,
+        Imported(file=file.path.name, sha256=sha256_file(file.path), format=file.format),
+    )
+    new = _new_pairs(pairs, index, source, mistakes)
+    lines: list[Listening] = []
+    if exhaustive:
+        lines = [line for track in annotated for line in listenings_of(track, source)]
+    else:
+        _refuse_empty(file, mistakes)
+    listenings = _new_listenings(lines, index, mistakes)
+    mistakes.refuse()
+    known = len(pairs) - len(new) + len(lines) - len(listenings)
+    remarks = list(file.annotations.remarks)
+    if outside:
+        remarks.append(f"pairs that return where nothing is searched, left out: {outside}")
+    return Import(_decisions(new, source, transpositions), listenings, known, remarks)
+
+
+def write(index: Index, prepared: Import) -> None:
+    """Record all lines; if that is broken off, importing the file again completes it."""
+    for decision in prepared.decisions:
+        index.record(decision)
+    for listening in prepared.listenings:
+        index.record(listening)
+
+
+def transpositions_in(
+    search: SearchSettings, tracks: Sequence[ManifestTrack], audio_root: Path
+) -> Transpositions:
+    """Let the engine find the transpositions, in the recordings below ``audio_root``."""
+
+    def find(rows: Sequence[Placed]) -> list[int]:
+        asked: dict[str, list[GivenPair]] = {}
+        for row in rows:
+            pair = GivenPair(row.motif, row.recurrence, None)
+            asked.setdefault(row.track.track_id, []).append(pair)
+        alike = {name: iter(of) for name, of in likenesses_in(asked, tracks, search, audio_root)}
+        return [next(alike[row.track.track_id]).transposition for row in rows]
+
+    return find
+
+
+def untransposed(rows: Sequence[Placed]) -> list[int]:
+    """Find nothing, where nothing will be written."""
+    return [0] * len(rows)
+
+
+def _new_pairs(
+    pairs: Sequence[Placed], index: Index, source: Source, mistakes: Mistakes
+) -> list[Placed]:
+    """Those that the reviewer has not decided; another verdict on one is a mistake."""
+    reviewer = source.reviewer
+    said = {row.pair: row.verdict for row in index.standing(reviewer=reviewer, queue="review")}
+    new = []
+    for row in pairs:
+        if said.get(row.pair, row.verdict) != row.verdict:
+            mistakes.add(row.place, f"{row.verdict}, where {reviewer} has said {said[row.pair]}")
+        # A line that was imported and taken back stays so.
+        elif row.pair not in said and not index.decision(decision_of(row, source).key, reviewer):
+            new.append(row)
+    return new
+
+
+def _new_listenings(
+    lines: Sequence[Listening], index: Index, mistakes: Mistakes
+) -> list[Listening]:
+    new = []
+    heard = {(row.reviewer, row.pair): row.verdict for row in index.listened()}
+    for line in lines:
+        before = heard.get((line.reviewer, line.pair))
+        if before == "cannot_tell":
+            mistakes.add(line.track_id, f"{line.reviewer} could not tell what returns there")
+        elif before is None and not index.listening(line.key, line.reviewer):
+            new.append(line)
+    return new
+
+
+def _refuse_empty(file: AnnotatedFile, mistakes: Mistakes) -> None:
+    """A track without a pair says that nothing returns, which only a full listening can know."""
+    with_pairs = {pair.track for pair in file.annotations.pairs}
+    for name, place in file.annotations.tracks.items():
+        if name not in with_pairs:
+            mistakes.add(place, f"{name} has no pair, which means nothing without --exhaustive")
+
+
+def _decisions(
+    rows: Sequence[Placed], source: Source, transpositions: Transpositions
+) -> list[Decision]:
+    # Only of a return it is worth the time.
+    unsaid = [row for row in rows if row.transposition is None and row.verdict == "positive"]
+    given = dict(
+        zip(
+            (row.pair for row in unsaid),
+            transpositions(unsaid) if unsaid else (),
+            strict=True,
+        )
+    )
+    return [
+        decision_of(replace(row, transposition=given.get(row.pair, row.transposition or 0)), source)
+        for row in rows
+    ]

@@ -1,0 +1,41 @@
+"""What people have not said yet, said before anything long runs."""
+
+import sys
+from collections.abc import Sequence
+
+from leitmotif.config import Params
+from leitmotif.config.auto import notices
+from leitmotif.feasibility.labelled import labelled, refuse_too_few
+from leitmotif.feasibility.pieces import continuable
+from leitmotif.feasibility.settled import settled_lengths
+from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tables.labels import Coverage, Label
+from leitmotif.timing.frames import AS_MUSICGEN
+
+
+def say_what_is_missing(
+    params: Params,
+    tracks: Sequence[ManifestTrack],
+    labels: Sequence[Label],
+    coverage: Sequence[Coverage],
+) -> None:
+    """Say how many decisions and listenings are missing, and which command is next.
+
+    Raises StageError if the probes could not be fitted with what is known. Labels of a score are
+    complete, and nothing is said of them.
+    """
+    if params.labels.source != "decisions":
+        return
+    there = labelled(params, tracks, labels, coverage, timing=AS_MUSICGEN)
+    print(f"labels: {there}")
+    if there.pending or there.unheard:
+        print("labels: next: leitmotif review")
+    for line in notices(params):
+        print(f"labels: {line}", file=sys.stderr)
+    refuse_too_few(params, tracks, labels, coverage, timing=AS_MUSICGEN)
+    if not continuable(settled_lengths(params, tracks, labels), tracks, labels):
+        print(
+            "labels: no window begins with a verified motif so far, so the stage interventions "
+            "would stop; see interventions.prefix_seconds",
+            file=sys.stderr,
+        )

@@ -1,0 +1,52 @@
+"""``leitmotif import-labels``."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leitmotif.cli.program import app
+from leitmotif.errors import ReviewError
+from leitmotif.review.log import read_log
+from tests.status.half_made import folder_experiment, proposed, track
+
+HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end,transposition"
+
+
+@pytest.fixture
+def annotations(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file beside a repository in which all was proposed."""
+    root = tmp_path / "repository"
+    folder_experiment(root, repo_root)
+    proposed(root, [track(number) for number in range(3)], [])
+    monkeypatch.chdir(root)
+    path = tmp_path / "mine.csv"
+    path.write_text(f"{HEADER}\ntrack00,1,4,12,15,0\ntrack01.wav,1,4,12,15,2\ntrack02,,,,,\n")
+    return path
+
+
+def test_a_file_enters_the_log_once_and_says_what_is_next(annotations: Path) -> None:
+    asked = ["import-labels", str(annotations), "--reviewer", "ana", "--exhaustive"]
+    dry = CliRunner().invoke(app, [*asked, "--dry-run"])
+    assert "2 pairs and 3 listenings would be added to data/decisions/ana.jsonl" in dry.output
+    assert not Path("data/decisions/ana.jsonl").exists()
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "2 pairs and 3 listenings added" in done.output
+    assert "next:" in done.output
+    lines = read_log(Path("data/decisions/ana.jsonl")).entries
+    assert [line.action for line in lines] == ["decide"] * 2 + ["listen"] * 3
+    again = CliRunner().invoke(app, asked)
+    assert "0 pairs and 0 listenings added" in again.output
+    assert "5 known already" in again.output
+
+
+def test_what_cannot_be_imported_is_refused(annotations: Path) -> None:
+    asked = ["import-labels", str(annotations)]
+    nobody = CliRunner().invoke(app, [*asked, "--reviewer", "No Name"])
+    assert isinstance(nobody.exception, ReviewError)
+    empty = CliRunner().invoke(app, [*asked, "--reviewer", "ana"])
+    assert "track02 has no pair" in str(empty.exception)
+    midi = CliRunner().invoke(app, [*asked, "--reviewer", "ana", "--format", "midi"])
+    assert "one of csv, bps, jams" in str(midi.exception)
+    assert not Path("data/decisions/ana.jsonl").exists()
