@@ -83,10 +83,9 @@ def entries(track: ManifestTrack, proposals: Sequence[Proposal], heard: Heard) -
         if decision.verdict == "positive":
             found.append(proposal.recurrence)
         yield decision
-    for each in heard.returns:
-        if all(overlap(each.window, other) < MATCH for other in found):
-            added = _decision(track, heard.motif, each.window, "positive")
-            yield added.model_copy(update={"transposition": each.transposition})
+    for each in missed(heard, found):
+        added = _decision(track, heard.motif, each.window, "positive")
+        yield added.model_copy(update={"transposition": each.transposition})
     for stretch in searched(track):
         yield Listening(
             action="listen",
@@ -98,11 +97,24 @@ def entries(track: ManifestTrack, proposals: Sequence[Proposal], heard: Heard) -
         )
 
 
-def _decided(track: ManifestTrack, proposal: Proposal, heard: Heard) -> Decision:
-    """A return if the motif sounds in both windows."""
+def is_return(proposal: Proposal, heard: Heard) -> bool:
+    """Whether the motif sounds in both windows of a proposal."""
     windows = (proposal.motif, proposal.recurrence)
-    sounds = [any(_within(window, motif) for motif in heard.sounding) for window in windows]
-    decision = _decision(track, *windows, "positive" if all(sounds) else "negative")
+    return all(any(_within(window, motif) for motif in heard.sounding) for window in windows)
+
+
+def missed(heard: Heard, recurrences: Sequence[Span]) -> list[Return]:
+    """The returns that none of the recurrences is."""
+    return [
+        each
+        for each in heard.returns
+        if all(overlap(each.window, other) < MATCH for other in recurrences)
+    ]
+
+
+def _decided(track: ManifestTrack, proposal: Proposal, heard: Heard) -> Decision:
+    verdict: Verdict = "positive" if is_return(proposal, heard) else "negative"
+    decision = _decision(track, proposal.motif, proposal.recurrence, verdict)
     shared = ("proposal_id", "transposition", "score", "p", "texture")
     return decision.model_copy(update={name: getattr(proposal, name) for name in shared})
 
