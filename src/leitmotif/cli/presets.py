@@ -13,14 +13,11 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from leitmotif.cli.dependencies import with_dependencies
-from leitmotif.cli.own_runs import kept_results, refuse_unsaved, start_branch
 from leitmotif.config import PARAMS_FILE, TextSetting, parse_params, text_setting
 from leitmotif.errors import ConfigError, LeitmotifError, counted
 from leitmotif.files import difference, read_text, write_texts
 from leitmotif.files.targets import check_editable
 from leitmotif.files.yaml_files import EditableYaml, parse_yaml, read_yaml
-from leitmotif.pipeline.watched import PIPELINE, check_inputs
 
 PRESETS = Path("presets")
 BASE = "base"
@@ -142,6 +139,11 @@ def use(
     made, and, unless ``force``, when params.yaml holds settings that neither git nor a preset has a
     copy of, or when results of another preset are in no commit.
     """
+    # Needs numpy, which commands that only name the preset start without.
+    from leitmotif.cli.dependencies import with_dependencies
+    from leitmotif.cli.own_runs import kept_results, refuse_unsaved, start_branch
+    from leitmotif.pipeline.watched import PIPELINE, check_inputs
+
     kept = kept_results(root)
     now = preset_in_use(root) if keep or kept else None
     old_values = now.values if keep and now is not None and now.name == name else {}
