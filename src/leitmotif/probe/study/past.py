@@ -6,7 +6,7 @@ the instant at which the audio is changed (``leitmotif.probe.study.leak``).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,9 @@ def check_past(
     Raises ProbeError if stored features are not the model's own, or if one has heard the future.
     """
     furthest, model = 0.0, reading.model
+    # Kept codes may have been rounded otherwise, with other threads or on another device: beside
+    # them, codes that are made here would differ as if they had heard the change.
+    encoding = replace(reading, codec=None)
     hop, timing = model.samples_per_frame, timing_of(model)
     for track in tracks:
         window = windows_at(track.windows[:1], timing.frame_rate)[0]
@@ -98,7 +101,7 @@ def check_past(
         names = [f"{name}, feature {i}" for name, x in fresh.items() for i in range(x.shape[1])]
 
         def extract(changed: NDArray[np.float32], prompt: str | None = prompt) -> sparse.csr_array:
-            return sparse.csr_array(sparse.hstack([*reading(changed, prompt).values()]))
+            return sparse.csr_array(sparse.hstack([*encoding(changed, prompt).values()]))
 
         seconds = frames / timing.frame_rate
         ahead = look_ahead(
