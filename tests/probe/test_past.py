@@ -84,15 +84,14 @@ class Kept:
     """Codes as another machine kept them: rounding chose another one at an early frame."""
 
     def __init__(self, model: HookedMusicGen) -> None:
-        self.model, self.calls = model, 0
+        self.model = model
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
     def encode_audio(self, audio: Any) -> torch.Tensor:
         codes = self.model.encode_audio(audio)
-        self.calls += 1
-        if self.calls == 1:
+        if np.array_equal(np.asarray(audio).ravel(), music()):
             codes[0, 0, 5] = (codes[0, 0, 5] + 1) % self.model.codebook_size
         return codes
 
