@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, overall, verdict
+from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, moves, overall, verdict
 from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 

@@ -20,9 +20,9 @@ recurrence. The rules, in this order:
    read, the site also carries the event from as far ahead as that horizon.
 3. ``just in time``: residuals of the site were exchanged, and it carries the event, but not from as
    far ahead as that: the model fetches, or hands on, what decides the event shortly before it.
-4. ``causal, not decoded``: not decodable at such a horizon, and yet the intervention ahead moves the
-   recurrence as foresight has to. What it holds there decides the event; that it says so beforehand
-   was not shown. Few tracks decode nothing, so this is no finding, and no absence either.
+4. ``causal, not decoded``: not decodable at such a horizon, and yet the intervention ahead moves
+   the recurrence as foresight has to. What it holds there decides the event; that it says so
+   beforehand was not shown. Few tracks decode nothing, so this is no finding, and no absence either.
 5. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
 6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
@@ -119,9 +119,13 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
         return "causal, not decoded"
     if evidence.decodable and not far:
         return "local"
-    if not claims.can_show(
-        gaining=evidence.gaining, losing=evidence.losing, tried=thresholds.tried
-    ):
+    return _without_effect(evidence, thresholds, far=far)
+
+
+def _without_effect(evidence: Evidence, thresholds: VerdictRules, *, far: bool) -> Verdict:
+    """Of a candidate without a cause; ``far``: it is decodable as far ahead as a claim needs."""
+    gaining, losing = evidence.gaining, evidence.losing
+    if not thresholds.claims.can_show(gaining=gaining, losing=losing, tried=thresholds.tried):
         return "unknown"
     return "decodable, not causal" if far else _of_effects(evidence)
 
