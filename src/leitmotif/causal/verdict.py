@@ -22,7 +22,7 @@ recurrence. The rules, in this order:
    far ahead as that: the model fetches, or hands on, what decides the event shortly before it.
 4. ``causal, not decoded``: not decodable at such a horizon, and yet the intervention ahead moves
    the recurrence as foresight has to. What it holds there decides the event; that it says so
-   beforehand was not shown. Few tracks decode nothing, so this is no finding, and no absence either.
+   beforehand was not shown. Few tracks decode nothing, so this is neither finding nor absence.
 5. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
 6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
