@@ -22,6 +22,7 @@ from benchmarks._listener import Heard, is_return, missed
 from benchmarks.as_recordings import as_recordings
 from benchmarks.rehearsal.run import lay
 from leitmotif.audio.features import SAMPLE_RATE
+from leitmotif.causal.verdict import overall
 from leitmotif.cli.presets import preset
 from leitmotif.files import read_json, read_table
 from leitmotif.files.yaml_files import parse_yaml
@@ -33,7 +34,7 @@ from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision, Listening, pair_id, stretch_id
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.labels import Coverage, Label
-from leitmotif.tables.probes import HorizonRow
+from leitmotif.tables.probes import HorizonRow, ProbeRow
 from leitmotif.tables.proposals import Proposal, read_proposals
 from tests.review.serving import lasting_port
 from tests.waiting import wait_until
@@ -283,19 +284,25 @@ def test_the_numbers_of_tracks_and_pieces_are_those_that_were_used(done: Way) ->
     tracks = len(done.tracks())
     assert {row.tracks for row in horizons} == {tracks}
     effects = read_table(done.root / "data/effects.jsonl", EffectRow)
-    (baseline,) = {row.clips for row in effects if row.condition == "baseline"}
-    assert 0 < baseline <= tracks
+    (pieces,) = {row.clips for row in effects if row.condition == "baseline"}
+    assert 8 <= pieces <= tracks
+    verdicts = read_table(done.root / "data/verdicts.jsonl", VerdictRow)
+    assert {row.effect.n for row in verdicts if row.effect is not None} == {pieces}
 
 
-def test_the_answer_is_what_the_pieces_can_tell(done: Way) -> None:
-    """Foresight where enough pieces could show it, else that too few could; never "none"."""
+def test_the_answer_is_the_true_one_as_far_as_so_few_recordings_can_tell(done: Way) -> None:
+    """The first block decides the return. The probes can decode nothing in so few tracks."""
     verdicts = read_table(done.root / "data/verdicts.jsonl", VerdictRow)
     whole = {row.site: row for row in verdicts if not row.features}
     carrier = whole["layers.0.residual"]
-    assert carrier.verdict in ("foresight", "unknown")
-    if carrier.verdict == "unknown":
-        assert carrier.possible is not None
-        assert carrier.possible.least is None or carrier.possible.gaining < 4
+    assert carrier.verdict == "causal, not decoded"
+    assert overall([row.verdict for row in verdicts]) == "causal, not decoded"
+    assert carrier.effect is not None
+    assert carrier.possible is not None
+    assert carrier.possible.least is not None
+    assert carrier.effect.mean >= carrier.possible.least
+    probed = read_table(done.root / "data/probes.jsonl", ProbeRow)
+    assert all(row.least is not None and row.least > 0.5 for row in probed if row.after >= 4)
 
 
 def test_the_report_says_so(done: Way, browser: Browser) -> None:
@@ -305,6 +312,8 @@ def test_the_report_says_so(done: Way, browser: Browser) -> None:
     effects = read_table(done.root / "data/effects.jsonl", EffectRow)
     (pieces,) = {row.clips for row in effects if row.condition == "baseline"}
     assert f"{pieces} pieces" in text
-    assert f"{len(done.tracks())}" in text
+    assert f"Of {len(done.tracks())} tracks, {len(done.tracks())} were probed" in text
+    assert "holds ahead of time what decides the return" in text
+    assert "No finding" in text
     page.context.close()
     assert "leitmotif" in done.run("leitmotif", "status").split("Next")[1]

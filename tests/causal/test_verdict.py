@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, overall, verdict
+from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, moves, overall, verdict
 from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 
@@ -31,7 +31,15 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
         # 4 of 16 pieces that all change one way: the interval is clear of 0, chance is not.
         (replace(PLANNER, p=0.125), "decodable, not causal"),
         (replace(PLANNER, p=None), "decodable, not causal"),
-        (replace(PLANNER, decodable=(4.9,)), "local"),
+        (replace(PLANNER, decodable=(4.9,), ahead=NO), "local"),
+        # It decides the event, and too few tracks to decode anything say nothing against it.
+        (replace(PLANNER, decodable=()), "causal, not decoded"),
+        (replace(PLANNER, decodable=(4.9,)), "causal, not decoded"),
+        (replace(PLANNER, decodable=(), lead=5.0, exchanged=True), "causal, not decoded"),
+        (replace(PLANNER, decodable=(), lead=4.9, exchanged=True), "just in time"),
+        (replace(PLANNER, decodable=(), lead=None, exchanged=True), "none"),
+        (replace(PLANNER, decodable=(), gained=NO), "none"),
+        (replace(PLANNER, decodable=(), p=0.125), "none"),
         # What breaks the music takes returns away, and brings none.
         (replace(PLANNER, gained=NO), "decodable, not causal"),
         (replace(PLANNER, gained=None), "decodable, not causal"),
@@ -109,8 +117,11 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
         if evidence.exchanged:
             assert evidence.lead is not None
             assert min(far) <= evidence.lead
+    if concluded == "causal, not decoded":
+        assert not far
+        assert moves(evidence, LINES)
     without = replace(evidence, ahead=NO)
-    assert verdict(without, LINES) not in ("foresight", "entangled")
+    assert verdict(without, LINES) not in ("foresight", "causal, not decoded", "entangled")
     enough = CLAIMS.can_show(gaining=evidence.gaining, losing=evidence.losing, tried=1)
     near = evidence.lead is not None and evidence.lead < 5
     expected = bool(far) and enough and not near
@@ -143,6 +154,7 @@ def test_wider_intervals_never_make_foresight(evidence: Evidence) -> None:
 
 def test_a_model_is_its_strongest_candidate() -> None:
     assert overall(["none", "look-back", "decodable, not causal"]) == "look-back"
+    assert overall(["look-back", "causal, not decoded", "just in time"]) == "causal, not decoded"
     assert overall(["entangled", "decodable, not causal"]) == "decodable, not causal"
     assert overall([]) == "none"
 

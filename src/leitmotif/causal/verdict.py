@@ -20,14 +20,17 @@ recurrence. The rules, in this order:
    read, the site also carries the event from as far ahead as that horizon.
 3. ``just in time``: residuals of the site were exchanged, and it carries the event, but not from as
    far ahead as that: the model fetches, or hands on, what decides the event shortly before it.
-4. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
+4. ``causal, not decoded``: not decodable at such a horizon, and yet the intervention ahead moves
+   the recurrence as foresight has to. What it holds there decides the event; that it says so
+   beforehand was not shown. Few tracks decode nothing, so this is neither finding nor absence.
+5. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
-5. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
+6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
    model reads the cue again when it is time.
-6. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
-7. ``none``: none of these.
+7. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
+8. ``none``: none of these.
 
-Rules 5 to 7, and rule 4 where it rests on effects, say that something has no effect. Where the
+Rules 6 to 8, and rule 5 where it rests on effects, say that something has no effect. Where the
 pieces, or those of one kind, are too few for any effect to count, that is not known, and the
 verdict is ``unknown``. ``leitmotif.causal.possible`` says from which effect on one could have
 counted.
@@ -43,6 +46,7 @@ from leitmotif.tables.effects import Verdict
 
 _STRONGEST: tuple[Verdict, ...] = (
     "foresight",
+    "causal, not decoded",
     "just in time",
     "look-back",
     "local",
@@ -111,11 +115,17 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
         return "foresight"
     if near is not None and not claims.may_carry(near):
         return "just in time"
+    if not far and moves(evidence, thresholds) and _carries_far(evidence, claims):
+        return "causal, not decoded"
     if evidence.decodable and not far:
         return "local"
-    if not claims.can_show(
-        gaining=evidence.gaining, losing=evidence.losing, tried=thresholds.tried
-    ):
+    return _without_effect(evidence, thresholds, far=far)
+
+
+def _without_effect(evidence: Evidence, thresholds: VerdictRules, *, far: bool) -> Verdict:
+    """Of a candidate without a cause; ``far``: it is decodable as far ahead as a claim needs."""
+    gaining, losing = evidence.gaining, evidence.losing
+    if not thresholds.claims.can_show(gaining=gaining, losing=losing, tried=thresholds.tried):
         return "unknown"
     return "decodable, not causal" if far else _of_effects(evidence)
 
@@ -142,6 +152,13 @@ def _carried(evidence: Evidence, claims: Claims) -> bool:
         return True
     far = [seconds for seconds in evidence.decodable if claims.may_carry(seconds)]
     return evidence.lead is not None and min(far) <= evidence.lead
+
+
+def _carries_far(evidence: Evidence, claims: Claims) -> bool:
+    """Whether the site carries the event from as far as a claim needs, if that was asked."""
+    if not evidence.exchanged:
+        return True
+    return evidence.lead is not None and claims.may_carry(evidence.lead)
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:

@@ -62,6 +62,13 @@ OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
             "changes whether it does: {effect} points.",
         ),
     ),
+    "causal, not decoded": (
+        Sentence(
+            _always,
+            f"{_MOVED}, both ways and more than its control. No prediction that far ahead was "
+            "found, without which this is no finding.",
+        ),
+    ),
     "decodable, not causal": (
         Sentence(_is_moved, f"It predicts the return ahead of time. {_MOVED}, but {{why}}."),
         Sentence(_is_still, f"It predicts the return ahead of time. {_STILL}"),
@@ -127,6 +134,11 @@ TITLES: dict["Verdict", tuple[str, str]] = {
         "Findings: foresight",
         "They predict that the motif will return, and changing them between cue and return changes "
         "whether it does.",
+    ),
+    "causal, not decoded": (
+        "Causal, not decoded",
+        "Changing them ahead of the return changes whether the motif returns. No prediction that "
+        "far ahead was found, which in few tracks says little.",
     ),
     "decodable, not causal": (
         "Decodable, not causal",
@@ -238,6 +250,8 @@ def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> str:
 
 _OF_MODELS: dict["Verdict", str] = {
     "foresight": "carries information about the return ahead of time, and it causes the return",
+    "causal, not decoded": "holds ahead of time what decides the return; no prediction that far "
+    "ahead was found, without which this is no finding",
     "just in time": "fetches what decides the return shortly before it is due",
     "look-back": "looks back at the cue when the return is due; no effect of changing anything in "
     "the gap was found",

@@ -24,6 +24,7 @@ Verdict = Literal[
     "local",
     "look-back",
     "just in time",
+    "causal, not decoded",
     "decodable, not causal",
     "unknown",
     "none",
