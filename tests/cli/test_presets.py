@@ -407,7 +407,7 @@ def with_results(checkout: Path) -> Path:
 @pytest.fixture
 def _no_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
     """dvc.yaml stays as it is: what `use` adds to it is tested elsewhere."""
-    monkeypatch.setattr(presets, "with_dependencies", lambda text, *_: text)
+    monkeypatch.setattr(dependencies, "with_dependencies", lambda text, *_: text)
 
 
 @pytest.mark.usefixtures("_no_dependencies")
