@@ -10,7 +10,7 @@ from dvc.utils.hydra import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leitmotif.cli import own_runs, presets
+from leitmotif.cli import dependencies, own_runs, presets
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError, LeitmotifError
 from leitmotif.files.yaml_files import parse_yaml
