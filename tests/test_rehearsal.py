@@ -21,7 +21,6 @@ from leitmotif.tables.labels import Label
 from tests.hub import Hub
 
 NOT_NUMBERS = {
-    ("sae", "hooks"),  # the preset's own are pinned by hand
     ("sae", "allow_misaligned"),  # random weights are on no site
     ("interventions", "doses"),  # a list of numbers
     ("swaps", "slots"),  # one of two

@@ -33,6 +33,8 @@ RELEASE = "data/sources/mtg_jamendo.json"
 """The pin file of the data set, which the copy gets anew."""
 RECORDINGS = 15
 """Two more than the preset takes."""
+NAMES = {layer: f"{PRESET}-{layer}" for layer in SITES}
+"""Of the autoencoders in hooks.yaml, by block."""
 HEARD = "proposals"
 """Stage after which a person decides."""
 
@@ -59,11 +61,12 @@ def rehearse(
     costs = {}
     with ExitStack() as running:
         official = release(running.enter_context(serve()), root / RELEASE, recordings)
-        addresses = [
+        own = [
+            f"sae.hooks=[{', '.join(NAMES.values())}]",
             f"corpus.audio_url={official.settings.audio_url}",
             f"corpus.metadata_url={official.settings.metadata_url}",
         ]
-        use(root, [*addresses, *settings])
+        use(root, [*own, *settings])
         params = load_params(root / "params.yaml")
         music = torch.from_numpy(np.concatenate([piece.samples for piece in recordings[:4]]))
         write_repositories(hub_root, shapes, params, labels=labels, audio=music)
@@ -103,8 +106,7 @@ def use(root: Path, settings: Sequence[str]) -> None:
 def pin(root: Path, environment: Mapping[str, str]) -> None:
     """Enter the published autoencoders into hooks.yaml, but for those that are there."""
     names = {hook["name"] for hook in read_yaml(root / "hooks.yaml")["hooks"]}
-    for layer in SITES:
-        name = f"{PRESET}-{layer}"
+    for layer, name in NAMES.items():
         if name not in names:
             options = ["--revision", REVISION, "--name", name, "--prompt", "other", "--write"]
             tool(root, environment, "pin-sae", AUTOENCODERS, path_of(layer), *options)
