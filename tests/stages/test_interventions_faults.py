@@ -92,6 +92,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
         Path("models").symlink_to(repo_root / "models")
         corpus(chosen)
         manifest(chosen)
+        write_table(LABELS, [])  # the score's are not needed, their table is
         write_table(FAILURES, [])
         activations(chosen)
         write_table(CANDIDATES, [])

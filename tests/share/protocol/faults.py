@@ -188,7 +188,7 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "contexts: longer than in training": (
         "contexts",
         lambda: hook(context_frames=100),
-        "100 frames",
+        "at most 100",
     ),
     "contexts: another prompt": (
         "contexts",
@@ -198,7 +198,7 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "audits: one that failed": (
         "audits",
         lambda: audited(passed=False, best="layers.3.residual"),
-        "fits layers.3.residual better",
+        "best at layers.3.residual",
     ),
     "audits: a misplaced one that was not caught": (
         "audits",
