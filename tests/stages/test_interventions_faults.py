@@ -20,6 +20,7 @@ from leitmotif.pipeline import (
     FAILURES,
     INTERCHANGE,
     INTERVENTIONS,
+    LABELS,
     METRICS,
     PLOTS,
     PROBES,
