@@ -106,7 +106,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_tiny_checkpoint(folder: Path, **sizes: int) -> Path:
+def save_tiny_checkpoint(folder: Path, **sizes: Any) -> Path:
     """Write a checkpoint that ``from_pretrained`` reads, weights in safetensors."""
     return save_checkpoint(tiny_musicgen(**sizes), folder)
 
