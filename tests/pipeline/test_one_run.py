@@ -1,5 +1,7 @@
 """One run in a checkout: with real runs of DVC that are killed, or that meet each other."""
 
+import json
+import os
 import random
 import signal
 import subprocess
@@ -161,6 +163,13 @@ def test_a_stage_by_hand_is_refused_too(tmp_path: Path) -> None:
     run.wait()
 
 
+OF_DVC = {
+    ".dvc/tmp/rwlock": "Unable to read RWLock-file",
+    "dvc.lock": "'./dvc.lock' validation failed",
+}
+"""Files that DVC does not write atomically, and what the next run says if the kill cut one off."""
+
+
 @pytest.mark.slow
 @pytest.mark.fault(
     "one checkout",
@@ -176,15 +185,58 @@ def test_killed_at_any_moment_the_next_run_ends_as_an_unbroken_one(tmp_path: Pat
         killed.wait()
         run = repro(root, setting=setting)
         said, _ = run.communicate()
-        if "Unable to read RWLock-file" in said:
-            # DVC does not write its lock atomically. Cut off within that moment, it names the file.
-            (root / ".dvc/tmp/rwlock").unlink()
-            run = repro(root, setting=setting)
-            said, _ = run.communicate()
+        for half_written, words in OF_DVC.items():
+            if words in said:  # DVC names the file
+                (root / half_written).unlink()
+                run = repro(root, setting=setting)
+                said, _ = run.communicate()
         assert run.returncode == 0, said
         assert outputs(root) == unbroken(setting), f"at setting {setting}"
     time.sleep(1)  # an orphan would still be writing
     assert outputs(root) == unbroken(20)
+
+
+SLOW_EDIT = """
+import json, time
+from pathlib import Path
+
+import dvc.rwlock
+
+from leitmotif.pipeline.one_run import only_run
+
+def dump(lock, file):
+    text = json.dumps(lock)
+    file.write(text[:9])
+    file.flush()
+    Path("editing").touch()
+    time.sleep(1)
+    file.write(text[9:])
+
+dvc.rwlock.json = type("Slow", (), {**vars(json), "dump": staticmethod(dump)})
+with only_run("first"):
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    "one checkout",
+    "`kill -9` of dvc while its stage writes DVC's lock",
+    outcome="the lock is written before the stage ends itself",
+)
+def test_a_lock_that_is_being_written_is_written(tmp_path: Path) -> None:
+    root = made(tmp_path, 0, 0)
+    lock = root / ".dvc/tmp/rwlock"
+    lock.parent.mkdir(exist_ok=True)
+    dvc = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lock.write_text(json.dumps({"write": {str(root / "data/first"): {"pid": dvc.pid, "cmd": "x"}}}))
+    environment = {**os.environ, "DVC_STAGE": "first"}
+    stage = subprocess.Popen([sys.executable, "-c", SLOW_EDIT], cwd=root, env=environment)
+    wait_until((root / "editing").exists)
+    dvc.kill()
+    dvc.wait()
+    assert stage.wait(timeout=60) == 1
+    assert json.loads(lock.read_text())["read"]
 
 
 @pytest.mark.fault(

@@ -24,6 +24,9 @@ _PIPELINE = Path("dvc.yaml")
 _TEMPORARY = Path(".dvc/tmp")
 _STARTED_BY_DVC = "DVC_STAGE"
 _SECONDS_BETWEEN_LOOKS = 0.1
+_EDIT = threading.Lock()
+"""Held while this process writes DVC's lock, which would be left empty if the process ended then."""
+_LONGEST_EDIT = 5.0  # seconds
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def _held(
     # Of the two kinds of guard, the one that DVC itself uses here: they do not see each other.
     hardlink = bool(Config(str(folder.parent))["core"].get("hardlink_lock"))
     try:
-        with _edit_rwlock(where, localfs, hardlink) as lock:
+        with _EDIT, _edit_rwlock(where, localfs, hardlink) as lock:
             _check_blockers(where, lock, run, mode="write", waiters=[*read, *write])
             _check_blockers(where, lock, run, mode="read", waiters=write)
             reads, writes = _acquire_read(lock, run, read), _acquire_write(lock, run, write)
@@ -100,7 +103,7 @@ def _held(
     try:
         yield
     finally:
-        with _edit_rwlock(where, localfs, hardlink) as lock:
+        with _EDIT, _edit_rwlock(where, localfs, hardlink) as lock:
             _release_write(lock, run, writes)
             _release_read(lock, run, reads)
 
@@ -130,6 +133,7 @@ def _end_with(run: int, stage: str) -> None:
         for child in this.children(recursive=True):
             child.kill()
         print(f"{stage}: the DVC run that started it has ended, so it ends too", file=sys.stderr)
+        _EDIT.acquire(timeout=_LONGEST_EDIT)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
