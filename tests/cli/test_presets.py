@@ -185,16 +185,21 @@ def test_dvc_can_set_every_key_and_changes_nothing_else(checkout: Path, name: st
     presets.use(name, root=checkout)
     params = checkout / "params.yaml"
     original = params.read_text(encoding="utf-8")
-    for section, values in parse_yaml(original).items():
-        for key, value in values.items():
-            same = "null" if value is None else json.dumps(value)
-            apply_overrides(params, [f"{section}.{key}={same}"])
-            assert params.read_text(encoding="utf-8") == original
+    values = {
+        f"{section}.{key}": value
+        for section, settings in parse_yaml(original).items()
+        for key, value in settings.items()
+    }
+    same = {key: "null" if value is None else json.dumps(value) for key, value in values.items()}
+    apply_overrides(params, [f"{key}={value}" for key, value in same.items()])
+    assert params.read_text(encoding="utf-8") == original
 
-            apply_overrides(params, [f"{section}.{key}=other"])
-            written = parse_yaml(params.read_text(encoding="utf-8"))
-            assert written[section][key] == "other"
-            params.write_text(original, encoding="utf-8")
+    apply_overrides(params, [f"{key}=other" for key in values])
+    written = parse_yaml(params.read_text(encoding="utf-8"))
+    assert {name: set(settings.values()) for name, settings in written.items()} == {
+        section: {"other"} for section in written
+    }
+    assert len(values) == sum(map(len, written.values()))
 
 
 TYPED = [
