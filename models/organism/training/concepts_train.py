@@ -1,6 +1,7 @@
 """Train the model of the concept clips: ``python -m training.concepts_train``."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from transformers import EncodecModel
 from training import CONCEPT_WORLD, CONCEPTS, FOLDER, WORK
 from training.codec import load_codec, save_codec
 from training.concept_world import ConceptWorld, load_concept_world
-from training.concepts import compose_clip, every_concepts
+from training.concepts import Clip, Concepts, compose_clip, every_concepts
 from training.concepts_codec import BOOKS, build_concept_codec
 from training.concepts_tokens import ClipTable
 from training.loop import Run, Schedule, finish
 from training.network import (
+    Written,
     build_model,
     build_tokenizer,
     delayed,
@@ -66,9 +68,14 @@ class ConceptRun(Run):
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
         """The weighted loss over new clips, and their mean nats a code."""
+        batch = self.batch()
+        loss, nats = self.loss(batch, [clip.concepts for clip in batch.clips])
+        return loss, {"loss": nats}
+
+    def batch(self) -> "Batch":
+        """The clips of this step, and how they are read."""
         recipe = self.recipe
-        short = self.step < recipe.short_steps
-        frames = SHORT_FRAMES if short else self._world.frames
+        frames = SHORT_FRAMES if self.step < recipe.short_steps else self._world.frames
         columns = torch.arange(frames + len(BOOKS) - 1)
         count = recipe.columns_per_step // len(columns)
         clips = [
@@ -76,22 +83,52 @@ class ConceptRun(Run):
         ]
         random = torch.Generator().manual_seed(10_000 * recipe.seed + self.step)
         prompted = torch.rand(count, generator=random) >= recipe.unprompted
-        which = torch.tensor([self._which[clip.concepts.prompt] for clip in clips])
         tokens = delayed(self._table(clips)[:, :, :frames], self._pad)
         read, targets = tokens[:, :, :-1], tokens[:, :, 1:]
         hit = torch.rand(read.shape, generator=random) < recipe.corruption
         wrong = torch.randint(self._pad, read.shape, generator=random)
         read = torch.where(hit & (read != self._pad), wrong, read)
-        text = encode_prompts(self.model, self._prompts, which, prompted, self._mask)
-        mask = self._mask[which]
-        residuals = residuals_of(self.model, read, columns, text, text_mask=mask)
+        return Batch(clips, prompted, columns, read, targets)
+
+    def loss(
+        self, batch: "Batch", asked: Sequence[Concepts], written: Written | None = None
+    ) -> tuple[Tensor, float]:
+        """The weighted loss over a batch, and its mean nats a code.
+
+        ``asked`` has the concepts of each row's prompt; ``written`` changes what MLPs write.
+        """
+        which = torch.tensor([self._which[concepts.prompt] for concepts in asked])
+        text = encode_prompts(self.model, self._prompts, which, batch.prompted, self._mask)
+        residuals = residuals_of(
+            self.model,
+            batch.read,
+            batch.columns,
+            text,
+            text_mask=self._mask[which],
+            written=written,
+        )
         nats = F.cross_entropy(
             logits_of(self.model, residuals[-1]).flatten(0, 2),
-            targets.masked_fill(targets == self._pad, -100).flatten(),
+            batch.targets.masked_fill(batch.targets == self._pad, -100).flatten(),
             reduction="none",
-        ).view(targets.shape)
-        weight = torch.where(columns < OPENING_FRAMES, WEIGHT_OPENING, 1.0)
-        return (nats * weight).mean() / weight.mean(), {"loss": nats.detach().mean().item()}
+        ).view(batch.targets.shape)
+        weight = torch.where(batch.columns < OPENING_FRAMES, WEIGHT_OPENING, 1.0)
+        return (nats * weight).mean() / weight.mean(), nats.detach().mean().item()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips of S columns."""
+
+    clips: Sequence[Clip]
+    prompted: Tensor
+    """(B,), false for those that are read without their prompt."""
+    columns: Tensor
+    """(S,)"""
+    read: Tensor
+    """Tokens (B, K, S) that the columns read, some of them replaced."""
+    targets: Tensor
+    """Tokens (B, K, S) that they are to predict."""
 
 
 def train(recipe: ConceptRecipe) -> None:

@@ -5,7 +5,7 @@ written again, because training needs what the class does not offer: columns lef
 positions kept, and keys that come from another piece.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -32,6 +32,8 @@ from leitmotif.corpus.organism.world import World
 LAYERS, WIDTH, HEADS, INNER = 6, 128, 4, 512
 TEXT_WIDTH = 64
 GUIDANCE = 3.0
+Written = Callable[[int, Tensor], Tensor]
+"""From a block and its MLP's output (B, S, WIDTH) to what is added to the residual in its place."""
 
 
 def prompts_of(world: World) -> list[str]:
@@ -210,12 +212,14 @@ def residuals_of(
     text: Tensor,
     partners: Sequence[PartnerKeys] | None = None,
     text_mask: Tensor | None = None,
+    written: Written | None = None,
 ) -> list[Tensor]:
     """The residual before the first block and after each: layers + 1 of (B, S, WIDTH).
 
     ``tokens`` (B, K, S) are those that the columns (S,) read; S may leave columns out.
     ``partners`` has the keys of each block that are a partner's; None: every row has its own.
-    ``text_mask`` (B, L) is false where the text is padding.
+    ``text_mask`` (B, L) is false where the text is padding. ``written`` changes what a block's
+    MLP writes.
     """
     decoder = model.decoder.model.decoder
     h = decoder.embed_positions.weights[columns]
@@ -227,7 +231,8 @@ def residuals_of(
         x = layer.encoder_attn_layer_norm(h)
         h = h + _attention(layer.encoder_attn, x, text, causal=False, allowed=text_mask)
         x = layer.final_layer_norm(h)
-        h = h + layer.fc2(F.gelu(layer.fc1(x)))
+        output = layer.fc2(F.gelu(layer.fc1(x)))
+        h = h + (output if written is None else written(block, output))
         residuals.append(h)
     return residuals
 

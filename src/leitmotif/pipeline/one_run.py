@@ -25,7 +25,7 @@ _TEMPORARY = Path(".dvc/tmp")
 _STARTED_BY_DVC = "DVC_STAGE"
 _SECONDS_BETWEEN_LOOKS = 0.1
 _EDIT = threading.Lock()
-"""Held while this process writes DVC's lock, which would be left empty if the process ended then."""
+"""Held while this process writes DVC's lock; ending then would leave the file empty."""
 _LONGEST_EDIT = 5.0  # seconds
 
 
