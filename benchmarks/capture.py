@@ -10,7 +10,8 @@ left out on all sides.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -108,9 +109,7 @@ def with_hooks(decoder: nn.Module, tokens: Tensor) -> dict[int, Tensor]:
 
 def traced(decoder: nn.Module, tokens: Tensor) -> Callable[[], dict[int, Tensor]]:
     """The same with nnsight, which need not be installed."""
-    from nnsight import NNsight
-
-    wrapped = NNsight(decoder)
+    wrapped = import_module("nnsight").NNsight(decoder)
 
     def run() -> dict[int, Tensor]:
         seen: dict[int, Tensor] = {}
@@ -132,10 +131,10 @@ def in_batches(name: str, model: HookedMusicGen, sites: list[str], frames: int) 
     for batch in BATCHES:
         codes = _codes(batch, frames, model.config.codebook_size)
 
-        def together(codes: Tensor = codes) -> dict[str, Tensor]:
+        def together(codes: Tensor = codes) -> Mapping[str, Tensor]:
             return model.run_with_cache(codes, sites=sites)[1]
 
-        def alone(codes: Tensor = codes) -> list[dict[str, Tensor]]:
+        def alone(codes: Tensor = codes) -> list[Mapping[str, Tensor]]:
             return [model.run_with_cache(one[None], sites=sites)[1] for one in codes]
 
         whole, single = together(), alone()
