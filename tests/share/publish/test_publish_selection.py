@@ -8,6 +8,7 @@ import pytest
 
 from leitmotif.errors import ConfigError, LeitmotifError, StoreError
 from leitmotif.files.yaml_files import EditableYaml
+from leitmotif.share.publish.card import _loading
 from leitmotif.share.publish.selection import Selection, select
 from leitmotif.store.reading.index import ShardRow, write_index
 from leitmotif.store.reading.layout import shard_file
@@ -134,6 +135,7 @@ def test_a_shard_is_published_if_all_of_its_tracks_may_be(project: Path) -> None
     assert index.content is not None
     assert [json.loads(line)["tracks"] for line in index.content.splitlines()] == [shards["00"]]
     assert index.row.rows_left_out == 1
+    assert "leitmotif.ActivationStore" in _loading("me/data", selection)
 
 
 def test_a_file_has_the_licences_of_all_that_it_was_made_from(project: Path) -> None:
