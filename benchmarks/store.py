@@ -1,9 +1,10 @@
-"""The activation store against the disk: writing speed, and memory over the number of tracks.
+"""The activation store against the disk, memory over the number of tracks, and shards.
 
     python -m benchmarks.store
 
 Writing is compared with one sequential write of the same bytes and one fsync, without a hash. A
-ratio of 0.8 is the goal: the store hashes every byte, and flushes and renames every file.
+ratio of 0.8 is the goal: the store hashes every byte, and flushes and renames every file. Stores
+with shards are measured beside stores with a file for each tensor, on the same arrays.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks._report import Row, report, row
+from benchmarks._shards import shards_beside_files
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
@@ -54,7 +56,7 @@ def main() -> None:
         return
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory(dir=REPOSITORY, prefix=".benchmark-") as folder:
-        rows = [*writing(Path(folder)), memory()]
+        rows = [*writing(Path(folder)), memory(), *shards_beside_files(Path(folder))]
     report("store", rows)
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors import safe_open
 from safetensors.numpy import load
 
-from leitmotif.tensors import on_grid, serialise, with_digits, write_tensors
+from leitmotif.tensors import map_tensors, on_grid, serialise, with_digits, write_tensors
 
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name != "__metadata__")
 ARRAYS = st.sampled_from([np.float16, np.float32, np.int64]).flatmap(
@@ -35,6 +35,20 @@ def test_the_safetensors_package_reads_back_what_was_written(
         assert read[name].dtype == array.dtype
         assert read[name].tobytes() == array.tobytes()
         assert read[name].shape == array.shape
+
+
+@given(tensors=st.dictionaries(NAMES, ARRAYS, min_size=1, max_size=4))
+def test_mapped_arrays_are_those_that_were_written(
+    tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, np.ndarray]
+) -> None:
+    path = tmp_path_factory.mktemp("mapped") / "file"
+    write_tensors(path, tensors, {"a": "b"})
+    mapped = map_tensors(path)
+    assert mapped.keys() == tensors.keys()
+    for name, array in tensors.items():
+        assert (mapped[name].dtype, mapped[name].shape) == (array.dtype, array.shape)
+        assert mapped[name].tobytes() == array.tobytes()
+        assert not mapped[name].flags.writeable
 
 
 def test_a_file_on_disk_has_the_metadata_and_non_contiguous_arrays(tmp_path: Path) -> None:

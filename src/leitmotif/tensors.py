@@ -98,3 +98,20 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Read the arrays and the text metadata of a file; raises OSError and SafetensorError."""
     with safe_open(path, framework="np") as file:
         return {name: file.get_tensor(name) for name in [*file.keys()]}, file.metadata() or {}
+
+
+def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Map the arrays of a file, read-only, without bringing their values into memory.
+
+    The file must be whole, as ``serialise`` lays it out. Raises OSError for one that is not there.
+    """
+    content = np.memmap(path, np.uint8, mode="r")
+    first = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    names = {code: np.dtype(name).newbyteorder("<") for name, code in _DTYPES.items()}
+    arrays = {}
+    for name, entry in json.loads(content[8:first].tobytes()).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            values = content[first + begin : first + end].view(names[entry["dtype"]])
+            arrays[name] = values.reshape(entry["shape"])
+    return arrays

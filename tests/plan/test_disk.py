@@ -52,6 +52,23 @@ def test_activations_follow_sites_tracks_width_and_precision(
     assert bytes_with("activations.dtype=float32") - whole == 500 * 2 * tensor
 
 
+def test_the_number_of_files_is_that_of_tensors_or_of_shards(
+    scale_of: Callable[..., Scale],
+) -> None:
+    def note(*settings: str) -> str:
+        items = folders(scale_of("musicgen-small", *settings))
+        return next(item.note for item in items if item.name == "data/activations")
+
+    shards = ",".join(f"{number:02}" for number in range(100))
+    sites = ",".join(
+        f"layers.{n}.{s}" for n in range(24) for s in ("residual", "mlp", "self_attention")
+    )
+    assert note().endswith("; 500 files")
+    large = f"activations.sites=[{sites}]", f"corpus.shards=[{shards}]", "manifest.tracks=18486"
+    large = *large, "probes.permutations=1439"  # fewer are refused with so many sites
+    assert note(*large).endswith("; 18,432 files")
+
+
 def test_what_is_here_is_not_downloaded(scale_of: Callable[..., Scale]) -> None:
     assert set(_bytes(downloads(scale_of("organism"))).values()) == {0}
     fetched = _bytes(downloads(scale_of("musicgen-small")))

@@ -6,14 +6,13 @@ from pathlib import Path
 from leitmotif.config import FolderCorpus, MtgJamendoCorpus
 from leitmotif.lens.kept_swaps import kept_clips
 from leitmotif.plan.scale import TRACKS_OF_A_SHARD, Scale
-from leitmotif.plan.sizes import ModelSize, judge_bytes
+from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes
+from leitmotif.plan.store import HEADER_BYTES, StoreSize
 
 TRACK_BYTES = 2_490_000
 """Of a recording of MTG-Jamendo in ``audio-low``: 46 GB of 18,486, as published; not measured."""
 MP3_BYTES_A_SECOND = 31_750
 """Of the organism's recordings, encoded by this repository, with the score and the metadata."""
-HEADER_BYTES = 2_000
-"""Of a tensor file, beside the tensor: at most."""
 CHROMA_FRAMES, FEATURE_BYTES = 50, 4 * 14
 """Frames a second of the features, and bytes a frame: 12 of chroma, energy and onset."""
 FEATURE_HEADER = 600
@@ -80,7 +79,7 @@ def folders(scale: Scale) -> list[Item]:
         Item(
             "data/activations",
             activation_bytes(scale),
-            "sites x contexts x frames x width x size",
+            f"sites x contexts x frames x width x size; {store_size(scale).files:,} files",
         ),
         Item("data/sae", sae_bytes(scale), "autoencoders x contexts x frames x 8 k"),
         Item("data/clips", _clips(scale), "at most; equal clips share a file"),
@@ -103,9 +102,20 @@ def folders(scale: Scale) -> list[Item]:
 
 def activation_bytes(scale: Scale) -> int:
     """Tensors of data/activations with their headers, of one model."""
-    size = {"float16": 2, "float32": 4}[scale.params.activations.dtype]
-    tensor = scale.contexts * scale.context_frames * scale.model.decoder.width * size
-    return len(scale.sites) * (tensor + scale.tracks * HEADER_BYTES)
+    return store_size(scale).bytes
+
+
+def store_size(scale: Scale) -> StoreSize:
+    """The store of data/activations in numbers."""
+    return StoreSize(
+        tracks=scale.tracks,
+        sites=len(scale.sites),
+        contexts=scale.contexts,
+        context_frames=scale.context_frames,
+        frame_rate=scale.model.frame_rate,
+        width=scale.model.decoder.width,
+        number_bytes=BYTES[scale.params.activations.dtype],
+    )
 
 
 def sae_bytes(scale: Scale) -> int:

@@ -24,7 +24,7 @@ from leitmotif.stages.tracks import readable_tracks
 from leitmotif.store.profile import context_profile
 from leitmotif.store.reading import ActivationStore
 from leitmotif.store.reading.index import FAILURES as FAILED_HERE
-from leitmotif.store.reading.index import INDEX, IndexRow
+from leitmotif.store.reading.index import StoreRow, write_index
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import Failure
 
@@ -41,13 +41,13 @@ def activations(params: Params) -> None:
         audio_root=CORPUS,
         cache=WORK_CACHE,
     )
-    rows: list[IndexRow] = []
+    rows: list[StoreRow] = []
     failures: list[Failure] = []
     with atomic_folder(ACTIVATIONS) as folder:
         for part in built(reading, folder, tracks, shown="activations"):
             rows += part.rows
             failures += [failed(track, error) for track, error in part.failures]
-        write_table(folder / INDEX, rows)
+        write_index(folder, rows)
         write_table(folder / FAILED_HERE, failures)
         limit_failures("activations", failures, params.activations.max_failures, of=len(tracks))
     write_json(METRICS / "activations.json", metrics_of(rows, failures))
@@ -55,9 +55,9 @@ def activations(params: Params) -> None:
     write_text(PLOTS / "activations.csv", levels.to_csv(index=False, float_format="%.4g"))
 
 
-def metrics_of(rows: Sequence[IndexRow], failures: Sequence[Failure]) -> dict[str, object]:
+def metrics_of(rows: Sequence[StoreRow], failures: Sequence[Failure]) -> dict[str, object]:
     """How much there is; the store's index has each file's size."""
-    return {"tensors": len(rows), "failures": len(failures)}
+    return {"tensors": sum(len(row.stored) for row in rows), "failures": len(failures)}
 
 
 if __name__ == "__main__":

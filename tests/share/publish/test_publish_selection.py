@@ -8,7 +8,10 @@ import pytest
 
 from leitmotif.errors import ConfigError, LeitmotifError, StoreError
 from leitmotif.files.yaml_files import EditableYaml
+from leitmotif.share.publish.card import _loading
 from leitmotif.share.publish.selection import Selection, select
+from leitmotif.store.reading.index import ShardRow, write_index
+from leitmotif.store.reading.layout import shard_file
 from tests.share.publish.published_project import (
     KEPT_BACK,
     SHARED,
@@ -96,6 +99,43 @@ def test_rows_on_tracks_that_stay_are_left_out_of_tables(project: Path) -> None:
     assert {json.loads(line)["track_id"] for line in log.content.splitlines()} == set(SHARED)
     whole = payloads["data/swaps.jsonl"]
     assert whole.content == (project / "data" / "swaps.jsonl").read_bytes()
+
+
+@pytest.mark.fault(
+    "leitmotif publish",
+    "shards with tracks that may not be published, and a shard of no row",
+    outcome="they stay here, with the reason; so do their rows",
+)
+def test_a_shard_is_published_if_all_of_its_tracks_may_be(project: Path) -> None:
+    store = project / "data/activations"
+    (store / "index.jsonl").unlink()
+    shards = {"00": ["alike", "free"], "01": ["credited", "fixed"], "10": None}
+    rows = []
+    for shard, tracks in shards.items():
+        file = shard_file(SITES[0], shard)
+        (store / file).write_bytes(shard.encode())
+        if tracks:
+            rows.append(
+                ShardRow(
+                    site=SITES[0], file=file, bytes=2, sha256="0" * 64, width=4, dtype="float16",
+                    tracks=tracks, frames=[5, 5],
+                )
+            )  # fmt: skip
+    write_index(store, rows)
+    lock(project)
+    commit(project)
+    selection = select(project)
+    payloads = {Path(payload.row.path).name: payload for payload in selection.payloads}
+    assert payloads["shard.00.safetensors"].row.tracks == ["alike", "free"]
+    assert payloads["shard.00.safetensors"].row.licences == ["CC BY-NC-SA 3.0", "CC0 1.0", "MIT"]
+    withheld = {Path(row.path).name: row.reason for row in selection.withheld}
+    assert withheld["shard.01.safetensors"] == "no_derivatives"
+    assert withheld["shard.10.safetensors"] == "unknown_track"
+    index = payloads["shards.jsonl"]
+    assert index.content is not None
+    assert [json.loads(line)["tracks"] for line in index.content.splitlines()] == [shards["00"]]
+    assert index.row.rows_left_out == 1
+    assert "leitmotif.ActivationStore" in _loading("me/data", selection)
 
 
 def test_a_file_has_the_licences_of_all_that_it_was_made_from(project: Path) -> None:

@@ -9,11 +9,10 @@ from tempfile import TemporaryDirectory
 from leitmotif.checkpoints.folders import files_of
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.errors import ProbeError
-from leitmotif.files import write_table
 from leitmotif.musicgen.hooked import HookedMusicGen
 from leitmotif.musicgen.loading import load_model, shared_model
 from leitmotif.probe.compared.baseline import shuffle_weights
-from leitmotif.store.reading.index import INDEX, IndexRow
+from leitmotif.store.reading.index import StoreRow, write_index
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack
@@ -50,14 +49,14 @@ def compared_models(
         for name, (settings, load) in models.items():
             out = Path(stack.enter_context(TemporaryDirectory(prefix="leitmotif-")))
             reading = StoreReading(load, settings, activations, audio_root, cache)
-            write_table(out / INDEX, _read(name, reading, out, tracks))
+            write_index(out, _read(name, reading, out, tracks))
             stores[name] = ActivationStore(out)
         yield stores
 
 
 def _read(
     name: str, reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]
-) -> Iterator[IndexRow]:
+) -> Iterator[StoreRow]:
     for part in built(reading, out, tracks, shown=f"activations of {name}"):
         for track, error in part.failures:
             raise ProbeError(

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.errors import ModelError
-from leitmotif.files import write_table
 from leitmotif.sites import split_site
 from leitmotif.store.reading.header import Header
-from leitmotif.store.reading.index import INDEX, IndexRow
+from leitmotif.store.reading.index import StoreRow, write_index
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack
@@ -87,13 +86,13 @@ def sites_beside(
     )
     with TemporaryDirectory(prefix="leitmotif-") as folder:
         out = Path(folder)
-        write_table(out / INDEX, _captured(reading, out, tracks))
+        write_index(out, _captured(reading, out, tracks))
         yield SitesBeside(store, ActivationStore(out))
 
 
 def _captured(
     reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]
-) -> Iterator[IndexRow]:
+) -> Iterator[StoreRow]:
     for part in built(reading, out, tracks, shown="sites beside"):
         for track, error in part.failures:
             raise ModelError(

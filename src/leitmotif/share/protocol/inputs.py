@@ -20,8 +20,8 @@ from leitmotif.share.revisions import working_tree
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.header import Header
 from leitmotif.store.reading.index import FAILURES as FAILED_THERE
-from leitmotif.store.reading.index import IndexRow, read_index
-from leitmotif.store.reading.reader import read_header
+from leitmotif.store.reading.index import StoreRow, read_index
+from leitmotif.store.reading.reader import describe
 from leitmotif.tables.corpus import Failure, ManifestTrack
 from leitmotif.tables.interventions import InterventionRow
 
@@ -104,7 +104,7 @@ class Inputs:
         return [track for track in tracks if track.track_id not in failed]
 
     @cached_property
-    def index(self) -> list[IndexRow]:
+    def index(self) -> Sequence[StoreRow]:
         """The table of contents of the activations."""
         try:
             rows = read_index(ACTIVATIONS)
@@ -123,7 +123,10 @@ class Inputs:
         headers = {}
         for row in self.index:
             with suppress(StoreError):
-                headers[row.site, row.track_id] = read_header(ACTIVATIONS / row.file)
+                described = describe(ACTIVATIONS / row.file)
+                for stored in row.stored:
+                    if stored.name in described:
+                        headers[stored.site, stored.track_id], _ = described[stored.name]
         if not headers:
             raise StoreError(f"no tensor of {ACTIVATIONS} can be read", fix=self.makes(ACTIVATIONS))
         return headers

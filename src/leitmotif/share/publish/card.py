@@ -18,6 +18,7 @@ from leitmotif.share.publish.rows import (
     PublishedTrack,
 )
 from leitmotif.share.publish.selection import Selection
+from leitmotif.store.reading.index import SHARDS
 
 TABLES = {
     "activations": "data/activations/index.jsonl",
@@ -127,7 +128,8 @@ def _loading(repository: str, selection: Selection) -> str:
         "states = store.load(site, track)  # [steps, width]\n"
         "```\n\n"
     )
-    return (store if TABLES["activations"] in paths else "") + (
+    indexes = {TABLES["activations"], f"data/activations/{SHARDS}"}
+    return (store if paths & indexes else "") + (
         "The tables as rows, with `pip install datasets`:\n\n"
         "```python\n"
         "from datasets import load_dataset\n\n"

@@ -15,6 +15,8 @@ from leitmotif.tables.corpus import ManifestTrack
 
 _NAMES_A_TRACK = ("track_id", "other")
 """Fields of rows that hold a track's id."""
+_LISTS_TRACKS = "tracks"
+"""Field of rows of shards that holds a list of ids; in other tables it is a number."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,28 @@ def permissions(
 
 
 def tracks_by_file(table: LocalFile) -> dict[str, set[str]]:
-    """Tracks of the files that a table lists, by path from the root; see ``Artifact.listed_in``."""
+    """Tracks of the files that a table lists, by path from the root.
+
+    That is ``Artifact.listed_in``, or the index of a store with shards.
+    """
     tracks: dict[str, set[str]] = {}
     for number, line in enumerate((table.text or b"").split(b"\n"), start=1):
         row = _row(line, f"{table.path}:{number}") if line else {}
         if row.get("file"):
             path = (Path(table.path).parent / str(row["file"])).as_posix()
-            tracks.setdefault(path, set()).add(str(row["track_id"]))
+            tracks.setdefault(path, set()).update(_named(row))
     return tracks
 
 
 def _tracks_of(line: bytes, place: str) -> list[str]:
-    row = _row(line, place)
-    return [str(row[name]) for name in _NAMES_A_TRACK if row.get(name) is not None]
+    return _named(_row(line, place))
+
+
+def _named(row: Mapping[str, object]) -> list[str]:
+    """Tracks that a row names: one or two, or those of a shard."""
+    tracks = row.get(_LISTS_TRACKS)
+    listed = map(str, tracks) if isinstance(tracks, list) else ()
+    return [*(str(row[name]) for name in _NAMES_A_TRACK if row.get(name) is not None), *listed]
 
 
 def _row(line: bytes, place: str) -> Mapping[str, object]:

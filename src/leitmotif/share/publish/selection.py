@@ -17,6 +17,7 @@ from leitmotif.share.publish.routing import Artifact, load_routing
 from leitmotif.share.publish.rows import PublishedFile, WithheldFile
 from leitmotif.share.publish.state import State, check_committed, check_outputs, current_state
 from leitmotif.share.revisions import revision, working_tree
+from leitmotif.store.reading.index import SHARDS
 from leitmotif.tables.corpus import ManifestTrack
 
 
@@ -109,11 +110,16 @@ def _add(
     listed: Mapping[str, set[str]] | None,
 ) -> None:
     allowed = selection.permissions
+    files = list(files)
+    shards: dict[str, set[str]] = {}
+    for file in files:
+        if Path(file.path).name == SHARDS:
+            shards |= tracks_by_file(file)
     for file in files:
         if "tracks" not in artifact.licences:
             selection.payloads.append(_payload(file, artifact, allowed, []))
             continue
-        tracks = _tracks_of(file, allowed, listed)
+        tracks = _tracks_of(file, allowed, listed, shards)
         if tracks is None:
             selection.payloads.append(_table(file, artifact, allowed))
             continue
@@ -127,13 +133,16 @@ def _add(
 
 
 def _tracks_of(
-    file: LocalFile, allowed: Permissions, listed: Mapping[str, set[str]] | None
+    file: LocalFile,
+    allowed: Permissions,
+    listed: Mapping[str, set[str]] | None,
+    shards: Mapping[str, set[str]],
 ) -> list[str] | None:
     """Tracks that a file was made from; empty if nothing tells; None for a table."""
     if listed is None and file.path.endswith(".jsonl"):
         return None
-    stem = Path(file.path).stem
-    tracks = sorted(listed.get(file.path, ())) if listed is not None else [stem]
+    own = shards.get(file.path, {Path(file.path).stem})
+    tracks = sorted(own if listed is None else listed.get(file.path, ()))
     return tracks if all(track in allowed.tracks for track in tracks) else []
 
 

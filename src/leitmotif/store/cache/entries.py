@@ -46,6 +46,11 @@ class WorkCache:
             elif match := _ENTRY.fullmatch(path.name):
                 self._names[match[1]] = path.name
 
+    @property
+    def addresses(self) -> list[str]:
+        """Of the entries, sorted; they may be damaged."""
+        return sorted(self._names)
+
     def find(self, address: str) -> Entry | None:
         """Return the entry if it is there and whole; a damaged one is deleted."""
         name = self._names.get(address)
@@ -65,6 +70,11 @@ class WorkCache:
             file.write(path)
         self._names[address] = path.name
         return Entry(path, file.sha256, file.bytes)
+
+    def remove(self, address: str) -> None:
+        """Delete an entry, if it is there."""
+        if name := self._names.pop(address, None):
+            (self.root / name).unlink(missing_ok=True)
 
 
 def _is_being_written(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """What a stored tensor says of itself, and the address of the work that makes it."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError
@@ -14,6 +15,9 @@ from leitmotif.timing.frames import FrameRate, Timing
 FORMAT: Final = "leitmotif-activations/1"
 TENSOR = "activations"
 """Name of the one tensor in a file."""
+SHARD_FORMAT: Final = "leitmotif-shard/1"
+_SHARD_FORMAT_KEY = ".format"
+"""In the metadata of a shard; the other keys are tracks, whose ids have no full stop."""
 
 
 class TensorOrigin(Table):
@@ -107,3 +111,31 @@ class Header(TensorOrigin):
 
 
 _JSON_FIELDS = ("windows", "frames", "frame_rate", "hearing_seconds", "sample_rate")
+
+
+def shard_metadata(headers: Iterable[Header]) -> dict[str, str]:
+    """Metadata of a shard: its format, and under the name of each tensor, its track, its header."""
+    own = {header.track_id: json.dumps(header.to_metadata(), sort_keys=True) for header in headers}
+    return {_SHARD_FORMAT_KEY: SHARD_FORMAT} | own
+
+
+def is_shard(metadata: Mapping[str, str], *, file: object) -> bool:
+    """Whether metadata are those of a shard; raises StoreError for one of another version."""
+    stated = metadata.get(_SHARD_FORMAT_KEY, SHARD_FORMAT)
+    if stated != SHARD_FORMAT:
+        raise StoreError(
+            f"{file} is a shard of another version",
+            found=stated,
+            expected=SHARD_FORMAT,
+            fix="read it with the leitmotif that wrote it, or run `dvc repro activations`",
+        )
+    return _SHARD_FORMAT_KEY in metadata
+
+
+def header_in_shard(metadata: Mapping[str, str], name: str) -> dict[str, str]:
+    """Metadata of one tensor in a shard, as ``Header.from_metadata`` reads them; may be empty."""
+    try:
+        fields = json.loads(metadata.get(name, ""))
+    except json.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,7 +1,9 @@
 """Reading stored activations, in later stages and in notebooks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 
 from leitmotif.errors import StoreError, counted
 from leitmotif.sites import canonical_site
-from leitmotif.store.reading.header import TENSOR, Header
-from leitmotif.store.reading.index import IndexRow, read_index
+from leitmotif.store.reading.header import TENSOR, Header, header_in_shard, is_shard
+from leitmotif.store.reading.index import ShardRow, Stored, read_index
 from leitmotif.timing.frames import Timing
 
 _RESTORE = "run `leitmotif verify --full`, then `dvc checkout` or `dvc repro activations`"
@@ -29,39 +31,64 @@ class ActivationStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
-        self._rows = {(row.site, row.track_id): row for row in read_index(self.root)}
+        rows = read_index(self.root)
+        self._bytes = sum(row.bytes for row in rows)
+        self._sites: dict[str, dict[str, Stored]] = {row.site: {} for row in rows}
+        stored = [one for row in rows for one in row.stored]
+        if any(isinstance(row, ShardRow) for row in rows):
+            stored.sort(key=lambda one: one.track_id)  # the same for every size of shards
+        for one in stored:
+            self._sites[one.site][one.track_id] = one
 
     def __repr__(self) -> str:
         """Say where it is, and a line a site: tracks, width, precision."""
-        size = sum(row.bytes for row in self._rows.values()) / 1e6
-        tensors = counted(len(self._rows), "tensor")
+        size = self._bytes / 1e6
+        tensors = counted(sum(map(len, self._sites.values())), "tensor")
         lines = [f"ActivationStore({self.root}, {tensors}, {size:.1f} MB"]
-        for site in self.sites:
-            rows = [row for row in self._rows.values() if row.site == site]
-            frames = sum(row.shape[0] for row in rows)
-            tracks, width, kind = counted(len(rows), "track"), rows[0].shape[1], rows[0].dtype
+        for site, stored in self._sites.items():
+            frames = sum(one.shape[0] for one in stored.values())
+            first = next(iter(stored.values()))
+            tracks, width, kind = counted(len(stored), "track"), first.shape[1], first.dtype
             lines.append(f"  {site}  {tracks}, {frames} frames in all, width {width}, {kind}")
         return "\n".join(lines) + ")"
 
     @property
     def sites(self) -> list[str]:
         """Canonical names of the stored sites, in the order of the index."""
-        return list(dict.fromkeys(site for site, _ in self._rows))
+        return list(self._sites)
 
     def tracks(self, site: str) -> list[str]:
-        """Tracks stored for a site, in the order of the manifest; raises StoreError."""
-        site = self._known_site(site)
-        return [track_id for stored, track_id in self._rows if stored == site]
+        """Tracks stored for a site; raises StoreError.
+
+        In the order of the manifest, or of their ids where the store has shards.
+        """
+        return list(self._sites[self._known_site(site)])
 
     def load(self, site: str, track_id: str) -> NDArray[np.floating]:
         """Load one tensor [frames, d]; raises StoreError when it is missing or another one."""
-        array, _ = self._read(self._row(site, track_id))
+        stored = self._stored(site, track_id)
+        path = self.root / stored.file
+        with _opened(path) as file:
+            header, _ = _described(file, path, [stored.name])[stored.name]
+            array = file.get_tensor(stored.name)
+        stated = (header.site, header.track_id, array.shape, array.dtype.name)
+        expected = (stored.site, stored.track_id, stored.shape, stored.dtype)
+        if stated != expected:
+            raise StoreError(
+                f"{path} is not the tensor of the index",
+                found=", ".join(map(str, stated)),
+                expected=", ".join(map(str, expected)),
+                fix=_RESTORE,
+            )
         return array
 
     def header(self, site: str, track_id: str) -> Header:
         """Read what a tensor's file says of itself; raises StoreError."""
-        row = self._row(site, track_id)
-        return read_header(self.root / row.file)
+        stored = self._stored(site, track_id)
+        path = self.root / stored.file
+        with _opened(path) as file:
+            header, _ = _described(file, path, [stored.name])[stored.name]
+        return header
 
     @property
     def timing(self) -> Timing:
@@ -87,51 +114,57 @@ class ActivationStore:
             )
         return name
 
-    def _row(self, site: str, track_id: str) -> IndexRow:
+    def _stored(self, site: str, track_id: str) -> Stored:
         name = self._known_site(site)
         try:
-            return self._rows[name, track_id]
+            return self._sites[name][track_id]
         except KeyError:
             raise StoreError(
                 f"track {track_id!r} is not in {self.root}",
-                found=f"{counted(len(self.tracks(name)), 'track')} at {name}",
+                found=f"{counted(len(self._sites[name]), 'track')} at {name}",
                 fix="see data/manifest.jsonl for the tracks in use and data/failures.jsonl for "
                 "those that failed",
             ) from None
 
-    def _read(self, row: IndexRow) -> tuple[NDArray[np.floating], Header]:
-        path = self.root / row.file
-        header = read_header(path)
-        with safe_open(path, framework="np") as file:
-            array = file.get_tensor(TENSOR)
-        stated = (header.site, header.track_id, array.shape, array.dtype.name)
-        expected = (row.site, row.track_id, row.shape, row.dtype)
-        if stated != expected:
-            raise StoreError(
-                f"{path} is not the tensor of the index",
-                found=", ".join(map(str, stated)),
-                expected=", ".join(map(str, expected)),
-                fix=_RESTORE,
-            )
-        return array, header
+
+def describe(path: Path) -> dict[str, tuple[Header, tuple[int, ...]]]:
+    """Header and shape of each tensor in a file of a store, by its name; no values are read.
+
+    Raises StoreError for a missing, torn or foreign file.
+    """
+    with _opened(path) as file:
+        return _described(file, path, sorted(file.keys()))
 
 
-def read_header(path: Path) -> Header:
-    """Read a tensor file's header; raises StoreError for a missing, torn or foreign file."""
-    header, _ = describe(path)
-    return header
-
-
-def describe(path: Path) -> tuple[Header, tuple[int, ...]]:
-    """Read a tensor file's header and the tensor's shape, not its values; raises StoreError."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Map a file: of what is read, only that comes into memory. Raises StoreError."""
     try:
         with safe_open(path, framework="np") as file:
-            names, metadata = list(file.keys()), file.metadata()
-            shape = tuple(file.get_slice(names[0]).get_shape()) if names else ()
+            yield file
     except FileNotFoundError:
         raise StoreError(f"{path} is missing", fix=_RESTORE) from None
     except (SafetensorError, OSError) as error:
         raise StoreError(f"{path} cannot be read", found=error, fix=_RESTORE) from error
-    if names != [TENSOR]:
-        raise StoreError(f"{path} has other tensors", found=names, expected=[TENSOR], fix=_RESTORE)
-    return Header.from_metadata(metadata or {}, file=path), shape
+
+
+def _described(
+    file: Any, path: Path, names: Sequence[str]
+) -> dict[str, tuple[Header, tuple[int, ...]]]:
+    """Header and shape of some of a file's tensors; raises StoreError."""
+    stored, metadata = sorted(file.keys()), file.metadata() or {}
+    sharded = is_shard(metadata, file=path)
+    fits = set(names) <= set(stored) if sharded else stored == list(names) == [TENSOR]
+    if not fits:
+        raise StoreError(
+            f"{path} has other tensors",
+            found=", ".join(stored[:3]) + (f" and {len(stored) - 3} more" if stored[3:] else ""),
+            expected=TENSOR if stored == list(names) else ", ".join(names),
+            fix=_RESTORE,
+        )
+    described = {}
+    for name in names:
+        text = header_in_shard(metadata, name) if sharded else metadata
+        header = Header.from_metadata(text, file=f"{path}: {name}" if sharded else path)
+        described[name] = header, tuple(file.get_slice(name).get_shape())
+    return described

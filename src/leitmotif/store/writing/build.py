@@ -1,7 +1,7 @@
 """Making an activation store: capture what is missing, reuse what is not, write and index it."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from leitmotif.audio.decode import load_audio, verified
 from leitmotif.audio.reading.failures import named_failure
 from leitmotif.errors import AudioError
-from leitmotif.files import write_table
 from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen.choice import require_sites
 from leitmotif.musicgen.protocol import MusicModel
@@ -23,7 +22,7 @@ from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.cache.entries import Entry, WorkCache, place
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reading.header import TENSOR, Header, TensorOrigin, address_of
-from leitmotif.store.reading.index import INDEX, IndexRow, file_of
+from leitmotif.store.reading.index import IndexRow, StoreRow, file_of, write_index
 from leitmotif.store.reading.reader import describe
 from leitmotif.store.writing.capture import capture
 from leitmotif.tables.corpus import ManifestTrack
@@ -42,9 +41,20 @@ _WRITERS = 2
 class Build:
     """What a run did."""
 
-    rows: list[IndexRow] = field(default_factory=list)
+    rows: list[StoreRow] = field(default_factory=list)
     captured: int = 0
     """Tensors computed; the others came from the work cache."""
+    failures: list[tuple[ManifestTrack, AudioError]] = field(default_factory=list)
+
+
+@dataclass
+class Kept:
+    """What is in the work cache of some tracks."""
+
+    addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Of every tensor, by site and track."""
+    captured: int = 0
+    """Tensors computed; the others were there."""
     failures: list[tuple[ManifestTrack, AudioError]] = field(default_factory=list)
 
 
@@ -79,16 +89,26 @@ class StoreBuilder:
         StoreError for what cannot be written.
         """
         result = self.add(out, tracks)
-        write_table(out / INDEX, result.rows)
+        write_index(out, result.rows)
         return result
 
     def add(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
         """Write the tensors of some tracks into ``out``, and leave its index to others."""
-        result = Build()
-        jobs = self._jobs(out, tracks, result)
+        kept = Kept()
+        jobs = self._jobs(tracks, kept, partial(_placed, out))
         rows = in_background(jobs, workers=_WRITERS, pending=len(self.sites))
-        result.rows.extend(rows)
-        return result
+        return Build(list(rows), kept.captured, kept.failures)
+
+    def keep(self, tracks: Iterable[ManifestTrack], *, packed: Set[str]) -> Kept:
+        """Write the tensors of some tracks into the work cache alone.
+
+        Those at the addresses ``packed`` are left out: shards have them.
+        """
+        kept = Kept()
+        jobs = self._jobs(tracks, kept, lambda _: None, packed=packed)
+        for _ in in_background(jobs, workers=_WRITERS, pending=len(self.sites)):
+            pass
+        return kept
 
     def origins(self, track: ManifestTrack) -> dict[str, TensorOrigin]:
         """Return, for each site, everything that decides the bytes of this track's tensor.
@@ -118,25 +138,34 @@ class StoreBuilder:
         }
 
     def _jobs(
-        self, out: Path, tracks: Iterable[ManifestTrack], result: Build
-    ) -> Iterator[Callable[[], IndexRow]]:
+        self,
+        tracks: Iterable[ManifestTrack],
+        kept: Kept,
+        use: Callable[[Entry], T],
+        *,
+        packed: Set[str] = frozenset(),
+    ) -> Iterator[Callable[[], T]]:
+        """Give jobs that ``use`` the entry of each tensor, of each site in turn; fills ``kept``."""
         for track in tracks:
             try:
                 with named_failure(self.audio_root / track.path):
-                    origins = self.origins(track)
-                    entries = {s: self.cache.find(address_of(origins[s])) for s in self.sites}
-                    missing = [site for site in self.sites if entries[site] is None]
+                    addresses = {s: address_of(one) for s, one in self.origins(track).items()}
+                    loose = [site for site in self.sites if addresses[site] not in packed]
+                    entries = {site: self.cache.find(addresses[site]) for site in loose}
+                    missing = [site for site in loose if entries[site] is None]
                     fresh = self._capture(track, missing) if missing else {}
             except AudioError as error:
-                result.failures.append((track, error))
+                kept.failures.append((track, error))
                 continue
-            result.captured += len(missing)
-            for site in self.sites:
+            kept.captured += len(missing)
+            for site, address in addresses.items():
+                kept.addresses[site, track.track_id] = address
+            for site in loose:
                 if entry := entries[site]:
-                    yield partial(self._place, entry, out)
+                    yield partial(use, entry)
                 else:
                     header, array = fresh[site]
-                    yield partial(self._keep, header, array, out)
+                    yield partial(self._keep, header, array, use)
 
     def _capture(
         self, track: ManifestTrack, sites: Sequence[str]
@@ -173,27 +202,29 @@ class StoreBuilder:
             for site, array in arrays.items()
         }
 
-    def _keep(self, header: Header, array: NDArray[np.floating], out: Path) -> IndexRow:
+    def _keep(self, header: Header, array: NDArray[np.floating], use: Callable[[Entry], T]) -> T:
         file = serialise({TENSOR: array}, header.to_metadata())
-        return self._place(self.cache.put(header.address, file), out)
-
-    def _place(self, entry: Entry, out: Path) -> IndexRow:
-        header, shape = describe(entry.path)
-        file = file_of(header.site, header.track_id)
-        place(entry, out / file)
-        return IndexRow(
-            site=header.site,
-            track_id=header.track_id,
-            file=file,
-            bytes=entry.bytes,
-            sha256=entry.sha256,
-            shape=(shape[0], shape[1]),
-            dtype=header.dtype,
-            address=header.address,
-        )
+        return use(self.cache.put(header.address, file))
 
     def _prompt(self, track: ManifestTrack) -> str | None:
         return prompt_from_tags(track.tags) if self.params.prompt == "tags" else None
+
+
+def _placed(out: Path, entry: Entry) -> IndexRow:
+    """Copy a tensor's entry into the store in ``out``; returns its row of the index."""
+    header, shape = describe(entry.path)[TENSOR]
+    file = file_of(header.site, header.track_id)
+    place(entry, out / file)
+    return IndexRow(
+        site=header.site,
+        track_id=header.track_id,
+        file=file,
+        bytes=entry.bytes,
+        sha256=entry.sha256,
+        shape=(shape[0], shape[1]),
+        dtype=header.dtype,
+        address=header.address,
+    )
 
 
 def in_background(jobs: Iterable[Callable[[], T]], *, workers: int, pending: int) -> Iterator[T]:

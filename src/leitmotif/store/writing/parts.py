@@ -1,7 +1,7 @@
 """Stores made by several processes, each with a model of its own and some of the tracks."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from leitmotif.errors import WorkerError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.codes import CachedCodec
 from leitmotif.store.cache.entries import WorkCache
-from leitmotif.store.writing.build import Build, StoreBuilder
+from leitmotif.store.reading.layout import LAYOUT, Layout
+from leitmotif.store.writing.build import Build, Kept, StoreBuilder
+from leitmotif.store.writing.shards import build_shard, groups_of
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.work.parallel import in_parts
 from leitmotif.work.progress import progress
@@ -41,22 +43,41 @@ class StoreReading:
 
 
 def built(
-    reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack], *, shown: str
+    reading: StoreReading,
+    out: Path,
+    tracks: Sequence[ManifestTrack],
+    *,
+    shown: str,
+    layout: Layout = LAYOUT,
 ) -> Iterator[Build]:
     """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
 
-    In the order of the tracks; the index is left to the caller, and progress is ``shown`` by that
-    name. A track with which a process is ended is a failure. Raises as ``StoreBuilder`` does.
+    In the order of the tracks, or of the shards if ``layout`` gives such a store shards. The index
+    is left to the caller, and progress is ``shown`` by that name. A track with which a process is
+    ended is a failure. Raises as ``StoreBuilder`` does.
     """
-    workers = None if reading.model.device == "cpu" else 1  # a GPU has room for one model
-    build, lost = partial(_build, reading, out), partial(_lost, reading)
-    made = in_parts(build, tracks, size=_TRACKS, lost=lost, workers=workers)
-    return progress(made, shown, total=math.ceil(len(tracks) / _TRACKS))
+    sites = reading.activations.sites
+    digits = layout.digits_for(tracks, len(sites))
+    if not digits:
+        build, lost = partial(_build, reading, out), partial(_lost, reading)
+        made = in_parts(build, tracks, size=_TRACKS, lost=lost, workers=_workers(reading))
+        return progress(made, shown, total=math.ceil(len(tracks) / _TRACKS))
+    groups = groups_of(tracks, digits)
+    keep, loose = partial(_kept, reading), reading.cache / FOLDER
+    shards = (
+        build_shard(group, sites, out, keep=keep, loose=loose, cache=reading.cache)
+        for group in groups
+    )
+    return progress(shards, f"{shown}, shards", total=len(groups))
 
 
-def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+def _workers(reading: StoreReading) -> int | None:
+    return None if reading.model.device == "cpu" else 1  # a GPU has room for one model
+
+
+def _builder(reading: StoreReading) -> StoreBuilder:
     model = reading.load()
-    builder = StoreBuilder(
+    return StoreBuilder(
         model,
         params=reading.activations,
         model_params=reading.model,
@@ -64,8 +85,27 @@ def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) ->
         cache=WorkCache(reading.cache / FOLDER),
         codec=CachedCodec(model, reading.cache),
     )
-    return builder.add(out, tracks)
+
+
+def _build(reading: StoreReading, out: Path, tracks: Sequence[ManifestTrack]) -> Build:
+    return _builder(reading).add(out, tracks)
 
 
 def _lost(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> Build:
     return Build(failures=[(track, worker_lost(reading.audio_root / track.path, error))])
+
+
+def _kept(
+    reading: StoreReading, tracks: Sequence[ManifestTrack], packed: Set[str]
+) -> Iterator[Kept]:
+    """Keep in the work cache what is not ``packed``, in several processes."""
+    keep, lost = partial(_keep, reading, packed), partial(_not_kept, reading)
+    return in_parts(keep, tracks, size=_TRACKS, lost=lost, workers=_workers(reading))
+
+
+def _keep(reading: StoreReading, packed: Set[str], tracks: Sequence[ManifestTrack]) -> Kept:
+    return _builder(reading).keep(tracks, packed=packed)
+
+
+def _not_kept(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> Kept:
+    return Kept(failures=[(track, worker_lost(reading.audio_root / track.path, error))])

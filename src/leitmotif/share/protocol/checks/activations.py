@@ -40,7 +40,8 @@ def tensors(inputs: Inputs) -> Outcome:
     """Compare sites and tracks, index, files and hashes."""
     sites = inputs.params.activations.sites
     wanted = {(site, track.track_id) for site in sites for track in inputs.tracks}
-    indexed = {(row.site, row.track_id) for row in inputs.index}
+    stored = [one for row in inputs.index for one in row.stored]
+    indexed = {(one.site, one.track_id) for one in stored}
     wrong = [f"{site}/{track} is missing" for site, track in sorted(wanted - indexed)]
     wrong += [f"{site}/{track} is in no setting" for site, track in sorted(indexed - wanted)]
     wrong += map(str, verify(ACTIVATIONS))

@@ -39,7 +39,7 @@ def mapping(inputs: Inputs) -> Outcome:
     """Compare the three witnesses; layers count from 0: hook_layers.N is layers.N.residual."""
     if not inputs.params.sae.hooks:
         return not_applicable(_NONE)
-    widths = {row.site: row.shape[1] for row in inputs.index}
+    widths = {row.site: row.stored[0].shape[1] for row in inputs.index}
     headers = {site: header for (site, _), header in inputs.headers.items()}
     wrong = []
     for hook, site in inputs.hooks:
