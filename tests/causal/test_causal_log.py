@@ -108,6 +108,7 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
         Condition("scale", "a", features, -4.0),
         Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
         Condition("random_feature", "a", coordinate, 1.0, source=second, steps=range(10, 90)),
+        Condition("position_shift", shift=25),
     ]
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
@@ -216,7 +217,7 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
+@pytest.mark.parametrize("line", [1, 2, 4, 5, 6, 7])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
 ) -> None:
