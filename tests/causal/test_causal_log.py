@@ -135,15 +135,19 @@ def test_lines_fit_the_schema_and_are_read_back(
     rows: list[InterventionRow], tmp_path: Path
 ) -> None:
     path = tmp_path / "interventions.jsonl"
-    assert write_log(path, rows) == 6
+    assert write_log(path, rows) == 7
     for line in path.read_text().splitlines():
         jsonschema.validate(json.loads(line), schema_of(InterventionRow))
         assert set(json.loads(line)) == set(InterventionRow.model_fields)
     assert read_log(path) == rows
-    assert [row.feature for row in rows] == [None, None, [3, 5], [3, 5], None, 7]
+    assert [row.feature for row in rows] == [None, None, [3, 5], [3, 5], None, 7, None]
     assert rows[0].tokens_sha256 == rows[2].tokens_sha256
     assert rows[0].clip_id != rows[2].clip_id
     assert rows[4].steps == (68, 120)
+    shifted = rows[6]
+    assert (shifted.condition, shifted.strength, shifted.site) == ("position_shift", 25.0, None)
+    assert shifted.prefix_sha256 == rows[0].prefix_sha256
+    assert shifted.tokens_sha256 != rows[0].tokens_sha256
     assert all(row.metrics.clap_similarity is not None for row in rows)
 
 
