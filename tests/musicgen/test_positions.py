@@ -128,6 +128,11 @@ def test_a_model_may_begin_elsewhere_and_says_so(codes: Tensor) -> None:
     assert torch.equal(moved(codes), plain(codes))
 
 
+@pytest.mark.fault(
+    "positions of a pass",
+    "an offset that is none, another number of them than rows, or positions that repeat",
+    outcome="ModelError",
+)
 @pytest.mark.parametrize("offset", [-1, 0.5, True, "7", None, [0, -1], [0], [0, 1, 2], []])
 def test_what_is_no_offset_is_refused(model: HookedMusicGen, codes: Tensor, offset: object) -> None:
     passes: list[Callable[..., object]] = [
@@ -143,6 +148,11 @@ def test_what_is_no_offset_is_refused(model: HookedMusicGen, codes: Tensor, offs
             model.count_from(offset)  # type: ignore[arg-type]
 
 
+@pytest.mark.fault(
+    "positions of a pass",
+    "an offset that is none, another number of them than rows, or positions that repeat",
+    outcome="ModelError",
+)
 def test_positions_that_repeat_are_refused(model: HookedMusicGen, codes: Tensor) -> None:
     steps = codes.shape[2] + 3
     assert model(codes, position_offset=DISTINCT - steps).isfinite().all()
