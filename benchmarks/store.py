@@ -166,6 +166,7 @@ def capture_run(tracks: int) -> float:
                 device="cpu",
                 dtype="float32",
                 text_padding="auto",
+                position_seconds=0.0,
             ),
             audio_root=folder,
             cache=WorkCache(folder / "work"),

@@ -26,6 +26,7 @@ from leitmotif.musicgen.choice import Sites, require_sites
 from leitmotif.musicgen.generate import Generation
 from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.noise import RowNoise
+from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.musicgen.sampling import Sampling, draw
 from leitmotif.musicgen.tap import Tap, bind
@@ -160,10 +161,13 @@ class OtherModel:
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
+        position_offset: Offset = 0,
         capture: Sites = (),
     ) -> Generation:
         """All steps are computed anew for each one: slow, and plain."""
         _unconditional(prompts)
+        if position_offset != 0 and any(np.atleast_1d(position_offset)):
+            raise ModelError("the model has no positions", found=position_offset, expected="0")
         if prefix is None:
             prefix = torch.zeros(len(tracks or [""]), self.codebooks, 0, dtype=torch.long)
         sampling = sampling or Sampling()

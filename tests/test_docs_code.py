@@ -106,7 +106,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"prompt": "none", "dtype": "float16", "max_failures": 0}
     sites = ["layers.1.residual", "layers.2.residual"]
     model = {"name": PLANNER, "revision": None, "watch": PLANNER, "device": "cpu",
-             "dtype": "float32", "text_padding": "auto"}  # fmt: skip
+             "dtype": "float32", "text_padding": "auto",
+             "position_seconds": 0.0}  # fmt: skip
     StoreBuilder(
         HookedMusicGen.from_pretrained(str(ROOT / PLANNER), device="cpu"),
         params=ActivationsParams.model_validate({**settings, "sites": sites}),

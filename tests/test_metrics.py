@@ -193,3 +193,11 @@ def test_sites_are_named_under_their_models() -> None:
         "planner": dict.fromkeys(SITES[2:], interval(80.0).model_dump())
     }
     assert metrics["identity_changed"] == 2
+    assert "position_shift" not in metrics
+
+
+def test_a_shift_of_positions_is_named_where_it_was_tried() -> None:
+    shifted = effect(condition="position_shift", candidate="", towards_source=interval(3.0))
+    metrics = interventions.metrics_of([shifted], sites_of("planner"), [])
+    assert metrics["position_shift"] == {shifted.model: interval(3.0).model_dump()}
+    assert metrics["verdicts"] == {"planner": "foresight"}

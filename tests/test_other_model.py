@@ -56,8 +56,9 @@ HORIZON = Horizon("3-5s", 3.0, 5.0)
 BURSTS = {f"t{i}": 2.0 + i / 2 for i in range(0, 12, 2)}
 """Seconds at which a burst begins, of the tracks that have one."""
 MODEL = ModelParams(
-    name="other", revision=None, watch="other", device="cpu", dtype="float64", text_padding="auto"
-)
+    name="other", revision=None, watch="other", device="cpu", dtype="float64",
+    text_padding="auto", position_seconds=0.0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,7 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
         Condition("scale", "a", features, -4.0),
         Condition("patch", "site", whole, source=source_name(0), steps=range(68, 120)),
         Condition("random_feature", "a", coordinate, 1.0, source=second, steps=range(10, 90)),
+        Condition("position_shift", shift=25),
     ]
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     cache = WorkCache(workplace / ".leitmotif/clips")
@@ -134,15 +135,19 @@ def test_lines_fit_the_schema_and_are_read_back(
     rows: list[InterventionRow], tmp_path: Path
 ) -> None:
     path = tmp_path / "interventions.jsonl"
-    assert write_log(path, rows) == 6
+    assert write_log(path, rows) == 7
     for line in path.read_text().splitlines():
         jsonschema.validate(json.loads(line), schema_of(InterventionRow))
         assert set(json.loads(line)) == set(InterventionRow.model_fields)
     assert read_log(path) == rows
-    assert [row.feature for row in rows] == [None, None, [3, 5], [3, 5], None, 7]
+    assert [row.feature for row in rows] == [None, None, [3, 5], [3, 5], None, 7, None]
     assert rows[0].tokens_sha256 == rows[2].tokens_sha256
     assert rows[0].clip_id != rows[2].clip_id
     assert rows[4].steps == (68, 120)
+    shifted = rows[6]
+    assert (shifted.condition, shifted.strength, shifted.site) == ("position_shift", 25.0, None)
+    assert shifted.prefix_sha256 == rows[0].prefix_sha256
+    assert shifted.tokens_sha256 != rows[0].tokens_sha256
     assert all(row.metrics.clap_similarity is not None for row in rows)
 
 
@@ -216,7 +221,7 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", [1, 2, 4, 5, 6])
+@pytest.mark.parametrize("line", [1, 2, 4, 5, 6, 7])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
 ) -> None:

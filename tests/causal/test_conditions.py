@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from leitmotif.causal.experiment.conditions import Condition, conditions_of
+from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.errors import ModelError
 
@@ -25,6 +26,12 @@ SITE = WholeSite("layers.1.residual", torch.zeros(4))
         ({"kind": "ablate", "target": SITE, "strength": 0.0, "source": "twin"}, "none"),
         ({"kind": "zero_effect", "target": SITE, "steps": range(4, 4)}, "start < stop"),
         ({"kind": "zero_effect", "target": SITE, "steps": range(0, 8, 2)}, "start < stop"),
+        ({"kind": "position_shift"}, "1 step or more"),
+        ({"kind": "position_shift", "shift": -1}, "1 step or more"),
+        ({"kind": "position_shift", "shift": 5, "target": SITE}, "target"),
+        ({"kind": "position_shift", "shift": 5, "source": "twin"}, "none"),
+        ({"kind": "baseline", "shift": 5}, "else 0"),
+        ({"kind": "patch", "target": SITE, "source": "twin", "shift": 5}, "else 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: dict, message: str) -> None:
@@ -44,3 +51,18 @@ def test_controls_are_treated_as_the_candidate_is() -> None:
         ("ablate", 0.0),
         ("random_feature", 0.0),
     ]
+
+
+def test_only_a_shift_of_positions_is_described_by_one() -> None:
+    """What is described decides where a clip is kept: others must keep their places."""
+    prefix = Prefix("t", torch.zeros(4, 3, dtype=torch.long))
+    others = ["kind", "target", "strength", "source", "steps"]
+    assert list(Condition("baseline").describe(prefix)) == others
+    shifted = Condition("position_shift", shift=5)
+    assert shifted.describe(prefix) == {
+        **Condition("baseline").describe(prefix),
+        "kind": "position_shift",
+        "shift": 5,
+    }
+    assert (shifted.dose, Condition("baseline").dose) == (5.0, None)
+    assert Condition("ablate", target=SITE, strength=0.0).dose == 0.0

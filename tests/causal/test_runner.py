@@ -109,6 +109,48 @@ def test_conditions_share_their_noise_and_seeds_do_not(
     assert not torch.equal(before[0], before[1])
 
 
+def test_a_shift_of_positions_changes_nothing_else(
+    exact_model: HookedMusicGen,
+    prefixes: list[Prefix],
+    made: tuple[list[Condition], list[Clip]],
+    tmp_path: Path,
+) -> None:
+    given, clips_made = made
+    shifted = Condition("position_shift", shift=9)
+    both = clips(exact_model, tmp_path, prefixes, [*given, shifted])
+    of_shifted = [clip for clip in both if clip.condition is shifted]
+    assert same([clip for clip in both if clip.condition is not shifted], clips_made)
+    assert any(
+        not torch.equal(*pair) for pair in zip(of(both, BASELINE), of(both, shifted), strict=True)
+    )
+    for clip in of_shifted:
+        alone = exact_model.generate(
+            seconds=SHORT.seconds,
+            prefix=clip.prefix.codes[None],
+            tracks=[f"{clip.prefix.track_id} {clip.seed}"],
+            position_offset=9,
+        )
+        assert torch.equal(clip.codes, alone.codes[0].cpu())
+
+
+def test_a_model_that_begins_elsewhere_has_clips_of_its_own(
+    exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
+) -> None:
+    """In one cache, whose addresses tell them apart; back at 0 the old ones are found."""
+    shifted = Condition("position_shift", shift=9)
+    plain = clips(exact_model, tmp_path, prefixes[:1], [BASELINE, shifted])
+    try:
+        moved = clips(exact_model.count_from(9), tmp_path, prefixes[:1], [BASELINE])
+    finally:
+        exact_model.count_from(0)
+    assert not {clip.id for clip in moved} & {clip.id for clip in plain}
+    for one, other in zip(of(moved, BASELINE), of(plain, shifted), strict=True):
+        assert torch.equal(one, other)
+    runner = Runner(exact_model, WorkCache(tmp_path), SHORT)
+    assert same(list(runner.run(prefixes[:1], [BASELINE, shifted])), plain)
+    assert runner.generated == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 5, 16])
 def test_a_clip_does_not_depend_on_its_batch(

@@ -49,6 +49,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
                 device="cpu",
                 dtype="float64",
                 text_padding="auto",
+                position_seconds=0.0,
             ),
         ),
         judge=JudgeParams(

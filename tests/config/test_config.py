@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leitmotif.cli.presets import preset
 from leitmotif.config import Params, load_params, parse_params
 from leitmotif.config.auto import CONTEXT_SECONDS, notices
 from leitmotif.errors import ConfigError
@@ -16,6 +17,12 @@ from leitmotif.files.yaml_files import parse_yaml
 PRESETS = Path(__file__).parents[2] / "presets"
 ORGANISM: dict[str, Any] = parse_yaml((PRESETS / "organism.yaml").read_text(encoding="utf-8"))
 HUB_REVISION = "0123456789abcdef0123456789abcdef01234567"
+RECORDINGS = {
+    "source": "folder",
+    "path": "music",
+    "watch": "data/sources/recordings.jsonl",
+    "listings": ["folder"],
+}
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("corpus.pices", 3, "corpus.pices: found 3; unknown key (did you mean pieces?)"),
         ("manifest.x", 3, "allowed here: excluded_tag_words, min_seconds, require_licence"),
         ("features.x", 3, "allowed here: max_failures, min_seconds, silence_dbfs"),
-        ("model.x", 3, "allowed here: device, dtype, name, revision, text_padding, watch"),
+        ("model.x", 3, "allowed here: device, dtype, name, position_seconds, revision"),
         ("activations.x", 3, "allowed here: dtype, max_failures, prompt, sites"),
         ("manifst", {}, "manifst: found {}; unknown key (did you mean manifest?)"),
         # a wrong type
@@ -230,13 +237,50 @@ def test_other_settings_cannot_be_auto(key: str) -> None:
 
 
 def test_more_than_the_context_is_named() -> None:
-    folder = {
-        "source": "folder",
-        "path": "music",
-        "watch": "data/sources/recordings.jsonl",
-        "listings": ["folder"],
-    }
-    values = {**changed("interventions.seconds", 29.0), "corpus": folder}
+    values = {**changed("interventions.seconds", 29.0), "corpus": RECORDINGS}
     (line,) = notices(parse_params(values))
     assert "prefix, opening and continuation are 30.4 s" in line
     assert notices(parse_params(changed("interventions.seconds", 29.0))) == []
+
+
+def test_positions_beyond_what_was_trained_on_are_named() -> None:
+    """The organisms' presets begin at 0, and nothing is said of them."""
+    assert notices(parse_params(changed("model.position_seconds", 0.0))) == []
+    (line,) = notices(parse_params(changed("model.position_seconds", 0.5)))
+    assert "up to 0.5 s" in line
+    values = {**changed("model.position_seconds", 24.0), "corpus": RECORDINGS}
+    values["manifest"]["window_seconds"] = 6.0
+    values["interventions"]["seconds"] = 6.5  # with prefix and opening 7.9 s
+    (line,) = notices(parse_params(values))
+    assert "are 7.9 s, from position 24 s on; MusicGen was trained on 30 s" in line
+    values["manifest"]["window_seconds"] = 6.1
+    assert "windows are 6.1 s, from position 24 s on" in notices(parse_params(values))[1]
+    values = {**changed("interventions.position_shift_seconds", 22.5), "corpus": RECORDINGS}
+    values["interventions"]["seconds"] = 6.5
+    (line,) = notices(parse_params(values))
+    assert "from position 22.5 s on" in line
+
+
+@pytest.mark.parametrize("key", ["model.position_seconds", "interventions.position_shift_seconds"])
+def test_positions_before_the_beginning_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="greater than or equal to 0"):
+        parse_params(changed(key, -0.5))
+
+
+def test_a_length_that_is_auto_leaves_room_for_the_shift() -> None:
+    values = {**changed("interventions.seconds", "auto"), "corpus": RECORDINGS}
+    values["interventions"]["prefix_seconds"] = 22.0
+    plain = parse_params(values).interventions
+    values["interventions"]["position_shift_seconds"] = 0.5
+    values["model"]["position_seconds"] = 0.25
+    shifted = parse_params(values).interventions
+    whole = shifted.prefix_seconds + shifted.opening_seconds + shifted.seconds
+    assert whole + 0.75 <= CONTEXT_SECONDS
+    assert shifted.seconds == pytest.approx(plain.seconds - 0.75)
+
+
+def test_all_presets_stay_within_what_was_trained_on() -> None:
+    for path in sorted(PRESETS.glob("*.yaml")):
+        assert notices(parse_params(parse_yaml(preset(path.stem, root=PRESETS.parent)))) == [], (
+            path.stem
+        )

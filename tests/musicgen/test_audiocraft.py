@@ -104,3 +104,21 @@ def test_unconditional_logits_agree_with_audiocraft(lm: Any) -> None:
     positions = sinusoidal_positions(tokens.shape[2], 32)
     hidden = decoder(tokens, positions, text=None, text_mask=None, tap=Tap())
     torch.testing.assert_close(decoder.logits(hidden).transpose(1, 2), expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_moved_positions_are_those_of_audiocraft_streaming(lm: Any) -> None:
+    """audiocraft's transformer adds its streaming state's offsets, a row each, to the positions."""
+    codes = torch.randint(48, (2, 4, 20), generator=torch.Generator().manual_seed(3))
+    tokens = delay(codes, 48)[:, :, :-1]
+    null = (torch.zeros(2, 1, 32), torch.zeros(2, 1, dtype=torch.long))
+    unmoved = lm(tokens, [], {"description": null})
+    with lm.transformer.streaming():
+        lm.transformer.set_streaming_state({"offsets": torch.tensor([5, 300])})
+        expected = lm(tokens, [], {"description": null})
+    decoder = build_decoder(CONFIG, audiocraft_weights(lm.state_dict(), CONFIG))
+    table, steps = sinusoidal_positions(400, 32), tokens.shape[2]
+    positions = torch.stack([table[5 : 5 + steps], table[300 : 300 + steps]])
+    hidden = decoder(tokens, positions, text=None, text_mask=None, tap=Tap())
+    torch.testing.assert_close(decoder.logits(hidden).transpose(1, 2), expected, atol=1e-4, rtol=0)
+    assert (unmoved - expected).abs().amax(dim=(1, 2, 3)).min() > 0.1

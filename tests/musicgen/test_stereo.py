@@ -168,7 +168,7 @@ def test_a_folder_loads_and_the_pipeline_refuses_it_by_name(tmp_path: Path) -> N
     assert "8 codebooks of 64, 50 frames/s, 32000 Hz, stereo" in repr(model)
     settings = ModelParams(
         name=str(folder), revision=None, watch=str(folder), device="cpu", dtype="float32",
-        text_padding="auto",
+        text_padding="auto", position_seconds=0.0,
     )  # fmt: skip
     with pytest.raises(ModelError, match="does not run on stereo models"):
         load_model(settings)

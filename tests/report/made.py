@@ -166,6 +166,13 @@ class Made:
         self.interchange = []
         self.opening = OpeningRow(seed=100_000, frames=10)
 
+    def shift(self) -> None:
+        """Add the control of positions: every model's pieces at positions 50 steps later."""
+        changed = {"strength": 50.0, "clips": 4, "changed": 2}
+        for model in dict.fromkeys(row.model for row in self.effects):
+            row = untouched("position_shift", 5.0)
+            self.effects.append(row.model_copy(update={"model": model, **changed}))
+
     def rejudge(self, candidate: str, judged: Verdict) -> None:
         """Give the planner's candidate another verdict."""
         self.verdicts = [

@@ -344,6 +344,26 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_shift_of_positions_stands_beside_the_verdict_and_is_none(
+    made: Made, tmp_path: Path
+) -> None:
+    plain = (built(Made(tmp_path / "plain"), tmp_path / "without") / "index.html").read_text()
+    assert "Positions moved" not in plain
+    made.shift()
+    settings = ALL.model_copy(update={"conditions": [*ALL.conditions, "position_shift"]})
+    folder = built(made, tmp_path / "built", settings)
+    text = (folder / "index.html").read_text()
+    assert text.count("Positions moved by 50 steps, and nothing else") == 2
+    assert "2 of 4 clips changed. No verdict rests on this." in text
+    (page,) = (folder / "pairs").glob("planner-positions-moved-*")
+    shown = page.read_text()
+    assert "nothing but positions, moved by 50 steps" in shown
+    assert "Nothing is changed but the positions" in shown
+    assert "the verdict rests on this" not in shown
+    pairs = page_data(page)
+    assert all(pair["alike"] and pair["after"]["marks"] == [] for pair in pairs)
+
+
 def test_of_recordings_it_says_from_where_the_model_went_on(made: Made, tmp_path: Path) -> None:
     made.record()
     folder = built(made, tmp_path / "report")

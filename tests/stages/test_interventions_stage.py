@@ -64,6 +64,7 @@ def small(repo_root: Path) -> Params:
         "doses": [2.0],
         "kept_tracks": 1,
         "random": 1,
+        "position_shift_seconds": 0.5,
     }
     return Params.model_validate(whole)
 
@@ -122,6 +123,17 @@ def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     assert strongest["least"] <= strongest["likely"] <= strongest["mean"]  # it was in reach
     assert values["carriers"] == {"planner": {SITES[0]: values["strongest"]["planner"]}}
     assert list(values["decodable_not_causal"]["planner"]) == [SITES[1]]
+
+
+def test_a_shift_of_positions_is_an_effect_and_no_evidence(params: Params) -> None:
+    effects = read_table(EFFECTS, EffectRow)
+    shifted = [row for row in effects if row.condition == "position_shift"]
+    assert [(row.model, row.candidate, row.name, row.strength, row.tested) for row in shifted] == [
+        (model, "", "position_shift", 25.0, False) for model in ("planner", "reader")
+    ]
+    assert all(row.clips == PIECES and row.changed and row.towards_source for row in shifted)
+    assert metrics("interventions")["position_shift"].keys() == {"planner", "reader"}
+    assert not any(row.candidate == "" for row in read_table(VERDICTS, VerdictRow))
 
 
 def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Params) -> None:

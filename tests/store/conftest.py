@@ -25,6 +25,7 @@ MODEL = ModelParams(
     device="cpu",
     dtype="float32",
     text_padding="auto",
+    position_seconds=0.0,
 )
 
 

@@ -208,7 +208,7 @@ def test_the_name_of_the_model_and_its_padding_are_part_of_the_work(
     origins = make_builder().origins(tracks[0])
     changed = ModelParams(
         name="a/b", revision="1" * 40, watch="x", device="cpu", dtype="float32",
-        text_padding="attended",
+        text_padding="attended", position_seconds=0.0,
     )  # fmt: skip
     other = make_builder(model_params=changed).origins(tracks[0])
     site = "layers.0.residual"

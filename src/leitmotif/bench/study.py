@@ -74,4 +74,5 @@ def _settings(folder: Path) -> ModelParams:
         device="cpu",
         dtype="float32",
         text_padding="auto",
+        position_seconds=0.0,
     )

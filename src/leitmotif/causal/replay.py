@@ -59,22 +59,27 @@ def replay(row: InterventionRow, params: Params, files: ReplayFiles) -> Replayed
     LeitmotifError for a file that cannot be read.
     """
     model = _model(row, params)
-    source = row.source
     prefix = _prefix(row, model, params, files)
-    condition = Condition(
-        row.condition,
-        row.candidate,
-        None if row.site is None else _target(row, model, files),
-        1.0 if row.strength is None else row.strength,
-        source,
-        None if row.steps is None else range(*row.steps),
-    )
+    condition = _condition(row, model, files)
     seconds = row.frames / model.frame_rate
     codes = _continued(prefix, condition, row, model, seconds=seconds, seed=row.seed)
     samples = model.decode_audio(codes[None])[0].cpu().numpy()
     return Replayed(
         same_tokens=sha256_codes(codes) == row.tokens_sha256,
         same_audio=sha256_audio(samples) == row.audio_sha256,
+    )
+
+
+def _condition(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> Condition:
+    if row.condition == "position_shift":
+        return Condition(row.condition, row.candidate, shift=round(row.strength or 0))
+    return Condition(
+        row.condition,
+        row.candidate,
+        None if row.site is None else _target(row, model, files),
+        1.0 if row.strength is None else row.strength,
+        row.source,
+        None if row.steps is None else range(*row.steps),
     )
 
 

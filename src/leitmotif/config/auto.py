@@ -55,8 +55,13 @@ def longest_continuation(params: Params, prefix: float) -> float:
     It is shorter where prefix, opening and continuation would exceed the model's context.
     """
     settings, claimed = params.interventions, Claims.of(params.probes).claimed
-    room = CONTEXT_SECONDS - prefix - settings.opening_seconds
+    room = CONTEXT_SECONDS - last_beginning(params) - prefix - settings.opening_seconds
     return max(0.0, round(min(room, settings.treated_seconds + claimed.until), 6))
+
+
+def last_beginning(params: Params) -> float:
+    """Position in seconds at which the latest prefix begins, that of the control of positions."""
+    return params.model.position_seconds + params.interventions.position_shift_seconds
 
 
 def with_interventions(params: Params, settings: InterventionsParams) -> Params:
@@ -66,11 +71,26 @@ def with_interventions(params: Params, settings: InterventionsParams) -> Params:
 
 def notices(params: Params) -> list[str]:
     """What is unwise of settings that are possible, a line each."""
-    settings = params.interventions
+    settings, begins = params.interventions, params.model.position_seconds
+    latest = last_beginning(params)
+    if params.corpus.source == "organism":
+        moved = (
+            f"positions begin at up to {latest:g} s (model.position_seconds, "
+            "interventions.position_shift_seconds); organisms were trained on pieces that begin at "
+            "0, and have not seen the positions after their ends"
+        )
+        return [moved] if latest else []
     whole = settings.prefix_seconds + settings.opening_seconds + settings.seconds
-    if params.corpus.source == "organism" or whole <= CONTEXT_SECONDS:
-        return []
-    return [
-        f"interventions: prefix, opening and continuation are {whole:g} s; MusicGen was trained "
-        f"on {CONTEXT_SECONDS:g} s, and drifts beyond"
-    ]
+    lines = []
+    if whole + latest > CONTEXT_SECONDS:
+        where = f", from position {latest:g} s on" if latest else ""
+        lines.append(
+            f"interventions: prefix, opening and continuation are {whole:g} s{where}; MusicGen was "
+            f"trained on {CONTEXT_SECONDS:g} s, and drifts beyond"
+        )
+    if begins and begins + params.manifest.window_seconds > CONTEXT_SECONDS:
+        lines.append(
+            f"activations: windows are {params.manifest.window_seconds:g} s, from position "
+            f"{begins:g} s on; MusicGen was trained on {CONTEXT_SECONDS:g} s"
+        )
+    return lines

@@ -67,6 +67,9 @@ class InterventionsParams(Settings):
     """Factors of ``scale``; 1 leaves the feature unchanged."""
     random: Annotated[int, Field(ge=1)]
     """Number of matched random features, or groups of them, for each candidate."""
+    position_shift_seconds: Annotated[float, Field(ge=0)]
+    """Control of all candidates: nothing is changed but the positions of prefix and continuation,
+    which begin so much later. 0: no such control."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)]
     """Minimum mean CLAP similarity to the baseline. Below it an effect is entangled, not a
     finding."""
@@ -133,6 +136,7 @@ class ReportParams(Settings):
                 "local_feature",
                 "zero_effect",
                 "counterfactual",
+                "position_shift",
             ]
         ],
         Field(min_length=1),

@@ -27,6 +27,9 @@ class ModelParams(Settings):
     text_padding: Literal["auto", "masked", "attended"]
     """``masked``: cross-attention masks padding, as in `transformers`. ``attended``: it attends to
     zeros, as in audiocraft. ``auto`` follows the checkpoint's origin."""
+    position_seconds: Annotated[float, Field(ge=0)]
+    """Position at which everything begins that the model reads or continues. At 0 began the clips
+    that it was trained on."""
 
     @field_validator("revision")
     @classmethod

@@ -18,6 +18,7 @@ from leitmotif.config.auto import (
     PREFIX,
     SECONDS,
     STEP_SECONDS,
+    last_beginning,
     longest_continuation,
     with_interventions,
 )
@@ -119,7 +120,7 @@ def _prefixes(
     settings = params.interventions
     windows = {track.track_id: track.windows for track in tracks}
     least = settings.treated_seconds + Claims.of(params.probes).claimed.after
-    longest = CONTEXT_SECONDS - settings.opening_seconds
+    longest = CONTEXT_SECONDS - last_beginning(params) - settings.opening_seconds
     longest -= least if fit else settings.seconds
     ends = set()
     for label in labels:

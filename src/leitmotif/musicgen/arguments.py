@@ -1,11 +1,13 @@
 """What a model is given: numbers and rows as plain Python has them, tensors that fit its own."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
+from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 
 
@@ -70,3 +72,44 @@ def cast(tensor: Tensor, like: Tensor, site: str) -> Tensor:
             expected=f"at most {torch.finfo(like.dtype).max:.3g}, as {like.dtype}",
         )
     return there
+
+
+def check_residual(residual: object, width: int, *, like: Tensor) -> Tensor:
+    """A residual stream [B, S, d] of this width, in the type and place of ``like``.
+
+    Raises ModelError for anything else, and for NaN or infinity.
+    """
+    is_stream = (
+        isinstance(residual, Tensor)
+        and residual.is_floating_point()
+        and residual.dim() == 3
+        and residual.shape[-1] == width
+    )
+    if not isinstance(residual, Tensor) or not is_stream:
+        found = (
+            f"{residual.dtype} of shape {tuple(residual.shape)}"
+            if isinstance(residual, Tensor)
+            else type(residual).__name__
+        )
+        raise ModelError(
+            "this is no residual stream of the model",
+            found=found,
+            expected=f"numbers [B, S, {width}]",
+        )
+    if not is_finite(residual):
+        raise ModelError(
+            "the residual stream holds what is not a number",
+            found="NaN or infinity",
+            expected="finite numbers",
+        )
+    return residual.to(device=like.device, dtype=like.dtype)
+
+
+def check_steps(steps: Sequence[int], length: int) -> None:
+    """Raise ModelError unless ``steps`` are numbers of the steps of a pass, at least one."""
+    if not steps or not all(is_integer(step) and 0 <= step < length for step in steps):
+        raise ModelError(
+            "the pass has no such steps",
+            found=f"steps={steps!r}",
+            expected=f"numbers of 0..{length - 1}, at least one",
+        )

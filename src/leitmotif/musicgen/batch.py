@@ -37,13 +37,16 @@ class Batch:
         tokens: Tensor,
         contents: Sequence[object],
         conditioning: Conditioning | None,
+        first_positions: Sequence[int],
         steps: int,
     ) -> Tensor:
         """Read the first tokens [B, K, P + 1] and return the stream [halves * B, 1, d] after them.
 
-        ``contents`` says which rows have the same prompt and prefix.
+        ``contents`` says which rows have the same prompt and prefix, ``first_positions`` has the
+        position of each row's first step.
         """
         model, device = self._model, tokens.device
+        contents = list(zip(contents, first_positions, strict=True))
         first, kind = _kinds(contents, self._interventions, tokens.shape[2])
         one_each = torch.tensor(first, device=device)
         self._prefix_tap = self._bind(
@@ -56,10 +59,12 @@ class Batch:
             steps=steps,
             like=model.decoder.final_norm.weight,
         )
-        self._positions = model.positions(steps)
+        self._positions = model.positions(max(first_positions) + steps)
+        self._first_positions = torch.tensor([*first_positions] * len(self._halves), device=device)
+        of_kinds = [first_positions[row] for row in first] * len(self._halves)
         hidden = model.decoder(
             tokens[one_each].repeat(len(self._halves), 1, 1),
-            self._positions[: tokens.shape[2]],
+            model.positions_from(of_kinds, tokens.shape[2]),
             **_text(conditioning, one_each),
             tap=self._prefix_tap,
             past=self._cache,
@@ -77,7 +82,7 @@ class Batch:
         self._tap.first_step = step
         return self._model.decoder(
             tokens.repeat(len(self._halves), 1, 1),
-            self._positions[step : step + 1],
+            self._positions[self._first_positions + step][:, None],
             **self._text,
             tap=self._tap,
             past=self._cache,

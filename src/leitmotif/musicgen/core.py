@@ -10,8 +10,10 @@ from torch import Tensor
 from leitmotif.audio.reading.samples import Clips
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
+from leitmotif.files import sha256_json
 from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
+from leitmotif.musicgen.positions import first_positions
 from leitmotif.sites import parts_of, patterns_of, sites_of
 
 DTYPES = {
@@ -43,6 +45,8 @@ class Core:
         self.default_guidance_scale = parts.guidance_scale
         self.source = parts.source
         """Folder or hub id that it was loaded from; None if it was made in memory."""
+        self.first_position = 0
+        """Position of the first step of every pass; see ``count_from``."""
         self._positions = torch.empty(0)
 
     def __repr__(self) -> str:
@@ -74,6 +78,16 @@ class Core:
         self._positions = torch.empty(0)
         for name in ("fingerprint", "codec_fingerprint"):
             self.__dict__.pop(name, None)
+        return self
+
+    def count_from(self, position: int) -> Self:
+        """Let the first step of every pass have this position, in decoder steps; returns self.
+
+        0 is where a clip begins on which MusicGen was trained, and what every other implementation
+        begins with. Raises ModelError for what is no position.
+        """
+        (self.first_position,) = first_positions(position, rows=1, begin=0, steps=1)
+        self.__dict__.pop("fingerprint", None)
         return self
 
     @property
@@ -163,8 +177,14 @@ class Core:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex)."""
-        return fingerprint([self.decoder, self.text, self.codec], self.config)
+        """SHA-256 of all weights as they are in memory, and of the decoder's sizes (64 hex).
+
+        Also of the first position, where that is not 0.
+        """
+        weights = fingerprint([self.decoder, self.text, self.codec], self.config)
+        if not self.first_position:
+            return weights
+        return sha256_json({"weights": weights, "first_position": self.first_position})
 
     @cached_property
     def codec_fingerprint(self) -> str:
@@ -189,12 +209,22 @@ class Core:
         return self.codec.decode(self.check_codes(codes))
 
     def positions(self, steps: int) -> Tensor:
-        """Position embeddings [S, d] of the first ``steps`` steps."""
+        """Position embeddings [S, d] of the positions 0 to ``steps`` - 1."""
         if self._positions.shape[0] < steps:
             self._positions = sinusoidal_positions(
                 max(steps, 2048), self.width, exact=self.dtype == torch.float64
             ).to(device=self.device, dtype=self.dtype)
         return self._positions[:steps]
+
+    def positions_from(self, first: Sequence[int], steps: int) -> Tensor:
+        """Position embeddings of ``steps`` steps of rows that begin at these positions.
+
+        [S, d] where all begin at the same one, else [B, S, d].
+        """
+        table = self.positions(max(first) + steps)
+        begins = first[:1] if len(set(first)) == 1 else first
+        each = [table[begin : begin + steps] for begin in begins]
+        return each[0] if len(each) == 1 else torch.stack(each)
 
     def condition(self, prompts: str | Sequence[str] | None, rows: int) -> Conditioning | None:
         """Encode prompts for a batch of ``rows``; None for None. Raises ModelError."""

@@ -17,6 +17,7 @@ from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
+from leitmotif.musicgen.positions import Offset, first_positions
 from leitmotif.musicgen.sampling import Sampling, draw
 
 
@@ -59,6 +60,7 @@ def generate(
     sampling: Sampling,
     guidance_scale: float | None,
     interventions: Sequence[Intervention],
+    position_offset: Offset,
     capture: Sites,
 ) -> Generation:
     """See ``HookedMusicGen.generate``."""
@@ -75,6 +77,7 @@ def generate(
             sampling=sampling,
             scale=float(scale),
             interventions=interventions,
+            position_offset=position_offset,
             capture=capture,
         )
         generation = _run(job)
@@ -116,6 +119,8 @@ class _Job:
     """Codes [B, K, P]; P is 0 without a prefix."""
     prefix_contents: Sequence[object]
     """What each row reads before it continues; see ``_prefix_contents``."""
+    first_positions: Sequence[int]
+    """Position of the first step of each row."""
     new_frames: int
     conditioning: Conditioning | None
     halves: Sequence[Half]
@@ -161,6 +166,7 @@ def _prepare(
     sampling: Sampling,
     scale: float,
     interventions: Sequence[Intervention],
+    position_offset: Offset,
     capture: Sites,
 ) -> _Job:
     """Bring the arguments of ``generate`` into the model's terms; raises ModelError."""
@@ -186,6 +192,12 @@ def _prepare(
         model=model,
         prefix=prefix,
         prefix_contents=_prefix_contents(prompts, prefix),
+        first_positions=first_positions(
+            position_offset,
+            rows=rows,
+            begin=model.first_position,
+            steps=prefix.shape[2] + new_frames + max(model.delays),
+        ),
         new_frames=new_frames,
         conditioning=conditioning,
         halves=halves,
@@ -215,7 +227,11 @@ def _run(job: _Job) -> Generation:
     batch = Batch(model, rows, job.halves, job.interventions, job.sites)
     Pass(rows, job.halves, steps, config.layers).check(job.interventions)
     hidden = batch.read_prefix(
-        tokens[:, :, : job.prefix_frames + 1], job.prefix_contents, job.conditioning, steps
+        tokens[:, :, : job.prefix_frames + 1],
+        job.prefix_contents,
+        job.conditioning,
+        job.first_positions,
+        steps,
     )
     not_finite = torch.full((len(job.halves) * rows,), steps, device=model.device)
     for step in range(job.prefix_frames, steps):

@@ -9,7 +9,7 @@ from leitmotif.checkpoints.folders import usable_device
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
-from leitmotif.musicgen.arguments import is_integer
+from leitmotif.musicgen.arguments import check_residual, check_steps, is_integer
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
@@ -27,6 +27,7 @@ from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.generate import Generation, generate
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
+from leitmotif.musicgen.positions import Offset, first_positions
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
@@ -90,12 +91,15 @@ class HookedMusicGen(Core):
         prompts: str | Sequence[str] | None = None,
         *,
         interventions: Sequence[Intervention] = (),
+        position_offset: Offset = 0,
     ) -> Tensor:
         """Return logits [B, K, T, V]: for each frame and codebook, before hearing it.
 
-        ``prompts`` is one for all rows or one a row; None is unconditional. Raises ModelError.
+        ``prompts`` is one for all rows or one a row; None is unconditional. ``position_offset`` are
+        decoder steps by which the positions of all rows, or of each, are moved: as if so much music
+        had come before, which is not attended to. Raises ModelError.
         """
-        hidden, _ = self._run(codes, prompts, interventions, (), None)
+        hidden, _ = self._run(codes, prompts, interventions, (), None, position_offset)
         return self._logits(hidden, codes.shape[2])
 
     def run_with_cache(
@@ -106,6 +110,7 @@ class HookedMusicGen(Core):
         sites: Sites = None,
         stop_at_layer: int | None = None,
         interventions: Sequence[Intervention] = (),
+        position_offset: Offset = 0,
     ) -> tuple[Tensor | None, ActivationCache]:
         """Return logits [B, K, T, V] and the activations [B, S, d] at ``sites``.
 
@@ -113,12 +118,14 @@ class HookedMusicGen(Core):
         capture, or None for all. ``stop_at_layer=n`` runs blocks 0..n-1 only; the logits are then
         None. Captures come after interventions. Attention patterns [B, heads, S, S] are captured
         where they are named; each takes as many numbers as it has, which is 145 MB a row for 30 s
-        and 16 heads in float32. Raises ModelError, also for a site that the shortened pass would
-        not reach.
+        and 16 heads in float32. ``position_offset`` is as in a pass without captures. Raises
+        ModelError, also for a site that the shortened pass would not reach.
         """
         chosen = self._choose_sites(sites, stop_at_layer)
         require_prompts(chosen, prompts)
-        hidden, tap = self._run(codes, prompts, interventions, chosen, stop_at_layer)
+        hidden, tap = self._run(
+            codes, prompts, interventions, chosen, stop_at_layer, position_offset
+        )
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
         logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
         return logits, cache
@@ -147,7 +154,7 @@ class HookedMusicGen(Core):
                 found=f"layer={layer!r}",
                 expected=f"0..{self.num_layers}",
             )
-        residual = self._check_residual(residual)
+        residual = check_residual(residual, self.width, like=self.decoder.final_norm.weight)
         conditioning = self.condition(prompts, len(residual))
         tap = Tap()
         hidden = self.decoder.resume(
@@ -158,7 +165,7 @@ class HookedMusicGen(Core):
             tap=tap,
         )
         if steps is not None:
-            _check_steps(steps, hidden.shape[1])
+            check_steps(steps, hidden.shape[1])
             hidden = hidden[:, list(steps)]
         logits: Tensor = self.decoder.logits(hidden)
         if not is_finite(logits):
@@ -171,6 +178,7 @@ class HookedMusicGen(Core):
         prompts: str | Sequence[str] | None = None,
         *,
         fwd_hooks: Iterable[tuple[Sites, HookFunction]],
+        position_offset: Offset = 0,
     ) -> Tensor:
         """Return logits [B, K, T, V] of a pass in which functions run at sites.
 
@@ -181,9 +189,8 @@ class HookedMusicGen(Core):
         changed in place. An ``Intervention`` does the same for chosen rows, steps or frames, and
         during generation. Raises ModelError.
         """
-        return self(
-            codes, prompts, interventions=as_interventions(fwd_hooks, self.sites, self.parts)
-        )
+        interventions = as_interventions(fwd_hooks, self.sites, self.parts)
+        return self(codes, prompts, interventions=interventions, position_offset=position_offset)
 
     def generate(
         self,
@@ -196,13 +203,15 @@ class HookedMusicGen(Core):
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
+        position_offset: Offset = 0,
         capture: Sites = (),
     ) -> Generation:
         """Sample ``seconds`` of new audio, after ``prefix`` codes [B, K, P] if they are given.
 
         ``tracks`` names each row's noise: rows with one name and seed share it, whatever batch
         they are in (default: the row's number). ``guidance_scale`` weighs the prompt (None: the
-        checkpoint's own; 1: no guidance); without prompts there is none. Raises ModelError.
+        checkpoint's own; 1: no guidance); without prompts there is none. ``position_offset`` moves
+        the positions of prefix and continuation, as in a pass. Raises ModelError.
         """
         return generate(
             self,
@@ -214,6 +223,7 @@ class HookedMusicGen(Core):
             sampling=Sampling() if sampling is None else sampling,
             guidance_scale=guidance_scale,
             interventions=interventions,
+            position_offset=position_offset,
             capture=capture,
         )
 
@@ -244,32 +254,6 @@ class HookedMusicGen(Core):
                 ) from error
         return chosen
 
-    def _check_residual(self, residual: Tensor) -> Tensor:
-        is_stream = (
-            isinstance(residual, Tensor)
-            and residual.is_floating_point()
-            and residual.dim() == 3
-            and residual.shape[-1] == self.width
-        )
-        if not is_stream:
-            found = (
-                f"{residual.dtype} of shape {tuple(residual.shape)}"
-                if isinstance(residual, Tensor)
-                else type(residual).__name__
-            )
-            raise ModelError(
-                "this is no residual stream of the model",
-                found=found,
-                expected=f"numbers [B, S, {self.width}]",
-            )
-        if not is_finite(residual):
-            raise ModelError(
-                "the residual stream holds what is not a number",
-                found="NaN or infinity",
-                expected="finite numbers",
-            )
-        return residual.to(device=self.device, dtype=self.dtype)
-
     def _run(
         self,
         codes: Tensor,
@@ -277,6 +261,7 @@ class HookedMusicGen(Core):
         interventions: Sequence[Intervention],
         sites: Sequence[str],
         stop_at_layer: int | None,
+        position_offset: Offset,
     ) -> tuple[Tensor, Tap]:
         codes = self.check_codes(codes)
         rows = codes.shape[0]
@@ -289,12 +274,14 @@ class HookedMusicGen(Core):
         )
         tokens = delay(codes, self.config.pad, self.delays)[:, :, :-1]
         layers = self.num_layers if stop_at_layer is None else stop_at_layer
-        Pass(rows, halves, tokens.shape[2], layers).check(interventions)
+        steps = tokens.shape[2]
+        Pass(rows, halves, steps, layers).check(interventions)
+        first = first_positions(position_offset, rows=rows, begin=self.first_position, steps=steps)
 
         def read(tap: Tap) -> Tensor:
             hidden: Tensor = self.decoder(
                 tokens,
-                self.positions(tokens.shape[2]),
+                self.positions_from(first, steps),
                 text=conditioning.text if conditioning else None,
                 text_mask=conditioning.mask if conditioning else None,
                 tap=tap,
@@ -316,12 +303,3 @@ class HookedMusicGen(Core):
         if not is_finite(logits):
             raise no_numbers("the logits", Tap(), self.dtype)
         return undelay(logits.transpose(1, 2), frames, self.delays)
-
-
-def _check_steps(steps: Sequence[int], length: int) -> None:
-    if not steps or not all(is_integer(step) and 0 <= step < length for step in steps):
-        raise ModelError(
-            "the pass has no such steps",
-            found=f"steps={steps!r}",
-            expected=f"numbers of 0..{length - 1}, at least one",
-        )

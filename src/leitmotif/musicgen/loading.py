@@ -30,7 +30,7 @@ def load_model(model: "ModelParams") -> HookedMusicGen:
             expected="a mono MusicGen: the stages read and judge mono audio",
             fix="name the mono checkpoint of this size; import leitmotif loads stereo ones too",
         )
-    return loaded
+    return loaded.count_from(round(model.position_seconds * loaded.frame_rate))
 
 
 def shared_model(model: "ModelParams") -> HookedMusicGen:

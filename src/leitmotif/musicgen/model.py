@@ -206,7 +206,7 @@ class Decoder(nn.Module):
         past: KeyValueCache | None = None,
         stop_at_layer: int | None = None,
     ) -> Tensor:
-        """Run the blocks on tokens [B, K, S] at positions [S, d].
+        """Run the blocks on tokens [B, K, S] at positions [S, d], or [B, S, d] of each row.
 
         ``text`` holds each block's keys for the first rows of the batch; the rows after them are
         unconditional, and without it all rows are. Returns the stream [B, S, d] after the final

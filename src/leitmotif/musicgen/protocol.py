@@ -24,6 +24,7 @@ from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation
 from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.timing.frames import Timing
 
@@ -106,7 +107,8 @@ class MusicModel(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 (64 hex) of all weights and sizes; stored results are found by it.
 
-        Of a model whose code is not part of this package, of that code too.
+        Also of where its positions begin, if not at 0, and of a model whose code is not part of
+        this package, of that code.
         """
 
     @property
@@ -180,13 +182,16 @@ class MusicModel(Protocol):
         sampling: Sampling | None = None,
         guidance_scale: float | None = None,
         interventions: Sequence[Intervention] = (),
+        position_offset: Offset = 0,
         capture: Sites = (),
     ) -> Generation:
         """Sample round(seconds * frame_rate) frames after ``prefix`` codes [B, K, P].
 
         ``tracks`` names each row's noise: rows of one name and seed share it, whatever batch they
         are in. Interventions are as in a pass, over the steps of prefix and continuation, and a
-        function is called for the prefix and then step by step. Raises ModelError.
+        function is called for the prefix and then step by step. ``position_offset`` are steps by
+        which the positions of all rows, or of each, are moved; a model without positions refuses
+        any but 0. Raises ModelError.
         """
 
 

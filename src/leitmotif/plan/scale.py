@@ -136,6 +136,11 @@ class Scale:
         return (world.cue_bar + 1) * world.frames_per_bar
 
     @property
+    def untouched(self) -> int:
+        """Conditions of one model that are of no candidate: two, and a shift of positions."""
+        return 2 + (self.params.interventions.position_shift_seconds > 0)
+
+    @property
     def site_conditions(self) -> int:
         """Conditions of a whole site: a patch in each window, a control, and an identity."""
         windows = 1 if self.world is None else 2
@@ -155,13 +160,14 @@ class Scale:
         )  # fmt: skip
 
     def conditions(self, *, of_features: bool) -> int:
-        """Conditions of one model: two untouched, those of sites, and those of candidates.
+        """Conditions of one model: those of no candidate, those of sites, and of candidates.
 
         Features are tried in the model under study alone.
         """
         settings = self.params.interventions
         tried = settings.candidates + (settings.together > 0) if of_features else 0
-        return 2 + len(self.sites) * self.site_conditions + tried * self.feature_conditions
+        of_sites = len(self.sites) * self.site_conditions
+        return self.untouched + of_sites + tried * self.feature_conditions
 
     @property
     def candidates_tried(self) -> int:

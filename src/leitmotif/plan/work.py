@@ -186,25 +186,26 @@ def _interventions(scale: Scale) -> Work:
     conditions = sum(
         scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
     )
-    measured = _continued(scale, conditions, untouched=2 * len(scale.models))
+    models = len(scale.models)
+    measured = _continued(scale, conditions, models=models, untouched=models * scale.untouched)
     if scale.world is not None:
         return measured
     return _together(_openings(scale), measured)
 
 
 def _summary(scale: Scale) -> Work:
-    """The baseline and the counterfactual are those of ``interventions``, found again."""
-    return _continued(scale, scale.approach_conditions, untouched=2)
+    """Clips without a change are those of ``interventions``, found again."""
+    return _continued(scale, scale.approach_conditions, models=1, untouched=2)
 
 
-def _continued(scale: Scale, conditions: int, *, untouched: int) -> Work:
-    """Clips of so many conditions of all models, ``untouched`` of them without a change."""
+def _continued(scale: Scale, conditions: int, *, models: int, untouched: int) -> Work:
+    """Clips of so many conditions of all models; ``untouched`` of them are heard in any case."""
     settings = scale.params.interventions
     runs = scale.pieces * settings.seeds
     frames = round(settings.seconds * scale.model.frame_rate)
     generating = Generating(
         scale.model,
-        clips=runs * (conditions + untouched // 2 * SOURCES),
+        clips=runs * (conditions + models * SOURCES),
         rows=settings.rows,
         halves=_halves(scale),
         prefix_frames=scale.prefix_frames,

@@ -155,7 +155,7 @@ def _seconds(frames: int, row: InterventionRow, clip: ReportClip) -> float:
 
 def _changed(row: InterventionRow, clip: ReportClip, seconds: float) -> list[dict[str, Any]]:
     """Frames whose prediction was changed. A step predicts the frame of its own number first."""
-    if row.condition == "counterfactual":
+    if row.condition in ("counterfactual", "position_shift"):
         return []
     start, stop = row.steps or (row.prefix_frames, row.prefix_frames + row.frames)
     return [

@@ -9,7 +9,7 @@ from leitmotif.tables.alignment import AlignmentRow, brands
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.effects import EffectRow, Kind, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow, read_log
 from leitmotif.tables.probes import ProbeRow
@@ -74,13 +74,20 @@ class Material:
         return sorted(of_model, key=lambda row: row.candidate)
 
     def effects_of(self, model: str, candidate: str) -> list[EffectRow]:
-        """Conditions of a candidate; for "" these are baseline and counterfactual."""
+        """Conditions of a candidate; for "" those of none, such as the baseline."""
         return [row for row in self.effects if (row.model, row.candidate) == (model, candidate)]
 
     def counterfactual(self, model: str) -> EffectRow | None:
         """Effect of the other cue, or opening; None if it was not measured."""
+        return self._of_no_candidate(model, "counterfactual")
+
+    def shifted(self, model: str) -> EffectRow | None:
+        """Effect of a mere shift of positions; None if it was not measured."""
+        return self._of_no_candidate(model, "position_shift")
+
+    def _of_no_candidate(self, model: str, kind: Kind) -> EffectRow | None:
         untouched = self.effects_of(model, "")
-        return next((row for row in untouched if row.condition == "counterfactual"), None)
+        return next((row for row in untouched if row.condition == kind), None)
 
     @property
     def exploratory(self) -> bool:

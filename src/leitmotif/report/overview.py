@@ -14,7 +14,7 @@ from leitmotif.report.figures import (
 )
 from leitmotif.report.material import Material
 from leitmotif.report.numbers import Number, number_of, placed
-from leitmotif.report.pairs import Subject
+from leitmotif.report.pairs import CUE, OPENING, SHIFT, Subject
 from leitmotif.report.sentences import (
     FINDING,
     TITLES,
@@ -29,7 +29,7 @@ from leitmotif.report.words import mean_words, number
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import of_kind
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.effects import VerdictRow, identity
+from leitmotif.tables.effects import EffectRow, VerdictRow, identity
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow, largest
 
@@ -58,7 +58,8 @@ def overview(
         ],
         "figures": _figures(material),
         "groups": groups(reported),
-        "cues": [_entry(subject) for subject in reported if subject.verdict is None],
+        "cues": [_entry(subject) for subject in reported if subject.name in (CUE, OPENING)],
+        "shifts": [_entry(subject) for subject in reported if subject.name == SHIFT],
         "other": "cue" if material.composed else "opening",
         "claim": CLAIM,
         "headline": headline(material.verdicts),
@@ -84,6 +85,7 @@ def _model(material: Material, name: str, decodable: Sequence[ProbeRow] | None) 
     judged = material.verdicts_of(name)
     verdict = overall([row.verdict for row in judged])
     clips, changed = identity([row for row in material.effects if row.model == name])
+    shifted = material.shifted(name)
     strongest = max(
         (row for row in judged if row.effect is not None and not row.features),
         key=lambda row: row.effect.mean if row.effect else 0.0,
@@ -99,6 +101,16 @@ def _model(material: Material, name: str, decodable: Sequence[ProbeRow] | None) 
         if strongest is None
         else (_short(strongest), number_of(strongest, "effect", file=VERDICTS)),
         "identity": {"clips": clips, "changed": changed},
+        "shifted": None if shifted is None else _shifted(shifted),
+    }
+
+
+def _shifted(row: EffectRow) -> dict[str, Any]:
+    return {
+        "steps": f"{row.strength or 0:g}",
+        "effect": number_of(row, "towards_source", file=EFFECTS),
+        "clips": row.clips,
+        "changed": row.changed,
     }
 
 

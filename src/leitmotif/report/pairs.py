@@ -12,9 +12,9 @@ from leitmotif.report.words import condition_words
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
 
-CUE, OPENING = "the other cue", "the other opening"
-"""Name of a subject that every model has: the whole piece under the other cue; of recordings, after
-the other opening."""
+CUE, OPENING, SHIFT = "the other cue", "the other opening", "positions moved"
+"""Names of subjects that are no candidate: the whole piece under the other cue; of recordings,
+after the other opening; and the piece itself at other positions, which is a control."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Tried:
     @property
     def control(self) -> bool:
         """Whether the condition is a control, which should have no effect."""
-        return self.row.condition in ("random_feature", "local_feature", "zero_effect")
+        return self.row.condition in _CONTROLS
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Subject:
     model: str
     name: str
     judged: VerdictRow | None
-    """None for the cue, which is not a candidate."""
+    """None for what is no candidate."""
     tried: Sequence[Tried]
 
     @property
     def verdict(self) -> Verdict | None:
-        """None for the cue."""
+        """None for what is no candidate."""
         return None if self.judged is None else self.judged.verdict
 
     @property
@@ -167,14 +167,16 @@ def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Su
             for row in ranked
         ]
         yield Subject(model, judged.candidate, judged, tried)
-    of_other = pairs.get((model, "", "counterfactual"), ())
-    if other is not None and of_other:
-        words = condition_words(other, whole_site=True, composed=composed)
-        yield Subject(
-            model, CUE if composed else OPENING, None, [Tried(other, words, True, of_other)]
-        )
+    of_none = ((CUE if composed else OPENING, other), (SHIFT, material.shifted(model)))
+    for name, of_no_candidate in of_none:
+        if of_no_candidate is None:
+            continue
+        if kept := pairs.get((model, "", of_no_candidate.name)):
+            words = condition_words(of_no_candidate, whole_site=True, composed=composed)
+            yield Subject(model, name, None, [Tried(of_no_candidate, words, True, kept)])
 
 
+_CONTROLS: tuple[Kind, ...] = ("random_feature", "local_feature", "zero_effect", "position_shift")
 _ORDER: tuple[Kind, ...] = (
     "patch",
     "ablate",

@@ -52,6 +52,7 @@ def condition_words(row: "EffectRow", *, whole_site: bool, composed: bool) -> st
         else f"control: matched random features{f' ({number})' if number else ''}",
         "local_feature": "control: the best feature of the short horizon",
         "zero_effect": "control: read and written back",
+        "position_shift": f"control: nothing but positions, moved by {row.strength or 0:g} steps",
         "counterfactual": f"the piece continues from the other {'cue' if composed else 'opening'}",
     }[kind]
     return f"{done} {window}".rstrip()

@@ -15,6 +15,7 @@ Kind = Literal[
     "patch",
     "random_feature",
     "local_feature",
+    "position_shift",
 ]
 """What is done to a model; ``leitmotif.causal.experiment.conditions`` says how."""
 
@@ -38,7 +39,7 @@ class EffectRow(Table):
     model: str
     """Name of the model's folder; the one under study comes first."""
     candidate: str
-    """Whose condition it is; empty for a baseline and a counterfactual."""
+    """Whose condition it is; empty for a baseline, a counterfactual and a shift of positions."""
     name: str
     """Such as patch_gap: kind, window, and a dose or number where there are several."""
     condition: Kind
@@ -47,6 +48,7 @@ class EffectRow(Table):
     site: str | None
     """Null where nothing was changed."""
     strength: float | None
+    """Factor of the change; of a shift of positions, its steps."""
     source: str | None
     window: str | None
     """Name of the steps that were treated: ahead or slot; see docs/stages/interventions.md.

@@ -82,7 +82,7 @@ class InterventionRow(Table):
     model_fingerprint: Sha256
     """Of its weights and sizes."""
     candidate: str
-    """Whose condition it is; empty for a baseline and a counterfactual."""
+    """Whose condition it is; empty for a baseline, a counterfactual and a shift of positions."""
     name: str
     """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
     condition: Kind
@@ -96,8 +96,8 @@ class InterventionRow(Table):
     sae_sha256: Sha256 | None
     """Of its weights."""
     strength: float | None
-    """In ``a' = strength * a``, or with a source ``a' = a + strength * (a_source - a)``; null where
-    nothing was changed."""
+    """In ``a' = strength * a``, or with a source ``a' = a + strength * (a_source - a)``; of a shift
+    of positions, the steps by which they are moved; null where nothing was changed."""
     source: str | None
     """The prefix whose run the activations, or with a counterfactual the start, come from: the twin
     of a slot, or an opening by its seed."""

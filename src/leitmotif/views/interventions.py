@@ -25,7 +25,18 @@ def metrics_of(
         "clips": len({row.clip_id for row in rows}),
         "excluded": len({row.clip_id for row in rows if row.excluded is not None}),
         "identity_changed": identity(effects)[1],
+        **_shifted(effects),
     }
+
+
+def _shifted(rows: Sequence[EffectRow]) -> dict[str, object]:
+    """What a mere shift of positions did, by model; nothing where no such control was run."""
+    by_model = {
+        row.model: as_metric(row.towards_source)
+        for row in rows
+        if row.condition == "position_shift"
+    }
+    return {"position_shift": by_model} if by_model else {}
 
 
 def _strongest(rows: Sequence[VerdictRow]) -> dict[str, object] | None:

@@ -279,6 +279,11 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
         ),
         "0 of 1 conditions of kind patch",
     ),
+    "log: no shift of positions": (
+        "log",
+        lambda: params(lambda it: it["interventions"].update(position_shift_seconds=0.5)),
+        "0 of 1 conditions of kind position_shift",
+    ),
     "clips: other audio": (
         "clips",
         lambda: flipped(next(CLIPS.glob("*.wav"))),

@@ -9,9 +9,10 @@ scale              times a strength, a dose of either sign
 patch              the activation that a run on another prefix has at the same step
 random_feature     one of these edits at a feature of like rate and norm (see ``matching``)
 local_feature      one of these edits at the best feature of the short horizon
+position_shift     nothing, but positions are moved: the prefix begins later
 =================  ==============================================================================
 
-All are one formula: a' = strength * a, or with a source a' = a + strength * (a_source - a).
+All edits are one formula: a' = strength * a, or with a source a' = a + strength * (a_source - a).
 """
 
 import math
@@ -24,7 +25,9 @@ from leitmotif.causal.experiment.targets import Target
 from leitmotif.errors import ModelError
 from leitmotif.tables.effects import Kind
 
-_UNTOUCHED = ("baseline", "counterfactual")
+_UNTOUCHED = ("baseline", "counterfactual", "position_shift")
+"""Kinds that change no activation."""
+_WITHOUT_SOURCE = ("baseline", "zero_effect", "ablate", "scale", "position_shift")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,24 +47,28 @@ class Condition:
     the prefix, which the conditions then cannot share: that is correct, and slower."""
     window: str | None = None
     """Name of the steps, which each prefix has its own of (``Prefix.windows``)."""
+    shift: int = 0
+    """Decoder steps by which the positions of prefix and continuation are moved."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise self._error("condition", self.kind, ", ".join(get_args(Kind)))
         if (self.target is None) != (self.kind in _UNTOUCHED):
             found = "no target" if self.target is None else f"a target at {self.target.site}"
-            raise self._error("target", found, "one, but none for baseline and counterfactual")
+            raise self._error("target", found, f"one, but none for {', '.join(_UNTOUCHED)}")
         if not math.isfinite(self.strength):
             raise self._error("strength", self.strength, "a finite number")
-        needed = {"zero_effect": 1.0, "ablate": 0.0, "baseline": 1.0, "counterfactual": 1.0}
+        needed = {"zero_effect": 1.0, "ablate": 0.0, **dict.fromkeys(_UNTOUCHED, 1.0)}
         if self.strength != needed.get(self.kind, self.strength):
             raise self._error("strength", self.strength, str(needed[self.kind]))
         if self.kind == "scale" and self.strength in (0.0, 1.0):
             raise self._error("strength", self.strength, "neither 0 (ablate) nor 1 (zero_effect)")
         if self.kind in ("patch", "counterfactual") and self.source is None:
             raise self._error("source", None, "the name of another prefix")
-        if self.kind in ("baseline", "zero_effect", "ablate", "scale") and self.source is not None:
+        if self.kind in _WITHOUT_SOURCE and self.source is not None:
             raise self._error("source", self.source, "none")
+        if self.shift < 0 or (self.shift > 0) != (self.kind == "position_shift"):
+            raise self._error("shift", self.shift, "1 step or more for position_shift, else 0")
         steps = self.steps
         if steps is not None and self.window is not None:
             raise self._error("window", f"{self.window} besides {steps}", "steps or a window")
@@ -72,6 +79,13 @@ class Condition:
         return ModelError(
             f"{what} of a {self.kind} condition", found=repr(found), expected=expected
         )
+
+    @property
+    def dose(self) -> float | None:
+        """How strong the change is: of activations ``strength``, of positions steps; None: none."""
+        if self.shift:
+            return float(self.shift)
+        return None if self.target is None else self.strength
 
     def steps_of(self, prefix: Prefix) -> range | None:
         """Decoder steps at which this prefix is treated; None: all of the continuation.
@@ -93,12 +107,14 @@ class Condition:
         """What decides a clip of a prefix besides its codes and its noise, as plain data."""
         at = self.steps_of(prefix)
         steps = None if at is None else [at.start, at.stop]
+        shifted = {"shift": self.shift} if self.shift else {}
         return {
             "kind": self.kind,
             "target": None if self.target is None else self.target.describe(),
             "strength": self.strength,
             "source": self.source,
             "steps": steps,
+            **shifted,
         }
 
 

@@ -172,7 +172,7 @@ class MeasuresByCondition:
             condition=condition.kind,
             tested=tested,
             site=None if target is None else target.site,
-            strength=None if target is None else condition.strength,
+            strength=condition.dose,
             source=condition.source,
             window=condition.window,
             delta_recurrence=effect_row(self.plain(condition), limits=MOST),

@@ -50,7 +50,7 @@ def row_of(
             "candidate": condition.candidate,
             "name": name,
             "condition": condition.kind,
-            "strength": None if target is None else condition.strength,
+            "strength": condition.dose,
             "source": clip.prefix.tracks.get(condition.source or "", condition.source),
             "steps": None if steps is None else (steps.start, steps.stop),
             "seed": clip.seed,

@@ -226,6 +226,7 @@ class Runner:
                 *changes,
                 Intervention(last, watch, steps=watched),
             ],
+            position_offset=[*(0 for _ in origins), *(job.condition.shift for job in jobs)],
         )
         codes, finite = generation.codes.cpu()[ahead:], watch.finite.cpu()[ahead:]
         return [(codes[row], bool(finite[row])) for row in range(len(jobs))]

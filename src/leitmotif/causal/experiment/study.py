@@ -72,6 +72,8 @@ class Study:
             self.pieces = self._recorded(tracks, labels, audio_root)
         self.baseline = Condition("baseline")
         self.counterfactual = Condition("counterfactual", source=self.pieces.source)
+        shift = round(self.settings.position_shift_seconds * self.model.frame_rate)
+        self.shifted = Condition("position_shift", shift=shift) if shift else None
 
     def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
@@ -80,8 +82,9 @@ class Study:
 
     @property
     def untouched(self) -> list[Condition]:
-        """Conditions that are of no candidate."""
-        return [self.baseline, self.counterfactual]
+        """Conditions that are of no candidate, and change no activation."""
+        shifted = [] if self.shifted is None else [self.shifted]
+        return [self.baseline, self.counterfactual, *shifted]
 
     def run(self, candidates: Sequence[Candidate], *, tried: int) -> "Heard":
         """Make the clips of all conditions, or take them from the work cache, and measure them.
@@ -227,7 +230,7 @@ class Heard:
         ]
 
     def effects(self, findings: Sequence[Finding]) -> list[EffectRow]:
-        """What each condition did: baseline and counterfactual, then candidate by candidate."""
+        """What each condition did: those of no candidate, then candidate by candidate."""
         measures = self.measures
         tested = {finding.tested for finding in findings}
         conditions = [c for finding in findings for c in finding.candidate.conditions]

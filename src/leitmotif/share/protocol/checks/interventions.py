@@ -86,7 +86,9 @@ def _not_designed(
     kinds: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for effect in effects:
         kinds[effect.model, effect.candidate][effect.condition] += 1
-    needed = {(model, ""): {"baseline": 1, "counterfactual": 1} for model in models}
+    shifted = int(params.interventions.position_shift_seconds > 0)
+    of_none = {"baseline": 1, "counterfactual": 1, "position_shift": shifted}
+    needed = {(model, ""): of_none for model in models}
     for model in models:
         for site in params.activations.sites:
             needed[model, site] = _SITE
