@@ -9,9 +9,11 @@ from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
-from leitmotif.report.words import MINUS, framed
+from leitmotif.report.numbers import Number, Said, placed
+from leitmotif.report.words import DASH, MINUS, framed
 from leitmotif.tables.candidates import CandidateRow
 
+CANDIDATES = "data/candidates.jsonl"
 WEAK = 0.2
 """Weaker correlations say almost nothing about what a feature responds to."""
 CLOCK = 0.5
@@ -35,10 +37,28 @@ def signed(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def effect_of(row: CandidateRow) -> str:
+def effect_of(row: CandidateRow) -> Number:
     """A candidate's partial correlation with its interval."""
     low, high = f"{row.low:.2f}", f"{row.high:.2f}"
-    return signed(framed(f"{row.effect:+.2f}", low, high, n=row.tracks, p=row.p, of="track"))
+    text = signed(framed(f"{row.effect:+.2f}", low, high, n=row.tracks, p=row.p, of="track"))
+    return placed(text, row, "effect", file=CANDIDATES)
+
+
+def chance_of(row: CandidateRow, field: str) -> Number:
+    """A p- or q-value of a candidate."""
+    value: float | None = getattr(row, field)
+    return placed(DASH if value is None else f"{value:.2g}", row, field, file=CANDIDATES)
+
+
+def stability_of(row: CandidateRow) -> Number:
+    """In how many of the folds its effect has the same sign."""
+    text = DASH if row.stability is None else percent(row.stability)
+    return placed(text, row, "stability", file=CANDIDATES)
+
+
+def rank_of(row: CandidateRow) -> Number:
+    """Its place among the candidates of its horizon."""
+    return placed(str(row.rank), row, "rank", file=CANDIDATES)
 
 
 def horizon(name: str) -> str:
@@ -46,7 +66,7 @@ def horizon(name: str) -> str:
     return name.removesuffix("s").replace("-", " to ") + " s"
 
 
-def claim(row: CandidateRow | None) -> str:
+def claim(row: CandidateRow | None) -> Said:
     """Result of the probes, as a sentence."""
     if row is None:
         return (
@@ -54,10 +74,12 @@ def claim(row: CandidateRow | None) -> str:
             "comparison."
         )
     more = "more" if row.effect > 0 else "less"
-    return (
+    return [
         f"The more it is active, the {more} likely a recurrence begins {horizon(row.horizon)} "
-        f"later: partial correlation {effect_of(row)}, after the controls."
-    )
+        "later: partial correlation ",
+        effect_of(row),
+        ", after the controls.",
+    ]
 
 
 def density(measured: Density) -> str:
