@@ -96,6 +96,7 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
             histogram=charts.histogram(measured.density),
             credits=[sources.tracks[n].row for n in sorted({m.track for m in measured.moments})],
             claimed=sources.claimed,
+            left_out=words.left_out(sources.tracks),
             misaligned=sources.misaligned.get(feature.ref.hook, ""),
             pages=pages,
             index=INDEX,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leitmotif.errors import counted
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import ListenedContext, Track
@@ -113,6 +114,23 @@ def _difference(around: Around, lag: int) -> str:
         f"{around.seconds[lag]:.1f} s before an onset: {short_number(with_one)} against "
         f"{short_number(without)} at the same places of tracks without an onset "
         f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
+    )
+
+
+def left_out(tracks: Sequence[Track]) -> str:
+    """Which tracks the curves by recurrence leave out; empty where it is none.
+
+    "Without a recurrence there" is true of a track only where all of it is known.
+    """
+    unsure = [track for track in tracks if not track.complete]
+    if not unsure:
+        return ""
+    known = sum(bool(len(context.onsets)) for track in unsure for context in track.contexts)
+    more = f"; known returns begin in {counted(known, 'window')} of them" if known else ""
+    return (
+        f"{len(unsure)} of {counted(len(tracks), 'track')} {'is' if len(unsure) == 1 else 'are'} "
+        "left out of this, because not all of their recurrences are known (data/coverage.jsonl)"
+        f"{more}."
     )
 
 
