@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from leitmotif.cli.program import app
 from leitmotif.errors import ReviewError
 from leitmotif.review.log import read_log
-from tests.status.half_made import folder_experiment, proposed, track
+from tests.status.half_made import folder_experiment, proposal, proposed, track
 
 HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end,transposition"
 
@@ -39,6 +39,20 @@ def test_a_file_enters_the_log_once_and_says_what_is_next(annotations: Path) -> 
     again = CliRunner().invoke(app, asked)
     assert "0 pairs and 0 listenings added" in again.output
     assert "5 known already" in again.output
+
+
+def test_proposals_that_annotations_do_not_name_stay_pending_and_that_is_said(
+    annotations: Path,
+) -> None:
+    asked = ["import-labels", str(annotations), "--reviewer", "ana"]
+    named, other, elsewhere = proposal(0, 1, after=12.0), proposal(0, 2), proposal(2, 3)
+    proposed(Path(), [track(number) for number in range(3)], [named, other, elsewhere])
+    done = CliRunner().invoke(app, [*asked, "--exhaustive"])
+    assert done.exit_code == 0, done.output
+    # The first proposal is a pair of the file, window by window.
+    assert "2 proposals in 2 tracks of these annotations stay pending" in done.output
+    again = CliRunner().invoke(app, [*asked, "--exhaustive"])
+    assert "stay pending" not in again.output
 
 
 def test_what_cannot_be_imported_is_refused(annotations: Path) -> None:

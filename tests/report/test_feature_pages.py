@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -125,6 +126,20 @@ def test_what_is_played_up_to_the_mark_is_what_the_row_has_read(report: SimpleNa
     # The sound begins with the frame of the row's number, which the row has not read.
     assert not samples[:mark].any()
     assert np.abs(samples[mark : mark + HOP]).max() > 0.2
+
+
+def test_tracks_of_which_not_all_is_known_are_counted_where_they_are_left_out(
+    report: SimpleNamespace, sources: PageSources, tmp_path: Path
+) -> None:
+    page = "features/one-5.html"
+    assert "left out of this" not in (report.root / page).read_text()
+    partly = [replace(track, complete=track.number != 1) for track in sources.tracks]
+    text = (write(tmp_path / "partly", replace(sources, tracks=partly)).root / page).read_text()
+    said = (
+        "1 of 3 tracks is left out of this, because not all of their recurrences are known "
+        "(data/coverage.jsonl); known returns begin in 1 window of them."
+    )
+    assert text.count(said) == 2, "before a recurrence, and by place"
 
 
 def test_names_are_escaped_and_features_without_moments_say_so(report: SimpleNamespace) -> None:

@@ -135,6 +135,16 @@ def test_no_sentence_on_a_model_contradicts_its_candidates(rows: list[VerdictRow
         assert not any(is_clear(row.effect) for row in rows), said
     if TOO_FEW.search(said):
         assert conclusion == "unknown"
+    causes = {"foresight", "causal, not decoded", "just in time"}
+    if "looks back" in said:
+        assert conclusion == "look-back"
+        assert not causes & {row.verdict for row in rows}, said
+    for row in rows:
+        of_one = of_candidate(row)
+        assert "model" not in of_one, "what the model does is said of all its candidates"
+        if "is read again" in of_one:
+            assert row.verdict == "look-back"
+            assert "or carried by something else" in of_one
     above = headline(rows)
     assert (above is None) == (conclusion == "foresight")
     if above is not None and all(not could_count(row) for row in rows):
@@ -147,6 +157,7 @@ def test_what_a_group_means_says_no_more_than_the_rules_do() -> None:
     """Only of look-back do the rules ask that the effect ahead is not clear of 0."""
     for name, (_, meaning) in TITLES.items():
         assert not ABSENT.search(meaning) or name == "unknown", name
+        assert "the model " not in meaning.replace("the model, over all that was tried", "")
     assert set(TITLES) == set(OF_CANDIDATES)
 
 

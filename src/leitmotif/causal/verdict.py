@@ -25,8 +25,9 @@ recurrence. The rules, in this order:
    beforehand was not shown. Few tracks decode nothing, so this is neither finding nor absence.
 5. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
-6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: the
-   model reads the cue again when it is time.
+6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: what
+   decides the event does not pass here in the gap. Where that is the strongest verdict on a model,
+   it reads the cue again when it is time; where another site is a cause, that one carries it.
 7. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
 8. ``none``: none of these.
 

@@ -123,13 +123,14 @@ def import_labels(
     from leitmotif.errors import counted
     from leitmotif.files import read_table
     from leitmotif.files.targets import check_editable
-    from leitmotif.pipeline import CORPUS, MANIFEST, WORK_CACHE
+    from leitmotif.pipeline import CORPUS, MANIFEST, PROPOSALS, WORK_CACHE
     from leitmotif.recurrence.search.settings import search_of
     from leitmotif.review.importing import run
     from leitmotif.review.index import Index
     from leitmotif.review.log import log_path
     from leitmotif.review.serve import check_reviewers
     from leitmotif.tables.corpus import ManifestTrack
+    from leitmotif.tables.proposals import read_proposals
 
     check_reviewers([reviewer])
     params = load_params()
@@ -153,7 +154,8 @@ def import_labels(
     )
     if not dry_run:
         run.write(index, prepared)
-    for remark in prepared.remarks:
+    pending = run.still_pending(prepared, read_proposals(PROPOSALS), tracks, index)
+    for remark in filter(None, [*prepared.remarks, pending]):
         typer.echo(f"note: {remark}", err=True)
     added = [
         counted(len(prepared.decisions), "pair"),

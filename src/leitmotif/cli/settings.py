@@ -66,15 +66,15 @@ def use(
         return
     before = preset_in_use()
     apart = None if branch else _apart(preset)
-    branch = branch or (apart and _asked(apart))
+    if apart:
+        typer.echo(f"note: {apart}", err=True)
+        branch = _asked()
     if before is not None and before.values:
         _say_what_becomes(before, preset, reset=reset)
     diff = use_preset(preset, settings or [], force=force, keep=not reset, branch=branch)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
     if branch:
         typer.echo(f"branch {branch}: results of this preset stay apart from those before")
-    elif apart:
-        typer.echo(f"note: {apart}", err=True)
     print_next()
 
 
@@ -89,13 +89,20 @@ def _apart(preset: str) -> str | None:
     return note(kept, theirs.name, f"leitmotif use {preset}")
 
 
-def _asked(note: str) -> str | None:
-    """A branch that somebody at a terminal names; None elsewhere, and where nothing is typed."""
+def _asked() -> str | None:
+    """A branch that somebody at a terminal names; None elsewhere, and where nothing is typed.
+
+    Nothing has been written yet: Ctrl-C and the end of the input leave all as it was, and say so.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    typer.echo(note)
     question = "Name of a new branch for your results (empty: stay on this one)"
-    return str(typer.prompt(question, default="", show_default=False)).strip() or None
+    try:
+        answer = str(typer.prompt(question, default="", show_default=False))
+    except typer.Abort:
+        typer.echo("\nnothing was changed", err=True)
+        raise
+    return answer.strip() or None
 
 
 def _say_what_becomes(before: "PresetInUse", preset: str, *, reset: bool) -> None:

@@ -17,6 +17,7 @@ SCRIPTS = (
     "player.js",
     "clips.js",
     "score.js",
+    "sources.js",
     "keys.js",
     "sample.js",
     "blind.js",

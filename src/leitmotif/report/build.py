@@ -17,7 +17,7 @@ from leitmotif.report.lens.pages import write_lens_page
 from leitmotif.report.lens.sources import LensSources
 from leitmotif.report.listening import add_clip, pair_data
 from leitmotif.report.material import Material
-from leitmotif.report.numbers import Number, number_of, placed
+from leitmotif.report.numbers import Said, number_of, placed
 from leitmotif.report.overview import EFFECTS, VERDICTS, bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
 from leitmotif.report.sentences import FINDING, of_candidate
@@ -25,7 +25,7 @@ from leitmotif.report.swaps.pages import PAGE as SWAPS_PAGE
 from leitmotif.report.swaps.pages import write_swaps_page
 from leitmotif.report.swaps.sources import SwapSources
 from leitmotif.report.tracks import TrackSources
-from leitmotif.report.words import interval_words, mean_words
+from leitmotif.report.words import interval_words, mean_words, number
 from leitmotif.work.progress import progress
 
 REPORT_ID_DIGITS = 12
@@ -83,7 +83,17 @@ def build_report(
     LeitmotifError
         If a clip cannot be read or does not belong to the tables.
     """
-    folder = Folder(root, _shell(material, settings, features, lens, swaps, tracks))
+    hashes = dict(material.hashes)
+    for more in (features, lens, swaps, tracks):
+        hashes.update({} if more is None else more.hashes)
+    tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
+    more_tabs = (
+        (features, INDEX, "Features"),
+        (lens, LENS_PAGE, "Layers"),
+        (swaps, SWAPS_PAGE, "Swaps"),
+    )
+    tabs += [(path, label) for sources, path, label in more_tabs if sources is not None]
+    folder = Folder(root, _shell(material, settings, hashes, tabs))
     reported = subjects(material, settings.conditions)
     clips: dict[str, ReportClip] = {}
     for subject in progress(reported, "pairs of clips", total=len(reported)):
@@ -96,6 +106,7 @@ def build_report(
         "index.html",
         "index.html",
         pairs=_of_findings(reported, data),
+        hashes=hashes,
         **overview(material, reported, tracks),
     )
     for subject in reported:
@@ -124,10 +135,8 @@ def build_report(
 def _shell(
     material: Material,
     settings: ReportParams,
-    features: PageSources | None,
-    lens: LensSources | None,
-    swaps: SwapSources | None,
-    tracks: TrackSources | None,
+    hashes: Mapping[str, str],
+    tabs: Sequence[tuple[str, str]],
 ) -> Shell:
     brands = []
     if material.exploratory:
@@ -135,17 +144,7 @@ def _shell(
             "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
         )
     brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
-    hashes = dict(material.hashes)
-    for more in (features, lens, swaps, tracks):
-        hashes.update({} if more is None else more.hashes)
     inputs = {"inputs": hashes, "settings": settings.model_dump()}
-    tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
-    if features is not None:
-        tabs.append((INDEX, "Features"))
-    if lens is not None:
-        tabs.append((LENS_PAGE, "Layers"))
-    if swaps is not None:
-        tabs.append((SWAPS_PAGE, "Swaps"))
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
         model=material.approaches[0].model,
@@ -246,12 +245,12 @@ def _subject_page(
     )
 
 
-def _facts(subject: Subject) -> list[tuple[str, Number | str]]:
+def _facts(subject: Subject) -> list[tuple[str, Said]]:
     judged = subject.judged
     if judged is None:
         return []
     control = "matched random features" if judged.features else "the control"
-    facts: list[tuple[str, Number | str]] = [
+    facts: list[tuple[str, Said]] = [
         (name, number_of(judged, field, file=VERDICTS))
         for name, field in (
             ("towards the source, points", "effect"),
@@ -260,6 +259,19 @@ def _facts(subject: Subject) -> list[tuple[str, Number | str]]:
             ("of pieces that have it", "lost"),
         )
     ]
+    if judged.possible is not None and judged.possible.least is not None:
+        facts += [
+            (
+                name,
+                placed(
+                    number(getattr(judged.possible, field), 1),
+                    judged,
+                    f"possible.{field}",
+                    file=VERDICTS,
+                ),
+            )
+            for name, field in (("counts from, points", "least"), ("likely from, points", "likely"))
+        ]
     likeness = interval_words(judged.clap_similarity, 3, sign=False, tested=False)
     facts += [
         ("CLAP similarity", placed(likeness, judged, "clap_similarity", file=VERDICTS)),

@@ -9,11 +9,13 @@ import soundfile
 from leitmotif.errors import StageError
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.folder import Folder
+from leitmotif.report.numbers import placed
 from leitmotif.report.pairs import ClipPair, Subject, Tried
 from leitmotif.report.words import number
 from leitmotif.tables.base import Span
 from leitmotif.tables.interventions import InterventionRow
 
+LOG = "data/interventions.jsonl"
 STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
 
 
@@ -69,6 +71,7 @@ def pair_data(
             ),
         ],
         "facts": _facts(pair),
+        "sources": [placed("", row, "metrics", file=LOG).link for row in (before, after)],
         "before": _side(before, clips, "before", "untreated", []),
         "after": _side(
             after, clips, "after", tried.words, _changed(after, clips[after.audio_sha256], seconds)

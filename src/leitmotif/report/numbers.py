@@ -1,13 +1,13 @@
 """Numbers of a page with the place that they come from: a file, a row of it, and a field."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from leitmotif.report.words import interval_words
 from leitmotif.tables.base import Table
-from leitmotif.tables.keys import KEYS, field_of
+from leitmotif.tables.keys import IN_FOLDERS, KEYS, field_of
 
 _Row = Mapping[str, str]
 
@@ -17,7 +17,8 @@ class Number:
     """A text and where its number is written; pages link it to the file's entry among the sources.
 
     ``row`` has the key fields of ``tables.keys`` with their values; it is empty for a file that is
-    one object. ``field`` may lead into fields of a field by dots.
+    one object. Where several rows have these values, the number is their sum. ``field`` may lead
+    into fields of a field by dots.
     """
 
     text: str
@@ -35,6 +36,11 @@ class Number:
     def address(self) -> str:
         """The place as JSON, for programs."""
         return json.dumps({"file": self.file, "row": dict(self.row), "field": self.field})
+
+    @property
+    def link(self) -> dict[str, str]:
+        """What ``sources.js`` makes a link of."""
+        return {"file": self.file, "place": self.place, "address": self.address}
 
     def __str__(self) -> str:
         return self.text
@@ -59,4 +65,14 @@ def number_of(
 def placed(text: str, table: Table, field: str, *, file: str) -> Number:
     """A text of a row of ``file``."""
     values = table.model_dump(mode="json")
-    return Number(text, file, {name: str(field_of(values, name)) for name in KEYS[file]}, field)
+    key = KEYS.get(file) or IN_FOLDERS[file]
+    return Number(text, file, {name: str(field_of(values, name)) for name in key}, field)
+
+
+def counted_from(file: str, text: str | None = None) -> Number:
+    """What follows from all rows of a file: a count, or what a figure draws."""
+    return Number(file if text is None else text, file, {}, "")
+
+
+Said = str | Number | Sequence[str | Number]
+"""What the macro ``said`` of ``number.html`` writes: texts and numbers, one after the other."""

@@ -13,7 +13,7 @@ from leitmotif.report.figures import (
     leads_figure,
 )
 from leitmotif.report.material import Material
-from leitmotif.report.numbers import Number, number_of, placed
+from leitmotif.report.numbers import Number, Said, counted_from, number_of, placed
 from leitmotif.report.pairs import CUE, OPENING, SHIFT, Subject
 from leitmotif.report.sentences import (
     FINDING,
@@ -35,6 +35,7 @@ from leitmotif.tables.probes import ProbeRow, largest
 
 APPROACHES, CALIBRATION = "data/approaches.jsonl", "data/calibration.jsonl"
 EFFECTS, PROBES, VERDICTS = "data/effects.jsonl", "data/probes.jsonl", "data/verdicts.jsonl"
+INTERCHANGE = "data/interchange.jsonl"
 
 
 def overview(
@@ -52,7 +53,7 @@ def overview(
             )
             for test in ("naive", "controlled")
         ],
-        "alpha": f"{100 * nulls.alpha:g}",
+        "alpha": placed(f"{100 * nulls.alpha:g}", nulls, "alpha", file=CALIBRATION),
         "models": [
             _model(material, name, _decodable(material, name, tracks)) for name in material.models
         ],
@@ -66,7 +67,6 @@ def overview(
         "tracks": None if tracks is None else tracks_section(tracks),
         "audio": bool(material.rows),
         "heard": _heard(material),
-        "hashes": {**material.hashes, **({} if tracks is None else tracks.hashes)},
         "fingerprints": material.fingerprints,
     }
 
@@ -100,18 +100,25 @@ def _model(material: Material, name: str, decodable: Sequence[ProbeRow] | None) 
         "strongest": None
         if strongest is None
         else (_short(strongest), number_of(strongest, "effect", file=VERDICTS)),
-        "identity": {"clips": clips, "changed": changed},
+        "identity": {
+            "clips": _written_back(name, clips, "clips"),
+            "changed": _written_back(name, changed, "changed"),
+        },
         "shifted": None if shifted is None else _shifted(shifted),
     }
 
 
 def _shifted(row: EffectRow) -> dict[str, Any]:
     return {
-        "steps": f"{row.strength or 0:g}",
+        "steps": placed(f"{row.strength or 0:g}", row, "strength", file=EFFECTS),
         "effect": number_of(row, "towards_source", file=EFFECTS),
-        "clips": row.clips,
-        "changed": row.changed,
+        "clips": placed(str(row.clips), row, "clips", file=EFFECTS),
+        "changed": placed(str(row.changed), row, "changed", file=EFFECTS),
     }
+
+
+def _written_back(model: str, count: int, field: str) -> Number:
+    return Number(str(count), EFFECTS, {"model": model, "condition": "zero_effect"}, field)
 
 
 def _short(judged: VerdictRow) -> str:
@@ -184,10 +191,15 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
         if elsewhere
         else None,
         "verdict": row.verdict,
-        "possible": in_short(row.possible.least, row.possible.likely)
-        if row.possible and row.verdict != FINDING
-        else "",
+        "possible": _possible(row) if row.possible and row.verdict != FINDING else "",
     }
+
+
+def _possible(row: ApproachRow) -> Said:
+    possible = row.possible
+    if possible is None or possible.least is None or possible.likely is None:
+        return in_short(None, None)
+    return placed(in_short(possible.least, possible.likely), row, "possible.least", file=APPROACHES)
 
 
 def bar_of(effect: IntervalRow | None) -> dict[str, float] | None:
@@ -205,6 +217,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
     drawn = [
         (
             layers_figure(material),
+            PROBES,
             "What can be decoded, and where",
             "Partial R² of the residual stream after each layer: how well it predicts a return at "
             "each horizon beyond the controls (95 % interval, over held-out tracks). Random "
@@ -212,6 +225,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         ),
         (
             leads_figure(material),
+            INTERCHANGE,
             "How far ahead it is carried",
             "Residuals of each layer are taken from the run under the other cue, at all steps from "
             "which the event is further away than the axis says. The share of the total effect "
@@ -220,6 +234,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         ),
         (
             gap_figure(material),
+            EFFECTS,
             "Effect of a patch, by layer and time",
             "Change of the recurrence rate, in points towards the source of the patch, when the "
             "whole residual stream of a layer comes from the run after the other "
@@ -228,6 +243,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         ),
         (
             effects_figure(material),
+            EFFECTS,
             "Candidates and their controls",
             f"Effect of changing each candidate of {material.models[0]}, in points, and effect of "
             "the same change in the strongest of its controls: of a whole site the patch from a "
@@ -240,6 +256,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         ),
         (
             calibration_figure(material),
+            CALIBRATION,
             "Error rates of the tests",
             "Top: how often features without foresight are called significant; the dashed line is "
             "the nominal level. Bottom: the share of planted features that the controlled test "
@@ -247,8 +264,8 @@ def _figures(material: Material) -> list[dict[str, Any]]:
         ),
     ]
     return [
-        {"svg": svg, "title": title, "words": words}
-        for svg, title, words in drawn
+        {"svg": svg, "title": title, "words": words, "source": counted_from(source)}
+        for svg, source, title, words in drawn
         if svg is not None
     ]
 

@@ -3,6 +3,8 @@
 Report and printed summary take them from here, so that no page says more than was measured. A
 sentence that something has no effect says beside it what could have been found. It is never said
 of an interval that is clear of 0, nor where in so few pieces no effect could have counted.
+A sentence on one candidate says nothing of the model, which may do elsewhere what it does not
+do here; what a model does is said of all its candidates together.
 ``tests/report/test_sentences.py`` holds them to that over generated findings.
 """
 
@@ -52,6 +54,7 @@ def _always(finding: "VerdictRow") -> bool:
 
 _MOVED = "Changing it ahead of the return changed the recurrence rate by {effect} points"
 _STILL = "No effect of changing it ahead of the return was found: {effect} points."
+_NOT_HERE = "so what decides the return is read again when it is due, or carried by something else"
 _UNMEASURED = "The effect of changing it was not measured."
 
 OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
@@ -82,12 +85,8 @@ OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
         ),
     ),
     "look-back": (
-        Sentence(_is_still, f"{_STILL} Another cue or opening has one: the model reads it again."),
-        Sentence(
-            _always,
-            "Another cue or opening has an effect: the model reads it again when the return is "
-            "due.",
-        ),
+        Sentence(_is_still, f"{_STILL} Another cue or opening has one, {_NOT_HERE}."),
+        Sentence(_always, f"Another cue or opening has an effect, {_NOT_HERE}."),
     ),
     "local": (
         Sentence(
@@ -151,8 +150,9 @@ TITLES: dict["Verdict", tuple[str, str]] = {
     ),
     "look-back": (
         "Look-back",
-        "Another cue or opening has an effect, and none of changing these in the gap was found: "
-        "the model reads the cue again when the return is due.",
+        "Another cue or opening has an effect, and none of changing these in the gap was found. "
+        "What decides the return is read again when it is due, or carried by something else: the "
+        "verdict on the model, over all that was tried, says which.",
     ),
     "local": (
         "Local",

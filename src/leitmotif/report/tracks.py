@@ -9,7 +9,7 @@ from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Step, funnel, probed_tracks
 from leitmotif.feasibility.known import Known
 from leitmotif.files import read_json, read_table, sha256_file
-from leitmotif.report.numbers import Number, placed
+from leitmotif.report.numbers import Number, counted_from, placed
 from leitmotif.report.sentences import of_recall, of_unsearched
 from leitmotif.report.words import number
 from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
@@ -20,9 +20,10 @@ from leitmotif.tables.probes import HorizonRow
 from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.windows import searched_seconds
 
+MANIFEST = "data/manifest.jsonl"
 _TOLD = {
     "corpus": ("metrics/corpus.json", ""),
-    "manifest": ("data/manifest.jsonl", ""),
+    "manifest": (MANIFEST, ""),
     "features": ("data/failures.jsonl", ""),
     "proposals": ("data/proposals.jsonl", ""),
     "labels": ("data/coverage.jsonl", ""),
@@ -97,7 +98,8 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
         "probed": None
         if claimed is None
         else placed(str(claimed.tracks), claimed, "tracks", file="data/horizons.jsonl"),
-        "of": len(known.manifest or []),
+        "of": counted_from(MANIFEST, str(len(known.manifest or []))),
+        "probed_of": len(known.manifest or []),
         "names": names if claimed is not None and len(names) == claimed.tracks else [],
         "by_people": known.params is not None and known.params.labels.source == "decisions",
         "recall": None if recall is None else Number(recall, "metrics/labels.json", {}, "recall"),
@@ -123,12 +125,12 @@ def _unsearched(tracks: Sequence[ManifestTrack]) -> tuple[float, float, int]:
     return seconds, searched, len(_longer(tracks))
 
 
-def _parts(tracks: Sequence[ManifestTrack]) -> list[dict[str, str]]:
+def _parts(tracks: Sequence[ManifestTrack]) -> list[dict[str, str | Number]]:
     """Each recording of which a part was not searched."""
     return [
         {
             "name": track.track_id,
-            "seconds": number(track.seconds, 1),
+            "seconds": placed(number(track.seconds, 1), track, "seconds", file=MANIFEST),
             "searched": number(_searched(track), 1),
             "share": number(100 * (1 - _searched(track) / track.seconds), 0),
         }

@@ -96,7 +96,7 @@ def sound_of(stretch: Stretch) -> Span:
     last = max(span.start_sample + span.samples for span in spans)
     longest = round(LONGEST_SOUND_SECONDS * stretch.sample_rate)
     end = min(last, max(stretch.end, first + longest))
-    start = max(first, end - longest)
+    start = min(stretch.span.start_sample, max(first, end - longest))
     return Span(start_sample=start, samples=end - start)
 
 

@@ -34,6 +34,13 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By the path of the table; a dot leads into a field's own fields. No two rows of a table have the
 same values in them."""
+IN_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "data/lens/clips.jsonl": ("concept", "prompt", "layer", "lens", "heard"),
+    "data/swap_clips/clips.jsonl": (
+        "original", "desired", "technique", "component", "layer", "prompt",
+    ),
+}  # fmt: skip
+"""The same of tables that lie in a folder of clips."""
 
 
 def key_fields(path: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def test_a_button_says_what_the_tagger_names(tab: Page) -> None:
         assert tab.locator(".exits [data-play]:visible").count() == 4 * LAYERS
         expect(button(tab, "guitar", 0)).to_contain_text("piano")
         expect(button(tab, "guitar", 2)).to_contain_text("guitar ✓")
-        expect(button(tab, "guitar", 2)).to_contain_text("0.42")
+        expect(button(tab, "guitar", 2).locator("xpath=..")).to_contain_text("0.42")
     tab.get_by_text("Prompts", exact=True).click()
     expect(tab.get_by_text(PROMPT).first).to_be_visible()
 

@@ -84,7 +84,7 @@ def test_without_clips_the_page_says_so_and_has_its_maps(tmp_path: Path) -> None
     page = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS, kept=False))
     assert "There is nothing to listen to" in text_of(page)
     assert "data-cell" not in text_of(page)
-    assert "replace, MLP, layer 1: effect +3.00 (2.95 to 3.05; 2 draws, p 0.001) nats" in text_of(
+    assert "replace, MLP, layer 1: effect +3.00 (2.95 to 3.05; 2 pairs, p 0.001) nats" in text_of(
         page
     )
     assert not (page / "clips").exists()
@@ -195,6 +195,10 @@ def test_a_button_plays_one_clip_of_the_chosen_pair_and_cell(tab: Page) -> None:
         hold(tab, 0.0)
         wait_until(lambda pitch=pitch: hears(tab, pitch))
     expect(tab.locator("[data-said]")).to_contain_text("Self-attention of layer 2, replace")
+    links = tab.locator("[data-sources] a")
+    expect(links).to_have_text(["over all pairs", "this clip", "this pair"])
+    expect(links.first).to_have_attribute("title", re.compile(r"swap_summary\.jsonl: .*\[2\]"))
+    expect(links.last).to_have_attribute("title", re.compile(r"data/swaps\.jsonl: .*piano"))
 
 
 @pytest.mark.slow

@@ -15,11 +15,13 @@ from leitmotif.report.features.measurement import FeatureMeasurements, measure
 from leitmotif.report.features.moments import Moment
 from leitmotif.report.features.neighbours import vectors
 from leitmotif.report.folder import Folder
+from leitmotif.report.numbers import Number, number_of, placed
 from leitmotif.report.words import interval_words
 from leitmotif.sae.autoencoder.used import UsedSae
+from leitmotif.tables.effects import VerdictRow
 from leitmotif.work.progress import progress
 
-INDEX = "features/index.html"
+INDEX, VERDICTS = "features/index.html", "data/verdicts.jsonl"
 NEAREST = 6
 """Number of neighbours that are shown from the feature's own site."""
 BEYOND_SECONDS = 1.0
@@ -94,19 +96,26 @@ def write_feature_pages(folder: Folder, sources: PageSources, heard_at: Mapping[
             histogram=charts.histogram(measured.density),
             credits=[sources.tracks[n].row for n in sorted({m.track for m in measured.moments})],
             claimed=sources.claimed,
+            left_out=words.left_out(sources.tracks),
             misaligned=sources.misaligned.get(feature.ref.hook, ""),
             pages=pages,
             index=INDEX,
             previous=shown[number - 1].ref if number else None,
             following=shown[number + 1].ref if number + 1 < len(shown) else None,
             words=words,
-            interval_words=interval_words,
+            of_verdict=partial(number_of, file=VERDICTS),
+            likeness_of=_likeness,
             heard=heard_at,
             before_seconds=heard.BEFORE_SECONDS,
             after_seconds=heard.AFTER_SECONDS,
         )
         rows.append((feature, measured, charts.sparkline(measured.around)))
     folder.page(INDEX, "features.html", rows=rows, claimed=sources.claimed, words=words)
+
+
+def _likeness(judged: VerdictRow) -> Number:
+    text = interval_words(judged.clap_similarity, 3, sign=False, tested=False)
+    return placed(text, judged, "clap_similarity", file=VERDICTS)
 
 
 def _measurements(shown: Sequence[Shown], sources: PageSources) -> dict[Ref, FeatureMeasurements]:

@@ -60,7 +60,7 @@ def feature_sources(
         timing=headers[shown[0].ref.hook].timing,
         exploratory=params.probes.exploratory,
     )
-    tables = (places.candidates, places.labels, places.alignment)
+    tables = (places.candidates, places.labels, places.coverage, places.alignment)
     return PageSources(
         shown=shown,
         corpus=places.corpus,

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leitmotif.errors import counted
 from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
 from leitmotif.report.features.sounds import Link
-from leitmotif.report.words import MINUS, framed
+from leitmotif.report.numbers import Number, Said, placed
+from leitmotif.report.words import DASH, MINUS, framed
 from leitmotif.tables.candidates import CandidateRow
 
+CANDIDATES = "data/candidates.jsonl"
 WEAK = 0.2
 """Weaker correlations say almost nothing about what a feature responds to."""
 CLOCK = 0.5
@@ -35,10 +38,28 @@ def signed(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def effect_of(row: CandidateRow) -> str:
+def effect_of(row: CandidateRow) -> Number:
     """A candidate's partial correlation with its interval."""
     low, high = f"{row.low:.2f}", f"{row.high:.2f}"
-    return signed(framed(f"{row.effect:+.2f}", low, high, n=row.tracks, p=row.p, of="track"))
+    text = signed(framed(f"{row.effect:+.2f}", low, high, n=row.tracks, p=row.p, of="track"))
+    return placed(text, row, "effect", file=CANDIDATES)
+
+
+def chance_of(row: CandidateRow, field: str) -> Number:
+    """A p- or q-value of a candidate."""
+    value: float | None = getattr(row, field)
+    return placed(DASH if value is None else f"{value:.2g}", row, field, file=CANDIDATES)
+
+
+def stability_of(row: CandidateRow) -> Number:
+    """In how many of the folds its effect has the same sign."""
+    text = DASH if row.stability is None else percent(row.stability)
+    return placed(text, row, "stability", file=CANDIDATES)
+
+
+def rank_of(row: CandidateRow) -> Number:
+    """Its place among the candidates of its horizon."""
+    return placed(str(row.rank), row, "rank", file=CANDIDATES)
 
 
 def horizon(name: str) -> str:
@@ -46,7 +67,7 @@ def horizon(name: str) -> str:
     return name.removesuffix("s").replace("-", " to ") + " s"
 
 
-def claim(row: CandidateRow | None) -> str:
+def claim(row: CandidateRow | None) -> Said:
     """Result of the probes, as a sentence."""
     if row is None:
         return (
@@ -54,10 +75,12 @@ def claim(row: CandidateRow | None) -> str:
             "comparison."
         )
     more = "more" if row.effect > 0 else "less"
-    return (
+    return [
         f"The more it is active, the {more} likely a recurrence begins {horizon(row.horizon)} "
-        f"later: partial correlation {effect_of(row)}, after the controls."
-    )
+        "later: partial correlation ",
+        effect_of(row),
+        ", after the controls.",
+    ]
 
 
 def density(measured: Density) -> str:
@@ -91,6 +114,23 @@ def _difference(around: Around, lag: int) -> str:
         f"{around.seconds[lag]:.1f} s before an onset: {short_number(with_one)} against "
         f"{short_number(without)} at the same places of tracks without an onset "
         f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
+    )
+
+
+def left_out(tracks: Sequence[Track]) -> str:
+    """Which tracks the curves by recurrence leave out; empty where it is none.
+
+    "Without a recurrence there" is true of a track only where all of it is known.
+    """
+    unsure = [track for track in tracks if not track.complete]
+    if not unsure:
+        return ""
+    known = sum(bool(len(context.onsets)) for track in unsure for context in track.contexts)
+    more = f"; known returns begin in {counted(known, 'window')} of them" if known else ""
+    return (
+        f"{len(unsure)} of {counted(len(tracks), 'track')} {'is' if len(unsure) == 1 else 'are'} "
+        "left out of this, because not all of their recurrences are known (data/coverage.jsonl)"
+        f"{more}."
     )
 
 

@@ -9,10 +9,12 @@ from leitmotif.report.folder import Folder
 from leitmotif.report.kept import add_kept
 from leitmotif.report.lens.figures import HEARD, LENSES
 from leitmotif.report.lens.sources import LensSources
+from leitmotif.report.numbers import Number, placed
 from leitmotif.report.words import number
 from leitmotif.tables.decoderlens import Heard, Lens, LensClipRow
 from leitmotif.work.progress import progress
 
+CLIPS = "data/lens/clips.jsonl"
 Key = tuple[str, str, int, Lens, Heard]
 """Concept, prompt, layer and way of a clip."""
 
@@ -81,7 +83,7 @@ class Cell:
     named: str
     right: bool
     """Whether the tagger names the concept of the prompt."""
-    ndcg: str
+    ndcg: Number
     label: str
     """What a screen reader says of the button."""
 
@@ -164,7 +166,7 @@ def _cells(
             ways=ways,
             named=row.named,
             right=row.named == concept,
-            ndcg=number(row.ndcg),
+            ndcg=placed(number(row.ndcg), row, "ndcg", file=CLIPS),
             label=f"{name}, layer {layer}: {row.named}, NDCG {number(row.ndcg)}",
         )
         for clip, (row, ways) in found.items()

@@ -6,9 +6,12 @@ from leitmotif.report.lens.cells import listening, switches
 from leitmotif.report.lens.figures import divergence_figure, lenses_figure, recognition_figure
 from leitmotif.report.lens.similarity import similarity_figure
 from leitmotif.report.lens.sources import LensSources
-from leitmotif.report.words import interval_words, number
+from leitmotif.report.numbers import Said, counted_from, number_of, placed
+from leitmotif.report.words import number
 
 PAGE = "lens.html"
+RECOGNITION, DIVERGENCE = "data/decoderlens.jsonl", "data/lens_divergence.jsonl"
+SIMILARITY = "data/layer_similarity.jsonl"
 
 
 def write_lens_page(folder: Folder, sources: LensSources) -> None:
@@ -27,20 +30,32 @@ def write_lens_page(folder: Folder, sources: LensSources) -> None:
         lenses=lenses_figure(sources),
         divergence=divergence_figure(sources),
         similarity=similarity_figure(sources),
+        drawn_from={
+            "recognition": counted_from(RECOGNITION),
+            "divergence": counted_from(DIVERGENCE),
+            "similarity": counted_from(SIMILARITY),
+        },
     )
 
 
-def _facts(sources: LensSources) -> list[tuple[str, str]]:
+def _facts(sources: LensSources) -> list[tuple[str, Said]]:
     """Sizes of the experiment, and how well each slot is recognised at its ends."""
     concepts = [concept for of_slot in sources.slots.values() for concept in of_slot]
-    facts = [
-        ("model", f"{sources.model}, {counted(len(sources.layers), 'layer')}"),
-        ("concepts", str(len(concepts))),
+    layers = counted_from(RECOGNITION, counted(len(sources.layers), "layer"))
+    facts: list[tuple[str, Said]] = [
+        ("model", [f"{sources.model}, ", layers]),
+        ("concepts", counted_from(RECOGNITION, str(len(concepts)))),
     ]
     for slot in sources.slots:
         curve = sources.curve(slot, None, heard="sampled")
         for row in curve[:1] + curve[1:][-1:]:
-            heard = interval_words(row.within, 2, of="prompt", sign=False)
+            heard = number_of(row, "within", file=RECOGNITION, digits=2, of="prompt", sign=False)
             facts.append((f"{slot} at layer {row.layer}", heard))
-        facts += [(f"{slot} by chance", number(row.chance_within)) for row in curve[:1]]
+        facts += [
+            (
+                f"{slot} by chance",
+                placed(number(row.chance_within), row, "chance_within", file=RECOGNITION),
+            )
+            for row in curve[:1]
+        ]
     return facts

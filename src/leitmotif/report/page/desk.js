@@ -4,6 +4,7 @@ import { MOTIF, NATURAL } from "./blind.js";
 import { loadClip } from "./clips.js";
 import { addKeys } from "./keys.js";
 import { Score } from "./score.js";
+import { sourceLink } from "./sources.js";
 
 const STEP = 0.5; // seconds that an arrow key moves
 const EARLY = 0.5; // seconds before the motif is due, where listening for it starts
@@ -95,10 +96,14 @@ export class Desk {
     });
     const facts = root.querySelector("[data-facts]");
     facts.hidden = hiding;
-    facts.replaceChildren(...(hiding ? [] : pair.facts).map(([name, value]) => {
+    const [before, after] = pair.sources;
+    const rows = [...pair.facts, ["written in", sourceLink(before, "before"), ", ", sourceLink(after, "after")]];
+    facts.replaceChildren(...(hiding ? [] : rows).map(([name, ...values]) => {
       const item = document.createElement("div");
       item.append(Object.assign(document.createElement("dt"), { textContent: name }));
-      item.append(Object.assign(document.createElement("dd"), { textContent: value }));
+      const value = document.createElement("dd");
+      value.append(...values);
+      item.append(value);
       return item;
     }));
     for (const button of document.querySelectorAll("[data-pair]")) {

@@ -3,6 +3,7 @@
 
 import { loadClip } from "./clips.js";
 import { addKeys } from "./keys.js";
+import { sourceLink } from "./sources.js";
 
 const PAUSE = 0.25; // seconds of silence between two clips
 
@@ -16,6 +17,7 @@ export class SwapMaps {
     Object.assign(this, { place, player });
     this.pairs = place.querySelector("[data-pair]");
     this.said = place.querySelector("[data-said]");
+    this.sources = place.querySelector("[data-sources]");
     this.cells = [...place.querySelectorAll("[data-cell]")];
     this.parts = [...place.querySelectorAll("[data-part]")];
     if (!this.pairs) return; // no clip was kept
@@ -63,6 +65,17 @@ export class SwapMaps {
     }
     this.said.textContent = this.#swap?.[1] ?? "";
     this.said.classList.remove("problem");
+    this.#link();
+  }
+
+  // Where the numbers are written: that of the cell, of its clip, and of the chosen pair.
+  #link() {
+    const { title, dataset } = this.#cell;
+    const cell = { file: JSON.parse(dataset.source).file, place: title, address: dataset.source };
+    const [clip, pair] = this.#swap?.[2] ?? [];
+    const named = [[cell, "over all pairs"], [clip, "this clip"], [pair, "this pair"]];
+    const links = named.filter(([source]) => source).map(([source, text]) => sourceLink(source, text));
+    this.sources.replaceChildren("Written in: ", ...links.flatMap((link, at) => (at ? [", ", link] : [link])));
   }
 
   // Where the chosen cell is, such as "MLP, layer 3".

@@ -8,6 +8,7 @@ from leitmotif.errors import counted
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.folder import Folder
 from leitmotif.report.kept import add_kept
+from leitmotif.report.numbers import Number, placed
 from leitmotif.report.swaps.sources import (
     COMPONENTS,
     TECHNIQUES,
@@ -20,6 +21,8 @@ from leitmotif.sites import Component, Technique
 from leitmotif.tables.swaps import SwapClipRow, SwapSummaryRow
 from leitmotif.work.progress import progress
 
+SUMMARY, ROWS = "data/swap_summary.jsonl", "data/swaps.jsonl"
+CLIPS = "data/swap_clips/clips.jsonl"
 STRONGEST = 42
 """Percent of colour in the cell with the largest effect: numbers stay legible on it."""
 MOST_WRITTEN = 12
@@ -47,7 +50,7 @@ class PairClips:
 class MapCell:
     """One component at one layer, or at all of them at once."""
 
-    effect: str
+    effect: Number
     """Mean over all pairs, in nats; empty if there are too many layers to write it."""
     share: int
     """Percent of colour."""
@@ -57,7 +60,8 @@ class MapCell:
     label: str
     """What a screen reader says of it."""
     clips: str
-    """JSON {number of the pair: [id of the swapped clip, what is said of it]}; may be empty."""
+    """JSON {number of the pair: [id of the swapped clip, what is said of it, sources of that]}; may
+    be empty."""
     strongest: bool = False
     """Whether the page begins with it."""
 
@@ -156,7 +160,11 @@ def _row(
     for layer in sources.layers:
         place = (technique, component, layer)
         clips = {
-            str(count): [pair.swapped[place][1].id, _said(sources, pair, place)]
+            str(count): [
+                pair.swapped[place][1].id,
+                _said(sources, pair, place),
+                _sources(sources, pair, place),
+            ]
             for count, pair in enumerate(pairs)
             if place in pair.swapped
         }
@@ -173,7 +181,7 @@ def _cell(
     sources: SwapSources,
     row: SwapSummaryRow,
     name: str,
-    clips: Mapping[str, Sequence[str]],
+    clips: Mapping[str, Sequence[object]],
     strongest: bool,
 ) -> MapCell:
     most = max(abs(cell.swap.effect.mean) for cell in sources.cells.values())
@@ -181,11 +189,13 @@ def _cell(
     beyond = ", beyond its controls" if row.beyond else ""
     few = len(sources.layers) <= MOST_WRITTEN
     return MapCell(
-        effect=_short(effect) if few or len(row.layers) > 1 else "",
+        effect=placed(
+            _short(effect) if few or len(row.layers) > 1 else "", row, "swap.effect", file=SUMMARY
+        ),
         share=round(STRONGEST * min(1.0, abs(effect) / most)) if most else 0,
         negative=effect < 0,
         beyond=row.beyond,
-        label=f"{name}: effect {interval_words(row.swap.effect, 2, of='draw')} nats{beyond}",
+        label=f"{name}: effect {interval_words(row.swap.effect, 2, of='pair')} nats{beyond}",
         clips=json.dumps(clips, ensure_ascii=False) if clips else "",
         strongest=strongest,
     )
@@ -204,6 +214,16 @@ def _said(sources: SwapSources, pair: PairClips, place: Place) -> str:
         f"{_signed(row.swap.effect.mean)} nats, and {pair.desired} ranks above {pair.original} in "
         f"{_percent(row.turned.mean)}, before the swap in {_percent(row.turned_before)}."
     )
+
+
+def _sources(sources: SwapSources, pair: PairClips, place: Place) -> list[dict[str, str]]:
+    """Where that is written: of the clip, and of its pair."""
+    clip, _ = pair.swapped[place]
+    row = sources.of_pairs[pair.original, pair.desired, place]
+    return [
+        placed("", clip, "effect", file=CLIPS).link,
+        placed("", row, "swap.effect", file=ROWS).link,
+    ]
 
 
 def _percent(share: float) -> str:

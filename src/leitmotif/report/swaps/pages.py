@@ -2,10 +2,11 @@
 
 from leitmotif.errors import counted
 from leitmotif.report.folder import Folder
+from leitmotif.report.numbers import Said, counted_from, number_of, placed
 from leitmotif.report.swaps.figures import layers_figure, parts_figure, trade_figure
-from leitmotif.report.swaps.maps import maps, pair_clips
+from leitmotif.report.swaps.maps import SUMMARY, maps, pair_clips
 from leitmotif.report.swaps.sources import COMPONENTS, SwapSources
-from leitmotif.report.words import interval_words, number
+from leitmotif.report.words import number
 
 PAGE = "swaps.html"
 
@@ -26,19 +27,22 @@ def write_swaps_page(folder: Folder, sources: SwapSources) -> None:
         by_layer=layers_figure(sources),
         trade=trade_figure(sources),
         parts=parts_figure(sources),
+        drawn_from=counted_from(SUMMARY),
     )
 
 
-def _facts(sources: SwapSources) -> list[tuple[str, str]]:
+def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
     """Sizes of the experiment, and where the effect is largest."""
     cells = sources.cells.values()
     some = next(iter(cells))
     beyond = sum(row.beyond for row in cells)
-    facts = [
-        ("model", f"{sources.model}, {counted(len(sources.layers), 'layer')}"),
-        ("pairs of concepts", str(some.pairs)),
-        ("cells beyond their controls", f"{beyond} of {len(cells)}"),
-        ("ideal precision", f"{number(some.ideal_precision)} nats"),
+    layers = counted_from(SUMMARY, counted(len(sources.layers), "layer"))
+    ideal = placed(number(some.ideal_precision), some, "ideal_precision", file=SUMMARY)
+    facts: list[tuple[str, Said]] = [
+        ("model", [f"{sources.model}, ", layers]),
+        ("pairs of concepts", placed(str(some.pairs), some, "pairs", file=SUMMARY)),
+        ("cells beyond their controls", counted_from(SUMMARY, f"{beyond} of {len(cells)}")),
+        ("ideal precision", [ideal, " nats"]),
     ]
     for technique in sources.techniques:
         inside = [
@@ -47,6 +51,6 @@ def _facts(sources: SwapSources) -> list[tuple[str, str]]:
         if inside:
             best = max(inside, key=lambda row: row.swap.effect.mean)
             where = f"{COMPONENTS[best.component]} of layer {best.layers[0]}"
-            effect = interval_words(best.swap.effect, 2, of="draw")
-            facts.append((f"largest effect of {technique}", f"{where}, {effect} nats"))
+            effect = number_of(best, "swap.effect", file=SUMMARY, digits=2, of="pair")
+            facts.append((f"largest effect of {technique}", [f"{where}, ", effect, " nats"]))
     return facts

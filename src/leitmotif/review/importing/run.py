@@ -1,11 +1,11 @@
 """Imports a file of annotations: all of it is checked, and then written line by line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from leitmotif.errors import ReviewError
+from leitmotif.errors import ReviewError, counted
 from leitmotif.files import sha256_file
 from leitmotif.recurrence.likeness import GivenPair
 from leitmotif.recurrence.search.settings import SearchSettings
@@ -22,9 +22,11 @@ from leitmotif.review.importing.entries import (
 )
 from leitmotif.review.importing.jams import read_jams
 from leitmotif.review.index import Index
+from leitmotif.review.queue import items
 from leitmotif.review.strengths import likenesses_in
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision, Imported, Listening
+from leitmotif.tables.proposals import Proposal
 
 Transpositions = Callable[[Sequence[Placed]], Sequence[int]]
 """Finds the transpositions of pairs of which the file does not say them."""
@@ -159,6 +161,33 @@ def write(index: Index, prepared: Import) -> None:
         index.record(decision)
     for listening in prepared.listenings:
         index.record(listening)
+
+
+def still_pending(
+    prepared: Import, proposals: Iterable[Proposal], tracks: Sequence[ManifestTrack], index: Index
+) -> str | None:
+    """What to say of proposals in tracks that an annotator listened to, and did not name.
+
+    They are not rejected by that: the annotator was not asked of them, and a return that was
+    overlooked would become a verified absence. Until they are decided, nothing is known where their
+    recurrences begin. None where there is no such proposal. ``index`` holds what was written.
+    """
+    heard = {listening.audio_sha256 for listening in prepared.listenings}
+    named = {decision.pair for decision in prepared.decisions}
+    decided = named | {row.pair for row in index.standing(queue="review")}
+    queued = items(proposals, {track.track_id: track for track in tracks})
+    waiting = [
+        item.track.track_id
+        for item in queued.values()
+        if item.track is not None and item.track.sha256 in heard and item.pair not in decided
+    ]
+    if not waiting:
+        return None
+    return (
+        f"{counted(len(waiting), 'proposal')} in {counted(len(set(waiting)), 'track')} of these "
+        "annotations stay pending: the annotator was not asked of them and may have overlooked "
+        "them, so the track is not known where they return until somebody decides them"
+    )
 
 
 def transpositions_in(
