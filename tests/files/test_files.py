@@ -122,6 +122,38 @@ def test_what_a_killed_run_left_of_a_file_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
+@pytest.mark.fault(
+    "folder",
+    "writers on other machines are killed over its files",
+    outcome="the finished folder has nothing of them",
+)
+def test_a_finished_folder_has_nothing_half_written(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as staging:
+        (staging / "site").mkdir()
+        (staging / "site" / "whole.partial").write_text("a name of one's own")
+        (staging / "site" / f".track.{os.getppid()}-3@0123456789ab.partial").write_text("half")
+    assert [path.name for path in (tmp_path / "out/site").iterdir()] == ["whole.partial"]
+
+
+def test_temporaries_of_other_machines_are_left_for_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / f".a.txt.{2**40}-0@0123456789ab.partial"
+    old = tmp_path / f".a.txt.{2**40}-1@0123456789ab.partial"
+    for path in (elsewhere, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    write_text(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", elsewhere.name}
+
+    monkeypatch.setattr(replacing, "_marks", [])
+    replacing.mark_process()
+    unmarked = tmp_path / f".b.txt.{2**40}-0.partial"  # of the stage, which a worker does not see
+    unmarked.write_text("being written")
+    assert not replacing.process_is_gone(unmarked)
+    assert "@" in replacing.begin(tmp_path / "c.txt").name
+
+
 KILLED = """
 import os, sys
 from pathlib import Path

@@ -19,6 +19,7 @@ from leitmotif.files.replacing import (
     end,
     recover,
     remove_leftovers,
+    remove_temporaries,
     replace_folder,
 )
 
@@ -51,7 +52,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     If the body raises, the new folder is removed and ``path`` is left as it was. A kill at any
     moment leaves the old folder or the new one. What killed runs left beside ``path`` is removed
-    first.
+    first, and last what killed writers left half written in the new folder.
 
     Raises StoreError if ``path`` is something else than a folder, or cannot be written there.
     """
@@ -65,6 +66,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.mkdir()
             with explained_full_disk(path):
                 yield temporary
+                remove_temporaries(temporary)
                 for file in temporary.rglob("*"):
                     if file.is_file():
                         with file.open("rb") as flushed:
