@@ -122,15 +122,20 @@ def made(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
 @pytest.fixture(scope="module")
 def local(made: Path) -> dict[str, bytes]:
     """The bytes that one process of this machine gives."""
-    return outputs_of(made, {"engine": "local", "address": None, "workers": 1})
+    return outputs_of(prepared(made, {"engine": "local", "address": None, "workers": 1}, "local"))
 
 
-def outputs_of(made: Path, execution: dict[str, object], name: str = "local") -> dict[str, bytes]:
-    """Run the stage ``activations`` in a copy of the workspace; returns its outputs by path."""
+def prepared(made: Path, execution: dict[str, object], name: str) -> Path:
+    """A copy of the workspace with these settings."""
     folder = made.with_name(name)
     shutil.copytree(made, folder)
     params = parse_yaml((folder / "params.yaml").read_text())
     write_json(folder / "params.yaml", params | {"execution": execution})
+    return folder
+
+
+def outputs_of(folder: Path) -> dict[str, bytes]:
+    """Run the stage ``activations`` in a workspace; returns its outputs by path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run(activations)
@@ -214,7 +219,7 @@ def test_a_worker_loads_its_model_once(cluster_of_two: None, tmp_path: Path) -> 
 
 
 def test_a_stage_gives_the_same_bytes(two: Faulty, made: Path, local: dict[str, bytes]) -> None:
-    assert outputs_of(made, on(two, workers=2), "two") == local
+    assert outputs_of(prepared(made, on(two, workers=2), "two")) == local
 
 
 @pytest.mark.fault(
@@ -224,7 +229,7 @@ def test_a_stage_gives_the_same_bytes(two: Faulty, made: Path, local: dict[str, 
 )
 def test_a_worker_that_is_killed(two: Faulty, made: Path, local: dict[str, bytes]) -> None:
     two.lay_down(signal.SIGKILL)
-    assert outputs_of(made, on(two, workers=2), "killed") == local
+    assert outputs_of(prepared(made, on(two, workers=2), "killed")) == local
     assert len(two.workers) == 1
     two.worker()
 
@@ -240,7 +245,7 @@ def test_a_straggler(
     monkeypatch.setattr(cluster, "SECONDS_LATE", 1.0)
     monkeypatch.setattr(cluster, "LATE", 0.0)
     two.lay_down(signal.SIGSTOP)
-    assert outputs_of(made, on(two, workers=2), "stopped") == local
+    assert outputs_of(prepared(made, on(two, workers=2), "stopped")) == local
     (stopped,) = [worker for worker in two.workers if state(worker) == "T"]
     stopped.send_signal(signal.SIGCONT)
     wait_until(lambda: state(stopped) != "T")
@@ -249,6 +254,31 @@ def test_a_straggler(
 
 def state(process: subprocess.Popen[bytes]) -> str:
     return Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1][0]
+
+
+@pytest.mark.fault(
+    "Dask cluster",
+    "the stage is killed with -9 while workers work",
+    outcome="the next run ends with the same bytes, and nothing else is left",
+)
+def test_a_stage_that_is_killed(two: Faulty, made: Path, local: dict[str, bytes]) -> None:
+    folder = prepared(made, on(two, workers=2), "again")
+    two.lay_down(signal.SIGSTOP)
+    stage = subprocess.Popen(
+        [sys.executable, "-m", "leitmotif.stages.activations"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    wait_until(lambda: stage.poll() is not None or "T" in map(state, two.workers))
+    assert stage.poll() is None
+    killed(stage)
+    for worker in two.workers:
+        worker.send_signal(signal.SIGCONT)  # it goes on, for a stage that is gone
+    assert outputs_of(folder) == local
+    assert {path.name for path in (folder / "data").iterdir() if path.is_dir()} == {
+        "corpus",
+        "activations",
+    }
 
 
 @pytest.mark.fault(
@@ -347,12 +377,10 @@ def test_no_scheduler(
     address: str, made: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(connection, "SECONDS_TO_CONNECT", 1.0)
+    execution: dict[str, object] = {"engine": "dask", "address": address, "workers": None}
+    folder = prepared(made, execution, f"without-{sum(address.encode())}")
     with pytest.raises(SystemExit):
-        outputs_of(
-            made,
-            {"engine": "dask", "address": address, "workers": None},
-            f"without-{sum(address.encode())}",
-        )
+        outputs_of(folder)
     said = capfd.readouterr().err
     assert "no Dask scheduler at execution.address" in said
     assert address in said

@@ -135,6 +135,14 @@ def test_a_finished_folder_has_nothing_half_written(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out/site").iterdir()] == ["whole.partial"]
 
 
+def test_a_folder_of_a_run_that_ended_is_not_made_again(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as staging:
+        write_text(staging / "site" / "track", "in time")
+    with pytest.raises(StoreError, match=r"(?s)not written.*has ended"):
+        write_text(staging / "site" / "late", "late")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_temporaries_of_other_machines_are_left_for_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,17 +83,16 @@ class Connection:
         except (OSError, RuntimeError):  # the scheduler is going
             return []
         self._addresses = frozenset(processing)
-        if processing:
-            self._without_workers_since = None
-        else:
+        if len(processing) < self._wanted:
             self._wait_on(self._wanted)
+        else:
+            self._without_workers_since = None
         return [address for address, keys in processing.items() if not keys]
 
     def wait_for_workers(self) -> None:
         """Return once as many are there as are wanted, the first time; one later."""
         self.look()
         while len(self._addresses) < self._wanted:
-            self._wait_on(self._wanted)
             time.sleep(SECONDS_BETWEEN_LOOKS)
             if self.is_lost():
                 self.reconnect()

@@ -60,10 +60,20 @@ def end(temporary: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, a link, or a folder with all that is in it, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:  # a worker elsewhere has just written into it, for a run that is gone
+        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+            raise
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def is_of_a_run_that_ended(path: Path) -> bool:
+    """Whether a path lies in a folder with a temporary name that is not there any more."""
+    return any(_TEMPORARY.fullmatch(above.name) and not above.exists() for above in path.parents)
 
 
 def process_is_gone(temporary: Path) -> bool:
