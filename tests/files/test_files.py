@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.files import (
     atomic,
     atomic_folder,
