@@ -54,7 +54,7 @@ ROOMS = {
     PEOPLE: "leitmotif … for people",
 }
 """Lowest first; a room imports those above it in this list only."""
-GROUND_FOLDERS = ("checkpoints", "config", "files", "pipeline", "work")
+GROUND_FOLDERS = ("checkpoints", "cluster", "config", "files", "pipeline", "work")
 """Folders of the ground floor."""
 Imports = Mapping[str, frozenset[str]]
 CELL, LEFT, TOP = 30, 380, 30

@@ -24,7 +24,13 @@ from leitmotif.errors import LeitmotifError
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-NEEDS = {"report": "report", "review": "review", "stages": "pipeline", "views": "pipeline"}
+NEEDS = {
+    "cluster": "cluster",
+    "report": "report",
+    "review": "review",
+    "stages": "pipeline",
+    "views": "pipeline",
+}
 """Folders of the package that need an extra; all else needs none."""
 
 CHILD = """

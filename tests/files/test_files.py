@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.files import (
     atomic,
     atomic_folder,
@@ -120,6 +120,46 @@ def test_what_a_killed_run_left_of_a_file_is_removed(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "whole")
     names = {"a.txt", f".a.txt.{os.getppid()}-0.partial", f".b.txt.{2**40}-0.partial"}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+@pytest.mark.fault(
+    "folder",
+    "writers on other machines are killed over its files",
+    outcome="the finished folder has nothing of them",
+)
+def test_a_finished_folder_has_nothing_half_written(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as staging:
+        (staging / "site").mkdir()
+        (staging / "site" / "whole.partial").write_text("a name of one's own")
+        (staging / "site" / f".track.{os.getppid()}-3@0123456789ab.partial").write_text("half")
+    assert [path.name for path in (tmp_path / "out/site").iterdir()] == ["whole.partial"]
+
+
+def test_a_folder_of_a_run_that_ended_is_not_made_again(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as staging:
+        write_text(staging / "site" / "track", "in time")
+    with pytest.raises(StoreError, match=r"(?s)not written.*has ended"):
+        write_text(staging / "site" / "late", "late")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_temporaries_of_other_machines_are_left_for_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / f".a.txt.{2**40}-0@0123456789ab.partial"
+    old = tmp_path / f".a.txt.{2**40}-1@0123456789ab.partial"
+    for path in (elsewhere, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    write_text(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", elsewhere.name}
+
+    monkeypatch.setattr(replacing, "_marks", [])
+    replacing.mark_process()
+    unmarked = tmp_path / f".b.txt.{2**40}-0.partial"  # of the stage, which a worker does not see
+    unmarked.write_text("being written")
+    assert not replacing.process_is_gone(unmarked)
+    assert "@" in replacing.begin(tmp_path / "c.txt").name
 
 
 KILLED = """

@@ -13,6 +13,7 @@ from leitmotif.config.corpus import (
     MtgJamendoCorpus,
     OrganismCorpus,
 )
+from leitmotif.config.execution import ExecutionParams
 from leitmotif.config.interventions import InterventionsParams, JudgeParams, ReportParams
 from leitmotif.config.labels import ProposalsParams
 from leitmotif.config.lens import DecoderLensParams, SwapsParams
@@ -27,6 +28,7 @@ __all__ = [
     "RECORDINGS",
     "ActivationsParams",
     "DecoderLensParams",
+    "ExecutionParams",
     "FeaturesParams",
     "FolderCorpus",
     "InterventionsParams",

@@ -12,6 +12,7 @@ from leitmotif.config.corpus import (
     MtgJamendoCorpus,
     OrganismCorpus,
 )
+from leitmotif.config.execution import ExecutionParams
 from leitmotif.config.interventions import (
     InterchangeParams,
     InterventionsParams,
@@ -48,6 +49,7 @@ class Params(Settings):
     interventions: InterventionsParams
     summary: SummaryParams
     report: ReportParams
+    execution: ExecutionParams
     _auto: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property

@@ -2,7 +2,8 @@
 
 A writer works under a temporary name beside its target, ``.NAME.PROCESS-NUMBER.partial``. The name
 says to which target and to which process it belongs, so that the next writer of that target can
-remove it once the process is gone, and only then.
+remove it once the process is gone, and only then. On a machine of a cluster the process has a mark
+besides (``-NUMBER@MARK``), for other machines have processes of the same number.
 """
 
 import ctypes
@@ -11,27 +12,41 @@ import hashlib
 import itertools
 import os
 import re
+import secrets
 import shutil
 import sys
+import time
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".partial"
-_TEMPORARY = re.compile(r"\.(.+)\.(\d+)(?:-\d+)?\.partial", re.DOTALL | re.ASCII)
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)(?:-\d+)?(?:@([0-9a-f]+))?\.partial", re.DOTALL | re.ASCII)
 _LONGEST = 200
 """Bytes of a name that still leave room for the rest of a temporary name."""
 _AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2
 _NOT_OFFERED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 
+_SECONDS_ELSEWHERE = 86_400
+"""After which a temporary of a process that cannot be seen from here counts as left."""
+
 _numbers = itertools.count()
+_marks: list[str] = []
+"""The mark of this process, if it has one."""
 _written_here: set[Path] = set()
 """Temporaries of this process whose bodies have not ended."""
 _leftovers: dict[Path, dict[str, list[Path]]] = {}
 """By folder and by target: what was there when this process first wrote a file in the folder."""
 
 
+def mark_process() -> None:
+    """Give this process a mark of its own: others that share its files run on other machines."""
+    if not _marks:
+        _marks.append(secrets.token_hex(6))
+
+
 def begin(path: Path) -> Path:
     """Return a temporary name for ``path`` that nobody else uses; ``end`` gives it back."""
-    name = f".{_stem(path)}.{os.getpid()}-{next(_numbers)}{TEMPORARY_SUFFIX}"
+    mark = f"@{_marks[0]}" if _marks else ""
+    name = f".{_stem(path)}.{os.getpid()}-{next(_numbers)}{mark}{TEMPORARY_SUFFIX}"
     temporary = path.with_name(name)
     _written_here.add(temporary)
     return temporary
@@ -45,17 +60,32 @@ def end(temporary: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, a link, or a folder with all that is in it, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:  # a worker elsewhere has just written into it, for a run that is gone
+        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+            raise
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def is_of_a_run_that_ended(path: Path) -> bool:
+    """Whether a path lies in a folder with a temporary name that is not there any more."""
+    return any(_TEMPORARY.fullmatch(above.name) and not above.exists() for above in path.parents)
 
 
 def process_is_gone(temporary: Path) -> bool:
-    """Whether a path has a temporary name of a process that does not run any more."""
+    """Whether a path has a temporary name of a process that does not run any more.
+
+    Of a process that may run on another machine, whether it is a day old.
+    """
     match = _TEMPORARY.fullmatch(temporary.name)
     if match is None or temporary in _written_here:
         return False
+    if match[3] is not None or _marks:
+        return _is_old(temporary)
     process = int(match[2])
     if process == os.getpid():  # of an earlier process with this number, as containers give it
         return True
@@ -66,6 +96,13 @@ def process_is_gone(temporary: Path) -> bool:
     except PermissionError:  # another user's
         return False
     return False
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _SECONDS_ELSEWHERE
+    except FileNotFoundError:
+        return False
 
 
 def remove_leftovers(path: Path, *, again: bool = False) -> None:
@@ -83,6 +120,13 @@ def remove_leftovers(path: Path, *, again: bool = False) -> None:
     for leftover in _leftovers[folder].pop(_stem(path), []):
         if process_is_gone(leftover):
             remove(leftover)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in a finished folder, in which nobody writes any more."""
+    for entry in list(folder.rglob(f".*{TEMPORARY_SUFFIX}")):
+        if _TEMPORARY.fullmatch(entry.name):
+            remove(entry)
 
 
 def replace_folder(temporary: Path, path: Path) -> None:

@@ -17,8 +17,10 @@ from leitmotif.files.replacing import (
     TEMPORARY_SUFFIX,
     begin,
     end,
+    is_of_a_run_that_ended,
     recover,
     remove_leftovers,
+    remove_temporaries,
     replace_folder,
 )
 
@@ -51,7 +53,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     If the body raises, the new folder is removed and ``path`` is left as it was. A kill at any
     moment leaves the old folder or the new one. What killed runs left beside ``path`` is removed
-    first.
+    first, and last what killed writers left half written in the new folder.
 
     Raises StoreError if ``path`` is something else than a folder, or cannot be written there.
     """
@@ -65,6 +67,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.mkdir()
             with explained_full_disk(path):
                 yield temporary
+                remove_temporaries(temporary)
                 for file in temporary.rglob("*"):
                     if file.is_file():
                         with file.open("rb") as flushed:
@@ -76,6 +79,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def _prepare(path: Path, right: Callable[[int], bool], expected: str) -> None:
     """Make the folder of a target, remove leftovers, and refuse a target of another kind."""
+    if is_of_a_run_that_ended(path):
+        raise StoreError(
+            f"{path} is not written",
+            found="the run that made its folder has ended",
+            expected="a run that waits for it",
+            fix="nothing, if that run was stopped",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path, again=right is stat.S_ISDIR)
     try:

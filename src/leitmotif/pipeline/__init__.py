@@ -15,6 +15,7 @@ from leitmotif.pipeline.one_run import only_run
 from leitmotif.pipeline.own_code import check_code
 from leitmotif.pipeline.steady import steady_inputs
 from leitmotif.pipeline.watched import check_inputs, check_outs, check_watched
+from leitmotif.work.engine import working_on
 
 CORPUS = Path("data/corpus")
 CORPUS_FAILURES = CORPUS / "failures.jsonl"
@@ -67,7 +68,7 @@ def run(stage: Callable[[Params], None]) -> None:
             check_watched(params)
             check_inputs(params)
             check_outs(name)
-            with announced(name, params):
+            with announced(name, params), working_on(params.execution, WORK_CACHE / "calls"):
                 stage(params)
     except LeitmotifError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -86,7 +86,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
 
     scale = Scale(params)
     place = usable_device(device or params.model.device)
-    processes = number_of_workers() if place.type == "cpu" else 1
+    processes = number_of_workers(params.execution.workers) if place.type == "cpu" else 1
     works = work_of(scale)
     memory = memory_of(scale, works, device=place.type, processes=processes)
     rates = Calibration(scale, str(place)).rates(works.values()) if measure else None

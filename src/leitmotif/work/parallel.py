@@ -2,7 +2,8 @@
 
 Products here are small, so that threads wait for each other more than they work; processes do not.
 Each works with one native thread, and results come in the order of the items: what is computed does
-not depend on how many processors there are.
+not depend on how many processors there are, nor on whether they are those of a cluster
+(``leitmotif.work.engine``).
 """
 
 import os
@@ -15,17 +16,19 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
 from typing import TypeVar
 
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import process_executor
 from threadpoolctl import threadpool_limits
 
-from leitmotif.errors import ConfigError, WorkerError
+from leitmotif.errors import WorkerError
+from leitmotif.work import WORKERS
+from leitmotif.work.engine import cluster, number_of_workers
+
+__all__ = ["WORKERS", "in_parts", "in_processes", "number_of_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-WORKERS = "LEITMOTIF_WORKERS"
-"""Environment variable: how many processes, in place of one a processor. Inside of one it is 1."""
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": f"{2**30}", "MALLOC_TRIM_THRESHOLD_": f"{2**32}"}
 """Bytes: a process keeps what it has freed for its next array, instead of giving it back and asking
 for new pages, which took a third of the time in which a codec reads."""
@@ -42,8 +45,13 @@ def in_processes(
     one, however it ends. With one worker, or one item, everything happens in this process.
     What ``function`` raises is raised here, of the first item that fails; what others have begun is
     dropped. Raises ConfigError for a ``LEITMOTIF_WORKERS`` that is no number of processes, and
-    WorkerError if the system ends one of them.
+    WorkerError if the system ends one of them. ``workers`` are this machine's: a cluster, which may
+    end some of its own, has as many as it has.
     """
+    engine = cluster()
+    if engine and not (isinstance(items, Sized) and len(items) <= 1):
+        yield from engine.each(function, items)
+        return
     count = number_of_workers() if workers is None else workers
     if isinstance(items, Sized):
         count = min(count, len(items))
@@ -75,10 +83,15 @@ def in_parts(
     lost
         Gives the result of an item that cannot be worked on, and the error that says why.
     workers
-        Number of processes, one a processor by default. With 1, or ``LEITMOTIF_WORKERS`` at 1, or a
-        single item, everything happens in this process, and ends with it.
+        Number of processes of this machine, one a processor by default. With 1, or
+        ``LEITMOTIF_WORKERS`` at 1, or a single item, everything happens in this process, and ends
+        with it.
     """
     parts = [items[first : first + size] for first in range(0, len(items), size)]
+    engine = cluster()
+    if engine and len(items) > 1:
+        yield from engine.each_part(function, parts, lost)
+        return
     set_to = workers if workers is not None or WORKERS not in os.environ else number_of_workers()
     if set_to == 1 or len(items) <= 1:
         yield from _here(function, parts)
@@ -157,24 +170,6 @@ def _ended_by(error: BrokenProcessPool) -> str:
     """The exit codes, such as SIGKILL(-9), which is the last that joblib says."""
     said = re.findall(r"[A-Z]+\(-?\d+\)", str(error))
     return ", ".join(said) or "it is gone"
-
-
-def number_of_workers() -> int:
-    """Processors that this process may use, or what ``LEITMOTIF_WORKERS`` says.
-
-    Raises ConfigError if that is no number of processes.
-    """
-    text = os.environ.get(WORKERS)
-    if text is None:
-        return int(cpu_count())
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ConfigError(
-            f"the environment variable {WORKERS} is no number of processes",
-            found=repr(text),
-            expected="1 or more",
-            fix="unset it for one process a processor",
-        )
-    return int(text)
 
 
 def _begin() -> None:

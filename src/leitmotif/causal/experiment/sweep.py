@@ -21,6 +21,7 @@ from leitmotif.judge.models.checkpoint import Precision
 from leitmotif.judge.models.loading import shared_clap
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
+from leitmotif.work.engine import cluster
 from leitmotif.work.parallel import in_processes, number_of_workers
 
 T = TypeVar("T")
@@ -65,7 +66,8 @@ class Sweep:
         prefixes: Sequence[Prefix],
         conditions: Sequence[Condition],
     ) -> Iterator[tuple[T, Prefix, Condition]]:
-        one_device = self.load().device.type != "cpu"
+        # On a cluster each worker has a device of its own.
+        one_device = self.load().device.type != "cpu" and cluster() is None
         # Two more, from which patches are taken.
         rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
         size = max(1, len(prefixes) if one_device else self.rows // rows_of_a_piece)

@@ -1,0 +1,1 @@
+"""Work on machines of a Dask cluster, which gives what processes of this machine would."""

@@ -1,0 +1,62 @@
+"""The job script for Slurm, with a stand-in for ``srun`` on this machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leitmotif.files import write_json
+
+SRUN = """#!/bin/sh
+"$@" &
+"$@" &
+wait
+"""
+PROGRAM = """
+import os
+from pathlib import Path
+from leitmotif.config import ExecutionParams
+from leitmotif.work.engine import working_on
+from leitmotif.work.parallel import in_processes
+from tests.cluster.jobs import place
+
+settings = ExecutionParams(engine="dask", address=".leitmotif/scheduler.json", workers=2)
+with working_on(settings, Path("calls")):
+    results = list(in_processes(place, range(6)))
+assert [number for number, _, _, _ in results] == [*range(6)]
+assert os.getpid() not in {pid for _, pid, _, _ in results}
+print("done on the cluster")
+"""
+
+
+@pytest.mark.slow
+def test_the_job_runs_a_command_on_its_workers(tmp_path: Path, repo_root: Path) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / ".venv/bin").mkdir(parents=True)
+    for name in ("src", "tests"):
+        (checkout / name).symlink_to(repo_root / name)
+    programs = checkout / ".venv/bin"
+    (programs / "activate").write_text(f"PATH={programs}:{Path(sys.executable).parent}:$PATH")
+    (programs / "srun").write_text(SRUN)
+    (programs / "srun").chmod(0o755)
+    (checkout / "program.py").write_text(PROGRAM)
+    (checkout / ".leitmotif").mkdir()
+    write_json(
+        checkout / ".leitmotif/scheduler.json", {"address": "tcp://127.0.0.1:9"}
+    )  # an old one
+    done = subprocess.run(
+        [str(repo_root / "scripts/slurm-cluster"), "python", "program.py"],
+        env={
+            **os.environ,
+            "SLURM_SUBMIT_DIR": str(checkout),
+            "TMPDIR": str(tmp_path),
+            "PYTHONPATH": str(checkout),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "done on the cluster" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
