@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from leitmotif.lens.study import FITTED
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import ModelSize, head_parameters
+from leitmotif.probe.estimators.decided import exchanges_of
+from leitmotif.probe.features.encoded import block_size
 from leitmotif.sites import split_site
 
 COMPARED_SECONDS = 2.0
@@ -82,8 +84,16 @@ class Work:
     """Audio of which chroma, energy and onsets are measured."""
     operations: float = 0.0
     """Floating-point operations of matrix products beside the models."""
-    tests: float = 0.0
-    """Exchanges and shifts of single features, times the rows of the probes."""
+    exchanges: float = 0.0
+    """Of tracks, until each feature is decided, times the tracks: at most."""
+    spared: float = 0.0
+    """Of these, those that are not made if no feature has a link."""
+    permuted: float = 0.0
+    """Exchanges of single features whose number is fixed, times the tracks."""
+    shifts: float = 0.0
+    """Of single features, times the rows of the probes."""
+    panels: float = 0.0
+    """Rows on which controls are fitted, over all blocks of features and targets."""
     repeated: float = 0.0
     """Share of the clips that need not be heard if no intervention moves a token."""
 
@@ -152,18 +162,30 @@ def _probes(scale: Scale) -> Work:
             Reading(scale.model, others * scale.contexts * scale.depth, scale.context_frames),
         ),
         operations=each_site * len(scale.sites) * (1 + others),
-        tests=float(scale.features)
-        * min(2, len(probes.horizons))
-        * (probes.permutations + probes.shifts)
-        * scale.probe_rows,
+        **_tested(scale, families=min(2, len(probes.horizons))),
     )
+
+
+def _tested(scale: Scale, *, families: float) -> dict[str, float]:
+    """Exchanges and shifts of all features, tested so many times."""
+    expected, most = exchanges_of(scale.features, alpha=scale.params.probes.alpha)
+    blocks = math.ceil(scale.features / block_size(scale.probe_rows))
+    return {
+        "exchanges": families * most * scale.tracks,
+        "spared": families * (most - expected) * scale.tracks,
+        "shifts": families * scale.features * scale.params.probes.shifts * scale.probe_rows,
+        "panels": families * blocks * scale.params.probes.seeds * scale.probe_rows,
+    }
 
 
 def _calibration(scale: Scale) -> Work:
     calibration = scale.params.calibration
     kinds = 2 + len(calibration.strengths)
     features = calibration.targets * calibration.each * kinds
-    return Work(tests=float(features) * 2 * calibration.permutations * scale.probe_rows)
+    return Work(
+        permuted=float(features) * calibration.permutations * scale.tracks,
+        panels=float(calibration.targets) * scale.probe_rows,
+    )
 
 
 def _interchange(scale: Scale) -> Work:
@@ -193,8 +215,13 @@ def _interventions(scale: Scale) -> Work:
 
 
 def _summary(scale: Scale) -> Work:
-    """The baseline and the counterfactual are those of ``interventions``, found again."""
-    return _continued(scale, scale.approach_conditions, untouched=2)
+    """The baseline and the counterfactual are those of ``interventions``, found again.
+
+    Approaches with controls test all features, once on all tracks and once on either half.
+    """
+    controlled = sum(name != "naive" for name in scale.params.summary.approaches)
+    work = _continued(scale, scale.approach_conditions, untouched=2)
+    return replace(work, **_tested(scale, families=2 * controlled))
 
 
 def _continued(scale: Scale, conditions: int, *, untouched: int) -> Work:
@@ -206,7 +233,7 @@ def _continued(scale: Scale, conditions: int, *, untouched: int) -> Work:
         scale.model,
         clips=runs * (conditions + untouched // 2 * SOURCES),
         rows=settings.rows,
-        halves=_halves(scale),
+        halves=scale.params.halves,
         prefix_frames=scale.prefix_frames,
         frames=frames,
     )
@@ -221,11 +248,11 @@ def _openings(scale: Scale) -> Work:
     prefix, opening = (
         round(seconds * rate) for seconds in (settings.prefix_seconds, settings.opening_seconds)
     )
-    made = Generating(scale.model, openings, settings.rows, _halves(scale), prefix, opening)
+    made = Generating(scale.model, openings, settings.rows, scale.params.halves, prefix, opening)
     frames = round(settings.seconds * rate)
     trials = openings * settings.opening_trials
     tried = Generating(
-        scale.model, trials, settings.rows, _halves(scale), scale.prefix_frames, frames
+        scale.model, trials, settings.rows, scale.params.halves, scale.prefix_frames, frames
     )
     return _together(Work(generating=(made,)), _heard(scale, tried, trials))
 
@@ -246,7 +273,7 @@ def _heard(scale: Scale, generating: Generating, clips: int) -> Work:
 def _decoderlens(scale: Scale) -> Work:
     """Every prompt played; every layer read with two lenses, and played alone with either."""
     settings, model = scale.params.decoderlens, scale.lens_model
-    layers, halves = model.decoder.layers, _lens_halves(scale)
+    layers, halves = model.decoder.layers, scale.params.decoderlens.halves
     clips = len(scale.concepts.concepts) * settings.prompts
     frames = round(settings.seconds * model.frame_rate)
     fitted = min(FITTED, clips // 2)
@@ -271,12 +298,13 @@ def _decoderlens(scale: Scale) -> Work:
 def _swaps(scale: Scale) -> Work:
     """Every set of prompts played and read; every swap played again, and heard."""
     settings, model = scale.params.swaps, scale.lens_model
+    halves = scale.params.decoderlens.halves
     sets = len(scale.swap_sweep.pairs.sets) * settings.prompts
     swapped = len(scale.swap_sweep.swaps) * settings.prompts
     frames = round(settings.seconds * model.frame_rate)
     clips = sets + swapped
     return Work(
-        generating=(Generating(model, clips, settings.rows, _lens_halves(scale), 0, frames),),
+        generating=(Generating(model, clips, settings.rows, halves, 0, frames),),
         reading=(Reading(model, sets, frames),),
         decoded_seconds=clips * settings.seconds,
         tagged_clips=clips,
@@ -294,13 +322,3 @@ def _together(one: Work, other: Work) -> Work:
         repeated=(one.repeated * one.heard_clips + other.repeated * other.heard_clips)
         / max(1, one.heard_clips + other.heard_clips),
     )
-
-
-def _halves(scale: Scale) -> int:
-    """Pieces have prompts only where tracks are read with those of their tags."""
-    prompted = scale.params.activations.prompt == "tags"
-    return 2 if prompted and scale.params.interventions.guidance_scale != 1 else 1
-
-
-def _lens_halves(scale: Scale) -> int:
-    return 1 if scale.params.decoderlens.guidance_scale == 1 else 2
