@@ -9,8 +9,9 @@ from torch import Tensor
 from leitmotif.config.auto import ROWS
 from leitmotif.lens.memory import swaps_holding
 from leitmotif.musicgen.key_values import RoomyCache
+from leitmotif.musicgen.linear import Linear
 from leitmotif.musicgen.loading import load_model
-from leitmotif.musicgen.memory import Footprint, batches_on
+from leitmotif.musicgen.memory import Footprint, batches_on, packed_bytes
 from leitmotif.plan.memory import Memory, memory_of, within
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import work_of
@@ -116,3 +117,13 @@ def test_rows_change_nothing_else_of_a_plan(scale_of: Callable[..., Scale]) -> N
         assert [one.clips for one in work.generating] == [
             one.clips for one in work_of(many)[stage].generating
         ]
+
+
+@pytest.mark.parametrize(("dtype", "copies"), [("float64", 0), ("float32", 1)])
+def test_a_cpu_keeps_matrices_twice_where_they_are_packed(
+    dtype: str, copies: int, scale_of: Callable[..., Scale]
+) -> None:
+    model = load_model(scale_of("organism").params.model).to(dtype=dtype)
+    matrices = [part for part in model.decoder.modules() if isinstance(part, Linear)]
+    held = sum(part.weight.nbytes for part in matrices)
+    assert packed_bytes(model.config, model.dtype.itemsize) == copies * held

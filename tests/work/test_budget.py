@@ -36,7 +36,7 @@ def params_of(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 def _held(found: Batches, holding: Holding) -> int:
     """What all processes of a CPU hold then."""
-    each = PROCESS_BYTES + holding.weights + holding.judge
+    each = PROCESS_BYTES + holding.weights + holding.judge + holding.packed
     each += max(found.rows * holding.row, holding.otherwise)
     waiting = holding.weights if found.workers > 1 else 0
     return PROCESS_BYTES + holding.main + waiting + found.workers * each
@@ -45,7 +45,9 @@ def _held(found: Batches, holding: Holding) -> int:
 @pytest.mark.parametrize("processors", [1, 2, 16])
 @pytest.mark.parametrize("gigabytes", [8, 16, 64])
 @pytest.mark.parametrize(
-    "more", [{}, {"judge": GB}, {"otherwise": 2 * GB}, {"main": GB}], ids=lambda more: str([*more])
+    "more",
+    [{}, {"judge": GB}, {"otherwise": 2 * GB}, {"main": GB}, {"packed": GB}],
+    ids=lambda more: str([*more]),
 )
 def test_all_processes_together_stay_within_the_budget(
     processors: int, gigabytes: int, more: dict[str, int]

@@ -78,7 +78,8 @@ class Footprint:
         judge, otherwise, main : see ``Holding``.
         """
         row = halves * row_bytes(self.config, self.steps(seconds), self.size)
-        return Holding(self.weights + beside, row, judge, otherwise, main)
+        packed = packed_bytes(self.config, self.size)
+        return Holding(self.weights + beside, row, judge, otherwise, main, packed)
 
 
 def key_value_bytes(config: DecoderConfig, rows: int, steps: int, size: int) -> int:
@@ -98,6 +99,14 @@ def row_bytes(config: DecoderConfig, steps: int, size: int) -> int:
     kept = key_value_bytes(config, 1, steps, size)
     logits = LOGIT_COPIES * config.codebooks * config.codebook_size * max(4, size)
     return kept + kept // config.layers + logits
+
+
+def packed_bytes(config: DecoderConfig, size: int) -> int:
+    """Of the second copy of matrices on a CPU (``musicgen.linear``); float64 has none."""
+    d = config.width
+    matrices = config.layers * (8 * d * d + 2 * d * config.mlp_width)
+    matrices += config.codebooks * config.codebook_size * d
+    return matrices * size if size < 8 else 0
 
 
 def weight_bytes(parts: Iterable[nn.Module]) -> int:

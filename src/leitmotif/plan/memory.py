@@ -13,7 +13,7 @@ from leitmotif.config import Params
 from leitmotif.config.auto import ROWS
 from leitmotif.lens.memory import lens_holding, swaps_holding
 from leitmotif.lens.tuned import map_bytes
-from leitmotif.musicgen.memory import row_bytes
+from leitmotif.musicgen.memory import packed_bytes, row_bytes
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes
 from leitmotif.plan.work import Generating, Work
@@ -131,6 +131,7 @@ def memory_of(
             loading=round(COPIED_AT_LOAD * weights),
             dense=dense.get(stage, 0),
             waiting=_waiting(scale, stage, work),
+            packed=_packed(scale, work),
         )
         found[stage] = needs.on(device, (workers or {}).get(stage, processes))
     return found
@@ -152,13 +153,15 @@ class _Needs:
     """Features and means, in the main process."""
     waiting: int
     """Weights that the main process has while others work."""
+    packed: int
+    """Matrices that a CPU keeps a second time."""
 
     def on(self, device: str, processes: int) -> Memory:
         """On a CPU each process has what else a GPU would have."""
         if device != "cpu":
             held = self.weights + self.batch + (GPU_CONTEXT_BYTES if self.weights else 0)
             return Memory(held, self.own + max(self.dense, self.weights + self.loading))
-        held = self.weights + max(self.batch, self.loading)
+        held = self.weights + max(self.packed + self.batch, self.loading)
         if processes == 1:
             return Memory(held, self.own + self.dense + held)
         others = processes * (self.own + held)
@@ -169,6 +172,12 @@ def _waiting(scale: Scale, stage: str, work: Work) -> int:
     if stage not in WAITING:
         return 0
     return max((one.weight_bytes(scale.params.model.dtype) for one in _models(work)), default=0)
+
+
+def _packed(scale: Scale, work: Work) -> int:
+    size = BYTES[scale.params.model.dtype]
+    models = {model.name: model for model in _models(work)}
+    return sum(packed_bytes(model.decoder, size) for model in models.values())
 
 
 def _weights(scale: Scale, stage: str, work: Work) -> int:

@@ -105,7 +105,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
         stages=_stages(
             works, memory, rates, lambda name: workers.get(name, processes), Durations(params, root)
         ),
-        gpus=[_gpu(params, one) for one in CLASSES],
+        gpus=[on_gpu(params, one) for one in CLASSES],
         decisions=chosen,
         decision_seconds=None if chosen is None else chosen * SECONDS_A_DECISION,
         notices=notices(
@@ -141,7 +141,7 @@ def _stages(
     ]
 
 
-def _gpu(params: Params, one: DeviceClass) -> OnGpu:
+def on_gpu(params: Params, one: DeviceClass) -> OnGpu:
     """Of a class of GPU, with rows that are ``auto`` as its own memory has room for."""
     dtype, budget = params.model.dtype, Budget(Budget.of(params.resources).host, one.memory_bytes)
     scale = within(Scale(params), budget, device="cuda", processors=1).scale

@@ -39,6 +39,8 @@ class Holding:
     """Of what each process holds before or after a batch, in its place: the codec's, at most."""
     main: int = 0
     """Of what is held once on the host, for all processes."""
+    packed: int = 0
+    """Of matrices that are held a second time on a CPU, in each process that multiplies by them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Budget:
         held = holding.weights + holding.judge
         if device == "cpu":
             shared = round(USED * self.host) - PROCESS_BYTES - holding.main
-            each = PROCESS_BYTES + held
+            each = PROCESS_BYTES + held + holding.packed
             least = max(LEAST_ROWS * holding.row, holding.otherwise)
             # Of several processes, the one that started them has the model too, and waits.
             several = (shared - holding.weights) // (each + least)
