@@ -81,13 +81,21 @@ def test_without_room_it_is_tried_with_the_fewest_rows() -> None:
         assert found == Batches(1, LEAST_ROWS)
 
 
-def test_rows_that_are_set_are_as_they_are_set(
-    params_of: Callable[..., Params], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_rows_that_are_set_are_as_they_are_set_and_too_many_are_named(
+    device: str, params_of: Callable[..., Params], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    params = params_of("musicgen-small", "interventions.rows=7", "resources.memory_gb=4")
-    found = batches_of(params, "interventions", HOLDING, device="cpu", processors=3)
-    assert found == Batches(3, 7)
-    assert capsys.readouterr().err == ""
+    processes = 3 if device == "cpu" else 1
+    said = {}
+    for gigabytes in (5, 60):
+        resources = [f"resources.{name}_gb={gigabytes}" for name in ("memory", "gpu_memory")]
+        params = params_of("musicgen-small", "interventions.rows=12", *resources)
+        found = batches_of(params, "interventions", HOLDING, device=device, processors=3)
+        assert found == Batches(processes, 12)
+        said[gigabytes] = capsys.readouterr().err
+    assert said[60] == ""
+    assert "interventions.rows 12 need about" in said[5]
+    assert "may use 5 GB: set them to auto" in said[5]
 
 
 def test_rows_that_are_auto_follow_from_the_resources_and_are_said(

@@ -157,25 +157,27 @@ def _probes(scale: Scale) -> Work:
     d, squared = scale.model.decoder.width, probes.folds**2
     exchanges = len(probes.horizons) * probes.permutations
     each_site = squared * (10.0 * d**3 + exchanges * 4.0 * d * d)
-    return Work(
+    work = Work(
         reading=(
             Reading(scale.model, others * scale.contexts * scale.depth, scale.context_frames),
         ),
         operations=each_site * len(scale.sites) * (1 + others),
-        **_tested(scale, families=min(2, len(probes.horizons))),
     )
+    return _with_tests(work, scale, families=min(2, len(probes.horizons)))
 
 
-def _tested(scale: Scale, *, families: float) -> dict[str, float]:
-    """Exchanges and shifts of all features, tested so many times."""
-    expected, most = exchanges_of(scale.features, alpha=scale.params.probes.alpha)
-    blocks = math.ceil(scale.features / block_size(scale.probe_rows))
-    return {
-        "exchanges": families * most * scale.tracks,
-        "spared": families * (most - expected) * scale.tracks,
-        "shifts": families * scale.features * scale.params.probes.shifts * scale.probe_rows,
-        "panels": families * blocks * scale.params.probes.seeds * scale.probe_rows,
-    }
+def _with_tests(work: Work, scale: Scale, *, families: float) -> Work:
+    """With the exchanges and shifts of all features, tested so many times."""
+    probes, rows = scale.params.probes, scale.probe_rows
+    expected, most = exchanges_of(scale.features, alpha=probes.alpha)
+    blocks = math.ceil(scale.features / block_size(rows))
+    return replace(
+        work,
+        exchanges=families * most * scale.tracks,
+        spared=families * (most - expected) * scale.tracks,
+        shifts=families * scale.features * probes.shifts * rows,
+        panels=families * blocks * probes.seeds * rows,
+    )
 
 
 def _calibration(scale: Scale) -> Work:
@@ -221,7 +223,7 @@ def _summary(scale: Scale) -> Work:
     """
     controlled = sum(name != "naive" for name in scale.params.summary.approaches)
     work = _continued(scale, scale.approach_conditions, untouched=2)
-    return replace(work, **_tested(scale, families=2 * controlled))
+    return _with_tests(work, scale, families=2 * controlled)
 
 
 def _continued(scale: Scale, conditions: int, *, untouched: int) -> Work:

@@ -91,21 +91,38 @@ class Budget:
             workers, free = 1, round(USED * self.gpu) - GPU_CONTEXT_BYTES - held
         return Batches(workers, max(LEAST_ROWS, min(most, free // holding.row)))
 
+    def over(self, holding: Holding, batches: Batches, *, device: str) -> str | None:
+        """Say that batches need more than may be used; None: they do not."""
+        each = holding.weights + holding.judge + max(batches.rows * holding.row, holding.otherwise)
+        if device == "cpu":
+            others = batches.workers * (PROCESS_BYTES + each + holding.packed)
+            waiting = holding.weights if batches.workers > 1 else 0
+            needed, there = PROCESS_BYTES + holding.main + waiting + others, self.host
+            where = f"memory in {batches.workers} of its processes (resources.memory_gb)"
+        else:
+            needed, there = GPU_CONTEXT_BYTES + each, self.gpu
+            where = "the GPU's memory (resources.gpu_memory_gb)"
+        if needed <= there:
+            return None
+        return f"about {needed / GB:.0f} GB of {where}, and may use {there / GB:.0f} GB"
+
 
 def batches_of(
     params: Params, section: str, holding: Holding, *, device: str, processors: int
 ) -> Batches:
     """The batches of a section such as ``interventions``: its ``rows``, or what there is room for.
 
-    For the other parameters see ``Budget.batches``. Rows that are set are as they are set, in every
-    process: who sets them knows the machine.
+    For the other parameters see ``Budget.batches``. Says what ``auto`` comes to. Rows that are set
+    are as they are set, in every process; if that is more than may be used, it is said.
     """
     most: int = getattr(params, section).rows
+    budget = Budget.of(params.resources)
     if f"{section}.rows" not in params.auto:
-        return Batches(processors if device == "cpu" else 1, most)
-    found = Budget.of(params.resources).batches(
-        holding, device=device, processors=processors, most=most
-    )
+        found = Batches(processors if device == "cpu" else 1, most)
+        if over := budget.over(holding, found, device=device):
+            print(f"{section}.rows {most} need {over}: set them to auto", file=sys.stderr)
+        return found
+    found = budget.batches(holding, device=device, processors=processors, most=most)
     where = f" in each of {found.workers} processes" if found.workers > 1 else ""
     print(f"auto: {section}.rows {found.rows}{where}", file=sys.stderr)
     return found
