@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leitmotif.cli.dependencies import MARK, derived_dependencies, with_dependencies
-from leitmotif.config import Params, load_params
+from leitmotif.config import UNWATCHED, Params, load_params
 from leitmotif.files.yaml_files import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -71,10 +71,6 @@ def test_every_stage_has_the_same_shape(stage: str) -> None:
     assert f"stages/{stage}.md" in (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
 
 
-DECIDES_NOTHING = {"execution"}
-"""Sections that no result depends on: a change there must not make a stage run again."""
-
-
 def test_every_section_of_the_params_is_used() -> None:
     used = {section for settings in STAGES.values() for section in settings["params"]}
-    assert used == set(Params.model_fields) - DECIDES_NOTHING
+    assert used == set(Params.model_fields) - UNWATCHED

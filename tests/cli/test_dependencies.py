@@ -112,10 +112,10 @@ def test_a_module_that_is_new_or_gone_counts(repository: Path) -> None:
 
 
 def test_a_folder_stands_for_its_files_only_where_all_are_imported(repository: Path) -> None:
-    assert "src/leitmotif/musicgen" in deps(repository, "activations")
+    assert "src/leitmotif/musicgen" in deps(repository, "interventions")
     (repository / "src" / "leitmotif" / "musicgen" / "unused.py").write_text("")
     write_dependencies()
-    dependencies = deps(repository, "activations")
+    dependencies = deps(repository, "interventions")
     assert "src/leitmotif/musicgen" not in dependencies
     assert "src/leitmotif/musicgen/hooked.py" in dependencies
     assert "src/leitmotif/musicgen/unused.py" not in dependencies

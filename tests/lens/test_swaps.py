@@ -20,7 +20,7 @@ from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.pairs import concept_pairs, twin_pairs
 from leitmotif.lens.study import Playing
 from leitmotif.lens.swap_rows import HeardSwaps
-from leitmotif.lens.swaps import Swaps
+from leitmotif.lens.swaps import Swaps, means_bytes, sets_held
 from leitmotif.lens.sweep import Cell, Sweep, cells_of
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Sampling
 from leitmotif.tables.swaps import SwapClipRow, SwapRow
@@ -330,3 +330,12 @@ def test_its_own_stream_changes_nothing_and_a_third_one_brings_no_desired_instru
     wanted = np.mean([row.swap.desired.mean for row in turned])
     third = np.mean([row.controls["mixed"].desired.mean for row in turned])
     assert third < 0.25 * wanted
+
+
+def test_means_of_few_sets_are_held_where_they_are_large() -> None:
+    # Sites, steps and widths of small, medium and large at 4 s.
+    assert sets_held(12, 53, 128, 8) == 128
+    held = [sets_held(72, 203, 1024, 4), sets_held(144, 203, 1536, 4), sets_held(144, 203, 2048, 4)]
+    assert held == [16, 5, 4]
+    assert means_bytes(65, 72, 203, 1024, 4) < 2.0e9
+    assert means_bytes(3, 72, 203, 1024, 4) == 2 * 3 * 72 * 203 * 1024 * 4

@@ -5,8 +5,17 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
-from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
+from leitmotif.lens import tuned as module
+from leitmotif.lens.tuned import (
+    Translator,
+    Tuning,
+    divergence,
+    fit_bytes,
+    fit_translator,
+    predicted,
+)
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.plan.sizes import PUBLISHED
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 FRAMES = 16
@@ -111,3 +120,26 @@ def test_layers_that_do_not_agree_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match="do not agree"):
         divergence(model, residuals[0][:, 1:], residuals[1], predicted(model, FRAMES))
+
+
+@pytest.mark.parametrize("clips", [1, 5])
+def test_parts_give_the_same_map(
+    clips: int, model: HookedMusicGen, residuals: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within, tuning = predicted(model, FRAMES), Tuning(steps=5)
+    whole = fit_translator(model, residuals[0], residuals[-1], within, tuning)
+    nats = divergence(model, residuals[0], residuals[-1], within, whole)
+    each = len(within) * model.codebooks * model.codebook_size
+    monkeypatch.setattr(module, "LOGITS", clips * each)
+    parts = fit_translator(model, residuals[0], residuals[-1], within, tuning)
+    assert torch.allclose(parts.weight, whole.weight, rtol=0, atol=1e-14)
+    assert torch.allclose(parts.bias, whole.bias, rtol=0, atol=1e-14)
+    again = divergence(model, residuals[0], residuals[-1], within, whole)
+    assert torch.allclose(again, nats, rtol=0, atol=1e-14)
+
+
+def test_a_fit_at_real_size_is_bounded() -> None:
+    # The logits of 100 clips of 4 s, with all that gradients need, would be 8 GB at once.
+    for name, most in (("small", 2.6e9), ("medium", 3.0e9), ("large", 3.3e9)):
+        config = PUBLISHED[f"facebook/musicgen-{name}"]
+        assert fit_bytes(config, 100, 203, 4) < most

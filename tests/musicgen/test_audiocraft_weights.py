@@ -59,3 +59,17 @@ def test_codebooks_of_unequal_size_are_refused() -> None:
     state["emb.0.weight"], state["emb.1.weight"] = both[:3], both[3:]
     with pytest.raises(ModelError, match=r"emb\.[01]\.weight"):
         audiocraft_weights(state, AUDIOCRAFT)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "kind"),
+    [
+        ("output_proj.weight", "a melody conditioner"),
+        ("rvq.layers.0._codebook.embed", "a style conditioner"),
+    ],
+)
+def test_a_checkpoint_that_listens_to_audio_is_refused_by_kind(tensor: str, kind: str) -> None:
+    state = _audiocraft_state()
+    state[f"condition_provider.conditioners.self_wav.{tensor}"] = torch.zeros(2, 2)
+    with pytest.raises(ModelError, match=kind):
+        audiocraft_weights(state, AUDIOCRAFT)

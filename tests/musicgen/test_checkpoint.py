@@ -166,6 +166,7 @@ def _edit_config(folder: Path, section: str | None, **values: object) -> None:
         ("audio_encoder", {"chunk_length_s": 1.0}, "chunk_length_s"),
         (None, {"model_type": "t5"}, "not a MusicGen"),
         (None, {"model_type": "musicgen_melody"}, "the chroma of a melody"),
+        (None, {"model_type": "musicgen_style"}, "the style conditioner"),
     ],
 )
 def test_checkpoints_that_are_not_supported_are_refused(
@@ -176,6 +177,20 @@ def test_checkpoints_that_are_not_supported_are_refused(
     _edit_config(tmp_path, section, **values)
     with pytest.raises(ModelError, match=message):
         HookedMusicGen.from_pretrained(str(tmp_path), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("style", "a residual quantiser"), ("melody", "the chroma of a melody")]
+)
+def test_a_checkpoint_without_a_config_is_refused_by_its_name(
+    tmp_path: Path, name: str, missing: str
+) -> None:
+    # facebook/musicgen-style has audiocraft's files alone.
+    folder = tmp_path / f"musicgen-{name}"
+    folder.mkdir()
+    (folder / "state_dict.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match=missing):
+        HookedMusicGen.from_pretrained(str(folder), device="cpu")
 
 
 @pytest.mark.fault("checkpoint", "no weights, or a pickle alone", outcome="refused by name")

@@ -1,6 +1,7 @@
 """What a stage says at its start: how long it and what follows it may take, and by which run."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,21 @@ def test_only_what_ends_well_is_kept(
     assert not (tmp_path / ".leitmotif").exists()
     with announced("report", params):
         pass
-    assert capsys.readouterr().err.count("report: about 25 s (as on Example with 2 cores)\n") == 2
-    assert json.loads((tmp_path / ".leitmotif/runs/report.json").read_text())["seconds"] >= 0
+    said = capsys.readouterr().err
+    assert said.count("report: about 25 s (as on Example with 2 cores)\n") == 2
+    assert re.search(r"^report: took 1 s, at most \d+\.\d GB of memory$", said, re.MULTILINE)
+    kept = json.loads((tmp_path / ".leitmotif/runs/report.json").read_text())
+    assert kept["seconds"] >= 0
+    assert kept["peak_mb"] > 10
+    assert Durations(params).of("report").bytes == kept["peak_mb"] * 10**6  # type: ignore[union-attr]
+
+
+def test_the_benchmark_says_how_much_memory_too(params: Params) -> None:
+    durations = Durations(params)
+    measured, unmeasured = (durations.of(stage) for stage in ("interventions", "summary"))
+    assert measured is not None
+    assert unmeasured is not None
+    assert (measured.bytes, unmeasured.bytes) == (1_254_000_000, None)
 
 
 @pytest.mark.fault("record of durations", "damaged bytes", outcome="as if there were none")

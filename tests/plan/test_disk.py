@@ -97,7 +97,7 @@ def test_memory_is_within_a_factor_of_two_of_what_was_measured(
 
 
 def test_on_a_gpu_one_process_holds_the_model(scale_of: Callable[..., Scale]) -> None:
-    scale = scale_of("musicgen-small")
+    scale = scale_of("musicgen-small", "interventions.rows=64")
     works = work_of(scale)
     gpu, cpu = (
         memory_of(scale, works, device=device, processes=2)["interventions"]

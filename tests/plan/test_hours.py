@@ -67,7 +67,14 @@ def test_a_step_on_a_gpu_is_bound_by_memory_arithmetic_or_calls() -> None:
 
 
 def test_the_fits_of_a_stage_are_no_work_of_a_gpu() -> None:
-    assert seconds_on(CLASSES[0], Work(tests=1e12, tagged_clips=10**9), "float32", 4) == 0
+    fits = Work(exchanges=1e12, permuted=1e12, shifts=1e12, panels=1e12, tagged_clips=10**9)
+    assert seconds_on(CLASSES[0], fits, "float32", 4) == 0
+
+
+def test_a_feature_without_a_link_spares_exchanges() -> None:
+    work = Work(exchanges=5e9, spared=4e9)
+    found = seconds_of(work, Rates({}, {}), processes=2)
+    assert found.most == pytest.approx(5 * found.least)
 
 
 @pytest.mark.slow

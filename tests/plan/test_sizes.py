@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import T5Config, T5EncoderModel
+from transformers import MusicgenForCausalLM, T5Config, T5EncoderModel
+from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
 
 from leitmotif.errors import ConfigError
+from leitmotif.musicgen.checkpoint import transformers_weights
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.loading import load_model
+from leitmotif.musicgen.memory import CODEC_PARAMETERS, key_value_bytes
 from leitmotif.musicgen.model import Decoder
+from leitmotif.musicgen.tap import Tap
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import (
-    ENCODEC_PARAMETERS,
     PUBLISHED,
     T5_BASE_PARAMETERS,
     decoder_parameters,
-    key_value_bytes,
     size_of,
     step_bytes,
     step_operations,
@@ -40,7 +42,7 @@ def test_published_text_encoder_and_codec_are_those_of_the_classes() -> None:
     assert sum(x.numel() for x in text.parameters()) == T5_BASE_PARAMETERS
     small = replace(PUBLISHED["facebook/musicgen-small"], width=64, heads=1, mlp_width=64)
     codec = musicgen_of(small, blocks=1).codec
-    assert sum(x.numel() for x in codec.state_dict().values()) == ENCODEC_PARAMETERS
+    assert sum(x.numel() for x in codec.state_dict().values()) == CODEC_PARAMETERS
 
 
 def test_a_folder_is_measured_from_its_headers(scale_of: Callable[..., Scale]) -> None:
@@ -99,3 +101,37 @@ def test_a_step_reads_weights_once_and_keys_of_every_row() -> None:
     alone, many = (step_bytes(config, rows, 1000, 4) for rows in (1, 64))
     assert many - alone == 63 * key_value_bytes(config, 1, 1000, 4)
     assert step_operations(config, 64, 1000) == 64 * step_operations(config, 1, 1000)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_checkpoint_has_the_names_and_shapes_of_our_decoder(name: str) -> None:
+    ours = PUBLISHED[name]
+    theirs = MusicgenDecoderConfig(
+        num_hidden_layers=ours.layers,
+        hidden_size=ours.width,
+        num_attention_heads=ours.heads,
+        ffn_dim=ours.mlp_width,
+        num_codebooks=ours.codebooks,
+        vocab_size=ours.codebook_size,
+    )
+    with torch.device("meta"):  # no weight is made
+        state = MusicgenForCausalLM(theirs).state_dict()
+        decoder = Decoder(ours)
+    mapped = {key: x.shape for key, x in transformers_weights(state, ours).items()}
+    assert mapped == {key: x.shape for key, x in decoder.named_parameters()}
+    stored = [x.numel() for key, x in state.items() if "embed_positions" not in key]
+    assert sum(stored) == decoder_parameters(ours)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_pass_of_a_published_size_has_its_shapes(name: str) -> None:
+    config, steps = PUBLISHED[name], 9
+    with torch.device("meta"):
+        decoder = Decoder(config)
+        decoder.codebook_offsets = torch.zeros(config.codebooks, 1, dtype=torch.long)
+        tokens = torch.zeros(2, config.codebooks, steps, dtype=torch.long)
+        positions = torch.zeros(steps, config.width)
+        x = decoder(tokens, positions, tap=Tap(), text=None, text_mask=None)
+        logits = decoder.logits(x)
+    assert x.shape == (2, steps, config.width)
+    assert logits.shape == (2, steps, config.codebooks, config.codebook_size)

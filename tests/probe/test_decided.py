@@ -11,6 +11,7 @@ from leitmotif.probe.estimators.decided import (
     SURE,
     Exchanged,
     decided,
+    exchanges_of,
     first_round,
 )
 from leitmotif.probe.estimators.nulls import studentised
@@ -131,3 +132,25 @@ def test_without_a_link_p_values_are_valid_wherever_they_stop() -> None:
     for level in (0.01, 0.05, 0.1, 0.2, 0.5):
         error = 4 * np.sqrt(level * (1 - level) / len(null))
         assert (null <= level).mean() <= level + error
+
+
+@pytest.mark.parametrize("planted", [0, 3, 40])
+def test_as_many_exchanges_are_made_as_a_plan_says(
+    planted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    d, made, hits = 400, 0, module._hits  # noqa: SLF001
+
+    def counted(sizes: list, seed: int, cell: tuple) -> np.ndarray:
+        nonlocal made
+        made += cell[0].shape[1] * len(cell[2]) * ROUND
+        return hits(sizes, seed, cell)
+
+    monkeypatch.setenv(WORKERS, "1")
+    monkeypatch.setattr(module, "_hits", counted)
+    decided([begun(*drawn(3, d, planted=planted, strength=1.0))], alpha=ALPHA)
+    expected, most = exchanges_of(d, alpha=ALPHA)
+    assert d * ROUND <= made <= most
+    if not planted:
+        assert made == pytest.approx(expected, rel=0.3)
+    # A fixed number would have to choose a single feature among all.
+    assert most < d * REACHED * d / ALPHA

@@ -21,11 +21,13 @@ from leitmotif.config.model import ActivationsParams, ModelParams, Site
 from leitmotif.config.params import Params, TextSetting, text_setting
 from leitmotif.config.probes import ProbesParams
 from leitmotif.config.reading import PARAMS_FILE, load_params, parse_params
+from leitmotif.config.resources import UNWATCHED, ResourcesParams
 from leitmotif.config.section import Settings
 
 __all__ = [
     "PARAMS_FILE",
     "RECORDINGS",
+    "UNWATCHED",
     "ActivationsParams",
     "DecoderLensParams",
     "ExecutionParams",
@@ -41,6 +43,7 @@ __all__ = [
     "ProbesParams",
     "ProposalsParams",
     "ReportParams",
+    "ResourcesParams",
     "Settings",
     "Site",
     "SwapsParams",

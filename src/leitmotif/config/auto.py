@@ -1,7 +1,9 @@
-"""Settings that may be ``auto``: they follow from the recordings, their labels, and the context.
+"""Settings that may be ``auto``: they follow from the recordings, their labels, and the context,
+or, of the rows of a batch, from the memory that may be used.
 
-Until both are known, such a setting has a planned value. ``leitmotif.feasibility.settled`` gives
-the one that a stage uses.
+Until those are known, such a setting has a planned value. ``leitmotif.feasibility.settled`` gives
+the one that a stage uses, and ``leitmotif.work.budget`` that of rows, of which the planned value is
+the most.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,16 @@ AUTO = "auto"
 CONTEXT_SECONDS = 30.0
 """Of the clips on which MusicGen was trained; beyond it the model drifts."""
 FOLDS, PREFIX, SECONDS = "probes.folds", "interventions.prefix_seconds", "interventions.seconds"
-PLANNED: Mapping[str, float] = {FOLDS: 5, PREFIX: 10.0, SECONDS: CONTEXT_SECONDS}
+ROWS = ("interventions.rows", "decoderlens.rows", "swaps.rows")
+MOST_ROWS = 64
+"""Of a batch whose rows are ``auto``. With as many, a step of a continuation reads several times as
+many bytes of keys and values as of weights, so that more would save little."""
+PLANNED: Mapping[str, float] = {
+    FOLDS: 5,
+    PREFIX: 10.0,
+    SECONDS: CONTEXT_SECONDS,
+    **dict.fromkeys(ROWS, MOST_ROWS),
+}
 """Settings that may be ``auto``, and what is planned with; a continuation is cut to what fits."""
 STEP_SECONDS = 0.5
 """To which lengths that follow from labels are rounded."""

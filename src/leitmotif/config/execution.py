@@ -10,8 +10,8 @@ from leitmotif.config.section import Settings
 class ExecutionParams(Settings):
     """Which processes share the work of a stage.
 
-    No stage of dvc.yaml names this section among its params: results are the same bytes wherever
-    they are computed, so a change here makes none of them stale.
+    Results are the same bytes wherever they are computed, so a change here makes none of them stale
+    (``config.UNWATCHED``).
     """
 
     engine: Literal["local", "dask"]

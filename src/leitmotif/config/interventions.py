@@ -78,7 +78,7 @@ class InterventionsParams(Settings):
     min_score: Annotated[float, Field(ge=0, le=1)]
     """Minimum score at which a motif counts as returned."""
     rows: Annotated[int, Field(ge=2)]
-    """Number of clips in a batch."""
+    """Number of clips in a batch. ``auto``: as many as ``resources`` have room for."""
     kept_tracks: Annotated[int, Field(ge=0)]
     """Number of pieces whose clips are kept as audio for the report."""
     seed: Annotated[int, Field(ge=0)]

@@ -28,10 +28,15 @@ class DecoderLensParams(Settings):
     tuning_steps: Annotated[int, Field(ge=0)]
     """Steps of gradient descent for each tuned lens; 0: least squares alone."""
     rows: Annotated[int, Field(ge=1)]
-    """Number of clips in a batch."""
+    """Number of clips in a batch. ``auto``: as many as ``resources`` have room for."""
     kept_prompts: Annotated[int, Field(ge=0)]
     """Number of prompts of each concept whose clips are kept as audio for the report."""
     seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def halves(self) -> int:
+        """Rows of a clip: 2 with classifier-free guidance, else 1."""
+        return 1 if self.guidance_scale == 1 else 2
 
     @field_validator("model")
     @classmethod
@@ -75,7 +80,7 @@ class SwapsParams(Settings):
     together: bool
     """Also swap the outputs of all layers at once."""
     rows: Annotated[int, Field(ge=1)]
-    """Number of clips in a batch."""
+    """Number of clips in a batch. ``auto``: as many as ``resources`` have room for."""
 
     @field_validator("slots", "components", "techniques", "controls")
     @classmethod

@@ -24,6 +24,7 @@ from leitmotif.config.labels import LabelsParams, ProposalsParams
 from leitmotif.config.lens import DecoderLensParams, SwapsParams
 from leitmotif.config.model import ActivationsParams, ModelParams, SaeParams
 from leitmotif.config.probes import CalibrationParams, ProbesParams
+from leitmotif.config.resources import ResourcesParams
 from leitmotif.config.section import Settings
 
 
@@ -50,12 +51,22 @@ class Params(Settings):
     summary: SummaryParams
     report: ReportParams
     execution: ExecutionParams
+    resources: ResourcesParams
     _auto: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def auto(self) -> frozenset[str]:
         """Settings that are ``auto``, such as ``probes.folds``; see ``leitmotif.config.auto``."""
         return self._auto
+
+    @property
+    def halves(self) -> int:
+        """Rows of a continuation: 2 with classifier-free guidance, else 1.
+
+        Pieces have prompts only where tracks are read with those of their tags.
+        """
+        prompted = self.activations.prompt == "tags"
+        return 2 if prompted and self.interventions.guidance_scale != 1 else 1
 
 
 CORPORA: dict[str, type[Settings]] = {

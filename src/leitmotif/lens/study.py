@@ -32,7 +32,7 @@ from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.tables.decoderlens import Lens
-from leitmotif.work.parallel import in_processes, number_of_workers
+from leitmotif.work.parallel import in_processes
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -74,6 +74,7 @@ class DecoderLens:
     playing : how clips are sampled.
     tuning : how tuned lenses are fitted.
     rows : clips that are played at once.
+    workers : processes on a CPU; None: one a processor.
     kept : prompts of each concept whose clips are kept as audio.
     """
 
@@ -85,6 +86,7 @@ class DecoderLens:
     tuning: Tuning
     rows: int
     kept: int = 0
+    workers: int | None = None
 
     @cached_property
     def all_prompts(self) -> list[Prompt]:
@@ -141,7 +143,7 @@ class DecoderLens:
     def _each(
         self, job: Callable[["DecoderLens", Any], Result], items: Sequence[Any]
     ) -> Iterator[Result]:
-        workers = number_of_workers() if self.load().device.type == "cpu" else 1
+        workers = self.workers if self.load().device.type == "cpu" else 1
         yield from in_processes(partial(job, self), items, workers=workers)
 
     def parts(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -39,11 +39,27 @@ from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.work.parallel import in_processes, number_of_workers
+from leitmotif.work.parallel import in_processes
 
 Array = NDArray[np.float64]
 Samples = NDArray[np.int16]
 Result = TypeVar("Result")
+
+HELD_BYTES = 1_000_000_000
+"""Of the means of sets of prompts that are held in memory at once; those of a set of 4 s take 60 MB
+of MusicGen small and 240 MB of large. It is no setting, and decides no result."""
+LEAST_HELD, MOST_HELD = 4, 128
+"""Sets; one pair of concepts has four with those of its controls."""
+
+
+def sets_held(sites: int, steps: int, width: int, size: int) -> int:
+    """Sets of prompts whose means [sites, steps, width] of ``size`` bytes are held at once."""
+    return max(LEAST_HELD, min(MOST_HELD, HELD_BYTES // (sites * steps * width * size)))
+
+
+def means_bytes(sets: int, sites: int, steps: int, width: int, size: int) -> int:
+    """Of the means that are held of so many sets, and once more where processes read them."""
+    return 2 * min(sets, sets_held(sites, steps, width, size)) * sites * steps * width * size
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +87,9 @@ class Swaps:
     sweep : what is swapped.
     playing : how clips are sampled.
     rows : clips that are played at once.
+    workers : processes on a CPU; None: one a processor.
     frames : of the clip in which outputs are changed; None: all.
-    held : sets of prompts whose means are held in memory at once.
+    held : sets of prompts whose means are held in memory at once; None: ``sets_held``.
     kept : prompts of each original concept whose clips are kept as audio; see ``kept_clips``.
     """
 
@@ -81,8 +98,9 @@ class Swaps:
     sweep: Sweep
     playing: Playing
     rows: int
+    workers: int | None = None
     frames: range | None = None
-    held: int = 128
+    held: int | None = None
     kept: int = 0
 
     @cached_property
@@ -99,7 +117,10 @@ class Swaps:
         before: dict[str, Array] = {}
         after: dict[Swap, Heard] = {}
         audio: dict[_Clip, Samples] = {}
-        for block in self.sweep.pairs.blocks(self.held):
+        held = sets_held(
+            len(self.sweep.sites), len(self.steps(model)), model.width, model.dtype.itemsize
+        )
+        for block in self.sweep.pairs.blocks(self.held or held):
             sweep = replace(self.sweep, pairs=block)
             base = self._base(sweep)
             before.update(base.logits)
@@ -171,7 +192,7 @@ class Swaps:
     def _each(
         self, job: Callable[["Swaps", Any], Result], items: Sequence[Any]
     ) -> Iterator[Result]:
-        workers = number_of_workers() if self.load().device.type == "cpu" else 1
+        workers = self.workers if self.load().device.type == "cpu" else 1
         yield from in_processes(partial(job, self), items, workers=workers)
 
 

@@ -5,8 +5,8 @@ say (Vélez Vásquez et al., section 4.1, ask for such a map). A translator is f
 least squares to the last layer's residuals (Din et al. 2023, "Jump to conclusions"), then by
 gradient descent on the divergence from what the model expects (Belrose et al. 2023, "Eliciting
 latent predictions from transformers with the tuned lens"). Both are shrunk towards the identity,
-which is the plain lens. Everything is computed in float64 on all rows at once, so the same
-activations give the same translator.
+which is the plain lens. Everything is computed in float64 and in parts that do not depend on the
+machine, so the same activations give the same translator.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,31 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.precision import doubled
+
+LOGITS = 1 << 23
+"""In memory at a time, where gradients are taken: 67 MB of float64."""
+
+LOGIT_COPIES = 5
+"""Of such logits: said, expected, their difference, and what gradients need."""
+
+
+def fit_bytes(config: DecoderConfig, clips: int, steps: int, size: int) -> int:
+    """Of the fit of a translator on so many clips: logits, and residuals of two layers.
+
+    Residuals are those of the clips and of as many others, of ``size`` bytes a number, and once
+    more in float64.
+    """
+    each = steps * config.codebooks * config.codebook_size
+    at_once = LOGIT_COPIES * min(max(LOGITS, each), clips * each)
+    residuals = clips * steps * config.width * (4 * size + 2 * 8)
+    return 8 * (at_once + clips * each) + residuals
+
+
+def map_bytes(config: DecoderConfig) -> int:
+    """Of the translators of all layers, two each."""
+    return 8 * 2 * (config.layers - 1) * config.width**2
 
 
 @dataclass(frozen=True)
@@ -80,14 +104,17 @@ def fit_translator(
     within = within[rows].to(x.device)
     least = _least_squares(x.flatten(0, 1), last.flatten(0, 1), tuning.penalty)
     weight, bias = least.weight.clone().requires_grad_(), least.bias.clone().requires_grad_()
-    expected = _log_probabilities(model, last).detach()
+    parts = _parts(model, x)
+    expected = [_log_probabilities(model, last[part]).detach() for part in parts]
     descent = torch.optim.Adam([weight, bias], lr=tuning.rate)
-    shrunk = tuning.penalty / weight.numel()
+    shrunk, cells = tuning.penalty / weight.numel(), len(x) * within.shape[1]
     for _ in range(tuning.steps):
-        nats = _divergence(model, Translator(weight, bias)(x), expected, within).mean()
-        loss = nats + shrunk * (weight - torch.eye(len(weight)).to(weight)).square().sum()
         descent.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        for part, of_part in zip(parts, expected, strict=True):
+            nats = _divergence(model, Translator(weight, bias)(x[part]), of_part, within)
+            (nats.sum() / cells).backward()  # type: ignore[no-untyped-call]
+        from_identity = (weight - torch.eye(len(weight)).to(weight)).square().sum()
+        (shrunk * from_identity).backward()  # type: ignore[no-untyped-call]
         descent.step()
     return Translator(weight.detach(), bias.detach())
 
@@ -108,8 +135,18 @@ def divergence(
     _check(x, last, within)
     x, last = doubled(x), doubled(last)
     within = within.to(x.device)
-    expected = _log_probabilities(model, last)
-    return _divergence(model, x if translator is None else translator(x), expected, within)
+    by_part = []
+    for part in _parts(model, x):
+        read = x[part] if translator is None else translator(x[part])
+        by_part.append(_divergence(model, read, _log_probabilities(model, last[part]), within))
+    return torch.cat(by_part)
+
+
+def _parts(model: HookedMusicGen, x: Tensor) -> list[slice]:
+    """Clips [B, S, d] whose logits are in memory at once: the same ones on every machine."""
+    each = x.shape[1] * model.codebooks * model.codebook_size
+    size = max(1, LOGITS // each)
+    return [slice(first, first + size) for first in range(0, max(1, len(x)), size)]
 
 
 def _least_squares(x: Tensor, y: Tensor, penalty: float) -> Translator:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint
 from leitmotif.checkpoints.weights import check_finite, load_weights, refuse_other_names
 from leitmotif.errors import ModelError
+from leitmotif.files import read_json
 from leitmotif.musicgen.codec import Codec
 from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
@@ -21,8 +23,13 @@ _ACTIVATIONS = ("gelu", "relu")
 _MISSING = {
     "musicgen_melody": ". What a melody checkpoint needs is not there: the chroma of a melody, its "
     "projection, and a prompt that stands before the tokens in place of cross-attention",
+    "musicgen_style": ". What a style checkpoint needs is not there: the style conditioner "
+    "(features of an audio excerpt, a transformer and a residual quantiser over them), a prompt "
+    "that stands before the tokens in place of cross-attention, and guidance with two weights",
 }
 """Why other kinds of MusicGen are refused."""
+_AUDIO_CONDITIONER = "condition_provider.conditioners.self_wav."
+"""Where audiocraft keeps what listens to audio: of melody the chroma, of style a quantiser."""
 _DECIDES_NOTHING = {"_name_or_path", "architectures", "dtype", "transformers_version"}
 """Settings of a codec that may differ where its codes do not; its precision is not its file's."""
 
@@ -56,13 +63,11 @@ def load_transformers(
         fix="check model.name and model.revision; for a hub id, the network or HF_HUB_OFFLINE",
     ):
         folder = fetch_checkpoint(name, revision)
+        if (kind := _kind(name, folder)) in _MISSING:  # `transformers` may not know it
+            raise _not_musicgen(name, kind)
         config = AutoConfig.from_pretrained(folder)
         if config.model_type != "musicgen":
-            raise ModelError(
-                f"{name} is not a MusicGen checkpoint",
-                found=f"model_type {config.model_type!r}",
-                expected=f"'musicgen'{_MISSING.get(config.model_type, '')}",
-            )
+            raise _not_musicgen(name, config.model_type)
         # Its warnings hold for every MusicGen: the pad token lies outside the vocabulary.
         # In half the digits the codec's weights would be others, so they are cut afterwards.
         wide = torch.float32 if dtype.itemsize < torch.float32.itemsize else dtype
@@ -73,6 +78,24 @@ def load_transformers(
         tokenizer = AutoTokenizer.from_pretrained(folder)
     parts = split_transformers(model, tokenizer, padding)
     return replace(parts, source=name if revision is None else f"{name}@{revision}")
+
+
+def _kind(name: str, folder: Path) -> str:
+    """The ``model_type`` of a checkpoint's config.json, or what its name says if there is none."""
+    config = folder / "config.json"
+    if not config.is_file():
+        return next((kind for kind in _MISSING if kind.replace("_", "-") in name), "")
+    values = read_json(config)
+    return str(values.get("model_type", "")) if isinstance(values, dict) else ""
+
+
+def _not_musicgen(name: str, kind: str) -> ModelError:
+    return ModelError(
+        f"{name} is not a MusicGen checkpoint",
+        found=f"model_type {kind!r}",
+        expected=f"'musicgen'{_MISSING.get(kind, '')}",
+        fix="use a mono or stereo MusicGen checkpoint without melody or style conditioning",
+    )
 
 
 def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:
@@ -157,8 +180,9 @@ def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> di
     """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours.
 
     Its text conditioner is left out. Raises ModelError, which names them, for tensors that are
-    missing or unexpected.
+    missing or unexpected, and for a checkpoint that listens to audio.
     """
+    _refuse_audio_conditioner(state)
     source = _Source(state, left=("condition_provider.",))
     books = range(config.codebooks)
     weights = {
@@ -189,6 +213,19 @@ def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> di
         }
     source.check_all_taken()
     return weights
+
+
+def _refuse_audio_conditioner(state: Mapping[str, Tensor]) -> None:
+    names = sorted(name for name in state if name.startswith(_AUDIO_CONDITIONER))
+    if names:
+        is_style = any(".rvq." in name or ".transformer." in name for name in names)
+        kind = "musicgen_style" if is_style else "musicgen_melody"
+        raise ModelError(
+            "the checkpoint is conditioned on audio",
+            found=f"a {kind.partition('_')[2]} conditioner: {names[0]}",
+            expected=f"a prompt of text alone{_MISSING[kind]}",
+            fix="use a mono or stereo MusicGen checkpoint without melody or style conditioning",
+        )
 
 
 class _Source:

@@ -1,4 +1,4 @@
-"""How long stages take, which each says when it starts, and what follows it.
+"""How long stages take and how much memory, which each says: at its start, and at its end.
 
 Known from the stage's last run in this folder, or else, for the shipped experiment, from
 benchmarks/results/pipeline.json. Either may be wrong here and now (finished work is found again, a
@@ -20,6 +20,7 @@ from leitmotif.files import read_json, sha256_json, write_json
 from leitmotif.files.provenance import machine
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline.watched import outs_of
+from leitmotif.work.peak import Peak, watched_memory
 
 PIPELINE = Path("dvc.yaml")
 SHIPPED = Path("presets/organism.yaml")
@@ -34,19 +35,25 @@ class Duration:
 
     seconds: float
     source: str
+    bytes: int | None = None
+    """Of memory at its peak, all processes together; None: not measured."""
 
 
 @contextmanager
 def announced(stage: str, params: Params, root: Path = Path()) -> Iterator[None]:
-    """Say on standard error how long ``stage`` and what follows may take; time the body.
+    """Say on standard error how long ``stage`` and what follows may take; measure the body.
 
-    The time is kept for the next run, unless the body raises.
+    Its time and its peak of memory are said at the end and kept for the next run, unless the body
+    raises.
     """
     durations = Durations(params, root)
     print(durations.announcement(stage), file=sys.stderr, flush=True)
     start = time.monotonic()
-    yield
-    durations.record(stage, time.monotonic() - start)
+    with watched_memory() as peak:
+        yield
+    seconds = time.monotonic() - start
+    durations.record(stage, seconds, peak)
+    print(f"{stage}: took {as_time(seconds)}, {_at_most(peak)}", file=sys.stderr, flush=True)
 
 
 class Durations:
@@ -74,15 +81,17 @@ class Durations:
 
     def of(self, stage: str) -> Duration | None:
         """What ``stage`` took last time here, or in the benchmark; None if neither is known."""
-        match _read(self.root / RECORDS / f"{stage}.json"):
+        match record := _read(self.root / RECORDS / f"{stage}.json"):
             case {"seconds": int() | float() as seconds, "settings": str() as settings}:
                 same = settings == self._settings(stage)
-                return Duration(seconds, _HERE if same else _OTHERWISE)
+                return Duration(seconds, _HERE if same else _OTHERWISE, _bytes_of(record))
         return self._benchmark.get(stage)
 
-    def record(self, stage: str, seconds: float) -> None:
+    def record(self, stage: str, seconds: float, peak: Peak | None = None) -> None:
         """Keep what a run of ``stage`` took, and on what machine: no output says."""
         values = {"seconds": round(seconds, 1), "settings": self._settings(stage), **machine()}
+        if peak is not None:
+            values |= {"peak_mb": peak.host // 10**6, "gpu_peak_mb": peak.gpu // 10**6}
         write_json(self.root / RECORDS / f"{stage}.json", values)
 
     def _settings(self, stage: str) -> str:
@@ -99,8 +108,15 @@ class Durations:
         match _read(self.root / BENCHMARK):
             case {"machine": {"cpu": cpu, "cores": cores}, "rows": [*rows]}:
                 source = f"as on {cpu} with {cores} cores"
+                peaks = {row["case"]: row["ours"] for row in rows if row["unit"] == "MB"}
                 return {
-                    row["case"]: Duration(row["ours"], source) for row in rows if row["unit"] == "s"
+                    row["case"]: Duration(
+                        row["ours"],
+                        source,
+                        round(peaks[row["case"]] * 1e6) if row["case"] in peaks else None,
+                    )
+                    for row in rows
+                    if row["unit"] == "s"
                 }
         return {}
 
@@ -127,6 +143,17 @@ def _read(path: Path) -> Any:
         return read_json(path)
     except LeitmotifError:
         return None
+
+
+def _bytes_of(record: Mapping[str, Any]) -> int | None:
+    megabytes = record.get("peak_mb")
+    return megabytes * 10**6 if isinstance(megabytes, int) else None
+
+
+def _at_most(peak: Peak) -> str:
+    """``at most 1.4 GB of memory``, and what of a GPU's."""
+    gpu = f" and {peak.gpu / 1e9:.1f} GB of the GPU's" if peak.gpu else ""
+    return f"at most {peak.host / 1e9:.1f} GB of memory{gpu}"
 
 
 def as_time(seconds: float) -> str:

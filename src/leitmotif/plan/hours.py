@@ -11,10 +11,15 @@ from leitmotif.plan.sizes import (
     step_operations,
 )
 from leitmotif.plan.work import Generating, Reading, Work
+from leitmotif.work.budget import GB
 
-SECONDS_A_TEST = 1.0e-9
-"""Of one exchange or shift of one feature, for each row of the probes: what remained of the shipped
-experiment's stages probes and calibration, on two cores."""
+SECONDS_AN_EXCHANGE, SECONDS_A_PERMUTATION, SECONDS_A_SHIFT = 3.0e-9, 1.1e-9, 4.0e-11
+"""Of one feature: for each track, where features are left alone once they are decided, and where
+the number is fixed; for each row of the probes. Measured in one thread of an AMD EPYC, with 100 and
+50 tracks."""
+SECONDS_A_PANEL_ROW = 2.0e-5
+"""Of a row on which controls are fitted: what remained of the shipped experiment's stage
+calibration."""
 
 
 class Batch(NamedTuple):
@@ -70,9 +75,10 @@ class Range(NamedTuple):
     """Seconds of a stage, at least and at most."""
 
     least: float
-    """If no intervention moves a token, so that no clip is heard but those that are untouched."""
+    """If no intervention moves a token, so that no clip is heard but those that are untouched, and
+    no feature has a link with its target."""
     most: float
-    """If every intervention does."""
+    """If every intervention does, and features stay undecided for as long as they can."""
 
 
 _HEARD = ("reading", "codec", "judges", "listening")
@@ -83,7 +89,8 @@ def seconds_of(work: Work, rates: Rates, *, processes: int) -> Range:
     parts = parts_of(work, rates)
     heard = sum(parts[name] for name in _HEARD)
     most = sum(parts.values())
-    return Range((most - work.repeated * heard) / processes, most / processes)
+    spared = work.repeated * heard + work.spared * SECONDS_AN_EXCHANGE
+    return Range((most - spared) / processes, most / processes)
 
 
 def parts_of(work: Work, rates: Rates) -> dict[str, float]:
@@ -104,7 +111,11 @@ def parts_of(work: Work, rates: Rates) -> dict[str, float]:
         "listening": work.searched_contexts * rates.search
         + work.heard_clips * rates.hear
         + work.analysed_seconds * rates.analyse,
-        "fits": work.operations * rates.operation + work.tests * SECONDS_A_TEST,
+        "fits": work.operations * rates.operation
+        + work.exchanges * SECONDS_AN_EXCHANGE
+        + work.permuted * SECONDS_A_PERMUTATION
+        + work.shifts * SECONDS_A_SHIFT
+        + work.panels * SECONDS_A_PANEL_ROW,
     }
 
 
@@ -113,7 +124,7 @@ class DeviceClass:
     """A class of GPU, by published peaks."""
 
     name: str
-    memory_bytes: float
+    memory_bytes: int
     bandwidth: float
     """Bytes a second."""
     operations: Mapping[str, float]
@@ -123,25 +134,25 @@ class DeviceClass:
 CLASSES = (
     DeviceClass(
         "24 GB consumer (RTX 4090)",
-        24e9,
+        24 * GB,
         1.008e12,
         {"float64": 1.29e12, "float32": 82.6e12, "bfloat16": 165e12, "float16": 165e12},
     ),
     DeviceClass(
         "A100 40 GB",
-        40e9,
+        40 * GB,
         1.555e12,
         {"float64": 9.7e12, "float32": 19.5e12, "bfloat16": 312e12, "float16": 312e12},
     ),
     DeviceClass(
         "A100 80 GB",
-        80e9,
+        80 * GB,
         2.039e12,
         {"float64": 9.7e12, "float32": 19.5e12, "bfloat16": 312e12, "float16": 312e12},
     ),
     DeviceClass(
         "H100 80 GB (SXM)",
-        80e9,
+        80 * GB,
         3.35e12,
         {"float64": 34e12, "float32": 67e12, "bfloat16": 989e12, "float16": 989e12},
     ),

@@ -1,28 +1,40 @@
 """Peak memory of each stage, computed: on the device, and on the host.
 
-A formula holds what grows with the settings: weights, keys and values, autoencoders, dense blocks
-of features. On a CPU each process has a model of its own, and the device's memory is the host's.
+A formula holds what grows with the settings: weights, keys and values, what the codec, the tuned
+lens and the swaps hold, autoencoders, dense blocks of features. On a CPU each process has a model
+of its own, and the device's memory is the host's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from leitmotif.causal.experiment.memory import continuations_holding
+from leitmotif.config import Params
+from leitmotif.config.auto import ROWS
+from leitmotif.lens.memory import lens_holding, swaps_holding
+from leitmotif.lens.tuned import map_bytes
+from leitmotif.musicgen.memory import packed_bytes, row_bytes
 from leitmotif.plan.scale import Scale
-from leitmotif.plan.sizes import BYTES, ModelSize, key_value_bytes
+from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes
 from leitmotif.plan.work import Generating, Work
-from leitmotif.probe.features.encoded import BLOCK
+from leitmotif.probe.features.encoded import block_size
+from leitmotif.work.budget import GPU_CONTEXT_BYTES, PROCESS_BYTES, Budget, Holding
 
-PROCESS_BYTES = 450_000_000
-"""Of a process that has imported torch, transformers and librosa: a third of what the benchmark
-measured of the stage activations, which has three."""
 LIGHT_PROCESS_BYTES = 180_000_000
 """Of a process that loads no model: a third of what it measured of features."""
 LIGHT = ("features", "proposals")
 """Stages that load no model."""
 AUTOENCODERS = ("sae", "probes", "interventions", "summary")
 """Stages that load autoencoders."""
-GPU_CONTEXT_BYTES = 500_000_000
-"""Of a CUDA context with its libraries; assumed."""
+JUDGES = {
+    "interventions": "clap", "summary": "clap", "decoderlens": "tagger", "swaps": "tagger",
+}  # fmt: skip
+"""The judge that a stage loads."""
+COPIED_AT_LOAD = 0.31
+"""Share of the weights that is joined into larger tensors when a model is read: queries, keys and
+values of each block."""
+WAITING = (*JUDGES, "interchange")
+"""Stages whose main process has the model too."""
 ACTIVE_BYTES = 16
 """Of an active feature in memory: a value of 8 bytes, its number, and its row."""
 EXCHANGES_AT_ONCE = 256
@@ -39,58 +51,180 @@ class Memory:
     """Of all processes, and of the device where it is a CPU."""
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """An experiment whose rows fit into a budget, and the processes that have room."""
+
+    scale: Scale
+    workers: Mapping[str, int]
+    """By stage; others have one a processor."""
+
+
+def within(scale: Scale, budget: Budget, *, device: str, processors: int) -> Fitted:
+    """Settle the rows that are ``auto`` as the stages do on such a device.
+
+    Parameters
+    ----------
+    scale : the experiment.
+    budget : what a stage may use.
+    device : kind of the device, ``cpu`` or another.
+    processors : that there are.
+    """
+    settled, workers = scale.params, dict[str, int]()
+    for place in ROWS:
+        section = place.partition(".")[0]
+        if place not in scale.params.auto:
+            continue
+        before = getattr(scale.params, section)
+        batches = budget.batches(
+            _holding(scale, section), device=device, processors=processors, most=before.rows
+        )
+        changed = before.model_copy(update={"rows": batches.rows})
+        settled = settled.model_copy(update={section: changed})
+        workers[section] = batches.workers
+    if "interventions" in workers:
+        workers["summary"] = workers["interventions"]
+    return Fitted(replace(scale, params=settled), workers)
+
+
+def _holding(scale: Scale, section: str) -> Holding:
+    params = scale.params
+    match section:
+        case "interventions":
+            return continuations_holding(params, scale.model.footprint(params.model), scale.hooks)
+        case "decoderlens":
+            return lens_holding(params, scale.lens_model.footprint(params.model), scale.concepts)
+        case _:
+            return swaps_holding(params, scale.lens_model.footprint(params.model), scale.swap_sweep)
+
+
 def memory_of(
-    scale: Scale, works: Mapping[str, Work], *, device: str, processes: int
+    scale: Scale,
+    works: Mapping[str, Work],
+    *,
+    device: str,
+    processes: int,
+    workers: Mapping[str, int] | None = None,
 ) -> dict[str, Memory]:
     """Peak memory by stage.
 
     Parameters
     ----------
-    scale : the experiment.
+    scale : the experiment, its rows settled.
     works : what each stage has to do.
     device : kind of the device, ``cpu`` or another.
     processes : that a stage starts on a CPU.
+    workers : of stages that start fewer.
     """
-    dense = {"probes": _probes(scale), "summary": _features(scale) + 2 * _encoded(scale)}
-    return {
-        stage: _stage(
-            _on_device(scale, work, with_autoencoders=stage in AUTOENCODERS),
-            dense.get(stage, 0),
-            LIGHT_PROCESS_BYTES if stage in LIGHT else PROCESS_BYTES,
-            device,
-            processes,
-        )
-        for stage, work in works.items()
+    dense = {
+        "probes": _probes(scale),
+        "summary": _features(scale) + 2 * _encoded(scale),
+        "swaps": _holding(scale, "swaps").main,
     }
+    found = {}
+    for stage, work in works.items():
+        weights = _weights(scale, stage, work)
+        needs = _Needs(
+            own=LIGHT_PROCESS_BYTES if stage in LIGHT else PROCESS_BYTES,
+            weights=weights,
+            batch=_at_once(scale, stage, work),
+            loading=round(COPIED_AT_LOAD * weights),
+            dense=dense.get(stage, 0),
+            waiting=_waiting(scale, stage, work),
+            packed=_packed(scale, work),
+        )
+        found[stage] = needs.on(device, (workers or {}).get(stage, processes))
+    return found
 
 
-def _stage(held: int, dense: int, own: int, device: str, processes: int) -> Memory:
-    """The main process has features; on a CPU each process has what else a GPU would have."""
-    if device == "cpu":
-        return Memory(held, own + dense + processes * (own + held))
-    return Memory(held + (GPU_CONTEXT_BYTES if held else 0), own + max(dense, held))
+@dataclass(frozen=True)
+class _Needs:
+    """Bytes of a stage."""
+
+    own: int
+    """Of a process without a model."""
+    weights: int
+    """Of all that is in use."""
+    batch: int
+    """The largest of what is held one after the other."""
+    loading: int
+    """Copied while the weights are read, and dropped then."""
+    dense: int
+    """Features and means, in the main process."""
+    waiting: int
+    """Weights that the main process has while others work."""
+    packed: int
+    """Matrices that a CPU keeps a second time."""
+
+    def on(self, device: str, processes: int) -> Memory:
+        """On a CPU each process has what else a GPU would have."""
+        if device != "cpu":
+            held = self.weights + self.batch + (GPU_CONTEXT_BYTES if self.weights else 0)
+            return Memory(held, self.own + max(self.dense, self.weights + self.loading))
+        held = self.weights + max(self.packed + self.batch, self.loading)
+        if processes == 1:
+            return Memory(held, self.own + self.dense + held)
+        others = processes * (self.own + held)
+        return Memory(held, self.own + self.dense + self.waiting + others)
 
 
-def _on_device(scale: Scale, work: Work, *, with_autoencoders: bool) -> int:
-    """Weights of the models in use, autoencoders, and the largest batch."""
-    dtype = scale.params.model.dtype
+def _waiting(scale: Scale, stage: str, work: Work) -> int:
+    if stage not in WAITING:
+        return 0
+    return max((one.weight_bytes(scale.params.model.dtype) for one in _models(work)), default=0)
+
+
+def _packed(scale: Scale, work: Work) -> int:
+    size = BYTES[scale.params.model.dtype]
     models = {model.name: model for model in _models(work)}
+    return sum(packed_bytes(model.decoder, size) for model in models.values())
+
+
+def _weights(scale: Scale, stage: str, work: Work) -> int:
+    """Of models, autoencoders, judge and maps that are in use together."""
+    params = scale.params
+    dtype, beside = params.model.dtype, BYTES[params.model.dtype_beside]
+    models = {model.name: model for model in _models(work)}
+    if not models:
+        return 0
     weights = sum(model.weight_bytes(dtype) for model in models.values())
-    beside = BYTES[scale.params.model.dtype_beside]
-    saes = scale.autoencoder_bytes(beside) if with_autoencoders else 0
-    batches = [generating_bytes(batch, dtype) for batch in work.generating]
+    if stage in AUTOENCODERS:
+        weights += scale.autoencoder_bytes(beside)
+    if stage in JUDGES:
+        weights += _judge(params, JUDGES[stage]) * beside // 4
+    if stage == "decoderlens":
+        weights += map_bytes(scale.lens_model.decoder)
+    return weights
+
+
+def _at_once(scale: Scale, stage: str, work: Work) -> int:
+    """The largest of a batch, a pass, the codec's work, and the fit of a map."""
+    params = scale.params
+    otherwise = 0
+    if stage == "activations":
+        otherwise = scale.model.footprint(params.model).codec_bytes(scale.context_seconds)
+    elif work.generating:
+        section = "interventions" if stage == "summary" else stage
+        otherwise = _holding(scale, section).otherwise
+    batches = [generating_bytes(batch, params.model.dtype) for batch in work.generating]
     passes = [
-        reading_bytes(one.model, one.frames, dtype, rows=1) for one in work.reading if one.contexts
+        reading_bytes(one.model, one.frames, params.model.dtype, rows=1)
+        for one in work.reading
+        if one.contexts
     ]
-    return weights + saes + max([0, *batches, *passes])
+    return max(0, *batches, *passes, otherwise)
+
+
+def _judge(params: Params, name: str) -> int:
+    """Bytes of a judge's weights in its file; 0 where they are not known."""
+    settings = params.judge
+    return judge_bytes(getattr(settings, name), getattr(settings, f"{name}_revision"))[0] or 0
 
 
 def generating_bytes(batch: Generating, dtype: str) -> int:
     """Keys and values of a batch at its last step, and its logits."""
     rows = min(batch.rows, max(1, batch.clips)) * batch.halves
-    config, size = batch.model.decoder, BYTES[dtype]
-    kept = key_value_bytes(config, rows, batch.prefix_frames + batch.steps, size)
-    return kept + rows * config.codebooks * config.codebook_size * size
+    return rows * row_bytes(batch.model.decoder, batch.prefix_frames + batch.steps, BYTES[dtype])
 
 
 def reading_bytes(model: ModelSize, frames: int, dtype: str, *, rows: int) -> int:
@@ -111,7 +245,7 @@ def _probes(scale: Scale) -> int:
 def _encoded(scale: Scale) -> int:
     """Active features of all autoencoders on the rows of the probes, and one block made dense."""
     active = sum(scale.probe_rows * (hook.k or hook.d_sae) for hook in scale.hooks)
-    return ACTIVE_BYTES * active + 8 * scale.probe_rows * BLOCK
+    return ACTIVE_BYTES * active + 8 * scale.probe_rows * block_size(scale.probe_rows)
 
 
 def _features(scale: Scale) -> int:

@@ -4,15 +4,17 @@ import math
 from collections.abc import Mapping
 
 from leitmotif.config import Params
+from leitmotif.config.auto import ROWS
 from leitmotif.config.auto import notices as unwise
 from leitmotif.plan.memory import Memory
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import Work
+from leitmotif.work.budget import GB, Budget
 
 SECONDS_A_DECISION = 20.0
 """For two windows of a few seconds, heard once or twice; assumed."""
-MANY_CLIPS = 100_000
-"""Of one stage, from which a notice says how many there are."""
+MANY_CLIPS = 500_000
+"""Of one stage, from which a notice says how many there are: a GPU has some days of work."""
 LEAST_PROPOSALS = 20
 """That a short track may have, whatever ``proposals.per_minute`` says."""
 
@@ -35,8 +37,8 @@ def notices(
     works: Mapping[str, Work],
     memory: Mapping[str, Memory],
     *,
-    host_bytes: int | None,
-    device_bytes: int | None = None,
+    budget: Budget,
+    on_gpu: bool,
     disk_bytes: int | None = None,
     disk_free: int | None = None,
 ) -> list[str]:
@@ -47,18 +49,15 @@ def notices(
     scale : the experiment.
     works : what each stage has to do.
     memory : of each stage.
-    host_bytes : memory of this machine; None: not known.
-    device_bytes : memory of the GPU; None: there is none.
+    budget : memory that a stage may use.
+    on_gpu : whether the model is on a GPU.
     disk_bytes, disk_free : what the run writes, and what is free; None: not known.
     """
     return [
         *_lengths(scale),
         *_pieces(scale),
         *_many_clips(works),
-        *_too_large("of memory", {name: one.host for name, one in memory.items()}, host_bytes),
-        *_too_large(
-            "of the GPU's memory", {name: one.device for name, one in memory.items()}, device_bytes
-        ),
+        *too_large(scale.params, memory, budget, on_gpu=on_gpu),
         *_room(disk_bytes, disk_free),
         *_no_autoencoders(scale.params),
     ]
@@ -86,24 +85,34 @@ def _pieces(scale: Scale) -> list[str]:
     ]
 
 
-def _too_large(where: str, needs: Mapping[str, int], there: int | None) -> list[str]:
-    if there is None:
-        return []
-    over = {name: need for name, need in needs.items() if need > there}
-    return [
-        f"{name} needs about {need / 1e9:.0f} GB {where}, and there are {there / 1e9:.0f} GB: "
-        f"{_REMEDIES.get(name, 'use fewer processes (LEITMOTIF_WORKERS) or a smaller model.dtype')}"
-        for name, need in over.items()
-    ]
+def too_large(
+    params: Params, memory: Mapping[str, Memory], budget: Budget, *, on_gpu: bool
+) -> list[str]:
+    """Stages that need more memory than they may use, a line each."""
+    found = []
+    for name, needed in memory.items():
+        kinds = [("memory", needed.host, budget.host, "resources.memory_gb")]
+        if on_gpu:
+            kinds.append(("the GPU's memory", needed.device, budget.gpu, "resources.gpu_memory_gb"))
+        found += [
+            f"{name} needs about {need / GB:.0f} GB of {where}, and may use {there / GB:.0f} GB "
+            f"({setting}, or what there is): {_remedy(params, name, on_gpu=on_gpu)}"
+            for where, need, there, setting in kinds
+            if need > there
+        ]
+    return found
 
 
-_REMEDIES = {
-    "interventions": "lower interventions.rows, or LEITMOTIF_WORKERS",
-    "summary": "lower interventions.rows, or LEITMOTIF_WORKERS",
-    "decoderlens": "lower decoderlens.rows, or LEITMOTIF_WORKERS",
-    "swaps": "lower swaps.rows, or LEITMOTIF_WORKERS",
-}
-"""What lowers the memory of a stage."""
+_ROWS_OF = {name.partition(".")[0]: name for name in ROWS} | {"summary": "interventions.rows"}
+"""The setting of a stage's rows."""
+
+
+def _remedy(params: Params, stage: str, *, on_gpu: bool) -> str:
+    rows = _ROWS_OF.get(stage)
+    remedies = [f"set {rows} to auto"] if rows and rows not in params.auto else []
+    if not on_gpu:
+        remedies.append("use fewer processes (LEITMOTIF_WORKERS)")
+    return " or ".join([*remedies, "choose a smaller model.dtype or model"])
 
 
 def _room(needed: int | None, free: int | None) -> list[str]:

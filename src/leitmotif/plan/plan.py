@@ -1,22 +1,22 @@
 """What the run that params.yaml describes takes on this machine and on classes of GPU."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.config import Params
 from leitmotif.pipeline.durations import Duration, Durations
 from leitmotif.plan.calibrate import Calibration
 from leitmotif.plan.disk import Item, downloads, folders
-from leitmotif.plan.hours import CLASSES, Range, Rates, seconds_of, seconds_on
-from leitmotif.plan.memory import Memory, memory_of
+from leitmotif.plan.hours import CLASSES, DeviceClass, Range, Rates, seconds_of, seconds_on
+from leitmotif.plan.memory import Memory, memory_of, within
 from leitmotif.plan.people import SECONDS_A_DECISION, decisions, notices
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES
 from leitmotif.plan.work import Work, work_of
+from leitmotif.work.budget import Budget
 from leitmotif.work.parallel import number_of_workers
 
 FORMAT = "leitmotif-plan/1"
@@ -29,6 +29,8 @@ class Stage:
     name: str
     clips: int
     """That are sampled, at most, those included from which patches are taken."""
+    rows: int
+    """Of a batch of them; 0: none is sampled."""
     memory: Memory
     seconds: Range | None
     """Computed from what was measured; None: nothing was measured."""
@@ -43,6 +45,8 @@ class OnGpu:
     name: str
     seconds: dict[str, float]
     """By stage, of sampling and reading alone."""
+    memory: dict[str, int]
+    """By stage, bytes of its memory that are needed."""
     fits: dict[str, bool]
     """By stage, whether its memory does."""
 
@@ -82,13 +86,13 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
     Raises ConfigError for a model whose sizes are not known, and ModelError for a device that is
     not there.
     """
-    import psutil  # of the extra pipeline
-
-    scale = Scale(params)
     place = usable_device(device or params.model.device)
     processes = number_of_workers(params.execution.workers) if place.type == "cpu" else 1
+    budget = Budget.of(params.resources)
+    fitted = within(Scale(params), budget, device=place.type, processors=processes)
+    scale, workers = fitted.scale, fitted.workers
     works = work_of(scale)
-    memory = memory_of(scale, works, device=place.type, processes=processes)
+    memory = memory_of(scale, works, device=place.type, processes=processes, workers=fitted.workers)
     rates = Calibration(scale, str(place)).rates(works.values()) if measure else None
     written = folders(scale)
     chosen = decisions(scale)
@@ -98,16 +102,18 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
         processes=processes,
         downloads=downloads(scale),
         folders=written,
-        stages=_stages(works, memory, rates, processes, Durations(params, root)),
-        gpus=_gpus(scale, works),
+        stages=_stages(
+            works, memory, rates, lambda name: workers.get(name, processes), Durations(params, root)
+        ),
+        gpus=[on_gpu(params, one) for one in CLASSES],
         decisions=chosen,
         decision_seconds=None if chosen is None else chosen * SECONDS_A_DECISION,
         notices=notices(
             scale,
             works,
             memory,
-            host_bytes=psutil.virtual_memory().total,
-            device_bytes=_device_bytes(place),
+            budget=budget,
+            on_gpu=place.type != "cpu",
             disk_bytes=sum(item.bytes or 0 for item in written),
             disk_free=shutil.disk_usage(root).free,
         ),
@@ -119,38 +125,33 @@ def _stages(
     works: dict[str, Work],
     memory: dict[str, Memory],
     rates: Rates | None,
-    processes: int,
+    processes: Callable[[str], int],
     durations: Durations,
 ) -> list[Stage]:
     return [
         Stage(
             name,
             sum(one.clips for one in work.generating),
+            max((one.rows for one in work.generating), default=0),
             memory[name],
-            None if rates is None else seconds_of(work, rates, processes=processes),
+            None if rates is None else seconds_of(work, rates, processes=processes(name)),
             durations.of(name),
         )
         for name, work in works.items()
     ]
 
 
-def _gpus(scale: Scale, works: dict[str, Work]) -> list[OnGpu]:
-    dtype = scale.params.model.dtype
+def on_gpu(params: Params, one: DeviceClass) -> OnGpu:
+    """Of a class of GPU, with rows that are ``auto`` as its own memory has room for."""
+    dtype, budget = params.model.dtype, Budget(Budget.of(params.resources).host, one.memory_bytes)
+    scale = within(Scale(params), budget, device="cuda", processors=1).scale
+    works = work_of(scale)
     needs = memory_of(scale, works, device="cuda", processes=1)
-    found = []
-    for one in CLASSES:
-        seconds = {
-            name: seconds_on(one, work, dtype, BYTES[dtype])
-            for name, work in works.items()
-            if work.generating or any(reading.contexts for reading in work.reading)
-        }
-        fits = {name: needs[name].device <= one.memory_bytes for name in seconds}
-        found.append(OnGpu(one.name, seconds, fits))
-    return found
-
-
-def _device_bytes(place: torch.device) -> int | None:
-    """Memory of a GPU of NVIDIA; None for another device."""
-    if place.type != "cuda":
-        return None
-    return int(torch.cuda.get_device_properties(place).total_memory)
+    seconds = {
+        name: seconds_on(one, work, dtype, BYTES[dtype])
+        for name, work in works.items()
+        if work.generating or any(reading.contexts for reading in work.reading)
+    }
+    fits = {name: needs[name].device <= one.memory_bytes for name in seconds}
+    memory = {name: needs[name].device for name in seconds}
+    return OnGpu(one.name, seconds, memory, fits)

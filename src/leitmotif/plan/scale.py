@@ -16,7 +16,7 @@ from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.plan.sizes import ModelSize, size_of
-from leitmotif.sae.autoencoder.registry import Hook, load_registry
+from leitmotif.sae.autoencoder.registry import Hook, registered
 from leitmotif.sites import split_site
 
 TRACKS_OF_A_SHARD = 202
@@ -99,8 +99,7 @@ class Scale:
     @cached_property
     def hooks(self) -> list[Hook]:
         """Autoencoders in use."""
-        names = [hook.partition("@")[0] for hook in self.params.sae.hooks]
-        return [load_registry()[name] for name in names] if names else []
+        return registered(self.params.sae.hooks)
 
     @property
     def features(self) -> int:
@@ -218,8 +217,4 @@ class Scale:
 
     def autoencoder_bytes(self, size: int) -> int:
         """Of the weights of all autoencoders, with so many bytes a number."""
-        return size * sum(_weights_of(hook) for hook in self.hooks)
-
-
-def _weights_of(hook: Hook) -> int:
-    return 2 * hook.d_in * hook.d_sae + hook.d_in + hook.d_sae
+        return size * sum(hook.parameters for hook in self.hooks)

@@ -13,14 +13,14 @@ from typing import Any
 
 from safetensors import safe_open
 
+from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
 from leitmotif.files import read_json
+from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint, key_value_bytes
 from leitmotif.musicgen.model import DecoderConfig
 
 T5_BASE_PARAMETERS = 109_628_544
 """Of the encoder of t5-base, which MusicGen reads prompts with."""
-ENCODEC_PARAMETERS = 58_990_022
-"""Of EnCodec at 32 kHz with 4 codebooks, codebooks included."""
 SAMPLE_RATE, FRAME_RATE = 32_000, 50.0
 """Of MusicGen, in Hz."""
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -81,6 +81,17 @@ class ModelSize:
         own = decoder_parameters(self.decoder) + self.text_parameters
         return own * BYTES[dtype] + self.codec_parameters * max(4, BYTES[dtype])
 
+    def footprint(self, settings: ModelParams) -> Footprint:
+        """What decides its memory, in the precision of some settings."""
+        return Footprint(
+            self.decoder,
+            self.frame_rate,
+            self.weight_bytes(settings.dtype),
+            self.codec_parameters,
+            BYTES[settings.dtype],
+            BYTES[settings.dtype_beside],
+        )
+
 
 def block_parameters(config: DecoderConfig) -> int:
     """Weights of one block: 4 d² of self-attention, 4 d² of cross-attention, the MLP, 3 norms."""
@@ -127,11 +138,6 @@ def step_operations(config: DecoderConfig, rows: int, steps: int) -> int:
     return 2 * rows * (active_parameters(config) + 2 * config.layers * config.width * steps)
 
 
-def key_value_bytes(config: DecoderConfig, rows: int, steps: int, size: int) -> int:
-    """Bytes of the keys and values of so many rows and steps: rows x layers x 2 x steps x width."""
-    return rows * config.layers * 2 * steps * config.width * size
-
-
 def size_of(name: str, revision: str | None = None) -> ModelSize:
     """The sizes of a model, by its folder or hub id.
 
@@ -149,12 +155,12 @@ def size_of(name: str, revision: str | None = None) -> ModelSize:
         )
     config = PUBLISHED[name]
     text = T5_BASE_PARAMETERS + 768 * config.width + config.width
-    parameters = decoder_parameters(config) + text + ENCODEC_PARAMETERS
+    parameters = decoder_parameters(config) + text + CODEC_PARAMETERS
     return ModelSize(
         name,
         config,
         text,
-        ENCODEC_PARAMETERS,
+        CODEC_PARAMETERS,
         FRAME_RATE,
         SAMPLE_RATE,
         file_bytes=4 * parameters,

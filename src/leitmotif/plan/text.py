@@ -60,34 +60,39 @@ def _items(items: list[Item]) -> Iterator[str]:
 
 
 def _stages(plan: Plan) -> Iterator[str]:
-    yield "Stages                clips  device memory  host memory     time, computed   recorded"
+    yield (
+        "Stages              clips  rows   device memory     host     time, computed"
+        "            recorded"
+    )
     for stage in plan.stages:
         yield (
-            f"  {stage.name:<15} {stage.clips:>9,}  {size(stage.memory.device):>13}  "
-            f"{size(stage.memory.host):>11}  {_computed(stage):>17}  {_recorded(stage):>9}"
+            f"  {stage.name:<13} {stage.clips:>9,}  {stage.rows or '':>4}  "
+            f"{size(stage.memory.device):>14}  {size(stage.memory.host):>7}  "
+            f"{_computed(stage):>17}  {_recorded(stage):>18}"
         ).rstrip()
     timed = [stage.seconds for stage in plan.stages if stage.seconds is not None]
     if timed:
         least, most = sum(one.least for one in timed), sum(one.most for one in timed)
-        yield f"  {'all':<15} {'':>9}  {'':>13}  {'':>11}  {_span(least, most):>17}"
+        yield f"  {'all':<13} {'':>9}  {'':>4}  {'':>14}  {'':>7}  {_span(least, most):>17}"
     else:
         yield "  time was not measured (--no-measure)"
     if sources := list(dict.fromkeys(s.recorded.source for s in plan.stages if s.recorded)):
         yield from _wrapped(f"recorded: {'; '.join(sources)}", indent="  ")
     yield from _wrapped(
         "start-up, corpus, manifest, labels and report are left out; the range is of how many "
-        "interventions move a token",
+        "interventions move a token, and of how soon features are decided",
         indent="  ",
     )
 
 
 def _gpus(plan: Plan) -> Iterator[str]:
     names = [name for name in plan.gpus[0].seconds if name not in ("activations", "sae", "probes")]
-    yield "Sampling and reading by class of GPU"
+    yield "Sampling and reading by class of GPU, and memory of it"
     yield "  " + " " * 26 + "".join(f"{name[:13]:>14}" for name in names)
     for gpu in plan.gpus:
         cells = [duration(gpu.seconds[name]) if gpu.fits[name] else "no room" for name in names]
         yield f"  {gpu.name:<26}" + "".join(f"{cell:>14}" for cell in cells)
+        yield "  " + " " * 26 + "".join(f"{size(gpu.memory[name]):>14}" for name in names)
     yield from _wrapped(_COMPUTED, indent="  ")
 
 
@@ -136,7 +141,10 @@ def _computed(stage: Stage) -> str:
 
 
 def _recorded(stage: Stage) -> str:
-    return "" if stage.recorded is None else duration(stage.recorded.seconds)
+    if stage.recorded is None:
+        return ""
+    held = "" if stage.recorded.bytes is None else f", {size(stage.recorded.bytes)}"
+    return duration(stage.recorded.seconds) + held
 
 
 def _span(least: float, most: float) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from leitmotif.lens.study import FITTED
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import ModelSize, head_parameters
+from leitmotif.probe.estimators.decided import exchanges_of
+from leitmotif.probe.features.encoded import block_size
 from leitmotif.sites import split_site
 
 COMPARED_SECONDS = 2.0
@@ -82,8 +84,16 @@ class Work:
     """Audio of which chroma, energy and onsets are measured."""
     operations: float = 0.0
     """Floating-point operations of matrix products beside the models."""
-    tests: float = 0.0
-    """Exchanges and shifts of single features, times the rows of the probes."""
+    exchanges: float = 0.0
+    """Of tracks, until each feature is decided, times the tracks: at most."""
+    spared: float = 0.0
+    """Of these, those that are not made if no feature has a link."""
+    permuted: float = 0.0
+    """Exchanges of single features whose number is fixed, times the tracks."""
+    shifts: float = 0.0
+    """Of single features, times the rows of the probes."""
+    panels: float = 0.0
+    """Rows on which controls are fitted, over all blocks of features and targets."""
     repeated: float = 0.0
     """Share of the clips that need not be heard if no intervention moves a token."""
 
@@ -147,15 +157,26 @@ def _probes(scale: Scale) -> Work:
     d, squared = scale.model.decoder.width, probes.folds**2
     exchanges = len(probes.horizons) * probes.permutations
     each_site = squared * (10.0 * d**3 + exchanges * 4.0 * d * d)
-    return Work(
+    work = Work(
         reading=(
             Reading(scale.model, others * scale.contexts * scale.depth, scale.context_frames),
         ),
         operations=each_site * len(scale.sites) * (1 + others),
-        tests=float(scale.features)
-        * min(2, len(probes.horizons))
-        * (probes.permutations + probes.shifts)
-        * scale.probe_rows,
+    )
+    return _with_tests(work, scale, families=min(2, len(probes.horizons)))
+
+
+def _with_tests(work: Work, scale: Scale, *, families: float) -> Work:
+    """With the exchanges and shifts of all features, tested so many times."""
+    probes, rows = scale.params.probes, scale.probe_rows
+    expected, most = exchanges_of(scale.features, alpha=probes.alpha)
+    blocks = math.ceil(scale.features / block_size(rows))
+    return replace(
+        work,
+        exchanges=families * most * scale.tracks,
+        spared=families * (most - expected) * scale.tracks,
+        shifts=families * scale.features * probes.shifts * rows,
+        panels=families * blocks * probes.seeds * rows,
     )
 
 
@@ -163,7 +184,10 @@ def _calibration(scale: Scale) -> Work:
     calibration = scale.params.calibration
     kinds = 2 + len(calibration.strengths)
     features = calibration.targets * calibration.each * kinds
-    return Work(tests=float(features) * 2 * calibration.permutations * scale.probe_rows)
+    return Work(
+        permuted=float(features) * calibration.permutations * scale.tracks,
+        panels=float(calibration.targets) * scale.probe_rows,
+    )
 
 
 def _interchange(scale: Scale) -> Work:
@@ -194,8 +218,13 @@ def _interventions(scale: Scale) -> Work:
 
 
 def _summary(scale: Scale) -> Work:
-    """Clips without a change are those of ``interventions``, found again."""
-    return _continued(scale, scale.approach_conditions, models=1, untouched=2)
+    """Clips without a change are those of ``interventions``, found again.
+
+    Approaches with controls test all features, once on all tracks and once on either half.
+    """
+    controlled = sum(name != "naive" for name in scale.params.summary.approaches)
+    work = _continued(scale, scale.approach_conditions, models=1, untouched=2)
+    return _with_tests(work, scale, families=2 * controlled)
 
 
 def _continued(scale: Scale, conditions: int, *, models: int, untouched: int) -> Work:
@@ -207,7 +236,7 @@ def _continued(scale: Scale, conditions: int, *, models: int, untouched: int) ->
         scale.model,
         clips=runs * (conditions + models * SOURCES),
         rows=settings.rows,
-        halves=_halves(scale),
+        halves=scale.params.halves,
         prefix_frames=scale.prefix_frames,
         frames=frames,
     )
@@ -222,11 +251,11 @@ def _openings(scale: Scale) -> Work:
     prefix, opening = (
         round(seconds * rate) for seconds in (settings.prefix_seconds, settings.opening_seconds)
     )
-    made = Generating(scale.model, openings, settings.rows, _halves(scale), prefix, opening)
+    made = Generating(scale.model, openings, settings.rows, scale.params.halves, prefix, opening)
     frames = round(settings.seconds * rate)
     trials = openings * settings.opening_trials
     tried = Generating(
-        scale.model, trials, settings.rows, _halves(scale), scale.prefix_frames, frames
+        scale.model, trials, settings.rows, scale.params.halves, scale.prefix_frames, frames
     )
     return _together(Work(generating=(made,)), _heard(scale, tried, trials))
 
@@ -247,7 +276,7 @@ def _heard(scale: Scale, generating: Generating, clips: int) -> Work:
 def _decoderlens(scale: Scale) -> Work:
     """Every prompt played; every layer read with two lenses, and played alone with either."""
     settings, model = scale.params.decoderlens, scale.lens_model
-    layers, halves = model.decoder.layers, _lens_halves(scale)
+    layers, halves = model.decoder.layers, scale.params.decoderlens.halves
     clips = len(scale.concepts.concepts) * settings.prompts
     frames = round(settings.seconds * model.frame_rate)
     fitted = min(FITTED, clips // 2)
@@ -272,12 +301,13 @@ def _decoderlens(scale: Scale) -> Work:
 def _swaps(scale: Scale) -> Work:
     """Every set of prompts played and read; every swap played again, and heard."""
     settings, model = scale.params.swaps, scale.lens_model
+    halves = scale.params.decoderlens.halves
     sets = len(scale.swap_sweep.pairs.sets) * settings.prompts
     swapped = len(scale.swap_sweep.swaps) * settings.prompts
     frames = round(settings.seconds * model.frame_rate)
     clips = sets + swapped
     return Work(
-        generating=(Generating(model, clips, settings.rows, _lens_halves(scale), 0, frames),),
+        generating=(Generating(model, clips, settings.rows, halves, 0, frames),),
         reading=(Reading(model, sets, frames),),
         decoded_seconds=clips * settings.seconds,
         tagged_clips=clips,
@@ -295,13 +325,3 @@ def _together(one: Work, other: Work) -> Work:
         repeated=(one.repeated * one.heard_clips + other.repeated * other.heard_clips)
         / max(1, one.heard_clips + other.heard_clips),
     )
-
-
-def _halves(scale: Scale) -> int:
-    """Pieces have prompts only where tracks are read with those of their tags."""
-    prompted = scale.params.activations.prompt == "tags"
-    return 2 if prompted and scale.params.interventions.guidance_scale != 1 else 1
-
-
-def _lens_halves(scale: Scale) -> int:
-    return 1 if scale.params.decoderlens.guidance_scale == 1 else 2

@@ -7,9 +7,11 @@ from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
 from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
+from leitmotif.lens.memory import lens_holding
 from leitmotif.lens.study import DecoderLens, Playing
 from leitmotif.lens.tuned import Tuning
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.memory import Footprint, batches_on
 from leitmotif.pipeline import DECODERLENS, LAYER_SIMILARITY, LENS, LENS_DIVERGENCE, METRICS, run
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.decoderlens import metrics_of, plots_of
@@ -19,14 +21,18 @@ def decoderlens(params: Params) -> None:
     """Write three tables, data/lens with clips, metrics/decoderlens.json and plots."""
     settings = params.decoderlens
     model = params.model.beside(settings.model or params.model.name)
+    loaded, table = shared_model(model), load_concepts(Path(settings.concepts))
+    holding = lens_holding(params, Footprint.of(loaded), table)
+    batches = batches_on(loaded, params, "decoderlens", holding)
     heard = DecoderLens(
         load=partial(shared_model, model),
         load_tagger=partial(shared_tagger, params.judge, model.dtype_beside),
-        table=load_concepts(Path(settings.concepts)),
+        table=table,
         prompts=settings.prompts,
         playing=Playing.of(settings, settings.seconds),
         tuning=Tuning(steps=settings.tuning_steps),
-        rows=settings.rows,
+        rows=batches.rows,
+        workers=batches.workers,
         kept=settings.kept_prompts,
     ).run()
     rows, divergences, similarities = (

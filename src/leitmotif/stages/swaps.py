@@ -7,11 +7,13 @@ from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
 from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
+from leitmotif.lens.memory import swaps_holding
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.study import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.memory import Footprint, batches_on
 from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, run
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.swaps import metrics_of, plot_of
@@ -21,19 +23,23 @@ def swaps(params: Params) -> None:
     """Write two tables, data/swap_clips with clips, metrics/swaps.json and plots/swaps.csv."""
     settings = params.swaps
     model = params.model.beside(params.decoderlens.model or params.model.name)
-    layers = range(shared_model(model).num_layers)
+    loaded = shared_model(model)
     table = load_concepts(Path(params.decoderlens.concepts)).only(settings.slots)
+    sweep = Sweep(
+        pairs=concept_pairs(table, settings.prompts, seed=params.decoderlens.seed),
+        cells=cells_of(settings.components, range(loaded.num_layers), together=settings.together),
+        techniques=settings.techniques,
+        controls=settings.controls,
+    )
+    holding = swaps_holding(params, Footprint.of(loaded), sweep)
+    batches = batches_on(loaded, params, "swaps", holding)
     heard = Swaps(
         load=partial(shared_model, model),
         load_tagger=partial(shared_tagger, params.judge, model.dtype_beside),
-        sweep=Sweep(
-            pairs=concept_pairs(table, settings.prompts, seed=params.decoderlens.seed),
-            cells=cells_of(settings.components, layers, together=settings.together),
-            techniques=settings.techniques,
-            controls=settings.controls,
-        ),
+        sweep=sweep,
         playing=Playing.of(params.decoderlens, settings.seconds),
-        rows=settings.rows,
+        rows=batches.rows,
+        workers=batches.workers,
         kept=params.decoderlens.kept_prompts,
     ).run()
     rows, summary = heard.rows(), heard.summary_rows()

@@ -12,6 +12,7 @@ from leitmotif.causal.experiment.events import balanced
 from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, judge_candidate
 from leitmotif.causal.experiment.log import row_of, write_audio
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.memory import continuations_holding
 from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recordings_with_motifs
 from leitmotif.causal.experiment.resampled import Recorded, Resampling
 from leitmotif.causal.experiment.runner import ContinuationSettings
@@ -23,12 +24,15 @@ from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.errors import counted
 from leitmotif.musicgen import Sampling
 from leitmotif.musicgen.loading import shared_model
+from leitmotif.musicgen.memory import Footprint, batches_on
 from leitmotif.recurrence.search.settings import search_of
+from leitmotif.sae.autoencoder.registry import registered
 from leitmotif.store.cache.codes import CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.labels import Label
+from leitmotif.work.budget import Batches
 from leitmotif.work.progress import progress
 
 
@@ -124,6 +128,13 @@ class Study:
         kept = self.pieces.pieces[: self.settings.kept_tracks]
         return frozenset(piece.prefix.track_id for piece in kept)
 
+    @cached_property
+    def _batches(self) -> Batches:
+        """Rows and processes, by the memory that may be used."""
+        hooks = registered(self.params.sae.hooks)
+        holding = continuations_holding(self.params, Footprint.of(self.model), hooks)
+        return batches_on(self.model, self.params, "interventions", holding)
+
     @property
     def _sweep(self) -> Sweep:
         """Continues and hears pieces, of which it does not yet know the motifs."""
@@ -140,7 +151,8 @@ class Study:
             continuation=self.continuation,
             listening=listening,
             cache=self.cache / "clips",
-            rows=settings.rows,
+            rows=self._batches.rows,
+            workers=self._batches.workers,
             kept=frozenset(),
         )
 

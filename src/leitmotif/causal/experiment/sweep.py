@@ -22,7 +22,7 @@ from leitmotif.judge.models.loading import shared_clap
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.work.engine import cluster
-from leitmotif.work.parallel import in_processes, number_of_workers
+from leitmotif.work.parallel import in_processes
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ class Sweep:
     """Clips in a batch."""
     kept: frozenset[str]
     """Tracks whose clips keep their samples; of all others the measures are all that is left."""
+    workers: int | None = None
+    """Processes on a CPU; None: one a processor."""
 
     def run(
         self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
@@ -72,7 +74,7 @@ class Sweep:
         rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
         size = max(1, len(prefixes) if one_device else self.rows // rows_of_a_piece)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
-        workers = 1 if one_device else number_of_workers()
+        workers = 1 if one_device else self.workers
         made = in_processes(partial(function, self, conditions), parts, workers=workers)
         for part, clips in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.

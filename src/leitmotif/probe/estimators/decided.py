@@ -126,6 +126,22 @@ def decided(parts: Sequence[Exchanged], *, alpha: float) -> tuple[Array, NDArray
         made[going.open] = 2 * done * ROUND
 
 
+def exchanges_of(features: int, *, alpha: float) -> tuple[float, float]:
+    """Exchanges that ``decided`` makes of a family: expected if no feature has a link, and at most.
+
+    Of features without a link, ``REACHED`` of t have not been reached yet. Whatever the features
+    are, no larger share than ``REACHED`` / (``SURE`` * ``alpha`` * t) can be open after t
+    exchanges: so many would be chosen already.
+    """
+    enough, made = REACHED * features / alpha, ROUND
+    expected = most = float(ROUND)
+    while made < enough:
+        expected += made * min(1.0, REACHED / (made + 1))
+        most += made * min(1.0, REACHED / (SURE * alpha * made))
+        made *= 2
+    return features * expected, features * most
+
+
 def p_values(hits: NDArray[np.int64], made: NDArray[np.int64]) -> Array:
     """Of features [d] with so many exchanges made [d]; ``hits`` as of ``Exchanged``."""
     reaching = (hits != _NEVER).sum(axis=0)

@@ -17,7 +17,15 @@ from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.sae.autoencoder.model import Codes
 
 BLOCK = 1024
-"""Features in memory at a time, as dense columns."""
+"""Features in memory at a time, as dense columns, at most."""
+BLOCK_NUMBERS = 1 << 25
+"""Numbers of a block, at most: 270 MB. From 32,768 rows on a block has fewer features. It is no
+setting of a machine, so that the same rows have the same blocks everywhere."""
+
+
+def block_size(rows: int) -> int:
+    """Features of a block of so many rows."""
+    return max(1, min(BLOCK, BLOCK_NUMBERS // max(1, rows)))
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,8 @@ class EncodedRows:
         """Features that are active in at least a share of the tracks, on all rows.
 
         Activity is counted on the rows ``inside`` [rows] of the horizon that is tested. What is
-        active in a handful of tracks cannot be tested with tracks as units. Blocks hold at most
-        ``BLOCK`` features. Raises ProbeError if no feature is active often enough.
+        active in a handful of tracks cannot be tested with tracks as units. Blocks are of
+        ``block_size``. Raises ProbeError if no feature is active often enough.
         """
         counts, tracks = self.activity(inside), int(self.track_of_row.max()) + 1
         # 0.07 of 100 tracks are 7, not 7.000000000000001.
@@ -61,9 +69,9 @@ class EncodedRows:
                 expected=f"{least_active:.0%} of the tracks (probes.least_active)",
                 fix="lower probes.least_active, or train an autoencoder with fewer features",
             )
-        by_column = self.values.tocsc()
-        for at in range(0, len(chosen), BLOCK):
-            numbers = chosen[at : at + BLOCK]
+        by_column, size = self.values.tocsc(), block_size(self.values.shape[0])
+        for at in range(0, len(chosen), size):
+            numbers = chosen[at : at + size]
             values = by_column[:, numbers].toarray()
             active = counts[numbers]
             yield FeatureBlock(self.site, self.hook, numbers, values, self.misaligned, active)

@@ -6,6 +6,7 @@ of them.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -96,6 +97,11 @@ class Hook(Settings):
     checkpoint: Annotated[FolderCheckpoint | HubCheckpoint, Field(discriminator="source")]
     """Where weights and configuration are, and their hashes."""
 
+    @property
+    def parameters(self) -> int:
+        """Of its weights: encoder, decoder, and both biases."""
+        return 2 * self.d_in * self.d_sae + self.d_in + self.d_sae
+
 
 class Registry(Settings):
     """All of hooks.yaml."""
@@ -123,6 +129,13 @@ class Registry(Settings):
             expected=", ".join(hook.name for hook in self.hooks) or "an entry",
             fix="train one with `leitmotif train-sae`, or enter a published one",
         )
+
+
+def registered(names: Sequence[str]) -> list[Hook]:
+    """The entries of ``NAME`` or ``NAME@SITE``; raises ConfigError."""
+    plain = [name.partition("@")[0] for name in names]
+    registry = load_registry() if plain else None
+    return [registry[name] for name in plain] if registry else []
 
 
 def load_registry(path: Path = REGISTRY) -> Registry:
