@@ -81,7 +81,7 @@ def test_too_little_memory_names_what_lowers_the_need(scale_of: Callable[..., Sc
     many = scale_of("musicgen-small", "interventions.rows=64")
     assert "memory" not in _said(many)
     said = _said(many, budget=Budget(24 * GB, 16 * GB))
-    assert "interventions needs about 53 GB of memory, and may use 24 GB" in said
+    assert "interventions needs about 51 GB of memory, and may use 24 GB" in said
     assert "set interventions.rows to auto or use fewer processes" in said
     on_gpu = _said(many, budget=Budget(24 * GB, 16 * GB), device="cuda")
     assert "GB of the GPU's memory, and may use 16 GB (resources.gpu_memory_gb" in on_gpu
