@@ -41,7 +41,8 @@ def main() -> None:
     """Sweep, ablate, print, and write benchmarks/results/planted_swaps.json."""
     params = load_params()
     truth = read_json(Path(MODELS["concepts_planted"]) / "truth.json")["site"]
-    found = {name: readings(swept(params, folder), truth) for name, folder in MODELS.items()}
+    truths = {"concepts": None, "concepts_planted": truth}
+    found = {name: readings(swept(params, folder), truths[name]) for name, folder in MODELS.items()}
     named = {name: ablated(params, folder) for name, folder in MODELS.items()}
     for name in MODELS:
         print(name, found[name], named[name], sep="\n")
@@ -76,21 +77,25 @@ def swept(params: Params, folder: str) -> list[SwapSummaryRow]:
     return [row for row in heard.summary_rows() if row.scope == "all" and row.depth is None]
 
 
-def readings(rows: Sequence[SwapSummaryRow], truth: str) -> dict[str, Any]:
-    """What each reading names first, and where it puts the planted site."""
+def readings(rows: Sequence[SwapSummaryRow], truth: str | None) -> dict[str, Any]:
+    """What each reading names first, and where it puts the planted site, if there is one."""
     branches = [row for row in rows if row.component != "residual"]
     ours = sorted(branches, key=lambda row: (row.beyond, excess(row)), reverse=True)
     naive = sorted(rows, key=lambda row: row.swap.effect.mean, reverse=True)
-    return {
-        reading: {
-            "first": site(ordered[0]),
-            "found_first": site(ordered[0]) == truth,
-            "rank": 1 + list(dict.fromkeys(map(site, ordered))).index(truth),
-            "of": len({site(row) for row in ordered}),
+    scored = {}
+    for reading, ordered in (("ours", ours), ("naive", naive)):
+        sites = list(dict.fromkeys(map(site, ordered)))
+        scored[reading] = {
+            "first": sites[0],
             "effect": ordered[0].swap.effect.mean,
+            "of": len(sites),
+            **(
+                {}
+                if truth is None
+                else {"found_first": sites[0] == truth, "rank": 1 + sites.index(truth)}
+            ),
         }
-        for reading, ordered in (("ours", ours), ("naive", naive))
-    }
+    return scored
 
 
 def excess(row: SwapSummaryRow) -> float:
