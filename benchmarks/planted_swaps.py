@@ -7,7 +7,7 @@ which); in ``models/organism/concepts`` the training left it open. Both are swep
 ``swaps`` does it. Two readings are scored: ours, the branch that exceeds its controls most
 (``views.swaps``), and the naive one, the largest effect anywhere. ``rank`` is the planted MLP's
 among all single components by either. Ablations, which take an MLP's output away, show the truth
-without swaps: they leave the tagger's naming of instruments and of genres. The result of the
+without swaps: they leave the tagger's naming of instruments and of genres. Our reading of the
 planted model is copied into metrics/validity.json.
 """
 
@@ -50,10 +50,8 @@ def main() -> None:
         RESULT,
         {"machine": machine(), "truth": truth, "readings": found, "named_after_ablation": named},
     )
-    planted = {
-        reading: {key: scored[key] for key in ("found_first", "rank")}
-        for reading, scored in found["concepts_planted"].items()
-    }
+    ours = found["concepts_planted"]["ours"]
+    planted = {key: ours[key] for key in ("found_first", "rank")}
     validity = read_json(VALIDITY) if VALIDITY.exists() else {}
     write_json(VALIDITY, {**validity, "planted_swaps": planted})
 
