@@ -118,10 +118,10 @@ def test_the_verdicts_are_the_true_ones(params: Params) -> None:
     written_back, changed = identity(effects)
     assert written_back > 0
     assert changed == values["identity_changed"] == 0
-    strongest = values["strongest"]["planner"]
-    assert carrier.effect.model_dump(mode="json").items() <= strongest.items()
+    strongest, carried = values["strongest"]["planner"], carrier.effect.model_dump(mode="json")
+    assert carried.items() <= strongest.items()
     assert strongest["least"] <= strongest["likely"] <= strongest["mean"]  # it was in reach
-    assert values["carriers"] == {"planner": {SITES[0]: values["strongest"]["planner"]}}
+    assert values["carriers"] == {"planner": {SITES[0]: carried}}
     assert list(values["decodable_not_causal"]["planner"]) == [SITES[1]]
 
 
