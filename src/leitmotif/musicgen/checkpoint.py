@@ -85,7 +85,7 @@ def _kind(name: str, folder: Path) -> str:
     config = folder / "config.json"
     if not config.is_file():
         return next((kind for kind in _MISSING if kind.replace("_", "-") in name), "")
-    values = read_json(config)
+    values = read_json(config, fix="fetch the checkpoint again", error=ModelError)
     return str(values.get("model_type", "")) if isinstance(values, dict) else ""
 
 

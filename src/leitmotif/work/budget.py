@@ -135,7 +135,7 @@ def memory_here() -> int | None:
     except (ValueError, OSError, AttributeError):
         return None
     try:
-        return min(there, int(_CGROUP.read_text()))
+        return min(there, int(_CGROUP.read_bytes()))
     except (OSError, ValueError):  # no container, or `max`
         return there
 
