@@ -91,6 +91,8 @@ def is_named(file: str, path: tuple[str, ...], cells: list[str]) -> bool:
         return True
     if name == "summary" and path[0] == "approaches":
         return path[1] in cells
+    if path[0] == "models" and len(path) > 2 and f"{name}: {path[2]} in {path[1]}" in cells:
+        return True
     return any(all(key in cell for key in path[1:-1]) for cell in cells if ": " not in cell)
 
 
