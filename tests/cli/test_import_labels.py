@@ -55,6 +55,26 @@ def test_proposals_that_annotations_do_not_name_stay_pending_and_that_is_said(
     assert "stay pending" not in again.output
 
 
+def test_nothing_needs_to_be_proposed_yet(annotations: Path) -> None:
+    Path("data/proposals.jsonl").unlink()
+    asked = ["import-labels", str(annotations), "--reviewer", "ana", "--exhaustive"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "2 pairs and 3 listenings added" in done.output
+    assert "pending" not in done.output
+
+
+@pytest.mark.fault(
+    "annotations", "proposals that cannot be read", outcome="named error, no line is written"
+)
+def test_a_broken_queue_is_named_before_a_line_is_written(annotations: Path) -> None:
+    Path("data/proposals.jsonl").write_text("{}\n")
+    asked = ["import-labels", str(annotations), "--reviewer", "ana", "--exhaustive"]
+    done = CliRunner().invoke(app, asked)
+    assert "data/proposals.jsonl" in str(done.exception)
+    assert not Path("data/decisions/ana.jsonl").exists()
+
+
 def test_what_cannot_be_imported_is_refused(annotations: Path) -> None:
     asked = ["import-labels", str(annotations)]
     nobody = CliRunner().invoke(app, [*asked, "--reviewer", "No Name"])

@@ -120,7 +120,6 @@ def import_labels(
     """Take annotations that exist already into the decision log."""
     from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
-    from leitmotif.errors import counted
     from leitmotif.files import read_table
     from leitmotif.files.targets import check_editable
     from leitmotif.pipeline import CORPUS, MANIFEST, PROPOSALS, WORK_CACHE
@@ -138,6 +137,8 @@ def import_labels(
     tracks = read_table(MANIFEST, ManifestTrack)
     clock = run.clock_of(crotchet_seconds, crotchet_zero, tempo_map)
     read = run.read_annotations(file, kind, tracks, track=track, clock=clock)
+    # Annotations may come first; a queue that cannot be read is named before a line is written.
+    proposals = read_proposals(PROPOSALS) if PROPOSALS.exists() else []
     if not dry_run:
         check_editable(log.resolve())
     index = Index(WORK_CACHE / "review" / "index.sqlite", log.parent)
@@ -151,19 +152,12 @@ def import_labels(
         transpositions=run.untransposed
         if dry_run
         else run.transpositions_in(search, tracks, CORPUS),
+        proposals=proposals,
     )
     if not dry_run:
         run.write(index, prepared)
-    pending = run.still_pending(prepared, read_proposals(PROPOSALS), tracks, index)
-    for remark in filter(None, [*prepared.remarks, pending]):
-        typer.echo(f"note: {remark}", err=True)
-    added = [
-        counted(len(prepared.decisions), "pair"),
-        counted(len(prepared.listenings), "listening"),
-    ]
-    typer.echo(
-        f"{' and '.join(added)} {'would be added' if dry_run else 'added'} to {log}; "
-        f"{prepared.known} known already"
-    )
+    for line in prepared.remarks:
+        typer.echo(f"note: {line}", err=True)
+    typer.echo(prepared.said(log, written=not dry_run))
     if not dry_run:
         print_next()

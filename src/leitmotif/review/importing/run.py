@@ -50,7 +50,14 @@ class Import:
     known: int
     """Pairs and stretches of which the log says the same already."""
     remarks: list[str]
-    """What was left out."""
+    """What was left out, and what stays pending."""
+
+    def said(self, log: Path, *, written: bool) -> str:
+        """How much was added to a log, or would be."""
+        pairs = counted(len(self.decisions), "pair")
+        listenings = counted(len(self.listenings), "listening")
+        added = "added" if written else "would be added"
+        return f"{pairs} and {listenings} {added} to {log}; {self.known} known already"
 
 
 def read_annotations(
@@ -116,6 +123,7 @@ def prepare(
     reviewer: str,
     exhaustive: bool,
     transpositions: Transpositions,
+    proposals: Iterable[Proposal] = (),
 ) -> Import:
     """Check a file against the recordings and the log, and make its lines.
 
@@ -127,6 +135,7 @@ def prepare(
     reviewer : whose log the lines are for.
     exhaustive : whether the annotator listened to all of the tracks that the file names.
     transpositions : asked for what the file does not say.
+    proposals : of the queue; a remark says how many of them stay pending.
 
     Raises
     ------
@@ -152,7 +161,10 @@ def prepare(
     remarks = list(file.annotations.remarks)
     if outside:
         remarks.append(f"pairs that return where nothing is searched, left out: {outside}")
-    return Import(_decisions(new, source, transpositions), listenings, known, remarks)
+    decisions = _decisions(new, source, transpositions)
+    if pending := _still_pending(decisions, listenings, proposals, tracks, index):
+        remarks.append(pending)
+    return Import(decisions, listenings, known, remarks)
 
 
 def write(index: Index, prepared: Import) -> None:
@@ -161,33 +173,6 @@ def write(index: Index, prepared: Import) -> None:
         index.record(decision)
     for listening in prepared.listenings:
         index.record(listening)
-
-
-def still_pending(
-    prepared: Import, proposals: Iterable[Proposal], tracks: Sequence[ManifestTrack], index: Index
-) -> str | None:
-    """What to say of proposals in tracks that an annotator listened to, and did not name.
-
-    They are not rejected by that: the annotator was not asked of them, and a return that was
-    overlooked would become a verified absence. Until they are decided, nothing is known where their
-    recurrences begin. None where there is no such proposal. ``index`` holds what was written.
-    """
-    heard = {listening.audio_sha256 for listening in prepared.listenings}
-    named = {decision.pair for decision in prepared.decisions}
-    decided = named | {row.pair for row in index.standing(queue="review")}
-    queued = items(proposals, {track.track_id: track for track in tracks})
-    waiting = [
-        item.track.track_id
-        for item in queued.values()
-        if item.track is not None and item.track.sha256 in heard and item.pair not in decided
-    ]
-    if not waiting:
-        return None
-    return (
-        f"{counted(len(waiting), 'proposal')} in {counted(len(set(waiting)), 'track')} of these "
-        "annotations stay pending: the annotator was not asked of them and may have overlooked "
-        "them, so the track is not known where they return until somebody decides them"
-    )
 
 
 def transpositions_in(
@@ -239,6 +224,37 @@ def _new_listenings(
         elif before is None and not index.listening(line.key, line.reviewer):
             new.append(line)
     return new
+
+
+def _still_pending(
+    decisions: Sequence[Decision],
+    listenings: Sequence[Listening],
+    proposals: Iterable[Proposal],
+    tracks: Sequence[ManifestTrack],
+    index: Index,
+) -> str | None:
+    """What to say of proposals in tracks that an annotator listened to, and did not name.
+
+    They are not rejected by that: the annotator was not asked of them, and a return that was
+    overlooked would become a verified absence. Until they are decided, nothing is known where their
+    recurrences begin. None where there is no such proposal.
+    """
+    heard = {listening.audio_sha256 for listening in listenings}
+    named = {decision.pair for decision in decisions}
+    decided = named | {row.pair for row in index.standing(queue="review")}
+    queued = items(proposals, {track.track_id: track for track in tracks})
+    waiting = [
+        item.track.track_id
+        for item in queued.values()
+        if item.track is not None and item.track.sha256 in heard and item.pair not in decided
+    ]
+    if not waiting:
+        return None
+    return (
+        f"{counted(len(waiting), 'proposal')} in {counted(len(set(waiting)), 'track')} of these "
+        "annotations stay pending: the annotator was not asked of them and may have overlooked "
+        "them, so the track is not known where they return until somebody decides them"
+    )
 
 
 def _refuse_empty(file: AnnotatedFile, mistakes: Mistakes) -> None:
