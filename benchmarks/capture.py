@@ -45,14 +45,14 @@ def main() -> None:
     theirs = tiny_musicgen(**SMALL)
     model = HookedMusicGen.from_transformers(theirs, tiny_tokenizer())
     rows = []
-    for found in (
+    for comparison in (
         beside_others(theirs, model),
         in_batches("organism 6 x 128, float64", organism(), ["layers.5.residual"], 416),
         in_batches("musicgen-small 24 x 1024, float32", model, SITES, FRAMES),
     ):
-        for one in found:
-            print(one, flush=True)
-            rows.append(one)
+        for measured in comparison:
+            print(measured, flush=True)
+            rows.append(measured)
     report("capture", rows)
 
 
@@ -86,7 +86,9 @@ def beside_others(theirs: MusicgenForConditionalGeneration, model: HookedMusicGe
         *((until, name, stopped, peer) for name, peer in peers),
     ]
     for case, peer_name, run_ours, run_peer in cases:
-        ours, other = (FRAMES / RATE / one for one in alternate(run_ours, run_peer, REPEATS))
+        ours, other = (
+            FRAMES / RATE / seconds for seconds in alternate(run_ours, run_peer, REPEATS)
+        )
         yield row(case, ours, other, peer_name=peer_name, unit=UNIT, better="higher")
 
 
@@ -135,12 +137,12 @@ def in_batches(name: str, model: HookedMusicGen, sites: list[str], frames: int) 
             return model.run_with_cache(codes, sites=sites)[1]
 
         def alone(codes: Tensor = codes) -> list[Mapping[str, Tensor]]:
-            return [model.run_with_cache(one[None], sites=sites)[1] for one in codes]
+            return [model.run_with_cache(clip[None], sites=sites)[1] for clip in codes]
 
         whole, single = together(), alone()
         same = [
-            torch.equal(whole[site][n].half(), one[site][0].half())
-            for n, one in enumerate(single)
+            torch.equal(whole[site][n].half(), cache[site][0].half())
+            for n, cache in enumerate(single)
             for site in sites
         ]
         ours, peer = alternate(together, alone, REPEATS)

@@ -42,15 +42,15 @@ def main() -> None:
     params = load_params()
     truth = read_json(Path(MODELS["concepts_planted"]) / "truth.json")["site"]
     truths = {"concepts": None, "concepts_planted": truth}
-    found = {name: readings(swept(params, folder), truths[name]) for name, folder in MODELS.items()}
+    read = {name: readings(swept(params, folder), truths[name]) for name, folder in MODELS.items()}
     named = {name: ablated(params, folder) for name, folder in MODELS.items()}
     for name in MODELS:
-        print(name, found[name], named[name], sep="\n")
+        print(name, read[name], named[name], sep="\n")
     write_json(
         RESULT,
-        {"machine": machine(), "truth": truth, "readings": found, "named_after_ablation": named},
+        {"machine": machine(), "truth": truth, "readings": read, "named_after_ablation": named},
     )
-    ours = found["concepts_planted"]["ours"]
+    ours = read["concepts_planted"]["ours"]
     planted = {key: ours[key] for key in ("found_first", "rank")}
     validity = read_json(VALIDITY) if VALIDITY.exists() else {}
     write_json(VALIDITY, {**validity, "planted_swaps": planted})

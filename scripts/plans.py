@@ -36,22 +36,24 @@ FIRST, LAST = "<!-- computed by scripts/plans.py -->", "<!-- end of what is comp
 def table() -> list[str]:
     """Lines of the table: a row for each thing, a column for each model."""
     params = [parse_params(parse_yaml(preset(name))) for name in MODELS]
-    scales = [Scale(one) for one in params]
+    scales = [Scale(settings) for settings in params]
     rows = {
         "download": [size(sum(i.bytes or 0 for i in downloads(scale))) for scale in scales],
         "disk": [size(sum(i.bytes or 0 for i in folders(scale))) for scale in scales],
         "decisions by hand, at most": [f"{decisions(scale):,}" for scale in scales],
     }
     for stage in STAGES:
-        rows[f"{PROCESSORS} processors: `{stage}`"] = [_host(one, stage) for one in params]
-    for one in CLASSES:
-        found = [on_gpu(settings, one) for settings in params]
+        rows[f"{PROCESSORS} processors: `{stage}`"] = [
+            _host(settings, stage) for settings in params
+        ]
+    for gpu_class in CLASSES:
+        needs = [on_gpu(settings, gpu_class) for settings in params]
         for stage in STAGES:
-            rows[f"{one.name}: `{stage}`"] = [
+            rows[f"{gpu_class.name}: `{stage}`"] = [
                 f"{size(gpu.memory[stage])}, {duration(gpu.seconds[stage])}"
                 if gpu.fits[stage]
                 else "no room"
-                for gpu in found
+                for gpu in needs
             ]
     return [
         f"| | {' | '.join(MODELS)} |",
