@@ -1,6 +1,7 @@
 """Files and folders are replaced whole or not at all."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,45 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path: Path, exchange: s
             assert files == {"a": "new", "b": "new"}
             return
     pytest.fail("it was killed at every step")
+
+
+def test_a_folder_of_a_run_that_ended_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker elsewhere writes for a run that was killed, while the next run clears up."""
+    left = tmp_path / f".out.{2**40}-0.partial"
+    left.mkdir()
+    make, refused, going = Path.mkdir, [], [left]
+
+    def gone(path: Path, *rest: object, **more: object) -> None:
+        """In the moment in which the writer makes its folder."""
+        while going:
+            shutil.rmtree(going.pop())
+        make(path, *rest, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", gone)
+        with pytest.raises(StoreError, match="the run that made its folder has ended"):
+            write_text(left / "site" / "track.txt", "late")
+    assert not list(tmp_path.iterdir())
+
+    write_text(left.with_name("out") / "a.txt", "old")
+    make(left)
+    remove_tree = shutil.rmtree
+
+    def written_into(folder: Path, **more: bool) -> None:
+        """In the moment in which the next run removes the folder."""
+        with pytest.raises(StoreError, match="the run that made its folder has ended"):
+            write_text(left / "site" / "track.txt", "late")
+        refused.append(folder)
+        remove_tree(folder, **more)
+
+    monkeypatch.setattr(replacing.shutil, "rmtree", written_into)
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("new")
+    assert refused
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a.txt").read_text() == "new"
 
 
 @pytest.mark.fault("target", "a folder, pipe or device in its place", outcome="refused, untouched")

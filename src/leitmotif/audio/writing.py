@@ -44,7 +44,6 @@ def player(samples: NDArray[np.floating], sample_rate: int, caption: str) -> str
 
 def write_wav(path: Path, samples: NDArray[np.int16], sample_rate: int) -> None:
     """Write mono samples [n] as 16-bit WAV, whole; raises StoreError on a full disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     wav = io.BytesIO()  # libsndfile hides what goes wrong with a file
     soundfile.write(wav, samples, sample_rate, format="WAV", subtype="PCM_16")
     with explained_full_disk(path), atomic(path) as temporary:

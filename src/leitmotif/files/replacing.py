@@ -16,6 +16,7 @@ import secrets
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".partial"
@@ -59,21 +60,55 @@ def end(temporary: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    """Remove a file, a link, or a folder with all that is in it, if it is there.
+
+    A folder with a temporary name first gets another one: a worker elsewhere that still writes
+    there, for a run that is gone, does not find it any more.
+    """
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
-        return
+    elif match := _TEMPORARY.fullmatch(path.name):
+        away = begin(path.with_name(match[1]))
+        try:
+            with suppress(FileNotFoundError):  # another process has just done the same
+                path.rename(away)
+                _remove_tree(away)
+        finally:
+            _written_here.discard(away)
+    else:
+        _remove_tree(path)
+
+
+def _remove_tree(folder: Path) -> None:
     try:
-        shutil.rmtree(path)
-    except OSError as error:  # a worker elsewhere has just written into it, for a run that is gone
+        shutil.rmtree(folder)
+    except OSError as error:  # what a worker had begun before the folder got another name
         if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
             raise
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_of_a_run_that_ended(path: Path) -> bool:
-    """Whether a path lies in a folder with a temporary name that is not there any more."""
-    return any(_TEMPORARY.fullmatch(above.name) and not above.exists() for above in path.parents)
+def make_folder_of(path: Path) -> bool:
+    """Make the folder that ``path`` lies in; returns False if the run that made it has ended.
+
+    That is: ``path`` lies in a folder with a temporary name, and this folder is gone. It is never
+    made anew, not even if it goes in this moment.
+    """
+    missing = []
+    for above in path.parents:
+        if above.exists():
+            break
+        if _TEMPORARY.fullmatch(above.name):
+            return False
+        missing.append(above)
+    try:
+        for above in reversed(missing):
+            above.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        if any(_TEMPORARY.fullmatch(above.name) and not above.exists() for above in path.parents):
+            return False
+        raise
+    return True
 
 
 def process_is_gone(temporary: Path) -> bool:

@@ -17,7 +17,7 @@ from leitmotif.files.replacing import (
     TEMPORARY_SUFFIX,
     begin,
     end,
-    is_of_a_run_that_ended,
+    make_folder_of,
     recover,
     remove_leftovers,
     remove_temporaries,
@@ -79,14 +79,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def _prepare(path: Path, right: Callable[[int], bool], expected: str) -> None:
     """Make the folder of a target, remove leftovers, and refuse a target of another kind."""
-    if is_of_a_run_that_ended(path):
+    if not make_folder_of(path):
         raise StoreError(
             f"{path} is not written",
             found="the run that made its folder has ended",
             expected="a run that waits for it",
             fix="nothing, if that run was stopped",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path, again=right is stat.S_ISDIR)
     try:
         mode = path.stat().st_mode

@@ -116,7 +116,6 @@ def write_log(path: Path, rows: Iterable[InterventionRow], *, clips: Path | None
             found=f"{len(lost)} missing, such as {lost[0]}",
             fix="write a clip's audio before its line",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     with explained_full_disk(path):
         return write_table(path, rows)
 
