@@ -7,12 +7,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Threads that wait sleep: spinning ones take the cores from whatever else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help env lint test test-quick repro reliability portability rehearsal bench constraints clean
+.PHONY: help env lint test test-quick test-long durations repro reliability portability rehearsal bench constraints clean
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
-	@echo "make test         run all tests, in two processes"
-	@echo "make test-quick   run the tests that are not slow: two and a half minutes on two cores"
+	@echo "make test         run the tests, but for the long ones: 12 minutes on two cores"
+	@echo "make test-quick   run the tests that take less than half a second: 2 minutes"
+	@echo "make test-long    run the long tests: half an hour"
+	@echo "make durations    run all tests, and write anew which are slow and long"
 	@echo "make lint         ruff and mypy"
 	@echo "make reliability  run the tests that inject faults, write docs/reliability.md"
 	@echo "make portability  run a small experiment with few processor instructions, and on a pretend device"
@@ -33,15 +35,21 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A process takes whole files, so that what their tests share is made once; the slow ones come first
-# (tests/conftest.py). Two processes: more would need more memory than a small machine has.
+# A process takes whole files, so that what their tests share is made once; those that take longest
+# come first (tests/durations.py). Two processes: more would need more memory than a small machine has.
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: env
-	$(PYTEST)
+	$(PYTEST) -m "not long"
 
 test-quick: env
 	$(PYTEST) -m "not slow"
+
+test-long: env
+	$(PYTEST) -m long
+
+durations: env
+	$(PYTEST) --measure
 
 repro: env
 	$(BIN)/dvc repro

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from leitmotif.audio.compiled import lock_compiled
 from leitmotif.work.parallel import WORKERS
+from tests.durations import TABLE, Measuring, longest_files_first, marked, read_durations
 
 # Some tests use librosa themselves. In a fresh environment two test processes compile its functions
 # at the same moment, and without the lock one may be kept under the other's number.
@@ -39,12 +40,24 @@ ROOT = Path(__file__).resolve().parents[1]
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make durations` asks for."""
+    parser.addoption("--measure", action="store_true", help="write tests/durations.json anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure, if asked for."""
+    if config.getoption("measure"):
+        config.pluginmanager.register(Measuring(TABLE))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files that have slow tests, so that no process is left alone with one."""
+    """Mark tests by what they took, and begin with the files that take longest."""
     config.stash[COLLECTED] = list(items)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    durations = read_durations()
+    marked(items, durations)
+    longest_files_first(items, durations)
 
 
 @pytest.fixture(scope="session")

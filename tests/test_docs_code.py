@@ -31,11 +31,7 @@ PAGES = {
     page.relative_to(ROOT).as_posix(): list(BLOCK.finditer(page.read_text(encoding="utf-8")))
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
-RUN = [
-    pytest.param(name, marks=pytest.mark.slow)
-    for name, blocks in PAGES.items()
-    if any(not block["reason"] for block in blocks)
-]
+RUN = [name for name, blocks in PAGES.items() if any(not block["reason"] for block in blocks)]
 NOT_RUN = {
     "docs/cluster.md": 1,
     "docs/lens.md": 1,

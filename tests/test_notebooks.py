@@ -45,7 +45,6 @@ def test_there_is_a_check_of_every_notebook() -> None:
     assert [path.stem for path in NOTEBOOKS] == sorted(SHOWN)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_it_says(path: Path) -> None:
     notebook: Any = nbformat.read(path, as_version=4)

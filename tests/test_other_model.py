@@ -277,7 +277,6 @@ def test_a_prefix_is_cut_at_the_models_rate(corpus: Path, tracks: list[ManifestT
     assert int(prefix.codes[0, 0]) == 15  # the burst at 2 s
 
 
-@pytest.mark.slow
 def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

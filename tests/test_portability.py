@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SMALL = ("corpus.pieces=8", "manifest.tracks=4")
 STAGES = ("corpus", "manifest", "features", "activations")
 
@@ -26,7 +24,6 @@ def run(repo_root: Path, dtype: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.slow
 def test_float32_follows_the_processor(repo_root: Path) -> None:
     done = run(repo_root, "float32")
     assert done.returncode == 1, done.stderr
@@ -40,7 +37,6 @@ def test_float32_follows_the_processor(repo_root: Path) -> None:
             assert equal == of != "0"
 
 
-@pytest.mark.slow
 def test_float64_does_not(repo_root: Path) -> None:
     done = run(repo_root, "float64")
     assert done.returncode == 0, done.stdout + done.stderr

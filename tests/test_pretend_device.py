@@ -111,7 +111,6 @@ def run(repo_root: Path, text: str, *arguments: str) -> "subprocess.CompletedPro
     )
 
 
-@pytest.mark.slow
 @pytest.mark.fault("GPU", "a tensor left on another device", outcome="found without a GPU")
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_fail_as_on_a_gpu(repo_root: Path, mistake: str) -> None:
@@ -121,26 +120,22 @@ def test_mistakes_fail_as_on_a_gpu(repo_root: Path, mistake: str) -> None:
     assert "same device" in last or ".numpy() is not supported" in last
 
 
-@pytest.mark.slow
 def test_what_is_right_works(repo_root: Path) -> None:
     done = run(repo_root, RIGHT)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 def test_training_gives_what_it_gives_on_the_cpu(repo_root: Path, tmp_path: Path) -> None:
     done = run(repo_root, TRAINING, str(tmp_path / "checkpoint"))
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 def test_an_autoencoder_has_to_be_where_the_model_is(repo_root: Path) -> None:
     done = run(repo_root, FEATURES)
     assert done.returncode == 1
     assert "same device" in done.stderr.splitlines()[-1], done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "GPU", "one without float64, as Apple's", outcome="the CPU computes what needs it"
 )

@@ -87,14 +87,12 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
     return Rehearsed(folder / "repository", costs, requests)
 
 
-@pytest.mark.slow
 def test_every_stage_runs_to_the_report(rehearsed: Rehearsed) -> None:
     assert list(rehearsed.costs) == list(read_stages(rehearsed.root / "dvc.yaml"))
     assert all(cost.seconds > 0 and cost.megabytes > 0 for cost in rehearsed.costs.values())
     assert (rehearsed.root / "data/report/index.html").is_file()
 
 
-@pytest.mark.slow
 def test_what_was_downloaded_is_what_the_preset_pins(rehearsed: Rehearsed) -> None:
     params = load_params(rehearsed.root / "params.yaml")
     pinned = {
@@ -109,7 +107,6 @@ def test_what_was_downloaded_is_what_the_preset_pins(rehearsed: Rehearsed) -> No
         assert all(f"/resolve/{revision}/" in path for path in asked), name
 
 
-@pytest.mark.slow
 def test_labels_are_those_that_the_listener_knows(rehearsed: Rehearsed) -> None:
     known = {recording.track_id: recording.places for recording in compose(15)}
     labels = read_table(rehearsed.root / "data/labels.jsonl", Label)
@@ -121,7 +118,6 @@ def test_labels_are_those_that_the_listener_knows(rehearsed: Rehearsed) -> None:
         assert abs(start - places[1]) < MOTIF_NOTES * NOTE
 
 
-@pytest.mark.slow
 def test_the_autoencoders_are_measured_at_their_sites(rehearsed: Rehearsed) -> None:
     rows = read_table(rehearsed.root / "data/alignment.jsonl", AlignmentRow)
     declared = {row.site for row in rows if row.audit is not None}

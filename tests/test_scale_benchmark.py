@@ -1,13 +1,11 @@
 """The planted-effect table in small: what is chosen among features of several blocks."""
 
 import numpy as np
-import pytest
 
 from benchmarks._sparse_panels import sparse_panel
 from benchmarks.scale import CLAIMS, found, q_before, searched
 
 
-@pytest.mark.slow
 def test_one_effect_among_thousands_is_chosen_which_fixed_permutations_could_not() -> None:
     made = sparse_panel(4_096, tracks=100, planted=1, strength=0.95, seed=3)
     ranked = searched(made)

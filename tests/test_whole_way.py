@@ -39,7 +39,6 @@ from leitmotif.tables.proposals import Proposal, read_proposals
 from tests.review.serving import lasting_port
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
 RECORDINGS = 14
 SMALL = {
     ("activations", "sites"): ["layers.0.residual", "layers.1.residual"],

@@ -48,7 +48,6 @@ def here(
     sys.modules.pop("mine", None)
 
 
-@pytest.mark.slow
 def test_verdicts_need_no_truth(here: Path, world: World) -> None:
     (here / "models" / "zoo" / TRUTH).unlink()
     bench = Bench(Zoo(), world, here / "cache", pieces=4)
@@ -65,7 +64,6 @@ def test_verdicts_need_no_truth(here: Path, world: World) -> None:
     assert len(given[0][1]) == 4
 
 
-@pytest.mark.slow
 def test_the_command_writes_verdicts_and_prints_the_score(here: Path) -> None:
     run = CliRunner().invoke(app, ["bench", "mine:yes", "--pieces", "4"])
     assert run.exit_code == 0, run.output
@@ -83,7 +81,6 @@ def test_the_command_writes_verdicts_and_prints_the_score(here: Path) -> None:
     assert [row.model for row in read_table(target, BenchVerdict)] == ["looker.0"]
 
 
-@pytest.mark.slow
 def test_what_cannot_be_scored_writes_nothing(here: Path) -> None:
     run = CliRunner().invoke(app, ["bench", "mine:wrong", "--pieces", "4"])
     assert isinstance(run.exception, ProbeError)
@@ -93,7 +90,6 @@ def test_what_cannot_be_scored_writes_nothing(here: Path) -> None:
     assert "found:    6 pieces" in str(unbalanced.exception)
 
 
-@pytest.mark.slow
 def test_pieces_are_balanced_and_always_the_same(zoo: Zoo, world: World, tmp_path: Path) -> None:
     model = HookedMusicGen.from_pretrained(str(zoo.assembled("looker.0", tmp_path)), device="cpu")
     pieces = composed_pieces(model, world, pieces=8)

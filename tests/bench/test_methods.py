@@ -45,7 +45,6 @@ def found(
     return checked(method_of(method)(models[name], pieces), models[name], pieces)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "found",
     [("carrier.0", "interchange"), ("carrier.0", "das"), ("carrier.0", "patching")],
@@ -59,7 +58,6 @@ def test_the_carrier_is_found_where_it_is_planted(found: Finding) -> None:
     assert strongest in CARRIED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "found",
     [("zoo-base.0", method) for method in ("interchange", "das", "pca", "sae", "probe")],
@@ -69,7 +67,6 @@ def test_a_model_that_looks_back_has_no_foresight(found: Finding) -> None:
     assert (found.foresight, found.lead_seconds) == (False, None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("found", [("planner", "probe")], indirect=True)
 def test_a_probe_reads_the_decision_where_nothing_depends_on_it(found: Finding) -> None:
     assert found.foresight
@@ -77,7 +74,6 @@ def test_a_probe_reads_the_decision_where_nothing_depends_on_it(found: Finding) 
     assert max(inert) > 0.4
 
 
-@pytest.mark.slow
 def test_readings_go_on_as_the_model_does(
     models: dict[str, HookedMusicGen], pieces: list[Event]
 ) -> None:

@@ -110,7 +110,6 @@ def test_one_track_has_no_interval() -> None:
         effect_of({"a": 1.0})
 
 
-@pytest.mark.slow
 def test_the_choice_for_a_track_does_not_depend_on_its_own_effect() -> None:
     """Of many candidates of pure noise the best looks good; chosen apart, it does not."""
     random = np.random.default_rng(0)

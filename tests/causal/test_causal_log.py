@@ -220,7 +220,6 @@ def run_replay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return run
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("line", [1, 2, 4, 5, 6, 7])
 def test_a_clip_is_made_again(
     rows: list[InterventionRow], workplace: Path, line: int, run_replay: Replay
@@ -233,7 +232,6 @@ def test_a_clip_is_made_again(
     assert "audio equal" in done.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["patch", "counterfactual"])
 def test_what_the_model_itself_put_after_a_prefix_is_made_again(
     planner: HookedMusicGen, workplace: Path, repo_root: Path, kind: Kind, run_replay: Replay
@@ -280,7 +278,6 @@ def test_what_the_model_itself_put_after_a_prefix_is_made_again(
         assert "tokens equal, audio equal" in done.stdout, done.stderr
 
 
-@pytest.mark.slow
 def test_a_clip_from_a_later_window_is_made_again(
     planner: HookedMusicGen,
     workplace: Path,
@@ -314,7 +311,6 @@ def test_a_clip_from_a_later_window_is_made_again(
     assert "tokens equal, audio equal" in done.stdout, done.stderr
 
 
-@pytest.mark.slow
 def test_another_clip_is_noticed(
     rows: list[InterventionRow], workplace: Path, run_replay: Replay
 ) -> None:
@@ -328,7 +324,6 @@ def test_another_clip_is_noticed(
     assert missing.stderr == f"error: {LOG} has no line 2\n  expected: 1 to 1\n"
 
 
-@pytest.mark.slow
 def test_other_files_than_the_lines_are_refused(
     rows: list[InterventionRow], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

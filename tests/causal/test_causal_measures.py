@@ -78,7 +78,6 @@ def measured_clips(
     return list(ClipMeasurer(planner, clap, listening).measure(runner.run(pieces[:6], given)))
 
 
-@pytest.mark.slow
 def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
     measured_clips: list[MeasuredClip], twins: Twins, planner: HookedMusicGen
 ) -> None:
@@ -98,7 +97,6 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
             assert measured.heard.start_sample <= motif.start * 32_000
 
 
-@pytest.mark.slow
 def test_identity_is_perfect_and_an_edit_is_not(measured_clips: list[MeasuredClip]) -> None:
     for measured in measured_clips:
         metrics, kind = measured.metrics, measured.clip.condition.kind
@@ -136,7 +134,6 @@ def silent(samples: np.ndarray) -> np.ndarray:
     return samples * 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"), [(loud, "clipped"), (broken, "non_finite"), (silent, "silent")]
 )
@@ -171,7 +168,6 @@ def test_what_cannot_be_heard_is_excluded_with_its_reason(
         assert (measured.metrics.recurrence is None) == (measured.excluded is not None)
 
 
-@pytest.mark.slow
 def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
     planner: HookedMusicGen,
     clap: Clap,
@@ -183,7 +179,6 @@ def test_a_run_without_numbers_is_excluded_though_its_audio_is_sound(
     assert [measured.excluded for measured in heard] == [None, "non_finite"]
 
 
-@pytest.mark.slow
 def test_a_prompt_is_compared_with_the_clip(
     planner: HookedMusicGen,
     clap: Clap,
@@ -204,7 +199,6 @@ def test_a_prompt_is_compared_with_the_clip(
     assert all(cosine is not None and -1 <= cosine <= 1 for cosine in cosines)
 
 
-@pytest.mark.slow
 def test_clips_without_a_baseline_are_refused(
     planner: HookedMusicGen,
     clap: Clap,

@@ -61,7 +61,6 @@ def events(
     return composed_events(planner, tracks, root, twins)
 
 
-@pytest.mark.slow
 def test_an_event_and_its_counterfactual_differ_before_the_gap_alone(events: list[Event]) -> None:
     assert [(event.track_id, event.slot) for event in events] == [
         (f"piece_{n}", slot) for n in range(TRACKS) for slot in (0, 1)
@@ -82,7 +81,6 @@ def test_an_event_and_its_counterfactual_differ_before_the_gap_alone(events: lis
         assert event.tokens[0] != event.tokens[1]
 
 
-@pytest.mark.slow
 def test_steps_are_named_by_their_distance_from_the_event(events: list[Event]) -> None:
     event = events[1]  # the second slot of the first piece: 7.68 s, 6.4 s after the cue
     assert event.onset == 384

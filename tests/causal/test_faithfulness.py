@@ -103,7 +103,6 @@ def test_every_kind_gives_the_same_first_coordinates_each_time(sample: Sample) -
         assert torch.equal(found(2).directions, two.directions)
 
 
-@pytest.mark.slow
 def test_few_directions_of_the_planner_carry_what_its_site_does_and_none_of_the_reader(
     repo_root: Path, tmp_path: Path
 ) -> None:

@@ -110,7 +110,6 @@ def test_a_model_without_heads_is_refused() -> None:
         HeadPaths(other_model).run("blind", [])
 
 
-@pytest.mark.slow
 def test_two_heads_write_the_decision_into_the_planners_gap_and_one_head_of_the_reader_looks_back(
     repo_root: Path, tmp_path: Path
 ) -> None:

@@ -55,7 +55,6 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WORKERS, "1")
 
 
-@pytest.mark.slow
 def test_the_planner_carries_events_ahead_and_the_reader_does_not(
     repo_root: Path, tmp_path: Path
 ) -> None:
@@ -84,7 +83,6 @@ def test_the_planner_carries_events_ahead_and_the_reader_does_not(
     assert total.nats.mean > 5
 
 
-@pytest.mark.slow
 def test_another_site_is_exchanged_by_an_intervention(repo_root: Path, tmp_path: Path) -> None:
     """All steps of block 0's input are the whole beginning; those of the last block do nothing."""
     model = organism(repo_root, "reader")

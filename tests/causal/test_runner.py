@@ -151,7 +151,6 @@ def test_a_model_that_begins_elsewhere_has_clips_of_its_own(
     assert runner.generated == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 5, 16])
 def test_a_clip_does_not_depend_on_its_batch(
     exact_model: HookedMusicGen,
@@ -164,7 +163,6 @@ def test_a_clip_does_not_depend_on_its_batch(
     assert same(clips(exact_model, tmp_path, prefixes, given, rows=rows), clips_made)
 
 
-@pytest.mark.slow
 def test_prompted_clips_are_edited_in_both_halves(
     exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
 ) -> None:
@@ -215,7 +213,6 @@ def test_a_killed_run_goes_on_with_the_clips_of_an_unbroken_one(
     assert once_more.generated == 0
 
 
-@pytest.mark.slow
 def test_other_settings_are_other_clips(
     exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
 ) -> None:
@@ -232,7 +229,6 @@ def test_other_settings_are_other_clips(
         assert runner.generated == 2
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "intervention clips", "no memory for a batch", outcome="smaller batches, the same clips"
 )
@@ -267,7 +263,6 @@ def test_out_of_memory_halves_the_batch(
     assert max(batches[3:]) <= 7
 
 
-@pytest.mark.slow
 @pytest.mark.fault("intervention clips", "no memory for one clip", outcome="named error")
 def test_memory_for_not_one_clip_is_said(
     exact_model: HookedMusicGen,
@@ -297,7 +292,6 @@ def test_other_errors_are_not_taken_for_memory(
         Prefix("t", prefixes[0].codes, sources={"s": prefixes[0].codes[:, 1:]})
 
 
-@pytest.mark.slow
 @pytest.mark.fault("intervention clips", "full disk", outcome="whole clips only")
 def test_a_full_disk_leaves_whole_clips_only(
     exact_model: HookedMusicGen,
@@ -345,7 +339,6 @@ def returned(planted: Planted, clip: Clip) -> bool:
     return float((motif == slot).double().mean()) > 0.8
 
 
-@pytest.mark.slow
 def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     planner: HookedMusicGen,
     reader: HookedMusicGen,
@@ -383,7 +376,6 @@ def test_the_gap_decides_in_the_planner_and_not_in_the_reader(
     assert share == {"planner": [1.0, 1.0, 0.0, 0.0, 0.0], "reader": [1.0, 1.0, 1.0, 0.0, 0.0]}
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "interventions",
     "a dose whose residuals are numbers and their norm is none, also in the prefix",

@@ -75,7 +75,6 @@ def told(measured: list[MeasuredClip]) -> list[object]:
     ]
 
 
-@pytest.mark.slow
 def test_processes_batches_and_threads_do_not_show(
     sweep: Sweep,
     prefixes: list[Prefix],
@@ -101,7 +100,6 @@ def test_processes_batches_and_threads_do_not_show(
     assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.slow
 def test_what_fails_in_a_process_is_said_here(
     sweep: Sweep, prefixes: list[Prefix], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,6 @@ def test_comments_order_and_what_is_written_by_hand_stay(repository: Path, deriv
     assert with_dependencies(written, load_params()) == written
 
 
-@pytest.mark.slow
 def test_a_module_that_is_new_or_gone_counts(repository: Path) -> None:
     source = repository / "src" / "leitmotif"
     (source / "corpus" / "extra.py").write_text("")
@@ -164,7 +163,6 @@ def test_a_stage_without_deps_is_an_error(repository: Path) -> None:
         with_dependencies(text, load_params())
 
 
-@pytest.mark.slow
 @pytest.mark.fault("dvc.yaml", "a folder with special characters", outcome="as typed, for DVC too")
 def test_folders_of_any_name_are_watched(repository: Path) -> None:
     odd = ["mix #1", "a: b", "it's", '"q"', "${x}", "[a]", "- a", "Kalāma", "a\\b", " a "]

@@ -112,7 +112,6 @@ def missing(modules: list[str], requirements: Iterable[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", [None, *NEEDS])
 def test_each_part_is_imported_with_its_extra_alone(part: str | None) -> None:
     modules = modules_of(part)
@@ -120,7 +119,6 @@ def test_each_part_is_imported_with_its_extra_alone(part: str | None) -> None:
     assert missing(modules, declared(NEEDS[part] if part else None)) == []
 
 
-@pytest.mark.slow
 def test_the_command_report_needs_its_own_extra_alone() -> None:
     assert missing(["leitmotif.cli", "leitmotif.stages.report"], declared("report")) == []
 

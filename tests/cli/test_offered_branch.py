@@ -14,7 +14,6 @@ import pytest
 from leitmotif.cli import presets
 from leitmotif.config import load_params
 
-pytestmark = pytest.mark.slow
 SECONDS = 240
 QUESTION = b"(empty: stay on this one)"
 CHILD = """

@@ -165,7 +165,6 @@ def test_outside_a_repository_edits_are_kept(tmp_path: Path, checkout: Path) -> 
         presets.use("folder", root=checkout)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_dvc_can_set_every_key_and_changes_nothing_else(checkout: Path, name: str) -> None:
     """What ``dvc exp run -S key=value`` does to params.yaml, for each key that there is."""
@@ -243,7 +242,6 @@ def test_text_is_taken_as_typed(checkout: Path, typed: str) -> None:
     assert load_params(checkout / "params.yaml").corpus.path == typed
 
 
-@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     typed=st.text(
@@ -315,7 +313,6 @@ def test_settings_that_cannot_be_read_stay(checkout: Path, odd: str) -> None:
     assert params.is_symlink() == (odd == "link")
 
 
-@pytest.mark.slow
 @pytest.mark.fault("leitmotif use", "a kill between its two files", outcome="repeating it mends")
 def test_both_files_are_written_or_the_next_use_mends(
     checkout: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch

@@ -35,7 +35,6 @@ def leitmotif(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.slow
 def test_status_says_the_settings_and_the_next_command(root: Path) -> None:
     done = leitmotif("status", "--json", "status.json", cwd=root)
     assert done.returncode == 0, done.stderr
@@ -53,14 +52,12 @@ def test_status_says_the_settings_and_the_next_command(root: Path) -> None:
     assert "a file that this command did not write" in foreign.stderr
 
 
-@pytest.mark.slow
 def test_use_ends_with_the_next_command(root: Path) -> None:
     done = leitmotif("use", "folder", "--set", "corpus.path=music", cwd=root)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("next: dvc repro proposals (")
 
 
-@pytest.mark.slow
 def test_use_without_a_preset_lists_them(root: Path) -> None:
     before = (root / "params.yaml").read_bytes()
     done = leitmotif("use", cwd=root)
@@ -76,7 +73,6 @@ def test_use_without_a_preset_lists_them(root: Path) -> None:
     assert "none is named" in refused.stderr
 
 
-@pytest.mark.slow
 def test_the_preset_in_use_is_the_nearest_one(root: Path) -> None:
     (root / "dvc.yaml").unlink()  # nothing is asked of its dependencies
     for name in presets.available(root):
@@ -90,7 +86,6 @@ def test_the_preset_in_use_is_the_nearest_one(root: Path) -> None:
     assert preset_in_use(root) is None
 
 
-@pytest.mark.slow
 def test_a_review_ends_with_the_next_command(root: Path) -> None:
     queue = [proposal(number, number + 1) for number in range(20)]
     proposed(root, [track(number) for number in range(20)], queue)
@@ -137,7 +132,6 @@ def test_the_shell_completes_commands_and_presets(root: Path) -> None:
     assert completed("leitmotif use fol") == ["folder"]
 
 
-@pytest.mark.slow
 def test_use_says_what_becomes_of_settings_that_were_changed(root: Path) -> None:
     kept = leitmotif("use", "folder", "--set", "probes.folds=3", cwd=root)
     assert kept.returncode == 0, kept.stderr

@@ -28,8 +28,6 @@ from tests.cluster.machines import ROOT, Machines, ended, killed, machines
 from tests.tiny import save_tiny_checkpoint
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 FAULTY = """
 import os
 

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from leitmotif.files import write_json
 
 SRUN = """#!/bin/sh
@@ -31,7 +29,6 @@ print("done on the cluster")
 """
 
 
-@pytest.mark.slow
 def test_the_job_runs_a_command_on_its_workers(tmp_path: Path, repo_root: Path) -> None:
     checkout = tmp_path / "checkout"
     (checkout / ".venv/bin").mkdir(parents=True)

@@ -160,7 +160,6 @@ def test_torn_weights_and_weights_of_another_size_are_refused(
         Clap.from_pretrained(str(tmp_path / "wider"), device="cpu")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
 def test_a_hub_repository_gives_what_its_folder_gives(
     clap_folder: Path, clap: Clap, tmp_path: Path, weights: str
@@ -191,7 +190,6 @@ def test_a_hub_repository_gives_what_its_folder_gives(
     assert any(path.endswith(weights) for path in hub.requests)
 
 
-@pytest.mark.slow
 def test_an_ast_is_not_clap_even_with_its_name(tmp_path: Path) -> None:
     folder = save_tiny_ast(tmp_path / "ast")
     config = json.loads((folder / "config.json").read_text())

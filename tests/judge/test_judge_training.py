@@ -43,7 +43,6 @@ def test_the_frame_codec_is_the_codec() -> None:
         torch.testing.assert_close(frames.decode(codes), heard, atol=2e-3, rtol=0)
 
 
-@pytest.mark.slow
 def test_a_batch_follows_from_its_numbers_alone(source: Source) -> None:
     arguments = {"part": "training", "coding": "any"}
     batch, again = (source(3, range(24), **arguments) for _ in range(2))
@@ -119,7 +118,6 @@ def test_each_question_has_one_answer_for_every_clip(source: Source) -> None:
             assert len(set(question.sentences)) == len(question.sentences)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("training of the judges", "process stopped", outcome="resumed, the same weights")
 @pytest.mark.parametrize("kind", [TaggerRun, ClapRun])
 def test_a_run_that_was_broken_off_ends_in_the_same_weights(

@@ -51,7 +51,6 @@ def test_the_folder_is_complete_small_and_names_no_folder_of_the_machine_that_tr
         assert '"_name_or_path": "/' not in file.read_text(), file
 
 
-@pytest.mark.slow
 def test_the_tagger_names_instrument_and_genre(
     judges: Path, heard: list[Heard], repo_root: Path
 ) -> None:
@@ -64,7 +63,6 @@ def test_the_tagger_names_instrument_and_genre(
     assert metrics["genre_accuracy"]["mean"] > 0.93
 
 
-@pytest.mark.slow
 def test_clap_finds_the_words_of_a_clip(judges: Path, heard: list[Heard]) -> None:
     clap = Clap.from_pretrained(str(judges / "clap"), device="cpu")
     assert clap.text_collapse < 0.9

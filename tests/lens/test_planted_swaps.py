@@ -3,8 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from leitmotif.files import read_json
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import load_concepts
@@ -30,7 +28,6 @@ def tagger() -> Tagger:
     return Tagger.from_pretrained(str(ORGANISM / "judges" / "tagger"))
 
 
-@pytest.mark.slow
 def test_the_planted_component_comes_first() -> None:
     table = load_concepts(ROOT / "concepts.yaml").only(["instrument"])
     components = ("self_attention", "cross_attention", "mlp")

@@ -92,7 +92,6 @@ def test_an_effect_that_is_as_large_below_a_control_is_no_finding() -> None:
     assert excess_p({"swap": of(*[-5.0] * 10), "itself": of(*[0.0] * 10)}) == 1.0
 
 
-@pytest.mark.slow
 def test_without_any_effect_few_cells_exceed_all_their_controls() -> None:
     """Pairs share the clips of two controls with other pairs, so one control is not enough."""
     random = np.random.default_rng(0)

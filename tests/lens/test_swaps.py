@@ -115,7 +115,6 @@ def test_batches_and_blocks_do_not_decide(
         assert (tmp_path / "a" / row.file).read_bytes() == (tmp_path / "b" / row.file).read_bytes()
 
 
-@pytest.mark.slow
 def test_processes_do_not_decide(
     study: Swaps, heard_swaps: HeardSwaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,6 @@ def test_a_folder_loads_by_absolute_and_relative_path(
     assert again.fingerprint == loaded.fingerprint == model.fingerprint
 
 
-@pytest.mark.slow
 def test_a_hub_id_loads_at_its_pinned_revision(folder: Path, tmp_path: Path) -> None:
     """In a process of its own, because huggingface_hub reads its address when imported."""
     program = (

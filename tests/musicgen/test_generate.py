@@ -42,7 +42,6 @@ def test_a_row_does_not_depend_on_its_batch(
     assert torch.equal(batch.codes[row], alone.codes[0])
 
 
-@pytest.mark.slow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 2**63 - 1), name=st.text(max_size=8))
 def test_conditions_of_a_track_share_their_noise(

@@ -143,7 +143,6 @@ def test_the_last_residual_is_not_transformers_last_hidden_state(
     assert (cache["layers.2.residual"] - states[3]).abs().max() > 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["planner", "reader", "blind"])
 @pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-4), ("float64", 1e-10)])
 def test_organisms_agree_with_transformers_over_a_whole_piece(
@@ -168,7 +167,6 @@ def test_organisms_agree_with_transformers_over_a_whole_piece(
     torch.testing.assert_close(ours(codes), expected, atol=atol, rtol=0)
 
 
-@pytest.mark.slow
 @pytest.mark.full_size
 def test_parity_at_the_sizes_of_musicgen_small() -> None:
     theirs = tiny_musicgen(

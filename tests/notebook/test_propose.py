@@ -31,7 +31,6 @@ def test_integers_and_what_knows_its_rate_give_the_same() -> None:
     assert leitmotif.propose(Audio(whole / 32768, RATE, 44_100, 2), search=SEARCH) == expected
 
 
-@pytest.mark.slow
 def test_what_is_not_significant_is_left_out_unless_asked_for() -> None:
     samples = piece(returns=False)
     assert leitmotif.propose(samples, RATE, search=SEARCH, p=1e-4) == []

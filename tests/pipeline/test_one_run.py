@@ -96,7 +96,6 @@ def stage_of(run: "subprocess.Popen[str]") -> psutil.Process:
     return psutil.Process(run.pid).children(recursive=True)[-1]
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "one checkout", "`kill -9` of dvc while a stage runs", outcome="the stage ends itself"
 )
@@ -111,7 +110,6 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path) -> None:
     assert outputs(root) == set()
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "one checkout",
     "a second `dvc repro` with other settings",
@@ -139,7 +137,6 @@ def test_a_second_run_is_refused_before_it_removes_anything(tmp_path: Path) -> N
     assert outputs(root) == unbroken(2)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "one checkout",
     "a stage run by hand beside `dvc repro`",
@@ -170,7 +167,6 @@ OF_DVC = {
 """Files that DVC does not write atomically, and what the next run says if the kill cut one off."""
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "one checkout",
     "dvc killed at 20 random moments, each time run again with another setting",
@@ -218,7 +214,6 @@ with only_run("first"):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "one checkout",
     "`kill -9` of dvc while its stage writes DVC's lock",

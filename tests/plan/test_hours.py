@@ -77,7 +77,6 @@ def test_a_feature_without_a_link_spares_exchanges() -> None:
     assert found.most == pytest.approx(5 * found.least)
 
 
-@pytest.mark.slow
 def test_a_calibration_measures_all_that_the_works_consist_of(
     scale_of: Callable[..., Scale],
 ) -> None:

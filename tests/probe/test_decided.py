@@ -103,7 +103,6 @@ def test_blocks_do_not_show(width: int) -> None:
     assert [values.tobytes() for values in parts] == [values.tobytes() for values in whole]
 
 
-@pytest.mark.slow
 def test_processes_and_parts_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     features, targets = drawn(4, 900, planted=1)
     results = []

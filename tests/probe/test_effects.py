@@ -60,7 +60,6 @@ def test_too_few_permutations_are_refused_with_the_number_needed() -> None:
         PartialEffects(permutations=78).fit(rows.X, rows.y, groups=rows.groups)
 
 
-@pytest.mark.slow
 def test_p_values_of_true_nulls_are_uniform() -> None:
     # Independent data sets, so that the test of uniformity may count them as independent.
     p, p_t = [], []

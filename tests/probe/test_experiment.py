@@ -132,7 +132,6 @@ def test_a_margin_is_what_p_could_be_multiplied_by() -> None:
         assert not passes(number, feature.margin * 1.001) or p[number] * feature.margin >= 1
 
 
-@pytest.mark.slow
 def test_several_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     features, sample = sampled(planted=STRONG)
 

@@ -103,7 +103,6 @@ def test_exchanges_keep_tracks_whole_and_within_their_fold(sizes: list[int], see
         assert np.array_equal(by_track, np.broadcast_to(np.eye(rows)[:, None], by_track.shape))
 
 
-@pytest.mark.slow
 def test_p_values_of_a_site_without_foresight_are_uniform() -> None:
     p = []
     for seed in range(120):

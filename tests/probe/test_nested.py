@@ -62,7 +62,6 @@ def by_hand(data: Panel, order: list[np.ndarray], number: int):
     return 1 - missed / kept, predictions - y.mean()
 
 
-@pytest.mark.slow
 def test_every_exchange_is_the_fit_one_would_make_of_it() -> None:
     rows = made(3, planted=0.5)
     probe = NestedRidge(permutations=3, place_means=False, random_state=1)

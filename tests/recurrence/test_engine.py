@@ -26,7 +26,6 @@ def kept(audio: np.ndarray, search: SearchSettings = SEARCH) -> list[Suggestion]
     return accepted(suggest_in_audio(audio, RATE, search), p=0.01, false_per_minute=0.2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("transposition", [0, 5, -3])
 def test_a_recurrence_is_found_in_its_place_and_key(transposition: int) -> None:
     suggestion = best(piece(transposition=transposition))
@@ -37,7 +36,6 @@ def test_a_recurrence_is_found_in_its_place_and_key(transposition: int) -> None:
     assert suggestion.score > 0.7
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tempo", [0.93, 1.08])
 def test_a_recurrence_may_be_faster_or_slower(tempo: float) -> None:
     suggestion = best(piece(tempo=tempo))
@@ -58,7 +56,6 @@ def test_a_steady_tempo_costs_nothing_and_another_does() -> None:
     assert faster == slower == pytest.approx(steady - 0.04 * TEMPO_COST)
 
 
-@pytest.mark.slow
 @given(shift=st.integers(-7, 7))
 @settings(max_examples=5, deadline=None)
 def test_a_piece_in_another_key_has_its_recurrences_in_the_same_places(shift: int) -> None:
@@ -69,28 +66,24 @@ def test_a_piece_in_another_key_has_its_recurrences_in_the_same_places(shift: in
     assert suggestion.transposition == original.transposition == 0
 
 
-@pytest.mark.slow
 def test_a_recurrence_is_accepted_once() -> None:
     suggestions = suggest_in_audio(piece(), RATE, replace(SEARCH, overlap=0.2))
     kept = accepted(suggestions, p=0.01, false_per_minute=0.0, min_score=0.7)
     assert len(kept) == 1
 
 
-@pytest.mark.slow
 def test_of_pieces_in_which_nothing_returns_few_have_proposals() -> None:
     # At the level of 0.01, two of six would be chance once in 700 times.
     any_kept = [bool(kept(tones(walk(64, seed)))) for seed in range(100, 106)]
     assert sum(any_kept) <= 1
 
 
-@pytest.mark.slow
 def test_a_rhythm_that_returns_is_no_motif() -> None:
     lengths = [0.1, 0.3, 0.2, 0.4, 0.1, 0.5, 0.2, 0.2]
     notes = zip(walk(96, 7), lengths * 12, strict=True)
     assert kept(np.concatenate([tones([pitch], length) for pitch, length in notes])) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "held", "loop", "drums"])
 def test_texture_is_no_motif(kind: str) -> None:
     random = np.random.default_rng(0)
@@ -104,14 +97,12 @@ def test_texture_is_no_motif(kind: str) -> None:
     assert kept(sounds[kind].astype(np.float32)) == []
 
 
-@pytest.mark.slow
 def test_the_loop_is_what_texture_explains() -> None:
     everything = replace(SEARCH, max_texture=1.0)
     assert best(tones(walk(4, 1) * 20), everything).texture > 0.95
     assert best(piece(), everything).texture < 0.8
 
 
-@pytest.mark.slow
 def test_a_motif_is_found_beside_a_loop() -> None:
     loop = tones(walk(4, 6) * 40)  # alike at more places than are looked at
     audio = np.concatenate([tones(walk(8, 1)), loop, tones(walk(8, 7)), tones(walk(8, 1)), loop])
@@ -124,7 +115,6 @@ def test_a_motif_is_found_beside_a_loop() -> None:
     assert any(lag == pytest.approx(44, abs=0.1) for lag in lags)
 
 
-@pytest.mark.slow
 def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
     views = make_views(piece(), RATE, rate=SEARCH.rate)
     first, again = suggest(views, SEARCH), suggest(views, SEARCH)
@@ -134,7 +124,6 @@ def test_two_runs_agree_and_another_seed_changes_only_the_null() -> None:
     assert [(suggestion.motif_start, suggestion.recurrence_start) for suggestion in other] == places
 
 
-@pytest.mark.slow
 def test_windows_lie_in_the_recording_and_apart() -> None:
     audio = piece()
     for suggestion in suggest_in_audio(audio, RATE, replace(SEARCH, lengths=(1.0, 2.0, 3.0))):
@@ -194,7 +183,6 @@ def test_the_score_falls_along_the_list_and_is_the_likeness_on_average() -> None
     assert scores.mean() == pytest.approx(likeness.mean(), abs=1e-4 * len(suggestions))
 
 
-@pytest.mark.slow
 def test_long_windows_come_before_short_ones_that_are_as_alike() -> None:
     suggestion = best(piece(), replace(SEARCH, lengths=(1.0, 1.5, 2.0)))
     assert suggestion.motif_end - suggestion.motif_start == pytest.approx(2.0, abs=0.1)

@@ -56,7 +56,6 @@ def test_odd_files_are_named_and_the_others_done(folder: Path, tmp_path: Path) -
     assert "for 1 file in" in said
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "leitmotif propose",
     "FLAC whose header says 0 samples, and one that promises 2^32 - 16",
@@ -77,7 +76,6 @@ def test_lengths_in_headers_are_not_believed(folder: Path, tmp_path: Path) -> No
     assert "promise.flac ends early" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError("of another library")])
 @pytest.mark.fault(
     "leitmotif propose", "no memory, or any exception", outcome="that file's failure, by name"

@@ -95,7 +95,6 @@ def report(tmp_path_factory: pytest.TempPathFactory, sources: PageSources) -> Si
     return write(tmp_path_factory.mktemp("written") / "report", sources)
 
 
-@pytest.mark.slow
 def test_equal_sources_give_equal_bytes(
     report: SimpleNamespace, sources: PageSources, tmp_path: Path
 ) -> None:
@@ -166,7 +165,6 @@ def address(report: SimpleNamespace, path: str) -> str:
     return (report.root / path).as_uri()
 
 
-@pytest.mark.slow
 def test_a_moment_plays_from_the_file_system(tab: Page, report: SimpleNamespace) -> None:
     tab.goto(address(report, "features/one-5.html"))
     moment = tab.locator("#highest-2")
@@ -223,7 +221,6 @@ def test_nothing_is_wider_than_a_phone(tab: Page, report: SimpleNamespace, path:
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_pages_are_accessible(tab: Page, report: SimpleNamespace, theme: str) -> None:
     tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")

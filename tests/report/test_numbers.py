@@ -146,7 +146,6 @@ def pages(root: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.html")}
 
 
-@pytest.mark.slow
 def test_each_number_leads_to_the_file_and_key_that_it_is_from(whole: Path) -> None:
     index = pages(whole)["index.html"].read_text(encoding="utf-8")
     ids = re.findall(r'<div id="([^"]+)"', index)
@@ -187,7 +186,6 @@ def is_prose(text: str, templates: str) -> bool:
     return all(re.search("[A-Za-z]{2}", part) and part in templates for part in parts)
 
 
-@pytest.mark.slow
 def test_a_number_without_a_place_is_a_stated_exception(whole: Path) -> None:
     templates = files("leitmotif.report") / "page"
     written = [
@@ -219,7 +217,6 @@ def test_the_feature_pages_say_which_numbers_they_measure(whole: Path) -> None:
             assert "measured while" in path.read_text(encoding="utf-8"), name
 
 
-@pytest.mark.slow
 def test_what_scripts_show_has_its_places_beside_it(whole: Path) -> None:
     told = [
         pair for name in pages(whole) if "pairs/" in name for pair in page_data(pages(whole)[name])

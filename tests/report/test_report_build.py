@@ -61,7 +61,6 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(
     report_folder: Path, made: Made, tmp_path: Path
 ) -> None:
@@ -110,7 +109,6 @@ def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_the_tracks_that_are_left_are_counted_with_reasons(made: Made, tmp_path: Path) -> None:
     folder = built(made, tmp_path / "report", tracks=add_tracks(made))
     text = Page(folder / "index.html").text
@@ -189,7 +187,6 @@ def test_pairs_that_begin_differently_are_not_blind(report_folder: Path) -> None
     assert "4 pairs of the report are not here" in Page(report_folder / "blind.html").text
 
 
-@pytest.mark.slow
 def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None:
     made.rejudge(SITE, "none")
     text = Page(built(made, tmp_path / "report") / "index.html").text
@@ -198,7 +195,6 @@ def test_without_findings_the_report_says_so(made: Made, tmp_path: Path) -> None
     assert "Hear the findings" not in text
 
 
-@pytest.mark.slow
 def test_of_three_recordings_it_says_that_nothing_could_be_shown(
     made: Made, tmp_path: Path
 ) -> None:
@@ -228,7 +224,6 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
         assert "There is nothing to listen to" in Page(path).text
 
 
-@pytest.mark.slow
 def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
     files = made.write()
     rows = read_log(files.log)
@@ -244,7 +239,6 @@ def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None
     assert "piece_1 not measured" in Page(path).text
 
 
-@pytest.mark.slow
 def test_brands_are_on_every_page(made: Made, tmp_path: Path) -> None:
     made.approaches = [row.model_copy(update={"exploratory": True}) for row in made.approaches]
     made.alignment = [aligned(misaligned="MISALIGNED: planner-1 reads layers.2.residual")]
@@ -280,7 +274,6 @@ def test_only_the_conditions_asked_for_are_shown(made: Made, tmp_path: Path) -> 
     assert not list((folder / "pairs").glob("*the-other-cue*"))
 
 
-@pytest.mark.slow
 def test_a_shift_of_positions_stands_beside_the_verdict_and_is_none(
     made: Made, tmp_path: Path
 ) -> None:
@@ -322,7 +315,6 @@ def test_the_claim_is_quoted_as_the_documents_state_it(
     assert CLAIM in " ".join(Page(report_folder / "index.html").text.split())
 
 
-@pytest.mark.slow
 def test_a_report_replaces_a_report_and_nothing_else(made: Made, tmp_path: Path) -> None:
     material, out = read_material(made.write()), tmp_path / "out"
     out.mkdir()
@@ -370,7 +362,6 @@ def test_swaps_have_a_page_and_a_tab_only_if_there_were_any(
     assert ids[0] != ids[1]
 
 
-@pytest.mark.slow
 def test_the_stage_and_the_command_write_the_same_pages(
     made: Made, repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

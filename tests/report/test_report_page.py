@@ -14,8 +14,6 @@ from tests.report.conftest import built
 from tests.report.made import AFTER_HZ, BEFORE_HZ, Made
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 FRAME = 1 / 50
 LOUDEST = """() => {
   const heard = new Float32Array(2048);

@@ -81,7 +81,6 @@ class Client:
 @pytest.mark.fault(
     "leitmotif review", "process killed at random moments", outcome="no decision lost or doubled"
 )
-@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     pairs = DECISIONS // len(REVIEWERS)
     sources = build(tracks=5, proposals=pairs // 5, window_seconds=0.1)
@@ -97,7 +96,6 @@ def test_nothing_acknowledged_is_lost_or_doubled(build: Build) -> None:
     "process killed between listenings and added pairs",
     outcome="none lost or doubled",
 )
-@pytest.mark.slow
 def test_no_listening_or_added_pair_is_lost_or_doubled(build: Build) -> None:
     windows = [Window(start_frame=5 * number, frames=50) for number in range(STRETCHES)]
     sources = build(tracks=0, proposals=0, unproposed=2, windows=windows)

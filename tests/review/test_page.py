@@ -15,8 +15,6 @@ from tests.review.serving import lasting_port, running, start, threaded
 from tests.review.tabs import KEYS, Tab, decisions, heard_playing
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 def test_ten_items_are_labelled_by_keyboard_with_sound(browser: Browser, build: Build) -> None:
     sources = build(tracks=2, proposals=5, window_seconds=1.5)

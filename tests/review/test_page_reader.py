@@ -17,8 +17,6 @@ from tests.review.serving import threaded
 from tests.review.tabs import Tab
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def session(build: Build) -> Iterator[Session]:

@@ -12,8 +12,6 @@ from tests.review.serving import threaded
 from tests.review.tabs import Tab, decisions, heard_playing
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize(("key", "mode"), [("1", "motif"), ("2", "recurrence"), ("3", "both")])
 def test_each_way_of_playing(tab: Tab, key: str, mode: str) -> None:

@@ -17,7 +17,6 @@ from tests.review.serving import lasting_port, start, threaded
 from tests.review.tabs import Tab, decisions, heard_playing, listenings
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
 FIELDS = ("motif-start", "motif-end", "recurrence-start", "recurrence-end")
 
 

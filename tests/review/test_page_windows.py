@@ -20,7 +20,6 @@ from tests.review.serving import threaded
 from tests.review.tabs import Tab, decisions
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
 SECONDS = 40
 WINDOWS = [
     Window(start_frame=0, frames=10 * 50),

@@ -67,7 +67,6 @@ def peak(folder: Path, hook: Hook, store: Path, out: Path, *, frames: int) -> fl
     return float(megabytes)
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_tracks(
     stores: dict[int, Path], make_hook: Callable[..., Hook], tmp_path: Path
 ) -> None:

@@ -20,7 +20,6 @@ REPOSITORY, REVISION = "someone/saes", "0123456789abcdef0123456789abcdef01234567
 PATH = "sae-32_k_100_1/facebook/musicgen-small"
 WEIGHTS = f"{PATH}/sae_weights.safetensors"
 MIB = 1 << 20
-pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from leitmotif.errors import LeitmotifError

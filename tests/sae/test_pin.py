@@ -15,8 +15,6 @@ from leitmotif.share.protocol.schemas import schema_of
 from tests.hub import serve_hub
 from tests.sae.making import random_sae, write_published
 
-pytestmark = pytest.mark.slow
-
 REPOSITORY, REVISION = "someone/saes", "0123456789abcdef0123456789abcdef01234567"
 PATH = "sae-32_k_100_11/facebook/musicgen-small"
 NAMED = ("--name", "musicgen-small-11", "--prompt", "other")

@@ -20,7 +20,6 @@ SITE = "layers.1.residual"
 SETTINGS = Training(d_sae=64, k=3, steps=450, batch=64, rate=1e-2, warm_up=10, dead_after=500)
 
 
-@pytest.mark.slow
 def test_a_folder_says_what_it_is(store: ActivationStore, tmp_path: Path) -> None:
     out = tmp_path / "saes" / "one"
     reached = train_on_store(store, SITE, SETTINGS, out, held_out=0.25)
@@ -38,7 +37,6 @@ def test_a_folder_says_what_it_is(store: ActivationStore, tmp_path: Path) -> Non
     assert (entry.site, entry.model, entry.k, entry.d_sae) == (SITE, "tiny", 3, 64)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("leitmotif train-sae", "process stopped", outcome="resumed, the same bytes")
 def test_a_resumed_run_leaves_the_same_folder(
     store: ActivationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,7 +32,6 @@ def trainer(store: ActivationStore, **changes: object) -> Trainer:
     return Trainer(Training.model_validate(SETTINGS | changes), pool)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["topk", "batchtopk"])
 def test_planted_features_are_found(
     kind: str,

@@ -123,7 +123,6 @@ def checkout(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.slow
 def test_experiments_run_here_and_in_a_queue_and_are_compared(checkout: Path) -> None:
     queue = ("dvc", "exp", "run", "--queue", "manifest")
     tool(checkout, *queue, "--name", "five", "--set-param", "manifest.tracks=5")
@@ -161,7 +160,6 @@ def test_experiments_run_here_and_in_a_queue_and_are_compared(checkout: Path) ->
     assert changed.split() == ["1", "1", "params.yaml"]
 
 
-@pytest.mark.slow
 def test_a_commit_that_there_is_not_is_named(checkout: Path) -> None:
     with pytest.raises(LeitmotifError, match="experiments of nowhere") as refused:
         read_experiments("nowhere", checkout)

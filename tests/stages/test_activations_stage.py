@@ -89,7 +89,6 @@ def entries(folder: Path) -> set[tuple[str, int]]:
 @pytest.mark.fault(
     "activations stage", "process killed at any moment", outcome="resumed, the same bytes"
 )
-@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(
     workspace: Path, original: Path, tmp_path: Path, repo_root: Path
 ) -> None:
@@ -132,7 +131,6 @@ def test_failed_tracks_are_skipped_and_changed_weights_are_noticed(workspace: Pa
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "activations stage", "errors during the run", outcome="stopped, the old result stays"
 )

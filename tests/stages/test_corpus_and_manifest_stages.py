@@ -63,7 +63,6 @@ def test_no_eligible_track_stops_the_stage(preset: Preset, tmp_path: Path) -> No
     assert not MANIFEST.exists()
 
 
-@pytest.mark.slow
 def test_the_organism_takes_the_same_path(preset: Preset, repo_root: Path) -> None:
     world = repo_root / "models" / "organism" / "world.json"
     params = preset("organism", {"corpus": {"path": str(world), "watch": str(world), "pieces": 24}})

@@ -34,8 +34,6 @@ from tests.disk import enlarge, small_disk
 from tests.killing import dying
 from tests.tables.made import interval, probe
 
-pytestmark = pytest.mark.slow
-
 SITE = "layers.1.residual"
 CACHE = Path(".leitmotif/clips")
 PAGE = 4096

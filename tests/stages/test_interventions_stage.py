@@ -37,8 +37,6 @@ from leitmotif.tables.effects import EffectRow, VerdictRow, identity
 from leitmotif.tables.interventions import read_log
 from leitmotif.tables.proposals import write_proposals
 
-pytestmark = pytest.mark.slow
-
 SITES = ["layers.0.residual", "layers.3.residual"]
 PIECES = 16
 

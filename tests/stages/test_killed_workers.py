@@ -91,7 +91,6 @@ def run(workspace: Path, *command: str) -> tuple[int, str]:
     "the process that reads a recording is killed",
     outcome="that recording's failure, with its reason; the others are done",
 )
-@pytest.mark.slow
 def test_the_store_has_the_others(workspace: Path) -> None:
     status, said = run(workspace, "-m", "leitmotif.stages.activations")
     assert status == 0, said
@@ -105,7 +104,6 @@ def test_the_store_has_the_others(workspace: Path) -> None:
     "the process that searches a recording is killed",
     outcome="that recording's failure, with its reason; the others are done, the status is 1",
 )
-@pytest.mark.slow
 def test_the_others_are_searched_and_the_status_says_so(workspace: Path) -> None:
     command = ("-c", "from leitmotif.cli import main; main()", "propose", "--out", "out.jsonl")
     status, said = run(workspace, *command, "--all", "data/corpus/audio")

@@ -42,8 +42,6 @@ from leitmotif.tables.probes import HorizonRow, ProbeRow
 from leitmotif.tables.proposals import write_proposals
 from leitmotif.tensors import write_tensors
 
-pytestmark = pytest.mark.slow
-
 SITES = ["layers.0.residual", "layers.1.residual"]
 
 

@@ -90,7 +90,6 @@ def test_a_track_that_cannot_be_searched_is_named_after_the_others(
     assert {proposal.proposal_id for proposal in read_proposals(PROPOSALS)} == left
 
 
-@pytest.mark.slow
 def test_a_second_run_writes_the_same_bytes(workspace: Params) -> None:
     before = PROPOSALS.read_bytes()
     proposals(workspace)
@@ -114,7 +113,6 @@ def test_no_track_gives_an_empty_queue(workspace: Params) -> None:
     assert values["precision"] is None
 
 
-@pytest.mark.slow
 def test_the_command_lists_the_recurrences_of_any_files(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     motif_comes_back, noise = piece(), np.random.default_rng(0).normal(0, 0.1, 20 * RATE)

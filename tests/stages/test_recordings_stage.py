@@ -61,7 +61,6 @@ def record(path: Path, seconds: float) -> None:
     soundfile.write(path, 0.1 * np.sin(np.arange(round(8000 * seconds)) / 10), 8000)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "dvc repro, folder",
     "pipe and broken link in the folder",

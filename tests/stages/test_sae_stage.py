@@ -127,7 +127,6 @@ def test_what_is_aligned_passes_and_what_is_not_would_be_caught(changed: Changed
     assert table.loc[table.groupby("autoencoder")["fvu"].idxmin(), "site"].tolist() == SITES[:2]
 
 
-@pytest.mark.slow
 def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> None:
     sae(changed())
     before = (METRICS / "sae.json").read_bytes()
@@ -146,7 +145,6 @@ def test_a_misaligned_pair_stops_the_stage_or_is_branded(changed: Changed) -> No
         assert read_codes(path)[1].misaligned.startswith("MISALIGNED")
 
 
-@pytest.mark.slow
 def test_two_autoencoders_at_one_site_have_losses_of_their_own(changed: Changed) -> None:
     sae(changed(hooks=["planner-1", "planner-0@layers.1.residual"], allow_misaligned=True))
     own, other = (row.loss_recovered for row in given().values())
@@ -164,7 +162,6 @@ def test_a_lie_in_registry_and_folder_is_measured(changed: Changed, repo_root: P
         sae(changed(hooks=["liar"]))
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "autoencoder",
     "off by one, stored sites four blocks apart",

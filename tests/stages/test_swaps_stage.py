@@ -36,7 +36,6 @@ def root(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-@pytest.mark.slow
 def test_tables_metrics_and_plot_agree(root: Path, repo_root: Path) -> None:
     swaps(small(repo_root))
     rows, summary = read_table(SWAPS, SwapRow), read_table(SWAP_SUMMARY, SwapSummaryRow)

@@ -37,8 +37,6 @@ from leitmotif.tables.proposals import read_proposals
 from tests.recurrence.melodies import NOTE, RATE, tones, walk
 from tests.status.half_made import folder_experiment
 
-pytestmark = pytest.mark.slow
-
 SITE = "layers.0.residual"
 PAIRS = ((4.0, 46.0), (33.0, 63.0))
 """Starts of motifs of 4 s and of their returns: each pair lies in two windows."""

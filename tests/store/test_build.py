@@ -66,7 +66,6 @@ def test_a_second_run_computes_nothing_and_gives_the_same_bytes(
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
 
 
-@pytest.mark.slow
 def test_only_what_a_change_affects_is_computed_again(
     tracks: list[ManifestTrack],
     make_track: MakeTrack,

@@ -174,7 +174,6 @@ def _encode_all(root: Path, _: int) -> list[list[int]]:
     return [codec.encode_audio(noise(seed=seed)).flatten().tolist() for seed in range(8)]
 
 
-@pytest.mark.slow
 def test_processes_that_encode_the_same_audio_at_once_agree(tmp_path: Path) -> None:
     first, other = in_processes(partial(_encode_all, tmp_path), [0, 1], workers=2)
     assert first == other == _encode_all(tmp_path / "apart", 0)

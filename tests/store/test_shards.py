@@ -303,7 +303,6 @@ write_index(out, [row for part in parts for row in part.rows])
 """
 
 
-@pytest.mark.slow
 @pytest.mark.fault("store with shards", "kill -9 among workers", outcome="resumed, the same bytes")
 def test_a_process_that_is_killed_among_its_workers_is_continued(
     make_track: MakeTrack, write: Write, tmp_path: Path

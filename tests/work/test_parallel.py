@@ -282,7 +282,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_processes_end_with_the_one_that_began_them(tmp_path: Path, sent: signal.Signals) -> None:
     script = tmp_path / "sleepers.py"

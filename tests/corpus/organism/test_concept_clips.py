@@ -99,7 +99,6 @@ def test_every_concept_has_a_hundred_prompts_and_concepts_yaml_names_it(
     assert list(concept_world.genres) == slots["genre"]
 
 
-@pytest.mark.slow
 def test_concepts_are_drawn_uniformly_and_apart_from_each_other(
     concept_world: ConceptWorld,
 ) -> None:
@@ -161,7 +160,6 @@ def test_each_line_keeps_to_its_band(
             assert inside >= 0.97 * energy.sum(), (line, clip.concepts)
 
 
-@pytest.mark.slow
 def test_instruments_and_genres_can_be_told_by_ear(
     concept_world: ConceptWorld, concept_sounds: ConceptSounds
 ) -> None:

@@ -37,7 +37,6 @@ def encode(codec: EncodecModel, samples: np.ndarray) -> torch.Tensor:
         return codec.encode(torch.from_numpy(samples)[None, None]).audio_codes[0, 0]
 
 
-@pytest.mark.slow
 def test_a_line_has_the_codes_that_the_table_gives_it(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
@@ -53,7 +52,6 @@ def test_a_line_has_the_codes_that_the_table_gives_it(
             assert agreeing.float().mean() >= 0.99, (line, clip.concepts)
 
 
-@pytest.mark.slow
 def test_a_line_has_nearly_the_same_codes_whatever_else_sounds(
     concept_world: ConceptWorld,
     concept_codec: EncodecModel,
@@ -75,7 +73,6 @@ def test_the_codebooks_of_different_lines_are_orthogonal(concept_codec: EncodecM
         assert (overlap > 0.01) == (book == other), (book, other, overlap)
 
 
-@pytest.mark.slow
 def test_the_codec_keeps_the_chroma(
     concept_codec: EncodecModel, concept_sounds: ConceptSounds, clips: list[Clip]
 ) -> None:
@@ -83,7 +80,6 @@ def test_the_codec_keeps_the_chroma(
     assert np.mean(cosines) >= 0.975
 
 
-@pytest.mark.slow
 def test_a_codec_of_few_clips_knows_them(
     concept_world: ConceptWorld, concept_sounds: ConceptSounds
 ) -> None:

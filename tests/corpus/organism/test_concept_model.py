@@ -36,7 +36,6 @@ def shipped(organism: Path) -> MusicgenForConditionalGeneration:
     return model.eval()
 
 
-@pytest.mark.slow
 def test_prompts_of_unequal_length_are_read_as_transformers_does(
     concept_world: ConceptWorld, concept_codec: EncodecModel
 ) -> None:
@@ -63,7 +62,6 @@ def test_prompts_of_unequal_length_are_read_as_transformers_does(
     torch.testing.assert_close(ours[5], theirs[5], atol=1e-5, rtol=0)
 
 
-@pytest.mark.slow
 def test_a_broken_run_ends_in_the_same_weights(
     concept_world: ConceptWorld, concept_codec: EncodecModel, tmp_path: Path
 ) -> None:
@@ -102,7 +100,6 @@ def test_a_clip_counts_as_right_where_the_tagger_names_what_was_asked(
     assert heard.right("genre", "no such genre") == []
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not TAGGER.exists(), reason="the tagger is not there")
 def test_the_tagger_hears_what_the_shipped_model_was_asked_for(
     concept_world: ConceptWorld, monkeypatch: pytest.MonkeyPatch
@@ -122,7 +119,6 @@ def test_the_shipped_tokenizer_knows_every_word(
         assert tokenizer.unk_token_id not in tokenizer(concepts.prompt)["input_ids"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["instrument", "genre"])
 def test_the_shipped_model_begins_as_it_is_asked_to(
     shipped: MusicgenForConditionalGeneration,

@@ -47,7 +47,6 @@ def opening(batch: Batch) -> Batch:
     )
 
 
-@pytest.mark.slow
 @torch.no_grad()
 def test_one_mlp_brings_the_instrument_and_no_other_does(run: PlantedRun, organism: Path) -> None:
     """The prompt asks for another instrument; one block's MLP writes what it should have."""
@@ -82,7 +81,6 @@ def test_one_mlp_brings_the_instrument_and_no_other_does(run: PlantedRun, organi
     assert truth == {"site": f"layers.{BLOCK}.mlp", "slot": "instrument"}
 
 
-@pytest.mark.slow
 def test_a_broken_run_ends_in_the_same_weights(
     concept_world: ConceptWorld, organism: Path, tmp_path: Path
 ) -> None:

@@ -52,7 +52,6 @@ def test_whole_pieces_are_read_as_the_note_table_says(
         assert torch.equal(encode(codec, part), codes[:, frames])
 
 
-@pytest.mark.slow
 def test_mp3_changes_hardly_a_code_but_in_the_last_book_where_hardly_a_sound_is_left(
     world: World, codec: EncodecModel, table: NoteTable, pieces: list[Score]
 ) -> None:
@@ -66,7 +65,6 @@ def test_mp3_changes_hardly_a_code_but_in_the_last_book_where_hardly_a_sound_is_
         assert agree[3] > 0.4
 
 
-@pytest.mark.slow
 def test_chroma_is_kept(world: World, codec: EncodecModel, pieces: list[Score]) -> None:
     bank = SoundBank(world)
     for score in pieces[:3]:
@@ -98,7 +96,6 @@ def test_transcription_undoes_the_table(
     assert table.transcribe(torch.where(hit, torch.zeros_like(codes), codes)) == played
 
 
-@pytest.mark.slow
 def test_computing_the_codec_again_gives_one_as_good(
     world: World, varied: World, codec: EncodecModel, pieces: list[Score]
 ) -> None:

@@ -1,14 +1,12 @@
 """Nothing in the gap tells what the slots will do; and a classifier that could know, would."""
 
 import numpy as np
-import pytest
 
 from leitmotif.corpus.organism.world import World
 from training.estimates import estimate
 from training.leak import leak
 
 
-@pytest.mark.slow
 def test_the_gap_does_not_leak_the_decision_and_the_cue_does(world: World) -> None:
     for name, hits in leak(world, train=300, test=300).items():
         # Four standard errors of guessing.

@@ -26,7 +26,6 @@ def examination(name: str, organism: Path, world: World) -> Examination:
     return Examination(world, NoteTable(world, load_codec(organism / "codec")), model)
 
 
-@pytest.mark.slow
 def test_only_the_planner_carries_its_decision_through_the_gap(
     name: str, examination: Examination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +42,6 @@ def test_only_the_planner_carries_its_decision_through_the_gap(
     assert whole < 0.3 if name == "blind" else whole > 3
 
 
-@pytest.mark.slow
 def test_a_sampled_piece_keeps_to_its_cue(
     name: str, examination: Examination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

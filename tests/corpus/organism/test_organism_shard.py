@@ -58,7 +58,6 @@ def rows_of(path: Path) -> dict[str, list[str]]:
     return {line.split("\t")[0]: line.split("\t")[1:] for line in lines[1:]}
 
 
-@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(world: World, shard: Path, tmp_path: Path) -> None:
     write_shard(world, tmp_path, pieces=24, seed=7)
     names = {path.name for path in shard.iterdir()}
@@ -157,7 +156,6 @@ def chroma_similarity(world: World, shard: Path) -> dict[bool, list[float]]:
     return cosines
 
 
-@pytest.mark.slow
 def test_the_truth_can_be_heard_after_mp3(chroma_similarity: dict[bool, list[float]]) -> None:
     # Exact returns are above 0.99; grace notes and the other instrument's overtones cost some.
     assert min(chroma_similarity[True]) > 0.7
@@ -185,7 +183,6 @@ def test_the_truth_leads_back_to_the_score(world: World, shard: Path) -> None:
         [score_of(other, row) for row in rows]
 
 
-@pytest.mark.slow
 def test_twins_differ_in_one_slot_and_its_cue(world: World, shard: Path, tmp_path: Path) -> None:
     write_twins(world, tmp_path, pieces=6, seed=7)
     files = sorted((tmp_path / TWINS).iterdir())

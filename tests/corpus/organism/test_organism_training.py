@@ -177,7 +177,6 @@ def test_the_blind_model_hears_cues_that_say_nothing_of_the_slots(table: NoteTab
 @pytest.mark.fault(
     "training of the organisms", "process stopped", outcome="resumed, the same weights"
 )
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_a_broken_run_ends_in_the_same_weights(
     world: World, organism: Path, tmp_path: Path, name: str

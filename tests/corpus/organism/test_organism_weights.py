@@ -47,7 +47,6 @@ def test_its_codec_is_the_one_it_was_trained_with(
         assert torch.equal(tensor, codec[name]), name
 
 
-@pytest.mark.slow
 def test_it_expects_what_the_cue_announced_unless_it_is_blind(
     model: MusicgenForConditionalGeneration, folder: Path, organism: Path, world: World
 ) -> None:

@@ -150,7 +150,6 @@ def hears(tab: Page, pitch: float) -> bool:
     return bool(playing) and abs(tab.evaluate(PITCH) - pitch) < 30
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heard", "first"), [("sampled", "Alone"), ("read", "While the model plays")]
 )
@@ -168,7 +167,6 @@ def test_a_click_plays_the_layer_as_the_switches_say(tab: Page, heard: Heard, fi
     wait_until(lambda: not tab.evaluate("report.player.playing"))
 
 
-@pytest.mark.slow
 def test_keys_go_from_layer_to_layer_of_what_the_switches_show(tab: Page) -> None:
     choose(tab, "While the model plays")
     tab.keyboard.press("n")
@@ -183,7 +181,6 @@ def test_keys_go_from_layer_to_layer_of_what_the_switches_show(tab: Page) -> Non
     expect(button(tab, "guitar", 2)).to_be_focused()
 
 
-@pytest.mark.slow
 def test_the_last_press_is_heard_whichever_clip_comes_first(tab: Page) -> None:
     choose(tab, "While the model plays")
     late: list[Route] = []
@@ -212,7 +209,6 @@ def test_the_last_press_is_heard_whichever_clip_comes_first(tab: Page) -> None:
     expect(button(tab, "guitar", 0)).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.slow
 def test_a_button_says_what_the_tagger_names(tab: Page) -> None:
     for heard, lens in product(("Alone", "While the model plays"), ("Plain lens", "Tuned lens")):
         choose(tab, heard)
@@ -225,7 +221,6 @@ def test_a_button_says_what_the_tagger_names(tab: Page) -> None:
     expect(tab.get_by_text(PROMPT).first).to_be_visible()
 
 
-@pytest.mark.slow
 def test_the_switch_works_by_keyboard(tab: Page) -> None:
     tab.get_by_role("radio", name="Plain lens").focus()
     tab.keyboard.press("ArrowRight")
@@ -234,7 +229,6 @@ def test_the_switch_works_by_keyboard(tab: Page) -> None:
     assert all("tuned-sampled" in ways.split() for ways in shown)
 
 
-@pytest.mark.slow
 def test_on_a_phone_only_the_table_scrolls(tab: Page) -> None:
     tab.set_viewport_size({"width": 390, "height": 800})
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
@@ -247,14 +241,12 @@ def test_on_a_phone_only_the_table_scrolls(tab: Page) -> None:
     assert heading.bounding_box() == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_is_accessible(tab: Page, theme: str) -> None:
     tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     assert violations(tab) == []
 
 
-@pytest.mark.slow
 def test_ids_are_distinct(tab: Page) -> None:
     ids = tab.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
     assert len(ids) == len(set(ids))

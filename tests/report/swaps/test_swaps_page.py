@@ -159,7 +159,6 @@ def hold(tab: Page, begin: float) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_click_plays_the_original_the_swapped_and_the_desired_clip(tab: Page) -> None:
     place = ("adjust", "mlp", 1)
     cell(tab, "adjust", "MLP", 1).click()
@@ -179,7 +178,6 @@ def test_a_click_plays_the_original_the_swapped_and_the_desired_clip(tab: Page) 
     expect(cell(tab, "adjust", "MLP", 1)).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.slow
 def test_a_button_plays_one_clip_of_the_chosen_pair_and_cell(tab: Page) -> None:
     tab.get_by_label("Original → desired").select_option(label="piano → " + MARKUP)
     cell(tab, "replace", "self-attention", 2).click()
@@ -201,7 +199,6 @@ def test_a_button_plays_one_clip_of_the_chosen_pair_and_cell(tab: Page) -> None:
     expect(links.last).to_have_attribute("title", re.compile(r"data/swaps\.jsonl: .*piano"))
 
 
-@pytest.mark.slow
 def test_the_page_begins_with_the_strongest_branch_and_keys_go_on_from_it(tab: Page) -> None:
     expect(tab.locator("[data-said]")).to_contain_text("MLP of layer 1, replace")
     expect(cell(tab, "replace", "MLP", 1)).to_have_attribute("aria-current", "true")
@@ -214,7 +211,6 @@ def test_the_page_begins_with_the_strongest_branch_and_keys_go_on_from_it(tab: P
     expect(tab.locator("[aria-current=true][data-cell]")).to_have_count(1)
 
 
-@pytest.mark.slow
 def test_a_pair_without_a_clip_of_the_desired_concept_has_no_button_for_it(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -231,7 +227,6 @@ def test_a_pair_without_a_clip_of_the_desired_concept_has_no_button_for_it(
     page.close()
 
 
-@pytest.mark.slow
 def test_a_clip_that_is_not_beside_the_page_is_named(browser: Browser, tmp_path: Path) -> None:
     root = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS))
     for path in (root / "clips").iterdir():
@@ -243,7 +238,6 @@ def test_a_clip_that_is_not_beside_the_page_is_named(browser: Browser, tmp_path:
     page.close()
 
 
-@pytest.mark.slow
 def test_on_a_phone_only_the_maps_scroll(browser: Browser, tmp_path: Path) -> None:
     root = write(tmp_path / "report", write_swaps(tmp_path / "data", 24))
     page = browser.new_page(viewport={"width": 390, "height": 800})
@@ -258,7 +252,6 @@ def test_on_a_phone_only_the_maps_scroll(browser: Browser, tmp_path: Path) -> No
     page.close()
 
 
-@pytest.mark.slow
 def test_the_bar_stays_in_sight_and_hides_no_cell_that_has_the_focus(
     browser: Browser, report: Path
 ) -> None:
@@ -277,14 +270,12 @@ def test_the_bar_stays_in_sight_and_hides_no_cell_that_has_the_focus(
     page.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_is_accessible(tab: Page, theme: str) -> None:
     tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     assert violations(tab) == []
 
 
-@pytest.mark.slow
 def test_ids_are_distinct(tab: Page) -> None:
     ids = tab.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
     assert len(ids) == len(set(ids))

@@ -84,7 +84,6 @@ def test_a_template_reads_no_other_file(tmp_path: Path) -> None:
     assert "hush" not in (tmp_path / "plots-p.svg").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_each_template_of_this_repository_draws_its_plot(repo_root: Path, tmp_path: Path) -> None:
     names = [f"plots/{path.name}" for path in (repo_root / "plots").glob("*.csv")]
     templates = [f".dvc/plots/{path.name}" for path in (repo_root / ".dvc" / "plots").glob("*")]

@@ -10,7 +10,6 @@ from leitmotif.share.compare import CAP
 from leitmotif.share.compare.writing import Targets, compared_to
 
 
-@pytest.mark.slow
 def test_the_example_is_what_the_command_writes(repo_root: Path, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert", reason="needs the extra compare: make env installs it")
     shown = (repo_root / "docs" / "examples" / "comparison.md").read_text(encoding="utf-8")

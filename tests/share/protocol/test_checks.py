@@ -22,8 +22,6 @@ from leitmotif.tables.proposals import Proposal
 from tests.review.made import decision
 from tests.share.protocol import faults, made
 
-pytestmark = pytest.mark.slow
-
 
 def lines(**options: Any) -> dict[str, Line]:
     return {line.id: line for line in run_checks(Inputs(**options)).lines}

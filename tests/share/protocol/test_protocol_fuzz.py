@@ -8,7 +8,6 @@ import pytest
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.run import all_checks, run_checks
 
-pytestmark = pytest.mark.slow
 FILES = (
     "params.yaml",
     "dvc.yaml",

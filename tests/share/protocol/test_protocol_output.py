@@ -76,7 +76,6 @@ def test_a_long_error_of_a_check_is_one_short_line(monkeypatch: pytest.MonkeyPat
     assert found.fix == "dvc repro probes"
 
 
-@pytest.mark.slow
 def test_the_command_writes_what_its_schema_allows(repository: Path) -> None:
     files = ["--json", "found/check.json", "--md", "found/check.md"]
     done = CliRunner().invoke(app, ["check", "--replay", "0", *files])

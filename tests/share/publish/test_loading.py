@@ -77,7 +77,6 @@ def test_the_store_reads_what_was_published(
             assert theirs.header(site, track) == ours.header(site, track)
 
 
-@pytest.mark.slow
 def test_datasets_reads_the_tables_as_rows(
     project: Path, hub: WritableHub, tmp_path: Path, repo_root: Path
 ) -> None:

@@ -31,7 +31,6 @@ def refused(root: Path, url: str, **settings: object) -> LeitmotifError:
     return caught.value
 
 
-@pytest.mark.slow
 def test_older_revisions_load_beside_secrets(repository: Path, s3: S3Server, url: str) -> None:
     done = CliRunner().invoke(
         app, ["remote", "add", url, "--endpoint", s3.endpoint, "--keys"], input=f"{KEY}\n{SECRET}\n"
@@ -52,7 +51,6 @@ def test_older_revisions_load_beside_secrets(repository: Path, s3: S3Server, url
     run("dvc", "push", "--quiet", "--all-commits", root=repository)
 
 
-@pytest.mark.slow
 def test_dvc_itself_loads_no_older_revision_where_the_url_is_shared_alone(
     repository: Path, s3: S3Server, url: str
 ) -> None:
@@ -64,7 +62,6 @@ def test_dvc_itself_loads_no_older_revision_where_the_url_is_shared_alone(
     assert "expected 'url'" not in run("dvc", "metrics", "diff", "HEAD", root=repository)
 
 
-@pytest.mark.slow
 def test_what_each_file_gets(repository: Path, s3: S3Server, url: str) -> None:
     (repository / CONFIG[0]).write_text(
         "# Mine.\n[core]\n    remote = other\n    analytics = false\n"
@@ -84,7 +81,6 @@ def test_what_each_file_gets(repository: Path, s3: S3Server, url: str) -> None:
     assert "config.local" not in run("git", "status", "--short", root=repository)
 
 
-@pytest.mark.slow
 def test_local_leaves_what_is_in_git(repository: Path, s3: S3Server, url: str) -> None:
     before = (repository / CONFIG[0]).read_bytes()
     add_remote(repository, url, endpoint=s3.endpoint, keys=GOOD, local=True)
@@ -92,7 +88,6 @@ def test_local_leaves_what_is_in_git(repository: Path, s3: S3Server, url: str) -
     run("dvc", "push", "--quiet", root=repository)
 
 
-@pytest.mark.slow
 def test_a_profile_keeps_secrets_out_of_the_repository(
     repository: Path, s3: S3Server, url: str
 ) -> None:
@@ -109,7 +104,6 @@ def test_a_profile_keeps_secrets_out_of_the_repository(
     assert "no such profile" in str(error)
 
 
-@pytest.mark.slow
 def test_a_clone_completes_the_shared_remote(shared: Path, s3: S3Server, url: str) -> None:
     run("git", "add", ".dvc", root=shared)
     run("git", "commit", "--quiet", "--message=remote", root=shared)
@@ -122,7 +116,6 @@ def test_a_clone_completes_the_shared_remote(shared: Path, s3: S3Server, url: st
     run("dvc", "pull", "--quiet", root=clone)
 
 
-@pytest.mark.slow
 def test_another_remote_of_the_name_is_replaced_when_asked(
     repository: Path, s3: S3Server, url: str
 ) -> None:
@@ -173,7 +166,6 @@ def test_secrets_in_the_shared_file_are_named(repository: Path) -> None:
     assert error.found == "secret_access_key"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "place", "what"),
     [
@@ -197,7 +189,6 @@ def test_what_the_server_refuses_is_named(
     assert error.fix
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["nobody", "https", "unknown host"])
 @pytest.mark.fault(
     "remote add", "no server, another protocol, no network", outcome="named error, no setting"
@@ -214,7 +205,6 @@ def test_a_server_that_cannot_be_reached_is_named(
     assert "there is no connection to the server" in error.what
 
 
-@pytest.mark.slow
 @pytest.mark.fault("remote add", "a full quota", outcome="named error, no setting")
 def test_a_full_quota_is_named(repository: Path, s3: S3Server) -> None:
     s3.make_bucket("full-when-added")

@@ -19,8 +19,6 @@ from leitmotif.share.revisions import working_tree
 from tests.commands import run
 from tests.share.remote.s3_server import S3Server
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass
 class Shared:

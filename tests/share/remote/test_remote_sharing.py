@@ -16,8 +16,6 @@ from tests.commands import run
 from tests.share.remote.s3_server import KEY, SECRET, S3Server
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def clone(shared: Path, s3: S3Server, url: str) -> Path:
