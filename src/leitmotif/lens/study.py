@@ -32,6 +32,7 @@ from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.tables.decoderlens import Lens
+from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_processes
 
 Array = NDArray[np.float64]
@@ -143,7 +144,7 @@ class DecoderLens:
     def _each(
         self, job: Callable[["DecoderLens", Any], Result], items: Sequence[Any]
     ) -> Iterator[Result]:
-        workers = self.workers if self.load().device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, self.workers)
         yield from in_processes(partial(job, self), items, workers=workers)
 
     def parts(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:

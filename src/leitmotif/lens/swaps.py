@@ -39,6 +39,7 @@ from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
+from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_processes
 
 Array = NDArray[np.float64]
@@ -192,7 +193,7 @@ class Swaps:
     def _each(
         self, job: Callable[["Swaps", Any], Result], items: Sequence[Any]
     ) -> Iterator[Result]:
-        workers = self.workers if self.load().device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, self.workers)
         yield from in_processes(partial(job, self), items, workers=workers)
 
 
