@@ -12,7 +12,7 @@ from benchmarks.rehearsal.checkpoints import AUTOENCODERS, REVISION
 from benchmarks.rehearsal.recordings import MOTIF_NOTES, NOTE, SAMPLE_RATE, SECONDS, compose
 from benchmarks.rehearsal.run import PRESET, rehearse
 from benchmarks.rehearsal.shapes import SITES, SMALL
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import load_params
 from leitmotif.files import read_table
 from leitmotif.files.yaml_files import parse_yaml, read_stages

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.cli import presets
+from leitmotif.cli.preset_texts import available
 from leitmotif.cli.presets import preset_in_use
 from tests.status.half_made import folder_experiment, proposal, proposed, recordings, track
 
@@ -58,12 +59,19 @@ def test_use_ends_with_the_next_command(root: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("next: dvc repro proposals (")
 
 
+def test_use_begins_with_what_the_preset_is_for(root: Path) -> None:
+    rehearsed = leitmotif("use", "folder", cwd=root)
+    assert rehearsed.stdout.startswith("folder: Rehearses the workflow: your recordings, ")
+    real = leitmotif("use", "musicgen-folder-medium", "--force", cwd=root)
+    assert real.stdout.startswith("musicgen-folder-medium: Your own recordings, read by MusicGen")
+
+
 def test_use_without_a_preset_lists_them(root: Path) -> None:
     before = (root / "params.yaml").read_bytes()
     done = leitmotif("use", cwd=root)
     assert done.returncode == 0, done.stderr
     *listed, now = done.stdout.splitlines()
-    assert [line[2:].split()[0] for line in listed] == presets.available(root)
+    assert [line[2:].split()[0] for line in listed] == available(root)
     assert [line[2:].split()[0] for line in listed if line.startswith("*")] == ["folder"]
     assert "organism, which does not hear music" in next(x for x in listed if x[0] == "*")
     assert now.startswith("params.yaml: preset folder, 5 settings changed: corpus.path, ")
@@ -75,7 +83,7 @@ def test_use_without_a_preset_lists_them(root: Path) -> None:
 
 def test_the_preset_in_use_is_the_nearest_one(root: Path) -> None:
     (root / "dvc.yaml").unlink()  # nothing is asked of its dependencies
-    for name in presets.available(root):
+    for name in available(root):
         presets.use(name, root=root, force=True)
         now = preset_in_use(root)
         assert now is not None
@@ -137,5 +145,9 @@ def test_use_says_what_becomes_of_settings_that_were_changed(root: Path) -> None
     assert kept.returncode == 0, kept.stderr
     assert "kept from before: corpus.path, " in kept.stdout
     assert "+  folds: 3" in kept.stdout
+    moved = leitmotif("use", "folder", "--set", "corpus.path=elsewhere", cwd=root)
+    (said,) = (line for line in moved.stdout.splitlines() if line.startswith("kept from before"))
+    assert "probes.folds" in said
+    assert "corpus.path" not in said  # another value was typed
     given_up = leitmotif("use", "musicgen-folder", "--force", cwd=root)
     assert "given up, as they were changed of the preset folder: corpus.path, " in given_up.stdout
