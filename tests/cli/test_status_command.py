@@ -121,6 +121,15 @@ def test_a_review_ends_with_the_next_command(root: Path) -> None:
     assert review.returncode == 130
 
 
+def test_a_report_before_its_results_names_the_next_command(root: Path) -> None:
+    proposed(root, [track(number) for number in range(20)], [proposal(1, 1), proposal(3, 2)])
+    done = leitmotif("report", cwd=root)
+    assert done.returncode == 1
+    assert "there is nothing to report yet: not run: labels, " in done.stderr
+    assert "to do:    leitmotif review (2 proposals to decide; " in done.stderr
+    assert not (root / "report").exists()
+
+
 def test_the_shell_completes_commands_and_presets(root: Path) -> None:
     def completed(words: str) -> list[str]:
         asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}

@@ -148,13 +148,11 @@ def use(
     derived = texts[pipeline] and with_dependencies(texts[pipeline], params, root)
     if branch is not None:
         start_branch(branch, root)
-    changed = {target: new, pipeline: derived}
     # dvc.yaml first: after a kill between the two DVC misses a folder, which it says, and watches
     # none too few, which nobody would notice.
-    write_texts(
-        {path: changed[path] for path in (pipeline, target) if changed[path] != texts[path]}
-    )
-    return "".join(difference(path.name, texts[path], changed[path]) for path in (target, pipeline))
+    changed = {pipeline: derived, target: new}
+    write_texts({path: text for path, text in changed.items() if text != texts[path]})
+    return "".join(difference(path.name, texts[path], changed[path]) for path in texts)
 
 
 def _editable_text(path: Path) -> str:

@@ -48,7 +48,7 @@ def use(
     that were changed before are kept. Without a preset it lists them, and changes nothing.
     """
     from leitmotif.cli.preset_texts import title_of
-    from leitmotif.cli.presets import listing, preset_in_use
+    from leitmotif.cli.presets import preset_in_use
     from leitmotif.cli.presets import use as use_preset
     from leitmotif.cli.status import print_next
 
@@ -58,10 +58,7 @@ def use(
                 "--set, --branch, --reset and --force go with a preset, and none is named",
                 fix="leitmotif use PRESET --set KEY=VALUE",
             )
-        lines, now = listing(), preset_in_use()
-        typer.echo("\n".join(lines) or "there are no presets here: run this in the repository")
-        if now is not None:
-            typer.echo(f"params.yaml: {now}")
+        _list_presets()
         return
     typer.echo(f"{preset}: {title_of(preset)}")
     before = preset_in_use()
@@ -81,11 +78,24 @@ def use(
     print_next()
 
 
+def _list_presets() -> None:
+    """Each preset in a line, and what params.yaml was made from."""
+    from leitmotif.cli.presets import listing, preset_in_use
+
+    lines, now = listing(), preset_in_use()
+    typer.echo("\n".join(lines) or "there are no presets here: run this in the repository")
+    if now is not None:
+        typer.echo(f"params.yaml: {now}")
+
+
 def _apart(preset: str) -> str | None:
     """What to say where the results of another preset are committed here; None: they are not."""
     from leitmotif.cli.own_runs import kept_results, note
-    from leitmotif.cli.presets import committed_preset
+    from leitmotif.cli.presets import committed_preset, preset_in_use
 
+    now = preset_in_use()
+    if now is not None and now.name == preset:
+        return None  # it was said when the preset was chosen, and there may be a branch for it
     kept, theirs = kept_results(), committed_preset()
     if kept is None or theirs is None or theirs.name == preset:
         return None
