@@ -408,7 +408,7 @@ def test_settings_stay_when_the_same_preset_is_used_again(checkout: Path) -> Non
     assert params.corpus.path == "music #1"
     assert params.probes.folds == 3
     assert params.manifest.excluded_tag_words == ["voice"]
-    presets.use("folder", root=checkout, keep=False, force=True)
+    presets.use("folder", root=checkout, keep=False)
     assert load_params(checkout / "params.yaml").corpus.path == "recordings"
 
 

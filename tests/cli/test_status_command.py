@@ -130,6 +130,18 @@ def test_a_report_before_its_results_names_the_next_command(root: Path) -> None:
     assert not (root / "report").exists()
 
 
+def test_nobody_decides_on_another_corpus(root: Path) -> None:
+    proposed(root, [track(number) for number in range(2)], [proposal(0, 1)])
+    corpus = {"params": {"params.yaml": {"corpus": {"source": "organism"}}}}
+    (root / "dvc.lock").write_text(json.dumps({"stages": {"corpus": corpus}}), encoding="utf-8")
+    (root / "pairs.csv").write_text("track\ntrack00\n", encoding="utf-8")
+    for words in (["review", "--no-browser"], ["import-labels", "pairs.csv"]):
+        done = leitmotif(*words, "--reviewer=ana", cwd=root)
+        assert done.returncode == 1
+        assert "are of another corpus than params.yaml names" in done.stderr
+        assert "to do:    dvc repro proposals" in done.stderr
+
+
 def test_the_shell_completes_commands_and_presets(root: Path) -> None:
     def completed(words: str) -> list[str]:
         asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}

@@ -41,6 +41,7 @@ def review(
     from leitmotif.review.session import Session
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
+    _refuse_another_corpus()
     sources = _review_sources()
     for name in reviewers:
         check_editable(log_path(sources.decisions, name).resolve())
@@ -67,6 +68,23 @@ def review(
         print_next()
         raise
     print_next()
+
+
+def _refuse_another_corpus() -> None:
+    """Raise ReviewError before anybody decides on recordings that params.yaml does not name.
+
+    A clone has the manifest and the proposals of the shipped experiment, whatever it was told to
+    use since.
+    """
+    from leitmotif.errors import ReviewError
+    from leitmotif.share.lockfile import outdated_stages
+
+    if "corpus" in outdated_stages():
+        raise ReviewError(
+            "the tracks and proposals that are here are of another corpus than params.yaml names",
+            found="the stage corpus ran with other settings",
+            fix="dvc repro proposals, then this again",
+        )
 
 
 def _review_sources() -> "ReviewSources":
@@ -139,6 +157,7 @@ def import_labels(
     from leitmotif.tables.corpus import ManifestTrack
 
     check_reviewers([reviewer])
+    _refuse_another_corpus()
     log = log_path(Path(load_params().labels.decisions), reviewer)
     tracks = read_table(MANIFEST, ManifestTrack)
     clock = run.clock_of(crotchet_seconds, crotchet_zero, tempo_map)

@@ -114,8 +114,8 @@ def use(
     settings : what to change of it.
     root : the repository.
     force : write over settings and results of which there is no copy.
-    keep : of the same preset, keep the settings that params.yaml has changed; ``settings`` go
-        before them.
+    keep : of the same preset, keep the settings that params.yaml has changed, or give them up;
+        ``settings`` go before them.
     branch : of git, which is made before anything is written.
 
     Raises ConfigError for an unknown preset, a setting that cannot be used, a branch that cannot be
@@ -128,10 +128,10 @@ def use(
     from leitmotif.pipeline.watched import PIPELINE, check_inputs
 
     kept = kept_results(root)
-    now = preset_in_use(root) if keep or kept else None
-    old_values = now.values if keep and now is not None and now.name == name else {}
+    now = preset_in_use(root)
+    old_values = now.values if now is not None and now.name == name else {}
     text = preset(name, root=root)
-    new = with_settings(text, settings, old_values)
+    new = with_settings(text, settings, old_values if keep else {})
     params = parse_params(parse_yaml(new), origin=f"preset {name}")
     check_inputs(params, root)
 
