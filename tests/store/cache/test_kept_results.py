@@ -23,7 +23,7 @@ def _tensors(_: Sequence[int], made: list[int]) -> list[Tensors]:
 
 
 FORM: Form[Sequence[int], list[int]] = Form(
-    keys=lambda numbers: list(numbers),
+    keys=list,
     tensors=_tensors,
     result=lambda _, parts: [int(part["square"]) for part in parts],
 )
