@@ -8,9 +8,7 @@ from leitmotif import pipeline
 from leitmotif.config import Params
 
 
-@pytest.mark.fault(
-    "any stage", "Ctrl-C while it runs", outcome="said in a line; the next run does it again"
-)
+@pytest.mark.fault("any stage", "Ctrl-C while it runs", outcome="said in a line, and run again")
 def test_ctrl_c_ends_a_stage_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

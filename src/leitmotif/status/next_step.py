@@ -61,8 +61,8 @@ def _unset(material: Material, root: Path) -> NextStep | None:
     if not material.stages:
         return NextStep("cd REPOSITORY", "there is no dvc.yaml here with stages")
     if params.corpus.source == "folder" and not material.files:
-        found = "is no folder" if material.files is None else "holds no recording"
-        why = f"corpus.path {params.corpus.path} {found}; PRESET is the one in use"
+        problem = "is no folder" if material.files is None else "holds no recording"
+        why = f"corpus.path {params.corpus.path} {problem}; PRESET is the one in use"
         return NextStep("leitmotif use PRESET --set corpus.path=FOLDER", why)
     return None
 
