@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from leitmotif.review.importing.run import AnnotatedFile, Import
+    from leitmotif.review.importing.run import AnnotatedFile, Import, Transpositions
     from leitmotif.review.material import ReviewSources
     from leitmotif.tables.corpus import ManifestTrack
 
@@ -189,7 +189,7 @@ def _import(
 
     # Annotations may come first; a queue that cannot be read is named before a line is written.
     proposals = read_proposals(PROPOSALS) if PROPOSALS.exists() else []
-    transpositions = run.untransposed
+    transpositions: Transpositions = run.untransposed
     if not dry_run:
         check_editable(log.resolve())
         search = search_of(load_params().proposals)
