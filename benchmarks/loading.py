@@ -15,15 +15,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks._report import report, row
 
-SIZES = {"layers": 4, "width": 1024, "heads": 16, "mlp_width": 4096, "codebook_size": 2048}
+SIZES: dict[str, Any] = {
+    "layers": 4,
+    "width": 1024,
+    "heads": 16,
+    "mlp_width": 4096,
+    "codebook_size": 2048,
+}
 SHARD = "60MB"
-NAMES = {"float64": "float64", "float32": "float32", "bfloat16": "bfloat16"}
 
 
 class Case(NamedTuple):
@@ -75,7 +80,7 @@ def load(side: str, folder: str, dtype: str, files: str) -> None:
     chosen = getattr(torch, dtype)
     if side == "peer":
         model = MusicgenForConditionalGeneration.from_pretrained(folder, dtype=chosen)
-        parts = (model,)
+        parts: tuple[torch.nn.Module, ...] = (model,)
     elif files == "torch's format":  # as judges are loaded; of a MusicGen only safetensors are
         parts = (load_weights(MusicgenForConditionalGeneration, Path(folder), dtype=chosen),)
     else:

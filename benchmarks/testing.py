@@ -13,7 +13,7 @@ import gc
 import sys
 import tracemalloc
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ STAGES = ("probes", "calibration", "summary")
 """Those that test features beyond the controls."""
 
 
-class Case(TypedDict):
+class Case(NamedTuple):
     """A panel: sizes, and how far the controls are bent."""
 
     tracks: int
@@ -47,28 +47,31 @@ class Case(TypedDict):
     features: int
 
 
-class Row(Case):
-    """What it took, in bytes."""
+CASES = (
+    # As in benchmarks/scale.py.
+    Case(40, 30, controls=3, knots=2, waves=5, interactions=8, features=1024),
+    Case(100, 30, controls=3, knots=2, waves=5, interactions=8, features=1024),
+    # As on the organism, and with more places and fewer controls.
+    Case(100, 22, controls=42, knots=4, waves=4, interactions=64, features=128),
+    Case(100, 22, controls=42, knots=4, waves=4, interactions=64, features=1024),
+    Case(100, 80, controls=42, knots=4, waves=4, interactions=64, features=468),
+    Case(100, 200, controls=20, knots=4, waves=4, interactions=64, features=256),
+    Case(40, 22, controls=20, knots=4, waves=4, interactions=64, features=256),
+)
 
+
+class Row(TypedDict):
+    """What a case took, in bytes."""
+
+    tracks: int
+    length: int
+    features: int
     free: int
     shapes: list[int]
     design: int
     peak: int
     formula_design: int
     formula_peak: int
-
-
-SCALE = {"length": 30, "controls": 3, "knots": 2, "waves": 5, "interactions": 8}
-ORGANISM = {"length": 22, "controls": 42, "knots": 4, "waves": 4, "interactions": 64}
-CASES: list[Case] = [
-    Case(tracks=40, features=1024, **SCALE),
-    Case(tracks=100, features=1024, **SCALE),
-    Case(tracks=100, features=128, **ORGANISM),
-    Case(tracks=100, features=1024, **ORGANISM),
-    Case(tracks=100, features=468, **{**ORGANISM, "length": 80}),
-    Case(tracks=100, features=256, **{**ORGANISM, "length": 200, "controls": 20}),
-    Case(tracks=40, features=256, **{**ORGANISM, "controls": 20}),
-]
 
 
 def noise(
@@ -82,12 +85,13 @@ def noise(
 def row_of(case: Case, seed: int) -> Row:
     """Test the features of a panel."""
     random = np.random.default_rng(seed)
-    tracks, length, controls = case["tracks"], case["length"], case["controls"]
-    Z, X = (noise(random, tracks, length, count) for count in (controls, case["features"]))
+    tracks, length = case.tracks, case.length
+    Z, X = (noise(random, tracks, length, count) for count in (case.controls, case.features))
     y = Z[:, 0] + random.normal(size=len(Z))
     groups = np.repeat(np.arange(tracks), length).astype(str)
-    bent = {name: case[name] for name in ("knots", "waves", "interactions")}
-    curves = expand(Z, groups=groups, **bent)
+    curves = expand(
+        Z, groups=groups, knots=case.knots, waves=case.waves, interactions=case.interactions
+    )
     gc.collect()
     tracemalloc.start()
     data = panel(X, y, controls=curves, groups=groups, folds=FOLDS, seed=0)
@@ -101,13 +105,15 @@ def row_of(case: Case, seed: int) -> Row:
     shapes = tuple(map(len, curves.shapes))
     formula = PanelSizes(len(y), tracks, FOLDS, 1 + length, shapes, PROBING.shifts)
     return Row(
-        **case,
+        tracks=tracks,
+        length=length,
+        features=case.features,
         free=formula.free,
         shapes=list(shapes),
         design=design,
         peak=peak,
         formula_design=formula.design,
-        formula_peak=formula.design + formula.block(case["features"]),
+        formula_peak=formula.design + formula.block(case.features),
     )
 
 
@@ -123,7 +129,9 @@ def main() -> int:
     table = Table("tracks", "length", "features", "design MB", "of it", "peak MB", "of it")
     for row in rows:
         table.add_row(
-            *(str(row[name]) for name in ("tracks", "length", "features")),  # type: ignore[literal-required]
+            str(row["tracks"]),
+            str(row["length"]),
+            str(row["features"]),
             f"{row['design'] / 1e6:.1f}",
             f"{row['formula_design'] / row['design']:.2f}",
             f"{row['peak'] / 1e6:.1f}",
