@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.effects import Heard, heard
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sites import split_site

@@ -7,9 +7,10 @@ with this environment, one after the other: alternating would take too long. The
 each one's dvc.yaml in its order; their commands run without DVC. Then DVC takes the outputs over
 (``dvc commit``), and ``dvc repro`` is timed with nothing to do.
 
-Processor time and memory are those of all processes that a stage starts, looked at every 0.2 s
-(Linux). Memory is the largest sum over them, a page that they share counted once (proportional set
-size), and at least what any one of them ever held. Seconds depend on what else the machine does.
+Processor time and memory are those of all processes that a stage starts, looked at every 0.2 s, and
+less often where a look takes long (Linux). Memory is the largest sum over them, a page that they
+share counted once (proportional set size), and at least what any one of them ever held. Seconds
+depend on what else the machine does.
 """
 
 import argparse
@@ -32,6 +33,8 @@ BEFORE = "5d32d25"
 """The last revision in which one process did everything, in float32."""
 NOTHING_TO_DO = "`dvc repro` with nothing to do"
 SECONDS_BETWEEN_LOOKS = 0.2
+SHARE_OF_TIME = 0.05
+"""That looking takes at most."""
 TRIES = 7
 
 
@@ -129,10 +132,13 @@ def cost(
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
+            began = time.perf_counter()
             used = session(process.pid)
-            peak = max(peak, *held(used))
+            peak = max(peak, held(used, beyond=peak))
             cpu |= used
-            time.sleep(SECONDS_BETWEEN_LOOKS if time.perf_counter() - start > 2 else 0.01)
+            looked = time.perf_counter()
+            pause = SECONDS_BETWEEN_LOOKS if looked - start > 2 else 0.01
+            time.sleep(max(pause, (looked - began) / SHARE_OF_TIME))
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -160,14 +166,19 @@ def session(leader: int) -> dict[int, float]:
     return seconds
 
 
-def held(processes: Collection[int]) -> tuple[float, float]:
-    """Megabytes of processes: their proportional sum now, and the most that one had at a time.
+def held(processes: Collection[int], *, beyond: float) -> float:
+    """Megabytes of processes: their proportional sum now, or the most that one had at a time.
 
     A process that ends during a look leaves its part of the shared pages to the others, so that
-    these pages count more than once in this look. The smaller of two looks counts.
+    these pages count more than once in this look. The smaller of two looks counts. The kernel walks
+    over all pages for it, while the process waits: so it is asked only where the processes together
+    hold more than ``beyond``, shared pages counted in each.
     """
+    most = max((field(process, "status", "VmHWM:") for process in processes), default=0)
+    if sum(field(process, "status", "VmRSS:") for process in processes) <= beyond:
+        return most
     looks = [sum(field(process, "smaps_rollup", "Pss:") for process in processes) for _ in range(2)]
-    return min(looks), max((field(process, "status", "VmHWM:") for process in processes), default=0)
+    return max(most, min(looks))
 
 
 def field(process: int, file: str, name: str) -> float:

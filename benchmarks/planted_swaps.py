@@ -23,7 +23,7 @@ from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.listening import tagged
 from leitmotif.lens.pairs import concept_pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Intervention

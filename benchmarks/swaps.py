@@ -36,7 +36,7 @@ from leitmotif.config import load_params
 from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.pairs import Pairs, concept_pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen import GREEDY, Sampling

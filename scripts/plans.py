@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import Params, parse_params
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import parse_yaml

@@ -16,7 +16,7 @@ def counted(self, target):
     global done
     with lock:  # of what other threads finish, nothing comes in between
         done += among in os.path.relpath(target)
-        if done == last:
+        if last and done == last:
             os.kill(os.getpid(), signal.SIGKILL)
         return replace(self, target)
 

@@ -302,6 +302,8 @@ def test_interventions_make_clips_of_the_models_length_and_they_are_measured(
             clap_revision=None,
             tagger=clap,
             tagger_revision=None,
+            second_tagger=None,
+            second_tagger_revision=None,
             watch=clap,
             device="cpu",
         ),

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.pipeline import Cost
 from benchmarks.rehearsal.checkpoints import AUTOENCODERS, REVISION
 from benchmarks.rehearsal.recordings import MOTIF_NOTES, NOTE, SAMPLE_RATE, SECONDS, compose
-from benchmarks.rehearsal.run import PRESET, rehearse
+from benchmarks.rehearsal.run import PRESET, kept_cost, rehearse
 from benchmarks.rehearsal.shapes import SITES, SMALL
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import load_params
 from leitmotif.files import read_table
 from leitmotif.files.yaml_files import parse_yaml, read_stages
@@ -91,6 +91,20 @@ def test_every_stage_runs_to_the_report(rehearsed: Rehearsed) -> None:
     assert list(rehearsed.costs) == list(read_stages(rehearsed.root / "dvc.yaml"))
     assert all(cost.seconds > 0 and cost.megabytes > 0 for cost in rehearsed.costs.values())
     assert (rehearsed.root / "data/report/index.html").is_file()
+
+
+def test_what_is_up_to_date_keeps_what_it_took(rehearsed: Rehearsed) -> None:
+    environment = {"HF_HUB_OFFLINE": "1"}
+    for name in ("manifest", "activations", "report"):
+        assert kept_cost(name, rehearsed.root, environment) == rehearsed.costs[name]
+    outdated = "features"
+    code = rehearsed.root / "src/leitmotif/audio/decode.py"
+    text = code.read_text()
+    code.write_text(text + "\n")
+    try:
+        assert kept_cost(outdated, rehearsed.root, environment) is None
+    finally:
+        code.write_text(text)
 
 
 def test_what_was_downloaded_is_what_the_preset_pins(rehearsed: Rehearsed) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks._swap_peer import Stopwatch, SwapPeer, hooked
 from benchmarks.swaps import CASES, Case, Timed, clips_of, rows_of, sweep_of, table_of
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.musicgen import GREEDY, HookedMusicGen
 from leitmotif.work.parallel import WORKERS

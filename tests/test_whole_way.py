@@ -23,7 +23,7 @@ from benchmarks.as_recordings import as_recordings
 from benchmarks.rehearsal.run import lay
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.causal.verdict import overall
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.files import read_json, read_table
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.notebook.pieces import compose

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from benchmarks.rehearsal.checkpoints import (
 from benchmarks.rehearsal.recordings import compose, release
 from benchmarks.rehearsal.shapes import SITES, Shapes
 from leitmotif.config import load_params
+from leitmotif.files import read_json, write_json
 from leitmotif.files.yaml_files import read_stages, read_yaml
 from leitmotif.lens.concepts import load_concepts
 from tests.corpus.official_layout import serve
@@ -46,7 +48,8 @@ def rehearse(
 
     Parameters
     ----------
-    folder : kept, and gone on with where it holds an earlier rehearsal of these shapes.
+    folder : kept, and gone on with where it holds an earlier rehearsal of these shapes; what is up
+        to date there does not run again.
     shapes : of the models.
     settings : further ones, each ``section.key=value``.
     stages : names of dvc.yaml; those before them must have run. None runs all.
@@ -78,7 +81,7 @@ def rehearse(
         }
         pin(root, environment)
         for name in stages or read_stages(root / "dvc.yaml"):
-            costs[name] = stage_cost(name, root, environment)
+            costs[name] = kept_cost(name, root, environment) or stage_cost(name, root, environment)
             if name == HEARD:
                 decide(root, {recording.track_id: recording.heard for recording in recordings})
     return costs
@@ -113,11 +116,29 @@ def pin(root: Path, environment: Mapping[str, str]) -> None:
 
 
 def stage_cost(name: str, root: Path, environment: Mapping[str, str]) -> Cost:
-    """Run a stage by DVC and measure it, what DVC itself takes included."""
+    """Run a stage by DVC, measure it, what DVC itself takes included, and keep what it took."""
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
     taken = cost(command, root, environment=environment)
     print(f"{name}: {taken.seconds:.1f} s, {taken.megabytes:.0f} MB", file=sys.stderr, flush=True)
+    write_json(kept_in(root) / f"{name}.json", asdict(taken))
     return taken
+
+
+def kept_cost(name: str, root: Path, environment: Mapping[str, str]) -> Cost | None:
+    """What a stage took in a rehearsal that was broken off; None if it has to run."""
+    kept = kept_in(root) / f"{name}.json"
+    if not kept.exists():
+        return None
+    command = [sys.executable, "-m", "dvc", "status", "--json", name]
+    status = subprocess.run(
+        command, cwd=root, env={**os.environ, **environment}, capture_output=True, check=False
+    )
+    return Cost(**read_json(kept)) if status.stdout.strip() == b"{}" else None
+
+
+def kept_in(root: Path) -> Path:
+    """The folder with what finished stages took, beside the repository."""
+    return root.with_name("costs")
 
 
 def tool(root: Path, environment: Mapping[str, str], *arguments: str) -> None:

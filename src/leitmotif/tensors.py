@@ -18,7 +18,10 @@ from safetensors import safe_open
 
 from leitmotif.files import atomic
 
-_DTYPES = {"float16": "F16", "float32": "F32", "int32": "I32", "int64": "I64"}
+_DTYPES = {
+    "float16": "F16", "float32": "F32", "float64": "F64", "int16": "I16", "int32": "I32",
+    "int64": "I64",
+}  # fmt: skip
 _ALIGNMENT = 8
 
 
@@ -60,7 +63,7 @@ def serialise(
 ) -> TensorFile:
     """Lay out named arrays and text metadata as one safetensors file.
 
-    Arrays are float16, float32, int32 or int64. Their memory is used as it is where it is
+    Arrays are of the types in ``_DTYPES``. Their memory is used as it is where it is
     contiguous: do not change them until written.
     Raises KeyError for another dtype.
     """

@@ -57,6 +57,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
             clap_revision=None,
             tagger=clap,
             tagger_revision=None,
+            second_tagger=None,
+            second_tagger_revision=None,
             watch=clap,
             device="cpu",
         ),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.cli import dependencies, own_runs, presets
+from leitmotif.cli import dependencies, own_runs, presets, settings
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
 
@@ -85,6 +85,21 @@ def test_results_in_no_commit_are_not_lost(with_results: Path) -> None:
     assert (with_results / "metrics/probes.json").read_text() == '{"a": 2}\n'
     presets.use("organism", root=with_results, force=True)
     assert (with_results / "metrics/probes.json").read_text() == '{"a": 2}\n'
+
+
+@pytest.mark.usefixtures("_no_dependencies")
+def test_a_branch_that_was_made_is_not_offered_again(
+    with_results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(with_results)
+    offered = "has the results of the preset organism"
+    for preset, branch, says in (
+        ("folder", "mine", False),
+        ("folder", None, False),
+        ("musicgen-folder", None, True),
+    ):
+        settings.use(preset, branch=branch)
+        assert (offered in capsys.readouterr().err) is says, preset
 
 
 @pytest.mark.usefixtures("_no_dependencies")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.cli import presets
+from leitmotif.cli.preset_texts import available, preset
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError, LeitmotifError
 from leitmotif.files.yaml_files import parse_yaml
@@ -18,6 +19,8 @@ from leitmotif.files.yaml_files import parse_yaml
 NAMES = [
     "folder",
     "musicgen-folder",
+    "musicgen-folder-large",
+    "musicgen-folder-medium",
     "musicgen-large",
     "musicgen-medium",
     "musicgen-small",
@@ -27,7 +30,7 @@ NAMES = [
 
 
 def test_every_preset_is_offered(checkout: Path) -> None:
-    assert presets.available(checkout) == NAMES
+    assert available(checkout) == NAMES
 
 
 def test_a_whole_preset_is_written_byte_for_byte(checkout: Path) -> None:
@@ -53,14 +56,15 @@ def test_every_key_is_written(checkout: Path, name: str) -> None:
 def test_a_preset_says_what_differs_from_its_base(checkout: Path, name: str) -> None:
     """Every line of it that is not its base's name is a line of what is written."""
     text = (checkout / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("base:")]
+    bases = parse_yaml(text).get("base", [])
+    named = "base:" if isinstance(bases, str) else ("base:", "- ")
+    lines = [line for line in text.splitlines() if not line.startswith(named)]
     presets.use(name, root=checkout)
     written = (checkout / "params.yaml").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line not in written] == []
     assert written[0] == lines[0]
-    base = parse_yaml(text).get("base")
-    if base:
-        theirs = parse_yaml(presets.preset(base, root=checkout))
+    if isinstance(bases, str):
+        theirs = parse_yaml(preset(bases, root=checkout))
         mine, changed = (parse_yaml("\n".join(text)) for text in (written, lines))
         for section in set(theirs) - set(changed):
             assert mine[section] == theirs[section]
@@ -68,10 +72,31 @@ def test_a_preset_says_what_differs_from_its_base(checkout: Path, name: str) -> 
             assert mine[section] == theirs[section] | changed[section]
 
 
+@pytest.mark.parametrize("size", ["medium", "large"])
+def test_a_model_and_a_folder_are_combined(checkout: Path, size: str) -> None:
+    """Sections that the folder's preset changes are its own, and all others the model's."""
+    combined, model, folder = (
+        parse_yaml(preset(name, root=checkout))
+        for name in (f"musicgen-folder-{size}", f"musicgen-{size}", "musicgen-folder")
+    )
+    changed = parse_yaml((checkout / "presets" / "musicgen-folder.yaml").read_text("utf-8"))
+    changed.pop("base")
+    for section, keys in changed.items():
+        for key in keys:
+            assert combined[section][key] == folder[section][key]
+    assert combined["corpus"] == folder["corpus"]
+    for section in ("model", "sae", "calibration", "judge", "decoderlens"):
+        assert combined[section] == model[section]
+    assert combined["activations"]["sites"] == model["activations"]["sites"]
+    assert combined["activations"]["max_failures"] == folder["activations"]["max_failures"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("base: organ\n", "there is no preset 'organ'"),
+        ("base: [organism, organ]\n", "there is no preset 'organ'"),
+        ("base: []\n", "names no base"),
         ("base: organism\nmanifst:\n  tracks: 3\n", "did you mean manifest"),
         ("base: organism\nmanifest:\n", "manifest: found None"),
         ("base: organism\nmanifest:\n  trakcs: 3\n", "did you mean tracks"),
@@ -237,7 +262,7 @@ TYPED = [
 )
 @pytest.mark.parametrize("typed", TYPED, ids=lambda typed: ascii(typed)[:20])
 def test_text_is_taken_as_typed(checkout: Path, typed: str) -> None:
-    text = presets.preset("folder", [f"corpus.path={typed}"], root=checkout)
+    text = preset("folder", [f"corpus.path={typed}"], root=checkout)
     (checkout / "params.yaml").write_text(text, encoding="utf-8")
     assert load_params(checkout / "params.yaml").corpus.path == typed
 
@@ -251,7 +276,7 @@ def test_text_is_taken_as_typed(checkout: Path, typed: str) -> None:
 def test_any_text_is_taken_as_typed(
     repo_root: Path, tmp_path_factory: pytest.TempPathFactory, typed: str
 ) -> None:
-    text = presets.preset("folder", [f"corpus.path={typed}"], root=repo_root)
+    text = preset("folder", [f"corpus.path={typed}"], root=repo_root)
     assert parse_yaml(text)["corpus"]["path"] == typed
 
 
@@ -346,8 +371,10 @@ def test_both_files_are_written_or_the_next_use_mends(
 def test_a_preset_that_builds_on_itself_is_named(checkout: Path) -> None:
     (checkout / "presets" / "mine.yaml").write_text("base: yours\n")
     (checkout / "presets" / "yours.yaml").write_text("base: mine\n")
-    with pytest.raises(ConfigError, match="is a base of itself"):
-        presets.use("mine", root=checkout)
+    (checkout / "presets" / "second.yaml").write_text("base: [folder, second]\n")
+    for name in ("mine", "second"):
+        with pytest.raises(ConfigError, match="is a base of itself"):
+            presets.use(name, root=checkout)
 
 
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
@@ -381,7 +408,7 @@ def test_settings_stay_when_the_same_preset_is_used_again(checkout: Path) -> Non
     assert params.corpus.path == "music #1"
     assert params.probes.folds == 3
     assert params.manifest.excluded_tag_words == ["voice"]
-    presets.use("folder", root=checkout, keep=False, force=True)
+    presets.use("folder", root=checkout, keep=False)
     assert load_params(checkout / "params.yaml").corpus.path == "recordings"
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.cli import presets
+from leitmotif.cli.preset_texts import preset as preset_text
 from leitmotif.cli.results import STAGES, Results, as_lines, read_results
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
@@ -104,7 +104,7 @@ def params() -> Params:
 
 def repository(folder: Path, metrics: dict[str, Any], preset: str = "organism") -> Path:
     """A folder with settings and metrics, and without dvc.lock."""
-    (folder / "params.yaml").write_text(presets.preset(preset, root=ROOT))
+    (folder / "params.yaml").write_text(preset_text(preset, root=ROOT))
     (folder / "models").symlink_to(ROOT / "models")
     (folder / "metrics").mkdir()
     for stage, values in metrics.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.cli import presets
+from leitmotif.cli.preset_texts import available
 from leitmotif.cli.presets import preset_in_use
 from tests.status.half_made import folder_experiment, proposal, proposed, recordings, track
 
@@ -58,12 +59,19 @@ def test_use_ends_with_the_next_command(root: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("next: dvc repro proposals (")
 
 
+def test_use_begins_with_what_the_preset_is_for(root: Path) -> None:
+    rehearsed = leitmotif("use", "folder", cwd=root)
+    assert rehearsed.stdout.startswith("folder: Rehearses the workflow: your recordings, ")
+    real = leitmotif("use", "musicgen-folder-medium", "--force", cwd=root)
+    assert real.stdout.startswith("musicgen-folder-medium: Your own recordings, read by MusicGen")
+
+
 def test_use_without_a_preset_lists_them(root: Path) -> None:
     before = (root / "params.yaml").read_bytes()
     done = leitmotif("use", cwd=root)
     assert done.returncode == 0, done.stderr
     *listed, now = done.stdout.splitlines()
-    assert [line[2:].split()[0] for line in listed] == presets.available(root)
+    assert [line[2:].split()[0] for line in listed] == available(root)
     assert [line[2:].split()[0] for line in listed if line.startswith("*")] == ["folder"]
     assert "organism, which does not hear music" in next(x for x in listed if x[0] == "*")
     assert now.startswith("params.yaml: preset folder, 5 settings changed: corpus.path, ")
@@ -75,7 +83,7 @@ def test_use_without_a_preset_lists_them(root: Path) -> None:
 
 def test_the_preset_in_use_is_the_nearest_one(root: Path) -> None:
     (root / "dvc.yaml").unlink()  # nothing is asked of its dependencies
-    for name in presets.available(root):
+    for name in available(root):
         presets.use(name, root=root, force=True)
         now = preset_in_use(root)
         assert now is not None
@@ -113,6 +121,27 @@ def test_a_review_ends_with_the_next_command(root: Path) -> None:
     assert review.returncode == 130
 
 
+def test_a_report_before_its_results_names_the_next_command(root: Path) -> None:
+    proposed(root, [track(number) for number in range(20)], [proposal(1, 1), proposal(3, 2)])
+    done = leitmotif("report", cwd=root)
+    assert done.returncode == 1
+    assert "there is nothing to report yet: not run: labels, " in done.stderr
+    assert "to do:    leitmotif review (2 proposals to decide; " in done.stderr
+    assert not (root / "report").exists()
+
+
+def test_nobody_decides_on_another_corpus(root: Path) -> None:
+    proposed(root, [track(number) for number in range(2)], [proposal(0, 1)])
+    corpus = {"params": {"params.yaml": {"corpus": {"source": "organism"}}}}
+    (root / "dvc.lock").write_text(json.dumps({"stages": {"corpus": corpus}}), encoding="utf-8")
+    (root / "pairs.csv").write_text("track\ntrack00\n", encoding="utf-8")
+    for words in (["review", "--no-browser"], ["import-labels", "pairs.csv"]):
+        done = leitmotif(*words, "--reviewer=ana", cwd=root)
+        assert done.returncode == 1
+        assert "are of another corpus than params.yaml names" in done.stderr
+        assert "to do:    dvc repro proposals" in done.stderr
+
+
 def test_the_shell_completes_commands_and_presets(root: Path) -> None:
     def completed(words: str) -> list[str]:
         asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
@@ -137,5 +166,9 @@ def test_use_says_what_becomes_of_settings_that_were_changed(root: Path) -> None
     assert kept.returncode == 0, kept.stderr
     assert "kept from before: corpus.path, " in kept.stdout
     assert "+  folds: 3" in kept.stdout
+    moved = leitmotif("use", "folder", "--set", "corpus.path=elsewhere", cwd=root)
+    (said,) = (line for line in moved.stdout.splitlines() if line.startswith("kept from before"))
+    assert "probes.folds" in said
+    assert "corpus.path" not in said  # another value was typed
     given_up = leitmotif("use", "musicgen-folder", "--force", cwd=root)
     assert "given up, as they were changed of the preset folder: corpus.path, " in given_up.stdout

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import Params, load_params, parse_params
 from leitmotif.config.auto import CONTEXT_SECONDS, notices
 from leitmotif.errors import ConfigError

@@ -76,6 +76,24 @@ def test_a_concept_may_be_called_otherwise_than_its_value() -> None:
     [
         ({"template": "A {genre} piece."}, "the template has the slots"),
         ({"template": "A {genre piece."}, "cannot be filled in"),
+        ({"template": "A {} piece with a {instrument}."}, "slots in braces, and nothing else"),
+        ({"template": "A {mood} {genre:5d} {instrument} {tempo}."}, r"\{genre\} has no name, or a"),
+        ({"template": "A {mood} {genre!r} {instrument} {tempo}."}, "or a format"),
+        ({"template": "A {mood} {genre} {tempo}."}, "the template has the slots"),
+        ({"template": ""}, "template"),
+        ({"concepts": []}, "concepts"),
+        ({"concepts": [{"name": "jazz", "slot": "style", "labels": ["Jazz"]}]}, "no slot 'style'"),
+        ({"concepts": [{"name": "jazz", "slot": "genre", "labels": ["Jazz", "Jazz"]}]}, "Jazz"),
+        ({"concepts": [{"name": "jazz", "slot": "genre", "labels": [7]}]}, "concepts.0.labels.0"),
+        (
+            {
+                "concepts": [
+                    {"name": name, "slot": "genre", "value": "jazz", "labels": [name]}
+                    for name in ("Jazz", "Swing")
+                ]
+            },
+            "values of concepts named twice: 'jazz' of genre",
+        ),
         ({"slots": {"genre": []}}, "slots"),
         ({"concepts": [{"name": "kazoo", "slot": "instrument", "labels": ["Kazoo"]}]}, "'kazoo'"),
         ({"concepts": [{"name": "jazz", "slot": "genre", "labels": []}]}, "labels"),
@@ -92,6 +110,21 @@ def test_what_does_not_fit_is_refused_by_name(
     with path.open("w") as file:
         yaml.dump({**values, **change}, file)
     with pytest.raises(ConfigError, match=words):
+        load_concepts(path)
+
+
+def test_a_table_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "concepts.yaml"
+    with pytest.raises(ConfigError, match=r"concepts\.yaml"):
+        load_concepts(path)
+    path.write_bytes((ROOT / "concepts.yaml").read_bytes().decode().encode("utf-16"))
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_concepts(path)
+    path.write_bytes(b"format: leitmotif-concepts/1\ntemplate: caf\xe9\n")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_concepts(path)
+    path.write_text("")
+    with pytest.raises(ConfigError, match=r"concepts\.yaml"):
         load_concepts(path)
 
 

@@ -13,10 +13,12 @@ from leitmotif.errors import ModelError
 from leitmotif.files import read_table
 from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.heard import CLIPS, Exit, HeardExits
-from leitmotif.lens.study import DecoderLens, Playing
+from leitmotif.lens.playing import Playing
+from leitmotif.lens.study import DecoderLens
 from leitmotif.lens.tuned import Tuning
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.tables.decoderlens import LensClipRow
+from leitmotif.views.decoderlens import metrics_of
 from leitmotif.work.parallel import WORKERS
 from tests.tiny import audible_musicgen
 
@@ -152,6 +154,38 @@ def test_a_tagger_that_does_not_know_a_concept_is_refused_before_anything_is_pla
     study: DecoderLens,
 ) -> None:
     unheard = replace(study, load_tagger=partial(SpectrumTagger, ("Guitar", "Bell")))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HookedMusicGen, "generate", None)
+        with pytest.raises(ModelError, match="does not know the concept 'piano'"):
+            unheard.run()
+
+
+def test_a_second_tagger_says_how_far_both_agree_and_changes_nothing_else(
+    study: DecoderLens, heard_exits: HeardExits
+) -> None:
+    backwards = tuple(reversed(labels()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(WORKERS, "1")
+        same = replace(study, load_second=study.load_tagger).run()
+        other = replace(study, load_second=partial(SpectrumTagger, backwards)).run()  # type: ignore[arg-type]
+    first = same.rows()
+    assert [row.model_copy(update={"agreement": None}) for row in first] == heard_exits.rows()
+    for row in first:
+        assert row.agreement is not None
+        assert (row.agreement.rank.mean, row.agreement.named.mean) == (1.0, 1.0)
+        assert row.agreement.labels == len(labels())
+    assert metrics_of(first, [], [])["agreement"] == 1.0
+    assert "agreement" not in metrics_of(heard_exits.rows(), [], [])
+    # The same numbers under other names.
+    ranks = [row.agreement.rank.mean for row in other.rows() if row.agreement]
+    assert len(ranks) == len(first)
+    assert max(ranks) < 1.0
+
+
+def test_a_second_tagger_that_does_not_know_a_concept_is_refused_before_anything_is_played(
+    study: DecoderLens,
+) -> None:
+    unheard = replace(study, load_second=partial(SpectrumTagger, ("Guitar", "Bell")))  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HookedMusicGen, "generate", None)
         with pytest.raises(ModelError, match="does not know the concept 'piano'"):

@@ -7,7 +7,7 @@ from leitmotif.files import read_json
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.pairs import concept_pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Sampling

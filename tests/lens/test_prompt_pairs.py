@@ -105,6 +105,10 @@ def test_a_file_of_counterfactual_prompts_is_read(tmp_path: Path) -> None:
         (f"{HEADER}\na,b,Guitar,Guitar\n", "sound alike"),
         (f"{HEADER}\n", "nothing to swap"),
         ("", "no column"),
+        (f"{HEADER}\nA calm, slow guitar,A violin,Guitar,Violin\n", "line 2: there are more cells"),
+        (f"{HEADER}\nA guitar,A guitar,Guitar,Piano\n", "line 2: both prompts are the same"),
+        (f"{HEADER},desired_label\na,b,Guitar,Piano,Violin\n", "two columns have one name"),
+        (f"{HEADER}\na,b,Guitar\n", "line 2: a value is missing"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, match: str) -> None:

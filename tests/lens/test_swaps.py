@@ -18,7 +18,7 @@ from leitmotif.judge.measures import kl_divergence, log_odds_effect
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.pairs import concept_pairs, twin_pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.swaps import Swaps, means_bytes, sets_held
 from leitmotif.lens.sweep import Cell, Sweep, cells_of

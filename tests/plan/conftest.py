@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import parse_params
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.plan.scale import Scale

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.cli.presets import available
+from leitmotif.cli.preset_texts import available
 from leitmotif.errors import ModelError
 from leitmotif.pipeline.durations import Duration
 from leitmotif.plan.hours import Range

@@ -1,6 +1,7 @@
 """What the feature pages measure, where the truth is known."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,12 +165,27 @@ def test_where_every_track_has_an_onset_nothing_is_compared() -> None:
 
 def test_unknown_tracks_are_left_out() -> None:
     tracks = [track(number, onsets=(6.0,) if number % 2 else ()) for number in range(6)]
-    tracks[1] = type(tracks[1])(
-        1, tracks[1].row, tracks[1].contexts, tracks[1].labels, complete=False
-    )
+    tracks[1] = known_in(tracks[1], [])
     parts = [np.zeros((FRAMES, 1)) for _ in tracks]
     (around,) = curves(tracks, parts)
     assert set(around.tracks.tolist()) == {2}
+
+
+def test_of_a_track_that_is_partly_known_the_known_part_is_used() -> None:
+    tracks = [track(number, onsets=(6.0,) if number % 2 else ()) for number in range(6)]
+    tracks[1] = known_in(tracks[1], [(5.0, 7.0)])  # an onset that all is known around
+    tracks[3] = known_in(tracks[3], [(0.0, 4.0)])  # a verified one, where others may be missing
+    tracks[4] = known_in(tracks[4], [(0.0, 2.0)])
+    parts = [np.full((FRAMES, 1), float(listened.number == 4)) for listened in tracks]
+    (around,) = curves(tracks, parts)
+    assert set(around.tracks.tolist()) == {2}, "of tracks 1 and 5, not of 3"
+    assert set(around.tracks_elsewhere.tolist()) == {2}, "tracks 0 and 2"
+    assert around.elsewhere == pytest.approx(0.0), "at 6 s of track 4 nothing is known"
+
+
+def known_in(listened, spans):  # type: ignore[no-untyped-def]
+    contexts = [replace(context, known=spans) for context in listened.contexts]
+    return replace(listened, contexts=contexts, complete=False)
 
 
 def test_intervals_of_features_without_foresight_hold_zero_in_nineteen_of_twenty() -> None:

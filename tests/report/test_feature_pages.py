@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.claims import Horizon
 from leitmotif.report.features.chosen import choose
-from leitmotif.report.features.listening import tracks_of
+from leitmotif.report.features.listening import Track, tracks_of
 from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.tables.interval import IntervalRow
@@ -132,11 +132,18 @@ def test_tracks_of_which_not_all_is_known_are_counted_where_they_are_left_out(
 ) -> None:
     page = "features/one-5.html"
     assert "left out of this" not in (report.root / page).read_text()
-    partly = [replace(track, complete=track.number != 1) for track in sources.tracks]
+
+    def known_in(number: int, spans: list[tuple[float, float]]) -> Track:
+        track = sources.tracks[number]
+        contexts = [replace(context, known=spans) for context in track.contexts]
+        return replace(track, contexts=contexts, complete=False)
+
+    partly = [known_in(0, [(0.0, 1.0)]), known_in(1, []), sources.tracks[2]]
     text = (write(tmp_path / "partly", replace(sources, tracks=partly)).root / page).read_text()
     said = (
-        "1 of 3 tracks is left out of this, because not all of their recurrences are known "
-        "(data/coverage.jsonl); known returns begin in 1 window of them."
+        "Of 1 of 3 tracks only those seconds are used here in which all recurrences are known "
+        "(data/coverage.jsonl). 1 of 3 tracks is left out of this, because nowhere in them all "
+        "recurrences are known (data/coverage.jsonl); verified returns begin in 1 window of them."
     )
     assert text.count(said) == 2, "before a recurrence, and by place"
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.errors import ReviewError
-from leitmotif.review import index as index_module
+from leitmotif.review import index_rows
 from leitmotif.review.failures import ConflictError, LockedError, NotSavedError
 from leitmotif.review.index import Index
 from leitmotif.review.log import append, encode, log_files, read_log, read_logs
@@ -212,7 +212,7 @@ def test_an_index_damaged_under_way_is_said(
 def test_a_locked_index_is_said_and_nothing_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(index_rows, "LOCK_SECONDS", 0.1)
     index = opened(tmp_path)
     holder = sqlite3.connect(tmp_path / "work" / "index.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -279,7 +279,7 @@ def test_an_unreadable_log_names_its_line(tmp_path: Path) -> None:
 
 def test_two_programs_share_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four writers with two indexes, as two servers in one checkout have them."""
-    monkeypatch.setattr(index_module, "LOCK_SECONDS", 200.0)  # however slow the disk
+    monkeypatch.setattr(index_rows, "LOCK_SECONDS", 200.0)  # however slow the disk
     indexes = [opened(tmp_path), opened(tmp_path)]
     made = [[decision("ana", 100 * writer + number) for number in range(20)] for writer in range(4)]
 

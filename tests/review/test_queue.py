@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.review.index import Standing
+from leitmotif.review.index_rows import Standing
 from leitmotif.review.queue import BATCH, order, review_progress, waiting
 from leitmotif.review.standing import by_pair
 

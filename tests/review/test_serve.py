@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.errors import ReviewError
 from leitmotif.review.log import append
 from leitmotif.review.serve import access_for, check_reviewers, git_name, links, serve

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from leitmotif.files import write_table
 from leitmotif.review import index as index_module
+from leitmotif.review import index_rows
 from leitmotif.review.log import read_log
 from leitmotif.review.session import Session
 from tests.review.conftest import Build
@@ -318,7 +319,7 @@ def test_a_locked_index_is_said(
     page = Page(client)
     item = page.next()
     session.index.close()
-    monkeypatch.setattr(index_module, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(index_rows, "LOCK_SECONDS", 0.1)
     index = index_module.Index(session.index.database, session.index.decisions)
     session.index = session.material.index = index
     holder = sqlite3.connect(session.index.database, isolation_level=None)

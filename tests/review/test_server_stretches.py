@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from leitmotif.review import index as index_module
+from leitmotif.review import index_rows
 from leitmotif.review.log import read_log
 from leitmotif.review.session import Session
 from leitmotif.tables.corpus import Window
@@ -333,7 +334,7 @@ def test_a_locked_index_is_said_of_listenings_and_pairs(
     page = stretches(client)
     item = page.next()
     session.index.close()
-    monkeypatch.setattr(index_module, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(index_rows, "LOCK_SECONDS", 0.1)
     index = index_module.Index(session.index.database, session.index.decisions)
     session.index = session.material.index = index
     holder = sqlite3.connect(index.database, isolation_level=None)

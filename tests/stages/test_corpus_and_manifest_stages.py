@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from leitmotif.cli.presets import preset as preset_text
+from leitmotif.cli.preset_texts import preset as preset_text
 from leitmotif.config import Params, parse_params
 from leitmotif.errors import StageError
 from leitmotif.files import read_json, read_table

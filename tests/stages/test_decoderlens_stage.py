@@ -1,7 +1,10 @@
 """The decoderlens stage on two concepts of the shipped organism."""
 
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -26,6 +29,7 @@ from leitmotif.tables.decoderlens import (
     LensClipRow,
     SimilarityRow,
 )
+from leitmotif.tensors import read_tensors, write_tensors
 
 
 def small(repo_root: Path, **settings: object) -> Params:
@@ -96,3 +100,37 @@ def test_a_model_of_the_hub_is_named_where_its_revision_is(repo_root: Path) -> N
     with pytest.raises(ConfigError, match="watch must be 'models/organism/concepts' too"):
         small(repo_root, watch="models/organism/planner")
     assert small(repo_root, model=None, watch="anything").decoderlens.model is None
+
+
+def test_labels_of_two_taggers_are_matched_by_name(
+    made: Path, repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped tagger once more, with its labels in another order: both agree entirely."""
+    shipped, other = repo_root / "models/organism/judges/tagger", tmp_path / "tagger"
+    shutil.copytree(shipped, other)
+    tensors, metadata = read_tensors(shipped / "model.safetensors")
+    config = json.loads((shipped / "config.json").read_text(encoding="utf-8"))
+    labels = [config["id2label"][str(number)] for number in range(len(config["id2label"]))]
+    config["id2label"] = dict(enumerate(reversed(labels)))
+    config["label2id"] = {label: number for number, label in config["id2label"].items()}
+    (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    heads = {name: values for name, values in tensors.items() if len(values) == len(labels)}
+    assert {name.rpartition(".")[2] for name in heads} == {"weight", "bias"}
+    turned = {name: np.ascontiguousarray(values[::-1]) for name, values in heads.items()}
+    write_tensors(other / "model.safetensors", {**tensors, **turned}, metadata)
+
+    (tmp_path / "models").symlink_to(repo_root / "models")
+    (tmp_path / "concepts.yaml").write_bytes((made / "concepts.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    params = small(repo_root)
+    judge = params.judge.model_copy(update={"second_tagger": str(other)})
+    decoderlens(params.model_copy(update={"judge": judge}))
+    rows = read_table(DECODERLENS, DecoderLensRow)
+    for row in rows:
+        assert row.agreement is not None
+        assert (row.agreement.rank.mean, row.agreement.named.mean) == (1.0, 1.0)
+        assert row.agreement.labels >= 2
+    without = [row.model_copy(update={"agreement": None}) for row in rows]
+    assert without == read_table(made / DECODERLENS, DecoderLensRow)
+    assert read_json(METRICS / "decoderlens.json")["agreement"] == 1.0
+    assert "agreement" not in read_json(made / METRICS / "decoderlens.json")

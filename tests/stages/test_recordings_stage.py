@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.files import read_table
 from leitmotif.tables.corpus import Failure
 

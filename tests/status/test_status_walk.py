@@ -84,7 +84,7 @@ def test_settings_that_cannot_be_used(root: Path) -> None:
 
 
 def test_no_recordings_yet(root: Path) -> None:
-    assert read_status(root).next.command == "leitmotif use folder --set corpus.path=FOLDER"
+    assert read_status(root).next.command == "leitmotif use PRESET --set corpus.path=FOLDER"
     (root / "music").rmdir()
     assert "is no folder" in str(read_status(root).next)
 

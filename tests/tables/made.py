@@ -260,6 +260,7 @@ def recognised(**changed: Any) -> DecoderLensRow:
         "chance": 0.4,
         "within": interval(0.9),
         "chance_within": 0.6,
+        "agreement": None,
     }
     return DecoderLensRow(**{**values, **changed})
 

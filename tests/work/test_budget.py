@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.cli.presets import preset
+from leitmotif.cli.preset_texts import preset
 from leitmotif.config import Params, ResourcesParams, parse_params
 from leitmotif.config.auto import MOST_ROWS
 from leitmotif.files.yaml_files import parse_yaml

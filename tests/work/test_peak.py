@@ -5,7 +5,8 @@ from subprocess import run
 
 import pytest
 
-from leitmotif.work.peak import watched_memory
+from leitmotif.work import peak as module
+from leitmotif.work.peak import Peak, watched_memory
 
 BYTES = 200_000_000
 
@@ -39,6 +40,27 @@ BODIES = {
 def test_what_is_held_for_a_while_is_seen(body: str) -> None:
     code = ALONE.format(body=body, more=BYTES // 2)
     run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_shared_is_asked_for_only_where_it_may_be_a_peak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel walks over all pages for it, while the process waits."""
+    sums = iter([100, 70, 70, 80, 90, 60])  # without sharing, and with it where that was asked for
+    asked = []
+
+    def held(_: object, *, shared_once: bool) -> int:
+        asked.append(shared_once)
+        return next(sums)
+
+    monkeypatch.setattr(module, "_held", held)
+    peak = Peak()
+    peaks = []
+    for _ in range(4):
+        peak.look()
+        peaks.append(peak.host)
+    assert asked == [False, True, False, False, True, False]
+    assert peaks == [70, 70, 90, 90]
 
 
 def test_an_error_ends_the_watch() -> None:

@@ -1,10 +1,15 @@
 """``leitmotif review``, ``import-labels`` and ``agreement``: people say where motifs return."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from leitmotif.review.importing.run import AnnotatedFile, Import, Transpositions
+    from leitmotif.review.material import ReviewSources
+    from leitmotif.tables.corpus import ManifestTrack
 
 
 def review(
@@ -30,23 +35,14 @@ def review(
 ) -> None:
     """Label proposals by ear on a local web page."""
     from leitmotif.cli.status import print_next
-    from leitmotif.config import load_params
     from leitmotif.files.targets import check_editable
-    from leitmotif.pipeline import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
     from leitmotif.review import serve
     from leitmotif.review.log import log_path
-    from leitmotif.review.material import ReviewSources
     from leitmotif.review.session import Session
 
     reviewers = serve.check_reviewers(reviewer or [serve.git_name()])
-    sources = ReviewSources(
-        proposals=PROPOSALS,
-        manifest=MANIFEST,
-        corpus=CORPUS,
-        features=FEATURES,
-        decisions=Path(load_params().labels.decisions),
-        work=WORK_CACHE / "review",
-    )
+    _refuse_another_corpus()
+    sources = _review_sources()
     for name in reviewers:
         check_editable(log_path(sources.decisions, name).resolve())
     session = Session(sources, show_scores=show_scores)
@@ -72,6 +68,39 @@ def review(
         print_next()
         raise
     print_next()
+
+
+def _refuse_another_corpus() -> None:
+    """Raise ReviewError before anybody decides on recordings that params.yaml does not name.
+
+    A clone has the manifest and the proposals of the shipped experiment, whatever it was told to
+    use since.
+    """
+    from leitmotif.errors import ReviewError
+    from leitmotif.share.lockfile import outdated_stages
+
+    if "corpus" in outdated_stages():
+        raise ReviewError(
+            "the tracks and proposals that are here are of another corpus than params.yaml names",
+            found="the stage corpus ran with other settings",
+            fix="dvc repro proposals, then this again",
+        )
+
+
+def _review_sources() -> "ReviewSources":
+    """What the page reads and writes, where the stages and the settings say."""
+    from leitmotif.config import load_params
+    from leitmotif.pipeline import CORPUS, FEATURES, MANIFEST, PROPOSALS, WORK_CACHE
+    from leitmotif.review.material import ReviewSources
+
+    return ReviewSources(
+        proposals=PROPOSALS,
+        manifest=MANIFEST,
+        corpus=CORPUS,
+        features=FEATURES,
+        decisions=Path(load_params().labels.decisions),
+        work=WORK_CACHE / "review",
+    )
 
 
 def agreement() -> None:
@@ -121,43 +150,60 @@ def import_labels(
     from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files import read_table
-    from leitmotif.files.targets import check_editable
-    from leitmotif.pipeline import CORPUS, MANIFEST, PROPOSALS, WORK_CACHE
-    from leitmotif.recurrence.search.settings import search_of
+    from leitmotif.pipeline import MANIFEST
     from leitmotif.review.importing import run
-    from leitmotif.review.index import Index
     from leitmotif.review.log import log_path
     from leitmotif.review.serve import check_reviewers
     from leitmotif.tables.corpus import ManifestTrack
-    from leitmotif.tables.proposals import read_proposals
 
     check_reviewers([reviewer])
-    params = load_params()
-    log = log_path(Path(params.labels.decisions), reviewer)
+    _refuse_another_corpus()
+    log = log_path(Path(load_params().labels.decisions), reviewer)
     tracks = read_table(MANIFEST, ManifestTrack)
     clock = run.clock_of(crotchet_seconds, crotchet_zero, tempo_map)
     read = run.read_annotations(file, kind, tracks, track=track, clock=clock)
+    imported = _import(read, tracks, log, exhaustive=exhaustive, dry_run=dry_run)
+    for line in imported.remarks:
+        typer.echo(f"note: {line}", err=True)
+    typer.echo(imported.said(log, written=not dry_run))
+    if not dry_run:
+        print_next()
+
+
+def _import(
+    read: "AnnotatedFile",
+    tracks: "Sequence[ManifestTrack]",
+    log: Path,
+    *,
+    exhaustive: bool,
+    dry_run: bool,
+) -> "Import":
+    """Add annotations to a reviewer's log, or find what would be added."""
+    from leitmotif.config import load_params
+    from leitmotif.files.targets import check_editable
+    from leitmotif.pipeline import CORPUS, PROPOSALS, WORK_CACHE
+    from leitmotif.recurrence.search.settings import search_of
+    from leitmotif.review.importing import run
+    from leitmotif.review.index import Index
+    from leitmotif.tables.proposals import read_proposals
+
     # Annotations may come first; a queue that cannot be read is named before a line is written.
     proposals = read_proposals(PROPOSALS) if PROPOSALS.exists() else []
+    transpositions: Transpositions = run.untransposed
     if not dry_run:
         check_editable(log.resolve())
+        search = search_of(load_params().proposals)
+        transpositions = run.transpositions_in(search, tracks, CORPUS)
     index = Index(WORK_CACHE / "review" / "index.sqlite", log.parent)
-    search = search_of(params.proposals)
     prepared = run.prepare(
         read,
         tracks,
         index,
-        reviewer=reviewer,
+        reviewer=log.stem,
         exhaustive=exhaustive,
-        transpositions=run.untransposed
-        if dry_run
-        else run.transpositions_in(search, tracks, CORPUS),
+        transpositions=transpositions,
         proposals=proposals,
     )
     if not dry_run:
         run.write(index, prepared)
-    for line in prepared.remarks:
-        typer.echo(f"note: {line}", err=True)
-    typer.echo(prepared.said(log, written=not dry_run))
-    if not dry_run:
-        print_next()
+    return prepared

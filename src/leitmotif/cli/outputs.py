@@ -1,5 +1,7 @@
 """``leitmotif verify``, ``report``, ``results`` and ``replay``: what a run left, and checks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -82,11 +84,12 @@ def report(
     places = [path for paths in every for path in vars(paths).values()]
     check_folder(out, inputs=[*places, METRICS], replace=replace)
     params = load_params()
-    features = feature_sources(params, tracks_with_activations(), PLACES)
-    lens = read_lens(LENS_PATHS, heard_model(params))
-    swaps = read_swaps(SWAP_PATHS, heard_model(params))
-    material = read_material(FILES)
-    tracks = read_tracks(TRACK_FILES, params)
+    with _explaining_what_is_missing():
+        features = feature_sources(params, tracks_with_activations(), PLACES)
+        lens = read_lens(LENS_PATHS, heard_model(params))
+        swaps = read_swaps(SWAP_PATHS, heard_model(params))
+        material = read_material(FILES)
+        tracks = read_tracks(TRACK_FILES, params)
     counts = write_report(
         out, material, params.report, features, lens, swaps, tracks, replace=replace
     )
@@ -97,6 +100,33 @@ def report(
     )
     _say_whose_results()
     print_next()
+
+
+@contextmanager
+def _explaining_what_is_missing() -> Iterator[None]:
+    """Let an output that cannot be read say which stages have not run, and what is next.
+
+    Where people have to decide first, the stage that makes the output would only stop.
+    """
+    from leitmotif.status.overview import read_status
+    from leitmotif.status.stages import STATES
+
+    try:
+        yield
+    except LeitmotifError as error:
+        now = read_status()
+        waiting = [
+            f"{state}: {', '.join(names)}"
+            for state in STATES
+            if state != "done" and (names := [n for n in now.in_state(state) if n != "report"])
+        ]
+        if not waiting:
+            raise
+        raise LeitmotifError(
+            f"there is nothing to report yet: {'; '.join(waiting)}",
+            found=error.what,
+            fix=str(now.next),
+        ) from error
 
 
 def _say_whose_results() -> None:

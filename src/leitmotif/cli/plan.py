@@ -27,7 +27,7 @@ def plan(
     """
     from dataclasses import asdict
 
-    from leitmotif.cli.presets import preset as text_of
+    from leitmotif.cli.preset_texts import preset as text_of
     from leitmotif.config import load_params, parse_params
     from leitmotif.files import write_json
     from leitmotif.files.targets import check_file

@@ -91,39 +91,39 @@ def audit(
     if json is not None:
         check_file(json, made=_is_report, replace=True)
     with open_remote(Path(), name) as opened:
-        found = audit_remote(opened, working_tree(), all_commits=all_commits, sample=sample)
-        _print_audit(found)
-        done = repair_remote(opened, found) if repair and found.faults else None
+        outcome = audit_remote(opened, working_tree(), all_commits=all_commits, sample=sample)
+        _print_audit(outcome)
+        done = repair_remote(opened, outcome) if repair and outcome.faults else None
     if done:
         _print_repair(done)
     if json is not None:
-        write_json(json, _as_json(found, done))
-    if done.left if done else found.faults:
+        write_json(json, _as_json(outcome, done))
+    if done.left if done else outcome.faults:
         raise typer.Exit(1)
 
 
-def _print_audit(found: "Audit") -> None:
-    faults = [str(fault) for fault in found.faults]
+def _print_audit(audit: "Audit") -> None:
+    faults = [str(fault) for fault in audit.faults]
     for line in [*faults[:_MOST_LINES], *_more(faults)]:
         typer.echo(line, err=True)
     if faults:
-        typer.echo(f"affected stages: {', '.join(found.stages)}", err=True)
-        if found.tracks:
-            shown = ", ".join(found.tracks[:_MOST_LINES])
-            typer.echo(f"affected tracks ({len(found.tracks)}): {shown}", err=True)
-    of = f"{found.revisions} states of dvc.lock" if found.revisions > 1 else "dvc.lock"
+        typer.echo(f"affected stages: {', '.join(audit.stages)}", err=True)
+        if audit.tracks:
+            shown = ", ".join(audit.tracks[:_MOST_LINES])
+            typer.echo(f"affected tracks ({len(audit.tracks)}): {shown}", err=True)
+    of = f"{audit.revisions} states of dvc.lock" if audit.revisions > 1 else "dvc.lock"
     typer.echo(
-        f"{found.remote}: {found.read:,} of the {counted(found.objects, 'object')} of {of} read, "
+        f"{audit.remote}: {audit.read:,} of the {counted(audit.objects, 'object')} of {of} read, "
         f"{counted(len(faults), 'problem')}"
     )
-    if found.unnamed:
-        size = sum(found.unnamed.values()) / 1e6
-        what = counted(len(found.unnamed), "object")
-        of = "no commit names" if found.revisions > 1 else "this dvc.lock does not name"
-        hint = "" if found.revisions > 1 else " (perhaps another revision: --all-commits)"
+    if audit.unnamed:
+        size = sum(audit.unnamed.values()) / 1e6
+        what = counted(len(audit.unnamed), "object")
+        of = "no commit names" if audit.revisions > 1 else "this dvc.lock does not name"
+        hint = "" if audit.revisions > 1 else " (perhaps another revision: --all-commits)"
         typer.echo(f"{what} ({size:.1f} MB) that {of}{hint}")
-    if found.unfinished:
-        typer.echo(f"{counted(found.unfinished, 'upload')} in parts that did not end")
+    if audit.unfinished:
+        typer.echo(f"{counted(audit.unfinished, 'upload')} in parts that did not end")
 
 
 def _print_repair(done: "Repair") -> None:
@@ -145,13 +145,13 @@ def _more(lines: list[Any]) -> list[str]:
     return [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
 
 
-def _as_json(found: "Audit", done: "Repair | None") -> dict[str, Any]:
+def _as_json(audit: "Audit", done: "Repair | None") -> dict[str, Any]:
     mended = {fault.oid for fault in done.mended} if done else set()
     return {
-        "remote": found.remote,
-        "revisions": found.revisions,
-        "objects": found.objects,
-        "read": found.read,
+        "remote": audit.remote,
+        "revisions": audit.revisions,
+        "objects": audit.objects,
+        "read": audit.read,
         "problems": [
             {
                 "md5": fault.oid,
@@ -162,12 +162,12 @@ def _as_json(found: "Audit", done: "Repair | None") -> dict[str, Any]:
                 ],
                 "repaired": fault.oid in mended,
             }
-            for fault in found.faults
+            for fault in audit.faults
         ],
-        "stages": found.stages,
-        "tracks": found.tracks,
-        "not_named": dict(found.unnamed),
-        "unfinished_uploads": found.unfinished,
+        "stages": audit.stages,
+        "tracks": audit.tracks,
+        "not_named": dict(audit.unnamed),
+        "unfinished_uploads": audit.unfinished,
     }
 
 

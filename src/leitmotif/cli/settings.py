@@ -1,19 +1,17 @@
 """``leitmotif use`` and ``deps``: the files that say what the pipeline does."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from leitmotif.errors import ConfigError
 
-if TYPE_CHECKING:
-    from leitmotif.cli.presets import PresetInUse
-
 
 def _preset_names(incomplete: str) -> list[str]:
     """Names that the shell completes."""
-    from leitmotif.cli.presets import available
+    from leitmotif.cli.preset_texts import available
 
     return [name for name in available() if name.startswith(incomplete)]
 
@@ -49,7 +47,8 @@ def use(
     Its folders are added to dvc.yaml. The command shows what changed. Of the same preset, settings
     that were changed before are kept. Without a preset it lists them, and changes nothing.
     """
-    from leitmotif.cli.presets import listing, preset_in_use
+    from leitmotif.cli.preset_texts import title_of
+    from leitmotif.cli.presets import preset_in_use
     from leitmotif.cli.presets import use as use_preset
     from leitmotif.cli.status import print_next
 
@@ -59,18 +58,19 @@ def use(
                 "--set, --branch, --reset and --force go with a preset, and none is named",
                 fix="leitmotif use PRESET --set KEY=VALUE",
             )
-        lines, now = listing(), preset_in_use()
-        typer.echo("\n".join(lines) or "there are no presets here: run this in the repository")
-        if now is not None:
-            typer.echo(f"params.yaml: {now}")
+        _list_presets()
         return
+    typer.echo(f"{preset}: {title_of(preset)}")
     before = preset_in_use()
     apart = None if branch else _apart(preset)
     if apart:
         typer.echo(f"note: {apart}", err=True)
         branch = _asked()
-    if before is not None and before.values:
-        _say_what_becomes(before, preset, reset=reset)
+    if before is not None:
+        typed = {setting.partition("=")[0].strip() for setting in settings or []}
+        changed = [name for name in before.changed if name not in typed]
+        if changed:
+            _say_what_becomes(changed, of=before.name, preset=preset, reset=reset)
     diff = use_preset(preset, settings or [], force=force, keep=not reset, branch=branch)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
     if branch:
@@ -78,11 +78,24 @@ def use(
     print_next()
 
 
+def _list_presets() -> None:
+    """Each preset in a line, and what params.yaml was made from."""
+    from leitmotif.cli.presets import listing, preset_in_use
+
+    lines, now = listing(), preset_in_use()
+    typer.echo("\n".join(lines) or "there are no presets here: run this in the repository")
+    if now is not None:
+        typer.echo(f"params.yaml: {now}")
+
+
 def _apart(preset: str) -> str | None:
     """What to say where the results of another preset are committed here; None: they are not."""
     from leitmotif.cli.own_runs import kept_results, note
-    from leitmotif.cli.presets import committed_preset
+    from leitmotif.cli.presets import committed_preset, preset_in_use
 
+    now = preset_in_use()
+    if now is not None and now.name == preset:
+        return None  # it was said when the preset was chosen, and there may be a branch for it
     kept, theirs = kept_results(), committed_preset()
     if kept is None or theirs is None or theirs.name == preset:
         return None
@@ -105,13 +118,13 @@ def _asked() -> str | None:
     return answer.strip() or None
 
 
-def _say_what_becomes(before: "PresetInUse", preset: str, *, reset: bool) -> None:
-    """Settings that were changed before: kept, or given up by name."""
-    names = ", ".join(before.changed)
-    if before.name == preset and not reset:
+def _say_what_becomes(changed: Sequence[str], *, of: str, preset: str, reset: bool) -> None:
+    """Settings that were changed ``of`` a preset before: kept, or given up by name."""
+    names = ", ".join(changed)
+    if of == preset and not reset:
         typer.echo(f"kept from before: {names} (--reset gives them up)")
     else:
-        typer.echo(f"given up, as they were changed of the preset {before.name}: {names}")
+        typer.echo(f"given up, as they were changed of the preset {of}: {names}")
 
 
 def deps() -> None:

@@ -16,11 +16,14 @@ class JudgeParams(Settings):
     """Commit of the hub repository; null for a folder, required for a hub id."""
     tagger: str
     tagger_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
+    second_tagger: str | None
+    """Another tagger that hears what each layer plays, to say how far the two agree; null: none."""
+    second_tagger_revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
     watch: str
     """Path that DVC watches for a change of their weights; see ``model.watch``."""
     device: Literal["auto", "cpu", "cuda", "mps"]
 
-    @field_validator("clap_revision", "tagger_revision")
+    @field_validator("clap_revision", "tagger_revision", "second_tagger_revision")
     @classmethod
     def _pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
         judge = str(info.field_name).removesuffix("_revision")

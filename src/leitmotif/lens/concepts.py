@@ -73,15 +73,24 @@ class ConceptTable(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         try:
-            fields = [field for _, field, _, _ in string.Formatter().parse(self.template) if field]
+            parts = [
+                part for part in string.Formatter().parse(self.template) if part[1] is not None
+            ]
         except ValueError as error:
             raise ValueError(f"the template cannot be filled in: {error}") from error
+        if odd := [field for _, field, form, how in parts if not field or form or how]:
+            raise ValueError(
+                f"the template may name slots in braces, and nothing else: {{{odd[0]}}} has no "
+                "name, or a format"
+            )
+        fields = [str(field) for _, field, _, _ in parts]
         if sorted(fields) != sorted(self.slots):
             raise ValueError(
                 f"the template has the slots {sorted(fields)}, and slots has {sorted(self.slots)}"
             )
         for what, names in (
             ("concepts", [concept.name for concept in self.concepts]),
+            ("values of concepts", [f"{one.text!r} of {one.slot}" for one in self.concepts]),
             *((f"values of {slot}", values) for slot, values in self.slots.items()),
             *((f"labels of {one.name}", one.labels) for one in self.concepts),
         ):

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from leitmotif.audio.writing import write_wav
 from leitmotif.files import sha256_file, write_table
 from leitmotif.intervals import interval_of, track_weights
+from leitmotif.lens.agreement import TwoTaggers, agreement
 from leitmotif.lens.concepts import ConceptTable, Prompt
-from leitmotif.lens.recognition import known_labels, recognised
+from leitmotif.lens.recognition import named, recognised
 from leitmotif.lens.similarity import FEWEST, layer_cka, layer_distances
 from leitmotif.tables.decoderlens import (
+    AgreementRow,
     DecoderLensRow,
     DivergenceRow,
     Heard,
@@ -43,8 +45,10 @@ class Listened(NamedTuple):
 
     logits: Array
     """The tagger's [labels]."""
-    audio: NDArray[np.int16] | None
+    audio: NDArray[np.int16] | None = None
     """[n]; None unless it is kept."""
+    second: Array | None = None
+    """A second tagger's logits [labels]; None without one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,8 @@ class HeardExits:
     """Each layer's outputs, mean over time [layers, prompts, d]."""
     sample_rate: int
     """Of the clips, in Hz."""
+    second_labels: Sequence[str] | None = None
+    """A second tagger's; None without one."""
 
     def logits(self, way: Exit, concept: str) -> Array:
         """The tagger's, of the clips of one concept [prompts, labels]."""
@@ -89,6 +95,7 @@ class HeardExits:
                         chance=chance,
                         within=inside,
                         chance_within=chance_inside,
+                        agreement=self._agreement(way, slot, name),
                     )
                 )
         return rows
@@ -140,11 +147,11 @@ class HeardExits:
                 continue
             file = f"{number}.{way.layer}.{way.lens}.{way.heard}.wav"
             write_wav(folder / file, clip.audio, self.sample_rate)
-            named, ranked = self._named(clip.logits, prompt.concept)
+            taken_for, ranked = self._named(clip.logits, prompt.concept)
             rows.append(
                 LensClipRow(
                     concept=prompt.concept, prompt=prompt.text, layer=way.layer, lens=way.lens,
-                    heard=way.heard, named=named, ndcg=ranked, file=file,
+                    heard=way.heard, named=taken_for, ndcg=ranked, file=file,
                     sha256=sha256_file(folder / file),
                 )
             )  # fmt: skip
@@ -154,9 +161,20 @@ class HeardExits:
     def _named(self, logits: Array, concept: str) -> tuple[str, float]:
         """The concept of the slot that a clip is taken for, and the NDCG of its own in the slot."""
         concepts = self.table.of_slot(self.table[concept].slot)
-        named = max(concepts, key=lambda of: logits[known_labels(of, self.labels)].max())
+        taken_for = concepts[named(logits[None], concepts, self.labels)[0]]
         heard = recognised({concept: logits[None]}, concepts, self.labels, within=True)
-        return named.name, round(float(heard.by_concept[concept][0]), 4)
+        return taken_for.name, round(float(heard.by_concept[concept][0]), 4)
+
+    def _agreement(self, way: Exit, slot: str, concept: str | None) -> AgreementRow | None:
+        """Of both taggers, on the clips of one concept, or of all of a slot."""
+        if self.second_labels is None:
+            return None
+        concepts = self.table.of_slot(slot)
+        names = [one.name for one in concepts] if concept is None else [concept]
+        clips = [self.clips[way][number] for name in names for number in self._of(name)]
+        second = [clip.second for clip in clips if clip.second is not None]
+        both = np.stack([clip.logits for clip in clips]), np.stack(second)
+        return agreement(TwoTaggers(both, (self.labels, self.second_labels)), concepts)
 
     def _of(self, concept: str) -> list[int]:
         return [n for n, prompt in enumerate(self.prompts) if prompt.concept == concept]

@@ -19,10 +19,11 @@ def lens_holding(params: Params, model: Footprint, table: ConceptTable) -> Holdi
     settings = params.decoderlens
     clips = len(table.concepts) * settings.prompts
     steps = model.steps(settings.seconds)
+    taggers = 1 if params.judge.second_tagger is None else 2
     return model.holding(
         settings.seconds,
         halves=settings.halves,
-        judge=TAGGER_BYTES * model.size_beside // 4,
+        judge=taggers * TAGGER_BYTES * model.size_beside // 4,
         beside=map_bytes(model.config),
         otherwise=max(
             fit_bytes(model.config, min(FITTED, clips // 2), steps, model.size),

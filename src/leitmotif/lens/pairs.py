@@ -228,13 +228,30 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str, str]]:
                 found=", ".join(table.fieldnames or []) or "no header",
                 expected=", ".join(COLUMNS),
             )
+        if len(set(table.fieldnames or [])) < len(table.fieldnames or []):
+            raise ConfigError(
+                f"{path}: two columns have one name", found=", ".join(table.fieldnames or [])
+            )
         for row in table:
+            if None in row:  # what csv calls the cells past the header's
+                raise ConfigError(
+                    f"{path}, line {table.line_num}: there are more cells than columns",
+                    found=str([*row.values()]),
+                    expected=f"{len(table.fieldnames or [])} cells",
+                    fix="put a prompt or label with a comma in it into double quotes",
+                )
             values = [(row[name] or "").strip() for name in COLUMNS]
             if not all(values):
                 raise ConfigError(
                     f"{path}, line {table.line_num}: a value is missing",
                     found=str(values),
                     expected="two prompts and two labels",
+                )
+            if values[0] == values[1]:
+                raise ConfigError(
+                    f"{path}, line {table.line_num}: both prompts are the same",
+                    found=repr(values[0]),
+                    expected="a prompt, and the same one with something else in it",
                 )
             yield values[0], values[1], values[2], values[3]
     except csv.Error as error:

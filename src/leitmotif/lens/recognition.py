@@ -52,6 +52,16 @@ def known_labels(concept: Concept, labels: Sequence[str]) -> list[int]:
     return [index[label] for label in concept.labels if label in index]
 
 
+def named(logits: Array, concepts: Sequence[Concept], labels: Sequence[str]) -> NDArray[np.intp]:
+    """Number of the concept of which a label ranks highest in each clip [clips].
+
+    ``logits`` are a tagger's [clips, labels]. Raises ModelError for one that lacks a concept's
+    name.
+    """
+    best = [logits[:, known_labels(concept, labels)].max(axis=1) for concept in concepts]
+    return np.asarray(np.argmax(best, axis=0))
+
+
 def recognised(
     logits: Mapping[str, Array],
     concepts: Sequence[Concept],

@@ -10,10 +10,11 @@ half, so no clip is read by a lens that has seen it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import product
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,44 +22,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leitmotif.audio.writing import as_int16
-from leitmotif.config import DecoderLensParams
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import ConceptTable, Prompt
 from leitmotif.lens.exits import Mapped, read_exits, residual_after, sampled_exits
 from leitmotif.lens.heard import Exit, HeardExits, Listened
 from leitmotif.lens.listening import decoded
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.recognition import known_labels
+from leitmotif.lens.saved_work import exits_form, played_form, results_in, tuned_form
 from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
-from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.cache.results import Form, KeptResults
 from leitmotif.tables.decoderlens import Lens
-from leitmotif.work.parallel import in_processes
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
 FITTED = 100
 """Clips of each half on which a tuned lens is fitted and measured, at most."""
-
-
-@dataclass(frozen=True)
-class Playing:
-    """How clips are sampled."""
-
-    seconds: float
-    sampling: Sampling
-    guidance_scale: float | None
-    """Weight of the prompt; None: the checkpoint's."""
-    seed: int
-
-    @classmethod
-    def of(cls, settings: DecoderLensParams, seconds: float) -> Self:
-        """As the settings say, for clips of so many seconds."""
-        return cls(
-            seconds=seconds,
-            sampling=Sampling(temperature=settings.temperature, top_k=settings.top_k),
-            guidance_scale=settings.guidance_scale,
-            seed=settings.seed,
-        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +57,8 @@ class DecoderLens:
     rows : clips that are played at once.
     workers : processes on a CPU; None: one a processor.
     kept : prompts of each concept whose clips are kept as audio.
+    load_second : gives a second tagger, which says how far the two agree; None: there is none.
+    cache : folder of the work cache that keeps what is finished; None: nothing is kept.
     """
 
     load: Callable[[], HookedMusicGen]
@@ -87,6 +70,8 @@ class DecoderLens:
     rows: int
     kept: int = 0
     workers: int | None = None
+    load_second: Callable[[], Tagger] | None = None
+    cache: Path | None = None
 
     @cached_property
     def all_prompts(self) -> list[Prompt]:
@@ -109,23 +94,28 @@ class DecoderLens:
 
     def run(self) -> HeardExits:
         """Play and hear everything, on all processors; raises ModelError."""
-        tagger, last = self.load_tagger(), self.load().num_layers - 1
-        for concept in self.table.concepts:  # before anything is played
-            known_labels(concept, tagger.labels)
-        every = range(len(self.all_prompts))
-        played = list(self._each(_played, [[*part] for part in self.parts(every)]))
+        model, every = self.load(), range(len(self.all_prompts))
+        last = model.num_layers - 1
+        labels = [tagger().labels for tagger in self._taggers]
+        for concept, of_tagger in product(self.table.concepts, labels):  # before anything is played
+            known_labels(concept, of_tagger)
+        each = partial(self._each, self._results())
+        parts = [[*part] for part in self.parts(every)]
+        played = list(each(_played, parts, played_form(model)))
         codes = torch.cat([of_part for of_part, _ in played])
         fits = list(product(range(last), (0, 1)))
-        lenses = dict(zip(fits, self._each(partial(_tuned, codes=codes), fits), strict=True))
+        tuned = each(partial(_tuned, codes=codes), fits, tuned_form(model))
+        lenses = dict(zip(fits, tuned, strict=True))
         translators = {key: translator for key, (translator, _) in lenses.items()}
         heard: dict[Exit, dict[int, Listened]] = {}
         read = partial(_read, codes=codes, translators=translators)
-        for found in self._each(read, [[*part] for part in self.parts(every)]):
+        for found in each(read, parts, exits_form("read")):
             _enter(heard, found)
         pairs = list(product(every, range(last)))
         for lens in ("plain", "tuned"):
             alone = partial(_sampled, lens=lens, translators=translators)
-            for found in self._each(alone, [[*part] for part in self.parts(pairs)]):
+            of_lens = [[*part] for part in self.parts(pairs)]
+            for found in each(alone, of_lens, exits_form(f"alone, {lens}")):
                 _enter(heard, found)
         # Alone, the whole model plays what it has played.
         own = Exit(last, "plain", "read")
@@ -133,18 +123,40 @@ class DecoderLens:
         return HeardExits(
             self.table,
             self.all_prompts,
-            tagger.labels,
+            labels[0],
             {way: [rows[n] for n in every] for way, rows in heard.items()},
             {key: found for key, (_, found) in lenses.items()},
             np.concatenate([means for _, means in played], axis=1),
-            sample_rate=self.load().sample_rate,
+            sample_rate=model.sample_rate,
+            second_labels=labels[1] if self.load_second else None,
         )
 
     def _each(
-        self, job: Callable[["DecoderLens", Any], Result], items: Sequence[Any]
+        self,
+        results: KeptResults,
+        job: Callable[["DecoderLens", Any], Result],
+        items: Sequence[Any],
+        form: Form[Any, Result],
     ) -> Iterator[Result]:
         workers = self.workers if self.load().device.type == "cpu" else 1
-        yield from in_processes(partial(job, self), items, workers=workers)
+        yield from results.each(partial(job, self), items, form, workers=workers)
+
+    @property
+    def _taggers(self) -> list[Callable[[], Tagger]]:
+        return [self.load_tagger, *([self.load_second] if self.load_second else [])]
+
+    def _results(self) -> KeptResults:
+        return results_in(
+            self.cache,
+            self.load,
+            self._taggers,
+            self.playing,
+            __name__,
+            prompts=[[prompt.name, prompt.text] for prompt in self.all_prompts],
+            tuning=asdict(self.tuning),
+            rows=self.rows,
+            kept=self.kept,
+        )
 
     def parts(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """Items that are under work at once."""
@@ -291,13 +303,18 @@ def _listened(
 ) -> list[Listened]:
     """What a tagger says of clips [B, K, T] of these prompts, and the audio of those kept."""
     clips = decoded(model, codes)
-    logits = study.load_tagger().logits(list(clips), model.sample_rate).astype(np.float64)
+    logits, second = (
+        load().logits(list(clips), model.sample_rate).astype(np.float64) if load else None
+        for load in (study.load_tagger, study.load_second)
+    )
+    assert logits is not None
     return [
         Listened(
-            of_clip,
+            logits[row],
             as_int16(clip) if study.all_prompts[number].number < study.kept else None,
+            None if second is None else second[row],
         )
-        for of_clip, clip, number in zip(logits, clips, numbers, strict=True)
+        for row, (clip, number) in enumerate(zip(clips, numbers, strict=True))
     ]
 
 

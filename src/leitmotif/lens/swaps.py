@@ -11,6 +11,7 @@ Each cell, pair and control is a few rows of a large batch, so that many of them
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,7 +25,6 @@ from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.components import (
     Change,
     Means,
-    Outputs,
     as_long,
     changed_steps,
     outputs,
@@ -34,15 +34,16 @@ from leitmotif.lens.effects import Heard, heard
 from leitmotif.lens.kept_swaps import KeptClip, kept_clips
 from leitmotif.lens.listening import tagged
 from leitmotif.lens.pairs import Pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
+from leitmotif.lens.saved_swaps import ClipOf, Played, Samples, sets_form, swaps_form
+from leitmotif.lens.saved_work import results_in
 from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.work.parallel import in_processes
+from leitmotif.store.cache.results import Form, KeptResults
 
 Array = NDArray[np.float64]
-Samples = NDArray[np.int16]
 Result = TypeVar("Result")
 
 HELD_BYTES = 1_000_000_000
@@ -62,20 +63,6 @@ def means_bytes(sets: int, sites: int, steps: int, width: int, size: int) -> int
     return 2 * min(sets, sets_held(sites, steps, width, size)) * sites * steps * width * size
 
 
-@dataclass(frozen=True, eq=False)
-class Played:
-    """A set of prompts as the model plays it."""
-
-    codes: Tensor
-    """[n, K, T]"""
-    logits: Array
-    """The tagger's [n, labels]."""
-    means: Outputs
-    """Of each site over the prompts [sites, S, d]."""
-    audio: Mapping[int, Samples]
-    """Of the prompts that are kept, by their numbers."""
-
-
 @dataclass(frozen=True)
 class Swaps:
     """The experiment.
@@ -91,6 +78,7 @@ class Swaps:
     frames : of the clip in which outputs are changed; None: all.
     held : sets of prompts whose means are held in memory at once; None: ``sets_held``.
     kept : prompts of each original concept whose clips are kept as audio; see ``kept_clips``.
+    cache : folder of the work cache that keeps what is finished; None: nothing is kept.
     """
 
     load: Callable[[], HookedMusicGen]
@@ -102,6 +90,7 @@ class Swaps:
     frames: range | None = None
     held: int | None = None
     kept: int = 0
+    cache: Path | None = None
 
     @cached_property
     def kept_clips(self) -> list[KeptClip]:
@@ -116,25 +105,27 @@ class Swaps:
         self.steps(model)
         before: dict[str, Array] = {}
         after: dict[Swap, Heard] = {}
-        audio: dict[_Clip, Samples] = {}
+        audio: dict[ClipOf, Samples] = {}
         held = sets_held(
             len(self.sweep.sites), len(self.steps(model)), model.width, model.dtype.itemsize
         )
+        results = self._results()
         for block in self.sweep.pairs.blocks(self.held or held):
             sweep = replace(self.sweep, pairs=block)
-            base = self._base(sweep)
+            base = self._base(results, sweep)
             before.update(base.logits)
             audio.update(base.audio)
-            found, sounds = self._swapped(sweep, base, [*labels.values()])
+            found, sounds = self._swapped(results, sweep, base, [*labels.values()])
             after.update(found)
             audio.update(sounds)
         kept = {clip: audio[_of(clip)] for clip in self.kept_clips}
         return HeardSwaps(self.sweep, labels, before, after, kept, self.load().sample_rate)
 
-    def _base(self, sweep: Sweep) -> "_Base":
+    def _base(self, results: KeptResults, sweep: Sweep) -> "_Base":
         """Play the prompts of all sets."""
         played: dict[str, Played] = {}
-        for found in self._each(_played, self._set_parts(sweep.pairs)):
+        form = sets_form(self.load(), sweep, self._kept)
+        for found in self._each(results, _played, self._set_parts(sweep.pairs), form):
             played.update(found)
         originals = list(dict.fromkeys(pair.original for pair in sweep.pairs.pairs))
         return _Base(
@@ -145,15 +136,16 @@ class Swaps:
         )
 
     def _swapped(
-        self, sweep: Sweep, base: "_Base", known: Sequence[int]
-    ) -> tuple[dict[Swap, Heard], dict["_Clip", Samples]]:
+        self, results: KeptResults, sweep: Sweep, base: "_Base", known: Sequence[int]
+    ) -> tuple[dict[Swap, Heard], dict[ClipOf, Samples]]:
         """Play and hear every swap; the audio is that of the clips that are kept."""
         counts = [len(base.codes[swap.original]) for swap in sweep.swaps]
         clips = [
             (swap, n) for swap, count in zip(sweep.swaps, counts, strict=True) for n in range(count)
         ]
         parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
-        played = list(self._each(partial(_heard, known=known, base=base), parts))
+        form = swaps_form(sweep.pairs.sets, self.steps(self.load()), known, self._kept)
+        played = list(self._each(results, partial(_heard, known=known, base=base), parts, form))
         found = [part for part, _ in played]
         audio = {clip: samples for _, part in played for clip, samples in part.items()}
         ends = np.cumsum(counts)[:-1]
@@ -189,18 +181,35 @@ class Swaps:
             prompts += len(prompt_set.texts)
         return parts
 
+    @property
+    def _kept(self) -> list[ClipOf]:
+        return [_of(clip) for clip in self.kept_clips]
+
+    def _results(self) -> KeptResults:
+        # In float64 batches decide nothing; in float32 they may decide a token once in a while.
+        batches = [self.rows, self.held, list(self.sweep.pairs.sets), self.sweep.sites]
+        exact = self.cache is not None and self.load().dtype == torch.float64
+        return results_in(
+            self.cache,
+            self.load,
+            [self.load_tagger],
+            self.playing,
+            __name__,
+            batches=None if exact else batches,
+        )
+
     def _each(
-        self, job: Callable[["Swaps", Any], Result], items: Sequence[Any]
+        self,
+        results: KeptResults,
+        job: Callable[["Swaps", Any], Result],
+        items: Sequence[Any],
+        form: Form[Any, Result],
     ) -> Iterator[Result]:
         workers = self.workers if self.load().device.type == "cpu" else 1
-        yield from in_processes(partial(job, self), items, workers=workers)
+        yield from results.each(partial(job, self), items, form, workers=workers)
 
 
-_Clip = tuple[str | Swap, int]
-"""A prompt's number in a set, untouched (name of the set) or swapped."""
-
-
-def _of(clip: KeptClip) -> _Clip:
+def _of(clip: KeptClip) -> ClipOf:
     return clip.swap or clip.pair.original, clip.number
 
 
@@ -212,7 +221,7 @@ class _Base(NamedTuple):
     """Of the original clips [n, K, T], by set."""
     logits: Mapping[str, Array]
     """Of the original clips [n, labels], by set."""
-    audio: Mapping[_Clip, Samples]
+    audio: Mapping[ClipOf, Samples]
     """Of those that are kept."""
 
 
@@ -250,7 +259,7 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
 
 def _heard(
     study: Swaps, clips: Sequence[tuple[Swap, int]], known: Sequence[int], base: _Base
-) -> tuple[Heard, dict[_Clip, Samples]]:
+) -> tuple[Heard, dict[ClipOf, Samples]]:
     """Play some prompts with swaps, and hear what became of them."""
     model, sets = study.load(), study.sweep.pairs.sets
     texts = [sets[swap.original].texts[n] for swap, n in clips]
@@ -263,7 +272,7 @@ def _heard(
     before = np.stack([base.logits[swap.original][n] for swap, n in clips])
     after = before.copy()
     keep = {_of(clip) for clip in study.kept_clips}
-    audio: dict[_Clip, Samples] = {
+    audio: dict[ClipOf, Samples] = {
         (swap, n): base.audio[swap.original, n] for swap, n in clips if (swap, n) in keep
     }
     originals = torch.stack([base.codes[swap.original][n] for swap, n in clips])

@@ -54,8 +54,12 @@ WORK_CACHE = Path(".leitmotif")
 """Downloads and finished pieces of work, addressed by content; DVC never deletes it."""
 
 
+_INTERRUPTED = 130
+"""The status that a shell gives a command that Ctrl-C ended."""
+
+
 def run(stage: Callable[[Params], None]) -> None:
-    """Run one stage with this folder's params; an expected error ends it without a traceback.
+    """Run one stage with this folder's params; an expected error or Ctrl-C ends it in a line.
 
     It says first how long it may take (``leitmotif.pipeline.durations``).
     """
@@ -73,3 +77,9 @@ def run(stage: Callable[[Params], None]) -> None:
     except LeitmotifError as error:
         print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:  # Ctrl-C is no fault of the code that was running
+        print(
+            f"{name}: interrupted, and none of its outputs counts; `dvc repro` runs it again",
+            file=sys.stderr,
+        )
+        raise SystemExit(_INTERRUPTED) from None

@@ -73,15 +73,15 @@ def _setting(settings: Any, key: str) -> Any:
 
 def _state(path: Path) -> Any:
     if path.is_dir():
-        found = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-        return frozenset((file.as_posix(), *_size_and_time(file)) for file in found)
+        files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        return frozenset((file.as_posix(), *_size_and_time(file)) for file in files)
     size, when = _size_and_time(path)
     return sha256_file(path) if size is not None and size <= _SMALL else (size, when)
 
 
 def _size_and_time(path: Path) -> tuple[int | None, int | None]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None, None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

@@ -26,6 +26,7 @@ _INPUTS = (
     "labels.decisions",
     "judge.clap",
     "judge.tagger",
+    "judge.second_tagger",
     "decoderlens.model",
     "decoderlens.concepts",
 )

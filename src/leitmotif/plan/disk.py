@@ -5,6 +5,7 @@ from pathlib import Path
 
 from leitmotif.config import FolderCorpus, MtgJamendoCorpus
 from leitmotif.lens.kept_swaps import kept_clips
+from leitmotif.lens.tuned import map_bytes
 from leitmotif.plan.scale import TRACKS_OF_A_SHARD, Scale
 from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes
 from leitmotif.plan.store import HEADER_BYTES, StoreSize
@@ -20,6 +21,7 @@ ENTRY_BYTES = 8
 """Of an active feature: its number and its strength, 4 bytes each."""
 WAV_BYTES = 2
 """Of a sample."""
+AUDIOSET_LABELS = 527
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ def downloads(scale: Scale) -> list[Item]:
     for name, revision in (
         (judge.clap, judge.clap_revision),
         (judge.tagger, judge.tagger_revision),
+        (judge.second_tagger, judge.second_tagger_revision),
     ):
+        if name is None:
+            continue
         size, here = judge_bytes(name, revision)
         note = "on this machine" if here else "size of the published file"
         items.append(Item(name, 0 if here else size, note if size is not None else "not known"))
@@ -96,7 +101,11 @@ def folders(scale: Scale) -> list[Item]:
     return [
         *made,
         Item(".dvc/cache", known, "data/ again, unless blocks are shared"),
-        Item(".leitmotif", again + _codes(scale), "activations of all models, tokens, shards"),
+        Item(
+            ".leitmotif",
+            again + _codes(scale) + _lens_work(scale),
+            "activations of all models, tokens, shards, what the lens and the swaps have played",
+        ),
     ]
 
 
@@ -167,6 +176,24 @@ def _swap_clips(scale: Scale) -> int:
     kept = min(scale.params.decoderlens.kept_prompts, settings.prompts)
     clips = kept * len(kept_clips(scale.swap_sweep, 1))
     return round(clips * settings.seconds * scale.lens_model.sample_rate * WAV_BYTES)
+
+
+def _lens_work(scale: Scale) -> int:
+    """What both experiments on concepts keep for a killed run.
+
+    Of the lens logits, maps and the audio that is kept; of the swaps the means of components for
+    each set of prompts, beside which a few numbers a clip do not count.
+    """
+    params, model = scale.params, scale.lens_model
+    taggers = 1 if params.judge.second_tagger is None else 2
+    clips = params.decoderlens.prompts * len(scale.concepts.concepts)
+    ways = 4 * model.decoder.layers - 2
+    logits = clips * ways * taggers * AUDIOSET_LABELS * 8
+    sweep, held = scale.swap_sweep, model.footprint(params.model)
+    steps = held.steps(params.swaps.seconds)
+    each = steps * model.decoder.width * BYTES[params.model.dtype_beside]
+    means = len(sweep.pairs.sets) * len(sweep.sites) * each
+    return logits + map_bytes(model.decoder) + _lens(scale) + _swap_clips(scale) + means
 
 
 def _codes(scale: Scale) -> int:

@@ -86,21 +86,15 @@ def build_report(
     hashes = dict(material.hashes)
     for more in (features, lens, swaps, tracks):
         hashes.update({} if more is None else more.hashes)
-    tabs = [("index.html", "Overview"), ("blind.html", "Blind test")]
     more_tabs = (
         (features, INDEX, "Features"),
         (lens, LENS_PAGE, "Layers"),
         (swaps, SWAPS_PAGE, "Swaps"),
     )
-    tabs += [(path, label) for sources, path, label in more_tabs if sources is not None]
+    tabs = [(path, label) for sources, path, label in more_tabs if sources is not None]
     folder = Folder(root, _shell(material, settings, hashes, tabs))
     reported = subjects(material, settings.conditions)
-    clips: dict[str, ReportClip] = {}
-    for subject in progress(reported, "pairs of clips", total=len(reported)):
-        for pair in subject.pairs:
-            for row in (pair.before, pair.after):
-                if row.audio_sha256 not in clips:
-                    clips[row.audio_sha256] = add_clip(folder, material.clips, row)
+    clips = _clips_of(reported, folder, material)
     data = {subject.path: _pairs_of(subject, clips) for subject in reported}
     folder.page(
         "index.html",
@@ -113,11 +107,8 @@ def build_report(
         _subject_page(folder, subject, data[subject.path], _pages_of(subject, features))
     folder.page("blind.html", "blind.html", pairs=_blind(data), left_out=_left_out(data))
     if features is not None:
-        own = {
-            subject.name: subject.path
-            for subject in reported
-            if subject.model == material.models[0]
-        }
+        of_model = [subject for subject in reported if subject.model == material.models[0]]
+        own = {subject.name: subject.path for subject in of_model}
         write_feature_pages(folder, features, own)
     if lens is not None:
         write_lens_page(folder, lens)
@@ -136,7 +127,7 @@ def _shell(
     material: Material,
     settings: ReportParams,
     hashes: Mapping[str, str],
-    tabs: Sequence[tuple[str, str]],
+    more_tabs: Sequence[tuple[str, str]],
 ) -> Shell:
     brands = []
     if material.exploratory:
@@ -149,8 +140,21 @@ def _shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
         model=material.approaches[0].model,
         brands=brands,
-        tabs=tabs,
+        tabs=[("index.html", "Overview"), ("blind.html", "Blind test"), *more_tabs],
     )
+
+
+def _clips_of(
+    reported: Sequence[Subject], folder: Folder, material: Material
+) -> dict[str, ReportClip]:
+    """Copy each clip of the pairs once; by the hash of its audio."""
+    clips: dict[str, ReportClip] = {}
+    for subject in progress(reported, "pairs of clips", total=len(reported)):
+        for pair in subject.pairs:
+            for row in (pair.before, pair.after):
+                if row.audio_sha256 not in clips:
+                    clips[row.audio_sha256] = add_clip(folder, material.clips, row)
+    return clips
 
 
 def _pairs_of(subject: Subject, clips: Mapping[str, ReportClip]) -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ def add_kept(folder: Folder, path: Path, sha256: str, *, stage: str) -> ReportCl
         samples, rate = soundfile.read(path, dtype="int16")
     except (OSError, soundfile.LibsndfileError) as error:
         raise StageError(f"{path} cannot be read", found=error, fix=fix) from error
-    if (found := sha256_file(path)) != sha256:
+    if (present := sha256_file(path)) != sha256:
         raise StageError(
-            f"{path} is not the clip of its table", found=found, expected=sha256, fix=fix
+            f"{path} is not the clip of its table", found=present, expected=sha256, fix=fix
         )
     return folder.clip(samples, rate, pictured=False)

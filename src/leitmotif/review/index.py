@@ -9,75 +9,23 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import ReviewError
-from leitmotif.review.failures import (
-    LOCK_SECONDS,
-    ConflictError,
-    NotSavedError,
-    explained,
-    explaining,
+from leitmotif.review.failures import ConflictError, NotSavedError, explained, explaining
+from leitmotif.review.index_rows import (
+    Listened,
+    Standing,
+    connect,
+    find_entry,
+    listened_stretches,
+    reload_log,
+    stamp_of,
+    standing_decisions,
+    take_in,
 )
-from leitmotif.review.log import append, encode, log_files, log_path, mend, read_log
-from leitmotif.review.standing import standing, standing_listenings
-from leitmotif.tables.decisions import (
-    ENTRY,
-    Decision,
-    Entry,
-    Heard,
-    Listening,
-    Queue,
-    Stretches,
-    Undo,
-    Verdict,
-)
-
-_VERSION = 2
-_SCHEMA = """
-CREATE TABLE logs (reviewer TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-    key TEXT NOT NULL, reviewer TEXT NOT NULL, line BLOB NOT NULL, PRIMARY KEY (key, reviewer)
-) WITHOUT ROWID;
-CREATE TABLE standing (
-    place INTEGER PRIMARY KEY,
-    reviewer TEXT NOT NULL, queue TEXT NOT NULL, pair TEXT NOT NULL,
-    key TEXT NOT NULL, verdict TEXT NOT NULL, time REAL NOT NULL,
-    UNIQUE (reviewer, queue, pair)
-);
-CREATE TABLE skipped (
-    place INTEGER PRIMARY KEY,
-    reviewer TEXT NOT NULL, queue TEXT NOT NULL, pair TEXT NOT NULL,
-    UNIQUE (reviewer, queue, pair)
-);
-"""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A decision that stands, in short."""
-
-    reviewer: str
-    queue: Queue
-    pair: str
-    key: str
-    verdict: Verdict
-    time: float
-    """Seconds since 1970."""
-
-
-@dataclass(frozen=True)
-class Listened:
-    """A listening that stands, in short."""
-
-    reviewer: str
-    pair: str
-    """Of the stretch as it was offered: ``stretch_id``."""
-    key: str
-    verdict: Heard
-    time: float
-    """Seconds since 1970."""
+from leitmotif.review.log import append, log_files, log_path, mend
+from leitmotif.tables.decisions import Decision, Entry, Listening, Queue, Stretches, Undo
 
 
 class Index:
@@ -92,7 +40,7 @@ class Index:
         self._lock = threading.Lock()
         database.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connection = self._open()
+            self._connection = connect(self.database)
         except sqlite3.OperationalError as error:
             raise explained(error, database) from error
         except sqlite3.DatabaseError as error:  # damaged, or another version's
@@ -114,13 +62,13 @@ class Index:
         on_disk = False
         try:
             with self._writing() as database:
-                if there := _find(database, entry.key, entry.reviewer):
+                if there := find_entry(database, entry.key, entry.reviewer):
                     return _same(entry, there), True
                 self._check(database, entry)
                 path = log_path(self.decisions, entry.reviewer)
                 _append(path, entry)
                 on_disk = True
-                _take(database, path, entry)
+                take_in(database, path, entry)
         except ReviewError:
             if not on_disk:
                 raise
@@ -132,23 +80,12 @@ class Index:
     ) -> list[Standing]:
         """Return the decisions that stand, oldest line first; of one reviewer or queue if named."""
         with self._reading() as database:
-            rows = database.execute(
-                "SELECT reviewer, queue, pair, key, verdict, time FROM standing "
-                "WHERE reviewer = coalesce(?, reviewer) AND queue = coalesce(?, queue) "
-                "AND queue <> 'stretches' ORDER BY place",
-                (reviewer, queue),
-            )
-            return [Standing(*row) for row in rows]
+            return standing_decisions(database, reviewer=reviewer, queue=queue)
 
     def listened(self, *, reviewer: str | None = None) -> list[Listened]:
         """Return the listenings that stand, oldest line first; of one reviewer if named."""
         with self._reading() as database:
-            rows = database.execute(
-                "SELECT reviewer, pair, key, verdict, time FROM standing "
-                "WHERE reviewer = coalesce(?, reviewer) AND queue = 'stretches' ORDER BY place",
-                (reviewer,),
-            )
-            return [Listened(*row) for row in rows]
+            return listened_stretches(database, reviewer=reviewer)
 
     def decision(self, key: str, reviewer: str) -> Decision | None:
         """Return a decision in full."""
@@ -179,7 +116,7 @@ class Index:
 
     def _entry(self, key: str, reviewer: str) -> Entry | None:
         with self._reading() as database:
-            return _find(database, key, reviewer)
+            return find_entry(database, key, reviewer)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -209,7 +146,7 @@ class Index:
     def _changed(self, database: sqlite3.Connection) -> list[str]:
         """Reviewers whose log is not the one that the index has read."""
         known = dict(database.execute("SELECT reviewer, stamp FROM logs"))
-        there = {path.stem: _stamp_of(path) for path in log_files(self.decisions)}
+        there = {path.stem: stamp_of(path) for path in log_files(self.decisions)}
         return [
             name for name in sorted(known | there) if known.get(name, "") != there.get(name, "")
         ]
@@ -223,7 +160,7 @@ class Index:
                     f"{path} ended in half a line, which was never acknowledged; it is kept in "
                     f"{kept}, and the decision is to be made again"
                 )
-            _reload(database, path)
+            reload_log(database, path)
 
     def _check(self, database: sqlite3.Connection, entry: Entry) -> None:
         """Refuse a second verdict where one stands, and the undoing of one that does not stand."""
@@ -244,37 +181,13 @@ class Index:
                 fix="nothing was saved; to change the decision, undo it first",
             )
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.database, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"made by another version ({version})")
-        if version == 0:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT"
-            )
-        elif connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("damaged")
-        return connection
-
     def _start_anew(self, error: sqlite3.DatabaseError) -> None:
         for suffix in ("", "-wal", "-shm"):
             self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
-        self._connection = self._open()
+        self._connection = connect(self.database)
         self.notices.append(
             f"{self.database} could not be used ({error}) and was made anew from {self.decisions}"
         )
-
-
-def _find(database: sqlite3.Connection, key: str, reviewer: str) -> Entry | None:
-    row = database.execute(
-        "SELECT line FROM entries WHERE key = ? AND reviewer = ?", (key, reviewer)
-    ).fetchone()
-    return ENTRY.validate_json(row[0]) if row else None
 
 
 def _same(sent: Entry, there: Entry) -> Entry:
@@ -295,53 +208,3 @@ def _append(path: Path, entry: Entry) -> None:
             fix="the decision is not saved: free disk space or correct the permissions, then "
             "decide again",
         ) from error
-
-
-def _reload(database: sqlite3.Connection, path: Path) -> None:
-    """Replace all that the index has of a reviewer by what the log says."""
-    for table in ("logs", "entries", "standing"):
-        database.execute(f"DELETE FROM {table} WHERE reviewer = ?", (path.stem,))
-    if not path.exists():
-        return
-    entries = read_log(path).entries
-    database.executemany(
-        "INSERT OR IGNORE INTO entries VALUES (?, ?, ?)",
-        ((entry.key, entry.reviewer, encode(entry)) for entry in entries),
-    )
-    for decision in standing(entries):
-        _insert_standing(database, decision)
-    for listening in standing_listenings(entries):
-        _insert_standing(database, listening)
-    _stamp(database, path)
-
-
-def _take(database: sqlite3.Connection, path: Path, entry: Entry) -> None:
-    """Take in the line that was just appended."""
-    if isinstance(entry, Undo):
-        _reload(database, path)
-        return
-    database.execute(
-        "INSERT INTO entries VALUES (?, ?, ?)", (entry.key, entry.reviewer, encode(entry))
-    )
-    _insert_standing(database, entry)
-    _stamp(database, path)
-
-
-def _insert_standing(database: sqlite3.Connection, entry: Decision | Listening) -> None:
-    database.execute(
-        "INSERT INTO standing (reviewer, queue, pair, key, verdict, time) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (entry.reviewer, entry.queue, entry.pair, entry.key, entry.verdict, entry.time.timestamp()),
-    )
-
-
-def _stamp(database: sqlite3.Connection, path: Path) -> None:
-    database.execute("INSERT OR REPLACE INTO logs VALUES (?, ?)", (path.stem, _stamp_of(path)))
-
-
-def _stamp_of(path: Path) -> str:
-    try:
-        state = path.stat()
-    except FileNotFoundError:
-        return ""
-    return f"{state.st_ino} {state.st_size} {state.st_mtime_ns}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from leitmotif.review.index import Listened, Standing
+from leitmotif.review.index_rows import Listened, Standing
 from leitmotif.review.standing import DecidedPair
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack

@@ -11,7 +11,8 @@ from typing import TypeVar
 from leitmotif.files.provenance import code_version
 from leitmotif.review.assets import page_version
 from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
-from leitmotif.review.index import Index, Standing
+from leitmotif.review.index import Index
+from leitmotif.review.index_rows import Standing
 from leitmotif.review.judging import heard, judged
 from leitmotif.review.material import Material, ReviewSources, track_of, within
 from leitmotif.review.queue import (

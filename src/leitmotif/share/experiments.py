@@ -122,14 +122,14 @@ def _differing(experiments: Sequence[Experiment]) -> list[Key]:
     odd = []
     for key in keys:
         # What has not run yet has the settings that were asked for, and metrics of before.
-        asked = done if key[0] == SETTINGS else [one for one in done if one.state == "done"]
+        asked = done if key[0] == SETTINGS else [each for each in done if each.state == "done"]
         values = [experiment.values.get(key, ABSENT) for experiment in asked]
         if any(value != values[0] for value in values):
             odd.append(key)
     headings = {key[:-1]: number for number, key in reversed(list(enumerate(odd)))}
 
     def order(key: Key) -> tuple[int, bool]:
-        words = all(isinstance(one.values.get(key, ""), str) for one in done)
+        words = all(isinstance(each.values.get(key, ""), str) for each in done)
         return headings[key[:-1]], not words
 
     return sorted(odd, key=order)
@@ -179,11 +179,11 @@ def _text(value: Any, first: Any = None) -> str:
     if isinstance(value, Mapping) and set(value) == _INTERVAL:
         return f"{_text(value['mean'])} ({_text(value['low'])} to {_text(value['high'])})"
     if isinstance(value, list):
-        gone = [one for one in first if one not in value] if isinstance(first, list) else []
+        gone = [item for item in first if item not in value] if isinstance(first, list) else []
         if gone or (isinstance(first, list) and value != first):
-            new = [one for one in value if one not in first]
+            new = [item for item in value if item not in first]
             changes = [("without", gone), ("with", new)]
-            words = [f"{word} {_text(one)}" for word, items in changes for one in items]
+            words = [f"{word} {_text(item)}" for word, items in changes for item in items]
             return ", ".join(words) or "in another order"
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, bool) or value is None:

@@ -56,15 +56,15 @@ def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Ite
     for section, kind in _SECTIONS.items():
         for entry in stage.get(section, []):
             ((path, options),) = (entry if isinstance(entry, dict) else {entry: None}).items()
-            found = known.get(path, {})
+            locked_out = known.get(path, {})
             yield Out(
                 name,
                 path,
                 kind,
                 cached=(options or {}).get("cache", True),
-                md5=found.get("md5"),
-                size=found.get("size"),
-                files=found.get("nfiles"),
+                md5=locked_out.get("md5"),
+                size=locked_out.get("size"),
+                files=locked_out.get("nfiles"),
             )
 
 

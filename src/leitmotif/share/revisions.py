@@ -58,9 +58,9 @@ def revision(name: str, root: Path = Path()) -> Revision:
 
     Raises LeitmotifError if there is none here; in a shallow clone it says how to get it.
     """
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    if found.returncode == 0:
-        return Revision(root, found.stdout.decode().strip(), name)
+    shown = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if shown.returncode == 0:
+        return Revision(root, shown.stdout.decode().strip(), name)
     shallow = _git(root, "rev-parse", "--is-shallow-repository")
     if shallow.returncode != 0:
         raise LeitmotifError(

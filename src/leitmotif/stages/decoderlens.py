@@ -5,14 +5,23 @@ from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
-from leitmotif.judge.models.loading import shared_tagger
+from leitmotif.judge.models.loading import second_tagger_of, shared_tagger
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.memory import lens_holding
-from leitmotif.lens.study import DecoderLens, Playing
+from leitmotif.lens.playing import Playing
+from leitmotif.lens.study import DecoderLens
 from leitmotif.lens.tuned import Tuning
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.memory import Footprint, batches_on
-from leitmotif.pipeline import DECODERLENS, LAYER_SIMILARITY, LENS, LENS_DIVERGENCE, METRICS, run
+from leitmotif.pipeline import (
+    DECODERLENS,
+    LAYER_SIMILARITY,
+    LENS,
+    LENS_DIVERGENCE,
+    METRICS,
+    WORK_CACHE,
+    run,
+)
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.decoderlens import metrics_of, plots_of
 
@@ -34,6 +43,8 @@ def decoderlens(params: Params) -> None:
         rows=batches.rows,
         workers=batches.workers,
         kept=settings.kept_prompts,
+        load_second=second_tagger_of(params.judge, model.dtype_beside),
+        cache=WORK_CACHE / "lens",
     ).run()
     rows, divergences, similarities = (
         heard.rows(), heard.divergence_rows(), heard.similarity_rows(),

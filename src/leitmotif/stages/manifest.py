@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
-from leitmotif.errors import StageError
+from leitmotif.errors import StageError, counted
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS, run
 from leitmotif.tables.corpus import TRACKS, CorpusTrack, Exclusion, ManifestTrack
@@ -25,7 +25,7 @@ def manifest(params: Params) -> None:
         )
     if chosen.eligible < params.manifest.tracks:
         print(
-            f"manifest: {chosen.eligible} eligible tracks, fewer than manifest.tracks = "
+            f"manifest: {counted(chosen.eligible, 'eligible track')}, fewer than manifest.tracks = "
             f"{params.manifest.tracks}",
             file=sys.stderr,
         )

@@ -9,12 +9,12 @@ from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.memory import swaps_holding
 from leitmotif.lens.pairs import concept_pairs
-from leitmotif.lens.study import Playing
+from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.memory import Footprint, batches_on
-from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, run
+from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, WORK_CACHE, run
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.swaps import metrics_of, plot_of
 
@@ -41,6 +41,7 @@ def swaps(params: Params) -> None:
         rows=batches.rows,
         workers=batches.workers,
         kept=params.decoderlens.kept_prompts,
+        cache=WORK_CACHE / "lens",
     ).run()
     rows, summary = heard.rows(), heard.summary_rows()
     with atomic_folder(SWAP_CLIPS) as folder:

@@ -100,17 +100,19 @@ def searched_seconds(material: Material) -> tuple[float, float] | None:
 
 def as_words(needs: Needs, params: Params) -> list[tuple[str, str]]:
     """The needs as a name and a sentence each."""
+    are = "is" if needs.long_enough == 1 else "are"
     probes = (
-        f"{needs.tracks} tracks of at least {needs.seconds:.1f} s; {needs.long_enough} are here"
+        f"{needs.tracks} tracks of at least {needs.seconds:.1f} s; {needs.long_enough} {are} here"
     )
     if needs.correlation is not None:
         probes += (
             f", which find a partial correlation of {needs.correlation:.2f} with 80 % power if all "
             "are labelled"
         )
+    minutes = max(1.0, needs.listening / 60)
     people = (
-        f"{counted(needs.decisions, 'decision')} or more, and {needs.listening / 60:.0f} min of "
-        f"audio to listen to, in {min(needs.tracks, needs.long_enough)} tracks"
+        f"{counted(needs.decisions, 'decision')} or more, and {minutes:.0f} min "
+        f"of audio to listen to, in {counted(min(needs.tracks, needs.long_enough), 'track')}"
     )
     words = [("probes", probes), ("people", people), ("effects", _effects(needs, params))]
     if not needs.feasible:

@@ -12,7 +12,7 @@ from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations, as_time
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
-from leitmotif.review.index import Standing
+from leitmotif.review.index_rows import Standing
 from leitmotif.review.queue import review_progress
 from leitmotif.status.material import Material
 from leitmotif.status.stages import waiting
@@ -61,9 +61,9 @@ def _unset(material: Material, root: Path) -> NextStep | None:
     if not material.stages:
         return NextStep("cd REPOSITORY", "there is no dvc.yaml here with stages")
     if params.corpus.source == "folder" and not material.files:
-        found = "is no folder" if material.files is None else "holds no recording"
-        why = f"corpus.path {params.corpus.path} {found}"
-        return NextStep("leitmotif use folder --set corpus.path=FOLDER", why)
+        problem = "is no folder" if material.files is None else "holds no recording"
+        why = f"corpus.path {params.corpus.path} {problem}; PRESET is the one in use"
+        return NextStep("leitmotif use PRESET --set corpus.path=FOLDER", why)
     return None
 
 
@@ -126,7 +126,7 @@ def _too_few(material: Material, folds: Folds, have: int, params: Params) -> Nex
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
-        f"the probes need {folds.needed} tracks: {have} are long enough",
+        f"the probes need {folds.needed} tracks: {have} {'is' if have == 1 else 'are'} long enough",
         advice=_ways(material, folds, params),
     )
 

@@ -11,6 +11,20 @@ Heard = Literal["read", "sampled"]
 """What an exit plays after: what the whole model played, or what it has played itself."""
 
 
+class AgreementRow(Table):
+    """How far two taggers agree on the same clips, over labels that both know by name."""
+
+    labels: int
+    """Of the slot's concepts that both know."""
+    rank: IntervalRow
+    """Spearman's correlation of the two orders of these labels in a clip, mean over clips. The same
+    order gives 1, and orders that have nothing to do with each other 0."""
+    named: IntervalRow
+    """Share of clips of which both name the same concept of the slot."""
+    named_by_chance: float
+    """The same if each named as many clips after a concept, but others."""
+
+
 class DecoderLensRow(Table):
     """How well a tagger recognises one concept, or all of one slot, in the music of one layer."""
 
@@ -29,6 +43,8 @@ class DecoderLensRow(Table):
     """The same among the labels of the slot's concepts alone. Labels that are true of all music,
     such as Music, rank high too, so ``ndcg`` does not reach 1 where every concept is named."""
     chance_within: float
+    agreement: AgreementRow | None
+    """Of the tagger and a second one; null without one."""
 
 
 class DivergenceRow(Table):

@@ -19,7 +19,8 @@ def metrics_of(
     of what a layer would play next by the plain lens; ``alone`` is ``within`` of what it plays
     alone, by lens. ``tuned_lens_gain`` is by how much that is larger by the tuned lens, mean over
     the layers before the last. ``nats`` is the divergence by lens, mean over codebooks, and
-    ``cka`` the debiased similarity to the last layer.
+    ``cka`` the debiased similarity to the last layer. ``agreement`` is the share of the model's own
+    clips of which two taggers name the same concept; it is absent without a second tagger.
     """
     slots = list(dict.fromkeys(row.slot for row in rows))
     places = _places(rows)
@@ -46,6 +47,7 @@ def metrics_of(
             }
             for lens in ("plain", "tuned")
         },
+        **_agreement(rows, places["last"]),
         "cka": {
             place: row.cka
             for place, layer in places.items()
@@ -129,6 +131,19 @@ def _gain(rows: Sequence[DecoderLensRow], slot: str) -> float | None:
     tuned = _of(rows, slot, "tuned", heard="sampled")
     gains = [row.within.mean - plain[row.layer] for row in tuned]
     return round(sum(gains) / len(gains), 4) if gains else None
+
+
+def _agreement(rows: Sequence[DecoderLensRow], last: int) -> dict[str, float]:
+    own = [
+        row.agreement.named
+        for row in rows
+        if (row.concept, row.layer, row.heard) == (None, last, "read") and row.agreement
+    ]
+    if not own:
+        return {}
+    clips = [share.n or 0 for share in own]
+    same = sum(share.mean * count for share, count in zip(own, clips, strict=True))
+    return {"agreement": round(same / sum(clips), 4)}
 
 
 def _mean(values: Sequence[IntervalRow]) -> float | None:

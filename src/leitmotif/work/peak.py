@@ -2,11 +2,18 @@
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psutil import Process
 
 SECONDS_BETWEEN_LOOKS = 0.5
+_SHARE_OF_TIME = 0.05
+"""That looking takes at most."""
 
 
 @dataclass
@@ -20,19 +27,32 @@ class Peak:
     """That torch has reserved of a GPU in this process; 0 where there is none."""
 
     def look(self) -> None:
-        """Measure now."""
-        self.host = max(self.host, _held())
+        """Measure now.
+
+        The kernel walks over all pages of a process to say what it shares, and the process waits
+        meanwhile. So this is asked only where the sum without sharing exceeds the peak.
+        """
+        processes = _processes()
+        if _held(processes, shared_once=False) > self.host:
+            self.host = max(self.host, _held(processes, shared_once=True))
         self.gpu = max(self.gpu, _reserved())
 
 
 @contextmanager
 def watched_memory() -> Iterator[Peak]:
-    """Measure twice a second until the context ends, and once more at its end."""
+    """Measure twice a second until the context ends, and once more at its end.
+
+    Large processes take long to look at, and are looked at less often for that.
+    """
     peak, ended = Peak(), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+        pause = SECONDS_BETWEEN_LOOKS
+        while not ended.wait(pause):
+            started = time.perf_counter()
             peak.look()
+            took = time.perf_counter() - started
+            pause = max(SECONDS_BETWEEN_LOOKS, took / _SHARE_OF_TIME)
 
     watcher = threading.Thread(target=watch, name="memory", daemon=True)
     watcher.start()
@@ -44,17 +64,21 @@ def watched_memory() -> Iterator[Peak]:
         peak.look()
 
 
-def _held() -> int:
+def _processes() -> list["Process"]:
     import psutil  # of the extra pipeline
 
     this = psutil.Process()
+    return [this, *this.children(recursive=True)]
+
+
+def _held(processes: Sequence["Process"], *, shared_once: bool) -> int:
+    from psutil import Error
+
     total = 0
-    for process in (this, *this.children(recursive=True)):
-        try:
-            full = process.memory_full_info()
-            total += getattr(full, "pss", full.rss)
-        except psutil.Error:  # it has ended, or belongs to another user
-            continue
+    for process in processes:
+        with suppress(Error):  # it has ended, or belongs to another user
+            of = process.memory_full_info() if shared_once else process.memory_info()
+            total += getattr(of, "pss", of.rss)
     return total
 
 

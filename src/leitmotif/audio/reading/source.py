@@ -202,10 +202,11 @@ def _decoder(path: Path | str, file: int | View) -> soundfile.SoundFile:
             return _Forward(os.dup(file))
         return _Forward(file)
     except (soundfile.SoundFileError, TypeError) as error:
+        # libsndfile's message begins with the number of the open file, another one in each run.
         raise AudioError(
             f"{path} cannot be decoded",
             reason="undecodable",
-            found=error,
+            found=getattr(error, "error_string", error),
             expected="a wav, flac, ogg or mp3 file",
             fix="replace or remove the file",
         ) from error

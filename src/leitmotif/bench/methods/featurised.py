@@ -62,7 +62,7 @@ def _found(
     fits = [Sample(readings, site, far, fitted) for site in readings.sites]
     measure = partial(_Measure, readings, measured)
     ours = [measure(fit.site, feature(fit)) for fit in fits]
-    exchanges = [exchange for one in ours for exchange in one.exchanges()]
+    exchanges = [exchange for site in ours for exchange in site.exchanges()]
     exchanged = Exchanged([pieces[row] for row in measured], _joined(ours))
     rows = exchanged.rows(_MODEL, [*_totals(), *exchanges])
     leads = CLAIMS.leads(rows, model=_MODEL)

@@ -65,7 +65,7 @@ def _accuracy_above_chance(
     for fit, test in GroupKFold(FOLDS).split(features, groups=np.arange(n)):
         fitted = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=1000))
         fitted.fit(features[fit].reshape(-1, features.shape[2]), said[fit].ravel())
-        told = fitted.predict(features[test].reshape(-1, features.shape[2]))
-        right[test] = told.reshape(-1, 3) == said[test]
+        predicted = fitted.predict(features[test].reshape(-1, features.shape[2]))
+        right[test] = predicted.reshape(-1, 3) == said[test]
     # The control says what the piece says: it counts half, so that pairs balance.
     return right @ np.array([0.25, 0.5, 0.25]) - 0.5

@@ -28,10 +28,10 @@ from leitmotif.causal.experiment.edits import Treated, interventions
 from leitmotif.causal.experiment.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError, counted
 from leitmotif.files import sha256_json
-from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen import Intervention, Sampling
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.store.cache.entries import Entry, WorkCache
+from leitmotif.store.cache.results import computed_by
 from leitmotif.tensors import serialise
 
 
@@ -248,19 +248,13 @@ class Runner:
 
     @cached_property
     def _setup(self) -> Mapping[str, object]:
-        model, device = self.model, self.model.device
-        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-        scale = self.continuation.guidance_scale
+        model, scale = self.model, self.continuation.guidance_scale
         return {
             "format": "leitmotif-clip/1",
-            "model_fingerprint": model.fingerprint,
-            "dtype": str(model.dtype),
-            "device": gpu or device.type,
             "seconds": self.continuation.seconds,
             "sampling": asdict(self.continuation.sampling),
             "guidance_scale": model.default_guidance_scale if scale is None else scale,
-            "versions": library_versions(),
-            "code_version": code_version(__name__),
+            **computed_by(model, __name__),
         }
 
 

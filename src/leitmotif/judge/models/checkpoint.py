@@ -1,6 +1,7 @@
 """Loads the checkpoint of a judge, and checks its kind and that no weights are missing."""
 
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -9,6 +10,7 @@ import torch
 from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.checkpoints.weights import load_weights
 from leitmotif.errors import ModelError
+from leitmotif.files import sha256_file, sha256_json
 
 Precision = Literal["float32", "float64"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -112,6 +114,7 @@ class Judge:
         self._model, self._extractor = loaded.model, loaded.extractor
         self._device, self._dtype = loaded.device, loaded.dtype
         self.name, self._batch_size = name, batch_size
+        self._folder = loaded.folder
         self.sample_rate: int = loaded.extractor.sampling_rate
         """Hz, to which clips are resampled."""
 
@@ -120,6 +123,13 @@ class Judge:
         kind = str(self._dtype).removeprefix("torch.")
         told = f"{self.name}, {self.sample_rate} Hz, {kind} on {self._device}"
         return f"{type(self).__name__}({told})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the checkpoint's files and of the precision and device (64 hex)."""
+        files = [path for path in sorted(self._folder.iterdir()) if path.is_file()]
+        hashes = {path.name: sha256_file(path) for path in files}
+        return sha256_json([hashes, str(self._dtype), self._device.type])
 
     @classmethod
     def from_pretrained(

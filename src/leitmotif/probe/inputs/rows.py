@@ -22,7 +22,7 @@ from leitmotif.files import read_table
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.probe.inputs.controls import ControlTable, TrackSound, control_table, refuse_reach
 from leitmotif.probe.inputs.registry import ControlSettings
-from leitmotif.probe.inputs.targets import Spans, events_of, known_tracks, target
+from leitmotif.probe.inputs.targets import Spans, events_of, known_spans, known_tracks, target
 from leitmotif.probe.panel.arguments import refuse_not_finite
 from leitmotif.probe.panel.panel import Array
 from leitmotif.store.reading.reader import ActivationStore
@@ -192,20 +192,15 @@ def gather(
         if track.track_id not in chosen:
             continue
         sound, steps = sounds[track.track_id], (start_seconds, stride)
-        known = _known(covered[track.track_id], track, sound, exploratory=exploratory)
+        searched = min(end_seconds(track.windows), sound.seconds)
+        known = known_spans(covered[track.track_id], searched, exploratory=exploratory)
         for context, y in _contexts(track, sound, labels, timing, horizons, steps, known):
             contexts.append(context)
             targets.append(y)
             heard.append(_part(sound, context, timing.frame_rate))
             groups.append(np.full(len(y), track.track_id))
     if not contexts:
-        raise ProbeError(
-            "no row's horizons are all known",
-            found=f"{counted(len(chosen), 'track')}, rows from {start_seconds:g} s on",
-            expected="stretches, known throughout, that reach "
-            f"{start_seconds + max(h.until for h in horizons):g} s or further into a window",
-            fix="listen to more with `leitmotif review`, or use nearer horizons or longer windows",
-        )
+        raise _nothing_known(len(chosen), start_seconds, horizons)
     heard_steps = [
         frames_ended(context.steps, timing.frame_rate, sound.frame_rate)
         for context, sound in zip(contexts, heard, strict=True)
@@ -214,22 +209,14 @@ def gather(
     return Rows(contexts, np.concatenate(groups), np.vstack(targets), table, timing)
 
 
-def _known(
-    covered: Coverage, track: ManifestTrack, sound: TrackSound, *, exploratory: bool
-) -> Spans | None:
-    """Where every onset is known, in seconds of the track; None is everywhere."""
-    if covered.source == "score":
-        return None
-    spans = [
-        (
-            span.start_sample / covered.sample_rate,
-            (span.start_sample + span.samples) / covered.sample_rate,
-        )
-        for span in covered.known
-    ]
-    if exploratory:
-        spans.append((0.0, min(end_seconds(track.windows), sound.seconds)))
-    return spans
+def _nothing_known(tracks: int, start_seconds: float, horizons: Sequence[Horizon]) -> ProbeError:
+    return ProbeError(
+        "no row's horizons are all known",
+        found=f"{counted(tracks, 'track')}, rows from {start_seconds:g} s on",
+        expected="stretches, known throughout, that reach "
+        f"{start_seconds + max(h.until for h in horizons):g} s or further into a window",
+        fix="listen to more with `leitmotif review`, or use nearer horizons or longer windows",
+    )
 
 
 def _contexts(

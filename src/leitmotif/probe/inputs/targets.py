@@ -62,13 +62,9 @@ def target(
     ahead = events.onsets[np.newaxis] - instants[:, np.newaxis]
     inside = (ahead > horizon.after) & (ahead <= horizon.until)
     strongest = np.where(inside, events.strengths, 0.0).max(axis=1, initial=0.0)
-    if known is None:
-        return strongest, np.full(len(instants), True)
     # Never of what returns: a row with a known recurrence and an unknown rest would be used, its
     # like without one would not, and the rows that are left would be chosen by their outcome.
-    first, last = instants + horizon.after, instants + horizon.until
-    within = (first[:, np.newaxis] >= spans[:, 0]) & (last[:, np.newaxis] <= spans[:, 1])
-    return strongest, np.asarray(within.any(axis=1))
+    return strongest, within(instants + horizon.after, instants + horizon.until, known)
 
 
 def _refuse_unknown(instants: Array, events: Events, spans: Array) -> None:
@@ -81,6 +77,33 @@ def _refuse_unknown(instants: Array, events: Events, spans: Array) -> None:
             found=f"shapes {shapes[:3]}, {missing} not finite",
             expected="instants [n], onsets [k] and strengths [k]",
         )
+
+
+def known_spans(covered: Coverage, searched_seconds: float, *, exploratory: bool) -> Spans | None:
+    """Where every onset of a track is known, in its seconds; None is everywhere.
+
+    ``exploratory`` takes the ``searched_seconds`` from its start on for known.
+    """
+    if covered.source == "score":
+        return None
+    spans = [
+        (
+            span.start_sample / covered.sample_rate,
+            (span.start_sample + span.samples) / covered.sample_rate,
+        )
+        for span in covered.known
+    ]
+    return [*spans, (0.0, searched_seconds)] if exploratory else spans
+
+
+def within(first: Array, last: Array, known: Spans | None) -> NDArray[np.bool_]:
+    """Whether all from ``first`` to ``last`` lies in one of the spans, for arrays of one shape."""
+    if known is None:
+        return np.full(np.shape(first), True)
+    inside = np.full(np.shape(first), False)
+    for start, end in known:
+        inside |= (first >= start) & (last <= end)
+    return inside
 
 
 def known_tracks(

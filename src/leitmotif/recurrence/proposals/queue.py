@@ -45,7 +45,7 @@ def propose_all(
     """Search every track side by side; ``audio_root`` is where their paths begin."""
     search = partial(_searched, search_of(settings), settings, audio_root)
     searched = each_recording(search, tracks, path=partial(_path, audio_root))
-    found: list[tuple[str, Suggestion]] = []
+    suggestions: list[tuple[str, Suggestion]] = []
     failures: list[tuple[ManifestTrack, AudioError]] = []
     alarms = 0
     shown = progress(searched, "proposals", total=len(tracks))
@@ -54,9 +54,9 @@ def propose_all(
             failures.append((track, outcome))
             continue
         kept, passed = outcome
-        found += [(track.track_id, suggestion) for suggestion in kept]
+        suggestions += [(track.track_id, suggestion) for suggestion in kept]
         alarms += passed
-    queue = ranked(found, engine=engine_version(settings))
+    queue = ranked(suggestions, engine=engine_version(settings))
     shuffled = (len(tracks) - len(failures)) * settings.null_rounds
     return Searched(queue, alarms, shuffled, failures)
 
@@ -75,12 +75,17 @@ def engine_version(settings: ProposalsParams) -> str:
     )
 
 
-def ranked(found: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Proposal]:
+def ranked(suggestions: Iterable[tuple[str, Suggestion]], *, engine: str) -> list[Proposal]:
     """Make the queue from suggestions by track, the best of all tracks first.
 
     Numbers are rounded to what does not depend on the processor.
     """
-    ordered = sorted(found, key=lambda one: (-round(one[1].score, 4), one[0], one[1].motif_start))
+
+    def order(of_track: tuple[str, Suggestion]) -> tuple[float, str, float]:
+        track_id, suggestion = of_track
+        return -round(suggestion.score, 4), track_id, suggestion.motif_start
+
+    ordered = sorted(suggestions, key=order)
     queue = []
     for rank, (track_id, suggestion) in enumerate(ordered, start=1):
         motif = _span(suggestion.motif_start, suggestion.motif_end)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from leitmotif.probe.inputs.targets import within
 from leitmotif.report.features.listening import ListenedContext, Track
 
 Array = NDArray[np.float64]
@@ -131,8 +132,6 @@ class Curves:
 
     def _parts(self, track: Track, activity: Array) -> Iterable[tuple[Array, Array, Array]]:
         """By context: rows × lags with an onset and without (0 or 1), and activity [rows, n]."""
-        if not track.complete:
-            return
         for context in track.contexts:
             yield *self._events(context), activity[context.rows]
 
@@ -144,9 +143,11 @@ class Curves:
         rows, onsets = np.nonzero((ahead > self.edges[0]) & (ahead <= self.edges[-1]))
         lags = np.searchsorted(self.edges, ahead[rows, onsets]) - 1
         event[rows, lags] = 1
-        none = 1 - event
-        if context.searched is not None:
-            none *= instants[:, np.newaxis] + self.edges[1:] <= context.searched
+        # As the targets of the probes: of what is not known, no onset counts either, or the rows
+        # that are left would be chosen by what returns.
+        ends = instants[:, np.newaxis] + self.edges
+        known = within(ends[:, :-1], ends[:, 1:], context.known)
+        event, none = event * known, (1 - event) * known
         none[0] = event[0] = 0  # the first row has read nothing
         return event, none
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from leitmotif.errors import StoreError, counted
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.probe.features.encoded import dense
-from leitmotif.probe.inputs.targets import events_of
+from leitmotif.probe.inputs.targets import Spans, events_of, known_spans
 from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Coverage, Label
@@ -40,8 +40,8 @@ class ListenedContext:
     """First row in the track's encoded file."""
     onsets: Array
     """Onsets of verified recurrences in seconds from the context's start, ascending."""
-    searched: float | None
-    """Seconds of the context in which all recurrences are known; None: nothing follows it."""
+    known: Spans | None
+    """Where every onset is known, in seconds from the context's start; None: everywhere."""
     timing: Timing
     """Where its rows lie in the audio."""
 
@@ -76,6 +76,11 @@ class Track:
     labels: Sequence[Label]
     complete: bool
     """Whether all its recurrences are known."""
+
+    @property
+    def partly(self) -> bool:
+        """Whether some of its recurrences are known to be all that there are, and not all."""
+        return not self.complete and any(context.known for context in self.contexts)
 
     @property
     def begun(self) -> NDArray[np.bool_]:
@@ -124,17 +129,19 @@ def tracks_of(
         frames = int(frames_ended(len(sound.energy), sound.frame_rate, rate))
         of_track = by_track.get(row.track_id, [])
         cover = covered.get(row.track_id)
-        scored = cover is not None and cover.source == "score"
         contexts, first_row = [], 0
         windows = windows_at(row.windows, rate)
         last = max(window.start_frame + window.frames for window in windows)
+        known: Spans | None = []
+        if cover is not None:
+            known = known_spans(cover, min(last, frames) / rate, exploratory=exploratory)
         for window in windows:
             length = min(window.frames, frames - window.start_frame)
             start = window.start_frame / rate
             onsets = np.sort(events_of(of_track, row.track_id, start_seconds=start).onsets)
-            searched = None if scored else min(last, frames) / rate - start
+            here = None if known is None else [(a - start, b - start) for a, b in known]
             contexts.append(
-                ListenedContext(window.start_frame, length, first_row, onsets, searched, timing)
+                ListenedContext(window.start_frame, length, first_row, onsets, here, timing)
             )
             first_row += length
         complete = cover is not None and (cover.complete or exploratory)

@@ -68,8 +68,7 @@ class Places:
         """Add a track; ``activity`` [rows, n]."""
         for context in track.contexts:
             values = activity[context.rows]
-            if track.complete:
-                self._add_means(context, values)
+            self._add_means(context, values)
         if track.number % self._every == 0:
             context = track.contexts[0]
             starts = np.arange(0, context.frames, self.rows_a_column)
@@ -99,8 +98,7 @@ class Places:
     def _add_means(self, context: ListenedContext, values: Array) -> None:
         events = Events(context.onsets, np.ones(len(context.onsets)))
         instants = context.timing.now(np.arange(context.frames))
-        searched = None if context.searched is None else [(0.0, context.searched)]
-        y, known = target(instants, events, self._horizon, known=searched)
+        y, known = target(instants, events, self._horizon, known=context.known)
         place = np.arange(context.frames) // self._frames
         for ahead in (0, 1):
             rows = 1 + np.flatnonzero((known & ((y > 0) == bool(ahead)))[1:])

@@ -118,20 +118,27 @@ def _difference(around: Around, lag: int) -> str:
 
 
 def left_out(tracks: Sequence[Track]) -> str:
-    """Which tracks the curves by recurrence leave out; empty where it is none.
+    """What the curves by recurrence leave out; empty where it is nothing.
 
-    "Without a recurrence there" is true of a track only where all of it is known.
+    "Without a recurrence there" is true only where all of them are known.
     """
-    unsure = [track for track in tracks if not track.complete]
-    if not unsure:
-        return ""
-    known = sum(bool(len(context.onsets)) for track in unsure for context in track.contexts)
-    more = f"; known returns begin in {counted(known, 'window')} of them" if known else ""
-    return (
-        f"{len(unsure)} of {counted(len(tracks), 'track')} {'is' if len(unsure) == 1 else 'are'} "
-        "left out of this, because not all of their recurrences are known (data/coverage.jsonl)"
-        f"{more}."
-    )
+    partly = sum(track.partly for track in tracks)
+    unknown = [track for track in tracks if not track.complete and not track.partly]
+    said = []
+    if partly:
+        said.append(
+            f"Of {partly} of {counted(len(tracks), 'track')} only those seconds are used here in "
+            "which all recurrences are known (data/coverage.jsonl)."
+        )
+    if unknown:
+        begun = sum(bool(len(context.onsets)) for track in unknown for context in track.contexts)
+        more = f"; verified returns begin in {counted(begun, 'window')} of them" if begun else ""
+        said.append(
+            f"{len(unknown)} of {counted(len(tracks), 'track')} "
+            f"{'is' if len(unknown) == 1 else 'are'} left out of this, because nowhere in them all "
+            f"recurrences are known (data/coverage.jsonl){more}."
+        )
+    return " ".join(said)
 
 
 def clock(share: float) -> str:

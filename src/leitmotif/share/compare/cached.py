@@ -24,17 +24,17 @@ _HASH = 10
 """Digits of a hash that are shown."""
 
 
-def cached_outputs(found: Inventory) -> Section:
+def cached_outputs(listed: Inventory) -> Section:
     """Outputs in DVC's cache that changed, with their sizes, and those that cannot be compared."""
     rows, unknown = [], []
-    for path in found.cached:
-        old, new = found.old_outs.get(path), found.new_outs.get(path)
+    for path in listed.cached:
+        old, new = listed.old_outs.get(path), listed.new_outs.get(path)
         if (old is not None and old.md5 is None) or (new is not None and new.md5 is None):
             unknown.append(Row(((Data(path),), (_unknown(old, new),)), 1))
         elif old is None or new is None or old.md5 != new.md5:
             rows.append(Row(((Data(path),), (_where(old, new),), (_step(old, new),)), 1))
-    if found.cached and not rows and not unknown:
-        same = (f"All {len(found.cached):,} outputs in DVC's cache are the same.",)
+    if listed.cached and not rows and not unknown:
+        same = (f"All {len(listed.cached):,} outputs in DVC's cache are the same.",)
         return Section(_TITLE, [same])
     changed: Cell = (f"{many(len(rows), 'output')} in DVC's cache changed",)
     tables = [Table(_NOUN, ("output", "", "content"), rows, changed, folded=True, most=40)]
@@ -43,14 +43,14 @@ def cached_outputs(found: Inventory) -> Section:
     return Section(_TITLE, (), [table for table in tables if table.rows])
 
 
-def cached_tables(found: Inventory, root: Path) -> list[Two]:
+def cached_tables(listed: Inventory, root: Path) -> list[Two]:
     """Tables that DVC keeps, changed, and of which both versions are in the local cache.
 
     ``root`` is that of the repository; its cache is the usual one, in ``.dvc``.
     """
     tables = []
-    for path in found.cached:
-        outs = [side.get(path) for side in (found.old_outs, found.new_outs)]
+    for path in listed.cached:
+        outs = [side.get(path) for side in (listed.old_outs, listed.new_outs)]
         contents = [_in_cache(out, root) for out in outs]
         old, new = (parsed(content, parse_rows) for content in contents)
         if path.endswith(".jsonl") and ABSENT not in (old, new) and contents[0] != contents[1]:

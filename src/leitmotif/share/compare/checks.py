@@ -79,9 +79,9 @@ def _track_identity(two: Two | None) -> list[Table]:
 
 
 def _without_identity(rows: Any) -> Mapping[str, Any]:
-    found = {}
+    by_horizon = {}
     for row in [] if rows is ABSENT else rows:
         value = value_at(row, ("controls", _TRACKS, "partial_r2"))
         if value is not ABSENT:
-            found[str(row.get("horizon", NOTHING))] = value
-    return found
+            by_horizon[str(row.get("horizon", NOTHING))] = value
+    return by_horizon

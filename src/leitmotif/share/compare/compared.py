@@ -45,13 +45,13 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
 
     A file that cannot be read is named, with the reason, and everything else is compared.
     """
-    found = inventory(old, new)
-    settings = [read_two(old, new, path, parse_yaml) for path in found.settings]
-    metrics = {path: read_two(old, new, path, parse_json) for path in found.metrics}
-    tables = [read_two(old, new, path, parse_rows) for path in found.tables]
-    tables += cached_tables(found, new.root)
-    csvs = [read_two(old, new, path, parse_csv) for path in found.plots]
-    others = [read_two(old, new, path, str) for path in found.others]
+    listed = inventory(old, new)
+    settings = [read_two(old, new, path, parse_yaml) for path in listed.settings]
+    metrics = {path: read_two(old, new, path, parse_json) for path in listed.metrics}
+    tables = [read_two(old, new, path, parse_rows) for path in listed.tables]
+    tables += cached_tables(listed, new.root)
+    csvs = [read_two(old, new, path, parse_csv) for path in listed.plots]
+    others = [read_two(old, new, path, str) for path in listed.others]
     every = [*settings, *metrics.values(), *tables, *csvs, *others]
 
     changed = {two.path: table_change(two) for two in tables if two.readable and not two.same_bytes}
@@ -73,8 +73,8 @@ def compare(old: Revision, new: Revision, options: Options = Options()) -> Docum
         Section("Tables", (), [as_table(change) for change in changed.values() if change.rows]),
         plots(csvs, old, new, options.pictures),
         listening(changed.get("data/verdicts.jsonl"), options.report),
-        cached_outputs(found),
-        _files(every, others, found),
+        cached_outputs(listed),
+        _files(every, others, listed),
     ]
     title: Cell = ("Comparison of ", Data(new.name), " with ", Data(old.name))
     document = Document(title, (), sections)
@@ -109,7 +109,7 @@ def _other_metrics(values: Sequence[Changed]) -> Section:
     return Section("Other metrics", (), table(values, "metrics", caption=caption, folded=True))
 
 
-def _files(every: Sequence[Two], others: Sequence[Two], found: Inventory) -> Section:
+def _files(every: Sequence[Two], others: Sequence[Two], listed: Inventory) -> Section:
     """Files of which no value can be shown: not readable, or changed in another way."""
     rows = []
     for two in every:
@@ -124,7 +124,7 @@ def _files(every: Sequence[Two], others: Sequence[Two], found: Inventory) -> Sec
         elif _same_values(two):
             rows.append(Row(((Data(two.path),), ("other bytes with the same values",)), 1))
     lines: list[Cell] = [
-        ("Outputs are not all known: ", Data(problem)) for problem in found.problems
+        ("Outputs are not all known: ", Data(problem)) for problem in listed.problems
     ]
     tables = [Table(("files",), ("file", ""), rows, most=40)] if rows else []
     return Section("Files", lines, tables)

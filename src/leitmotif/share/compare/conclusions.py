@@ -50,8 +50,8 @@ def conclusions(
     if not any(isinstance(value.new, str | bool) for value in chosen):
         lines.append(("No verdict of a model changed.",) if chosen else ("None changed.",))
     rows = [row(value, _name(value)) for value in chosen]
-    found = [Table(("conclusions",), ("", "old", "new", "change"), rows)] if rows else []
-    return Section("Conclusions", lines, [*found, *_candidates(tables.get(_VERDICTS))]), rest
+    changes = [Table(("conclusions",), ("", "old", "new", "change"), rows)] if rows else []
+    return Section("Conclusions", lines, [*changes, *_candidates(tables.get(_VERDICTS))]), rest
 
 
 def approaches(values: Sequence[Changed], two: Two | None) -> tuple[Section, list[Changed]]:

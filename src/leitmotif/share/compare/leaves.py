@@ -51,13 +51,13 @@ def changes(old: Any, new: Any) -> list[Change]:
     """
     before = {} if old is ABSENT else dict(leaves(old))
     after = {} if new is ABSENT else dict(leaves(new))
-    found = [
+    changed = [
         Change(path, before.get(path, ABSENT), value)
         for path, value in after.items()
         if path not in before or not same(before[path], value)
     ]
     gone = [Change(path, value, ABSENT) for path, value in before.items() if path not in after]
-    return found + gone
+    return changed + gone
 
 
 def same(old: Any, new: Any) -> bool:

@@ -142,12 +142,12 @@ def _options(side: Revision) -> dict[str, Any]:
         stages = parse_stages((content or b"").decode(errors="replace"), "dvc.yaml")
     except LeitmotifError:
         return {}  # the inventory says so
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for stage in stages.values():
         for entry in (stage.get("plots") or []) if isinstance(stage, Mapping) else []:
             if isinstance(entry, Mapping):
-                found |= {str(path): value or {} for path, value in entry.items()}
-    return found
+                options |= {str(path): value or {} for path, value in entry.items()}
+    return options
 
 
 def _number(text: str) -> float | str | None:

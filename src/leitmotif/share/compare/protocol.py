@@ -23,11 +23,11 @@ def protocol(path: Path | None) -> Section:
     """
     if path is None:
         return Section(_TITLE)
-    found = read_json(path, fix=_REMAKE)
+    checked = read_json(path, fix=_REMAKE)
     try:
-        if not found["format"].startswith(_FORMAT):
-            raise ValueError(f"format {found['format']}")
-        lines = [_line(line) for line in found["lines"]]
+        if not checked["format"].startswith(_FORMAT):
+            raise ValueError(f"format {checked['format']}")
+        lines = [_line(line) for line in checked["lines"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LeitmotifError(
             f"{path} is no result of leitmotif check",

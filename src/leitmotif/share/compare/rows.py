@@ -86,13 +86,13 @@ def table_change(two: Two) -> TableChange:
             left.append(row)
         else:
             candidates.remove(equal)
-    found = []
+    changed = []
     for row in left:
         candidates = waiting[_key(row, fields)]
-        found.append(_row_change(fields, candidates.pop(0) if candidates else None, row))
+        changed.append(_row_change(fields, candidates.pop(0) if candidates else None, row))
     gone = [row for rows in waiting.values() for row in rows]
-    found += [_row_change(fields, row, None) for row in gone]
-    return TableChange(two.path, found, len(sides[0]), len(sides[1]))
+    changed += [_row_change(fields, row, None) for row in gone]
+    return TableChange(two.path, changed, len(sides[0]), len(sides[1]))
 
 
 def as_table(change: TableChange) -> Table:

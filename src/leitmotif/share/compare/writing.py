@@ -82,8 +82,8 @@ def compared_to(
 
 
 def _named(name: str, root: Path) -> Revision:
-    found = revision(name, root)
-    return replace(found, name=name[:_HASH]) if found.commit == name else found
+    named = revision(name, root)
+    return replace(named, name=name[:_HASH]) if named.commit == name else named
 
 
 def is_comparison(path: Path) -> bool:

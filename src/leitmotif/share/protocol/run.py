@@ -22,26 +22,26 @@ def all_checks() -> Mapping[str, Check]:
 def run_checks(inputs: Inputs) -> Protocol:
     """Run every check on the repository in the working directory."""
     checks = all_checks().values()
-    lines = [_line(one, inputs) for one in progress(checks, "checks", total=len(checks))]
+    lines = [_line(check, inputs) for check in progress(checks, "checks", total=len(checks))]
     return Protocol(commit=_commit(), lines=lines)
 
 
-def _line(one: Check, inputs: Inputs) -> Line:
-    repro = f"dvc repro {one.stage}".rstrip()
+def _line(check: Check, inputs: Inputs) -> Line:
+    repro = f"dvc repro {check.stage}".rstrip()
     try:
-        outcome = one.find(inputs)
+        outcome = check.find(inputs)
     except LeitmotifError as error:
-        found = "" if error.found is None else f": {error.found}"
-        outcome = failed(f"{error.what}{found}", error.fix or repro)
+        detail = "" if error.found is None else f": {error.found}"
+        outcome = failed(f"{error.what}{detail}", error.fix or repro)
     except Exception as error:  # noqa: BLE001  # no file, whatever it holds, may stop the others
         outcome = failed(f"cannot be checked: {type(error).__name__}: {error}", repro)
     evidence = " ".join(outcome.evidence.split())
     if len(evidence) > LONGEST:
         evidence = f"{evidence[: LONGEST - 1]}…"
     return Line(
-        id=one.id,
-        item=one.item,
-        title=one.title,
+        id=check.id,
+        item=check.item,
+        title=check.title,
         status=outcome.status,
         evidence=evidence,
         fix=outcome.fix and " ".join(outcome.fix.split()),

@@ -23,9 +23,9 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a class of settings or rows, with what its fields mean."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
-    for one in {model, *_classes(model)}:
-        entry = schema if one is model else definitions.get(one.__name__, {})
-        for name, text in field_docs(one).items():
+    for described in {model, *_classes(model)}:
+        entry = schema if described is model else definitions.get(described.__name__, {})
+        for name, text in field_docs(described).items():
             if name in entry.get("properties", {}):
                 entry["properties"][name]["description"] = text
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
@@ -34,11 +34,11 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
     """What the docstring below each field of a class says, in one line, without mark-up."""
     docs = {}
-    for one in reversed(model.__mro__):
-        if not issubclass(one, BaseModel) or one.__module__.startswith("pydantic"):
+    for base in reversed(model.__mro__):
+        if not issubclass(base, BaseModel) or base.__module__.startswith("pydantic"):
             continue
         try:
-            source = textwrap.dedent(inspect.getsource(one))
+            source = textwrap.dedent(inspect.getsource(base))
         except (OSError, TypeError):
             continue  # a class that was made while the program runs
         (definition,) = ast.parse(source).body
@@ -62,9 +62,9 @@ def annotated(model: type[BaseModel], value: Mapping[str, Any]) -> str:
 def _classes(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     """The classes of which the fields of a class are made."""
     for field in model.model_fields.values():
-        for one in _mentioned(field.annotation):
-            yield one
-            yield from _classes(one)
+        for mentioned in _mentioned(field.annotation):
+            yield mentioned
+            yield from _classes(mentioned)
 
 
 def _mentioned(annotation: Any) -> Iterator[type[BaseModel]]:

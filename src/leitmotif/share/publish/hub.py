@@ -36,15 +36,15 @@ def check_name(repository: str) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-    found = "no owner" if "/" not in repository else None
+    problem = "no owner" if "/" not in repository else None
     try:
         validate_repo_id(repository)
     except HFValidationError as error:
-        found = str(error)
-    if found is not None:
+        problem = str(error)
+    if problem is not None:
         raise LeitmotifError(
             f"{repository!r} cannot be a data set on the hub",
-            found=found,
+            found=problem,
             expected="OWNER/NAME",
             fix="take your name on the hub, or that of your organisation, as OWNER",
         )

@@ -32,14 +32,14 @@ class Permissions:
 
     def licences_of(self, artifact: Artifact, tracks: Iterable[str]) -> list[AnyLicence]:
         """Licences that hold for a file which was made from these tracks' recordings."""
-        found: dict[LicenceSource, list[AnyLicence]] = {
+        by_source: dict[LicenceSource, list[AnyLicence]] = {
             "tracks": [
                 licence for track in tracks if (licence := self.tracks[track].licence) is not None
             ],
             "model": list(self.models),
             "repository": [self.routing.repository],
         }
-        return [licence for source in artifact.licences for licence in found[source]]
+        return [licence for source in artifact.licences for licence in by_source[source]]
 
     def refused_rows(self, table: LocalFile) -> tuple[bytes, int]:
         """A table without the rows on tracks that may not be published, and how many it had.

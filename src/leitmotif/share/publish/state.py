@@ -59,11 +59,11 @@ def check_outputs(outs: Iterable[Out], files: Mapping[str, Sequence[LocalFile]])
     for out in outs:
         if out.path not in files:
             continue
-        found = dvc_hash(out.path, files[out.path])
+        present = dvc_hash(out.path, files[out.path])
         if out.md5 is None:
             wrong.append(f"{out.path}: not in dvc.lock")
-        elif found != out.md5:
-            wrong.append(f"{out.path}: {found}, dvc.lock has {out.md5}")
+        elif present != out.md5:
+            wrong.append(f"{out.path}: {present}, dvc.lock has {out.md5}")
     if wrong:
         raise StoreError(
             f"{counted(len(wrong), 'output')} cannot be published",

@@ -159,11 +159,11 @@ def _check_free(root: Path, url: str, name: str, endpoint: str | None, replace: 
                 expected="no remote of this name, or this URL and endpoint",
                 fix="add --replace to write over it, or choose another --name",
             )
-        found = sorted(_SECRET.intersection(section)) if path == SHARED else []
-        if found and not replace:
+        secrets = sorted(_SECRET.intersection(section)) if path == SHARED else []
+        if secrets and not replace:
             raise LeitmotifError(
                 f"{SHARED} has secrets of the remote {name} in it, and is in git",
-                found=", ".join(found),
+                found=", ".join(secrets),
                 expected=f"these in {LOCAL}, which git ignores",
                 fix="add --replace, then change what was published",
             )

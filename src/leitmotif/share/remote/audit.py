@@ -76,7 +76,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Objects:
     """What a remote and some revisions have to do with each other."""
 
     named: Named
@@ -99,44 +99,44 @@ def audit(
 
     Raises LeitmotifError if the remote cannot be read; the next run goes on from there.
     """
-    found = _find(remote, state, all_commits=all_commits)
+    seen = _find(remote, state, all_commits=all_commits)
     faults = [
-        _fault(remote, found, oid, "missing", "not on the remote")
-        for oid in found.named.uses
-        if oid not in found.listed
+        _fault(remote, seen, oid, "missing", "not on the remote")
+        for oid in seen.named.uses
+        if oid not in seen.listed
     ]
     faults += [
         Fault(oid, "files not known", "its list of files is neither there nor in the cache", (use,))
-        for oid, use in found.named.unlisted.items()
+        for oid, use in seen.named.unlisted.items()
     ]
     journal = Journal(state.root, remote.place)
-    wanted = {oid: found.listed[oid] for oid in found.named.uses if oid in found.listed}
+    wanted = {oid: seen.listed[oid] for oid in seen.named.uses if oid in seen.listed}
     known = {oid for oid, stored in wanted.items() if journal.knows(oid, stored)}
-    chosen = _chosen(remote, found, wanted, sample)
+    chosen = _chosen(remote, seen, wanted, sample)
     to_read = {oid: stored for oid, stored in wanted.items() if oid in chosen - known}
     try:
         for oid, read, md5 in hashed(remote, to_read, "Reading the remote's objects"):
             if md5 == oid.removesuffix(".dir"):
                 journal.add(oid, to_read[oid])
             else:
-                faults.append(_wrong(remote, found, oid, read, md5))
+                faults.append(_wrong(remote, seen, oid, read, md5))
     finally:
         journal.close()
     journal.remove()
     return Audit(
         remote=remote.place,
-        revisions=found.revisions,
-        objects=len(found.named.uses),
+        revisions=seen.revisions,
+        objects=len(seen.named.uses),
         read=len(chosen),
         faults=tuple(sorted(faults, key=lambda fault: (KINDS.index(fault.kind), fault.uses))),
         unnamed={
-            oid: stored.size for oid, stored in found.listed.items() if oid not in found.named.uses
+            oid: stored.size for oid, stored in seen.listed.items() if oid not in seen.named.uses
         },
         unfinished=unfinished_uploads(remote),
     )
 
 
-def _find(remote: Remote, state: Revision, *, all_commits: bool) -> _Found:
+def _find(remote: Remote, state: Revision, *, all_commits: bool) -> _Objects:
     there = listed(remote)
 
     def from_remote(oid: str) -> bytes | None:
@@ -150,11 +150,11 @@ def _find(remote: Remote, state: Revision, *, all_commits: bool) -> _Found:
     shown = progress(states, "Reading the dvc.lock of commits", total=len(states))
     named = named_objects(shown, listing_from(from_remote, from_cache))
     check_named(named, state)
-    return _Found(named, there, len(states))
+    return _Objects(named, there, len(states))
 
 
 def _chosen(
-    remote: Remote, found: _Found, wanted: Mapping[str, Stored], sample: float | None
+    remote: Remote, seen: _Objects, wanted: Mapping[str, Stored], sample: float | None
 ) -> set[str]:
     """Objects to read: all, or a sample and those that look wrong in the list."""
     if sample is None:
@@ -165,35 +165,35 @@ def _chosen(
         )
     count = round(sample * len(wanted)) if sample < 1 else round(sample)
     drawn = random.SystemRandom().sample(sorted(wanted), min(max(count, 1), len(wanted)))
-    return {*drawn, *(oid for oid, stored in wanted.items() if _odd(remote, found, oid, stored))}
+    return {*drawn, *(oid for oid, stored in wanted.items() if _odd(remote, seen, oid, stored))}
 
 
-def _odd(remote: Remote, found: _Found, oid: str, stored: Stored) -> bool:
+def _odd(remote: Remote, seen: _Objects, oid: str, stored: Stored) -> bool:
     """Whether the list alone makes an object suspect: its size, or the MD5 that S3 keeps of it."""
-    size = _size(remote, found, oid)
+    size = _size(remote, seen, oid)
     tag = stored.etag if len(stored.etag) == 32 else ""  # of an upload in parts it is no MD5
     return (size is not None and size != stored.size) or (
         bool(tag) and tag != oid.removesuffix(".dir")
     )
 
 
-def _size(remote: Remote, found: _Found, oid: str) -> int | None:
+def _size(remote: Remote, seen: _Objects, oid: str) -> int | None:
     """The bytes that an object should have, by dvc.lock or the cache."""
-    if oid in found.named.sizes:
-        return found.named.sizes[oid]
+    if oid in seen.named.sizes:
+        return seen.named.sizes[oid]
     path: Path = remote.cached(oid)
     return path.stat().st_size if path.is_file() else None
 
 
-def _wrong(remote: Remote, found: _Found, oid: str, read: int, md5: str | None) -> Fault:
+def _wrong(remote: Remote, seen: _Objects, oid: str, read: int, md5: str | None) -> Fault:
     if md5 is None:
-        return _fault(remote, found, oid, "missing", "it went while the audit ran")
-    size = _size(remote, found, oid)
+        return _fault(remote, seen, oid, "missing", "it went while the audit ran")
+    size = _size(remote, seen, oid)
     if size is not None and read < size:
-        return _fault(remote, found, oid, "truncated", f"{read:,} bytes of {size:,}")
-    return _fault(remote, found, oid, "wrong bytes", f"{read:,} bytes with MD5 {md5}")
+        return _fault(remote, seen, oid, "truncated", f"{read:,} bytes of {size:,}")
+    return _fault(remote, seen, oid, "wrong bytes", f"{read:,} bytes with MD5 {md5}")
 
 
-def _fault(remote: Remote, found: _Found, oid: str, kind: Kind, what: str) -> Fault:
-    folders = tuple(folder for folder, inner in found.named.children.items() if oid in inner)
-    return Fault(oid, kind, what, tuple(found.named.uses[oid]), folders)
+def _fault(remote: Remote, seen: _Objects, oid: str, kind: Kind, what: str) -> Fault:
+    folders = tuple(folder for folder, inner in seen.named.children.items() if oid in inner)
+    return Fault(oid, kind, what, tuple(seen.named.uses[oid]), folders)

@@ -19,8 +19,8 @@ def listed(remote: Remote) -> dict[str, Stored]:
     """All objects of the remote by their MD5, with ``.dir`` for the listing of a folder."""
     store, objects = remote.store, {}
     with explained("the remote cannot be listed", remote.url, remote.endpoint):
-        found = _infos(remote)
-    for path, info in found.items():
+        infos = _infos(remote)
+    for path, info in infos.items():
         try:
             objects[store.path_to_oid(path)] = Stored.of(info)
         except ValueError:  # not where DVC keeps objects
@@ -33,10 +33,10 @@ def _infos(remote: Remote) -> dict[str, Any]:
     files.invalidate_cache()
     if not remote.is_s3:
         return {name: files.info(name) for name in files.find(path)}
-    found = dict(files.find(path, detail=True))
-    if not found:
+    infos = dict(files.find(path, detail=True))
+    if not infos:
         files.ls(path.partition("/")[0])  # a missing bucket finds nothing either
-    return found
+    return infos
 
 
 def unfinished_uploads(remote: Remote) -> int | None:

@@ -118,20 +118,20 @@ def explained(what: str, place: str, endpoint: str | None = None) -> Iterator[No
     except Exception as error:  # several packages, each with errors of its own
         chain = list(_chain(error))
         where = f"{place} at {endpoint}" if endpoint else place
-        found = next((text for text in map(str, chain) if text.strip()), type(error).__name__)
+        words = next((text for text in map(str, chain) if text.strip()), type(error).__name__)
         names = [name for link in reversed(chain) for name in _names(link)]
         for cause in _CAUSES:
             if cause.names.intersection(names):
                 raise LeitmotifError(
                     f"{what}: {cause.what} ({where})",
-                    found=found,
+                    found=words,
                     expected=cause.expected,
                     fix=cause.fix,
                 ) from error
         if type(error).__module__.partition(".")[0] in _CLIENTS:
             raise LeitmotifError(
                 f"{what}: the request cannot be made ({where})",
-                found=found,
+                found=words,
                 expected="settings that S3's client accepts",
                 fix="correct the URL, the endpoint, or the region in ~/.aws/config",
             ) from error
@@ -143,7 +143,7 @@ def explained(what: str, place: str, endpoint: str | None = None) -> Iterator[No
              "give yourself the right to write there, or choose another place"),
         )  # fmt: skip
         raise LeitmotifError(
-            f"{what}: {reason} ({where})", found=found, expected=expected, fix=fix
+            f"{what}: {reason} ({where})", found=words, expected=expected, fix=fix
         ) from error
 
 

@@ -79,7 +79,7 @@ def _opened(root: Path, name: str | None, settings: Mapping[str, Any] | None) ->
     try:
         repo = opened_repo(root, name, settings)
         name = name or repo.config["core"].get("remote")
-        found = repo.cloud.get_remote(name)
+        remote = repo.cloud.get_remote(name)
     except NotDvcRepoError as error:
         raise LeitmotifError(
             "this is no DVC repository", found=error, fix="run this in the repository's root"
@@ -101,10 +101,10 @@ def _opened(root: Path, name: str | None, settings: Mapping[str, Any] | None) ->
     section = repo.config["remote"][name]
     url, endpoint = str(section["url"]), section.get("endpointurl")
     with explained("the remote cannot be opened", url, endpoint):
-        files = found.fs.fs
+        files = remote.fs.fs
     if hasattr(files, "retries"):
         files.retries = _TRIES
-    return Remote(str(name), url, endpoint, found.odb, repo.cache.local)
+    return Remote(str(name), url, endpoint, remote.odb, repo.cache.local)
 
 
 def opened_repo(

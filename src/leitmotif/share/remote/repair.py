@@ -26,7 +26,7 @@ class Repair:
     """Faults that remain, each with the reason."""
 
 
-def repair(remote: Remote, found: Audit) -> Repair:
+def repair(remote: Remote, audit: Audit) -> Repair:
     """Upload the objects that are missing or wrong, where the cache has the right bytes.
 
     Each object of the cache is hashed before it is uploaded, and read back afterwards. The listing
@@ -37,7 +37,7 @@ def repair(remote: Remote, found: Audit) -> Repair:
     """
     outcome = Repair()
     ready: list[Fault] = []
-    for fault in progress(found.faults, "Hashing the cache", total=len(found.faults)):
+    for fault in progress(audit.faults, "Hashing the cache", total=len(audit.faults)):
         problem = _unusable(remote.cached(fault.oid), fault.oid)
         if problem:
             outcome.left.append((fault, problem))

@@ -1,1 +1,1 @@
-"""What interrupted runs and later stages take up again: finished tensors, and codes of audio."""
+"""What interrupted runs and later stages take up again: finished results, and codes of audio."""

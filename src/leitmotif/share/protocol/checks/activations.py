@@ -40,8 +40,8 @@ def tensors(inputs: Inputs) -> Outcome:
     """Compare sites and tracks, index, files and hashes."""
     sites = inputs.params.activations.sites
     wanted = {(site, track.track_id) for site in sites for track in inputs.tracks}
-    stored = [one for row in inputs.index for one in row.stored]
-    indexed = {(one.site, one.track_id) for one in stored}
+    stored = [tensor for row in inputs.index for tensor in row.stored]
+    indexed = {(tensor.site, tensor.track_id) for tensor in stored}
     wrong = [f"{site}/{track} is missing" for site, track in sorted(wanted - indexed)]
     wrong += [f"{site}/{track} is in no setting" for site, track in sorted(indexed - wanted)]
     wrong += map(str, verify(ACTIVATIONS))
@@ -66,9 +66,9 @@ def tensors(inputs: Inputs) -> Outcome:
 )
 def headers(inputs: Inputs) -> Outcome:
     """Compare headers with each other, with params.yaml, and with the manifest."""
-    found = inputs.headers
+    by_tensor = inputs.headers
     values: dict[str, set[object]] = defaultdict(set)
-    for header in found.values():
+    for header in by_tensor.values():
         for name in COMMON:
             values[name].add(getattr(header, name))
     mixed = [
@@ -78,7 +78,7 @@ def headers(inputs: Inputs) -> Outcome:
     ]
     if mixed:
         return failed(f"{ACTIVATIONS}: tensors differ in {'; '.join(mixed)}", _REPRO)
-    first = next(iter(found.values()))
+    first = next(iter(by_tensor.values()))
     model = inputs.params.model
     wanted = {
         "model": model.name,
@@ -94,7 +94,7 @@ def headers(inputs: Inputs) -> Outcome:
     ]
     unconditional = inputs.params.activations.prompt == "none"
     audio = {track.track_id: track.sha256 for track in inputs.tracks}
-    for (site, track), header in found.items():
+    for (site, track), header in by_tensor.items():
         if header.audio_sha256 != audio.get(track, header.audio_sha256):
             wrong.append(f"{site}/{track} is of other audio than the manifest's")
         if unconditional and header.prompt:
@@ -102,7 +102,7 @@ def headers(inputs: Inputs) -> Outcome:
     if wrong:
         return failed(f"{ACTIVATIONS}: {named(wrong)}", _REPRO)
     return passed(
-        f"{len(found)} headers agree: {first.model}, {first.forward_dtype} stored as "
+        f"{len(by_tensor)} headers agree: {first.model}, {first.forward_dtype} stored as "
         f"{first.dtype}, {first.frame_rate:g} frames a second, {first.device}"
     )
 

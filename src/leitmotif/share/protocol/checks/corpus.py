@@ -98,11 +98,11 @@ _REPRO = "dvc repro manifest"
 
 
 def _difference(
-    expected: list[ManifestTrack] | list[Exclusion], found: list[ManifestTrack] | list[Exclusion]
+    expected: list[ManifestTrack] | list[Exclusion], written: list[ManifestTrack] | list[Exclusion]
 ) -> str:
     """Which tracks' rows are not those that the rules give."""
     ours = {row.track_id: row for row in expected}
-    theirs = {row.track_id: row for row in found}
+    theirs = {row.track_id: row for row in written}
     names = sorted(
         name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
     )

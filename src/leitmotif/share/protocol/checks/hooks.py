@@ -49,8 +49,8 @@ def mapping(inputs: Inputs) -> Outcome:
                 f"add {site} to activations.sites in params.yaml; then dvc repro",
             )
         config = read_config(_there(hook))
-        found = compare(hook, config, headers[site], widths[site])
-        wrong += [f"{hook.name}: {mismatch}" for mismatch in found]
+        mismatches = compare(hook, config, headers[site], widths[site])
+        wrong += [f"{hook.name}: {mismatch}" for mismatch in mismatches]
     if wrong:
         return failed(
             named(wrong),
@@ -170,12 +170,12 @@ def _there(hook: Hook) -> Path:
     folder = Path()
     for name in (WEIGHTS, CONFIG):
         file = f"{checkpoint.path}/{name}" if checkpoint.path else name
-        found = try_to_load_from_cache(checkpoint.repository, file, revision=checkpoint.revision)
-        if not isinstance(found, str):
+        cached = try_to_load_from_cache(checkpoint.repository, file, revision=checkpoint.revision)
+        if not isinstance(cached, str):
             raise ModelError(
                 f"{hook.name} is not on this machine",
                 found=f"no {file} of {checkpoint.repository} in the hub's cache",
                 fix="dvc repro sae",
             )
-        folder = Path(found).parent
+        folder = Path(cached).parent
     return folder

@@ -46,22 +46,22 @@ def log(inputs: Inputs) -> Outcome:
         cells[Path(row.model).name, row.candidate, row.name][row.track_id, row.seed] += 1
     wrong = [
         f"{' '.join(condition)}: {count} lines of {track}, seed {seed}"
-        for condition, found in cells.items()
-        for (track, seed), count in found.items()
+        for condition, clips in cells.items()
+        for (track, seed), count in clips.items()
         if count > 1
     ]
     odd = cells.keys() ^ {(row.model, row.candidate, row.name) for row in effects}
-    wrong += [f"{' '.join(one)} is not in both log and effects" for one in sorted(odd)]
+    wrong += [f"{' '.join(cell)} is not in both log and effects" for cell in sorted(odd)]
     wrong += _not_designed(inputs, effects, verdicts)
     seeds = range(settings.seed, settings.seed + settings.seeds)
     for model in dict.fromkeys(model for model, _, _ in cells):
-        of_model = {name: found for name, found in cells.items() if name[0] == model}
-        tracks = {track for found in of_model.values() for track, _ in found}
+        of_model = {name: clips for name, clips in cells.items() if name[0] == model}
+        tracks = {track for clips in of_model.values() for track, _ in clips}
         wanted = {(track, seed) for track in tracks for seed in seeds}
         wrong += [
-            f"{' '.join(name)}: {len(found.keys() & wanted)} of {len(wanted)} clips"
-            for name, found in of_model.items()
-            if found.keys() != wanted
+            f"{' '.join(name)}: {len(clips.keys() & wanted)} of {len(wanted)} clips"
+            for name, clips in of_model.items()
+            if clips.keys() != wanted
         ]
         if len(tracks) > settings.tracks:
             wrong.append(
@@ -244,5 +244,5 @@ def _of_many_kinds(
     rows: Sequence[tuple[int, InterventionRow]], count: int
 ) -> list[tuple[int, InterventionRow]]:
     """So many lines, evenly over the kinds of condition and the models, in the log's order."""
-    ordered = sorted(rows, key=lambda one: (one[1].condition, one[1].model, one[0]))
-    return sorted(spread(ordered, count), key=lambda one: one[0])
+    ordered = sorted(rows, key=lambda line: (line[1].condition, line[1].model, line[0]))
+    return sorted(spread(ordered, count), key=lambda line: line[0])

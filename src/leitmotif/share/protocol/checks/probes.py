@@ -37,7 +37,7 @@ def controls(inputs: Inputs) -> Outcome:
         )
     (row, *_) = inputs.rows(HORIZONS, HorizonRow)
     constant = {name.split(".")[0] for name in row.constant_controls}
-    tested = {one.left_out for one in row.controls} - {"none"}
+    tested = {control.left_out for control in row.controls} - {"none"}
     missing, odd = sorted(used - tested - constant), sorted(tested - used)
     if missing or odd:
         return failed(
@@ -67,8 +67,8 @@ def horizon(inputs: Inputs) -> Outcome:
             "set probes.minimum_seconds to 4 or more in params.yaml; then dvc repro",
         )
     rows = inputs.rows(HORIZONS, HorizonRow)
-    found = [(row.horizon, row.claimed) for row in rows]
-    if found != [(one.name, one == claims.claimed) for one in claims.horizons]:
+    stated = [(row.horizon, row.claimed) for row in rows]
+    if stated != [(span.name, span == claims.claimed) for span in claims.horizons]:
         return failed(f"{HORIZONS}: not the horizons of params.yaml", "dvc repro probes")
     heard = max(row.heard_ahead for row in rows)
     if heard >= claims.minimum_seconds:
@@ -106,15 +106,15 @@ def nulls(inputs: Inputs) -> Outcome:
     models = [own, *(Path(name).name for name in settings.comparisons)]
     models += [RANDOM_WEIGHTS] if settings.random_weights else []
     rows = inputs.rows(PROBES, ProbeRow)
-    found = {(row.model, row.site, row.horizon) for row in rows}
+    probed = {(row.model, row.site, row.horizon) for row in rows}
     wanted = {
-        (model, site, one.name)
+        (model, site, span.name)
         for model in models
         for site in inputs.params.activations.sites
-        for one in inputs.claims.horizons
+        for span in inputs.claims.horizons
     }
-    if found != wanted or len(rows) != len(found):
-        odd = sorted(" ".join(cell) for cell in found ^ wanted)
+    if probed != wanted or len(rows) != len(probed):
+        odd = sorted(" ".join(cell) for cell in probed ^ wanted)
         return failed(f"{PROBES}: not the probes of the settings: {named(odd)}", "dvc repro probes")
     if not settings.random_weights and not settings.comparisons:
         return failed(

@@ -66,7 +66,7 @@ def routing(inputs: Inputs) -> Outcome:
     if problems:
         return failed(f"{ROUTING}: {named(problems)}", f"mend the entry in {ROUTING}, or dvc.yaml")
     stores = Counter(path.storage for path in routed.artifacts for _ in path.paths)
-    shared = sum(len(one.paths) for one in routed.artifacts if one.hub == "dataset")
+    shared = sum(len(artifact.paths) for artifact in routed.artifacts if artifact.hub == "dataset")
     return passed(
         f"{stores['git']} files and folders in git, {stores['dvc']} in DVC, {shared} of them for "
         "the hub"
@@ -157,8 +157,8 @@ def report(inputs: Inputs) -> Outcome:
     page = REPORT / "index.html"
     text = read_text(page, fix="dvc repro report")
     stated = dict(_HASH.findall(text))
-    found = _ID.search(text)
-    if found is None or not stated or not text.rstrip().endswith("</html>"):
+    made = _ID.search(text)
+    if made is None or not stated or not text.rstrip().endswith("</html>"):
         return failed(
             f"{page} is not a whole page with the hashes of its tables", "dvc repro report"
         )
@@ -169,6 +169,7 @@ def report(inputs: Inputs) -> Outcome:
     ]
     if others:
         return failed(
-            f"report {found[1]} was made from other contents of {named(others)}", "dvc repro report"
+            f"report {made[1]} was made from other contents of {named(others)}",
+            "dvc repro report",
         )
-    return passed(f"report {found[1]}, made from {len(stated)} tables as they are")
+    return passed(f"report {made[1]}, made from {len(stated)} tables as they are")

@@ -1,0 +1,132 @@
+"""What sweeps find of each other in the work cache, on a tiny model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from leitmotif.files import sha256_json
+from leitmotif.lens.concepts import load_concepts
+from leitmotif.lens.pairs import concept_pairs
+from leitmotif.lens.playing import Playing
+from leitmotif.lens.swaps import Swaps
+from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.musicgen import HookedMusicGen, Sampling
+from leitmotif.work.parallel import WORKERS
+from tests.tiny import audible_musicgen
+
+ROOT = Path(__file__).parents[2]
+LABELS = ("Silence", "Violin, fiddle", "Guitar", "Noise")
+
+
+@dataclass(frozen=True)
+class SpectrumTagger:
+    """A tagger whose logits are spectra."""
+
+    labels: tuple[str, ...] = LABELS
+
+    @property
+    def fingerprint(self) -> str:
+        return sha256_json(self.labels)
+
+    def logits(self, clips: list[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
+        spectra = np.abs(np.fft.rfft(np.stack(clips), axis=1))
+        return np.log(spectra[:, 1 : 1 + len(self.labels)].astype(np.float64) + 1e-9)
+
+
+def float32_model() -> HookedMusicGen:
+    return audible_musicgen().to(dtype="float32")
+
+
+@pytest.fixture
+def generated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of each batch that is played, and whether it is swapped."""
+    rows: list[int] = []
+    whole: Callable[..., object] = HookedMusicGen.generate
+
+    def counted(self: HookedMusicGen, texts: list[str], **options: object) -> object:
+        rows.append(len(texts) if options["interventions"] else -len(texts))
+        return whole(self, texts, **options)
+
+    monkeypatch.setenv(WORKERS, "1")
+    monkeypatch.setattr(HookedMusicGen, "generate", counted)
+    return rows
+
+
+def study(cache: Path, load: Callable[[], HookedMusicGen] = audible_musicgen) -> Swaps:
+    table = load_concepts(ROOT / "concepts.yaml")
+    two = table.model_copy(update={"concepts": [table["guitar"], table["violin"]]})
+    return Swaps(
+        load=load,
+        load_tagger=partial(SpectrumTagger),  # type: ignore[arg-type]
+        sweep=Sweep(concept_pairs(two, 2), cells_of(["mlp"], [0, 1, 2])),
+        playing=Playing(0.2, Sampling(top_k=20), 3.0, seed=1),
+        rows=5,
+        kept=1,
+        cache=cache,
+    )
+
+
+def test_a_second_run_plays_nothing_and_says_the_same(tmp_path: Path, generated: list[int]) -> None:
+    first = study(tmp_path / "a").run()
+    assert generated
+    generated.clear()
+    again = study(tmp_path / "a").run()
+    assert not generated
+    assert again.rows() == first.rows()
+    written = [heard.write_clips(tmp_path / name) for heard, name in ((first, "b"), (again, "c"))]
+    assert written[0] == written[1]
+    assert replace(study(tmp_path / "a"), cache=None).run().rows() == first.rows()
+
+
+def test_means_are_found_by_model_concept_and_site(tmp_path: Path, generated: list[int]) -> None:
+    whole = study(tmp_path)
+    whole.run()
+    generated.clear()
+    other = replace(whole.sweep, cells=cells_of(["mlp"], [2]), techniques=["adjust"])
+    replace(whole, sweep=other, rows=4, frames=range(3)).run()
+    assert generated
+    assert min(generated) > 0, "only swaps are played; their means are there"
+    generated.clear()
+    replace(whole, sweep=replace(other, cells=cells_of(["self_attention"], [2]))).run()
+    assert min(generated) < 0, "of another site they are not"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"playing": Playing(0.2, Sampling(top_k=20), 3.0, seed=2)},
+        {"playing": Playing(0.2, Sampling(top_k=20), 2.0, seed=1)},
+        {"load_tagger": partial(SpectrumTagger, (*LABELS, "Speech"))},
+    ],
+    ids=["seed", "guidance", "tagger"],
+)
+def test_what_decides_clips_decides_where_they_lie(
+    tmp_path: Path, generated: list[int], changed: dict[str, object]
+) -> None:
+    few = replace(study(tmp_path), sweep=Sweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0])))
+    few.run()
+    generated.clear()
+    other = replace(few, **changed)  # type: ignore[arg-type]
+    found = other.run()
+    assert min(generated) < 0 < max(generated)
+    assert found.rows() == replace(other, cache=None).run().rows()
+
+
+def test_in_float32_other_batches_share_nothing(tmp_path: Path, generated: list[int]) -> None:
+    few = replace(
+        study(tmp_path, float32_model),
+        sweep=Sweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0])),
+    )
+    assert few.load().dtype == torch.float32
+    few.run()
+    generated.clear()
+    few.run()
+    assert not generated
+    replace(few, rows=4).run()
+    assert min(generated) < 0

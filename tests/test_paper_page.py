@@ -1,0 +1,55 @@
+"""docs/paper.md: what the paper found, beside the metrics and plots of this repository."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def page(root: Path, repo_root: Path) -> str:
+    """The page that the script writes in another folder, which may have a run of its own."""
+    for name in ("metrics", "plots"):
+        if not (root / name).exists():
+            shutil.copytree(repo_root / name, root / name)
+    shutil.copyfile(repo_root / "params.yaml", root / "params.yaml")
+    (root / "models").symlink_to(repo_root / "models")
+    (root / "docs").mkdir()
+    shutil.copyfile(repo_root / "docs/paper.md", root / "docs/paper.md")
+    subprocess.run([sys.executable, repo_root / "scripts/paper.py"], check=True, cwd=root)
+    return (root / "docs/paper.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_what_the_script_writes(repo_root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/paper.py", "--check"],
+        check=False, cwd=repo_root, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr or "run `python scripts/paper.py` after the pipeline"
+
+
+def test_the_numbers_are_those_of_the_run(repo_root: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo_root / "metrics", tmp_path / "metrics")
+    path = tmp_path / "metrics/swaps.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics["ideal_precision"], metrics["precision"]["replace"]["mlp"] = -0.1, -7.3
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    text = page(tmp_path, repo_root)
+    assert "MLP -7.3" in text
+    assert "ideal -0.1" in text
+
+
+@pytest.mark.parametrize("technique", ["replace", "adjust"])
+def test_what_was_not_run_is_said_and_not_made_up(
+    repo_root: Path, tmp_path: Path, technique: str
+) -> None:
+    shutil.copytree(repo_root / "plots", tmp_path / "plots")
+    path = tmp_path / "plots/swaps.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(technique)]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    rows = page(tmp_path, repo_root).splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| effect of `{technique}`")]
+    assert row.endswith("| not run |  |")
