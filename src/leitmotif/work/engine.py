@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Count = TypeVar("Count", int, None)
+Count = TypeVar("Count", bound="int | None")
 
 
 class Engine(Protocol):
