@@ -36,16 +36,42 @@ def test_a_changed_stream_is_what_an_intervention_makes_of_it(
     torch.testing.assert_close(resumed[:, : codes.shape[2], 0], wanted[:, 0], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("prompts", [None, ["calm piano", "loud drums"]])
+@pytest.mark.parametrize("layer", [0, 1, 2])
 def test_only_the_steps_that_are_asked_for_are_read(
+    exact_model: HookedMusicGen, codes: torch.Tensor, layer: int, prompts: list[str] | None
+) -> None:
+    site = f"layers.{layer - 1}.residual" if layer else "layers.0.input"
+    _, cache = exact_model.run_with_cache(codes, prompts, sites=site)
+    every = exact_model.logits_from(cache[site], layer, prompts)
+    some = exact_model.logits_from(cache[site], layer, prompts, steps=[7, 2])
+    assert some.shape == (2, 2, *every.shape[2:])
+    torch.testing.assert_close(some, every[:, [7, 2]], rtol=0, atol=1e-12)
+
+
+def test_steps_that_the_pass_lacks_are_refused(
     exact_model: HookedMusicGen, codes: torch.Tensor
 ) -> None:
     site = "layers.0.residual"
     _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
-    every = exact_model.logits_from(cache[site], 1)
-    some = exact_model.logits_from(cache[site], 1, steps=[7, 2])
-    torch.testing.assert_close(some, every[:, [7, 2]], rtol=0, atol=1e-12)
     with pytest.raises(ModelError, match="no such steps"):
-        exact_model.logits_from(cache[site], 1, steps=[every.shape[1]])
+        exact_model.logits_from(cache[site], 1, steps=[cache[site].shape[1]])
+
+
+def test_gradients_of_some_steps_are_those_of_the_whole_pass(
+    exact_model: HookedMusicGen, codes: torch.Tensor
+) -> None:
+    site = "layers.0.residual"
+    _, cache = exact_model.run_with_cache(codes, sites=site, stop_at_layer=1)
+
+    def gradient(steps: list[int] | None) -> torch.Tensor:
+        stream = cache[site].clone().requires_grad_()
+        logits = exact_model.logits_from(stream, 1, steps=steps)
+        (logits if steps else logits[:, [7, 2]]).logsumexp(-1).sum().backward()
+        assert stream.grad is not None
+        return stream.grad
+
+    torch.testing.assert_close(gradient([7, 2]), gradient(None), rtol=0, atol=1e-12)
 
 
 def test_gradients_reach_the_stream(exact_model: HookedMusicGen, codes: torch.Tensor) -> None:

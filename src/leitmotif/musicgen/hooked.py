@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
+import torch
 from torch import Tensor
 
 from leitmotif.checkpoints.folders import usable_device
@@ -155,6 +156,8 @@ class HookedMusicGen(Core):
                 expected=f"0..{self.num_layers}",
             )
         residual = check_residual(residual, self.width, like=self.decoder.final_norm.weight)
+        if steps is not None:
+            check_steps(steps, residual.shape[1])
         conditioning = self.condition(prompts, len(residual))
         tap = Tap()
         hidden = self.decoder.resume(
@@ -163,10 +166,8 @@ class HookedMusicGen(Core):
             text=conditioning.text if conditioning else None,
             text_mask=conditioning.mask if conditioning else None,
             tap=tap,
+            at=None if steps is None else torch.tensor(steps, device=residual.device),
         )
-        if steps is not None:
-            check_steps(steps, hidden.shape[1])
-            hidden = hidden[:, list(steps)]
         logits: Tensor = self.decoder.logits(hidden)
         if not is_finite(logits):
             raise no_numbers("the logits", tap, self.dtype)

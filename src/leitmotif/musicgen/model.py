@@ -89,10 +89,15 @@ class Block(nn.Module):
         text_mask: Tensor | None,
         past: KeyValueCache | None,
         tap: Tap,
+        at: Tensor | None = None,
     ) -> Tensor:
-        """Map the residual stream [B, S, d] before the block to the one after it."""
+        """Map the residual stream [B, S, d] before the block to the one after it.
+
+        ``at`` asks for some steps only [n]: nothing is computed at others but keys and values.
+        """
+        added = self._self_attention(self.self_norm(x), past, tap, at)
         # Additions make new tensors: what the tap keeps must not change afterwards.
-        x = x + tap(self.site_self_attention, self._self_attention(self.self_norm(x), past, tap))
+        x = (x if at is None else x[:, at]) + tap(self.site_self_attention, added)
         x = tap(self.site_residual_mid, x)
         if text is not None:
             x = x + tap(
@@ -110,14 +115,20 @@ class Block(nn.Module):
         keys, values = self._split_heads(self.cross_key_value(states), 2)
         return TextKeys(keys, values)
 
-    def _self_attention(self, x: Tensor, past: KeyValueCache | None, tap: Tap) -> Tensor:
+    def _self_attention(
+        self, x: Tensor, past: KeyValueCache | None, tap: Tap, at: Tensor | None
+    ) -> Tensor:
         projected = self.self_query_key_value(x)  # [B, S, 3 d]
         if tap.wants_parts(self.site_self_attention):
             parts = zip("qkv", projected.chunk(3, dim=-1), strict=True)
             projected = torch.cat([tap(f"{self.site_self_attention}.{n}", y) for n, y in parts], -1)
         query_key_value = self._split_heads(projected, 3)  # [3, B, H, S, h]
         query, keys_values = query_key_value[0], query_key_value[1:]
-        if past is None:
+        if at is not None:
+            keys, values = keys_values
+            earlier = at[:, None] >= torch.arange(x.shape[1], device=x.device)
+            out = F.scaled_dot_product_attention(query[:, :, at], keys, values, attn_mask=earlier)
+        elif past is None:
             keys, values = keys_values
             out = F.scaled_dot_product_attention(query, keys, values, is_causal=True)
             if tap.wants(self.site_self_pattern):
@@ -232,10 +243,17 @@ class Decoder(nn.Module):
         text: Sequence[TextKeys] | None,
         text_mask: Tensor | None,
         tap: Tap,
+        at: Tensor | None = None,
     ) -> Tensor:
-        """Run blocks ``layer`` and later on a residual stream [B, S, d], and the final norm."""
+        """Run blocks ``layer`` and later on a residual stream [B, S, d], and the final norm.
+
+        ``at`` asks for the stream at some steps only [n], which saves most of the last block.
+        """
         for i, block in enumerate(self.blocks[layer:], start=layer):
-            x = block(x, text[i] if text else None, text_mask, None, tap)
+            wanted = at if i == len(self.blocks) - 1 else None
+            x = block(x, text[i] if text else None, text_mask, None, tap, wanted)
+        if at is not None and layer == len(self.blocks):
+            x = x[:, at]
         return self.final_norm(x)
 
     def logits(self, x: Tensor) -> Tensor:

@@ -35,8 +35,8 @@ JUDGES = {
 }  # fmt: skip
 """The judge that a stage loads."""
 COPIED_AT_LOAD = 0.28
-"""Share of the weights that is in memory twice while a model is read: the largest of what is
-joined, and what is cut to bfloat16. At most what benchmarks/loading.py measured."""
+"""Share of the weights that is in memory twice while a model is read: the largest of the tensors
+that are joined, and what is cut to bfloat16. At most what benchmarks/loading.py measured."""
 TESTING = ("probes", "summary")
 """Stages that test many features beyond the controls; calibration tests few."""
 WAITING = (*JUDGES, "interchange")
