@@ -21,19 +21,21 @@ def counted(self, target):
         return replace(self, target)
 
 Path.replace = counted
+exec(sys.argv[4])
 from leitmotif.pipeline import run
 run(getattr(importlib.import_module(f"leitmotif.stages.{name}"), name))
 """
 
 
-def dying(stage: str, root: Path, *, file: int, among: str) -> int:
+def dying(stage: str, root: Path, *, file: int, among: str, first: str = "") -> int:
     """Run a stage until it has written so many files but for their names; returns its exit status.
 
     It is killed as `kill -9` does, in place of giving the ``file``-th its name; 0 lets it end.
-    Counted are files with ``among`` in their path below ``root``.
+    Counted are files with ``among`` in their path below ``root``. ``first`` is code that changes
+    something beforehand.
     """
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, stage, str(file), among],
+        [sys.executable, "-c", PROGRAM, stage, str(file), among, first],
         cwd=root,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=False,

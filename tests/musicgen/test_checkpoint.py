@@ -1,9 +1,11 @@
 """Loading: folders, the hub, fingerprints, and what is refused."""
 
+import copy
 import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,12 @@ from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.musicgen.checkpoint import audiocraft_weights, build_decoder, transformers_weights
+from leitmotif.musicgen.checkpoint import (
+    audiocraft_weights,
+    build_decoder,
+    split_transformers,
+    transformers_weights,
+)
 from leitmotif.musicgen.model import delay
 from leitmotif.musicgen.tap import Tap
 from tests.hub import serve_hub
@@ -138,7 +145,7 @@ def _as_audiocraft(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 def test_both_state_dict_layouts_give_the_same_decoder(theirs, model: HookedMusicGen) -> None:
     state = theirs.decoder.state_dict()
-    ours = transformers_weights(state, model.config)
+    ours = transformers_weights(dict(state), model.config)
     mapped = audiocraft_weights(_as_audiocraft(state, 3), model.config)
     assert set(mapped) == set(ours)
     for name, tensor in ours.items():
@@ -148,6 +155,26 @@ def test_both_state_dict_layouts_give_the_same_decoder(theirs, model: HookedMusi
     arguments = {"text": None, "text_mask": None}
     out = decoder(tokens, model.positions(9), tap=Tap(), **arguments)
     assert torch.equal(out, model.decoder(tokens, model.positions(9), tap=Tap(), **arguments))
+
+
+def test_weights_that_are_joined_are_held_once(theirs, model: HookedMusicGen) -> None:
+    state = {name: tensor.clone() for name, tensor in theirs.decoder.state_dict().items()}
+    name = "model.decoder.layers.1.self_attn.q_proj.weight"
+    last = weakref.ref(state[name])
+    transformers_weights(state, model.config)
+    assert {*state} <= {"model.decoder.embed_positions.weights"}
+    assert last() is None, "the query's own matrix is gone"
+
+    whole = split_transformers(theirs, None, "masked")
+    assert not any(tensor.is_meta for tensor in theirs.parameters())
+    copied = copy.deepcopy(theirs)
+    emptied = split_transformers(copied, None, "masked", emptied=True)
+    assert all(tensor.is_meta for tensor in copied.decoder.parameters())
+    assert not any(tensor.is_meta for tensor in copied.text_encoder.parameters())
+    for (key, ours), other in zip(
+        emptied.decoder.state_dict().items(), whole.decoder.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, other), key
 
 
 def _edit_config(folder: Path, section: str | None, **values: object) -> None:

@@ -117,7 +117,7 @@ def test_a_published_checkpoint_has_the_names_and_shapes_of_our_decoder(name: st
     with torch.device("meta"):  # no weight is made
         state = MusicgenForCausalLM(theirs).state_dict()
         decoder = Decoder(ours)
-    mapped = {key: x.shape for key, x in transformers_weights(state, ours).items()}
+    mapped = {key: x.shape for key, x in transformers_weights(dict(state), ours).items()}
     assert mapped == {key: x.shape for key, x in decoder.named_parameters()}
     stored = [x.numel() for key, x in state.items() if "embed_positions" not in key]
     assert sum(stored) == decoder_parameters(ours)

@@ -118,14 +118,3 @@ def test_a_machine_with_less_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(module, "memory_here", lambda: None)
     monkeypatch.setattr(module, "gpu_memory_here", lambda: 80 * GB)
     assert Budget.of(settings) == Budget(16 * GB, 24 * GB)
-
-
-def test_the_limit_of_a_container_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(module, "_CGROUP", limit)
-    whole = module.memory_here()
-    assert whole is not None
-    limit.write_text("1000000\n")
-    assert module.memory_here() == 1_000_000
-    limit.write_text("max\n")
-    assert module.memory_here() == whole

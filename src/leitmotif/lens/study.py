@@ -35,6 +35,7 @@ from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator,
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.cache.results import Form, KeptResults
 from leitmotif.tables.decoderlens import Lens
+from leitmotif.work.engine import workers_on
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -138,7 +139,7 @@ class DecoderLens:
         items: Sequence[Any],
         form: Form[Any, Result],
     ) -> Iterator[Result]:
-        workers = self.workers if self.load().device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, self.workers)
         yield from results.each(partial(job, self), items, form, workers=workers)
 
     @property

@@ -42,6 +42,7 @@ from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
 from leitmotif.store.cache.results import Form, KeptResults
+from leitmotif.work.engine import workers_on
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -205,7 +206,7 @@ class Swaps:
         items: Sequence[Any],
         form: Form[Any, Result],
     ) -> Iterator[Result]:
-        workers = self.workers if self.load().device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, self.workers)
         yield from results.each(partial(job, self), items, form, workers=workers)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def load_transformers(
         )
         _narrow(model, dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    parts = split_transformers(model, tokenizer, padding)
+    parts = split_transformers(model, tokenizer, padding, emptied=True)
     return replace(parts, source=name if revision is None else f"{name}@{revision}")
 
 
@@ -98,8 +98,14 @@ def _not_musicgen(name: str, kind: str) -> ModelError:
     )
 
 
-def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> Parts:
-    """Take a ``MusicgenForConditionalGeneration`` apart; the decoder's weights are rearranged."""
+def split_transformers(
+    model: Any, tokenizer: Any | None, padding: Padding, *, emptied: bool = False
+) -> Parts:
+    """Take a ``MusicgenForConditionalGeneration`` apart; the decoder's weights are rearranged.
+
+    With ``emptied`` its decoder loses them meanwhile, one by one. Otherwise queries, keys, values,
+    embeddings and heads, which are joined, are in memory twice until it is dropped.
+    """
     theirs = model.config.decoder
     _check_config(model, theirs)
     check_finite(model, "the weights")
@@ -114,7 +120,10 @@ def split_transformers(model: Any, tokenizer: Any | None, padding: Padding) -> P
         activation=theirs.activation_function,
         channels=theirs.audio_channels,
     )
-    decoder = build_decoder(config, transformers_weights(model.decoder.state_dict(), config))
+    state = model.decoder.state_dict()
+    if emptied:
+        model.decoder.to("meta")  # the state alone holds them now
+    decoder = build_decoder(config, transformers_weights(state, config))
     projection = getattr(model, "enc_to_dec_proj", None) or nn.Identity()
     text = TextEncoder(tokenizer, model.text_encoder, projection, padding)
     guidance = model.generation_config.guidance_scale
@@ -135,8 +144,10 @@ def build_decoder(config: DecoderConfig, weights: Mapping[str, Tensor]) -> Decod
     return decoder
 
 
-def transformers_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
-    """Map a `transformers` ``MusicgenForCausalLM`` state dict to ours.
+def transformers_weights(
+    state: MutableMapping[str, Tensor], config: DecoderConfig
+) -> dict[str, Tensor]:
+    """Map a `transformers` ``MusicgenForCausalLM`` state dict to ours, and take them out of it.
 
     Raises ModelError, which names them, for tensors that are missing or unexpected.
     """
@@ -176,8 +187,10 @@ def transformers_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> 
     return weights
 
 
-def audiocraft_weights(state: Mapping[str, Tensor], config: DecoderConfig) -> dict[str, Tensor]:
-    """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours.
+def audiocraft_weights(
+    state: MutableMapping[str, Tensor], config: DecoderConfig
+) -> dict[str, Tensor]:
+    """Map the state dict of audiocraft's ``LMModel`` (1.3.0) to ours, and take them out of it.
 
     Its text conditioner is left out. Raises ModelError, which names them, for tensors that are
     missing or unexpected, and for a checkpoint that listens to audio.
@@ -229,23 +242,26 @@ def _refuse_audio_conditioner(state: Mapping[str, Tensor]) -> None:
 
 
 class _Source:
-    """A state dict of which every tensor has to be taken once."""
+    """A state dict out of which every tensor has to be taken once."""
 
-    def __init__(self, state: Mapping[str, Tensor], *, left: tuple[str, ...]) -> None:
+    def __init__(self, state: MutableMapping[str, Tensor], *, left: tuple[str, ...]) -> None:
         """``left``: how the names of tensors begin that are not taken."""
         self._state, self._left = state, left
-        self._taken: set[str] = set()
+        self._missing: set[str] = set()
 
     def __getitem__(self, name: str) -> Tensor:
-        self._taken.add(name)
-        return self._state[name] if name in self._state else torch.empty(0)
+        """Take a tensor out of the state, which may be all that holds it."""
+        if name not in self._state:
+            self._missing.add(name)
+            return torch.empty(0)
+        return self._state.pop(name)
 
     def stack(self, names: Iterable[str]) -> Tensor:
         """Tensors of one shape, one under the other."""
         parts = {name: self[name] for name in names}
         shapes = Counter(tuple(part.shape) for part in parts.values())
         (usual, _), *_ = shapes.most_common()
-        if len(shapes) > 1 and all(name in self._state for name in parts):
+        if len(shapes) > 1 and not parts.keys() & self._missing:
             other = [f"{k} {tuple(v.shape)}" for k, v in parts.items() if tuple(v.shape) != usual]
             refuse_other_names(
                 "the checkpoint's tensors do not fit each other",
@@ -257,10 +273,8 @@ class _Source:
         """Raise ModelError for tensors that were missing, and for those that nothing took."""
         refuse_other_names(
             "the checkpoint's tensors are not those of the decoder",
-            missing=self._taken - self._state.keys(),
-            unexpected=(
-                name for name in self._state.keys() - self._taken if not name.startswith(self._left)
-            ),
+            missing=self._missing,
+            unexpected=(name for name in self._state if not name.startswith(self._left)),
         )
 
 

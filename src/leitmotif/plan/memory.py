@@ -14,10 +14,14 @@ from leitmotif.config.auto import ROWS
 from leitmotif.lens.memory import lens_holding, swaps_holding
 from leitmotif.lens.tuned import map_bytes
 from leitmotif.musicgen.memory import packed_bytes, row_bytes
+from leitmotif.pipeline import CONTROLS
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes
 from leitmotif.plan.work import Generating, Work
+from leitmotif.probe.calibration.generators import WITHOUT_FORESIGHT
 from leitmotif.probe.features.encoded import block_size
+from leitmotif.probe.inputs.registry import load_controls
+from leitmotif.probe.memory import PanelSizes, sparse_bytes
 from leitmotif.work.budget import GPU_CONTEXT_BYTES, PROCESS_BYTES, Budget, Holding
 
 LIGHT_PROCESS_BYTES = 180_000_000
@@ -30,13 +34,13 @@ JUDGES = {
     "interventions": "clap", "summary": "clap", "decoderlens": "tagger", "swaps": "tagger",
 }  # fmt: skip
 """The judge that a stage loads."""
-COPIED_AT_LOAD = 0.31
-"""Share of the weights that is joined into larger tensors when a model is read: queries, keys and
-values of each block."""
+COPIED_AT_LOAD = 0.28
+"""Share of the weights that is in memory twice while a model is read: the largest of the tensors
+that are joined, and what is cut to bfloat16. At most what benchmarks/loading.py measured."""
+TESTING = ("probes", "summary")
+"""Stages that test many features beyond the controls; calibration tests few."""
 WAITING = (*JUDGES, "interchange")
 """Stages whose main process has the model too."""
-ACTIVE_BYTES = 16
-"""Of an active feature in memory: a value of 8 bytes, its number, and its row."""
 EXCHANGES_AT_ONCE = 256
 """That probes of a whole site fit side by side."""
 
@@ -118,6 +122,7 @@ def memory_of(
     """
     dense = {
         "probes": _probes(scale),
+        "calibration": _tests(scale).design,
         "summary": _features(scale) + 2 * _encoded(scale),
         "swaps": _holding(scale, "swaps").main,
     }
@@ -132,6 +137,7 @@ def memory_of(
             dense=dense.get(stage, 0),
             waiting=_waiting(scale, stage, work),
             packed=_packed(scale, work),
+            testing=_testing(scale, stage),
         )
         found[stage] = needs.on(device, (workers or {}).get(stage, processes))
     return found
@@ -149,6 +155,8 @@ class _Needs:
     """The largest of what is held one after the other."""
     loading: int
     """Copied while the weights are read, and dropped then."""
+    testing: int
+    """Designs and features while a process tests them."""
     dense: int
     """Features and means, in the main process."""
     waiting: int
@@ -160,12 +168,36 @@ class _Needs:
         """On a CPU each process has what else a GPU would have."""
         if device != "cpu":
             held = self.weights + self.batch + (GPU_CONTEXT_BYTES if self.weights else 0)
-            return Memory(held, self.own + max(self.dense, self.weights + self.loading))
-        held = self.weights + max(self.packed + self.batch, self.loading)
+            at_once = max(self.dense + self.testing, self.weights + self.loading)
+            return Memory(held, self.own + at_once)
+        # A process keeps what it has freed, so nothing of this is in another's place.
+        held = self.weights + max(self.packed + self.batch, self.loading) + self.testing
         if processes == 1:
             return Memory(held, self.own + self.dense + held)
         others = processes * (self.own + held)
         return Memory(held, self.own + self.dense + self.waiting + others)
+
+
+def _tests(scale: Scale) -> PanelSizes:
+    probes = scale.params.probes
+    return PanelSizes.of(
+        load_controls(CONTROLS),
+        rows=scale.tested_rows,
+        tracks=scale.contexts,
+        folds=probes.folds,
+        shifts=probes.shifts,
+    )
+
+
+def _testing(scale: Scale, stage: str) -> int:
+    """Of a process of a stage that tests features beyond the controls."""
+    if stage == "calibration":  # always the same controls
+        kinds = len(WITHOUT_FORESIGHT) + len(scale.params.calibration.strengths)
+        return _tests(scale).process(kinds * scale.params.calibration.each, designs=1)
+    if stage not in TESTING:
+        return 0
+    widest = max([scale.model.decoder.width, *(hook.d_sae for hook in scale.hooks)])
+    return _tests(scale).process(min(widest, block_size(scale.probe_rows)))
 
 
 def _waiting(scale: Scale, stage: str, work: Work) -> int:
@@ -239,13 +271,15 @@ def _probes(scale: Scale) -> int:
     """Residuals of two models on all rows, exchanges, and the features of autoencoders."""
     d, folds = scale.model.decoder.width, scale.params.probes.folds
     exchanges = 8 * EXCHANGES_AT_ONCE * folds * d * len(scale.params.probes.horizons)
-    return 2 * _features(scale) + exchanges + _encoded(scale)
+    known = _tests(scale).collected(scale.features)
+    return 2 * _features(scale) + exchanges + _encoded(scale) + known
 
 
 def _encoded(scale: Scale) -> int:
     """Active features of all autoencoders on the rows of the probes, and one block made dense."""
-    active = sum(scale.probe_rows * (hook.k or hook.d_sae) for hook in scale.hooks)
-    return ACTIVE_BYTES * active + 8 * scale.probe_rows * block_size(scale.probe_rows)
+    active = [scale.probe_rows * (hook.k or hook.d_sae) for hook in scale.hooks]
+    dense = 8 * scale.probe_rows * block_size(scale.probe_rows)
+    return sparse_bytes(sum(active), max(active, default=0)) + dense
 
 
 def _features(scale: Scale) -> int:

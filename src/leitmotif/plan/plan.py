@@ -17,7 +17,7 @@ from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES
 from leitmotif.plan.work import Work, work_of
 from leitmotif.work.budget import Budget
-from leitmotif.work.parallel import number_of_workers
+from leitmotif.work.engine import number_of_workers, workers_on
 
 FORMAT = "leitmotif-plan/1"
 
@@ -87,7 +87,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
     not there.
     """
     place = usable_device(device or params.model.device)
-    processes = number_of_workers(params.execution.workers) if place.type == "cpu" else 1
+    processes = workers_on(place.type, number_of_workers(params.execution.workers))
     budget = Budget.of(params.resources)
     fitted = within(Scale(params), budget, device=place.type, processors=processes)
     scale, workers = fitted.scale, fitted.workers

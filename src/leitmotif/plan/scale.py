@@ -120,6 +120,16 @@ class Scale:
         return self.contexts * max(1, math.ceil((self.context_frames - first) / probes.stride))
 
     @property
+    def tested_rows(self) -> int:
+        """Rows of one horizon, at most: of composed pieces those before a slot, of others all."""
+        if self.world is None:
+            return self.probe_rows
+        probes = self.params.probes
+        seconds = max(until - after for after, until in probes.horizons)
+        before = math.ceil(seconds * self.model.frame_rate / probes.stride) + 1
+        return min(self.probe_rows, self.contexts * before * len(self.world.slot_bars))
+
+    @property
     def pieces(self) -> int:
         """Pieces that are continued, at most."""
         return min(self.params.interventions.tracks, self.tracks)

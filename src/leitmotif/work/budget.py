@@ -4,12 +4,12 @@
 known (the weights) or allowed for; the rest is for rows. Neither decides what is computed.
 """
 
-import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from leitmotif.config import Params, ResourcesParams
+from leitmotif.work.engine import workers_on
+from leitmotif.work.machine import memory_here
 
 GB = 10**9
 PROCESS_BYTES = 450_000_000
@@ -21,8 +21,6 @@ USED = 0.95
 """Share of what is allowed that is shared out; the rest is for what no formula has."""
 LEAST_ROWS = 2
 """Of a batch: a clip, and the row that it is patched from."""
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
-"""The limit of a container, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Budget:
 
     @classmethod
     def of(cls, settings: ResourcesParams) -> "Budget":
-        """What the settings allow, or what this machine has, if that is less."""
+        """What the settings allow, or what this machine lets us have, if that is less."""
         host, gpu = round(settings.memory_gb * GB), round(settings.gpu_memory_gb * GB)
         return cls(min(host, memory_here() or host), min(gpu, gpu_memory_here() or gpu))
 
@@ -118,7 +116,7 @@ def batches_of(
     most: int = getattr(params, section).rows
     budget = Budget.of(params.resources)
     if f"{section}.rows" not in params.auto:
-        found = Batches(processors if device == "cpu" else 1, most)
+        found = Batches(workers_on(device, processors), most)
         if over := budget.over(holding, found, device=device):
             print(f"{section}.rows {most} need {over}: set them to auto", file=sys.stderr)
         return found
@@ -126,18 +124,6 @@ def batches_of(
     where = f" in each of {found.workers} processes" if found.workers > 1 else ""
     print(f"auto: {section}.rows {found.rows}{where}", file=sys.stderr)
     return found
-
-
-def memory_here() -> int | None:
-    """Bytes of memory that this process may use; None where the system does not say."""
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
-    try:
-        return min(there, int(_CGROUP.read_bytes()))
-    except (OSError, ValueError):  # no container, or `max`
-        return there
 
 
 def gpu_memory_here() -> int | None:

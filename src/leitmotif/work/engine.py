@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from joblib import cpu_count
-
 from leitmotif.errors import ConfigError, WorkerError
 from leitmotif.work import WORKERS
+from leitmotif.work.machine import processors_here
 
 if TYPE_CHECKING:
     from leitmotif.config import ExecutionParams
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Count = TypeVar("Count", bound="int | None")
 
 
 class Engine(Protocol):
@@ -95,7 +95,7 @@ def number_of_workers(chosen: int | None = None) -> int:
     """
     text = os.environ.get(WORKERS)
     if text is None:
-        return chosen or CHOICE.workers or int(cpu_count())
+        return chosen or CHOICE.workers or processors_here()
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ConfigError(
             f"the environment variable {WORKERS} is no number of processes",
@@ -104,3 +104,13 @@ def number_of_workers(chosen: int | None = None) -> int:
             fix="unset it for one process a processor",
         )
     return int(text)
+
+
+def workers_on(device: str, count: Count) -> Count | int:
+    """Processes that share work with a model on a kind of device, ``cpu`` or another.
+
+    On a CPU as many as ``count`` says, in which None is one for each processor, as
+    ``in_processes`` takes it; on a GPU one, for it has room for one model. The workers of a cluster
+    are not counted: each has a device of its own.
+    """
+    return count if device == "cpu" else 1

@@ -12,8 +12,10 @@ import numpy as np
 
 from leitmotif.files import sha256_json, write_table
 from leitmotif.files.yaml_files import EditableYaml
-from leitmotif.store.reading.header import Header, TensorOrigin, address_of
-from leitmotif.store.reading.index import IndexRow, file_of
+from leitmotif.store.reading import ActivationStore
+from leitmotif.store.reading.header import Header, TensorOrigin, address_of, shard_metadata
+from leitmotif.store.reading.index import IndexRow, ShardRow, file_of, write_index
+from leitmotif.store.reading.layout import shard_file, shard_of
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window
 from leitmotif.tensors import serialise, write_tensors
 
@@ -144,6 +146,41 @@ def write_outputs(data: Path) -> None:
     (data / "swap_clips" / "1.wav").write_bytes(b"RIFF swap")
     for name in ("swaps", "swap_summary"):
         write_lines(data / f"{name}.jsonl", [{"component": "mlp", "layers": [0]}])
+
+
+def in_shards(root: Path) -> Path:
+    """Give the checkout a store with shards of two digits, commit it, and return the store.
+
+    Shard 10 has a track that may leave and two that may not, 01 one that may not, 00 and 11 one
+    each that may.
+    """
+    store = root / "data/activations"
+    loose = ActivationStore(store)
+    tensors = {site: dict(loose.items(site)) for site in SITES}
+    rows = []
+    for site, arrays in tensors.items():
+        headers = {track: loose.header(site, track) for track in arrays}
+        for shard in sorted({shard_of(track, 2) for track in arrays}):
+            tracks = sorted(track for track in arrays if shard_of(track, 2) == shard)
+            file = serialise(
+                {track: arrays[track] for track in tracks},
+                shard_metadata(headers[track] for track in tracks),
+            )
+            file.write(store / shard_file(site, shard))
+            rows.append(
+                ShardRow(
+                    site=site, file=shard_file(site, shard), bytes=file.bytes, sha256=file.sha256,
+                    width=4, dtype="float16", tracks=tracks, frames=[5] * len(tracks),
+                )
+            )  # fmt: skip
+    for track in LICENCES:
+        for site in SITES:
+            (store / file_of(site, track)).unlink()
+    (store / "index.jsonl").unlink()
+    write_index(store, rows)
+    lock(root)
+    commit(root)
+    return store
 
 
 def manifest_row(track: str) -> ManifestTrack:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.store.reading import ActivationStore, verify
-from tests.share.publish.published_project import SHARED, SITES
+from tests.share.publish.published_project import KEPT_BACK, SHARED, SITES, in_shards
 from tests.share.publish.publishing import NAME, publish, there
 from tests.share.publish.writable_hub import TOKEN, WritableHub
 
@@ -75,6 +75,30 @@ def test_the_store_reads_what_was_published(
         for track in SHARED:
             assert (theirs.load(site, track) == ours.load(site, track)).all()
             assert theirs.header(site, track) == ours.header(site, track)
+
+
+def test_the_store_reads_published_shards_of_the_tracks_that_may_leave(
+    project: Path, hub: WritableHub, tmp_path: Path
+) -> None:
+    store = ActivationStore(in_shards(project))
+    said = publish(hub, "--dry-run")
+    assert "4 tensors of shards left out" in said
+    publish(hub)
+    for path, content in there(hub).items():
+        (tmp_path / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / path).write_bytes(content)
+    arrived = tmp_path / "copy/data/activations"
+    assert verify(arrived, full=True) == []
+    theirs = ActivationStore(arrived)
+    for site in SITES:
+        assert theirs.tracks(site) == sorted(SHARED)
+        for track in SHARED:
+            assert (theirs.load(site, track) == store.load(site, track)).all()
+            assert theirs.header(site, track) == store.header(site, track)
+    kept_back = {name.encode() for name in KEPT_BACK}
+    files = [path.read_bytes() for path in arrived.rglob("*.safetensors")]
+    assert not any(name in content for name in kept_back for content in files)
+    assert "has all of it already" in publish(hub)
 
 
 def test_datasets_reads_the_tables_as_rows(

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ConfigError, LeitmotifError, StoreError
+from leitmotif.files import sha256_file
 from leitmotif.files.yaml_files import EditableYaml
 from leitmotif.share.publish.card import _loading
 from leitmotif.share.publish.selection import Selection, select
-from leitmotif.store.reading.index import ShardRow, write_index
-from leitmotif.store.reading.layout import shard_file
+from leitmotif.store.reading.index import read_index, write_index
 from tests.share.publish.published_project import (
     KEPT_BACK,
     SHARED,
     SITES,
     commit,
+    in_shards,
     lock,
     recording,
 )
@@ -103,39 +104,63 @@ def test_rows_on_tracks_that_stay_are_left_out_of_tables(project: Path) -> None:
 
 @pytest.mark.fault(
     "leitmotif publish",
-    "shards with tracks that may not be published, and a shard of no row",
-    outcome="they stay here, with the reason; so do their rows",
+    "shards with tracks that may not be published",
+    outcome="their tensors and rows stay here; the shard is packed anew from the others",
 )
-def test_a_shard_is_published_if_all_of_its_tracks_may_be(project: Path) -> None:
-    store = project / "data/activations"
-    (store / "index.jsonl").unlink()
-    shards = {"00": ["alike", "free"], "01": ["credited", "fixed"], "10": None}
-    rows = []
-    for shard, tracks in shards.items():
-        file = shard_file(SITES[0], shard)
-        (store / file).write_bytes(shard.encode())
-        if tracks:
-            rows.append(
-                ShardRow(
-                    site=SITES[0], file=file, bytes=2, sha256="0" * 64, width=4, dtype="float16",
-                    tracks=tracks, frames=[5, 5],
-                )
-            )  # fmt: skip
-    write_index(store, rows)
+def test_a_shard_is_published_without_the_tracks_that_may_not_be(project: Path) -> None:
+    store = in_shards(project)
+    selection = select(project)
+    for site in SITES:
+        folder = f"data/activations/{site}"
+        payloads = {p.row.path: p for p in selection.payloads if p.row.path.startswith(folder)}
+        mixed = payloads[f"{folder}/shard.10.safetensors"]
+        assert (mixed.row.tracks, mixed.row.tensors_left_out) == (["free"], 2)
+        assert mixed.row.licences == ["CC0 1.0", "MIT"]
+        whole = payloads[f"{folder}/shard.11.safetensors"]
+        assert (whole.row.tracks, whole.row.tensors_left_out) == (["alike"], 0)
+        assert whole.row.sha256 == sha256_file(store / site / "shard.11.safetensors")
+        assert f"{folder}/shard.01.safetensors" not in payloads
+    withheld = {row.path: row for row in selection.withheld if "activations" in row.path}
+    assert [*withheld] == [f"data/activations/{site}/shard.01.safetensors" for site in SITES]
+    assert {(row.reason, *row.tracks) for row in withheld.values()} == {
+        ("unknown_licence", "strange")
+    }
+    (index,) = (p for p in selection.payloads if p.row.path.endswith("shards.jsonl"))
+    assert index.content is not None
+    rows = [json.loads(line) for line in index.content.splitlines()]
+    assert sorted(track for row in rows for track in row["tracks"]) == sorted(2 * SHARED)
+    assert index.row.rows_left_out == len(SITES)
+    assert "leitmotif.ActivationStore" in _loading("me/data", selection)
+
+
+@pytest.mark.fault(
+    "leitmotif publish", "a shard of no row", outcome="it stays here, with the reason"
+)
+def test_a_shard_that_no_row_names_stays(project: Path) -> None:
+    store = in_shards(project)
+    rows = read_index(store)
+    write_index(store, rows[1:])
     lock(project)
     commit(project)
     selection = select(project)
-    payloads = {Path(payload.row.path).name: payload for payload in selection.payloads}
-    assert payloads["shard.00.safetensors"].row.tracks == ["alike", "free"]
-    assert payloads["shard.00.safetensors"].row.licences == ["CC BY-NC-SA 3.0", "CC0 1.0", "MIT"]
-    withheld = {Path(row.path).name: row.reason for row in selection.withheld}
-    assert withheld["shard.01.safetensors"] == "no_derivatives"
-    assert withheld["shard.10.safetensors"] == "unknown_track"
-    index = payloads["shards.jsonl"]
-    assert index.content is not None
-    assert [json.loads(line)["tracks"] for line in index.content.splitlines()] == [shards["00"]]
-    assert index.row.rows_left_out == 1
-    assert "leitmotif.ActivationStore" in _loading("me/data", selection)
+    withheld = {row.path: row.reason for row in selection.withheld}
+    assert withheld[f"data/activations/{rows[0].file}"] == "unknown_track"
+
+
+@pytest.mark.fault(
+    "leitmotif publish", "a shard with a track that its row does not name", outcome="refused"
+)
+def test_a_shard_that_holds_more_than_its_row_says_is_refused(project: Path) -> None:
+    store = in_shards(project)
+    fewer = {"tracks": ["free"], "frames": [5]}
+    rows = [
+        row.model_copy(update=fewer if "shard.10" in row.file else {}) for row in read_index(store)
+    ]
+    write_index(store, rows)
+    lock(project)
+    commit(project)
+    with pytest.raises(StoreError, match="holds other tracks than its index says"):
+        select(project)
 
 
 def test_a_file_has_the_licences_of_all_that_it_was_made_from(project: Path) -> None:

@@ -21,7 +21,7 @@ from leitmotif.judge.models.checkpoint import Precision
 from leitmotif.judge.models.loading import shared_clap
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
-from leitmotif.work.engine import cluster
+from leitmotif.work.engine import cluster, workers_on
 from leitmotif.work.parallel import in_processes
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Sweep:
         rows_of_a_piece = len(conditions) * len(self.continuation.seeds) + 2
         size = max(1, len(prefixes) if one_device else self.rows // rows_of_a_piece)
         parts = [prefixes[first : first + size] for first in range(0, len(prefixes), size)]
-        workers = 1 if one_device else self.workers
+        workers = workers_on(self.load().device.type, self.workers)
         made = in_processes(partial(function, self, conditions), parts, workers=workers)
         for part, clips in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.

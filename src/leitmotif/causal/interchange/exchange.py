@@ -27,7 +27,8 @@ from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
-from leitmotif.work.parallel import in_processes, number_of_workers
+from leitmotif.work.engine import workers_on
+from leitmotif.work.parallel import in_processes
 
 
 def windows_of(
@@ -82,8 +83,7 @@ class Interchange:
         # Pieces of one length are read together.
         order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
         parts = [order[first : first + self.rows] for first in range(0, len(order), self.rows)]
-        model = self.load()
-        workers = number_of_workers() if model.device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, None)
         odds: list[Mapping[Exchange | None, float]] = [{} for _ in events]
         read = in_processes(
             partial(_read, self), [[events[i] for i in part] for part in parts], workers=workers

@@ -29,7 +29,8 @@ from leitmotif.errors import ModelError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
 from leitmotif.tables.heads import HeadRow, Receiver
-from leitmotif.work.parallel import in_processes, number_of_workers
+from leitmotif.work.engine import workers_on
+from leitmotif.work.parallel import in_processes
 
 MOST = 8
 """Heads that are tried together."""
@@ -86,7 +87,7 @@ class HeadPaths:
         """What each set of heads does to each event, on all processors."""
         order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
         parts = [order[first : first + self.rows] for first in range(0, len(order), self.rows)]
-        workers = number_of_workers() if self.load().device.type == "cpu" else 1
+        workers = workers_on(self.load().device.type, None)
         read = in_processes(
             partial(_read, self, receiver, sets),
             [[events[number] for number in part] for part in parts],

@@ -26,7 +26,7 @@ CURVE_PENALTIES = (0.005, 0.3)
 """The same for all shapes but the simplest: lower ones are chosen of many columns next to never."""
 _FREE = 1e-6
 """Penalty of the intercept and the places, in rows: it only keeps a place without rows at 0."""
-_DESIGNS = 4
+DESIGNS = 4
 """Designs that are kept, with a decomposition for each set of folds."""
 
 
@@ -142,7 +142,7 @@ class Design:
         return Ridge(embedded, np.r_[np.ones(free), np.maximum(values, 0)], rows * counted)
 
 
-_design_of = Remembered(Design, most=_DESIGNS)
+_design_of = Remembered(Design, most=DESIGNS)
 
 
 class Sums:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leitmotif.audio.decode import load_audio, verified
+from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.intervals import Interval, track_weights, with_estimate
 from leitmotif.musicgen.intervention import Intervention
@@ -27,6 +28,7 @@ from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.store.cache.codes import AudioEncoder, CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.timing.windows import fit_windows, windows_at
+from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_processes
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class Splicing:
         Raises AudioError and ModelError.
         """
         parts = [tracks[first : first + _TRACKS] for first in range(0, len(tracks), _TRACKS)]
-        workers = None if self.model.device == "cpu" else 1  # a GPU has room for one model
+        workers = workers_on(usable_device(self.model.device).type, None)
         for losses in in_processes(partial(_losses_of, self), parts, workers=workers):
             yield from losses
 

@@ -166,7 +166,8 @@ def _licences(selection: Selection) -> str:
 def _left_out(selection: Selection) -> str:
     reasons = Counter(row.reason for row in selection.withheld)
     rows = sum(payload.row.rows_left_out for payload in selection.payloads)
-    if not reasons and not rows:
+    tensors = sum(payload.row.tensors_left_out for payload in selection.payloads)
+    if not reasons and not rows and not tensors:
         return "Nothing had to be left out for its licence."
     lines = [
         f"- {counted(count, 'file')}: {REASONS[reason]}"
@@ -174,6 +175,8 @@ def _left_out(selection: Selection) -> str:
     ]
     if rows:
         lines.append(f"- {counted(rows, 'row')} of tables, on tracks that are not published")
+    if tensors:
+        lines.append(f"- {counted(tensors, 'tensor')} of shards, of tracks that are not published")
     return f"Left out (`{WITHHELD}` lists the files):\n\n" + "\n".join(lines)
 
 

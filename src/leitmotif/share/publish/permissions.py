@@ -15,8 +15,6 @@ from leitmotif.tables.corpus import ManifestTrack
 
 _NAMES_A_TRACK = ("track_id", "other")
 """Fields of rows that hold a track's id."""
-_LISTS_TRACKS = "tracks"
-"""Field of rows of shards that holds a list of ids; in other tables it is a number."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,7 @@ def permissions(
 
 
 def tracks_by_file(table: LocalFile) -> dict[str, set[str]]:
-    """Tracks of the files that a table lists, by path from the root.
-
-    That is ``Artifact.listed_in``, or the index of a store with shards.
-    """
+    """Tracks of the files that a table lists, ``Artifact.listed_in``, by path from the root."""
     tracks: dict[str, set[str]] = {}
     for number, line in enumerate((table.text or b"").split(b"\n"), start=1):
         row = _row(line, f"{table.path}:{number}") if line else {}
@@ -119,10 +114,8 @@ def _tracks_of(line: bytes, place: str) -> list[str]:
 
 
 def _named(row: Mapping[str, object]) -> list[str]:
-    """Tracks that a row names: one or two, or those of a shard."""
-    tracks = row.get(_LISTS_TRACKS)
-    listed = map(str, tracks) if isinstance(tracks, list) else ()
-    return [*(str(row[name]) for name in _NAMES_A_TRACK if row.get(name) is not None), *listed]
+    """Tracks that a row names: none, one or two."""
+    return [str(row[name]) for name in _NAMES_A_TRACK if row.get(name) is not None]
 
 
 def _row(line: bytes, place: str) -> Mapping[str, object]:

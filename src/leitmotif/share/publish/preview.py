@@ -22,6 +22,8 @@ def as_lines(repository: str, publication: Publication) -> list[str]:
         source = "(written for it)" if row.path in made else ""
         if row.rows_left_out:
             source = f"(without {counted(row.rows_left_out, 'row')})"
+        if row.tensors_left_out:
+            source = f"(without {counted(row.tensors_left_out, 'tensor')})"
         lines.append(f"  {row.bytes:>{size},}  {text:{width}}  {row.path}  {source}".rstrip())
     if publication.withheld:
         lines.append("left out:")
@@ -42,4 +44,7 @@ def totals(publication: Publication) -> list[str]:
     rows = sum(payload.row.rows_left_out for payload in publication.payloads)
     if rows:
         lines.append(f"{counted(rows, 'row')} of tables left out, on tracks that stay here")
+    tensors = sum(payload.row.tensors_left_out for payload in publication.payloads)
+    if tensors:
+        lines.append(f"{counted(tensors, 'tensor')} of shards left out, of tracks that stay here")
     return lines

@@ -27,7 +27,9 @@ class PublishedFile(Table):
     tracks: list[TrackId]
     """Whose recordings it was made from; empty for a table and for what no recording is in."""
     rows_left_out: Annotated[int, Field(ge=0)] = 0
-    """Of a table: rows on tracks that are not published."""
+    """Of a table: rows on tracks that are not published; of an index of shards: shards."""
+    tensors_left_out: Annotated[int, Field(ge=0)] = 0
+    """Of a shard: those of tracks that are not published; it was packed anew without them."""
 
 
 class WithheldFile(Table):

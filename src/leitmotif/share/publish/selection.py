@@ -1,7 +1,7 @@
 """Which files are published: routed there, unchanged since dvc.lock, and allowed to leave."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,9 +15,15 @@ from leitmotif.share.publish.local import LocalFile, read_local
 from leitmotif.share.publish.permissions import Permissions, permissions, tracks_by_file
 from leitmotif.share.publish.routing import Artifact, load_routing
 from leitmotif.share.publish.rows import PublishedFile, WithheldFile
+from leitmotif.share.publish.shards import (
+    PublishedShard,
+    index_of_published,
+    published_shard,
+    shards_of,
+)
 from leitmotif.share.publish.state import State, check_committed, check_outputs, current_state
 from leitmotif.share.revisions import revision, working_tree
-from leitmotif.store.reading.index import SHARDS
+from leitmotif.store.reading.index import ShardRow
 from leitmotif.tables.corpus import ManifestTrack
 
 
@@ -30,6 +36,8 @@ class Payload:
     """Of a table or another text; None: it is read from ``file``."""
     file: LocalFile | None
     """None for what is written for the publication alone."""
+    without: frozenset[str] = frozenset()
+    """Tracks whose tensors are left out of a shard, which is packed anew when it is sent."""
 
 
 @dataclass
@@ -111,38 +119,78 @@ def _add(
 ) -> None:
     allowed = selection.permissions
     files = list(files)
-    shards: dict[str, set[str]] = {}
-    for file in files:
-        if Path(file.path).name == SHARDS:
-            shards |= tracks_by_file(file)
+    index, rows = shards_of(files)
+    shards: list[PublishedShard] = []
     for file in files:
         if "tracks" not in artifact.licences:
             selection.payloads.append(_payload(file, artifact, allowed, []))
-            continue
-        tracks = _tracks_of(file, allowed, listed, shards)
-        if tracks is None:
-            selection.payloads.append(_table(file, artifact, allowed))
-            continue
-        refused = sorted(track for track in tracks if track in allowed.refused)
-        if tracks and not refused:
-            selection.payloads.append(_payload(file, artifact, allowed, tracks))
-            continue
-        reason = allowed.refused[refused[0]] if refused else "unknown_track"
-        row = WithheldFile(path=file.path, bytes=file.size, reason=reason, tracks=refused)
-        selection.withheld.append(row)
+        elif file is index:
+            continue  # it says what comes of the shards
+        elif row := rows.get(file.path):
+            shards += _add_shard(selection, artifact, file, row)
+        else:
+            _add_file(selection, artifact, file, listed)
+    if index is not None:
+        left_out = len(rows) - len(shards)
+        content = index_of_published(shards)
+        selection.payloads.append(_table(index, artifact, allowed, content, left_out))
+
+
+def _add_file(
+    selection: Selection,
+    artifact: Artifact,
+    file: LocalFile,
+    listed: Mapping[str, set[str]] | None,
+) -> None:
+    allowed = selection.permissions
+    tracks = _tracks_of(file, allowed, listed)
+    if tracks is None:
+        content, left_out = allowed.refused_rows(file)
+        selection.payloads.append(_table(file, artifact, allowed, content, left_out))
+        return
+    refused = sorted({*tracks} & allowed.refused.keys())
+    if tracks and not refused:
+        selection.payloads.append(_payload(file, artifact, allowed, tracks))
+    else:
+        _withhold(selection, file, refused)
+
+
+def _add_shard(
+    selection: Selection, artifact: Artifact, file: LocalFile, row: ShardRow
+) -> Iterator[PublishedShard]:
+    """Publish what may be of a shard; yields it if that is something."""
+    allowed = selection.permissions
+    shard = published_shard(file, row, frozenset(_permitted(allowed)))
+    if shard is None:
+        _withhold(
+            selection, file, sorted(track for track in row.tracks if track in allowed.refused)
+        )
+        return
+    whole = _payload(file, artifact, allowed, shard.row.tracks)
+    changes = {
+        "bytes": shard.row.bytes,
+        "sha256": shard.row.sha256,
+        "tensors_left_out": len(shard.without),
+    }
+    changed = whole.row.model_copy(update=changes) if shard.without else whole.row
+    selection.payloads.append(replace(whole, row=changed, without=shard.without))
+    yield shard
+
+
+def _withhold(selection: Selection, file: LocalFile, refused: Sequence[str]) -> None:
+    reason = selection.permissions.refused[refused[0]] if refused else "unknown_track"
+    row = WithheldFile(path=file.path, bytes=file.size, reason=reason, tracks=list(refused))
+    selection.withheld.append(row)
 
 
 def _tracks_of(
-    file: LocalFile,
-    allowed: Permissions,
-    listed: Mapping[str, set[str]] | None,
-    shards: Mapping[str, set[str]],
+    file: LocalFile, allowed: Permissions, listed: Mapping[str, set[str]] | None
 ) -> list[str] | None:
     """Tracks that a file was made from; empty if nothing tells; None for a table."""
     if listed is None and file.path.endswith(".jsonl"):
         return None
-    own = shards.get(file.path, {Path(file.path).stem})
-    tracks = sorted(own if listed is None else listed.get(file.path, ()))
+    named = {Path(file.path).stem} if listed is None else listed.get(file.path, ())
+    tracks = sorted(named)
     return tracks if all(track in allowed.tracks for track in tracks) else []
 
 
@@ -160,8 +208,9 @@ def _payload(
     return Payload(row, file.text, file)
 
 
-def _table(file: LocalFile, artifact: Artifact, allowed: Permissions) -> Payload:
-    content, left_out = allowed.refused_rows(file)
+def _table(
+    file: LocalFile, artifact: Artifact, allowed: Permissions, content: bytes, left_out: int
+) -> Payload:
     names = {licence.name for licence in allowed.licences_of(artifact, _permitted(allowed))}
     row = PublishedFile(
         path=file.path,

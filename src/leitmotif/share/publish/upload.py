@@ -8,6 +8,7 @@ was killed is continued by the next one, which sends what storage does not have.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.errors import LeitmotifError, StoreError, counted
@@ -16,6 +17,7 @@ from leitmotif.share.publish.local import is_unchanged
 from leitmotif.share.publish.publication import Publication
 from leitmotif.share.publish.remote import DATASET, RemoteState, remote_files
 from leitmotif.share.publish.selection import Payload
+from leitmotif.share.publish.shards import content_of
 from leitmotif.work.progress import byte_progress
 
 if TYPE_CHECKING:
@@ -125,6 +127,8 @@ def _content(payload: Payload) -> bytes | str:
     if payload.content is not None:
         return payload.content
     assert payload.file is not None
+    if payload.without:  # in memory until its batch is sent
+        return content_of(payload.file, payload.without)
     return str(payload.file.place)
 
 
@@ -154,10 +158,9 @@ def _same(payload: Payload, there: "RepoFile") -> bool:
         return there.lfs.sha256 == payload.row.sha256
     if there.size != payload.row.bytes:
         return False
-    content = payload.content
-    if content is None:
-        assert payload.file is not None
-        content = payload.file.place.read_bytes()
+    content = _content(payload)
+    if isinstance(content, str):
+        content = Path(content).read_bytes()
     blob = sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
     return blob.hexdigest() == there.blob_id
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.audio.reading.failures import worker_lost
+from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import WorkerError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.codes import CachedCodec
@@ -16,6 +17,7 @@ from leitmotif.store.reading.layout import LAYOUT, Layout
 from leitmotif.store.writing.build import Build, Kept, StoreBuilder
 from leitmotif.store.writing.shards import build_shard, groups_of
 from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_parts
 from leitmotif.work.progress import progress
 
@@ -72,7 +74,7 @@ def built(
 
 
 def _workers(reading: StoreReading) -> int | None:
-    return None if reading.model.device == "cpu" else 1  # a GPU has room for one model
+    return workers_on(usable_device(reading.model.device).type, None)
 
 
 def _builder(reading: StoreReading) -> StoreBuilder:
