@@ -17,7 +17,8 @@ from leitmotif.config import load_params
 SECONDS = 240
 QUESTION = b"(empty: stay on this one)"
 CHILD = """
-import fcntl, termios
+import fcntl, signal, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C comes as a signal
 from leitmotif.cli import dependencies, program
 dependencies.with_dependencies = lambda text, *_, **__: text

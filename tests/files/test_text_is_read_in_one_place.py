@@ -6,6 +6,8 @@ from pathlib import Path
 
 SOURCE = Path("src/leitmotif")
 OWN = {SOURCE / "files" / "texts.py", SOURCE / "files" / "tables.py"}
+KERNEL = {SOURCE / "work" / "machine.py"}
+"""Reads numbers that the kernel writes; any other text there is no limit, and nothing to refuse."""
 
 
 def text_access(path: Path) -> Iterator[str]:
@@ -37,7 +39,7 @@ def test_no_other_module_reads_or_writes_text(repo_root: Path) -> None:
     reading = [
         place
         for path in sorted((repo_root / SOURCE).rglob("*.py"))
-        if path.relative_to(repo_root) not in OWN
+        if path.relative_to(repo_root) not in OWN | KERNEL
         for place in text_access(path)
     ]
     assert reading == []

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_every_test_that_is_listed_is_there(repo_root: Path) -> None:
     gone = set(read_durations()) - there
     assert not gone, "rename or delete these in tests/durations.json, or run `make durations`"
     assert min(read_durations().values()) >= SLOW
+
+
+def test_no_two_files_of_tests_have_one_name(repo_root: Path) -> None:
+    """pytest takes them for one module, and runs none of the second."""
+    names = Counter(path.name for path in (repo_root / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_tests_are_marked_by_the_table(collected: list[pytest.Item]) -> None:
