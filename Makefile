@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 help:
 	@echo "make repro        reproduce the experiment that params.yaml describes, say what was found"
-	@echo "make test         run the tests, but for the long ones: 12 minutes on two cores"
+	@echo "make test         run the tests, but for the long ones: about a quarter of an hour on two cores"
 	@echo "make test-quick   run the tests that take less than half a second: 2 minutes"
 	@echo "make test-long    run the long tests: half an hour"
 	@echo "make durations    run all tests, and write anew which are slow and long"
