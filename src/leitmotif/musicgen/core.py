@@ -11,7 +11,8 @@ from leitmotif.audio.reading.samples import Clips
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.files import sha256_json
-from leitmotif.musicgen.checkpoint import Parts, codec_fingerprint, fingerprint
+from leitmotif.musicgen.checkpoint import Parts
+from leitmotif.musicgen.fingerprints import codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
 from leitmotif.musicgen.positions import first_positions
 from leitmotif.sites import parts_of, patterns_of, sites_of
