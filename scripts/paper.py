@@ -8,16 +8,15 @@ Our side comes from metrics and plots of the stages decoderlens and swaps, which
 The paper's side is what its text says; the text gives no numbers for these results.
 """
 
-import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from page_table import write_or_check
 
 from leitmotif.config import load_params
-from leitmotif.files import read_json, write_text
+from leitmotif.files import read_json
 
 PAGE = Path("docs/paper.md")
 FIRST, LAST = "<!-- computed by scripts/paper.py -->", "<!-- end of what is computed -->"
@@ -221,24 +220,5 @@ def table(root: Path = Path()) -> list[str]:
     ]
 
 
-def written(text: str) -> str:
-    """The page with the table of now."""
-    before, _, rest = text.partition(FIRST)
-    _, _, after = rest.partition(LAST)
-    return "\n".join([before + FIRST, "", *table(), "", LAST + after])
-
-
-def main() -> None:
-    """Write the table, or say whether it is old."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    check = parser.parse_args().check
-    text = PAGE.read_text(encoding="utf-8")
-    new = written(text)
-    if check:
-        sys.exit(int(new != text))
-    write_text(PAGE, new)
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, table, first=FIRST, last=LAST, purpose=__doc__)

@@ -8,13 +8,12 @@ It is what ``leitmotif plan --no-measure`` says of the presets of MusicGen, with
 ``resources`` whatever this machine has. Hours on a processor are measured, and stand elsewhere.
 """
 
-import argparse
-import sys
 from pathlib import Path
+
+from page_table import write_or_check
 
 from leitmotif.cli.preset_texts import preset
 from leitmotif.config import Params, parse_params
-from leitmotif.files import write_text
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.plan.disk import downloads, folders
 from leitmotif.plan.hours import CLASSES
@@ -76,24 +75,5 @@ def _host(params: Params, stage: str) -> str:
     return size(needed) if needed <= budget.host else f"{size(needed)}: no room"
 
 
-def written(text: str) -> str:
-    """The page with the table of now."""
-    before, _, rest = text.partition(FIRST)
-    _, _, after = rest.partition(LAST)
-    return "\n".join([before + FIRST, "", *table(), "", LAST + after])
-
-
-def main() -> None:
-    """Write the table, or say whether it is old."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    check = parser.parse_args().check
-    text = PAGE.read_text(encoding="utf-8")
-    new = written(text)
-    if check:
-        sys.exit(int(new != text))
-    write_text(PAGE, new)
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, table, first=FIRST, last=LAST, purpose=__doc__)
