@@ -125,7 +125,8 @@ def test_a_report_before_its_results_names_the_next_command(root: Path) -> None:
     proposed(root, [track(number) for number in range(20)], [proposal(1, 1), proposal(3, 2)])
     done = leitmotif("report", cwd=root)
     assert done.returncode == 1
-    assert "there is nothing to report yet: not run: labels, " in done.stderr
+    assert "the report cannot be made yet: " in done.stderr
+    assert "not run: labels, " in done.stderr
     assert "to do:    leitmotif review (2 proposals to decide; " in done.stderr
     assert not (root / "report").exists()
 

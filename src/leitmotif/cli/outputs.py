@@ -104,12 +104,12 @@ def report(
 
 @contextmanager
 def _explaining_what_is_missing() -> Iterator[None]:
-    """Let an output that cannot be read say which stages have not run, and what is next.
+    """Let an output that cannot be read say which stages have to run, and what is next.
 
-    Where people have to decide first, the stage that makes the output would only stop.
+    Where people have to decide first, the stage that makes the output would only stop. If all
+    stages are done, the error is left as it is.
     """
     from leitmotif.status.overview import read_status
-    from leitmotif.status.stages import STATES
 
     try:
         yield
@@ -117,14 +117,16 @@ def _explaining_what_is_missing() -> Iterator[None]:
         now = read_status()
         waiting = [
             f"{state}: {', '.join(names)}"
-            for state in STATES
-            if state != "done" and (names := [n for n in now.in_state(state) if n != "report"])
+            for state in ("outdated", "not here", "not run")
+            if (names := [name for name in now.in_state(state) if name != "report"])
         ]
         if not waiting:
             raise
+        details = [] if error.found is None else [str(error.found)]
         raise LeitmotifError(
-            f"there is nothing to report yet: {'; '.join(waiting)}",
-            found=error.what,
+            f"the report cannot be made yet: {error.what}",
+            found="; ".join([*details, *waiting]),
+            expected="all stages done",
             fix=str(now.next),
         ) from error
 
