@@ -134,7 +134,7 @@ def cost(
                 break
             began = time.perf_counter()
             used = session(process.pid)
-            peak = max(peak, held(used, beyond=peak))
+            peak = max(peak, held(used))
             cpu |= used
             looked = time.perf_counter()
             pause = SECONDS_BETWEEN_LOOKS if looked - start > 2 else 0.01
@@ -166,18 +166,14 @@ def session(leader: int) -> dict[int, float]:
     return seconds
 
 
-def held(processes: Collection[int], *, beyond: float) -> float:
+def held(processes: Collection[int]) -> float:
     """Megabytes of processes: their proportional sum now, or the most that one had at a time.
 
     A process that ends during a look leaves its part of the shared pages to the others, so that
-    these pages count more than once in this look. The smaller of two looks counts. The kernel walks
-    over all pages for it, while the process waits: so it is asked only where the processes together
-    hold more than ``beyond``, shared pages counted in each.
+    these pages count more than once in this look. The smaller of two looks counts.
     """
-    most = max((field(process, "status", "VmHWM:") for process in processes), default=0)
-    if sum(field(process, "status", "VmRSS:") for process in processes) <= beyond:
-        return most
     looks = [sum(field(process, "smaps_rollup", "Pss:") for process in processes) for _ in range(2)]
+    most = max((field(process, "status", "VmHWM:") for process in processes), default=0.0)
     return max(most, min(looks))
 
 

@@ -43,9 +43,9 @@ def held(folder: Path, monkeypatch: pytest.MonkeyPatch, *children: str) -> float
     folder.mkdir()
     look = pipeline.held
 
-    def look_at_all(processes: Collection[int], *, beyond: float) -> float:
+    def look_at_all(processes: Collection[int]) -> float:
         complete = len(list(folder.glob("ready-*"))) == 1 + len(children)
-        megabytes = look(processes, beyond=beyond)
+        megabytes = look(processes)
         if complete:
             leader = os.getsid(next(iter(processes)))
             (folder / "looked at").touch()

@@ -3,13 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from psutil import Process
 
 SECONDS_BETWEEN_LOOKS = 0.5
 _SHARE_OF_TIME = 0.05
@@ -27,22 +23,22 @@ class Peak:
     """That torch has reserved of a GPU in this process; 0 where there is none."""
 
     def look(self) -> None:
-        """Measure now.
-
-        The kernel walks over all pages of a process to say what it shares, and the process waits
-        meanwhile. So this is asked only where the sum without sharing exceeds the peak.
-        """
-        processes = _processes()
-        if _held(processes, shared_once=False) > self.host:
-            self.host = max(self.host, _held(processes, shared_once=True))
+        """Measure now."""
+        self.host = max(self.host, _held())
         self.gpu = max(self.gpu, _reserved())
+
+
+def pause_after(seconds: float) -> float:
+    """Seconds until the next look, after one that took so many."""
+    return max(SECONDS_BETWEEN_LOOKS, seconds / _SHARE_OF_TIME)
 
 
 @contextmanager
 def watched_memory() -> Iterator[Peak]:
     """Measure twice a second until the context ends, and once more at its end.
 
-    Large processes take long to look at, and are looked at less often for that.
+    The kernel walks over all pages of a process to say what it shares, and the process waits
+    meanwhile. So large processes are looked at less often.
     """
     peak, ended = Peak(), threading.Event()
 
@@ -51,8 +47,7 @@ def watched_memory() -> Iterator[Peak]:
         while not ended.wait(pause):
             started = time.perf_counter()
             peak.look()
-            took = time.perf_counter() - started
-            pause = max(SECONDS_BETWEEN_LOOKS, took / _SHARE_OF_TIME)
+            pause = pause_after(time.perf_counter() - started)
 
     watcher = threading.Thread(target=watch, name="memory", daemon=True)
     watcher.start()
@@ -64,21 +59,15 @@ def watched_memory() -> Iterator[Peak]:
         peak.look()
 
 
-def _processes() -> list["Process"]:
+def _held() -> int:
     import psutil  # of the extra pipeline
 
     this = psutil.Process()
-    return [this, *this.children(recursive=True)]
-
-
-def _held(processes: Sequence["Process"], *, shared_once: bool) -> int:
-    from psutil import Error
-
     total = 0
-    for process in processes:
-        with suppress(Error):  # it has ended, or belongs to another user
-            of = process.memory_full_info() if shared_once else process.memory_info()
-            total += getattr(of, "pss", of.rss)
+    for process in (this, *this.children(recursive=True)):
+        with suppress(psutil.Error):  # it has ended, or belongs to another user
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.rss)
     return total
 
 
