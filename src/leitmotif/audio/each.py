@@ -50,14 +50,14 @@ def each_recording(
 def _tried(
     function: Callable[[Item], Result], path: Callable[[Item], Path], items: Sequence[Item]
 ) -> list[Result | AudioError]:
-    found: list[Result | AudioError] = []
+    results: list[Result | AudioError] = []
     for item in items:
         try:
             with named_failure(path(item)):
-                found.append(function(item))
+                results.append(function(item))
         except AudioError as error:
-            found.append(error)
-    return found
+            results.append(error)
+    return results
 
 
 def _lost(

@@ -89,11 +89,11 @@ def refuse_other_names(
         "unexpected": sorted(unexpected),
         "of another shape": sorted(misshapen),
     }
-    found = [f"{len(names)} {kind}: {_some(names)}" for kind, names in groups.items() if names]
-    if found:
+    wrong = [f"{len(names)} {kind}: {_some(names)}" for kind, names in groups.items() if names]
+    if wrong:
         raise ModelError(
             what,
-            found="; ".join(found),
+            found="; ".join(wrong),
             expected="every tensor of the model with its shape, and no other",
             fix="fetch the checkpoint again, or name one that was saved from this class; "
             "what is missing would be random",
@@ -200,11 +200,11 @@ def _headers(paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
 
 def _pickled(path: Path) -> dict[str, Tensor]:
     """Tensors without values, by torch's weights-only unpickler, which runs nothing."""
-    found = torch.load(path, map_location="meta", weights_only=True)
+    tensors = torch.load(path, map_location="meta", weights_only=True)
     odd = (
-        [repr(name) for name, value in found.items() if not _is_weight(name, value)]
-        if isinstance(found, dict)
-        else [f"a {type(found).__name__}"]
+        [repr(name) for name, value in tensors.items() if not _is_weight(name, value)]
+        if isinstance(tensors, dict)
+        else [f"a {type(tensors).__name__}"]
     )
     if odd:
         raise ModelError(
@@ -213,7 +213,7 @@ def _pickled(path: Path) -> dict[str, Tensor]:
             expected="tensors by their names",
             fix="fetch the checkpoint again, or save the model's state_dict()",
         )
-    return dict(found)
+    return dict(tensors)
 
 
 def _is_weight(name: object, value: object) -> bool:

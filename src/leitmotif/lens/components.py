@@ -40,8 +40,8 @@ class Means:
 
     def of(self, prompts: str, site: str) -> Outputs:
         """Of one set of prompts at one site [S, d]."""
-        found: Outputs = self.values[self.sets.index(prompts), self.sites.index(site)]
-        return found
+        outputs: Outputs = self.values[self.sets.index(prompts), self.sites.index(site)]
+        return outputs
 
 
 @torch.no_grad()

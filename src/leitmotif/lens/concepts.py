@@ -78,7 +78,9 @@ class ConceptTable(Settings):
             ]
         except ValueError as error:
             raise ValueError(f"the template cannot be filled in: {error}") from error
-        if odd := [field for _, field, form, how in parts if not field or form or how]:
+        if odd := [
+            field for _, field, form, conversion in parts if not field or form or conversion
+        ]:
             raise ValueError(
                 f"the template may name slots in braces, and nothing else: {{{odd[0]}}} has no "
                 "name, or a format"
@@ -90,9 +92,12 @@ class ConceptTable(Settings):
             )
         for what, names in (
             ("concepts", [concept.name for concept in self.concepts]),
-            ("values of concepts", [f"{one.text!r} of {one.slot}" for one in self.concepts]),
+            (
+                "values of concepts",
+                [f"{each.text!r} of {each.slot}" for each in self.concepts],
+            ),
             *((f"values of {slot}", values) for slot, values in self.slots.items()),
-            *((f"labels of {one.name}", one.labels) for one in self.concepts),
+            *((f"labels of {each.name}", each.labels) for each in self.concepts),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what} named twice: {', '.join(repeated)}")

@@ -156,7 +156,7 @@ def _means(arrays: Sequence[Array]) -> Array:
 
 
 def _controls(cluster: Cluster) -> dict[Control, Measured]:
-    return {kind: found for kind, found in cluster.items() if kind != "swap"}
+    return {kind: effects for kind, effects in cluster.items() if kind != "swap"}
 
 
 def _each(parts: Sequence[Measured], make: Callable[[Sequence[Array]], Array]) -> Measured:

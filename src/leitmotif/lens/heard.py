@@ -170,7 +170,7 @@ class HeardExits:
         if self.second_labels is None:
             return None
         concepts = self.table.of_slot(slot)
-        names = [one.name for one in concepts] if concept is None else [concept]
+        names = [each.name for each in concepts] if concept is None else [concept]
         clips = [self.clips[way][number] for name in names for number in self._of(name)]
         second = [clip.second for clip in clips if clip.second is not None]
         both = np.stack([clip.logits for clip in clips]), np.stack(second)

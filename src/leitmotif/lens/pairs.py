@@ -171,11 +171,11 @@ def twin_pairs(table: ConceptTable, prompts: int) -> Pairs:
     for slot in dict.fromkeys(concept.slot for concept in table.concepts):
         concepts = [concept for concept in table.concepts if concept.slot == slot]
         for concept in concepts:
-            for one in table.prompts(concept.name, prompts):
+            for each in table.prompts(concept.name, prompts):
                 # The noise is that of the slot's prompt of this number, whatever the concept.
-                sets[one.name] = PromptSet((one.text,), (f"{slot}/{one.number}",))
+                sets[each.name] = PromptSet((each.text,), (f"{slot}/{each.number}",))
         for original, desired in permutations(concepts, 2):
-            others = [one.name for one in concepts if one not in (original, desired)]
+            others = [each.name for each in concepts if each not in (original, desired)]
             pairs += [
                 Pair(
                     (_side(original), _side(desired)),
@@ -264,8 +264,8 @@ def _side(concept: Concept) -> Side:
     return Side(concept.name, concept.labels[0], concept.slot)
 
 
-def _neither(one: Concept, other: Concept) -> str:
-    return f"neither {one.name} nor {other.name}"
+def _neither(first: Concept, second: Concept) -> str:
+    return f"neither {first.name} nor {second.name}"
 
 
 def _mixed(

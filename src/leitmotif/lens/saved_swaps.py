@@ -48,21 +48,21 @@ def sets_form(
     prompts, sites = sweep.pairs.sets, sweep.sites
 
     def keys(names: Sequence[str]) -> list[object]:
-        found: list[object] = []
+        of_parts: list[object] = []
         for name in names:
             numbers = sorted(n for of, n in kept if of == name)
-            found.append(["played", asdict(prompts[name]), numbers])
-            found += [["mean", asdict(prompts[name]), site] for site in sites]
-        return found
+            of_parts.append(["played", asdict(prompts[name]), numbers])
+            of_parts += [["mean", asdict(prompts[name]), site] for site in sites]
+        return of_parts
 
     def tensors(names: Sequence[str], made: dict[str, Played]) -> list[Tensors]:
-        found: list[Tensors] = []
+        of_parts: list[Tensors] = []
         for name in names:
             played = made[name]
             audio = {f"audio {n}": samples for n, samples in played.audio.items()}
-            found.append({"codes": played.codes.cpu().numpy(), "logits": played.logits, **audio})
-            found += [{"mean": mean} for mean in played.means]
-        return found
+            of_parts.append({"codes": played.codes.cpu().numpy(), "logits": played.logits, **audio})
+            of_parts += [{"mean": mean} for mean in played.means]
+        return of_parts
 
     def result(names: Sequence[str], parts: Sequence[Tensors]) -> dict[str, Played]:
         each = 1 + len(sites)
@@ -91,8 +91,8 @@ def swaps_form(
         swap, number = clip
         # The names too: a random vector is drawn by them.
         sets = [[name, content[name]] for name in (swap.original, swap.target)]
-        how = [swap.cell.component, *swap.cell.layers, swap.technique, swap.random]
-        return [*how, sets, number, clip in keep]
+        cell = [swap.cell.component, *swap.cell.layers, swap.technique, swap.random]
+        return [*cell, sets, number, clip in keep]
 
     def tensors(clips: Sequence[tuple[Swap, int]], made: Swapped) -> list[Tensors]:
         heard, audio = made

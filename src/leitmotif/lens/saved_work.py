@@ -110,12 +110,12 @@ def _of_exits(heard: Exits) -> Tensors:
 
 
 def _exits_of(tensors: Tensors) -> Exits:
-    found: dict[Exit, dict[int, dict[str, Any]]] = {}
+    by_exit: dict[Exit, dict[int, dict[str, Any]]] = {}
     for name, values in tensors.items():
         layer, lens, heard, number, part = name.split()
         way = Exit(int(layer), cast(Lens, lens), cast(Heard, heard))
-        found.setdefault(way, {}).setdefault(int(number), {})[part] = values
+        by_exit.setdefault(way, {}).setdefault(int(number), {})[part] = values
     return {
         way: {number: Listened(**parts) for number, parts in clips.items()}
-        for way, clips in found.items()
+        for way, clips in by_exit.items()
     }

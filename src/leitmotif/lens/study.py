@@ -110,14 +110,14 @@ class DecoderLens:
         translators = {key: translator for key, (translator, _) in lenses.items()}
         heard: dict[Exit, dict[int, Listened]] = {}
         read = partial(_read, codes=codes, translators=translators)
-        for found in each(read, parts, exits_form("read")):
-            _enter(heard, found)
+        for of_part in each(read, parts, exits_form("read")):
+            _enter(heard, of_part)
         pairs = list(product(every, range(last)))
         for lens in ("plain", "tuned"):
             alone = partial(_sampled, lens=lens, translators=translators)
             of_lens = [[*part] for part in self.parts(pairs)]
-            for found in each(alone, of_lens, exits_form(f"alone, {lens}")):
-                _enter(heard, found)
+            for of_part in each(alone, of_lens, exits_form(f"alone, {lens}")):
+                _enter(heard, of_part)
         # Alone, the whole model plays what it has played.
         own = Exit(last, "plain", "read")
         heard[own._replace(heard="sampled")] = heard[own]
@@ -126,7 +126,7 @@ class DecoderLens:
             self.all_prompts,
             labels[0],
             {way: [rows[n] for n in every] for way, rows in heard.items()},
-            {key: found for key, (_, found) in lenses.items()},
+            {key: nats for key, (_, nats) in lenses.items()},
             np.concatenate([means for _, means in played], axis=1),
             sample_rate=model.sample_rate,
             second_labels=labels[1] if self.load_second else None,
@@ -217,8 +217,8 @@ def _residuals(
     for part in study.parts(numbers):
         texts = [study.all_prompts[number].text for number in part]
         _, cache = model.run_with_cache(codes[list(part)], texts, sites=sites)
-        for site, found in zip(sites, held, strict=True):
-            found.append(cache[site])
+        for site, residuals in zip(sites, held, strict=True):
+            residuals.append(cache[site])
     return torch.cat(held[0]), torch.cat(held[1])
 
 
@@ -235,7 +235,7 @@ def _read(
         "plain": None,
         "tuned": _mapped([study.halves[number] for number in numbers], translators),
     }
-    found = {}
+    heard = {}
     for lens, mapped in lenses.items():
         exits = read_exits(
             model,
@@ -250,8 +250,8 @@ def _read(
         )
         for layer, clips in exits.items():
             listened = _listened(study, model, clips, numbers)
-            found[Exit(layer, lens, "read")] = dict(zip(numbers, listened, strict=True))
-    return found
+            heard[Exit(layer, lens, "read")] = dict(zip(numbers, listened, strict=True))
+    return heard
 
 
 def _sampled(
@@ -281,11 +281,11 @@ def _sampled(
         guidance_scale=playing.guidance_scale,
         mapped=mapped if lens == "tuned" else None,
     )
-    found: dict[Exit, dict[int, Listened]] = {}
+    sampled: dict[Exit, dict[int, Listened]] = {}
     listened = _listened(study, model, codes, numbers)
     for (number, layer), of_clip in zip(pairs, listened, strict=True):
-        found.setdefault(Exit(layer, lens, "sampled"), {})[number] = of_clip
-    return found
+        sampled.setdefault(Exit(layer, lens, "sampled"), {})[number] = of_clip
+    return sampled
 
 
 def _mapped(halves: Sequence[int], translators: Mapping[tuple[int, int], Translator]) -> Mapped:
@@ -320,7 +320,7 @@ def _listened(
 
 
 def _enter(
-    heard: dict[Exit, dict[int, Listened]], found: Mapping[Exit, Mapping[int, Listened]]
+    heard: dict[Exit, dict[int, Listened]], new: Mapping[Exit, Mapping[int, Listened]]
 ) -> None:
-    for way, rows in found.items():
+    for way, rows in new.items():
         heard.setdefault(way, {}).update(rows)

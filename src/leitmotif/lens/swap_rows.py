@@ -143,8 +143,8 @@ class HeardSwaps:
 
     def _clip_row(self, clip: KeptClip, path: Path) -> SwapClipRow:
         swap, (original, desired) = clip.swap, clip.pair.sides
-        found = self._heard_before[clip.pair.original] if swap is None else self.after[swap]
-        odds = found.log_odds[clip.number]
+        heard = self._heard_before[clip.pair.original] if swap is None else self.after[swap]
+        odds = heard.log_odds[clip.number]
         sides = [side for side in self._sides if side.slot == original.slot]
         effect = None if swap is None else self._measured(swap, clip.pair.sides).effect[clip.number]
         return SwapClipRow(
@@ -216,8 +216,8 @@ class HeardSwaps:
             }
             for pair in self.sweep.pairs.by_concepts[sides]
         ]
-        kinds = [kind for kind in of_pairs[0] if all(kind in found for found in of_pairs)]
-        return {kind: joined([found[kind] for found in of_pairs]) for kind in kinds}
+        kinds = [kind for kind in of_pairs[0] if all(kind in values for values in of_pairs)]
+        return {kind: joined([values[kind] for values in of_pairs]) for kind in kinds}
 
     def _turned(self, technique: Technique | None, cell: Cell, sides: Concepts) -> Array:
         """Whether the desired label ranks above the original one [n]; None: before the swap."""
@@ -252,7 +252,7 @@ class HeardSwaps:
             single = [cell for cell in self.sweep.cells if len(cell.layers) == 1]
             by_component = sorted(single, key=lambda cell: (cell.component, cell.layers))
             for _, of_component in groupby(by_component, key=lambda cell: cell.component):
-                group += [_Pooled(technique, *one) for one in _depths([*of_component])]
+                group += [_Pooled(technique, *depth) for depth in _depths([*of_component])]
             yield technique, group
 
     def _pool(self, pooled: _Pooled, scope: _Scope) -> Cluster:
@@ -261,7 +261,7 @@ class HeardSwaps:
         return clustered(
             [
                 {
-                    kind: averaged([found[sides][kind] for found in of_cells])
+                    kind: averaged([values[sides][kind] for values in of_cells])
                     for kind in of_cells[0][sides]
                 }
                 for sides in scope.members

@@ -116,8 +116,8 @@ class Swaps:
             base = self._base(results, sweep)
             before.update(base.logits)
             audio.update(base.audio)
-            found, sounds = self._swapped(results, sweep, base, [*labels.values()])
-            after.update(found)
+            swapped, sounds = self._swapped(results, sweep, base, [*labels.values()])
+            after.update(swapped)
             audio.update(sounds)
         kept = {clip: audio[_of(clip)] for clip in self.kept_clips}
         return HeardSwaps(self.sweep, labels, before, after, kept, self.load().sample_rate)
@@ -126,11 +126,11 @@ class Swaps:
         """Play the prompts of all sets."""
         played: dict[str, Played] = {}
         form = sets_form(self.load(), sweep, self._kept)
-        for found in self._each(results, _played, self._set_parts(sweep.pairs), form):
-            played.update(found)
+        for of_part in self._each(results, _played, self._set_parts(sweep.pairs), form):
+            played.update(of_part)
         originals = list(dict.fromkeys(pair.original for pair in sweep.pairs.pairs))
         return _Base(
-            Means([*played], sweep.sites, np.stack([one.means for one in played.values()])),
+            Means([*played], sweep.sites, np.stack([of_set.means for of_set in played.values()])),
             {name: played[name].codes for name in originals},
             {name: played[name].logits for name in originals},
             {(name, n): clip for name in originals for n, clip in played[name].audio.items()},
@@ -147,11 +147,11 @@ class Swaps:
         parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
         form = swaps_form(sweep.pairs.sets, self.steps(self.load()), known, self._kept)
         played = list(self._each(results, partial(_heard, known=known, base=base), parts, form))
-        found = [part for part, _ in played]
+        of_parts = [part for part, _ in played]
         audio = {clip: samples for _, part in played for clip, samples in part.items()}
         ends = np.cumsum(counts)[:-1]
-        odds = np.split(np.concatenate([part.log_odds for part in found]), ends)
-        divergences = np.split(np.concatenate([part.divergence for part in found]), ends)
+        odds = np.split(np.concatenate([part.log_odds for part in of_parts]), ends)
+        divergences = np.split(np.concatenate([part.divergence for part in of_parts]), ends)
         return dict(zip(sweep.swaps, map(Heard, odds, divergences), strict=True)), audio
 
     def steps(self, model: HookedMusicGen) -> range:
@@ -243,13 +243,13 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
         for (name, n), sound in zip(part, sounds, strict=True):
             if (name, n) in keep:
                 audio[name][n] = as_int16(sound)
-        for (name, _), found in zip(
+        for (name, _), put_out in zip(
             part, outputs(model, played, texts, study.sweep.sites), strict=True
         ):
-            sums[name] = sums.get(name, 0.0) + found.astype(np.float64)
-            kept = found.dtype
+            sums[name] = sums.get(name, 0.0) + put_out.astype(np.float64)
+            kept = put_out.dtype
     all_codes, all_logits = torch.cat(codes), np.concatenate(logits)
-    of_set = {name: [n for n, one in enumerate(prompts) if one[0] == name] for name in names}
+    of_set = {name: [n for n, prompt in enumerate(prompts) if prompt[0] == name] for name in names}
     return {
         name: Played(
             all_codes[rows], all_logits[rows], (sums[name] / len(rows)).astype(kept), audio[name]

@@ -60,5 +60,5 @@ class ActivationCache(Mapping[str, Tensor]):
         kind = str(first.dtype).removeprefix("torch.")
         width = max(map(len, self._tensors))
         shapes = [f"  {site:{width}}  {list(x.shape)}" for site, x in self._tensors.items()]
-        told = f"{counted(len(shapes), 'site')}, {kind} on {first.device}, {size / 1e6:.1f} MB"
-        return "\n".join([f"ActivationCache({told}", *shapes]) + ")"
+        details = f"{counted(len(shapes), 'site')}, {kind} on {first.device}, {size / 1e6:.1f} MB"
+        return "\n".join([f"ActivationCache({details}", *shapes]) + ")"

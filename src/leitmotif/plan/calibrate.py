@@ -83,10 +83,10 @@ class Calibration:
             for batch in work.generating:
                 if Batch.of(batch) not in step:
                     step[Batch.of(batch)] = self._step(batch.model, Batch.of(batch))
-            for one in work.reading:
-                key = Context(one.model.name, one.frames)
-                if one.contexts and key not in read:
-                    read[key] = self._pass(one.model, key.frames)
+            for reading in work.reading:
+                key = Context(reading.model.name, reading.frames)
+                if reading.contexts and key not in read:
+                    read[key] = self._pass(reading.model, key.frames)
         return step, read
 
     def _step(self, size: ModelSize, batch: Batch) -> float:

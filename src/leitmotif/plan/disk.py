@@ -142,8 +142,8 @@ def _corpus(scale: Scale) -> tuple[int | None, str]:
             return _shard_bytes(scale), "estimate: tracks x mean size"
         case FolderCorpus(path=path):
             folder = Path(path)
-            found = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            return (found if folder.is_dir() else None), "the recordings themselves"
+            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            return (size if folder.is_dir() else None), "the recordings themselves"
         case _:
             pieces = scale.params.corpus.pieces
             return round(pieces * scale.track_seconds * MP3_BYTES_A_SECOND), "pieces x seconds"

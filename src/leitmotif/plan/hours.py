@@ -97,14 +97,14 @@ def parts_of(work: Work, rates: Rates) -> dict[str, float]:
     """Seconds in one process by kind of work: generating, reading, codec, judges, the rest."""
     return {
         "generating": sum(
-            one.batches * one.steps * rates.step[Batch.of(one)]
-            for one in work.generating
-            if one.clips
+            part.batches * part.steps * rates.step[Batch.of(part)]
+            for part in work.generating
+            if part.clips
         ),
         "reading": sum(
-            one.contexts * rates.read[Context(one.model.name, one.frames)]
-            for one in work.reading
-            if one.contexts
+            part.contexts * rates.read[Context(part.model.name, part.frames)]
+            for part in work.reading
+            if part.contexts
         ),
         "codec": work.encoded_seconds * rates.encode + work.decoded_seconds * rates.decode,
         "judges": work.compared_windows * rates.compare + work.tagged_clips * rates.tag,
@@ -165,21 +165,22 @@ LAUNCH_SECONDS_A_BLOCK = 2e-4
 graph."""
 
 
-def step_seconds(of: DeviceClass, one: Generating, dtype: str, size: int) -> float:
+def step_seconds(of: DeviceClass, generating: Generating, dtype: str, size: int) -> float:
     """A decoder step on a class of GPU: what memory, arithmetic or the calls take, the longest."""
-    config, batch = one.model.decoder, Batch.of(one)
+    config, batch = generating.model.decoder, Batch.of(generating)
     read = step_bytes(config, batch.rows, batch.steps, size) / (of.bandwidth * OF_BANDWIDTH)
     peak = of.operations[dtype] * OF_OPERATIONS
     computed = step_operations(config, batch.rows, batch.steps) / peak
     return max(read, computed, config.layers * LAUNCH_SECONDS_A_BLOCK)
 
 
-def read_seconds(of: DeviceClass, one: Reading, dtype: str) -> float:
+def read_seconds(of: DeviceClass, reading: Reading, dtype: str) -> float:
     """A teacher-forced pass over a context, alone in its batch."""
     peak = of.operations[dtype] * OF_OPERATIONS
-    config = one.model.decoder
+    config = reading.model.decoder
     return max(
-        read_operations(one.model, one.frames) / peak, config.layers * LAUNCH_SECONDS_A_BLOCK
+        read_operations(reading.model, reading.frames) / peak,
+        config.layers * LAUNCH_SECONDS_A_BLOCK,
     )
 
 
@@ -192,9 +193,10 @@ def read_operations(model: ModelSize, frames: int) -> float:
 
 def seconds_on(of: DeviceClass, work: Work, dtype: str, size: int) -> float:
     """Seconds of the decoder alone, sampling and reading, on a class of GPU."""
-    step = {Batch.of(one): step_seconds(of, one, dtype, size) for one in work.generating}
+    step = {Batch.of(part): step_seconds(of, part, dtype, size) for part in work.generating}
     read = {
-        Context(one.model.name, one.frames): read_seconds(of, one, dtype) for one in work.reading
+        Context(part.model.name, part.frames): read_seconds(of, part, dtype)
+        for part in work.reading
     }
     parts = parts_of(work, Rates(step, read))
     return parts["generating"] + parts["reading"]

@@ -126,7 +126,7 @@ def memory_of(
         "summary": _features(scale) + 2 * _encoded(scale),
         "swaps": _holding(scale, "swaps").main,
     }
-    found = {}
+    memory = {}
     for stage, work in works.items():
         weights = _weights(scale, stage, work)
         needs = _Needs(
@@ -139,8 +139,8 @@ def memory_of(
             packed=_packed(scale, work),
             testing=_testing(scale, stage),
         )
-        found[stage] = needs.on(device, (workers or {}).get(stage, processes))
-    return found
+        memory[stage] = needs.on(device, (workers or {}).get(stage, processes))
+    return memory
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _testing(scale: Scale, stage: str) -> int:
 def _waiting(scale: Scale, stage: str, work: Work) -> int:
     if stage not in WAITING:
         return 0
-    return max((one.weight_bytes(scale.params.model.dtype) for one in _models(work)), default=0)
+    return max((model.weight_bytes(scale.params.model.dtype) for model in _models(work)), default=0)
 
 
 def _packed(scale: Scale, work: Work) -> int:
@@ -240,9 +240,9 @@ def _at_once(scale: Scale, stage: str, work: Work) -> int:
         otherwise = _holding(scale, section).otherwise
     batches = [generating_bytes(batch, params.model.dtype) for batch in work.generating]
     passes = [
-        reading_bytes(one.model, one.frames, params.model.dtype, rows=1)
-        for one in work.reading
-        if one.contexts
+        reading_bytes(reading.model, reading.frames, params.model.dtype, rows=1)
+        for reading in work.reading
+        if reading.contexts
     ]
     return max(0, *batches, *passes, otherwise)
 
@@ -288,5 +288,5 @@ def _features(scale: Scale) -> int:
 
 
 def _models(work: Work) -> list[ModelSize]:
-    generating = [one.model for one in work.generating]
-    return generating + [one.model for one in work.reading if one.contexts]
+    generating = [part.model for part in work.generating]
+    return generating + [part.model for part in work.reading if part.contexts]

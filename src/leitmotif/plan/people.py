@@ -64,14 +64,14 @@ def notices(
 
 
 def _lengths(scale: Scale) -> list[str]:
-    settings, found = scale.params.interventions, unwise(scale.params)
+    settings, lines = scale.params.interventions, unwise(scale.params)
     published = scale.world is None
     if published and scale.params.manifest.min_seconds < settings.prefix_seconds:
-        found.append(
+        lines.append(
             f"manifest.min_seconds {scale.params.manifest.min_seconds:g} is shorter than the "
             f"prefix of {settings.prefix_seconds:g} s: shorter tracks cannot be continued"
         )
-    return found
+    return lines
 
 
 def _pieces(scale: Scale) -> list[str]:
@@ -89,18 +89,18 @@ def too_large(
     params: Params, memory: Mapping[str, Memory], budget: Budget, *, on_gpu: bool
 ) -> list[str]:
     """Stages that need more memory than they may use, a line each."""
-    found = []
+    lines = []
     for name, needed in memory.items():
         kinds = [("memory", needed.host, budget.host, "resources.memory_gb")]
         if on_gpu:
             kinds.append(("the GPU's memory", needed.device, budget.gpu, "resources.gpu_memory_gb"))
-        found += [
+        lines += [
             f"{name} needs about {need / GB:.0f} GB of {where}, and may use {there / GB:.0f} GB "
             f"({setting}, or what there is): {_remedy(params, name, on_gpu=on_gpu)}"
             for where, need, there, setting in kinds
             if need > there
         ]
-    return found
+    return lines
 
 
 _ROWS_OF = {name.partition(".")[0]: name for name in ROWS} | {"summary": "interventions.rows"}
@@ -128,12 +128,12 @@ def _no_autoencoders(params: Params) -> list[str]:
 
 
 def _many_clips(works: Mapping[str, Work]) -> list[str]:
-    found = []
+    lines = []
     for name, work in works.items():
-        clips = sum(one.clips for one in work.generating)
+        clips = sum(part.clips for part in work.generating)
         if clips > MANY_CLIPS:
-            found.append(
+            lines.append(
                 f"{name} samples {clips:,} clips: fewer prompts ({name}.prompts), or fewer of what "
                 "is tried with each"
             )
-    return found
+    return lines

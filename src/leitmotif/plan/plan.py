@@ -105,7 +105,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
         stages=_stages(
             works, memory, rates, lambda name: workers.get(name, processes), Durations(params, root)
         ),
-        gpus=[on_gpu(params, one) for one in CLASSES],
+        gpus=[on_gpu(params, kind) for kind in CLASSES],
         decisions=chosen,
         decision_seconds=None if chosen is None else chosen * SECONDS_A_DECISION,
         notices=notices(
@@ -131,8 +131,8 @@ def _stages(
     return [
         Stage(
             name,
-            sum(one.clips for one in work.generating),
-            max((one.rows for one in work.generating), default=0),
+            sum(part.clips for part in work.generating),
+            max((part.rows for part in work.generating), default=0),
             memory[name],
             None if rates is None else seconds_of(work, rates, processes=processes(name)),
             durations.of(name),
@@ -141,17 +141,17 @@ def _stages(
     ]
 
 
-def on_gpu(params: Params, one: DeviceClass) -> OnGpu:
+def on_gpu(params: Params, kind: DeviceClass) -> OnGpu:
     """Of a class of GPU, with rows that are ``auto`` as its own memory has room for."""
-    dtype, budget = params.model.dtype, Budget(Budget.of(params.resources).host, one.memory_bytes)
+    dtype, budget = params.model.dtype, Budget(Budget.of(params.resources).host, kind.memory_bytes)
     scale = within(Scale(params), budget, device="cuda", processors=1).scale
     works = work_of(scale)
     needs = memory_of(scale, works, device="cuda", processes=1)
     seconds = {
-        name: seconds_on(one, work, dtype, BYTES[dtype])
+        name: seconds_on(kind, work, dtype, BYTES[dtype])
         for name, work in works.items()
         if work.generating or any(reading.contexts for reading in work.reading)
     }
-    fits = {name: needs[name].device <= one.memory_bytes for name in seconds}
+    fits = {name: needs[name].device <= kind.memory_bytes for name in seconds}
     memory = {name: needs[name].device for name in seconds}
-    return OnGpu(one.name, seconds, memory, fits)
+    return OnGpu(kind.name, seconds, memory, fits)

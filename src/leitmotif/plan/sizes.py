@@ -183,8 +183,8 @@ def _folder(name: str, revision: str | None) -> Path | None:
         return Path(name)
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json", revision=revision)
-    folder = Path(found).parent if isinstance(found, str) else None
+    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    folder = Path(cached).parent if isinstance(cached, str) else None
     return folder if folder is not None and _weights(folder) else None
 
 

@@ -72,7 +72,7 @@ def _stages(plan: Plan) -> Iterator[str]:
         ).rstrip()
     timed = [stage.seconds for stage in plan.stages if stage.seconds is not None]
     if timed:
-        least, most = sum(one.least for one in timed), sum(one.most for one in timed)
+        least, most = sum(stage.least for stage in timed), sum(stage.most for stage in timed)
         yield f"  {'all':<13} {'':>9}  {'':>4}  {'':>14}  {'':>7}  {_span(least, most):>17}"
     else:
         yield "  time was not measured (--no-measure)"

@@ -315,13 +315,13 @@ def _swaps(scale: Scale) -> Work:
     )
 
 
-def _together(one: Work, other: Work) -> Work:
+def _together(first: Work, second: Work) -> Work:
     return Work(
-        generating=one.generating + other.generating,
-        reading=one.reading + other.reading,
-        decoded_seconds=one.decoded_seconds + other.decoded_seconds,
-        compared_windows=one.compared_windows + other.compared_windows,
-        heard_clips=one.heard_clips + other.heard_clips,
-        repeated=(one.repeated * one.heard_clips + other.repeated * other.heard_clips)
-        / max(1, one.heard_clips + other.heard_clips),
+        generating=first.generating + second.generating,
+        reading=first.reading + second.reading,
+        decoded_seconds=first.decoded_seconds + second.decoded_seconds,
+        compared_windows=first.compared_windows + second.compared_windows,
+        heard_clips=first.heard_clips + second.heard_clips,
+        repeated=(first.repeated * first.heard_clips + second.repeated * second.heard_clips)
+        / max(1, first.heard_clips + second.heard_clips),
     )

@@ -110,8 +110,8 @@ def _item(session: Session, item: Item, kind: str) -> Data:
         raise
     except LeitmotifError as error:
         return data | {"problem": problem(error)}
-    features, told = _features(session, item.track_id)
-    data |= told
+    features, words = _features(session, item.track_id)
+    data |= words
     if features is not None:
         alike = likeness(features, item.motif, item.recurrence, rate)
         data["likeness"] = {str(semitones): round(value, 1) for semitones, value in alike.items()}
@@ -124,7 +124,7 @@ def _item(session: Session, item: Item, kind: str) -> Data:
 def _stretch(session: Session, stretch: Stretch, reviewer: str) -> Data:
     """Return a stretch with the pairs in it, of which only the reviewer's own verdicts are told."""
     rate, track = stretch.sample_rate, stretch.track
-    features, told = _features(session, track.track_id)
+    features, words = _features(session, track.track_id)
     pairs = session.pairs_in(reviewer, stretch)
     own = session.listened(reviewer, stretch.pair)
     data: Data = {
@@ -142,7 +142,7 @@ def _stretch(session: Session, stretch: Stretch, reviewer: str) -> Data:
         "alike": _alike(features, stretch),
         "problem": None,
         "decision": _entry(own) if own else None,
-    } | told
+    } | words
     try:
         clip = session.material.sound(stretch)
     except StoreError:

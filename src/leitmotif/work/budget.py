@@ -116,14 +116,14 @@ def batches_of(
     most: int = getattr(params, section).rows
     budget = Budget.of(params.resources)
     if f"{section}.rows" not in params.auto:
-        found = Batches(workers_on(device, processors), most)
-        if over := budget.over(holding, found, device=device):
+        batches = Batches(workers_on(device, processors), most)
+        if over := budget.over(holding, batches, device=device):
             print(f"{section}.rows {most} need {over}: set them to auto", file=sys.stderr)
-        return found
-    found = budget.batches(holding, device=device, processors=processors, most=most)
-    where = f" in each of {found.workers} processes" if found.workers > 1 else ""
-    print(f"auto: {section}.rows {found.rows}{where}", file=sys.stderr)
-    return found
+        return batches
+    batches = budget.batches(holding, device=device, processors=processors, most=most)
+    where = f" in each of {batches.workers} processes" if batches.workers > 1 else ""
+    print(f"auto: {section}.rows {batches.rows}{where}", file=sys.stderr)
+    return batches
 
 
 def gpu_memory_here() -> int | None:

@@ -169,10 +169,10 @@ def open_regular(path: Path | str) -> BufferedReader:
 def state_of(file: Path | int) -> tuple[int, ...] | None:
     """What differs once a file was written to or replaced; None if there is none any more."""
     try:
-        found = os.stat(file)  # noqa: PTH116  # of an open file too
+        status = os.stat(file)  # noqa: PTH116  # of an open file too
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def changed_meanwhile(path: Path | str) -> AudioError:

@@ -55,20 +55,25 @@ class ApproachStudy:
             # Thousands of small products: two threads that wait for each other take five times as
             # long.
             with threadpool_limits(limits=1, user_api="blas"):
-                found = self._searched(Path(folder))
+                selected = self._searched(Path(folder))
             compared = {
                 approach: self._compared(chosen, study)
-                for approach, chosen in found.items()
+                for approach, chosen in selected.items()
                 if chosen is not None
             }
             heard = study.run(
-                [candidate for one in compared.values() for candidate in one.candidates], tried=1
+                [
+                    candidate
+                    for comparison in compared.values()
+                    for candidate in comparison.candidates
+                ],
+                tried=1,
             )
         return [
             compared[approach].row(heard, self._named(approach))
             if approach in compared
             else self._nothing(approach)
-            for approach in found
+            for approach in selected
         ]
 
     def _searched(self, folder: Path) -> dict[Approach, FeatureChoice | None]:

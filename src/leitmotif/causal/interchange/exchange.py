@@ -88,8 +88,8 @@ class Interchange:
         read = in_processes(
             partial(_read, self), [[events[i] for i in part] for part in parts], workers=workers
         )
-        for part, found in zip(parts, read, strict=True):
-            for number, of_event in zip(part, found, strict=True):
+        for part, of_part in zip(parts, read, strict=True):
+            for number, of_event in zip(part, of_part, strict=True):
                 odds[number] = of_event
         return Exchanged(events, odds)
 
@@ -205,7 +205,7 @@ class Exchanged:
         grouped: dict[str, list[float]] = {}
         for number, value in values.items():
             grouped.setdefault(self.events[number].track_id, []).append(value)
-        return {track: float(np.mean(found)) for track, found in grouped.items()}
+        return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
 
 
 def _values(by_track: ByTrack) -> np.ndarray:

@@ -121,8 +121,8 @@ class Judge:
     def __repr__(self) -> str:
         """Say origin, rate, precision and place."""
         kind = str(self._dtype).removeprefix("torch.")
-        told = f"{self.name}, {self.sample_rate} Hz, {kind} on {self._device}"
-        return f"{type(self).__name__}({told})"
+        details = f"{self.name}, {self.sample_rate} Hz, {kind} on {self._device}"
+        return f"{type(self).__name__}({details})"
 
     @cached_property
     def fingerprint(self) -> str:

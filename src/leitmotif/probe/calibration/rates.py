@@ -244,9 +244,9 @@ def rate(p: Array, alpha: float) -> Interval:
     mean, n = float(hits.mean()), len(hits)
     spread = float(hits.var(ddof=1)) if n > 1 else 0.0
     draws = float(np.clip(mean * (1 - mean) / spread, 1, p.shape[1]) * n) if spread else float(n)
-    found = mean * draws
-    low = betaincinv(found, draws - found + 1, 0.025) if found else 0.0
-    high = betaincinv(found + 1, draws - found, 0.975) if found < draws else 1.0
+    count = mean * draws
+    low = betaincinv(count, draws - count + 1, 0.025) if count else 0.0
+    high = betaincinv(count + 1, draws - count, 0.975) if count < draws else 1.0
     return Interval(mean, float(low), float(high))
 
 

@@ -153,13 +153,13 @@ def _cells(
 ) -> list[Cell]:
     """The clips of one layer, each once, with the ways in which it is heard."""
     concept, prompt, layer = of
-    found: dict[ReportClip, tuple[LensClipRow, list[str]]] = {}
+    by_clip: dict[ReportClip, tuple[LensClipRow, list[str]]] = {}
     for heard, lens in product(HEARD, LENSES):
         # At the last layer there is nothing to map: the tuned lens is the plain one.
         kept = clips.get((concept, prompt, layer, "plain" if last else lens, heard))
         if kept is not None:
             row, clip = kept
-            found.setdefault(clip, (row, []))[1].append(f"{lens}-{heard}")
+            by_clip.setdefault(clip, (row, []))[1].append(f"{lens}-{heard}")
     return [
         Cell(
             clip=clip,
@@ -169,5 +169,5 @@ def _cells(
             ndcg=placed(number(row.ndcg), row, "ndcg", file=CLIPS),
             label=f"{name}, layer {layer}: {row.named}, NDCG {number(row.ndcg)}",
         )
-        for clip, (row, ways) in found.items()
+        for clip, (row, ways) in by_clip.items()
     ]

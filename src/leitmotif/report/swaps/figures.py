@@ -114,10 +114,10 @@ def parts_figure(sources: SwapSources) -> Markup:
             enumerate(scopes), enumerate(sources.techniques)
         ):
             ax = axes[row][column]
-            found = sources.depths(technique, "every", scope)
+            by_component = sources.depths(technique, "every", scope)
             for place, component in enumerate(sources.components):
-                if component in found:
-                    _parts(ax, place, found[component], _hue(sources, component))
+                if component in by_component:
+                    _parts(ax, place, by_component[component], _hue(sources, component))
             ax.axvline(0, color=MUTED, linewidth=0.8)
             names = [COMPONENTS[component] for component in sources.components]
             ax.set_yticks(range(len(names)), names)

@@ -107,12 +107,12 @@ def _resolved(
     if "$ref" in schema:
         return _resolved(root["$defs"][schema["$ref"].rsplit("/", 1)[1]], value, root)
     for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
-        found = _resolved(choice, value, root)
-        properties = found.get("properties", {})
+        resolved = _resolved(choice, value, root)
+        properties = resolved.get("properties", {})
         if isinstance(value, Mapping) and value.keys() <= properties.keys():
-            return found
-        if isinstance(value, list) and found.get("type") == "array":
-            return found
+            return resolved
+        if isinstance(value, list) and resolved.get("type") == "array":
+            return resolved
     if isinstance(schema.get("additionalProperties"), Mapping) and isinstance(value, Mapping):
         return {"properties": dict.fromkeys(value, schema["additionalProperties"])}
     return schema

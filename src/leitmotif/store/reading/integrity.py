@@ -103,13 +103,13 @@ def _check_headers(path: Path, row: StoreRow) -> str | None:
         described = describe(path)
     except StoreError as error:
         return f"{error.what}: {error.found}"
-    expected = {one.name: one for one in row.stored}
+    expected = {tensor.name: tensor for tensor in row.stored}
     if sorted(described) != sorted(expected):
         return f"it holds {', '.join(described)}, by the index {', '.join(expected)}"
-    for name, one in expected.items():
+    for name, tensor in expected.items():
         header, shape = described[name]
         stated: tuple[object, ...] = (header.site, header.track_id, shape, header.dtype)
-        known: tuple[object, ...] = (one.site, one.track_id, one.shape, one.dtype)
+        known: tuple[object, ...] = (tensor.site, tensor.track_id, tensor.shape, tensor.dtype)
         if isinstance(row, IndexRow):
             stated, known = (*stated, header.address), (*known, row.address)
         if stated != known:

@@ -34,11 +34,11 @@ class ActivationStore:
         rows = read_index(self.root)
         self._bytes = sum(row.bytes for row in rows)
         self._sites: dict[str, dict[str, Stored]] = {row.site: {} for row in rows}
-        stored = [one for row in rows for one in row.stored]
+        stored = [tensor for row in rows for tensor in row.stored]
         if any(isinstance(row, ShardRow) for row in rows):
-            stored.sort(key=lambda one: one.track_id)  # the same for every size of shards
-        for one in stored:
-            self._sites[one.site][one.track_id] = one
+            stored.sort(key=lambda tensor: tensor.track_id)  # the same for every size of shards
+        for tensor in stored:
+            self._sites[tensor.site][tensor.track_id] = tensor
 
     def __repr__(self) -> str:
         """Say where it is, and a line a site: tracks, width, precision."""
@@ -46,7 +46,7 @@ class ActivationStore:
         tensors = counted(sum(map(len, self._sites.values())), "tensor")
         lines = [f"ActivationStore({self.root}, {tensors}, {size:.1f} MB"]
         for site, stored in self._sites.items():
-            frames = sum(one.shape[0] for one in stored.values())
+            frames = sum(tensor.shape[0] for tensor in stored.values())
             first = next(iter(stored.values()))
             tracks, width, kind = counted(len(stored), "track"), first.shape[1], first.dtype
             lines.append(f"  {site}  {tracks}, {frames} frames in all, width {width}, {kind}")

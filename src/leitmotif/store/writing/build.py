@@ -149,7 +149,7 @@ class StoreBuilder:
         for track in tracks:
             try:
                 with named_failure(self.audio_root / track.path):
-                    addresses = {s: address_of(one) for s, one in self.origins(track).items()}
+                    addresses = {s: address_of(origin) for s, origin in self.origins(track).items()}
                     loose = [site for site in self.sites if addresses[site] not in packed]
                     entries = {site: self.cache.find(addresses[site]) for site in loose}
                     missing = [site for site in loose if entries[site] is None]

@@ -49,7 +49,7 @@ def templates(inputs: Inputs) -> Outcome:
         return failed(
             named(wrong), "mend the file named, or write the schemas: python scripts/templates.py"
         )
-    files = [str(one.path) for one in TEMPLATES if one.is_yaml]
+    files = [str(template.path) for template in TEMPLATES if template.is_yaml]
     return passed(f"{named(files, most=9)}; {len(TEMPLATES)} schemas")
 
 
