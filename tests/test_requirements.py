@@ -17,6 +17,7 @@ OURS = {
     "tests",
     "made_recordings",
     "official_layout",
+    "page_table",
 }
 APART = {"sae-lens"}
 """An extra with an environment of its own; see docs/dependencies.md."""
