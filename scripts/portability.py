@@ -2,6 +2,7 @@
 
     python scripts/portability.py                   # every stage of dvc.yaml, a small experiment
     python scripts/portability.py --dtype float32   # what the promise does not cover: must differ
+    python scripts/portability.py --runs gpu        # models on a GPU: the same metrics, plots
 
 One run is as usual. Another, ``capped``, is kept from most of the processor's instructions, has
 one thread and one process, and puts other numbers of clips into a batch; that makes one machine
@@ -104,7 +105,15 @@ OTHERS = {
         pretend=True,
         kinds=("metrics", "plots"),  # headers of tensors and lines of the log name the device
     ),
+    "gpu": Run(
+        "gpu",
+        {},
+        ("model.device=cuda", "judge.device=cuda"),
+        kinds=("metrics", "plots"),
+    ),
 }
+BY_DEFAULT = ("capped", "pretend")
+"""Runs of every machine; ``gpu`` needs a CUDA GPU."""
 
 
 def main() -> int:
@@ -233,7 +242,7 @@ def _arguments() -> argparse.Namespace:
     every = list(_outputs())
     parser.add_argument("--dtype", default="float64", help="precision of the model (float64)")
     parser.add_argument("--stages", nargs="+", choices=every, default=every, metavar="STAGE")
-    parser.add_argument("--runs", nargs="+", choices=OTHERS, default=[*OTHERS], metavar="RUN")
+    parser.add_argument("--runs", nargs="+", choices=OTHERS, default=BY_DEFAULT, metavar="RUN")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--stages-in", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--pretend", action="store_true", help=argparse.SUPPRESS)

@@ -3,12 +3,14 @@
 Tensors on ``pretend:0`` are tensors of the CPU in a wrapper, and an operation that mixes them with
 unwrapped ones fails as it does on a GPU. So a tensor that is left behind, a mask made on the wrong
 device, or ``.numpy()`` without ``.cpu()`` is found. What is computed is what the CPU computes.
+Steps of a generation are replayed there (pretend_graphs.py).
 
 ``scripts/portability.py`` runs every stage on it. The patches of torch are for a whole process, so
 a process of its own has them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -83,9 +85,27 @@ def install(*, float64: bool = True) -> None:
     _libraries.extend([aten, wild])
     # In place, a parameter would get another dtype without its ``inner``.
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    torch.inference_mode = torch.no_grad  # type: ignore[assignment,misc]  # has no views of wrappers
+    torch.inference_mode = _no_inference  # type: ignore[assignment,misc]  # has no views of wrappers
     _make_tensors_of_lists()
     _answer_to_auto()
+    _make_graphs()
+
+
+def _no_inference(mode: bool = True) -> AbstractContextManager[None]:
+    return torch.no_grad() if mode else nullcontext()
+
+
+def _make_graphs() -> None:
+    from pretend_graphs import PretendGraphs
+
+    from leitmotif.musicgen import generate
+
+    there = generate.graphs_on
+
+    def graphs_on(device: torch.device) -> Any:
+        return PretendGraphs() if device.type == NAME else there(device)
+
+    generate.graphs_on = graphs_on
 
 
 def _making(operator: Any) -> Callable[..., Pretend]:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 OURS = {
     "leitmotif",
     "pretend_device",
+    "pretend_graphs",
     "training",
     "benchmarks",
     "tests",

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leitmotif.audio.decode import load_audio
     from leitmotif.judge.models import Clap, Tagger
-    from leitmotif.musicgen import GREEDY, ActivationCache, HookedMusicGen, Intervention, Sampling
+    from leitmotif.musicgen import (
+        GREEDY,
+        ActivationCache,
+        HookedMusicGen,
+        Intervention,
+        Replayable,
+        Sampling,
+    )
     from leitmotif.notebook.listening import listen
     from leitmotif.notebook.pieces import compose
     from leitmotif.notebook.plots import (
@@ -42,6 +49,7 @@ __all__ = [
     "NaiveCorrelation",
     "NestedRidge",
     "PartialEffects",
+    "Replayable",
     "Sampling",
     "SparseAutoencoder",
     "Tagger",
@@ -63,7 +71,14 @@ _MODULES = {
     "notebook.pieces": ("compose",),
     "notebook.plots": ("plot_activations", "plot_attention", "plot_similarity", "plot_waveform"),
     "judge.models": ("Clap", "Tagger"),
-    "musicgen": ("GREEDY", "ActivationCache", "HookedMusicGen", "Intervention", "Sampling"),
+    "musicgen": (
+        "GREEDY",
+        "ActivationCache",
+        "HookedMusicGen",
+        "Intervention",
+        "Replayable",
+        "Sampling",
+    ),
     "probe.estimators.effects": ("PartialEffects",),
     "probe.estimators.expansion": ("expand",),
     "probe.estimators.naive": ("NaiveCorrelation",),

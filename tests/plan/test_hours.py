@@ -8,9 +8,9 @@ import pytest
 from leitmotif.plan.calibrate import MOST_ROWS, Calibration
 from leitmotif.plan.hours import (
     CLASSES,
-    LAUNCH_SECONDS_A_BLOCK,
     OF_BANDWIDTH,
     OF_OPERATIONS,
+    REPLAYED_SECONDS_A_BLOCK,
     Batch,
     Context,
     Rates,
@@ -63,7 +63,7 @@ def test_a_step_on_a_gpu_is_bound_by_memory_arithmetic_or_calls() -> None:
     )
     assert step_seconds(gpu, many, "float64", 8) == pytest.approx(computed)
     few = replace(many, rows=1, prefix_frames=0)
-    assert step_seconds(gpu, few, "float32", 4) == pytest.approx(24 * LAUNCH_SECONDS_A_BLOCK)
+    assert step_seconds(gpu, few, "float32", 4) == pytest.approx(24 * REPLAYED_SECONDS_A_BLOCK)
 
 
 def test_the_fits_of_a_stage_are_no_work_of_a_gpu() -> None:

@@ -4,7 +4,7 @@ from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import HookPoint
 from leitmotif.musicgen.generate import Generation
 from leitmotif.musicgen.hooked import HookedMusicGen
-from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.intervention import Intervention, Replayable
 from leitmotif.musicgen.sampling import GREEDY, Sampling
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "HookPoint",
     "HookedMusicGen",
     "Intervention",
+    "Replayable",
     "Sampling",
 ]

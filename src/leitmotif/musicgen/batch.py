@@ -12,9 +12,9 @@ from torch import Tensor
 
 from leitmotif.musicgen.core import Conditioning, Core
 from leitmotif.musicgen.intervention import Half, Intervention
-from leitmotif.musicgen.key_values import key_value_cache
+from leitmotif.musicgen.key_values import ReplayedCache, key_value_cache
 from leitmotif.musicgen.model import TextKeys
-from leitmotif.musicgen.tap import Tap, bind, no_numbers
+from leitmotif.musicgen.tap import Place, Tap, bind, no_numbers
 
 
 class Batch:
@@ -27,8 +27,10 @@ class Batch:
         halves: Sequence[Half],
         interventions: Sequence[Intervention],
         sites: Sequence[str],
+        place: Place | None = None,
     ) -> None:
-        self._model, self._halves = model, halves
+        """``place`` says where the step's number lies, if steps may be replayed."""
+        self._model, self._halves, self._place = model, halves, place
         self._rows, self._interventions, self._sites = rows, interventions, sites
         self._tap = self._bind(interventions, rows)
 
@@ -58,6 +60,7 @@ class Batch:
             heads=model.config.heads,
             steps=steps,
             like=model.decoder.final_norm.weight,
+            replayed=self._place is not None,
         )
         self._positions = model.positions(max(first_positions) + steps)
         self._first_positions = torch.tensor([*first_positions] * len(self._halves), device=device)
@@ -79,10 +82,15 @@ class Batch:
 
     def read_step(self, tokens: Tensor, step: int) -> Tensor:
         """Read one step's tokens [B, K, 1] and return the stream [halves * B, 1, d] after it."""
-        self._tap.first_step = step
+        self._tap.first_step, self._tap.place = step, self._place
+        number: int | Tensor = step
+        if self._place is not None:
+            number = self._place.step
+            assert isinstance(self._cache, ReplayedCache)
+            self._cache.begin(step, number)
         return self._model.decoder(
             tokens.repeat(len(self._halves), 1, 1),
-            self._positions[self._first_positions + step][:, None],
+            self._positions[self._first_positions + number][:, None],
             **self._text,
             tap=self._tap,
             past=self._cache,
@@ -90,12 +98,14 @@ class Batch:
 
     def captured(self) -> dict[str, Tensor]:
         """Activations [halves * B, S, d] of all steps read."""
-        return {
-            site: torch.cat(
-                [self._prefix_tap.captured[site][0][self._expand], *self._tap.captured[site]], dim=1
-            )
-            for site in self._sites
-        }
+        captured = {}
+        for site in self._sites:
+            of_prefix = self._prefix_tap.captured[site][0][self._expand]
+            later = self._tap.captured[site]
+            if self._place is not None:
+                later = [x[:, of_prefix.shape[1] :] for x in later]
+            captured[site] = torch.cat([of_prefix, *later], dim=1)
+        return captured
 
     def check(self, not_finite: Sequence[int], steps: int) -> None:
         """Raise ModelError for rows whose logits held NaN or infinity before step ``steps``.

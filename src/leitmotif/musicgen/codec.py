@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from leitmotif.audio.reading.samples import Clips, as_clips
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import AudioError, ModelError
+from leitmotif.precision import Undiminished
 
 HEARING_SECONDS = 0.074
 """How far the encoder of MusicGen's 32 kHz EnCodec hears past the end of a frame: 2370 samples."""
@@ -39,7 +40,7 @@ class Codec(nn.Module):
         Raises AudioError for what is no mono audio at this rate (see ``as_clip``), for clips
         shorter than one frame (``too_short``) and for clips that differ in length (``lengths``).
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), Undiminished():
             clips = self._audio(audio)  # [B, channels, n]
             each = self._encoded(clips.flatten(0, 1))  # [B * channels, K / channels, T]
             codes = each.reshape(len(clips), self.channels, *each.shape[1:])
@@ -56,7 +57,8 @@ class Codec(nn.Module):
             books = self.codebooks // self.channels
             sides = codes.reshape(len(codes), books, self.channels, -1)
             sides = sides.transpose(1, 2).flatten(0, 1)
-            audio = self.encodec.decode(sides[None], [None] * sides.shape[0]).audio_values
+            with Undiminished():
+                audio = self.encodec.decode(sides[None], [None] * sides.shape[0]).audio_values
             audio = audio[:, 0, : codes.shape[2] * self.hop].to(torch.float32)
             audio = audio if self.channels == 1 else audio.reshape(len(codes), self.channels, -1)
         if not is_finite(audio):

@@ -48,6 +48,8 @@ class Core:
         """Folder or hub id that it was loaded from; None if it was made in memory."""
         self.first_position = 0
         """Position of the first step of every pass; see ``count_from``."""
+        self.use_graphs = True
+        """Whether a CUDA GPU replays the steps of a generation; see ``musicgen.graphs``."""
         self._positions = torch.empty(0)
 
     def __repr__(self) -> str:

@@ -14,11 +14,14 @@ from leitmotif.musicgen.batch import Batch
 from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
 from leitmotif.musicgen.fits import Pass
+from leitmotif.musicgen.graphs import graphs_on
 from leitmotif.musicgen.intervention import Half, Intervention
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.positions import Offset, first_positions
-from leitmotif.musicgen.sampling import Sampling, draw
+from leitmotif.musicgen.sampling import Sampling
+from leitmotif.musicgen.steps import Steps
+from leitmotif.musicgen.tap import Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +226,10 @@ def _run(job: _Job) -> Generation:
     codes = F.pad(job.prefix, (0, job.new_frames))
     tokens = delay(codes, config.pad, model.delays)  # [B, K, S + 1]
     to_draw = _new_tokens(model.delays, job.prefix_frames, job.frames)  # [K, S]
-    to_draw = to_draw.to(model.device)
-    batch = Batch(model, rows, job.halves, job.interventions, job.sites)
+    graphs = graphs_on(model.device) if model.use_graphs else None
+    at = torch.zeros(1, dtype=torch.long, device=model.device)
+    place = None if graphs is None else Place(at, steps)
+    batch = Batch(model, rows, job.halves, job.interventions, job.sites, place)
     Pass(rows, job.halves, steps, config.layers).check(job.interventions)
     hidden = batch.read_prefix(
         tokens[:, :, : job.prefix_frames + 1],
@@ -233,21 +238,19 @@ def _run(job: _Job) -> Generation:
         job.first_positions,
         steps,
     )
-    not_finite = torch.full((len(job.halves) * rows,), steps, device=model.device)
-    for step in range(job.prefix_frames, steps):
-        if step > job.prefix_frames:
-            hidden = batch.read_step(tokens[:, :, step : step + 1], step)
-        logits = model.decoder.logits(hidden)[:, 0]  # [halves * B, K, V]
-        finite = torch.isfinite(logits).flatten(1).all(1)
-        not_finite = torch.where(finite, not_finite, not_finite.clamp(max=step))
-        if guided:
-            with_prompt, without = logits[:rows], logits[rows:]
-            logits = without + job.scale * (with_prompt - without)
-        noise = job.noise.at(step) if job.sampling.temperature else None
-        token = draw(logits, noise, job.sampling)
-        tokens[:, :, step + 1] = torch.where(to_draw[:, step], token, tokens[:, :, step + 1])
-
-    batch.check(not_finite.tolist(), steps)
+    drawing = Steps(
+        model,
+        batch,
+        tokens=tokens,
+        to_draw=to_draw.to(model.device),
+        at=at,
+        noise=job.noise,
+        sampling=job.sampling,
+        scale=job.scale if guided else None,
+        graphs=graphs,
+    )
+    drawing.run(range(job.prefix_frames, steps), hidden, job.interventions)
+    batch.check(drawing.not_finite.tolist(), steps)
     captured = batch.captured()
     return Generation(
         codes=undelay(tokens[:, :, 1:], job.frames, model.delays),

@@ -19,6 +19,24 @@ from leitmotif.sites import canonical_site
 Edit = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True, eq=False)
+class Replayable:
+    """A function for an ``Intervention`` that a graph of a step may hold (``musicgen.graphs``).
+
+    On a CUDA GPU a step is recorded and replayed, and Python does not run again. ``function`` then
+    has to be operations on tensors of the model's device alone: no value goes to Python
+    (``.item()``, ``if x.any()``, a mask as an index) and none comes from it, nothing is counted or
+    collected in Python, and what it changes, it changes in place. Steps at which a function acts
+    that is not marked so are not replayed.
+    """
+
+    function: Edit
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Call the function."""
+        return self.function(x)
+
+
 Mode = Literal["add", "replace", "scale", "project_out"]
 
 
@@ -36,6 +54,7 @@ class Intervention:
     ``"project_out"``         x less ``strength`` times its component along the direction
     a function                of the chosen activations [rows, n, d], keeping their shape; during
                               generation it is called for the prefix and then step by step
+                              (on a GPU faster if it is ``Replayable``)
     ========================  ==================================================================
 
     ``tensor`` is [d]; for ``add`` and ``replace`` it may be [steps, d] or [rows, steps, d], one
@@ -147,6 +166,17 @@ class Intervention:
         """Whether it changes ``row`` at any step below ``before``."""
         in_time = self.steps is None or (len(self.steps) > 0 and self.steps.start < before)
         return in_time and (self.rows is None or row in self.rows)
+
+    def acts_in(self, steps: range) -> bool:
+        """Whether it changes any of these steps."""
+        if self.steps is None:
+            return True
+        return max(self.steps.start, steps.start) < min(self.steps.stop, steps.stop)
+
+    @property
+    def replayable(self) -> bool:
+        """Whether a graph of a step may hold it: all but a function that is not marked so."""
+        return isinstance(self.change, str | Replayable)
 
     @property
     def discards(self) -> bool:

@@ -1,10 +1,13 @@
 """Keys and values of the steps so far, and attention from a new step to all of them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from leitmotif.musicgen.graphs import reach_of
 
 
 class KeyValueCache(Protocol):
@@ -24,9 +27,14 @@ class KeyValueCache(Protocol):
 
 
 def key_value_cache(
-    *, layers: int, rows: int, heads: int, steps: int, like: Tensor
+    *, layers: int, rows: int, heads: int, steps: int, like: Tensor, replayed: bool = False
 ) -> KeyValueCache:
-    """Make the cache that is fast for this many rows on the device and in the type of ``like``."""
+    """Make the cache that is fast for this many rows on the device and in the type of ``like``.
+
+    One whose steps are ``replayed`` (``musicgen.graphs``) takes the step's number from a tensor.
+    """
+    if replayed:
+        return ReplayedCache(layers, steps)
     small = rows * heads < _MANY_HEADS or like.dtype.itemsize < 4
     if like.device.type != "cpu" or small:
         return RoomyCache(layers, steps)
@@ -45,11 +53,14 @@ class RoomyCache:
         self._steps = steps
         self._buffers: list[Tensor] = [torch.empty(0)] * layers  # [2, B, H, steps, h]
 
+    def _room(self, like: Tensor, shape: Sequence[int]) -> Tensor:
+        return like.new_empty(shape)
+
     def attend(self, layer: int, query: Tensor, keys_values: Tensor) -> Tensor:
         """See ``KeyValueCache``."""
         if self.length == 0:
             shape = [*keys_values.shape[:3], self._steps, keys_values.shape[4]]
-            self._buffers[layer] = keys_values.new_empty(shape)
+            self._buffers[layer] = self._room(keys_values, shape)
         end = self.length + keys_values.shape[3]
         self._buffers[layer][:, :, :, self.length : end] = keys_values
         keys, values = self._buffers[layer][:, :, :, :end]
@@ -58,9 +69,40 @@ class RoomyCache:
     def take_rows(self, rows: Tensor) -> None:
         """See ``KeyValueCache``."""
         for layer, old in enumerate(self._buffers):
-            new = old.new_empty(2, len(rows), *old.shape[2:])
+            new = self._room(old, [2, len(rows), *old.shape[2:]])
             new[:, :, :, : self.length] = old[:, rows, :, : self.length]
             self._buffers[layer] = new
+
+
+class ReplayedCache(RoomyCache):
+    """Buffers whose steps may be replayed: where a step stands is read from a tensor.
+
+    Attention reaches to the end of the step's segment, and later steps weigh nothing in it.
+    """
+
+    def __init__(self, layers: int, steps: int) -> None:
+        super().__init__(layers, steps)
+        self._place = self._bias = torch.empty(0)
+        self._reach = 0
+
+    def begin(self, step: int, place: Tensor) -> None:
+        """Say which step comes next, and where its number lies, int64 [1]."""
+        self._place, self._reach = place, reach_of(step, self._steps)
+        later = torch.arange(self._reach, device=place.device) > place
+        bias = self._buffers[0].new_zeros(self._reach).masked_fill(later, float("-inf"))
+        self._bias = bias[None, None, None]  # [1, 1, 1, reach]
+
+    def attend(self, layer: int, query: Tensor, keys_values: Tensor) -> Tensor:
+        """See ``KeyValueCache``."""
+        if self.length == 0:
+            return super().attend(layer, query, keys_values)
+        self._buffers[layer].index_copy_(3, self._place, keys_values)
+        keys, values = self._buffers[layer][:, :, :, : self._reach]
+        return F.scaled_dot_product_attention(query, keys, values, attn_mask=self._bias)
+
+    def _room(self, like: Tensor, shape: Sequence[int]) -> Tensor:
+        # Numbers, for a weight of 0 does not make one of what is none.
+        return like.new_zeros(shape)
 
 
 class TightCache:

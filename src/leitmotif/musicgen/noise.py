@@ -16,12 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leitmotif.precision import doubled
+
 _BLOCK = 32  # steps drawn at once: long enough to hide the call, short enough to stay in cache
 _SMALLEST = 2.0**-25  # half of float32's uniform grid, in place of the zeros that have no logarithm
 
 
 class RowNoise:
     """Gumbel noise [B, K, V] for each step, drawn on the CPU so that every device hears the same.
+
+    Logarithms are taken on the device: to a GPU go random bits alone.
 
     ``tracks`` names each row; rows with the same name (and seed) share their noise.
     """
@@ -60,7 +64,7 @@ class RowNoise:
             bits = np.random.Philox(key=key, counter=block << 64)
             np.random.Generator(bits).random(dtype=np.float32, out=uniform[row])
         # Logarithms in float64: those of float32 differ between processors in the last digit.
-        exact = torch.from_numpy(uniform).double()
+        exact = doubled(torch.from_numpy(uniform).to(self._device))
         exponential = exact.neg_().log1p_().neg_().clamp_(min=_SMALLEST)
         return exponential.log_().neg_().to(self._dtype).to(self._device)
 

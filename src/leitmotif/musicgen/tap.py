@@ -1,6 +1,7 @@
 """What happens at a site during a pass: interventions first, then capture."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ class BoundIntervention:
                 tensor = cast(tensor / tensor.norm(), like, item.site)
             self._tensor = tensor.repeat(repeats, 1, 1) if tensor.dim() == 3 else tensor
 
-    def __call__(self, x: Tensor, first_step: int) -> Tensor:
+    def __call__(self, x: Tensor, first_step: int, place: "Place | None" = None) -> Tensor:
         """Return activations [B, S, d] with the change; the first column is ``first_step``."""
         end = first_step + x.shape[1]
         chosen = self._item.steps if self._item.steps is not None else range(first_step, end)
@@ -33,7 +34,10 @@ class BoundIntervention:
             return x
         columns = slice(start - first_step, stop - first_step)
         before = x[:, columns] if self._rows is None else x[self._rows, columns]
-        after = self._change(before, slice(start - chosen.start, stop - chosen.start))
+        at: slice | Tensor = slice(start - chosen.start, stop - chosen.start)
+        if place is not None:
+            at = place.step - chosen.start
+        after = self._change(before, at)
         self._watch(before, after)
         x = x.clone()
         if self._rows is None:
@@ -51,9 +55,9 @@ class BoundIntervention:
         # Kept as a tensor: to look at it would hold up a GPU at every step.
         were_numbers = torch.isfinite(before.detach()).all()
         are_numbers = torch.isfinite(after.detach()).all()
-        self._made_no_number = self._made_no_number | (were_numbers & ~are_numbers)
+        self._made_no_number |= were_numbers & ~are_numbers
 
-    def _change(self, x: Tensor, at: slice) -> Tensor:
+    def _change(self, x: Tensor, at: slice | Tensor) -> Tensor:
         strength, tensor = self._item.strength, self._tensor
         if tensor is not None and tensor.dim() > 1:
             tensor = tensor[..., at, :]
@@ -73,6 +77,16 @@ class BoundIntervention:
                 return check_result(function(x), x, self._item.site)
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a pass of single steps stands that may be replayed (``musicgen.graphs``)."""
+
+    step: Tensor
+    """int64 [1], on the device."""
+    steps: int
+    """S, of the whole pass."""
+
+
 class Tap:
     """Carries out interventions and captures at the sites that a pass goes through."""
 
@@ -83,6 +97,9 @@ class Tap:
     ) -> None:
         self.first_step = 0
         """Step of the pass's first column."""
+        self.place: Place | None = None
+        """Where the step's number lies if the step may be replayed: then ``captured`` holds one
+        tensor for the whole pass, and each step is written into its column."""
         self.captured: dict[str, list[Tensor]] = {site: [] for site in capture}
         self._interventions = interventions or {}
         named = [
@@ -110,10 +127,18 @@ class Tap:
         """Return the activations [B, S, d] to go on with."""
         if site in self._interventions:
             for intervention in self._interventions[site]:
-                x = intervention(x, self.first_step)
+                x = intervention(x, self.first_step, self.place)
         if site in self.captured:
-            self.captured[site].append(x)
+            self._keep(self.captured[site], x)
         return x
+
+    def _keep(self, kept: list[Tensor], x: Tensor) -> None:
+        if self.place is None:
+            kept.append(x)
+            return
+        if not kept:
+            kept.append(x.new_zeros(x.shape[0], self.place.steps, x.shape[2]))
+        kept[0].index_copy_(1, self.place.step, x)
 
 
 def bind(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from leitmotif.errors import ModelError
+from leitmotif.precision import Undiminished
 
 Padding = Literal["masked", "attended"]
 
@@ -47,7 +48,8 @@ class TextEncoder(nn.Module):
         batch = self._tokenizer(list(prompts), padding=True, return_tensors="pt")
         device = next(self.encoder.parameters()).device
         ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        with Undiminished():
+            states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         states = self.projection(states) * mask[..., None].to(states.dtype)
         unpadded = bool(mask.all())
         return states, None if self.padding == "attended" or unpadded else mask.bool()

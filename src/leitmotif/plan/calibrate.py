@@ -24,6 +24,7 @@ from leitmotif.audio.writing import as_int16, write_wav
 from leitmotif.files import sha256_file
 from leitmotif.judge.models.loading import shared_clap, shared_tagger
 from leitmotif.musicgen import HookedMusicGen, Intervention
+from leitmotif.musicgen.graphs import REACH
 from leitmotif.musicgen.loading import load_model
 from leitmotif.plan.hours import Batch, Context, Rates, read_operations
 from leitmotif.plan.scale import Scale
@@ -43,6 +44,8 @@ MOST_FRAMES = 250
 """Of a context that is measured on such decoders; the time of more is as their operations."""
 NEW_FRAMES = 8
 """Of the generation whose steps are timed."""
+GPU_FRAMES = (REACH // 4, REACH * 5 // 4)
+"""Of the two whose difference is timed on a GPU: it has a graph more, as so many steps have."""
 WARM_UP_SECONDS = 0.5
 """What takes longer has no run that is not timed."""
 AUDIO_SECONDS = 1.0
@@ -141,14 +144,23 @@ class Calibration:
             times.append(_now())
             return x
 
+        # Steps are replayed on a GPU, and nothing of Python runs in them.
+        steps_seen = model.device.type == "cpu"
         last = f"layers.{model.num_layers - 1}.residual"
-        model.generate(
-            prefix=prefix.expand(rows, -1, -1),
-            seconds=NEW_FRAMES / model.frame_rate,
-            interventions=[Intervention(last, at_step)],
-        )
-        # The first call is for the prefix, and the step after it makes room for new ones.
-        return float(np.median(np.diff(times)[1:]))
+
+        def generate(frames: int) -> None:
+            model.generate(
+                prefix=prefix.expand(rows, -1, -1),
+                seconds=frames / model.frame_rate,
+                interventions=[Intervention(last, at_step)] if steps_seen else (),
+            )
+
+        if steps_seen:
+            generate(NEW_FRAMES)
+            # The first call is for the prefix, and the step after it makes room for new ones.
+            return float(np.median(np.diff(times)[1:]))
+        few, many = (_timed(lambda frames=frames: generate(frames)) for frames in GPU_FRAMES)
+        return max(0.0, many - few) / (GPU_FRAMES[1] - GPU_FRAMES[0])
 
     def _read(self, model: HookedMusicGen, frames: int) -> float:
         codes = torch.zeros(1, model.codebooks, frames, dtype=torch.long)

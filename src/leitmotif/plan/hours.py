@@ -158,20 +158,24 @@ CLASSES = (
     ),
 )
 """Peaks of NVIDIA's data sheets, without sparsity; float32 without TF32, as torch computes it."""
-OF_BANDWIDTH, OF_OPERATIONS = 0.6, 0.4
-"""Share of the peaks that is assumed to be reached."""
-LAUNCH_SECONDS_A_BLOCK = 2e-4
-"""Least time of a block in a step, in which Python starts its kernels; assumed. There is no CUDA
-graph."""
+OF_BANDWIDTH = 0.27
+"""Share of the peak that was reached with 64 rows of musicgen-small in bfloat16 on an H100
+(benchmarks/results/generation_gpu.json); taken for the other classes too."""
+OF_OPERATIONS = 0.4
+"""Share of the peak that is assumed to be reached."""
+REPLAYED_SECONDS_A_BLOCK = 8e-5
+"""Least time of a block in a step that a CUDA graph replays, as measured there with one row."""
+LAUNCH_SECONDS_A_BLOCK = 2e-3
+"""Least time of a block in a pass whose kernels Python starts, as measured there: 1.9 to 2.5 ms."""
 
 
 def step_seconds(of: DeviceClass, generating: Generating, dtype: str, size: int) -> float:
-    """A decoder step on a class of GPU: what memory, arithmetic or the calls take, the longest."""
+    """A decoder step on a class of GPU: what memory, arithmetic or kernels take, the longest."""
     config, batch = generating.model.decoder, Batch.of(generating)
     read = step_bytes(config, batch.rows, batch.steps, size) / (of.bandwidth * OF_BANDWIDTH)
     peak = of.operations[dtype] * OF_OPERATIONS
     computed = step_operations(config, batch.rows, batch.steps) / peak
-    return max(read, computed, config.layers * LAUNCH_SECONDS_A_BLOCK)
+    return max(read, computed, config.layers * REPLAYED_SECONDS_A_BLOCK)
 
 
 def read_seconds(of: DeviceClass, reading: Reading, dtype: str) -> float:

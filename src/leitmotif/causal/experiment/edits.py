@@ -12,8 +12,8 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.targets import join
-from leitmotif.musicgen import Intervention
-from leitmotif.musicgen.intervention import Edit
+from leitmotif.musicgen import Intervention, Replayable
+from leitmotif.placed import Placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[I
 
 def joint_edit(
     conditions: Sequence[Condition], source_of: Sequence[int | None], *, sources: int = 0
-) -> Edit:
+) -> Replayable:
     """The function that changes rows, activations [halves * (sources + rows), n, d].
 
     In each half of the guidance come first the ``sources`` rows that are only read from, then a
@@ -67,26 +67,29 @@ def joint_edit(
     targets = [condition.target for condition in conditions if condition.target is not None]
     target, columns = join(targets)
     given = torch.tensor([-1 if number is None else number for number in source_of])
-    strength = torch.tensor([[condition.strength] for condition in conditions], dtype=torch.float64)
+    rows = Placed(given.clamp(min=0))
+    is_patched = Placed((given >= 0).view(1, -1, 1, 1))
+    strengths = [condition.strength for condition in conditions]
+    strength = Placed(torch.tensor(strengths, dtype=torch.float64).view(1, -1, 1, 1))
     moves = _moves(columns)
+    stays = None if moves is None else Placed(~moves.view(1, len(conditions), 1, -1))
 
     def change(x: Tensor) -> Tensor:
         by_half = x.view(-1, sources + len(conditions), *x.shape[1:])
         read = target.read(by_half)  # [halves, sources + rows, n, c]
         before = read[:, sources:]
-        scale = strength.to(read).view(1, -1, 1, 1)
-        patched = (given >= 0).to(x.device).view(1, -1, 1, 1)
+        scale = strength.like(read)
         # a' - a, which is s a - a, or with a source s (a_source - a)
         step = scale * before - before
         if sources:
-            from_source = read[:, given.clamp(min=0).to(x.device)]
-            step = torch.where(patched, scale * (from_source - before), step)
-        if moves is not None:
-            step = torch.where(moves.to(x.device).view(1, len(conditions), 1, -1), step, 0.0)
+            from_source = read[:, rows.on(x.device)]
+            step = torch.where(is_patched.on(x.device), scale * (from_source - before), step)
+        if stays is not None:
+            step = step.masked_fill(stays.on(x.device), 0.0)
         moved = target.moved(by_half[:, sources:], step)
         return torch.cat([by_half[:, :sources], moved], dim=1).view_as(x)
 
-    return change
+    return Replayable(change)
 
 
 def _moves(columns: Sequence[Sequence[int]]) -> Tensor | None:

@@ -28,7 +28,7 @@ from leitmotif.causal.experiment.edits import Treated, interventions
 from leitmotif.causal.experiment.prefixes import Prefix, sha256_codes
 from leitmotif.errors import ModelError, counted
 from leitmotif.files import sha256_json
-from leitmotif.musicgen import Intervention, Sampling
+from leitmotif.musicgen import Intervention, Replayable, Sampling
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 from leitmotif.store.cache.entries import Entry, WorkCache
 from leitmotif.store.cache.results import computed_by
@@ -224,7 +224,7 @@ class Runner:
             guidance_scale=self.continuation.guidance_scale,
             interventions=[
                 *changes,
-                Intervention(last, watch, steps=watched),
+                Intervention(last, Replayable(watch), steps=watched),
             ],
             position_offset=[*(0 for _ in origins), *(job.condition.shift for job in jobs)],
         )
@@ -271,7 +271,7 @@ class _Watch:
         wide = x if x.dtype == torch.float64 else x.float()
         by_step = torch.isfinite(wide.square().sum(dim=2))  # [halves * rows, n]
         self.finite &= by_step.all(dim=1).view(-1, len(self.finite)).all(dim=0)
-        return torch.where(by_step[..., None], x, 0.0)
+        return x.masked_fill(~by_step[..., None], 0.0)
 
 
 def _noise(track_id: str, seed: int) -> str:

@@ -12,6 +12,7 @@ So a change of nothing leaves x as it was, to the last bit.
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from leitmotif.errors import ModelError
+from leitmotif.placed import Placed
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.reader import ActivationStore
@@ -72,12 +74,13 @@ class SaeFeatures:
     def read(self, x: Tensor) -> Tensor:
         """See ``Target``; what is not finite reads as if it were 0."""
         flat = torch.nan_to_num(x.reshape(-1, x.shape[-1]), posinf=0.0, neginf=0.0)
-        return self.sae.read(flat, self.indices).view(*x.shape[:-1], -1)
+        columns = self._columns.on(x.device)
+        return self.sae.read(flat, columns, finite=True).view(*x.shape[:-1], -1)
 
     def moved(self, x: Tensor, change: Tensor) -> Tensor:
         """See ``Target``; undoes the scale of the autoencoder's normalisation."""
         decoder = self.sae.W_dec.detach()
-        step, wide = change @ decoder[list(self.indices)], x.to(decoder.dtype)
+        step, wide = change @ decoder[self._columns.on(x.device)], x.to(decoder.dtype)
         match self.sae.config.normalize_activations:
             case "layer_norm":
                 step = step * wide.std(-1, keepdim=True)
@@ -94,6 +97,10 @@ class SaeFeatures:
             "sae_sha256": self.sha256,
             "constants": None,
         }
+
+    @cached_property
+    def _columns(self) -> Placed:
+        return Placed(torch.tensor(self.indices))
 
     @property
     def family(self) -> Hashable:
@@ -128,16 +135,23 @@ class Coordinates:
                 found=max(self.indices),
                 expected=f"0..{x.shape[-1] - 1}",
             )
-        return x[..., list(self.indices)] - self.rest.to(x)
+        return x[..., self._columns.on(x.device)] - self._rest.like(x)
 
     def moved(self, x: Tensor, change: Tensor) -> Tensor:
         """See ``Target``."""
-        at = torch.tensor(self.indices, device=x.device)
-        return x.index_add(x.dim() - 1, at, change.to(x.dtype))
+        return x.index_add(x.dim() - 1, self._columns.on(x.device), change.to(x.dtype))
 
     def describe(self) -> Described:
         """See ``Target``."""
         return _own(self.site, _one_or_all(self.indices), self.rest)
+
+    @cached_property
+    def _columns(self) -> Placed:
+        return Placed(torch.tensor(self.indices))
+
+    @cached_property
+    def _rest(self) -> Placed:
+        return Placed(self.rest)
 
     @property
     def family(self) -> Hashable:
@@ -158,7 +172,7 @@ class WholeSite:
 
     def read(self, x: Tensor) -> Tensor:
         """See ``Target``."""
-        return x - self.rest.to(x)
+        return x - self._rest.like(x)
 
     def moved(self, x: Tensor, change: Tensor) -> Tensor:
         """See ``Target``."""
@@ -167,6 +181,10 @@ class WholeSite:
     def describe(self) -> Described:
         """See ``Target``."""
         return _own(self.site, None, self.rest)
+
+    @cached_property
+    def _rest(self) -> Placed:
+        return Placed(self.rest)
 
     @property
     def family(self) -> Hashable:

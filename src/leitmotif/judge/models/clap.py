@@ -19,6 +19,7 @@ from leitmotif.checkpoints.folders import reading_checkpoint
 from leitmotif.errors import ModelError
 from leitmotif.judge.models.checkpoint import Judge, Loaded
 from leitmotif.judge.models.clips import check_judged, over_windows, prepare
+from leitmotif.precision import Undiminished
 
 Embeddings = NDArray[np.floating]
 """[n, width] in the judge's precision, with rows of norm 1, so a dot product is a cosine."""
@@ -91,7 +92,8 @@ class Clap(Judge):
         features = inputs["input_features"].to(self._device, self._dtype)
         # The extractor marks a random window as longer than the context if none is.
         longer = torch.zeros(len(pieces), 1, dtype=torch.bool, device=self._device)
-        out = self._model.get_audio_features(input_features=features, is_longer=longer)
+        with Undiminished():
+            out = self._model.get_audio_features(input_features=features, is_longer=longer)
         return _pooled(out)
 
     @torch.inference_mode()
@@ -135,10 +137,11 @@ class Clap(Judge):
                 max_length=self._text_context,
                 return_tensors="pt",
             )
-            out = self._model.get_text_features(
-                input_ids=tokens["input_ids"].to(self._device),
-                attention_mask=tokens["attention_mask"].to(self._device),
-            )
+            with Undiminished():
+                out = self._model.get_text_features(
+                    input_ids=tokens["input_ids"].to(self._device),
+                    attention_mask=tokens["attention_mask"].to(self._device),
+                )
             rows.append(_pooled(out))
         embedded = torch.cat(rows)
         check_judged(embedded, "sentence")

@@ -15,6 +15,7 @@ from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.checkpoint import Judge, Loaded
 from leitmotif.judge.models.clips import over_windows, prepare
+from leitmotif.precision import Undiminished
 
 Logits = NDArray[np.floating]
 """[clips, labels] in the tagger's precision. Labels are not exclusive: a sigmoid gives the
@@ -76,9 +77,10 @@ class Tagger(Judge):
 
     def _score(self, pieces: list[Samples]) -> torch.Tensor:
         inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
-        scored: torch.Tensor = self._model(
-            inputs["input_values"].to(self._device, self._dtype)
-        ).logits
+        with Undiminished():
+            scored: torch.Tensor = self._model(
+                inputs["input_values"].to(self._device, self._dtype)
+            ).logits
         return scored
 
     def probabilities(self, clips: Clips, sample_rate: int | None = None) -> Logits:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
-from leitmotif.sae.autoencoder.topk import RunningTopk
+from leitmotif.sae.autoencoder.topk import RunningTopk, grouped_topk
 from leitmotif.sites import canonical_site
 
 Activation = Literal["relu", "topk", "jumprelu"]
@@ -27,9 +27,12 @@ Normalisation = Literal["none", "layer_norm", "constant_norm_rescale"]
 CHUNK_VALUES = 1 << 22
 """Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
 
+GPU_CHUNK_VALUES = 1 << 26
+"""On a GPU, which small products do not fill (256 MB)."""
+
 _BLOCK = 2048
-"""Features whose pre-activations top-k computes at a time, for many rows: ``W_enc`` is then read
-once, where some rows and all features at a time would read it again for each of them."""
+"""Features whose pre-activations top-k computes at a time on a CPU, for many rows: ``W_enc`` is
+then read once, where some rows and all features at a time would read it again for each of them."""
 
 
 class SaeConfig(BaseModel):
@@ -149,22 +152,27 @@ class SparseAutoencoder(nn.Module):
         parts = [codes for codes, _, _ in self._chunks(x)]
         return _joined(parts, x.device)
 
-    def read(self, x: Tensor, features: Sequence[int]) -> Tensor:
+    def read(self, x: Tensor, features: Sequence[int] | Tensor, *, finite: bool = False) -> Tensor:
         """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
 
         Nothing is sorted or stored of the others. Of two features that are exactly equal, one of
-        which top-k cuts, both are read. Raises ModelError as ``encode`` does.
+        which top-k cuts, both are read. Raises ModelError as ``encode`` does. Who knows that ``x``
+        is ``finite`` and gives ``features`` on its device lets a GPU go on without an answer, so
+        that a graph of a step may hold the reading (``musicgen.graphs``).
         """
-        parts = [self._read(normal, features) for normal, _, _ in self._normal(x)]
-        return torch.cat(parts) if parts else x.new_zeros(0, len(features), dtype=self.W_dec.dtype)
+        wanted = torch.as_tensor(features, device=x.device)
+        parts = [self._read(normal, wanted) for normal, _, _ in self._normal(x, finite=finite)]
+        return torch.cat(parts) if parts else x.new_zeros(0, len(wanted), dtype=self.W_dec.dtype)
 
-    def _read(self, x: Tensor, features: Sequence[int]) -> Tensor:
-        wanted = torch.tensor(features, device=x.device)
+    def _read(self, x: Tensor, wanted: Tensor) -> Tensor:
         if self.config.k is None:
             pre = torch.addmm(self.b_enc[wanted], x, self.W_enc[:, wanted])
             threshold = 0.0 if self.threshold is None else self.threshold[wanted]
-            return torch.where((pre > threshold) & (pre > 0), pre, 0.0)
-        pre, best = x.new_empty(len(x), len(features)), None
+            return pre.masked_fill(~((pre > threshold) & (pre > 0)), 0.0)
+        if self._block == self.config.d_sae:
+            every = self.preactivations(x)
+            return _at_least(every[:, wanted], grouped_topk(every, self.config.k)[0])
+        pre, best = x.new_empty(len(x), len(wanted)), None
         for first, block in self._blocks(x):
             inside = (wanted >= first) & (wanted < first + block.shape[1])
             pre[:, inside] = block[:, wanted[inside] - first]
@@ -173,8 +181,7 @@ class SparseAutoencoder(nn.Module):
             else:
                 best.add(block)
         assert best is not None
-        least = best.result()[0].amin(1, keepdim=True)
-        return torch.where((pre >= least) & (pre > 0), pre, 0.0)
+        return _at_least(pre, best.result()[0])
 
     def decode(self, codes: Codes) -> Tensor:
         """Map features to [n, d], in the normalised space if the autoencoder has one.
@@ -215,10 +222,12 @@ class SparseAutoencoder(nn.Module):
                 )
             yield codes, shift, scale
 
-    def _normal(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def _normal(
+        self, x: Tensor, *, finite: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Some rows at a time as the encoder takes them, in its precision; shift and scale."""
-        x = self._check_input(x)
-        rows = max(1, CHUNK_VALUES // self._block)
+        x = self._check_input(x, finite=finite)
+        rows = max(1, (CHUNK_VALUES if self._on_cpu else GPU_CHUNK_VALUES) // self._block)
         for part in torch.split(x, rows):
             wide = part.to(self.W_enc.dtype)
             normal, shift, scale = _normalised(wide, self.config.normalize_activations)
@@ -233,10 +242,14 @@ class SparseAutoencoder(nn.Module):
 
     @property
     def _block(self) -> int:
-        """Features at a time: all, but for top-k of many."""
-        if self.config.k is None:
+        """Features at a time: all, but for top-k of many on a CPU."""
+        if self.config.k is None or not self._on_cpu:
             return self.config.d_sae
         return min(self.config.d_sae, max(_BLOCK, self.config.k))
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.W_enc.device.type == "cpu"
 
     def _sparse(self, x: Tensor) -> Codes:
         if self.config.k is not None:
@@ -262,7 +275,7 @@ class SparseAutoencoder(nn.Module):
         if not is_finite(codes.values):
             raise ModelError("the features are not finite", expected="no NaN, no infinity")
 
-    def _check_input(self, x: Tensor) -> Tensor:
+    def _check_input(self, x: Tensor, *, finite: bool = False) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.config.d_in:
             raise ModelError(
                 "these activations do not fit the autoencoder",
@@ -274,9 +287,15 @@ class SparseAutoencoder(nn.Module):
             raise ModelError(
                 "these are no activations", found=str(x.dtype), expected="floating-point numbers"
             )
-        if not is_finite(x):
+        if not finite and not is_finite(x):
             raise ModelError("the activations are not finite", expected="no NaN, no infinity")
         return x
+
+
+def _at_least(pre: Tensor, best: Tensor) -> Tensor:
+    """Pre-activations [n, c] that are positive and as large as the least of the best k [n, k]."""
+    least = best.amin(1, keepdim=True)
+    return pre.masked_fill(~((pre >= least) & (pre > 0)), 0.0)
 
 
 def _rows_of(values: Tensor, columns: Tensor) -> Codes:
