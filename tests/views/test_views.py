@@ -196,3 +196,6 @@ def test_the_best_cell_is_one_layer_and_branch_that_exceeds_its_controls_most() 
     assert drawn["layer"].tolist() == [0, 3, 5]
     assert drawn["control"].tolist() == [0.5] * 3
     assert list(swaps.plot_of([]).columns) == list(drawn.columns)
+    later = [row.model_copy(update={"frames": (20, 40)}) for row in rows]
+    assert swaps.metrics_of([], [*rows, *later]) == metrics
+    assert swaps.plot_of([*rows, *later]).equals(drawn)

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 import pandas as pd
 
 from leitmotif.tables.interval import as_metric
-from leitmotif.tables.swaps import SwapRow, SwapSummaryRow
+from leitmotif.tables.swaps import SwapRow, SwapSummaryRow, of_first_frames
 
 
 def metrics_of(rows: Sequence[SwapRow], summary: Sequence[SwapSummaryRow]) -> dict[str, object]:
     """Effect and precision by technique and branch, mean over single layers, of all pairs.
+
+    Of several spans of frames, all is of the first.
 
     ``best`` is the single layer that exceeds its strongest control most, if the tests say that it
     does, ``cells`` how many cells exceed their controls at q 0.05, of how many, and ``itself`` the
     largest absolute effect of a concept's own mean under ``adjust``, which is 0 unless something is
     wrong.
     """
+    rows, summary = of_first_frames(rows), of_first_frames(summary)
     over_layers = [row for row in summary if row.scope == "all" and row.depth == "every"]
     single = [row for row in summary if row.scope == "all" and row.depth is None]
     branches = {
@@ -47,7 +50,7 @@ def metrics_of(rows: Sequence[SwapRow], summary: Sequence[SwapSummaryRow]) -> di
 
 
 def plot_of(summary: Sequence[SwapSummaryRow]) -> pd.DataFrame:
-    """Effect and precision of all pairs by technique, component and layer."""
+    """Effect and precision of all pairs by technique, component and layer, in the first frames."""
     columns = [
         "technique", "component", "layer", "effect", "low", "high", "original", "desired",
         "precision", "ideal_precision", "control",
@@ -67,7 +70,7 @@ def plot_of(summary: Sequence[SwapSummaryRow]) -> pd.DataFrame:
                 "ideal_precision": row.ideal_precision,
                 "control": row.controls[row.strongest].effect.mean if row.strongest else None,
             }
-            for row in summary
+            for row in of_first_frames(summary)
             if row.scope == "all" and row.depth is None and len(row.layers) == 1
         ],
         columns=columns,
