@@ -1,18 +1,23 @@
-"""What every benchmark writes: benchmarks/results/NAME.json, and the same rows as a table."""
+"""What benchmarks write: benchmarks/results/NAME.json, the same rows as a table, and metrics.
+
+metrics/validity.json has the few numbers of several benchmarks that say how methods score where the
+truth is known.
+"""
 
 import os
 import platform
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from leitmotif.files import write_json
+from leitmotif.files import read_json, write_json
 from leitmotif.files.provenance import processor
 
 RESULTS = Path(__file__).parent / "results"
+VALIDITY = RESULTS.parents[1] / "metrics" / "validity.json"
 
 
 class Row(TypedDict):
@@ -46,6 +51,12 @@ def row(
         unit=unit,
         ratio=round(ratio, 3),
     )
+
+
+def record(measure: str, value: Any) -> None:
+    """Enter a measure into metrics/validity.json; the others stay as they are."""
+    known = read_json(VALIDITY) if VALIDITY.exists() else {}
+    write_json(VALIDITY, {**known, measure: value})
 
 
 def report(name: str, rows: list[Row]) -> None:

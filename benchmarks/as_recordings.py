@@ -5,8 +5,9 @@
 Music is composed as for the organism's preset. Its audio alone is copied into a folder, and the
 pipeline reads it as it would read anybody's recordings: without score, cue or twins. A listener who
 knows the score decides every proposal, adds what the engine missed, and says of every track that
-nothing else returns, so labels come from a log alone. The verdicts of the shipped organisms go into
-metrics/validity.json under ``as_recordings``. Takes about a quarter of an hour on two cores.
+nothing else returns, so labels come from a log alone. Verdicts on the shipped organisms, their
+carriers and their numbers of pieces go into benchmarks/results/as_recordings.json, and the verdicts
+into metrics/validity.json. It takes about a quarter of an hour on two cores.
 """
 
 import argparse
@@ -21,15 +22,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks._listener import Heard, decide
+from benchmarks._report import RESULTS, record
 from leitmotif.causal.verdict import overall
-from leitmotif.files import read_json, read_table, write_json, write_text
+from leitmotif.files import read_table, write_json, write_text
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.truth import TRUTH, Truth
 
 ROOT = Path(__file__).resolve().parents[1]
-VALIDITY = ROOT / "metrics/validity.json"
+RESULT = RESULTS / "as_recordings.json"
 READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml", "presets")
 COMPOSED = ("corpus", "manifest")
 HEARD = ("recordings", "corpus", "manifest", "features", "activations", "proposals")
@@ -46,8 +48,8 @@ def main() -> int:
         root = (arguments.folder or Path(temporary)).resolve()
         run_in(root, arguments.set)
         by_model = verdicts_in(root)
-    known = read_json(VALIDITY) if VALIDITY.exists() else {}
-    write_json(VALIDITY, {**known, "as_recordings": by_model})
+    write_json(RESULT, by_model)
+    record("as_recordings", {name: model["verdict"] for name, model in by_model.items()})
     print(by_model)
     return 0
 

@@ -14,19 +14,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks._report import RESULTS, machine
+from benchmarks._report import RESULTS, machine, record
 from leitmotif.bench.method import BUILT_IN
 from leitmotif.bench.scoring import score_of
 from leitmotif.bench.study import Bench
 from leitmotif.bench.zoo import CODEC, Zoo
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.files import read_json, read_table, write_json, write_table
-from leitmotif.pipeline import METRICS, WORK_CACHE
+from leitmotif.pipeline import WORK_CACHE
 from leitmotif.tables.bench import BenchScore, BenchVerdict
+from leitmotif.tables.interval import as_metric
 from leitmotif.work.progress import progress
 
 OURS = "interchange"
-VALIDITY = METRICS / "validity.json"
 RESULT = RESULTS / "bench.json"
 
 
@@ -44,14 +44,12 @@ def verdicts_of(method: str, bench: Bench, *, keep: bool) -> list[BenchVerdict]:
     return rows
 
 
-def as_metric(score: BenchScore) -> dict[str, Any]:
+def score_metrics(score: BenchScore) -> dict[str, Any]:
     """The numbers of a method that a reviewer reads."""
-    known = {"sensitivity": score.sensitivity, "specificity": score.specificity}
     return {
         "models": score.models,
-        **{name: row and row.mean for name, row in known.items()},
-        "low": {name: row and row.low for name, row in known.items()},
-        "high": {name: row and row.high for name, row in known.items()},
+        "sensitivity": as_metric(score.sensitivity),
+        "specificity": as_metric(score.specificity),
     }
 
 
@@ -93,8 +91,7 @@ def main() -> None:
         ordered = [rows[name] for name in BUILT_IN if name in rows]
         write_json(RESULT, {"machine": machine(), "rows": ordered})
         if method == OURS:
-            validity = read_json(VALIDITY) if VALIDITY.exists() else {}
-            write_json(VALIDITY, {**validity, "zoo": as_metric(score)})
+            record("zoo", score_metrics(score))
         print(f"{method}: missed {score.missed}, false {score.false}", flush=True)
     print(table_of(BenchScore.model_validate(row) for row in rows.values()))
 

@@ -9,7 +9,7 @@ trained to move the event must not move it on tracks that they were not trained 
 tried there. Coordinates are chosen on half of the tracks
 (``leitmotif.causal.interchange.faithfulness``). The autoencoders are trained here, on residuals of
 that half: one in the usual way, one whose decoder stays as it was drawn, and one that is not
-trained. The areas of the planner are copied into metrics/validity.json.
+trained.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SITE = "layers.0.residual"
 COUNTS, NULL_COUNTS = (1, 2, 4, 8, 16, 32, 64), (1, 8)
 """Of coordinates: in the planner, and where nothing is carried."""
 SAE = Training(d_sae=1024, k=16, steps=600, batch=1024, warm_up=50)
-VALIDITY, RESULT = Path("metrics/validity.json"), RESULTS / "coordinates.json"
+RESULT = RESULTS / "coordinates.json"
 
 
 def main() -> None:
@@ -76,8 +76,6 @@ def main() -> None:
             "areas": [row.model_dump(mode="json") for row in areas],
         },
     )
-    by_kind = {row.featuriser: row.area.mean for row in areas if row.model == "planner"}
-    write_json(VALIDITY, {**read_json(VALIDITY), "areas": by_kind})
 
 
 def curves_of(name: str, count: int) -> Iterator[tuple[list[CoordinateRow], AreaRow | None]]:

@@ -6,8 +6,8 @@ Edges from the cue through every head are patched (``leitmotif.causal.interchang
 pieces that the stage ``interchange`` reads. The planner was trained to carry the decision in its
 residual stream; the reader looks back; the blind model cannot know it. ``k`` is the number of heads
 that recover nine tenths of the total effect together, on tracks that had no say in their order;
-null where eight do not, or where the model does not know the event. It is copied into
-metrics/validity.json, with the interchange intervention accuracy of the same models.
+null where eight do not, or where the model does not know the event. Where it is not null it is
+copied into metrics/validity.json, with the interchange intervention accuracy of the same models.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks._report import RESULTS, machine
+from benchmarks._report import RESULTS, machine, record
 from leitmotif.causal.experiment.events import balanced, composed_events
 from leitmotif.causal.experiment.twins import shared_twins
 from leitmotif.causal.interchange.heads import HeadPaths
@@ -30,7 +30,7 @@ from leitmotif.tables.heads import HeadRow, Receiver
 
 MODELS = ("planner", "reader", "blind")
 ENOUGH = 0.9
-VALIDITY, INTERCHANGE = Path("metrics/validity.json"), Path("metrics/interchange.json")
+INTERCHANGE = Path("metrics/interchange.json")
 
 
 def main() -> None:
@@ -43,19 +43,11 @@ def main() -> None:
         RESULTS / "heads.json",
         {"machine": machine(), "rows": [row.model_dump(mode="json") for row in rows]},
     )
-    by_model = {
-        name: {
-            receiver: enough([r for r in rows if (r.model, r.receiver) == (name, receiver)])
-            for receiver in get_args(Receiver)
-        }
-        for name in MODELS
-    }
-    known = read_json(VALIDITY) if VALIDITY.exists() else {}
+    carried = carrying(rows)
+    record("heads", carried)
     iia = read_json(INTERCHANGE)["iia"]
-    write_json(
-        VALIDITY, {**known, "heads": by_model, "iia": {name: iia[name]["mean"] for name in MODELS}}
-    )
-    print(by_model)
+    record("iia", {name: iia[name]["mean"] for name in MODELS})
+    print(carried)
 
 
 def patched(name: str, tracks: int) -> list[HeadRow]:
@@ -67,6 +59,21 @@ def patched(name: str, tracks: int) -> list[HeadRow]:
     codec = CachedCodec(model, WORK_CACHE)
     events = composed_events(model, chosen, CORPUS, twins, codec=codec)
     return HeadPaths(partial(shared_model, of_model), params.interchange.rows).run(name, events)
+
+
+def carrying(rows: Sequence[HeadRow]) -> dict[str, dict[str, Any]]:
+    """By model and receiver, ``enough`` of those in which some heads recover enough."""
+    of_each = {
+        name: {
+            receiver: enough([r for r in rows if (r.model, r.receiver) == (name, receiver)])
+            for receiver in get_args(Receiver)
+        }
+        for name in MODELS
+    }
+    return {
+        name: {receiver: found for receiver, found in of_name.items() if found["k"] is not None}
+        for name, of_name in of_each.items()
+    }
 
 
 def enough(rows: Sequence[HeadRow]) -> dict[str, Any]:

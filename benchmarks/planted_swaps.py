@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks._report import RESULTS, machine
+from benchmarks._report import RESULTS, machine, record
 from leitmotif.config import Params, load_params
 from leitmotif.files import read_json, write_json
 from leitmotif.judge.models.loading import shared_tagger
@@ -34,7 +34,7 @@ MODELS = {name: f"models/organism/{name}" for name in ("concepts", "concepts_pla
 SLOTS = ("instrument", "genre")
 PROMPTS = 24
 """For each concept, of ablations."""
-VALIDITY, RESULT = Path("metrics/validity.json"), RESULTS / "planted_swaps.json"
+RESULT = RESULTS / "planted_swaps.json"
 
 
 def main() -> None:
@@ -51,9 +51,7 @@ def main() -> None:
         {"machine": machine(), "truth": truth, "readings": read, "named_after_ablation": named},
     )
     ours = read["concepts_planted"]["ours"]
-    planted = {key: ours[key] for key in ("found_first", "rank")}
-    validity = read_json(VALIDITY) if VALIDITY.exists() else {}
-    write_json(VALIDITY, {**validity, "planted_swaps": planted})
+    record("planted_swaps", {key: ours[key] for key in ("found_first", "rank")})
 
 
 def swept(params: Params, folder: str) -> list[SwapSummaryRow]:

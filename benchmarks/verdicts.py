@@ -22,13 +22,12 @@ of the destructive null at each balance is copied into metrics/validity.json.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks._report import RESULTS, machine
+from benchmarks._report import RESULTS, machine, record
 from leitmotif.causal.experiment.effects import ByTrack, contrast
 from leitmotif.causal.experiment.findings import both_ways, interval_by_track, largest_p
 from leitmotif.causal.experiment.pieces import Piece, Pieces
@@ -36,14 +35,13 @@ from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.possible import MOST
 from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.claims import Claims, is_above_zero
-from leitmotif.files import read_json, write_json
+from leitmotif.files import write_json
 
 PIECES, TRIED = 16, 9
 HAVING = (16, 13, 8, 3)
 """Pieces that have the event."""
 CLAIMS = Claims.of_horizons([[4, 6]], minimum_seconds=4, alpha=0.05)
 RULES = VerdictRules(CLAIMS, tried=TRIED, similarity=0.8)
-VALIDITY = Path("metrics/validity.json")
 Outcomes = NDArray[np.bool_]
 Treatment = Callable[[Outcomes, np.random.Generator], Outcomes]
 
@@ -158,11 +156,10 @@ def main() -> None:
             )
             print(rows[-1], flush=True)
     write_json(RESULTS / "verdicts.json", {"machine": machine(), "rows": rows})
-    known = read_json(VALIDITY) if VALIDITY.exists() else {}
     rates = {
         f"{row['having']} of {PIECES}": row["ours"] for row in rows if row["case"] == "destructive"
     }
-    write_json(VALIDITY, {**known, "destructive_null": rates})
+    record("destructive_null", rates)
 
 
 if __name__ == "__main__":

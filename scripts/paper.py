@@ -4,7 +4,7 @@
     python scripts/paper.py            # writes the table
     python scripts/paper.py --check    # writes nothing; status 1 if the table is old
 
-Our side comes from metrics and plots of the stages decoderlens and swaps, whichever model was run.
+Our side comes from what the stages decoderlens and swaps wrote, whichever model was run.
 The paper's side is what its text says; the text gives no numbers for these results.
 """
 
@@ -16,7 +16,8 @@ import pandas as pd
 from page_table import write_or_check
 
 from leitmotif.config import load_params
-from leitmotif.files import read_json
+from leitmotif.files import read_json, read_table
+from leitmotif.tables.decoderlens import SimilarityRow
 
 PAGE = Path("docs/paper.md")
 FIRST, LAST = "<!-- computed by scripts/paper.py -->", "<!-- end of what is computed -->"
@@ -33,6 +34,8 @@ class Run(NamedTuple):
     swaps: dict[str, Any]
     recognition: pd.DataFrame
     """plots/decoderlens.csv"""
+    similarity: list[SimilarityRow]
+    """data/layer_similarity.jsonl"""
     cells: pd.DataFrame
     """plots/swaps.csv, sorted by layer."""
 
@@ -77,9 +80,15 @@ def _ndcg(run: Run, concept: str, way: str) -> list[float]:
 
 
 def _similar(run: Run) -> tuple[str, bool | None]:
-    cka = run.decoderlens["cka"]
-    said = ", ".join(f"{place} {value:.2f}" for place, value in cka.items() if value is not None)
-    return f"CKA with the last layer: {said}; 1 is the same", None
+    last = max(row.second for row in run.similarity)
+    places = {0: "first", (last + 1) // 2: "middle"}
+    said = [
+        f"{places[row.first]} {row.cka:.2f}"
+        for row in run.similarity
+        if row.concept is None and row.second == last and row.first in places
+        if row.cka is not None and row.first != last
+    ]
+    return f"CKA with the last layer: {', '.join(said)}; 1 is the same", None
 
 
 def _effects(run: Run, technique: str) -> tuple[str, bool | None]:
@@ -201,6 +210,7 @@ def table(root: Path = Path()) -> list[str]:
         read_json(root / "metrics/decoderlens.json"),
         read_json(root / "metrics/swaps.json"),
         pd.read_csv(root / "plots/decoderlens.csv"),
+        read_table(root / "data/layer_similarity.jsonl", SimilarityRow),
         pd.read_csv(root / "plots/swaps.csv").sort_values(["component", "layer"]),
     )
     model = params.decoderlens.model or params.model.name

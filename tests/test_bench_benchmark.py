@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import OURS, RESULT, as_metric, table_of
+from benchmarks.bench import OURS, RESULT, score_metrics, table_of
 from leitmotif.bench.method import BUILT_IN
 from leitmotif.tables.bench import BenchScore
 
@@ -32,4 +32,4 @@ def test_all_methods_were_scored_on_the_whole_zoo(scores: list[BenchScore]) -> N
 def test_the_metrics_are_those_of_this_projects_method(scores: list[BenchScore]) -> None:
     (ours,) = [score for score in scores if score.method == OURS]
     validity = json.loads((ROOT / "metrics" / "validity.json").read_text(encoding="utf-8"))
-    assert validity["zoo"] == as_metric(ours)
+    assert validity["zoo"] == score_metrics(ours)

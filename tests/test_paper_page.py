@@ -1,4 +1,4 @@
-"""docs/paper.md: what the paper found, beside the metrics and plots of this repository."""
+"""docs/paper.md: what the paper found, beside what the stages of this repository wrote."""
 
 import json
 import shutil
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+SIMILARITY = "data/layer_similarity.jsonl"
+
 
 def page(root: Path, repo_root: Path) -> str:
     """The page that the script writes in another folder, which may have a run of its own."""
     for name in ("metrics", "plots"):
         if not (root / name).exists():
             shutil.copytree(repo_root / name, root / name)
+    (root / "data").mkdir()
+    shutil.copyfile(repo_root / SIMILARITY, root / SIMILARITY)
     shutil.copyfile(repo_root / "params.yaml", root / "params.yaml")
     (root / "models").symlink_to(repo_root / "models")
     (root / "docs").mkdir()

@@ -141,13 +141,24 @@ def test_an_autoencoder_of_ones_own_is_watched(repository: Path) -> None:
     text = hooks.read_text(encoding="utf-8")
     path = "models/organism/sae/layers.2.residual"
     hooks.write_text(text.replace(path, "models/own-sae"), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"sae\.hooks lists\n.*models/own-sae"):
+    with pytest.raises(ConfigError, match=r"sae\.hooks names\n.*models/own-sae"):
         check_watched(load_params())
     write_dependencies()
     for stage in ("sae", "probes", "interventions", "summary", "report"):
         assert "models/own-sae" in deps(repository, stage)
         assert path not in deps(repository, stage)
     assert "models/own-sae" not in deps(repository, "calibration")
+
+
+def test_a_file_of_pairs_is_watched_by_the_swaps_alone(repository: Path) -> None:
+    (repository / "my pairs.csv").touch()
+    presets.use("organism", ["swaps.pairs=my pairs.csv"])
+    assert "my pairs.csv" in deps(repository, "swaps")
+    stages = parse_yaml((repository / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert [name for name, stage in stages.items() if "my pairs.csv" in stage["deps"]] == ["swaps"]
+    check_watched(load_params())
+    presets.use("organism", [])
+    assert "my pairs.csv" not in deps(repository, "swaps")
 
 
 def test_what_the_hub_pins_is_not_watched(repository: Path) -> None:

@@ -178,7 +178,6 @@ def test_concepts_are_named_by_layer_and_by_what_makes_them(params: Params) -> N
         for place, value in (("first", 0.6), ("middle", 0.67), ("last", 1.0))
     }
     lens = {
-        "within": {"instrument": by_layer},
         "alone": {"plain": {"instrument": by_layer}, "tuned": {"instrument": by_layer}},
     }
     swaps = {

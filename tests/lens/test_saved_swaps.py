@@ -1,16 +1,13 @@
 """What sweeps find of each other in the work cache, on a tiny model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from leitmotif.files import sha256_json
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.playing import Playing
@@ -18,25 +15,11 @@ from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import Sweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.work.parallel import WORKERS
+from tests.lens.spectrum import SpectrumTagger
 from tests.tiny import audible_musicgen
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("Silence", "Violin, fiddle", "Guitar", "Noise")
-
-
-@dataclass(frozen=True)
-class SpectrumTagger:
-    """A tagger whose logits are spectra."""
-
-    labels: tuple[str, ...] = LABELS
-
-    @property
-    def fingerprint(self) -> str:
-        return sha256_json(self.labels)
-
-    def logits(self, clips: list[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
-        spectra = np.abs(np.fft.rfft(np.stack(clips), axis=1))
-        return np.log(spectra[:, 1 : 1 + len(self.labels)].astype(np.float64) + 1e-9)
 
 
 def float32_model() -> HookedMusicGen:
@@ -63,7 +46,7 @@ def study(cache: Path, load: Callable[[], HookedMusicGen] = audible_musicgen) ->
     two = table.model_copy(update={"concepts": [table["guitar"], table["violin"]]})
     return Swaps(
         load=load,
-        load_tagger=partial(SpectrumTagger),  # type: ignore[arg-type]
+        load_tagger=partial(SpectrumTagger, LABELS),  # type: ignore[arg-type]
         sweep=Sweep(concept_pairs(two, 2), cells_of(["mlp"], [0, 1, 2])),
         playing=Playing(0.2, Sampling(top_k=20), 3.0, seed=1),
         rows=5,
@@ -88,13 +71,29 @@ def test_means_are_found_by_model_concept_and_site(tmp_path: Path, generated: li
     whole = study(tmp_path)
     whole.run()
     generated.clear()
-    other = replace(whole.sweep, cells=cells_of(["mlp"], [2]), techniques=["adjust"])
-    replace(whole, sweep=other, rows=4, frames=range(3)).run()
+    other = replace(
+        whole.sweep, cells=cells_of(["mlp"], [2], spans=[range(3)]), techniques=["adjust"]
+    )
+    replace(whole, sweep=other, rows=4).run()
     assert generated
     assert min(generated) > 0, "only swaps are played; their means are there"
     generated.clear()
     replace(whole, sweep=replace(other, cells=cells_of(["self_attention"], [2]))).run()
     assert min(generated) < 0, "of another site they are not"
+
+
+def test_spans_of_frames_share_nothing_but_their_means(
+    tmp_path: Path, generated: list[int]
+) -> None:
+    few = replace(study(tmp_path), rows=1000)
+    spans = [range(10), range(3), range(5, 8)]
+    for span in (*spans, None):  # None: all of the ten frames
+        cells = cells_of(["mlp"], [0], spans=[span])
+        found = replace(few, sweep=replace(few.sweep, cells=cells))
+        assert found.run().rows() == replace(found, cache=None).run().rows()
+    generated.clear()
+    found.run()
+    assert not generated
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,13 @@ def test_each_row_is_changed_in_its_own_way(model: HookedMusicGen) -> None:
     codes = torch.randint(64, (3, 4, 12), generator=torch.Generator().manual_seed(0))
     texts = [*PROMPTS, PROMPTS[0]]
     wanted = np.random.default_rng(0).normal(size=(3, 15, model.width))
-    changes = [
-        Change("replace", {SITES[0]: wanted[0]}),
-        Change("adjust", {SITES[0]: wanted[1], SITES[2]: wanted[2]}),
-        Change("replace", {SITES[2]: wanted[2]}),
-    ]
     steps = range(4, 9)
-    interventions = swapping(changes, steps)
+    changes = [
+        Change("replace", {SITES[0]: wanted[0]}, steps),
+        Change("adjust", {SITES[0]: wanted[1], SITES[2]: wanted[2]}, steps),
+        Change("replace", {SITES[2]: wanted[2]}, steps),
+    ]
+    interventions = swapping(changes)
     assert len(interventions) == 4  # one for each site and technique
     _, before = model.run_with_cache(codes, texts, sites=SITES)
     _, after = model.run_with_cache(codes, texts, sites=SITES, interventions=interventions)
@@ -53,6 +53,22 @@ def test_each_row_is_changed_in_its_own_way(model: HookedMusicGen) -> None:
     assert not first[SITES[0]][2].any()
     assert not first[SITES[0]][:, :4].any()
     assert not first[SITES[0]][:, 9:].any()
+
+
+def test_rows_of_one_site_are_changed_at_their_own_steps(model: HookedMusicGen) -> None:
+    codes = torch.randint(64, (2, 4, 12), generator=torch.Generator().manual_seed(0))
+    added = np.ones((15, model.width))
+    spans = (range(2, 5), range(8, 11))
+    interventions = swapping([Change("adjust", {SITES[0]: added}, span) for span in spans])
+    assert [(made.rows, made.steps) for made in interventions] == [([0], spans[0]), ([1], spans[1])]
+    sites = SITES[:1]
+    _, before = model.run_with_cache(codes, PROMPTS, sites=sites)
+    _, after = model.run_with_cache(codes, PROMPTS, sites=sites, interventions=interventions)
+    moved = (after[SITES[0]] - before[SITES[0]]).numpy()
+    for row, span in enumerate(spans):
+        expected = np.zeros_like(moved[row])
+        expected[span.start : span.stop] = 1.0
+        np.testing.assert_allclose(moved[row], expected, atol=1e-12)
 
 
 def test_frames_are_all_steps_at_which_their_tokens_are_predicted(model: HookedMusicGen) -> None:

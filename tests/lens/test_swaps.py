@@ -1,7 +1,7 @@
 """Swaps between concepts, on a tiny model against `transformers`, and on the organism."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from leitmotif.errors import ConfigError, ModelError
@@ -25,20 +24,10 @@ from leitmotif.lens.sweep import Cell, Sweep, cells_of
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Sampling
 from leitmotif.tables.swaps import SwapClipRow, SwapRow
 from leitmotif.work.parallel import WORKERS
+from tests.lens.spectrum import SpectrumTagger
 from tests.tiny import audible_musicgen, their_tokens, tiny_musicgen, tiny_tokenizer
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class SpectrumTagger:
-    """A tagger whose logits are spectra: they depend on the clip and on nothing else."""
-
-    labels: tuple[str, ...]
-
-    def logits(self, clips: list[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
-        spectra = np.abs(np.fft.rfft(np.stack(clips), axis=1))
-        return np.log(spectra[:, 1 : 1 + len(self.labels)].astype(np.float64) + 1e-9)
 
 
 def table(*names: str) -> ConceptTable:
@@ -128,15 +117,6 @@ def test_a_seed_gives_the_same_and_another_one_not(study: Swaps, heard_swaps: He
     assert few.run().rows() == same
     other = replace(few, playing=replace(few.playing, seed=2)).run()
     assert other.rows() != same
-
-
-def test_a_range_of_frames_is_swapped_alone(study: Swaps) -> None:
-    few = replace(study, sweep=replace(study.sweep, cells=CELLS[2:3], controls=()))
-    whole, all_frames = few.run(), replace(few, frames=range(10)).run()
-    assert whole.rows() == all_frames.rows()
-    assert replace(few, frames=range(5, 8)).run().rows() != whole.rows()
-    with pytest.raises(ModelError, match="cannot be swapped"):
-        replace(few, frames=range(5, 11)).run()
 
 
 def test_what_cannot_be_swapped_is_refused_before_anything_is_played(study: Swaps) -> None:

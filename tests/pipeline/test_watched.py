@@ -9,7 +9,7 @@ import pytest
 
 from leitmotif.config import Params, load_params
 from leitmotif.errors import ConfigError
-from leitmotif.pipeline.watched import check_watched, listed_folders
+from leitmotif.pipeline.watched import check_watched, listed_paths
 
 
 @pytest.fixture
@@ -26,12 +26,13 @@ def with_comparisons(params: Params, *folders: str) -> Params:
 def test_folders_by_the_setting_that_lists_them(params: Params) -> None:
     several = with_comparisons(params, "models/organism/reader", "someone/model-of-the-hub")
     sae = params.sae.model_copy(update={"hooks": ["planner-2@layers.3.residual", "planner-0"]})
-    assert listed_folders(several.model_copy(update={"sae": sae})) == {
+    assert listed_paths(several.model_copy(update={"sae": sae})) == {
         "probes.comparisons": ["models/organism/reader"],
         "sae.hooks": [
             "models/organism/sae/layers.0.residual",
             "models/organism/sae/layers.2.residual",
         ],
+        "swaps.pairs": [],
     }
 
 
@@ -46,6 +47,14 @@ def test_a_folder_that_is_not_watched_is_refused(params: Params) -> None:
         check_watched(with_comparisons(params, "models/organism/concepts"))
     assert "probes.comparisons" in caught.value.what
     assert caught.value.found == "models/organism/concepts"
+
+
+def test_a_file_of_pairs_that_is_not_watched_is_refused(params: Params) -> None:
+    swaps = params.swaps.model_copy(update={"pairs": "CITATION.cff"})
+    with pytest.raises(ConfigError, match="leitmotif deps") as caught:
+        check_watched(params.model_copy(update={"swaps": swaps}))
+    assert "swaps.pairs" in caught.value.what
+    assert caught.value.found == "CITATION.cff"
 
 
 def test_without_a_pipeline_nothing_is_checked(params: Params, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.files.yaml_files import read_yaml
+from leitmotif.lens.pairs import COLUMNS
 from leitmotif.plan.disk import Item, downloads, folders
 from leitmotif.plan.memory import memory_of
 from leitmotif.plan.scale import Scale
@@ -31,6 +32,24 @@ def test_folders_are_as_large_as_those_of_the_shipped_experiment(
 ) -> None:
     found = _bytes(folders(scale_of("organism")))[folder]
     assert found == pytest.approx(_locked()[folder], rel=0.03)
+
+
+def test_pairs_of_a_file_have_the_clips_that_are_kept(
+    scale_of: Callable[..., Scale], tmp_path: Path
+) -> None:
+    path = tmp_path / "pairs.csv"
+    rows = ["a piano,a trumpet,Piano,Trumpet", "the piano,the trumpet,Piano,Trumpet"]
+    path.write_text("\n".join([",".join(COLUMNS), *rows, ""]), encoding="utf-8")
+
+    def clips(*settings: str) -> float:
+        scale = scale_of("organism", f"swaps.pairs={path}", *settings)
+        size = _bytes(folders(scale))["data/swap_clips"]
+        assert size is not None
+        return size / _bytes(folders(scale_of("organism")))["data/swap_clips"] * 4
+
+    # Of four instruments one prompt is kept each; here one original label has one or both rows.
+    assert clips() == pytest.approx(1, rel=0.01)
+    assert clips("decoderlens.kept_prompts=2") == pytest.approx(2, rel=0.01)
 
 
 @pytest.mark.parametrize("folder", AT_MOST)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from leitmotif.lens.pairs import COLUMNS
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import work_of
 
@@ -49,6 +50,21 @@ def test_lens_and_swaps_hear_as_many_clips(scale_of: Callable[..., Scale]) -> No
     assert works["swaps"].generating[0].halves == 2
     prompts = work_of(scale_of("organism", "swaps.prompts=4"))
     assert prompts["swaps"].tagged_clips == 2 * works["swaps"].tagged_clips
+
+
+def test_a_row_of_pairs_has_one_prompt_and_spans_multiply_the_clips(
+    scale_of: Callable[..., Scale], tmp_path: Path
+) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"{','.join(COLUMNS)}\na piano,a trumpet,Piano,Trumpet\n", encoding="utf-8")
+    settings = (f"swaps.pairs={path}", "swaps.controls=[]")
+    work = work_of(scale_of("organism", *settings, "swaps.prompts=9"))["swaps"]
+    cells = 4 * (6 + 1) * 2
+    assert work.tagged_clips == 2 + cells
+    more = ("swaps.spans=[[0.0, 0.4], [0.4, 0.8]]", "swaps.groups=[[0, 1]]")
+    assert work_of(scale_of("organism", *settings, *more))["swaps"].tagged_clips == 2 + 2 * (
+        cells + 4 * 2
+    )
 
 
 def test_pieces_of_recordings_are_made_first(scale_of: Callable[..., Scale]) -> None:

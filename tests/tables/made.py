@@ -295,6 +295,7 @@ def swapped(**changed: Any) -> SwapSummaryRow:
         "technique": "replace",
         "component": "mlp",
         "layers": [0],
+        "frames": (0, 40),
         "swap": measured_swap(),
         "ideal_precision": -0.8,
         "controls": {"random": measured_swap(0.5)},

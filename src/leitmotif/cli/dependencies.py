@@ -1,9 +1,9 @@
 """What the stages of dvc.yaml depend on, as far as it can be derived: ``leitmotif deps``.
 
 Of a stage's deps, those above the line MARK are written by hand: what other stages make, tables of
-the repository, and single settings (``${model.watch}``). Those below it are derived: folders that
-lists of settings name, and the sources that the stage's module imports, file by file, or by folder
-where all modules in it are imported.
+the repository, and single settings (``${model.watch}``). Those below it are derived: paths that
+settings list or may leave out, and the sources that the stage's module imports, file by file, or by
+folder where all modules in it are imported.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from leitmotif.files import difference, read_text, write_text
 from leitmotif.files.imports import attributes_read, decides, import_closure
 from leitmotif.files.targets import check_editable
 from leitmotif.files.yaml_files import EditableYaml
-from leitmotif.pipeline.watched import PIPELINE, listed_folders
+from leitmotif.pipeline.watched import PIPELINE, listed_paths
 
 PACKAGE = Path("src/leitmotif")
 MARK = "# derived, written by `leitmotif deps`:"
@@ -69,19 +69,19 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
 def derived_dependencies(
     stage: str, sections: Sequence[str], params: Params, root: Path = Path()
 ) -> list[str]:
-    """Paths relative to ``root`` that a stage depends on by its module and by lists of settings.
+    """Paths relative to ``root`` that a stage depends on by its module and by settings.
 
-    A list counts for a stage with its section among the params, ``sections``, if a module of the
+    A setting counts for a stage with its section among the params, ``sections``, if a module of the
     stage's closure reads an attribute of that name.
     """
     package = root / PACKAGE
     needed = import_closure(f"leitmotif.stages.{stage}", package=package)
     read = attributes_read(needed)
     listed = {
-        folder
-        for setting, folders in listed_folders(params, root).items()
+        path
+        for setting, paths in listed_paths(params, root).items()
         if setting.partition(".")[0] in sections and setting.partition(".")[2] in read
-        for folder in folders
+        for path in paths
     }
     sources = {path.relative_to(root).as_posix() for path in _folders(set(needed), package)}
     return [*sorted(listed), *sorted(sources)]

@@ -228,7 +228,7 @@ def _tests(results: Results) -> list[str]:
 
 def _concepts(results: Results) -> list[str]:
     rows = []
-    for slot in results.keyed("decoderlens", "within"):
+    for slot in results.keyed("decoderlens", "alone", "plain"):
         by_lens = [
             [
                 mean(results.of("decoderlens", "alone", lens, slot, place), ".2f")

@@ -1,11 +1,17 @@
 """Settings of the two experiments on concepts: the DecoderLens, and swaps between concepts."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from leitmotif.config.section import Settings, is_hub_id
 from leitmotif.sites import Component, Control, Technique
+
+Span = Annotated[list[float], Field(min_length=2, max_length=2)]
+"""Start and end of a part of a clip, in seconds."""
+Group = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2)]
+"""Layers."""
 
 
 class DecoderLensParams(Settings):
@@ -66,10 +72,12 @@ class SwapsParams(Settings):
     Model and sampling are those of ``decoderlens``.
     """
 
+    pairs: str | None
+    """CSV file of counterfactual prompts, see docs/stages/swaps.md; null: concepts of ``slots``."""
     slots: Annotated[list[str], Field(min_length=1)]
     """Concepts of these slots are swapped with each other, in both directions."""
     prompts: Annotated[int, Field(ge=1)]
-    """Number of prompts for each concept; the paper has 100."""
+    """Number of prompts for each concept; the paper has 100. A row of ``pairs`` has one."""
     seconds: Annotated[float, Field(gt=0)]
     """Length of a clip; the paper has 4."""
     components: Annotated[list[Component], Field(min_length=1)]
@@ -77,8 +85,13 @@ class SwapsParams(Settings):
     techniques: Annotated[list[Technique], Field(min_length=1)]
     controls: list[Control]
     """What is put in besides the desired concept's mean."""
+    groups: list[Group]
+    """Layers whose outputs are also swapped at once, such as [[0, 1, 2], [3, 4, 5]]."""
     together: bool
     """Also swap the outputs of all layers at once."""
+    spans: Annotated[list[Span], Field(min_length=1)] | None
+    """Parts of the clip, in seconds, such as [[0.0, 0.4], [0.4, 0.8]]: each cell is swapped in each
+    of them alone; null: in the whole clip."""
     rows: Annotated[int, Field(ge=1)]
     """Number of clips in a batch. ``auto``: as many as ``resources`` have room for."""
 
@@ -88,3 +101,27 @@ class SwapsParams(Settings):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"named twice: {', '.join(repeated)}")
         return names
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_distinct(cls, groups: list[Group]) -> list[Group]:
+        for group in groups:
+            if len(set(group)) < len(group):
+                raise ValueError(f"a layer is named twice in {group}")
+            if sum(set(group) == set(other) for other in groups) > 1:
+                raise ValueError(f"the layers {sorted(group)} are named twice")
+        return groups
+
+    @field_validator("spans")
+    @classmethod
+    def _within_the_clip(cls, spans: list[Span] | None, info: ValidationInfo) -> list[Span] | None:
+        end = info.data.get("seconds", math.inf)
+        for span in spans or []:
+            if not 0 <= span[0] < span[1] <= end:
+                raise ValueError(
+                    f"{span} is no part of a clip of {end:g} s: a span has a start and a later "
+                    "end, in seconds"
+                )
+            if spans and spans.count(span) > 1:
+                raise ValueError(f"{span} is named twice")
+        return spans

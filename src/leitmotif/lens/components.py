@@ -27,6 +27,8 @@ class Change(NamedTuple):
     technique: Technique
     at: Mapping[str, Outputs]
     """By site [S, d]: what takes the output's place (``replace``) or is added (``adjust``)."""
+    steps: range
+    """At which it is done."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,26 +78,27 @@ def changed_steps(model: HookedMusicGen, length: int, frames: range | None) -> r
     return range(frames.start, frames.stop + delay)
 
 
-def swapping(changes: Sequence[Change], steps: range) -> list[Intervention]:
+def swapping(changes: Sequence[Change]) -> list[Intervention]:
     """Interventions that change each row of a batch in its own way, in the conditional half.
 
-    There is one for each site and technique, whatever the number of rows.
+    There is one for each site, technique and range of steps, whatever the number of rows.
     """
-    rows: dict[tuple[str, Technique], list[int]] = {}
+    rows: dict[tuple[str, Technique, range], list[int]] = {}
     for row, change in enumerate(changes):
         for site in change.at:
-            rows.setdefault((site, change.technique), []).append(row)
-    chosen = slice(steps.start, steps.stop)
+            rows.setdefault((site, change.technique, change.steps), []).append(row)
     return [
         Intervention(
             site,
             "replace" if technique == "replace" else "add",
-            torch.from_numpy(np.stack([changes[row].at[site][chosen] for row in of_site])),
+            torch.from_numpy(
+                np.stack([changes[row].at[site][steps.start : steps.stop] for row in of_site])
+            ),
             rows=of_site,
             steps=steps,
             half="conditional",
         )
-        for (site, technique), of_site in rows.items()
+        for (site, technique, steps), of_site in rows.items()
     ]
 
 

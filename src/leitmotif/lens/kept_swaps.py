@@ -23,9 +23,11 @@ def kept_clips(sweep: Sweep, prompts: int) -> list[KeptClip]:
 
     A concept is heard with one desired concept alone, because all pairs would take much space: the
     next one of its slot in the order of the pairs, the first one after the last one. If its slot
-    has no other concept, it is the next one of another slot. Controls are not kept.
+    has no other concept, it is the next one of another slot. Controls are not kept, and of several
+    spans of frames the first one alone is.
     """
-    single = [cell for cell in sweep.cells if len(cell.layers) == 1]
+    first = sweep.cells[0].frames
+    single = [cell for cell in sweep.cells if len(cell.layers) == 1 and cell.frames == first]
     clips = []
     for pairs in _chosen(sweep.pairs):
         every = ((pair, n) for pair in pairs for n in range(_prompts(sweep.pairs, pair)))

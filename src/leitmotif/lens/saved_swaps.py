@@ -81,9 +81,12 @@ def sets_form(
 
 
 def swaps_form(
-    prompts: Mapping[str, PromptSet], steps: range, known: Sequence[int], kept: Sequence[ClipOf]
+    prompts: Mapping[str, PromptSet], length: int, known: Sequence[int], kept: Sequence[ClipOf]
 ) -> Form[Sequence[tuple[Swap, int]], Swapped]:
-    """Of prompts with swaps at some steps. ``known`` are columns of the tagger's labels."""
+    """Of prompts with swaps, in clips of ``length`` frames.
+
+    ``known`` are columns of the tagger's labels.
+    """
     content = {name: sha256_json(asdict(of_name)) for name, of_name in prompts.items()}
     keep = {*kept}
 
@@ -91,7 +94,9 @@ def swaps_form(
         swap, number = clip
         # The names too: a random vector is drawn by them.
         sets = [[name, content[name]] for name in (swap.original, swap.target)]
+        frames = swap.cell.span(length)
         cell = [swap.cell.component, *swap.cell.layers, swap.technique, swap.random]
+        cell += [frames.start, frames.stop]
         return [*cell, sets, number, clip in keep]
 
     def tensors(clips: Sequence[tuple[Swap, int]], made: Swapped) -> list[Tensors]:
@@ -104,9 +109,7 @@ def swaps_form(
         return Heard(odds, nats), {clips[n]: of_clip for n, of_clip in _audio_of(parts[0]).items()}
 
     return Form(
-        keys=lambda clips: [
-            ["swapped", steps.start, steps.stop, [*known], [key(clip) for clip in clips]]
-        ],
+        keys=lambda clips: [["swapped", [*known], [key(clip) for clip in clips]]],
         tensors=tensors,
         result=result,
     )

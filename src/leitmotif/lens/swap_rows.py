@@ -72,6 +72,8 @@ class HeardSwaps:
     """Samples [n] of the clips that are kept as audio."""
     sample_rate: int
     """Of the clips, in Hz."""
+    length: int
+    """Of the clips, in frames."""
 
     def rows(self) -> list[SwapRow]:
         """Every cell and pair of concepts."""
@@ -80,6 +82,7 @@ class HeardSwaps:
                 technique=technique,
                 component=cell.component,
                 layers=list(cell.layers),
+                frames=self._frames(cell),
                 original=sides[0].concept,
                 desired=sides[1].concept,
                 original_slot=sides[0].slot,
@@ -109,6 +112,7 @@ class HeardSwaps:
                         technique=pooled.technique,
                         component=pooled.cells[0].component,
                         layers=[layer for cell in pooled.cells for layer in cell.layers],
+                        frames=self._frames(pooled.cells[0]),
                         ideal_precision=round(self._ideal_of(scope), DIGITS),
                         scope=scope.scope,
                         original_slot=scope.slots[0],
@@ -250,10 +254,17 @@ class HeardSwaps:
         for technique in self.sweep.techniques:
             group = [_Pooled(technique, [cell], None) for cell in self.sweep.cells]
             single = [cell for cell in self.sweep.cells if len(cell.layers) == 1]
-            by_component = sorted(single, key=lambda cell: (cell.component, cell.layers))
-            for _, of_component in groupby(by_component, key=lambda cell: cell.component):
+            single.sort(key=lambda cell: (cell.component, self._frames(cell), cell.layers))
+            for _, of_component in groupby(
+                single, key=lambda cell: (cell.component, self._frames(cell))
+            ):
                 group += [_Pooled(technique, *depth) for depth in _depths([*of_component])]
             yield technique, group
+
+    def _frames(self, cell: Cell) -> tuple[int, int]:
+        """The first frame in which a cell is changed, and the end of the last one."""
+        span = cell.span(self.length)
+        return span.start, span.stop
 
     def _pool(self, pooled: _Pooled, scope: _Scope) -> Cluster:
         """What some cells do, mean over them, in each pair of concepts."""

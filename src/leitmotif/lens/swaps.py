@@ -76,7 +76,6 @@ class Swaps:
     playing : how clips are sampled.
     rows : clips that are played at once.
     workers : processes on a CPU; None: one a processor.
-    frames : of the clip in which outputs are changed; None: all.
     held : sets of prompts whose means are held in memory at once; None: ``sets_held``.
     kept : prompts of each original concept whose clips are kept as audio; see ``kept_clips``.
     cache : folder of the work cache that keeps what is finished; None: nothing is kept.
@@ -88,7 +87,6 @@ class Swaps:
     playing: Playing
     rows: int
     workers: int | None = None
-    frames: range | None = None
     held: int | None = None
     kept: int = 0
     cache: Path | None = None
@@ -103,13 +101,13 @@ class Swaps:
         model, labels = self.load(), self._columns(self.load_tagger().labels)
         # Before anything is played.
         require_sites(self.sweep.sites, model.sites)
-        self.steps(model)
+        for cell in self.sweep.cells:
+            changed_steps(model, self.length(model), cell.frames)
         before: dict[str, Array] = {}
         after: dict[Swap, Heard] = {}
         audio: dict[ClipOf, Samples] = {}
-        held = sets_held(
-            len(self.sweep.sites), len(self.steps(model)), model.width, model.dtype.itemsize
-        )
+        steps = changed_steps(model, self.length(model), None)
+        held = sets_held(len(self.sweep.sites), len(steps), model.width, model.dtype.itemsize)
         results = self._results()
         for block in self.sweep.pairs.blocks(self.held or held):
             sweep = replace(self.sweep, pairs=block)
@@ -120,7 +118,9 @@ class Swaps:
             after.update(swapped)
             audio.update(sounds)
         kept = {clip: audio[_of(clip)] for clip in self.kept_clips}
-        return HeardSwaps(self.sweep, labels, before, after, kept, self.load().sample_rate)
+        return HeardSwaps(
+            self.sweep, labels, before, after, kept, model.sample_rate, self.length(model)
+        )
 
     def _base(self, results: KeptResults, sweep: Sweep) -> "_Base":
         """Play the prompts of all sets."""
@@ -145,7 +145,7 @@ class Swaps:
             (swap, n) for swap, count in zip(sweep.swaps, counts, strict=True) for n in range(count)
         ]
         parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
-        form = swaps_form(sweep.pairs.sets, self.steps(self.load()), known, self._kept)
+        form = swaps_form(sweep.pairs.sets, self.length(self.load()), known, self._kept)
         played = list(self._each(results, partial(_heard, known=known, base=base), parts, form))
         of_parts = [part for part, _ in played]
         audio = {clip: samples for _, part in played for clip, samples in part.items()}
@@ -154,10 +154,9 @@ class Swaps:
         divergences = np.split(np.concatenate([part.divergence for part in of_parts]), ends)
         return dict(zip(sweep.swaps, map(Heard, odds, divergences), strict=True)), audio
 
-    def steps(self, model: HookedMusicGen) -> range:
-        """Decoder steps at which outputs are changed; raises ModelError."""
-        length = round(self.playing.seconds * model.frame_rate)
-        return changed_steps(model, length, self.frames)
+    def length(self, model: HookedMusicGen) -> int:
+        """Frames of a clip."""
+        return round(self.playing.seconds * model.frame_rate)
 
     def _columns(self, labels: Sequence[str]) -> dict[str, int]:
         """Columns of the labels by which concepts are known."""
@@ -266,10 +265,15 @@ def _heard(
     texts = [sets[swap.original].texts[n] for swap, n in clips]
     tracks = [sets[swap.original].tracks[n] for swap, n in clips]
     changes = [
-        _change(swap, base.means, f"{study.playing.seed}\n{track}")
+        _change(
+            swap,
+            base.means,
+            f"{study.playing.seed}\n{track}",
+            changed_steps(model, study.length(model), swap.cell.frames),
+        )
         for (swap, _), track in zip(clips, tracks, strict=True)
     ]
-    codes = _generated(study, model, texts, tracks, swapping(changes, study.steps(model)))
+    codes = _generated(study, model, texts, tracks, swapping(changes))
     before = np.stack([base.logits[swap.original][n] for swap, n in clips])
     after = before.copy()
     keep = {_of(clip) for clip in study.kept_clips}
@@ -290,7 +294,7 @@ def _heard(
     return heard(before, after, known), audio
 
 
-def _change(swap: Swap, means: Means, draw: str) -> Change:
+def _change(swap: Swap, means: Means, draw: str, steps: range) -> Change:
     """What a swap does to one clip; ``draw`` names the clip's random vectors."""
     at = {}
     for site in swap.cell.sites:
@@ -299,7 +303,7 @@ def _change(swap: Swap, means: Means, draw: str) -> Change:
             name = "\n".join([draw, swap.original, swap.target, site])
             target = original + as_long(target - original, name)
         at[site] = target if swap.technique == "replace" else target - original
-    return Change(swap.technique, at)
+    return Change(swap.technique, at, steps)
 
 
 def _generated(

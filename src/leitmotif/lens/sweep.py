@@ -4,11 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
-from leitmotif.errors import ConfigError
+from leitmotif.config import Params
+from leitmotif.errors import ConfigError, counted
+from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.effects import Kind
-from leitmotif.lens.pairs import Pair, Pairs
+from leitmotif.lens.pairs import Pair, Pairs, concept_pairs, read_pairs
 from leitmotif.sites import Component, Control, Technique
 
 CONTROLS: tuple[Control, ...] = ("itself", "redrawn", "mixed", "random")
@@ -19,11 +22,17 @@ class Cell(NamedTuple):
 
     component: Component
     layers: tuple[int, ...]
+    frames: range | None = None
+    """Of the clip, in which it is changed; None: all."""
 
     @property
     def sites(self) -> list[str]:
         """Where the model is changed."""
         return [f"layers.{layer}.{self.component}" for layer in self.layers]
+
+    def span(self, length: int) -> range:
+        """The frames of a clip of so many."""
+        return range(length) if self.frames is None else self.frames
 
 
 class Swap(NamedTuple):
@@ -101,10 +110,68 @@ class Sweep:
 
 
 def cells_of(
-    components: Iterable[Component], layers: Sequence[int], *, together: bool = False
+    components: Iterable[Component],
+    layers: Sequence[int],
+    *,
+    groups: Iterable[Sequence[int]] = (),
+    together: bool = False,
+    spans: Sequence[range | None] = (None,),
 ) -> list[Cell]:
-    """Each component at each layer; and at all of these layers at once if ``together``."""
+    """Each component at each layer, in each span of frames.
+
+    Also at the layers of each group at once, and at all of these layers if ``together``.
+    """
     chosen: list[tuple[int, ...]] = [(layer,) for layer in layers]
+    chosen += [tuple(sorted(group)) for group in groups]
     if together and len(layers) > 1:
         chosen.append(tuple(layers))
-    return [Cell(component, of_cell) for component, of_cell in product(components, chosen)]
+    return [Cell(*of_cell) for of_cell in product(components, dict.fromkeys(chosen), spans)]
+
+
+def sweep_of(
+    params: Params, *, layers: int, frame_rate: float, prompts: int | None = None
+) -> Sweep:
+    """The sweep of the stage ``swaps`` on a model of so many layers and frames a second.
+
+    ``prompts`` stands in the place of the setting. Raises ConfigError if concepts or pairs cannot
+    be used, or if settings name layers or frames that there are not.
+    """
+    settings, lens = params.swaps, params.decoderlens
+    if beyond := sorted({layer for group in settings.groups for layer in group if layer >= layers}):
+        raise ConfigError(
+            "swaps.groups names layers that the model lacks",
+            found=", ".join(map(str, beyond)),
+            expected=f"0 to {layers - 1}",
+        )
+    if settings.pairs is None:
+        table = load_concepts(Path(lens.concepts)).only(settings.slots)
+        pairs = concept_pairs(table, prompts or settings.prompts, seed=lens.seed)
+    else:
+        pairs = read_pairs(Path(settings.pairs), seed=lens.seed)
+    return Sweep(
+        pairs=pairs,
+        cells=cells_of(
+            settings.components,
+            range(layers),
+            groups=settings.groups,
+            together=settings.together,
+            spans=_frames(settings.spans, frame_rate),
+        ),
+        techniques=settings.techniques,
+        controls=settings.controls,
+    )
+
+
+def _frames(spans: Sequence[Sequence[float]] | None, frame_rate: float) -> list[range | None]:
+    """Frames of a clip; raises ConfigError for a span that has none, or those of another."""
+    if spans is None:
+        return [None]
+    frames = [range(*(round(second * frame_rate) for second in span)) for span in spans]
+    for span, of_span in zip(spans, frames, strict=True):
+        if not of_span or frames.count(of_span) > 1:
+            raise ConfigError(
+                "swaps.spans cannot be told apart in frames of the model",
+                found=f"{list(span)} s: {counted(len(of_span), 'frame')} from {of_span.start}",
+                expected=f"spans of a frame or more, {frame_rate:g} frames a second",
+            )
+    return [*frames]

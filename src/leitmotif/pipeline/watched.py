@@ -1,8 +1,9 @@
-"""Folders that settings name in lists, and whether DVC watches them.
+"""Paths that settings name in lists, or may leave out, and whether DVC watches them.
 
-DVC puts a single setting into a stage's deps (``${model.watch}``), but no list. So the models of
-``probes.comparisons`` and the autoencoders of ``sae.hooks`` stand in dvc.yaml by their paths, where
-``leitmotif deps`` writes them. While one that the settings name is missing there, no stage runs.
+DVC puts a single setting into a stage's deps (``${model.watch}``), but no list and no null. So the
+models of ``probes.comparisons``, the autoencoders of ``sae.hooks`` and the file of ``swaps.pairs``
+stand in dvc.yaml by their paths, where ``leitmotif deps`` writes them. While one that the settings
+name is missing there, no stage runs.
 """
 
 import os
@@ -29,19 +30,24 @@ _INPUTS = (
     "judge.second_tagger",
     "decoderlens.model",
     "decoderlens.concepts",
+    "swaps.pairs",
 )
-COMPARISONS, AUTOENCODERS = "probes.comparisons", "sae.hooks"
+COMPARISONS, AUTOENCODERS, PAIRS = "probes.comparisons", "sae.hooks", "swaps.pairs"
 
 
-def listed_folders(params: Params, root: Path = Path()) -> dict[str, list[str]]:
-    """Folders by the setting that lists them, such as ``probes.comparisons``.
+def listed_paths(params: Params, root: Path = Path()) -> dict[str, list[str]]:
+    """Paths by the setting that lists them, such as ``probes.comparisons``.
 
-    What is no folder below ``root``, the repository's, is a model of the hub, which DVC cannot
-    watch.
+    What is not there below ``root``, the repository's, is a model of the hub, which DVC cannot
+    watch, or missed by its stage.
     """
     # By name: every stage imports this, and what reads ``.comparisons`` depends on these folders.
-    lists = {setting: attrgetter(setting)(params) for setting in (COMPARISONS, AUTOENCODERS)}
-    named = {**lists, AUTOENCODERS: _checkpoints(lists[AUTOENCODERS], root / HOOKS)}
+    lists = {setting: attrgetter(setting)(params) for setting in (COMPARISONS, AUTOENCODERS, PAIRS)}
+    named = {
+        **lists,
+        AUTOENCODERS: _checkpoints(lists[AUTOENCODERS], root / HOOKS),
+        PAIRS: [lists[PAIRS]] if lists[PAIRS] else [],
+    }
     return {
         setting: sorted(name for name in set(names) if (root / name).exists())
         for setting, names in named.items()
@@ -49,7 +55,7 @@ def listed_folders(params: Params, root: Path = Path()) -> dict[str, list[str]]:
 
 
 def check_watched(params: Params, root: Path = Path()) -> None:
-    """Raise ConfigError if the settings list a folder on which no stage of dvc.yaml depends.
+    """Raise ConfigError if the settings list a path on which no stage of dvc.yaml depends.
 
     After a change there, old results would be taken for fresh ones. Without a dvc.yaml nothing is
     watched, and nothing is checked.
@@ -61,10 +67,10 @@ def check_watched(params: Params, root: Path = Path()) -> None:
     watched = {
         str(dep).replace("\\${", "${") for stage in stages.values() for dep in stage.get("deps", [])
     }
-    for setting, folders in listed_folders(params, root).items():
-        if missing := [folder for folder in folders if folder not in watched]:
+    for setting, paths in listed_paths(params, root).items():
+        if missing := [path for path in paths if path not in watched]:
             raise ConfigError(
-                f"{PIPELINE} does not watch what {setting} lists",
+                f"{PIPELINE} does not watch what {setting} names",
                 found=", ".join(missing),
                 expected="among the deps of a stage, so that a change there makes it stale",
                 fix="run `leitmotif deps`, then `dvc repro`",

@@ -173,8 +173,11 @@ def _lens(scale: Scale) -> int:
 
 def _swap_clips(scale: Scale) -> int:
     settings = scale.params.swaps
-    kept = min(scale.params.decoderlens.kept_prompts, settings.prompts)
-    clips = kept * len(kept_clips(scale.swap_sweep, 1))
+    kept = scale.params.decoderlens.kept_prompts
+    if settings.pairs is None:  # the sweep has one prompt of each concept
+        clips = min(kept, settings.prompts) * len(kept_clips(scale.swap_sweep, 1))
+    else:
+        clips = len(kept_clips(scale.swap_sweep, kept))
     return round(clips * settings.seconds * scale.lens_model.sample_rate * WAV_BYTES)
 
 

@@ -13,8 +13,7 @@ from leitmotif.claims import Claims
 from leitmotif.config import MtgJamendoCorpus, OrganismCorpus, Params
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.lens.concepts import ConceptTable, load_concepts
-from leitmotif.lens.pairs import concept_pairs
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import Sweep, sweep_of
 from leitmotif.plan.sizes import ModelSize, size_of
 from leitmotif.sae.autoencoder.registry import Hook, registered
 from leitmotif.sites import split_site
@@ -213,17 +212,15 @@ class Scale:
     @cached_property
     def swap_sweep(self) -> Sweep:
         """The swaps of the stage of that name, with one prompt a set: they are many."""
-        settings = self.params.swaps
-        return Sweep(
-            pairs=concept_pairs(self.concepts.only(settings.slots), 1),
-            cells=cells_of(
-                settings.components,
-                range(self.lens_model.decoder.layers),
-                together=settings.together,
-            ),
-            techniques=settings.techniques,
-            controls=settings.controls,
+        model = self.lens_model
+        return sweep_of(
+            self.params, layers=model.decoder.layers, frame_rate=model.frame_rate, prompts=1
         )
+
+    @property
+    def swap_prompts(self) -> int:
+        """Prompts of each set of the stage ``swaps``."""
+        return self.params.swaps.prompts if self.params.swaps.pairs is None else 1
 
     def autoencoder_bytes(self, size: int) -> int:
         """Of the weights of all autoencoders, with so many bytes a number."""

@@ -302,8 +302,8 @@ def _swaps(scale: Scale) -> Work:
     """Every set of prompts played and read; every swap played again, and heard."""
     settings, model = scale.params.swaps, scale.lens_model
     halves = scale.params.decoderlens.halves
-    sets = len(scale.swap_sweep.pairs.sets) * settings.prompts
-    swapped = len(scale.swap_sweep.swaps) * settings.prompts
+    sets = len(scale.swap_sweep.pairs.sets) * scale.swap_prompts
+    swapped = len(scale.swap_sweep.swaps) * scale.swap_prompts
     frames = round(settings.seconds * model.frame_rate)
     clips = sets + swapped
     return Work(

@@ -54,7 +54,7 @@ def decoderlens(params: Params) -> None:
     write_table(DECODERLENS, rows)
     write_table(LENS_DIVERGENCE, divergences)
     write_table(LAYER_SIMILARITY, similarities)
-    write_json(METRICS / "decoderlens.json", metrics_of(rows, divergences, similarities))
+    write_json(METRICS / "decoderlens.json", metrics_of(rows))
     write_plots(plots_of(rows, divergences))
 
 

@@ -1,17 +1,14 @@
 """Stage ``swaps``: give one component the output that it has for another concept, and listen."""
 
 from functools import partial
-from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
 from leitmotif.judge.models.loading import shared_tagger
-from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.memory import swaps_holding
-from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import sweep_of
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.memory import Footprint, batches_on
 from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, WORK_CACHE, run
@@ -24,13 +21,7 @@ def swaps(params: Params) -> None:
     settings = params.swaps
     model = params.model.beside(params.decoderlens.model or params.model.name)
     loaded = shared_model(model)
-    table = load_concepts(Path(params.decoderlens.concepts)).only(settings.slots)
-    sweep = Sweep(
-        pairs=concept_pairs(table, settings.prompts, seed=params.decoderlens.seed),
-        cells=cells_of(settings.components, range(loaded.num_layers), together=settings.together),
-        techniques=settings.techniques,
-        controls=settings.controls,
-    )
+    sweep = sweep_of(params, layers=loaded.num_layers, frame_rate=loaded.frame_rate)
     holding = swaps_holding(params, Footprint.of(loaded), sweep)
     batches = batches_on(loaded, params, "swaps", holding)
     heard = Swaps(

@@ -27,9 +27,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "track_id", "motif.start_sample", "recurrence.start_sample", "transposition",
     ),
     "data/swap_summary.jsonl": (
-        "technique", "component", "layers", "scope", "original_slot", "desired_slot", "depth",
+        "technique", "component", "layers", "frames", "scope", "original_slot", "desired_slot",
+        "depth",
     ),
-    "data/swaps.jsonl": ("technique", "component", "layers", "original", "desired"),
+    "data/swaps.jsonl": ("technique", "component", "layers", "frames", "original", "desired"),
     "data/verdicts.jsonl": ("model", "candidate"),
 }  # fmt: skip
 """By the path of the table; a dot leads into a field's own fields. No two rows of a table have the

@@ -1,6 +1,7 @@
 """Tables of the swaps between concepts: what one component's output does to what a tagger hears."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 from leitmotif.sites import Component, Control, Technique
 from leitmotif.tables.base import Sha256, Table
@@ -34,6 +35,8 @@ class CellRow(Table):
     technique: Technique
     component: Component
     layers: list[int]
+    frames: tuple[int, int]
+    """Of the clip, in which outputs are swapped: the first one, and the one after the last."""
     swap: MeasuredRow
     ideal_precision: float
     """Precision of a perfect swap: the probabilities of the two labels exchange places."""
@@ -82,6 +85,14 @@ class SwapSummaryRow(CellRow):
     def beyond(self) -> bool:
         """Whether the effect is positive and exceeds the controls at q 0.05."""
         return self.q is not None and self.q <= 0.05 and self.swap.effect.mean > 0
+
+
+AnyCell = TypeVar("AnyCell", bound=CellRow)
+
+
+def of_first_frames(rows: Sequence[AnyCell]) -> list[AnyCell]:
+    """The rows of the frames that were named first, which metrics, plot, clips and page are of."""
+    return [row for row in rows if row.frames == rows[0].frames]
 
 
 class SwapClipRow(Table):

@@ -4,29 +4,22 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from leitmotif.tables.decoderlens import DecoderLensRow, DivergenceRow, SimilarityRow
-from leitmotif.tables.interval import IntervalRow, as_metric
+from leitmotif.tables.decoderlens import DecoderLensRow, DivergenceRow
+from leitmotif.tables.interval import as_metric
 
 
-def metrics_of(
-    rows: Sequence[DecoderLensRow],
-    divergences: Sequence[DivergenceRow],
-    similarities: Sequence[SimilarityRow],
-) -> dict[str, object]:
-    """Recognition, divergence and similarity at the first, the middle and the last layer.
+def metrics_of(rows: Sequence[DecoderLensRow]) -> dict[str, object]:
+    """Recognition at the first, the middle and the last layer, by slot.
 
-    ``ndcg`` is among all labels of the tagger, ``within`` among those of the slot's concepts, both
-    of what a layer would play next by the plain lens; ``alone`` is ``within`` of what it plays
-    alone, by lens. ``tuned_lens_gain`` is by how much that is larger by the tuned lens, mean over
-    the layers before the last. ``nats`` is the divergence by lens, mean over codebooks, and
-    ``cka`` the debiased similarity to the last layer. ``agreement`` is the share of the model's own
-    clips of which two taggers name the same concept; it is absent without a second tagger.
+    ``ndcg`` is among all labels of the tagger, of what a layer would play next by the plain lens.
+    ``alone`` is among the labels of the slot's concepts, of what it plays alone, by lens.
+    ``tuned_lens_gain`` is by how much that is larger by the tuned lens, mean over the layers before
+    the last.
     """
     slots = list(dict.fromkeys(row.slot for row in rows))
     places = _places(rows)
     return {
         "ndcg": {slot: _at(_of(rows, slot), places, "ndcg") for slot in slots},
-        "within": {slot: _at(_of(rows, slot), places, "within") for slot in slots},
         "alone": {
             lens: {
                 slot: _at(_of(rows, slot, lens, heard="sampled"), places, "within")
@@ -35,28 +28,8 @@ def metrics_of(
             for lens in ("plain", "tuned")
         },
         "chance": {slot: _of(rows, slot)[0].chance for slot in slots},
-        "chance_within": {slot: _of(rows, slot)[0].chance_within for slot in slots},
         "tuned_lens_gain": {slot: _gain(rows, slot) for slot in slots},
-        "nats": {
-            lens: {
-                place: _mean(
-                    [r.nats for r in divergences if (r.lens, r.layer) == (lens, layer)]
-                )
-                for place, layer in places.items()
-                if place != "last"
-            }
-            for lens in ("plain", "tuned")
-        },
-        **_agreement(rows, places["last"]),
-        "cka": {
-            place: row.cka
-            for place, layer in places.items()
-            for row in similarities
-            if place != "last"
-            and row.concept is None
-            and (row.first, row.second) == (layer, places["last"])
-        },
-    }  # fmt: skip
+    }
 
 
 def plots_of(
@@ -131,20 +104,3 @@ def _gain(rows: Sequence[DecoderLensRow], slot: str) -> float | None:
     tuned = _of(rows, slot, "tuned", heard="sampled")
     gains = [row.within.mean - plain[row.layer] for row in tuned]
     return round(sum(gains) / len(gains), 4) if gains else None
-
-
-def _agreement(rows: Sequence[DecoderLensRow], last: int) -> dict[str, float]:
-    own = [
-        row.agreement.named
-        for row in rows
-        if (row.concept, row.layer, row.heard) == (None, last, "read") and row.agreement
-    ]
-    if not own:
-        return {}
-    clips = [share.n or 0 for share in own]
-    same = sum(share.mean * count for share, count in zip(own, clips, strict=True))
-    return {"agreement": round(same / sum(clips), 4)}
-
-
-def _mean(values: Sequence[IntervalRow]) -> float | None:
-    return round(sum(value.mean for value in values) / len(values), 4) if values else None

@@ -5,21 +5,24 @@ from collections.abc import Sequence
 import pandas as pd
 
 from leitmotif.tables.interval import as_metric
-from leitmotif.tables.swaps import SwapRow, SwapSummaryRow
+from leitmotif.tables.swaps import SwapRow, SwapSummaryRow, of_first_frames
 
 
 def metrics_of(rows: Sequence[SwapRow], summary: Sequence[SwapSummaryRow]) -> dict[str, object]:
-    """Effect and precision by technique and component, mean over single layers, of all pairs.
+    """Effect and precision by technique and branch, mean over single layers, of all pairs.
 
-    ``together`` is the effect in all layers at once, ``best`` the single layer that exceeds its
-    strongest control most, if the tests say that it does, ``cells`` how many cells exceed their
-    controls at q 0.05, of how many, and ``itself`` the largest absolute effect of a concept's own
-    mean under ``adjust``, which is 0 unless something is wrong.
+    Of several spans of frames, all is of the first.
+
+    ``best`` is the single layer that exceeds its strongest control most, if the tests say that it
+    does, ``cells`` how many cells exceed their controls at q 0.05, of how many, and ``itself`` the
+    largest absolute effect of a concept's own mean under ``adjust``, which is 0 unless something is
+    wrong.
     """
+    rows, summary = of_first_frames(rows), of_first_frames(summary)
     over_layers = [row for row in summary if row.scope == "all" and row.depth == "every"]
     single = [row for row in summary if row.scope == "all" and row.depth is None]
-    kinds = {
-        kind: [row for row in over_layers if row.technique == kind]
+    branches = {
+        kind: [r for r in over_layers if r.technique == kind and r.component != "residual"]
         for kind in dict.fromkeys(row.technique for row in over_layers)
     }
     own = [
@@ -29,25 +32,15 @@ def metrics_of(rows: Sequence[SwapRow], summary: Sequence[SwapSummaryRow]) -> di
     ]
     return {
         "effect": {
-            kind: {
-                r.component: as_metric(r.swap.effect) for r in over_layers if r.technique == kind
-            }
-            for kind in kinds
+            kind: {row.component: as_metric(row.swap.effect) for row in of_kind}
+            for kind, of_kind in branches.items()
         },
         "precision": {
-            kind: {r.component: r.swap.precision.mean for r in over_layers if r.technique == kind}
-            for kind in kinds
-        },
-        "together": {
-            kind: {
-                row.component: as_metric(row.swap.effect)
-                for row in single
-                if row.technique == kind and len(row.layers) > 1
-            }
-            for kind in kinds
+            kind: {row.component: row.swap.precision.mean for row in of_kind}
+            for kind, of_kind in branches.items()
         },
         "ideal_precision": next((row.ideal_precision for row in single), None),
-        "best": {kind: _best([r for r in single if r.technique == kind]) for kind in kinds},
+        "best": {kind: _best([r for r in single if r.technique == kind]) for kind in branches},
         "cells": {
             "tried": len(single),
             "beyond_controls": sum(row.beyond for row in single),
@@ -57,7 +50,7 @@ def metrics_of(rows: Sequence[SwapRow], summary: Sequence[SwapSummaryRow]) -> di
 
 
 def plot_of(summary: Sequence[SwapSummaryRow]) -> pd.DataFrame:
-    """Effect and precision of all pairs by technique, component and layer."""
+    """Effect and precision of all pairs by technique, component and layer, in the first frames."""
     columns = [
         "technique", "component", "layer", "effect", "low", "high", "original", "desired",
         "precision", "ideal_precision", "control",
@@ -77,7 +70,7 @@ def plot_of(summary: Sequence[SwapSummaryRow]) -> pd.DataFrame:
                 "ideal_precision": row.ideal_precision,
                 "control": row.controls[row.strongest].effect.mean if row.strongest else None,
             }
-            for row in summary
+            for row in of_first_frames(summary)
             if row.scope == "all" and row.depth is None and len(row.layers) == 1
         ],
         columns=columns,

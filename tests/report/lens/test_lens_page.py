@@ -13,10 +13,11 @@ from leitmotif.files import read_table, write_table
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.lens.pages import PAGE, write_lens_page
 from leitmotif.report.lens.sources import LensPaths, read_lens
-from leitmotif.tables.decoderlens import Heard, Lens, LensClipRow
+from leitmotif.tables.decoderlens import AgreementRow, DecoderLensRow, Heard, Lens, LensClipRow
 from tests.accessibility import violations
 from tests.report.lens.made_lens import PROMPT, hertz, write_lens
 from tests.report.made import MARKUP
+from tests.tables.made import interval
 from tests.waiting import wait_until
 
 LAYERS = 3
@@ -65,6 +66,22 @@ def test_names_with_markup_stay_text(report: Path) -> None:
     text = (report / PAGE).read_text(encoding="utf-8")
     assert MARKUP not in text
     assert text.count("<img") == 1  # the icon
+
+
+def test_how_far_two_taggers_agree_is_said_where_there_are_two(
+    report: Path, tmp_path: Path
+) -> None:
+    paths = write_lens(tmp_path / "data", LAYERS)
+    agreed = AgreementRow(labels=4, rank=interval(0.5), named=interval(0.75), named_by_chance=0.25)
+    rows = read_table(paths.recognition, DecoderLensRow)
+    last = [row.model_copy(update={"agreement": agreed}) for row in rows if row.layer == LAYERS - 1]
+    write_table(paths.recognition, [*(row for row in rows if row.layer < LAYERS - 1), *last])
+    text = re.sub("<[^>]*>", "", (write(tmp_path / "report", paths) / PAGE).read_text("utf-8"))
+    (line,) = [line for line in text.splitlines() if line.startswith("two taggers name the same")]
+    assert re.search(
+        r"instrument 0\.75 \(0\.70 to 0\.80; \d+ clips[^)]*\), by chance 0\.25; ", line
+    )
+    assert "two taggers" not in (report / PAGE).read_text(encoding="utf-8")
 
 
 def test_each_clip_is_stored_once(report: Path) -> None:

@@ -87,6 +87,7 @@ def _rows(layers: int) -> Iterator[SwapRow]:
             technique=technique,
             component=component,
             layers=[layer],
+            frames=(0, 40),
             swap=_measures(technique, component, [layer]),
             ideal_precision=-0.8,
             controls={},

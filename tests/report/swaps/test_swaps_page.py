@@ -12,7 +12,7 @@ from leitmotif.files import read_table, write_table
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.swaps.pages import PAGE, write_swaps_page
 from leitmotif.report.swaps.sources import SwapPaths, read_swaps
-from leitmotif.tables.swaps import SwapClipRow
+from leitmotif.tables.swaps import SwapClipRow, SwapSummaryRow
 from tests.accessibility import violations
 from tests.report.made import MARKUP
 from tests.report.swaps.made_swaps import hertz, write_swaps
@@ -62,6 +62,18 @@ def test_the_same_inputs_give_the_same_bytes(report: Path, tmp_path: Path) -> No
 def test_names_with_markup_stay_text(report: Path) -> None:
     assert MARKUP not in text_of(report)
     assert text_of(report).count("<img") == 1  # the icon
+
+
+def test_what_the_tables_have_besides_is_named(report: Path, tmp_path: Path) -> None:
+    paths = write_swaps(tmp_path / "data", LAYERS)
+    rows = read_table(paths.summary, SwapSummaryRow)
+    span = [row.model_copy(update={"frames": (20, 40)}) for row in rows]
+    group = [row.model_copy(update={"layers": [0, 1]}) for row in rows[:1]]
+    write_table(paths.summary, [*rows, *group, *span])
+    text = re.sub("<[^>]*>", "", text_of(write(tmp_path / "report", paths)))
+    assert "0 to 39; the tables also have 20 to 39" in text
+    assert "also at once, in the tables0+1" in text
+    assert "the tables" not in text_of(report)
 
 
 def test_a_clip_that_is_lost_stops_the_build_with_its_name(tmp_path: Path) -> None:

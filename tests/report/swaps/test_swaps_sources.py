@@ -44,6 +44,34 @@ def test_rows_of_some_pairs_alone_are_no_cells(paths: SwapPaths) -> None:
     assert again.depths("replace", "every", "across") == {}
 
 
+def test_of_several_spans_the_first_is_shown(paths: SwapPaths) -> None:
+    first = read(paths)
+    write_table(
+        paths.summary,
+        [*first.summary, *(row.model_copy(update={"frames": (20, 40)}) for row in first.summary)],
+    )
+    write_table(
+        paths.swaps,
+        [*first.rows, *(row.model_copy(update={"frames": (20, 40)}) for row in first.rows)],
+    )
+    both = read(paths)
+    assert (both.cells, both.of_pairs) == (first.cells, first.of_pairs)
+    assert (first.other_frames, both.other_frames) == ([], [(20, 40)])
+
+
+def test_groups_of_layers_are_no_cells(paths: SwapPaths) -> None:
+    whole = read(paths)
+    group = [
+        row.model_copy(update={"layers": [0, 1]})
+        for row in whole.summary
+        if row.layers == [0] and row.depth is None
+    ]
+    write_table(paths.summary, [*whole.summary, *group])
+    grouped = read(paths)
+    assert (grouped.cells, grouped.together) == (whole.cells, whole.together)
+    assert (whole.groups, grouped.groups) == ([], [[0, 1]])
+
+
 def test_every_table_counts_for_the_report_id(paths: SwapPaths) -> None:
     assert set(read(paths).hashes) == {path.as_posix() for path in paths.tables}
 

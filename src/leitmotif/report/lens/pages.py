@@ -6,7 +6,7 @@ from leitmotif.report.lens.cells import listening, switches
 from leitmotif.report.lens.figures import divergence_figure, lenses_figure, recognition_figure
 from leitmotif.report.lens.similarity import similarity_figure
 from leitmotif.report.lens.sources import LensSources
-from leitmotif.report.numbers import Said, counted_from, number_of, placed
+from leitmotif.report.numbers import Number, Said, counted_from, number_of, placed
 from leitmotif.report.words import number
 
 PAGE = "lens.html"
@@ -58,4 +58,22 @@ def _facts(sources: LensSources) -> list[tuple[str, Said]]:
             )
             for row in curve[:1]
         ]
+    if agreed := _agreement(sources):
+        facts.append(("two taggers name the same", agreed))
     return facts
+
+
+def _agreement(sources: LensSources) -> list[str | Number]:
+    """In which share of the whole model's clips of each slot; empty without a second tagger."""
+    said: list[str | Number] = []
+    for slot in sources.slots:
+        row = sources.curve(slot, None)[-1]
+        if row.agreement is None:
+            continue
+        share = number_of(row, "agreement.named", file=RECOGNITION, digits=2, of="clip", sign=False)
+        chance = placed(
+            number(row.agreement.named_by_chance), row, "agreement.named_by_chance",
+            file=RECOGNITION,
+        )  # fmt: skip
+        said += ["; " if said else "", f"{slot} ", share, ", by chance ", chance]
+    return said

@@ -44,6 +44,13 @@ def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
         ("cells beyond their controls", counted_from(SUMMARY, f"{beyond} of {len(cells)}")),
         ("ideal precision", [ideal, " nats"]),
     ]
+    if sources.other_frames:
+        first = placed(_span(some.frames), some, "frames", file=SUMMARY)
+        others = counted_from(SUMMARY, ", ".join(map(_span, sources.other_frames)))
+        facts.append(("frames that are swapped", [first, "; the tables also have ", others]))
+    if sources.groups:
+        groups = ["+".join(map(str, group)) for group in sources.groups]
+        facts.append(("also at once, in the tables", counted_from(SUMMARY, ", ".join(groups))))
     for technique in sources.techniques:
         inside = [
             row for row in cells if row.technique == technique and row.component != "residual"
@@ -54,3 +61,7 @@ def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
             effect = number_of(best, "swap.effect", file=SUMMARY, digits=2, of="pair")
             facts.append((f"largest effect of {technique}", [f"{where}, ", effect, " nats"]))
     return facts
+
+
+def _span(frames: tuple[int, int]) -> str:
+    return f"{frames[0]} to {frames[1] - 1}"

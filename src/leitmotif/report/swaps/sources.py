@@ -8,7 +8,14 @@ from pathlib import Path
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file
 from leitmotif.sites import Component, Technique
-from leitmotif.tables.swaps import Depth, Scope, SwapClipRow, SwapRow, SwapSummaryRow
+from leitmotif.tables.swaps import (
+    Depth,
+    Scope,
+    SwapClipRow,
+    SwapRow,
+    SwapSummaryRow,
+    of_first_frames,
+)
 
 RERUN = "run `dvc repro swaps`"
 COMPONENTS: dict[Component, str] = {
@@ -45,7 +52,10 @@ class SwapPaths:
 
 @dataclass(frozen=True, eq=False)
 class SwapSources:
-    """Contents of the outputs; at least one component was swapped at one layer."""
+    """Contents of the outputs, of the frames that were named first.
+
+    At least one component was swapped at one layer.
+    """
 
     model: str
     """Short name of the model that was heard, which need not be the one under study."""
@@ -56,6 +66,8 @@ class SwapSources:
     """Of the WAV files."""
     hashes: Mapping[str, str]
     """SHA-256 of each table, by its path."""
+    other_frames: Sequence[tuple[int, int]]
+    """Those of which the tables have rows besides."""
 
     @cached_property
     def techniques(self) -> list[Technique]:
@@ -70,7 +82,7 @@ class SwapSources:
     @cached_property
     def layers(self) -> list[int]:
         """Every layer at which something was swapped, the first one first."""
-        return sorted({layer for row in self.summary for layer in row.layers})
+        return sorted({layer for _, _, layer in self.cells})
 
     @cached_property
     def cells(self) -> dict[Place, SwapSummaryRow]:
@@ -83,12 +95,23 @@ class SwapSources:
 
     @cached_property
     def together(self) -> dict[tuple[Technique, Component], SwapSummaryRow]:
-        """Several layers at once, over all pairs."""
+        """All layers at once, over all pairs."""
         return {
             (row.technique, row.component): row
             for row in self.summary
-            if row.scope == "all" and row.depth is None and len(row.layers) > 1
+            if row.scope == "all" and row.depth is None and row.layers == self.layers
+            if len(row.layers) > 1
         }
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """Other layers that were swapped at once."""
+        groups = [
+            row.layers
+            for row in self.summary
+            if row.depth is None and len(row.layers) > 1 and row.layers != self.layers
+        ]
+        return sorted({tuple(group): group for group in groups}.values())
 
     def depths(
         self, technique: Technique, depth: Depth, scope: Scope = "all"
@@ -118,13 +141,15 @@ def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
     Raises LeitmotifError if a table is missing or damaged, or if the tables do not fit together.
     """
     summary = read_table(paths.summary, SwapSummaryRow)
+    frames = list(dict.fromkeys(row.frames for row in summary))
     sources = SwapSources(
         model=Path(model).name,
-        rows=read_table(paths.swaps, SwapRow),
-        summary=summary,
+        rows=of_first_frames(read_table(paths.swaps, SwapRow)),
+        summary=of_first_frames(summary),
         clips=read_table(paths.clips / "clips.jsonl", SwapClipRow),
         folder=paths.clips,
         hashes={path.as_posix(): sha256_file(path) for path in paths.tables},
+        other_frames=frames[1:],
     )
     if not sources.cells:
         return None
