@@ -16,10 +16,12 @@ depend on what else the machine does.
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -111,7 +113,7 @@ def cost(
     variables = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder / "src"),
+        "PYTHONPATH": sources_first(folder),
         "OMP_WAIT_POLICY": "PASSIVE",  # as in the Makefile
         "HF_HUB_OFFLINE": "1",
         **(environment or {}),
@@ -128,17 +130,18 @@ def cost(
             start_new_session=True,
         )
         peak, cpu = 0.0, dict[int, float]()
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            began = time.perf_counter()
-            used = session(process.pid)
-            peak = max(peak, held(used))
-            cpu |= used
-            looked = time.perf_counter()
-            pause = SECONDS_BETWEEN_LOOKS if looked - start > 2 else 0.01
-            time.sleep(max(pause, (looked - began) / SHARE_OF_TIME))
+        with ended_with_us(process):
+            while True:
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+                if pid:
+                    break
+                began = time.perf_counter()
+                used = session(process.pid)
+                peak = max(peak, held(used))
+                cpu |= used
+                looked = time.perf_counter()
+                pause = SECONDS_BETWEEN_LOOKS if looked - start > 2 else 0.01
+                time.sleep(max(pause, (looked - began) / SHARE_OF_TIME))
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -148,6 +151,22 @@ def cost(
     # The kernel's count has all but what was not waited for, the looks all but the last moments.
     exact = usage.ru_utime + usage.ru_stime
     return Cost(seconds, max(exact, sum(cpu.values())), peak)
+
+
+def sources_first(folder: Path) -> str:
+    """PYTHONPATH with the sources of a copy of this repository before what it has already."""
+    return os.pathsep.join(filter(None, [str(folder / "src"), os.environ.get("PYTHONPATH")]))
+
+
+@contextmanager
+def ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """End a session of its own, which Ctrl-C does not reach, where the body raises."""
+    try:
+        yield
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
 
 
 def session(leader: int) -> dict[int, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import pipeline
-from benchmarks.pipeline import NOTHING_TO_DO, Cost, compared, cost, session
+from benchmarks.pipeline import NOTHING_TO_DO, Cost, compared, cost, session, sources_first
 from tests.waiting import wait_until
 
 MEGABYTES = 96
@@ -84,6 +84,32 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
         cost([sys.executable, "-c", "print('what was said'); raise SystemExit(3)"], tmp_path)
     with pytest.raises(RuntimeError, match="status 0"):
         cost([sys.executable, "-c", "print('stage ran')"], tmp_path, expected="up to date")
+
+
+def test_a_command_does_not_outlive_a_measurement_that_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaders: list[int] = []
+
+    def interrupted(leader: int) -> dict[int, float]:
+        leaders.append(leader)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "session", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cost([sys.executable, "-c", HOLD, str(tmp_path)], tmp_path)
+    (leader,) = leaders
+    with pytest.raises(ProcessLookupError):
+        os.kill(leader, 0)
+
+
+def test_the_sources_of_a_copy_come_before_what_is_on_the_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert sources_first(Path("copy")) == "copy/src"
+    monkeypatch.setenv("PYTHONPATH", "packages")
+    assert sources_first(Path("copy")) == f"copy/src{os.pathsep}packages"
 
 
 def test_rows_are_of_stages_on_both_sides_and_the_sum_has_all() -> None:

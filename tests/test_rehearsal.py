@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.pipeline import Cost
+from benchmarks.rehearsal import __main__ as command
 from benchmarks.rehearsal.checkpoints import AUTOENCODERS, REVISION
 from benchmarks.rehearsal.recordings import MOTIF_NOTES, NOTE, SAMPLE_RATE, SECONDS, compose
-from benchmarks.rehearsal.run import PRESET, kept_cost, rehearse
+from benchmarks.rehearsal.run import PRESET, StageCost, kept_cost, rehearse
 from benchmarks.rehearsal.shapes import SITES, SMALL
 from leitmotif.cli.preset_texts import preset
 from leitmotif.config import load_params
-from leitmotif.files import read_table
+from leitmotif.files import read_json, read_table
 from leitmotif.files.yaml_files import parse_yaml, read_stages
 from leitmotif.tables.alignment import AlignmentRow
 from leitmotif.tables.labels import Label
@@ -67,7 +67,7 @@ def test_in_every_other_recording_the_motif_returns(tmp_path: Path) -> None:
 @dataclass(frozen=True)
 class Rehearsed:
     root: Path
-    costs: dict[str, Cost]
+    costs: dict[str, StageCost]
     requests: list[str]
 
 
@@ -83,7 +83,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
             hub.requests = requests
 
         patch.setattr(Hub, "__init__", remembered)
-        costs = rehearse(folder, SMALL)
+        costs = dict(rehearse(folder, SMALL))
     return Rehearsed(folder / "repository", costs, requests)
 
 
@@ -91,6 +91,53 @@ def test_every_stage_runs_to_the_report(rehearsed: Rehearsed) -> None:
     assert list(rehearsed.costs) == list(read_stages(rehearsed.root / "dvc.yaml"))
     assert all(cost.seconds > 0 and cost.megabytes > 0 for cost in rehearsed.costs.values())
     assert (rehearsed.root / "data/report/index.html").is_file()
+
+
+def test_without_dvc_the_commands_run_where_only_what_they_read_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")  # no git, no dvc
+    first = ["corpus", "manifest"]
+    costs = dict(rehearse(tmp_path, SMALL, stages=first, with_dvc=False))
+    root = tmp_path / "repository"
+    assert list(costs) == first
+    assert all((root / f"metrics/{name}.json").is_file() for name in first)
+    for name in (".git", ".dvc", "dvc.lock", "models"):
+        assert not (root / name).exists(), name
+    kept = {name: StageCost(**read_json(tmp_path / f"costs/{name}.json")) for name in first}
+    assert kept == costs
+    said = capsys.readouterr().err
+    assert all(f"{name}: {cost.seconds:.1f} s" in said for name, cost in costs.items())
+
+
+def test_a_result_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "RESULT", tmp_path / "rehearsal.json")
+    costs = {"sae": StageCost(2.04, 3.0, 512.4, gpu_megabytes=2048)}
+    command.keep("published", costs, settings=["manifest.tracks=12"], with_dvc=False)
+    command.keep("small", costs, settings=[], with_dvc=True)
+    result = read_json(tmp_path / "rehearsal.json")
+    assert result["published"]["settings"] == ["manifest.tracks=12"]
+    assert [result[shapes]["dvc"] for shapes in ("published", "small")] == [False, True]
+    assert "gpu" in result["published"]["machine"]
+    assert result["published"]["stages"] == {
+        "sae": {"seconds": 2.0, "cpu_seconds": 3.0, "megabytes": 512, "gpu_megabytes": 2048}
+    }
+
+
+def test_what_has_run_is_shown_when_a_stage_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: Any, **__: Any) -> Iterator[tuple[str, StageCost]]:
+        yield "corpus", StageCost(2.0, 3.0, 512.0, gpu_megabytes=0)
+        raise RuntimeError("manifest failed")
+
+    monkeypatch.setattr(command, "RESULT", tmp_path / "rehearsal.json")
+    monkeypatch.setattr(command, "rehearse", failing)
+    monkeypatch.setattr("sys.argv", ["rehearsal", "--folder", str(tmp_path)])
+    with pytest.raises(RuntimeError, match="manifest failed"):
+        command.main()
+    assert "corpus" in capsys.readouterr().out
+    assert not (tmp_path / "rehearsal.json").exists()
 
 
 def test_what_is_up_to_date_keeps_what_it_took(rehearsed: Rehearsed) -> None:

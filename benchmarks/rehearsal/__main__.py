@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._report import RESULTS, machine
-from benchmarks.pipeline import Cost
 from benchmarks.rehearsal import __doc__ as what
-from benchmarks.rehearsal.run import rehearse
+from benchmarks.rehearsal.run import StageCost, rehearse
 from benchmarks.rehearsal.shapes import SHAPES
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json, write_json
@@ -26,25 +26,42 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--folder", type=Path, help="kept, and gone on with (a temporary one)")
     parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="only these")
+    parser.add_argument(
+        "--without-dvc", action="store_true", help="run the stages' commands; needs no git either"
+    )
     arguments = parser.parse_args()
+    costs: dict[str, StageCost] = {}
     with TemporaryDirectory(prefix="leitmotif-rehearsal-") as temporary:
         folder = (arguments.folder or Path(temporary)).resolve()
-        costs = rehearse(folder, SHAPES[arguments.shapes], arguments.set, stages=arguments.stages)
-    show(arguments.shapes, costs)
-    if not arguments.stages and not arguments.set:
-        keep(arguments.shapes, costs)
+        rehearsed = rehearse(
+            folder,
+            SHAPES[arguments.shapes],
+            arguments.set,
+            stages=arguments.stages,
+            with_dvc=not arguments.without_dvc,
+        )
+        try:
+            for name, taken in rehearsed:
+                costs[name] = taken
+        finally:  # what has run is shown, however it ends
+            show(arguments.shapes, costs)
+    if not arguments.stages:
+        keep(arguments.shapes, costs, settings=arguments.set, with_dvc=not arguments.without_dvc)
 
 
-def show(shapes: str, costs: dict[str, Cost]) -> None:
+def show(shapes: str, costs: Mapping[str, StageCost]) -> None:
     """Print a table."""
-    table = Table("stage", "seconds", "CPU seconds", "peak MB", title=f"rehearsal, {shapes} shapes")
+    columns = ("stage", "seconds", "CPU seconds", "peak MB", "GPU's peak MB")
+    table = Table(*columns, title=f"rehearsal, {shapes} shapes")
     for name, cost in costs.items():
-        numbers = (cost.seconds, cost.cpu_seconds, cost.megabytes)
+        numbers = (cost.seconds, cost.cpu_seconds, cost.megabytes, cost.gpu_megabytes)
         table.add_row(name, *(f"{number:,.0f}" for number in numbers))
     Console(width=int(os.environ.get("COLUMNS", "100"))).print(table)
 
 
-def keep(shapes: str, costs: dict[str, Cost]) -> None:
+def keep(
+    shapes: str, costs: Mapping[str, StageCost], *, settings: Sequence[str], with_dvc: bool
+) -> None:
     """Put the costs of these shapes into the result, beside those of other shapes."""
     try:
         kept = read_json(RESULT)
@@ -55,10 +72,12 @@ def keep(shapes: str, costs: dict[str, Cost]) -> None:
             "seconds": round(cost.seconds, 1),
             "cpu_seconds": round(cost.cpu_seconds, 1),
             "megabytes": round(cost.megabytes),
+            "gpu_megabytes": round(cost.gpu_megabytes),
         }
         for name, cost in costs.items()
     }
-    write_json(RESULT, {**kept, shapes: {"machine": machine(), "stages": rows}})
+    run = {"machine": machine(), "settings": list(settings), "dvc": with_dvc, "stages": rows}
+    write_json(RESULT, {**kept, shapes: run})
 
 
 if __name__ == "__main__":

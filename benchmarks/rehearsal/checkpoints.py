@@ -8,6 +8,7 @@ import torch
 from transformers import MusicgenForConditionalGeneration
 
 from benchmarks.rehearsal.shapes import SITES, Shapes
+from leitmotif.checkpoints.folders import usable_device
 from leitmotif.config import Params
 from tests.hub import Hub, serve_hub
 from tests.judge.tiny_judges import save_tiny_ast, save_tiny_clap
@@ -63,8 +64,9 @@ def fit_codebooks(model: MusicgenForConditionalGeneration, audio: torch.Tensor) 
     entry is moved a little: between equal ones rounding would choose. Raises RuntimeError for too
     little music.
     """
-    codec = model.audio_encoder
-    left = codec.encoder(audio[None, None])[0].T  # [frames, width]
+    codec, device = model.audio_encoder, usable_device("auto")
+    left = codec.encoder.to(device)(audio[None, None].to(device))[0].T.cpu()  # [frames, width]
+    codec.encoder.cpu()
     random = torch.Generator().manual_seed(0)
     for layer in codec.quantizer.layers:
         book = layer.codebook.embed

@@ -1,6 +1,6 @@
 """Encoding a store, measuring alignment, and the spliced loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from leitmotif.sae.audit.measured import (
     Audit,
     audit_sites,
     measure,
+    measure_each,
     measure_sites,
     neighbours,
 )
@@ -24,8 +25,9 @@ from leitmotif.sae.audit.misalignment import misalign
 from leitmotif.sae.audit.splice import Replacement, spliced_losses, track_losses
 from leitmotif.sae.autoencoder import SparseAutoencoder
 from leitmotif.sae.autoencoder import model as module
-from leitmotif.sae.autoencoder.encode import encode_site, read_codes
+from leitmotif.sae.autoencoder.encode import encode_each, encode_site, read_codes
 from leitmotif.sae.autoencoder.registry import Hook
+from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.store.reading import ActivationStore
 from tests.sae.making import random_sae
 from tests.tiny import tiny_musicgen
@@ -69,6 +71,30 @@ def test_a_mismatch_stops_or_brands_every_file(
 
 
 @pytest.mark.fault("encoded features", "torn and foreign files", outcome="refused by name")
+@pytest.mark.parametrize(("device", "workers"), [("cpu", None), ("meta", 1)])
+def test_autoencoders_on_a_gpu_stay_in_one_process(
+    device: str,
+    workers: int | None,
+    store: ActivationStore,
+    make_hook: MakeHook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    asked: list[int | None] = []
+
+    def noted(_: Any, items: Sequence[Any], *, workers: int | None = None) -> list[Any]:
+        asked.append(workers)
+        return [{} for _ in items]
+
+    for name in ("autoencoder.encode", "audit.measured"):
+        monkeypatch.setattr(f"leitmotif.sae.{name}.in_processes", noted)
+    sae, site = random_sae(), "layers.1.residual"
+    used = UsedSae(make_hook(sae), sae.to(device), site, None)
+    list(encode_each([used], store, tmp_path))
+    list(measure_each({"one": (sae, [site])}, store, store.tracks(site)))
+    assert asked == [workers, workers]
+
+
 def test_a_torn_or_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.safetensors"
     with pytest.raises(StoreError, match="missing"):

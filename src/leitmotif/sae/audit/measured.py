@@ -25,6 +25,7 @@ from leitmotif.intervals import (
     with_estimate,
 )
 from leitmotif.sae.autoencoder.alignment import check_sparsity
+from leitmotif.sae.autoencoder.encode import workers_beside
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.sites import split_site
 from leitmotif.work.parallel import in_processes
@@ -102,7 +103,8 @@ def measure_each(
 ) -> Iterator[tuple[str, dict[str, SiteFit]]]:
     """Fit of several autoencoders, by name, each at its sites; see ``measure_sites``."""
     measured = partial(_measured, store, tracks, seed)
-    fits = in_processes(measured, [(k, *v) for k, v in saes.items()])
+    workers = workers_beside(sae for sae, _ in saes.values())
+    fits = in_processes(measured, [(k, *v) for k, v in saes.items()], workers=workers)
     return zip(saes, fits, strict=True)
 
 

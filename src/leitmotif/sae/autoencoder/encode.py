@@ -5,7 +5,7 @@ active take 1.2 MB. Only some rows are dense at a time (``model.CHUNK_VALUES``),
 is in memory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from leitmotif.store.reading import ActivationStore
 from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tensors import with_digits, write_tensors
 from leitmotif.timing.frames import FrameRate, Timing
+from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_processes
 
 FORMAT: Literal["leitmotif-features/1"] = "leitmotif-features/1"
@@ -106,7 +107,12 @@ def encode_each(
 ) -> Iterator[Encoded]:
     """Encode the site that each autoencoder is given, on all processors; see ``encode_site``."""
     encode = partial(_encode, store, out, allow_misaligned)
-    return in_processes(encode, used)
+    return in_processes(encode, used, workers=workers_beside(each.sae for each in used))
+
+
+def workers_beside(saes: Iterable[SparseAutoencoder]) -> int | None:
+    """Processes that share work with autoencoders, of which all are on one device."""
+    return workers_on(next((sae.W_enc.device.type for sae in saes), "cpu"), None)
 
 
 def _encode(store: ActivationStore, out: Path, allow_misaligned: bool, used: UsedSae) -> Encoded:
