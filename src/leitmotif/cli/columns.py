@@ -19,8 +19,9 @@ def count(value: object) -> str:
 
 def counts(value: object, noun: str) -> str:
     """A whole number and its noun, as ``counted`` says it; of what is not known, ``- tracks``."""
-    known = isinstance(value, int) and not isinstance(value, bool)
-    return counted(value, noun) if known else f"{NOTHING} {noun}s"
+    if not isinstance(value, int) or isinstance(value, bool):
+        return f"{NOTHING} {noun}s"
+    return counted(value, noun)
 
 
 def yes(value: object) -> str:
