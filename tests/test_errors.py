@@ -6,7 +6,7 @@ from leitmotif.errors import counted
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks"), (1000, "1000 tracks")]
+    ("number", "words"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks"), (1000, "1,000 tracks")]
 )
 def test_a_noun_takes_an_s_unless_there_is_one(number: int, words: str) -> None:
     assert counted(number, "track") == words

@@ -36,12 +36,12 @@ class LeitmotifError(Exception):
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, which takes an s unless there is one.
+    """A number, with commas, and its noun, which takes an s unless there is one.
 
-    >>> counted(1, "track"), counted(0, "track")
-    ('1 track', '0 tracks')
+    >>> counted(1, "track"), counted(0, "track"), counted(1200, "more value")
+    ('1 track', '0 tracks', '1,200 more values')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _rebuilt(kind: type[LeitmotifError], args: tuple[Any, ...]) -> LeitmotifError:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit  # scipy.stats takes each process half a second to import
 
 from leitmotif.errors import LeitmotifError, counted
 
@@ -69,6 +68,9 @@ def interval_of(estimate: float, resampled: Array, *, tracks: int) -> Interval:
         )
     tail = 0.025
     if tracks > 1:
+        # Here: it takes each process a quarter of a second to import, and scipy.stats more.
+        from scipy.special import ndtr, stdtrit
+
         tail = float(ndtr(-stdtrit(tracks - 1, 0.975) * np.sqrt(tracks / (tracks - 1))))
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return Interval(float(estimate), float(low), float(high))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.cli import presets
-from leitmotif.cli.preset_texts import available, preset
+from leitmotif.cli.preset_texts import available, preset, preset_values
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import parse_yaml
@@ -48,6 +48,21 @@ def test_a_preset_says_what_differs_from_its_base(checkout: Path, name: str) -> 
             assert mine[section] == theirs[section]
         for section in set(changed) - {"corpus"}:
             assert mine[section] == theirs[section] | changed[section]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_values_alone_are_those_of_the_text(checkout: Path, name: str) -> None:
+    assert preset_values(name, root=checkout) == parse_yaml(preset(name, root=checkout))
+
+
+@pytest.mark.parametrize("text", ["base: mine\n", "base: organ\n", "base: 3\n", "- 1\n", "a: [\n"])
+def test_values_are_refused_as_texts_are(checkout: Path, text: str) -> None:
+    (checkout / "presets" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as by_text:
+        preset("mine", root=checkout)
+    with pytest.raises(ConfigError) as by_values:
+        preset_values("mine", root=checkout)
+    assert str(by_values.value) == str(by_text.value)
 
 
 @pytest.mark.parametrize("size", ["medium", "large"])

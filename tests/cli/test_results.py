@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -148,6 +149,22 @@ def test_what_counts_is_said(params: Params) -> None:
     assert shown.index("naive correlation") < shown.index("aligned and causal")
     assert "exploratory" not in shown
     assert "review" not in shown
+
+
+def test_one_of_something_is_said_without_an_s(params: Params) -> None:
+    ones = {
+        name: {key: 1 if isinstance(value, int) else value for key, value in values.items()}
+        for name, values in METRICS.items()
+        if name in ("corpus", "manifest", "features", "activations", "proposals", "labels", "sae")
+    }
+    shown = text(Results(params, METRICS | ones | {"report": {"pairs": 1}}, pages=True))
+    plural = re.search(
+        r"(?<![\d.,])1 (\w+ )?(recording|failure|tensor|proposal|label|pair|audit)s", shown
+    )
+    assert plural is None, plural
+    assert "1 of 1 recording used, 1 left out" in shown
+    assert "1 tensor\n" in shown
+    assert "1 pair of clips" in shown
 
 
 def test_too_few_pieces_is_another_word_than_none(params: Params) -> None:

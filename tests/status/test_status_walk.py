@@ -13,8 +13,10 @@ from leitmotif.pipeline import COVERAGE, LABELS
 from leitmotif.pipeline.durations import Durations
 from leitmotif.status.material import read_material
 from leitmotif.status.needs import as_words
+from leitmotif.status.next_step import UNKNOWN_TIME
 from leitmotif.status.overview import Status, read_status
 from leitmotif.tables.corpus import Exclusion
+from leitmotif.tables.decisions import Imported
 from tests.status.half_made import (
     decided,
     folder_experiment,
@@ -74,6 +76,29 @@ def test_what_a_stage_took_is_how_long_it_takes(root: Path) -> None:
     assert read_status(root).next.time == "about 4 min, as last time"
     (root / ".leitmotif/runs/features.json").unlink()
     assert read_status(root).next.time == "more than 3 min, as last time"
+
+
+def test_runs_of_two_kinds_are_said_in_words_that_can_be_understood(root: Path) -> None:
+    recordings(root, 1)
+    params = load_params(root / "params.yaml")
+    longer = params.features.model_copy(update={"min_seconds": 2.0})
+    Durations(params, root).record("corpus", 60.0)
+    Durations(params.model_copy(update={"features": longer}), root).record("features", 60.0)
+    partly = "more than 2 min, as last time, partly with other settings"
+    assert read_status(root).next.time == partly
+    (root / ".leitmotif/runs/corpus.json").unlink()
+    assert read_status(root).next.time == "more than 60 s, as last time with other settings"
+
+
+def test_what_a_program_decided_is_nobodys_pace(root: Path) -> None:
+    rows = [track(number) for number in range(NEEDED)]
+    queue = [proposal(number, number + 1) for number in range(NEEDED)]
+    proposed(root, rows, queue)
+    imported = Imported(file="a.csv", sha256="0" * 64, format="csv")
+    said = [verdict(row).model_copy(update={"imported": imported}) for row in queue[:7]]
+    decided(root, said)
+    assert "13 proposals to decide" in read_status(root).next.why
+    assert read_status(root).next.time == UNKNOWN_TIME
 
 
 def test_settings_that_cannot_be_used(root: Path) -> None:

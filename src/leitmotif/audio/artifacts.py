@@ -8,8 +8,6 @@ decoded file at its own rate, before mixing and resampling.
 from typing import Annotated
 
 import numpy as np
-import scipy.ndimage
-import scipy.signal
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -105,17 +103,19 @@ def cutoff_frequency(samples: Mono, sample_rate: int) -> float:
     frequency within 6 dB of the level before the drop. Without a drop it is half of the sample
     rate: music whose spectrum falls gradually, or is full, shows no low-pass.
     """
+    # Here: they take a second to import, and most of what needs SourceArtifacts measures nothing.
+    from scipy.ndimage import median_filter
+    from scipy.signal import welch
+
     nyquist = sample_rate / 2
     length = min(len(samples), round(_SPECTRUM_SECONDS * sample_rate))
     step = sample_rate / length
     smoothing, reach = round(_SMOOTHING_HZ / step), round(_TRANSITION_HZ / step)
-    _, power = scipy.signal.welch(
-        samples, sample_rate, nperseg=length, detrend=False, scaling="spectrum"
-    )
+    _, power = welch(samples, sample_rate, nperseg=length, detrend=False, scaling="spectrum")
     if min(smoothing, reach) < 1 or len(power) <= 2 * reach:  # too short to tell
         return nyquist
     level = 10 * np.log10(np.maximum(power, 10 ** (_FLOOR_DB / 10)))
-    level = scipy.ndimage.median_filter(level, smoothing | 1, mode="nearest")
+    level = median_filter(level, smoothing | 1, mode="nearest")
     loudest_above = np.maximum.accumulate(level[::-1])[::-1]
     # fall[i]: from bin i to the loudest of bins i + 2 reach and up.
     fall = level[: -2 * reach] - loudest_above[2 * reach :]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from leitmotif.errors import counted
 from leitmotif.report.words import framed
 
 WIDTH = 100
@@ -14,6 +15,13 @@ def count(value: object) -> str:
     """A whole number, with commas."""
     known = isinstance(value, int) and not isinstance(value, bool)
     return f"{value:,}" if known else NOTHING
+
+
+def counts(value: object, noun: str) -> str:
+    """A whole number and its noun, as ``counted`` says it; of what is not known, ``- tracks``."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return f"{NOTHING} {noun}s"
+    return counted(value, noun)
 
 
 def yes(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from leitmotif.cli.options import Replace
+from leitmotif.errors import counted
 
 
 def compare(
@@ -42,7 +43,7 @@ def compare(
     targets = Targets(md, assets, assets_url, report_url, comment, check)
     document = compared_to(base, head, targets, over=replace)
     if md is not None:
-        typer.echo(f"{md}: {document.changes:,} changes")
+        typer.echo(f"{md}: {counted(document.changes, 'change')}")
         return
     from rich.console import Console
 

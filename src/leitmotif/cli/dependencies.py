@@ -7,6 +7,7 @@ folder where all modules in it are imported.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def derived_dependencies(
     """
     package = root / PACKAGE
     needed = import_closure(f"leitmotif.stages.{stage}", package=package)
-    read = attributes_read(needed)
+    read = attributes_read(needed, package)
     listed = {
         path
         for setting, paths in listed_paths(params, root).items()
@@ -112,6 +113,7 @@ def _by_hand(deps: Sequence[str], derived: Sequence[str]) -> list[str]:
     ]
 
 
+@cache  # most stages share most of their sources
 def _item(path: str) -> str:
     """A path as an entry of a list in dvc.yaml, which gives it back as it is."""
     yaml = EditableYaml("[]")

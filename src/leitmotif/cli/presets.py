@@ -8,7 +8,13 @@ from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
-from leitmotif.cli.preset_texts import available, preset, title_of, with_settings
+from leitmotif.cli.preset_texts import (
+    available,
+    preset,
+    preset_values,
+    title_of,
+    with_settings,
+)
 from leitmotif.config import PARAMS_FILE, parse_params
 from leitmotif.errors import ConfigError, LeitmotifError, counted
 from leitmotif.files import difference, read_text, write_texts
@@ -59,7 +65,7 @@ def committed_preset(root: Path = Path()) -> PresetInUse | None:
 
 def _nearest(values: Any, root: Path) -> PresetInUse | None:
     try:
-        presets = {name: parse_yaml(preset(name, root=root)) for name in available(root)}
+        presets = {name: preset_values(name, root=root) for name in available(root)}
         source = values["corpus"]["source"]
         nearest = [
             (
@@ -162,9 +168,9 @@ def _editable_text(path: Path) -> str:
 
 
 def _kept_elsewhere(text: str, root: Path) -> bool:
-    if any(text == preset(name, root=root) for name in available(root)):
+    if text == _committed(root):
         return True
-    return text == _committed(root)
+    return any(text == preset(name, root=root) for name in available(root))
 
 
 def _committed(root: Path) -> str | None:

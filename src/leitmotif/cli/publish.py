@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leitmotif.cli.options import Replace
+from leitmotif.errors import counted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -87,7 +88,7 @@ def _send(
     message = f"Outputs of commit {made.record.commit[:12]}"
     commit = upload(api, repository, state, plan, message)
     typer.echo(
-        f"sent {len(plan.missing)} and deleted {len(plan.stale)} files: "
+        f"sent {len(plan.missing)} and deleted {counted(len(plan.stale), 'file')}: "
         f"{api.endpoint}/datasets/{repository}/tree/{commit}"
     )
 

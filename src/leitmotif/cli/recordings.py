@@ -34,7 +34,7 @@ def compose(
         write_shard(described, folder, pieces=pieces, seed=seed)
         if twins:
             write_twins(described, folder, pieces=pieces, seed=seed)
-    typer.echo(f"{pieces} pieces in {out}")
+    typer.echo(f"{counted(pieces, 'piece')} in {out}")
 
 
 def propose(

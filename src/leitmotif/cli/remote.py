@@ -111,7 +111,7 @@ def _print_audit(audit: "Audit") -> None:
         if audit.tracks:
             shown = ", ".join(audit.tracks[:_MOST_LINES])
             typer.echo(f"affected tracks ({len(audit.tracks)}): {shown}", err=True)
-    of = f"{audit.revisions} states of dvc.lock" if audit.revisions > 1 else "dvc.lock"
+    of = f"{counted(audit.revisions, 'state')} of dvc.lock" if audit.revisions > 1 else "dvc.lock"
     typer.echo(
         f"{audit.remote}: {audit.read:,} of the {counted(audit.objects, 'object')} of {of} read, "
         f"{counted(len(faults), 'problem')}"

@@ -13,6 +13,7 @@ from leitmotif.cli.columns import (
     NOTHING,
     column,
     count,
+    counts,
     cut,
     first_rows,
     interval,
@@ -245,7 +246,7 @@ def _concepts(results: Results) -> list[str]:
         named = ", ".join(
             f"{one_line(site)} ({one_line(kind)})" for kind, site in best.items() if site
         )
-        cells = f"{count(beyond)} of {count(tried)} cells beyond controls"
+        cells = f"{count(beyond)} of {counts(tried, 'cell')} beyond controls"
         lines.append(f"  most by swaps: {named}; {cells}")
     head = f"{'Concepts, NDCG by layer':<25}{'first, middle, last':<22}tuned lens"
     return [head, *lines] if lines else []
@@ -255,27 +256,28 @@ def _counts(results: Results) -> list[str]:
     of = results.of
     rows = {
         "manifest": [
-            f"{count(of('manifest', 'tracks'))} of {count(of('corpus', 'tracks'))} recordings used",
+            f"{count(of('manifest', 'tracks'))} of "
+            f"{counts(of('corpus', 'tracks'), 'recording')} used",
             f"{count(of('manifest', 'excluded'))} left out",
-            f"{count(_failures(results))} failures",
-            f"{count(of('activations', 'tensors'))} tensors",
+            f"{counts(_failures(results), 'failure')}",
+            f"{counts(of('activations', 'tensors'), 'tensor')}",
         ],
-        "proposals": [f"{count(of('proposals', 'proposals'))} proposals", *_quality(results)],
+        "proposals": [f"{counts(of('proposals', 'proposals'), 'proposal')}", *_quality(results)],
         "labels": [
-            f"{count(of('labels', 'labels'))} labels",
-            f"{count(of('labels', 'tracks_complete'))} tracks complete",
-            f"{count(of('labels', 'decisions'))} decisions",
+            f"{counts(of('labels', 'labels'), 'label')}",
+            f"{counts(of('labels', 'tracks_complete'), 'track')} complete",
+            f"{counts(of('labels', 'decisions'), 'decision')}",
             *_chosen(results),
         ],
         "sae": [
-            f"{count(of('sae', 'audits_passed'))} audits passed",
+            f"{counts(of('sae', 'audits_passed'), 'audit')} passed",
             f"{count(of('sae', 'audits_failed'))} failed",
             f"{count(of('sae', 'misalignments_caught'))} of "
-            f"{count(of('sae', 'misalignments_tried'))} misalignments caught",
+            f"{counts(of('sae', 'misalignments_tried'), 'misalignment')} caught",
             f"loss recovered at least {mean(of('sae', 'least_loss_recovered'), 'z.3f')}",
         ],
         "interventions": [
-            f"{count(of('interventions', 'clips'))} clips",
+            f"{counts(of('interventions', 'clips'), 'clip')}",
             f"{count(of('interventions', 'excluded'))} excluded",
             f"{count(of('interventions', 'identity_changed'))} changed by an identity patch",
         ],
@@ -288,10 +290,8 @@ def _chosen(results: Results) -> list[str]:
     """How many features the probes chose, if they were run."""
     if "probes" not in results.metrics:
         return []
-    chosen, tested = (
-        count(results.of("probes", "candidates", key)) for key in ("chosen", "tested")
-    )
-    return [f"{chosen} of {tested} features are candidates"]
+    chosen, tested = (results.of("probes", "candidates", key) for key in ("chosen", "tested"))
+    return [f"{count(chosen)} of {counts(tested, 'feature')} are candidates"]
 
 
 def _quality(results: Results) -> list[str]:
@@ -309,7 +309,7 @@ def _next(results: Results) -> list[str]:
     labels = results.params.labels
     lines = []
     if "report" in results.metrics:
-        pairs = f"{count(results.of('report', 'pairs'))} pairs of clips to listen to"
+        pairs = f"{counts(results.of('report', 'pairs'), 'pair')} of clips to listen to"
         lines.append(
             f"  open {PAGES} in a browser: {pairs}"
             if results.pages

@@ -77,7 +77,7 @@ def _settings(now: "Status", preset: "PresetInUse | None") -> list[str]:
     material, params = now.material, now.material.params
     lines = [f"  problem: {one_line(problem)}" for problem in material.problems[:_PROBLEMS]]
     if len(material.problems) > _PROBLEMS:
-        lines.append(f"  and {len(material.problems) - _PROBLEMS} more problems")
+        lines.append(f"  and {counted(len(material.problems) - _PROBLEMS, 'more problem')}")
     if params is None:
         return ["Settings", *lines]
     lines = [f"  {line}" for notice in notices(params) for line in _wrapped(notice, "")] + lines

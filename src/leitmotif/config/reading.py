@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from leitmotif.claims import Claims
 from leitmotif.config.auto import planned, without_auto
 from leitmotif.config.params import CORPORA, Params
-from leitmotif.errors import ConfigError
+from leitmotif.errors import ConfigError, counted
 from leitmotif.files.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
@@ -32,7 +32,7 @@ def parse_params(values: Any, *, origin: str = "params") -> Params:
         params = Params.model_validate(values)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
-        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+        count = counted(len(problems), "setting")
         raise ConfigError(
             "\n".join([f"{origin}: {count} cannot be used", *problems]),
             fix="correct the keys named, or start again: `leitmotif use PRESET --reset`",

@@ -7,11 +7,11 @@ committed calibration. Longer tracks may tell more, so these figures are cautiou
 """
 
 import math
-
-from scipy.special import ndtr, ndtri
+from statistics import NormalDist
 
 ENOUGH = 0.8
 """Power that is usually asked for."""
+_NORMAL = NormalDist()
 
 
 def power(correlation: float, tracks: int, *, alpha: float) -> float:
@@ -26,8 +26,8 @@ def power(correlation: float, tracks: int, *, alpha: float) -> float:
     if tracks < 4:
         return 0.0
     shift = math.atanh(correlation) * math.sqrt(tracks - 3)
-    level = ndtri(1 - alpha / 2)
-    return float(ndtr(shift - level) + ndtr(-shift - level))
+    level = _critical(alpha)
+    return _NORMAL.cdf(shift - level) + _NORMAL.cdf(-shift - level)
 
 
 def least_correlation(tracks: int, *, alpha: float) -> float | None:
@@ -38,4 +38,9 @@ def least_correlation(tracks: int, *, alpha: float) -> float | None:
     """
     if tracks < 4:
         return None
-    return math.tanh(float(ndtri(1 - alpha / 2) + ndtri(ENOUGH)) / math.sqrt(tracks - 3))
+    return math.tanh((_critical(alpha) + _NORMAL.inv_cdf(ENOUGH)) / math.sqrt(tracks - 3))
+
+
+def _critical(alpha: float) -> float:
+    """Of a normal variable, what it exceeds to either side with probability ``alpha``."""
+    return -_NORMAL.inv_cdf(alpha / 2)

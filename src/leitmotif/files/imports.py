@@ -35,7 +35,7 @@ def import_closure(*modules: str, package: Path = PACKAGE) -> list[Path]:
         if path in files:
             continue
         files.add(path)
-        names, strings = _mentions(path.read_bytes().decode(), _parent(path, package))
+        names, strings, _ = _mentions(path.read_bytes().decode(), _parent(path, package))
         for name in names - resolved:
             waiting.extend(_on_the_way(name, package))
         resolved |= names
@@ -51,21 +51,19 @@ def modules_imported(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
     files = {_module_of(path, package): path for path in sorted(package.rglob("*.py"))}
     imported = {}
     for module, path in files.items():
-        names, _ = _mentions(path.read_bytes().decode(), _parent(path, package))
+        names, _, _ = _mentions(path.read_bytes().decode(), _parent(path, package))
         imported[module] = frozenset((names & files.keys()) - {module})
     return imported
 
 
-def attributes_read(files: Iterable[Path]) -> set[str]:
+def attributes_read(files: Iterable[Path], package: Path = PACKAGE) -> set[str]:
     """Names that the Python files among ``files`` have behind a dot, as in ``settings.seed``."""
-    sources = (path.read_bytes().decode() for path in files if path.suffix == ".py")
-    return set().union(*map(_attributes, sources))
-
-
-@lru_cache(maxsize=1024)
-def _attributes(source: str) -> frozenset[str]:
-    nodes = _nodes(ast.parse(source))
-    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
+    return {
+        attribute
+        for path in files
+        if path.suffix == ".py"
+        for attribute in _mentions(path.read_bytes().decode(), _parent(path, package))[2]
+    }
 
 
 def _on_the_way(module: str, package: Path) -> Iterator[Path]:
@@ -113,10 +111,11 @@ def _parent(path: Path, package: Path) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _mentions(source: str, parent: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Dotted names that may be modules which ``source`` imports, and the strings in it."""
+def _mentions(source: str, parent: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Dotted names that may be modules that ``source`` imports, its strings, its attributes."""
     names: set[str] = set()
     strings: set[str] = set()
+    attributes: set[str] = set()
     for node in _nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
@@ -125,7 +124,9 @@ def _mentions(source: str, parent: str) -> tuple[frozenset[str], frozenset[str]]
             names.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             strings.add(node.value)
-    return frozenset(names), frozenset(strings)
+        elif isinstance(node, ast.Attribute):
+            attributes.add(node.attr)
+    return frozenset(names), frozenset(strings), frozenset(attributes)
 
 
 def _nodes(tree: ast.Module) -> Iterator[ast.AST]:

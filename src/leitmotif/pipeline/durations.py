@@ -7,7 +7,7 @@ machine does other things besides), so the line says where its numbers come from
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ SHIPPED = Path("presets/organism.yaml")
 BENCHMARK = Path("benchmarks/results/pipeline.json")
 RECORDS = Path(".leitmotif/runs")
 _HERE, _OTHERWISE = "as last time", "as last time with other settings"
+_PARTLY = "as last time, partly with other settings"
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,7 @@ class Durations:
         if later := names[1:]:
             what = _joined(later) if len(later) <= 3 else f"the {len(later)} stages after it"
             parts.append(f"then {what}: {_about(known, later)}")
-        sources = "; ".join(dict.fromkeys(duration.source for duration in known.values()))
-        return ", ".join(parts) + (f" ({sources})" if sources else "")
+        return f"{', '.join(parts)} ({sources_of(known.values())})"
 
     def of(self, stage: str) -> Duration | None:
         """What ``stage`` took last time here, or in the benchmark; None if neither is known."""
@@ -119,6 +119,15 @@ class Durations:
                     if row["unit"] == "s"
                 }
         return {}
+
+
+def sources_of(durations: Iterable[Duration]) -> str:
+    """Of which runs the seconds are: ``as last time, partly with other settings``."""
+    sources = list(dict.fromkeys(duration.source for duration in durations))
+    if {_HERE, _OTHERWISE} <= {*sources}:
+        sources = [source for source in sources if source != _OTHERWISE]
+        sources[sources.index(_HERE)] = _PARTLY
+    return "; ".join(sources)
 
 
 def following(stage: str, stages: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.config import FolderCorpus, MtgJamendoCorpus
+from leitmotif.errors import counted
 from leitmotif.lens.kept_swaps import kept_clips
 from leitmotif.lens.tuned import map_bytes
 from leitmotif.plan.scale import TRACKS_OF_A_SHARD, Scale
@@ -56,7 +57,7 @@ def downloads(scale: Scale) -> list[Item]:
         count = len(shards)
         items.append(
             Item(
-                f"MTG-Jamendo, {count} shard{'s' if count > 1 else ''}",
+                f"MTG-Jamendo, {counted(count, 'shard')}",
                 _shard_bytes(scale),
                 "estimate: tracks x mean size",
             )
@@ -84,7 +85,7 @@ def folders(scale: Scale) -> list[Item]:
         Item(
             "data/activations",
             activation_bytes(scale),
-            f"sites x contexts x frames x width x size; {store_size(scale).files:,} files",
+            f"sites x contexts x frames x width x size; {counted(store_size(scale).files, 'file')}",
         ),
         Item("data/sae", sae_bytes(scale), "autoencoders x contexts x frames x 8 k"),
         Item("data/clips", _clips(scale), "at most; equal clips share a file"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from leitmotif.causal.verdict import overall
 from leitmotif.claims import CLAIM, Claims
+from leitmotif.errors import counted
 from leitmotif.report.figures import (
     calibration_figure,
     effects_figure,
@@ -180,7 +181,7 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
     elsewhere = screened if screened is not None and screened.site != row.site else None
     return {
         "name": row.name,
-        "what": f"{features} feature{'s' if features != 1 else ''} of {row.hook or row.site}"
+        "what": f"{counted(features, 'feature')} of {row.hook or row.site}"
         if features
         else "no feature found",
         "r2": placed(number(row.r2), row, "r2", file=APPROACHES),

@@ -16,16 +16,19 @@ from leitmotif.files.yaml_files import read_stages, read_yaml
 LOCK = Path("dvc.lock")
 
 
-def outdated_stages(root: Path = Path()) -> set[str]:
+def outdated_stages(root: Path = Path(), *, locked: Mapping[str, Any] | None = None) -> set[str]:
     """Stages that last ran with other settings than params.yaml has, or on other inputs.
 
     Inputs count if another stage makes them, so that what follows an outdated stage is outdated
     too. Stages that dvc.lock does not have never ran under DVC, and nothing is known of them.
+    ``locked`` are the stages of dvc.lock, where somebody has read them already.
     """
     if not (root / LOCK).exists():
         return set()
     try:
-        return _outdated(read_stages(root / LOCK), read_yaml(root / PARAMS_FILE))
+        if locked is None:
+            locked = read_stages(root / LOCK)
+        return _outdated(locked, read_yaml(root / PARAMS_FILE))
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{LOCK} or {PARAMS_FILE} does not have the form that DVC gives it",

@@ -158,8 +158,9 @@ class _Reader:
         if os.path.lexists(self.root / PIPELINE):
             self.stages = self.attempt(lambda: read_stages(self.root / PIPELINE)) or {}
         if os.path.lexists(self.root / LOCK):
-            self._locked = self.attempt(lambda: read_stages(self.root / LOCK)) or {}
-            self._outdated = self.attempt(lambda: outdated_stages(self.root)) or set()
+            self._locked = locked = self.attempt(lambda: read_stages(self.root / LOCK)) or {}
+            outdated = self.attempt(lambda: outdated_stages(self.root, locked=locked))
+            self._outdated = outdated or set()
         self._judge()
 
     def make_outdated(self, stage: str) -> None:

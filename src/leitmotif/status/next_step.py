@@ -10,7 +10,7 @@ from leitmotif.errors import LeitmotifError, counted
 from leitmotif.feasibility.funnel import Folds, folds_of, readable
 from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
-from leitmotif.pipeline.durations import Durations, as_time
+from leitmotif.pipeline.durations import Durations, as_time, sources_of
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index_rows import Standing
 from leitmotif.review.queue import review_progress
@@ -117,9 +117,8 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
         return UNKNOWN_TIME
     seconds = sum(duration.seconds for duration in known.values())
     missing = [name for name in names if name not in known]
-    sources = " or ".join(dict.fromkeys(duration.source for duration in known.values()))
     start = "more than" if missing else "about"
-    return f"{start} {as_time(seconds)}, {sources}"
+    return f"{start} {as_time(seconds)}, {sources_of(known.values())}"
 
 
 def _too_few(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
@@ -173,7 +172,9 @@ def _pending(material: Material) -> int:
 
 
 def _review(material: Material, left: int, folds: Folds | None) -> NextStep:
-    pace = review_progress([], [], [_short(decision) for decision in material.decisions]).per_minute
+    # Imported annotations are decided by the hundred in a second: nobody's pace.
+    by_ear = [_short(decision) for decision in material.decisions if decision.imported is None]
+    pace = review_progress([], [], by_ear).per_minute
     time = f"about {as_time(60 * left / pace)} at the pace so far" if pace else UNKNOWN_TIME
     advice = []
     if folds is not None and folds.usable is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from leitmotif.errors import ProbeError
 
@@ -29,6 +28,8 @@ def refuse_hidden(values: object, name: str) -> None:
 
     These are sparse tables and masked entries.
     """
+    from scipy import sparse  # here: `leitmotif status` needs panels, and none of scipy
+
     if sparse.issparse(values):
         raise DenseError(
             f"{name} are sparse",

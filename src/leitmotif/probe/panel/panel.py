@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import qr
 
 from leitmotif.errors import ProbeError, counted
 from leitmotif.probe.panel.arguments import (
@@ -207,6 +206,8 @@ def redundant_columns(values: Array) -> NDArray[np.int64]:
 
 def dependent_columns(scaled: Array) -> NDArray[np.int64]:
     """Columns, of length 1 each, that are linear functions of the others."""
+    from scipy.linalg import qr  # here: `leitmotif status` needs panels, and none of scipy
+
     diagonal, pivots = qr(scaled, mode="r", pivoting=True)
     sizes = np.zeros(scaled.shape[1])
     count = min(diagonal.shape)

@@ -85,7 +85,7 @@ def claim(row: CandidateRow | None) -> Said:
 
 def density(measured: Density) -> str:
     """How often it fires, as a sentence."""
-    tracks = f"{measured.tracks_active} of {measured.tracks} tracks"
+    tracks = f"{measured.tracks_active} of {counted(measured.tracks, 'track')}"
     return f"Active in {percent(measured.share)} of all steps, in {tracks}."
 
 
@@ -113,7 +113,7 @@ def _difference(around: Around, lag: int) -> str:
     return (
         f"{around.seconds[lag]:.1f} s before an onset: {short_number(with_one)} against "
         f"{short_number(without)} at the same places of tracks without an onset "
-        f"({int(around.tracks[lag])} and {int(around.tracks_elsewhere[lag])} tracks)"
+        f"({int(around.tracks[lag])} and {counted(int(around.tracks_elsewhere[lag]), 'track')})"
     )
 
 

@@ -130,8 +130,8 @@ def pairs_of(track: str, occurrences: Iterable[Occurrence]) -> tuple[list[Pair],
     remarks = []
     if beside:
         remarks.append(
-            f"{counted(beside, 'occurrence')} left out that sound together with the pattern's "
-            "first, or begin together with another"
+            f"{counted(beside, 'occurrence')} left out: sounding together with the "
+            "pattern's first, or beginning together with another"
         )
     if alone:
         remarks.append(f"{counted(alone, 'pattern')} without a later occurrence left out")

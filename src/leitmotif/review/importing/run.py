@@ -252,8 +252,9 @@ def _still_pending(
         return None
     return (
         f"{counted(len(waiting), 'proposal')} in {counted(len(set(waiting)), 'track')} of these "
-        "annotations stay pending: the annotator was not asked of them and may have overlooked "
-        "them, so the track is not known where they return until somebody decides them"
+        "annotations stay pending: the annotator was not asked of them, and may have overlooked "
+        "what returns there. Nothing is known where their recurrences begin until somebody decides "
+        "them"
     )
 
 

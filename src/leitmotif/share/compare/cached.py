@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leitmotif.errors import ConfigError
+from leitmotif.errors import ConfigError, counted
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Table, many
+from leitmotif.share.compare.document import Cell, Data, Row, Section, Table
 from leitmotif.share.compare.inventory import Inventory
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.reading import Two, parse_rows, parsed
@@ -36,9 +36,9 @@ def cached_outputs(listed: Inventory) -> Section:
     if listed.cached and not rows and not unknown:
         same = (f"All {len(listed.cached):,} outputs in DVC's cache are the same.",)
         return Section(_TITLE, [same])
-    changed: Cell = (f"{many(len(rows), 'output')} in DVC's cache changed",)
+    changed: Cell = (f"{counted(len(rows), 'output')} in DVC's cache changed",)
     tables = [Table(_NOUN, ("output", "", "content"), rows, changed, folded=True, most=40)]
-    not_known: Cell = (f"{many(len(unknown), 'output')} in DVC's cache cannot be compared",)
+    not_known: Cell = (f"{counted(len(unknown), 'output')} in DVC's cache cannot be compared",)
     tables.append(Table(_NOUN, ("output", "why"), unknown, not_known, folded=True, most=40))
     return Section(_TITLE, (), [table for table in tables if table.rows])
 
@@ -120,8 +120,8 @@ def _step(old: Out | None, new: Out | None) -> str:
 
 
 def _size(out: Out) -> str:
-    size = "unknown size" if out.size is None else f"{out.size:,} bytes"
-    return size if out.files is None else f"{size} in {out.files:,} files"
+    size = "unknown size" if out.size is None else counted(out.size, "byte")
+    return size if out.files is None else f"{size} in {counted(out.files, 'file')}"
 
 
 def _unknown(old: Out | None, new: Out | None) -> str:

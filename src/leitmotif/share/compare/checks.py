@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Table, many
+from leitmotif.errors import counted
+from leitmotif.share.compare.document import Cell, Data, Row, Section, Table
 from leitmotif.share.compare.leaves import ABSENT, value_at
 from leitmotif.share.compare.metrics import Changed, cells, split, table
 from leitmotif.share.compare.reading import Two
@@ -56,7 +57,7 @@ def checks(
 def lens_and_swaps(values: Sequence[Changed]) -> tuple[Section, list[Changed]]:
     """The two experiments on concepts, and the values that are not shown."""
     chosen, rest = split(values, lambda value: value.file in _LENS)
-    caption: Cell = (f"{many(len(chosen), 'value')} of the lens and of swaps",)
+    caption: Cell = (f"{counted(len(chosen), 'value')} of the lens and of swaps",)
     tables = table(chosen, "values of the lens and of swaps", caption=caption, folded=True)
     return Section("Lens and swaps", (), tables), rest
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from leitmotif.errors import counted
 from leitmotif.share.compare.cached import cached_outputs, cached_tables, inputs_table
 from leitmotif.share.compare.checks import checks, lens_and_swaps
 from leitmotif.share.compare.conclusions import approaches, conclusions
-from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table, many
+from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table
 from leitmotif.share.compare.inventory import Inventory, inventory, name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.listening import REPORT, listening
@@ -91,7 +92,7 @@ def _settings(files: Sequence[Two], values: Mapping[str, Sequence[Changed]]) -> 
     tables = table([v for path, of in values.items() if path not in whole for v in of], "settings")
     for path, two in whole.items():
         word = "new" if two.old is ABSENT else "gone"
-        caption: Cell = (Data(path), f": {word}, ", many(len(values[path]), "setting"))
+        caption: Cell = (Data(path), f": {word}, ", counted(len(values[path]), "setting"))
         tables += table(values[path], "settings", caption=caption, folded=True)
     return Section("Settings", (), tables)
 
@@ -105,7 +106,7 @@ def _changed(name: str, two: Two) -> list[Changed]:
 
 
 def _other_metrics(values: Sequence[Changed]) -> Section:
-    caption: Cell = (f"{many(len(values), 'other value')}",)
+    caption: Cell = (f"{counted(len(values), 'other value')}",)
     return Section("Other metrics", (), table(values, "metrics", caption=caption, folded=True))
 
 
@@ -149,9 +150,9 @@ def _counts(
     rows = [row for change in tables.values() for row in change.rows]
     changed = sum(bool(change.rows) for change in tables.values())
     parts = [
-        many(sum(value.changes for value in settings), "setting"),
-        many(sum(value.changes for value in metrics), "value") + " of metrics",
-        f"{many(len(rows), 'row')} of {many(changed, 'table')}",
+        counted(sum(value.changes for value in settings), "setting"),
+        counted(sum(value.changes for value in metrics), "value") + " of metrics",
+        f"{counted(len(rows), 'row')} of {counted(changed, 'table')}",
     ]
     known = ", ".join(part for part in parts if not part.startswith("0 ")) or "Other files"
-    return (f"{known} changed; {many(document.changes, 'change')} in all.",)
+    return (f"{known} changed; {counted(document.changes, 'change')} in all.",)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leitmotif.errors import counted
 from leitmotif.share.compare.document import Break, Cell, Data, Row, Section, Strong, Table
 from leitmotif.share.compare.leaves import ABSENT, value_at
 from leitmotif.share.compare.metrics import SEPARATE, Changed, cells, row, split
@@ -104,7 +105,7 @@ def _standing(metrics: Two) -> Cell:
     for number, (model, verdict) in enumerate(list(verdicts.items())[:_MODELS]):
         parts += [", " if number else "", Data(model), ": ", Data(text(verdict))]
     more = len(verdicts) - _MODELS
-    return (*parts, f", and {more:,} more models." if more > 0 else ".")
+    return (*parts, f", and {counted(more, 'more model')}." if more > 0 else ".")
 
 
 def _name(value: Changed) -> Cell:

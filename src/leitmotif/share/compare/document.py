@@ -7,6 +7,8 @@ of every change that it is shown or among how many it is not.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from leitmotif.errors import counted
+
 
 @dataclass(frozen=True)
 class Data:
@@ -118,16 +120,11 @@ class Document:
         return sum(table.changes for table in self.tables)
 
 
-def many(number: int, noun: str) -> str:
-    """A number with its noun, such as ``1,200 changes``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def left_out(table: Table, shown: int) -> Cell:
     """What the rows after the first ``shown`` are, such as "and 3 more rows of probes"."""
     rest = table.rows[shown:]
     if not rest:
         return ()
     changes = sum(row.changes for row in rest)
-    values = f" ({changes:,} changes)" if changes not in (0, len(rest)) else ""
+    values = f" ({counted(changes, 'change')})" if changes not in (0, len(rest)) else ""
     return (f"and {len(rest):,} more ", *table.noun, values)

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.share.compare.document import (
     Break,
     Cell,
@@ -50,7 +50,7 @@ def to_markdown(document: Document, cap: int = CAP) -> str:
         if not _shorten(tables, shown, len(text) - cap):
             raise LeitmotifError(
                 "the comparison does not fit",
-                found=f"{len(text):,} characters of headings",
+                found=f"{counted(len(text), 'character')} of headings",
                 expected=f"a limit of at least {max(cap + 1, _LEAST_CAP):,}",
             )
         text = _render(document, shown)
@@ -92,10 +92,10 @@ def _render(document: Document, shown: Sequence[int]) -> str:
         end = start + len(section.tables)
         parts += _section(section, shown[start:end])
         start = end
-    if counted := not_shown(document, shown):
+    if left := not_shown(document, shown):
         parts.append(
-            f"Of {document.changes:,} changes, {document.changes - counted:,} are shown and "
-            f"{counted:,} only counted."
+            f"Of {counted(document.changes, 'change')}, {document.changes - left:,} are shown and "
+            f"{left:,} only counted."
         )
     return "\n\n".join(parts) + "\n"
 
@@ -113,7 +113,7 @@ def _section(section: Section, shown: Sequence[int]) -> Iterator[str]:
             yield "\n".join(_table(table, rows))
     if hidden:
         changes = sum(table.changes for table in hidden)
-        yield f"and {len(hidden):,} more tables with {changes:,} changes"
+        yield f"and {counted(len(hidden), 'more table')} with {counted(changes, 'change')}"
 
 
 def _table(table: Table, shown: int) -> list[str]:

@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Image, Section, Table, many
+from leitmotif.share.compare.document import Cell, Data, Image, Section, Table
 from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.reading import Two, Unreadable, parse_json, read_two
@@ -116,7 +116,7 @@ def _picture(
 def _table(two: Two, gone: int, added: int, drawn: Sequence[Image], note: Cell) -> Table:
     name = name_of(two.path)
     counts = ", ".join(
-        f"{many(number, 'line')} {word}"
+        f"{counted(number, 'line')} {word}"
         for number, word in ((gone, "gone"), (added, "new"))
         if number
     )

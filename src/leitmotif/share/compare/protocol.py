@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Strong, Table, many
+from leitmotif.share.compare.document import Cell, Data, Row, Section, Strong, Table
 
 _FORMAT = "leitmotif-check/"
 _TITLE = "Protocol"
@@ -38,7 +38,7 @@ def protocol(path: Path | None) -> Section:
     failed = [row for status, row in lines if status == "fail"]
     passed = sum(status == "pass" for status, _ in lines)
     counts: Cell = (
-        Strong(f"{many(len(failed), 'line')} failed"),
+        Strong(f"{counted(len(failed), 'line')} failed"),
         f", {passed:,} passed, {len(lines) - passed - len(failed):,} not applicable.",
     )
     tables = [Table(("lines",), ("check", "found", "what mends it"), failed)] if failed else []

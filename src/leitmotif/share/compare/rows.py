@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from leitmotif.share.compare.document import Cell, Data, Row, Table, many
+from leitmotif.errors import counted
+from leitmotif.share.compare.document import Cell, Data, Row, Table
 from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.metrics import Changed, changed_values
@@ -108,8 +109,8 @@ def as_table(change: TableChange) -> Table:
     rows_before = f" (before: {change.old_count:,})" if change.old_count != change.new_count else ""
     caption: Cell = (
         Data(name_of(change.path)),
-        f": {', '.join(parts)} of {many(change.new_count, 'row')}{rows_before}",
-        f", {many(values, 'value')}" if values else "",
+        f": {', '.join(parts)} of {counted(change.new_count, 'row')}{rows_before}",
+        f", {counted(values, 'value')}" if values else "",
     )
     shown = sorted(change.rows, key=_rank)
     rows = [_shown(row) for row in shown]
@@ -136,7 +137,7 @@ def _shown(row: RowChange) -> Row:
         parts += [", " if parts else "", Data(".".join(value.path)), " ", *_step(value)]
     more = sum(value.changes for value in ranked[_VALUES:])
     if more:
-        parts.append(f", and {more:,} more values")
+        parts.append(f", and {counted(more, 'more value')}")
     return Row((name, ("changed",), tuple(parts)), row.changes, hidden=more)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leitmotif.errors import counted
 from leitmotif.share.compare.leaves import ABSENT, same
 
 NOTHING = "-"
@@ -201,7 +202,7 @@ def _items_apart(old: list[Any], new: list[Any]) -> tuple[str, str] | None:
         return None
     shown = [
         f"{', '.join(_scalar(item, PLAIN) for item in items) or 'all of the other'}"
-        f" … ({len(every):,} items)"
+        f" … ({counted(len(every), 'item')})"
         for items, every in ((gone, old), (added, new))
     ]
     return shown[0], shown[1]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from leitmotif.errors import counted
 from leitmotif.files import sha256_file
 from leitmotif.files.provenance import code_version
 from leitmotif.pipeline import ACTIVATIONS
@@ -53,7 +54,8 @@ def tensors(inputs: Inputs) -> Outcome:
     if wrong:
         return failed(f"{ACTIVATIONS}: {named(wrong)}", _REPRO)
     return passed(
-        f"{len(wanted)} tensors: {len(sites)} sites of {len(inputs.tracks)} tracks"
+        f"{counted(len(wanted), 'tensor')}: {counted(len(sites), 'site')} of "
+        f"{counted(len(inputs.tracks), 'track')}"
         f"{inputs.hashed(inputs.index)}"
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from leitmotif.corpus.manifest import REASONS, select
+from leitmotif.errors import counted
 from leitmotif.files import sha256_file
 from leitmotif.pipeline import (
     CORPUS,
@@ -45,7 +46,9 @@ def corpus_checksums(inputs: Inputs) -> Outcome:
         return failed(f"data/corpus: {named(wrong)}", "dvc repro corpus")
     size = sum(track.bytes for track in tracks) / 1e6
     unusable = f"; {len(left_out)} left out, with a reason each" if left_out else ""
-    return passed(f"{len(tracks)} recordings, {size:.1f} MB{inputs.hashed(tracks)}{unusable}")
+    return passed(
+        f"{counted(len(tracks), 'recording')}, {size:.1f} MB{inputs.hashed(tracks)}{unusable}"
+    )
 
 
 def _problem(path: Path, track: CorpusTrack, *, hashed: bool) -> str | None:
@@ -91,7 +94,7 @@ def manifest(inputs: Inputs) -> Outcome:
             "then dvc repro",
         )
     reasons = ", ".join(f"{count} {name}" for name, count in chosen.counts().items() if count)
-    return passed(f"{len(rows)} tracks; {len(excluded)} excluded ({reasons or 'none'})")
+    return passed(f"{counted(len(rows), 'track')}; {len(excluded)} excluded ({reasons or 'none'})")
 
 
 _REPRO = "dvc repro manifest"
@@ -138,7 +141,8 @@ def features(inputs: Inputs) -> Outcome:
     allowed = inputs.params.features.max_failures
     if len(reasons) > allowed:
         return failed(
-            f"{FAILURES}: {len(reasons)} tracks failed, features.max_failures is {allowed}",
+            f"{FAILURES}: {counted(len(reasons), 'track')} failed, "
+            f"features.max_failures is {allowed}",
             "mend or remove these files, then dvc repro features",
         )
-    return passed(f"{len(tracks) - len(reasons)} tracks; {len(reasons)} failed")
+    return passed(f"{counted(len(tracks) - len(reasons), 'track')}; {len(reasons)} failed")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import ModelError, counted
 from leitmotif.pipeline import ALIGNMENT, SAE
 from leitmotif.sae.autoencoder.alignment import Mismatch, compare, compare_reading
 from leitmotif.sae.autoencoder.fetch import fetch
@@ -26,7 +26,7 @@ def pinned(inputs: Inputs) -> Outcome:
     for hook, _ in inputs.hooks:
         _there(hook)
         fetch(hook.checkpoint)
-    return passed(f"{len(inputs.hooks)} autoencoders, SHA-256 of {CONFIG} and {WEIGHTS}")
+    return passed(f"{counted(len(inputs.hooks), 'autoencoder')}, SHA-256 of {CONFIG} and {WEIGHTS}")
 
 
 @check(
@@ -114,7 +114,9 @@ def audits(inputs: Inputs) -> Outcome:
         if row.site != wanted[hook.name]:
             wrong.append(f"{hook.name} was audited at {row.site}, not {wanted[hook.name]}")
         if hook.k and row.encoded and row.encoded.most > hook.k:
-            wrong.append(f"{hook.name} has rows of {row.encoded.most} features, k is {hook.k}")
+            wrong.append(
+                f"{hook.name} has rows of {counted(row.encoded.most, 'feature')}, k is {hook.k}"
+            )
     trials = [trial for row in rows for trial in row.trials]
     missed = [row.hook for row in rows for trial in row.trials if not trial.caught]
     wrong += [f"a misplaced {name} was not caught" for name in missed]
@@ -147,7 +149,10 @@ def encoded(inputs: Inputs) -> Outcome:
     wrong += [f"{name} is of no autoencoder in use" for name in sorted(there - wanted)]
     if wrong:
         return failed(f"{SAE}: {named(wrong)}", "dvc repro sae")
-    return passed(f"{len(wanted)} files: {len(used)} autoencoders on {len(tracks)} tracks")
+    return passed(
+        f"{counted(len(wanted), 'file')}: {counted(len(used), 'autoencoder')} on "
+        f"{counted(len(tracks), 'track')}"
+    )
 
 
 def _read_as(hook: Hook, mismatch: Mismatch, header: Header) -> str:

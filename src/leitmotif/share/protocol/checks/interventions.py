@@ -8,6 +8,7 @@ from pathlib import Path
 import soundfile
 
 from leitmotif.claims import is_above_zero
+from leitmotif.errors import counted
 from leitmotif.pipeline import (
     ACTIVATIONS,
     CLIPS,
@@ -65,14 +66,16 @@ def log(inputs: Inputs) -> Outcome:
         ]
         if len(tracks) > settings.tracks:
             wrong.append(
-                f"{model}: {len(tracks)} tracks, interventions.tracks is {settings.tracks}"
+                f"{model}: {counted(len(tracks), 'track')}, "
+                f"interventions.tracks is {settings.tracks}"
             )
     if wrong:
         return failed(f"{INTERVENTIONS}: {named(wrong)}", _REPRO)
     tracks = {row.track_id for row in rows}
+    models = counted(len({row.model for row in rows}), "model")
     return passed(
-        f"{len(rows)} lines: {len(cells)} conditions of {len({row.model for row in rows})} models, "
-        f"{len(tracks)} tracks, {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+        f"{counted(len(rows), 'line')}: {counted(len(cells), 'condition')} of {models}, "
+        f"{counted(len(tracks), 'track')}, {counted(len(seeds), 'seed')}"
     )
 
 
@@ -147,7 +150,8 @@ def clips(inputs: Inputs) -> Outcome:
         return not_applicable("interventions.kept_tracks is 0")
     lines = sum(row.file is not None for row in rows)
     return passed(
-        f"{len(hashes)} clips of {lines} lines, {len(kept)} tracks{inputs.hashed(list(hashes))}"
+        f"{counted(len(hashes), 'clip')} of {counted(lines, 'line')}, "
+        f"{counted(len(kept), 'track')}{inputs.hashed(list(hashes))}"
     )
 
 

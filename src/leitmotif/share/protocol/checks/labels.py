@@ -40,7 +40,8 @@ def proposals(inputs: Inputs) -> Outcome:
         return failed(f"{PROPOSALS}: {named(wrong)}", "dvc repro proposals")
     largest = max(best.values(), default=0.0)
     return passed(
-        f"{len(rows)} proposals in {len(best)} of {len(tracks)} tracks; the best of each has p of "
+        f"{counted(len(rows), 'proposal')} in {len(best)} of "
+        f"{len(tracks)} tracks; the best of each has p of "
         f"at most {largest:.3g}"
     )
 
@@ -83,7 +84,7 @@ def provenance(inputs: Inputs) -> Outcome:
     if expected.labels != rows:
         odd = _only(rows, expected.labels) + _only(expected.labels, rows)
         return failed(
-            f"{LABELS}: {len(odd)} labels are not what is decided, such as "
+            f"{LABELS}: {counted(len(odd), 'label')} not as decided, such as "
             f"{odd[0] if odd else 'their order'}",
             "dvc repro labels",
         )
@@ -115,15 +116,16 @@ def decided(inputs: Inputs) -> Outcome:
     pending = sum(row.pending for row in rows)
     if inputs.params.probes.exploratory:
         return failed(
-            f"probes.exploratory takes for known what nobody listened to, and {pending} undecided "
-            "pairs",
+            f"probes.exploratory takes for known what nobody listened to, and "
+            f"{counted(pending, 'undecided pair')}",
             "leitmotif review, set probes.exploratory to false, then dvc repro",
         )
     if not known:
         return failed(
-            f"of no track it is known where nothing returns: {pending} pairs are undecided",
+            f"of no track it is known where nothing returns: {counted(pending, 'pair')} undecided",
             "leitmotif review",
         )
     return passed(
-        f"{known} of {len(rows)} tracks known, {complete} throughout; {pending} pairs undecided"
+        f"{known} of {len(rows)} tracks known, {complete} throughout; "
+        f"{counted(pending, 'pair')} undecided"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from leitmotif.errors import counted
 from leitmotif.pipeline import CALIBRATION, CONTROLS, HORIZONS, PROBES, VERDICTS
 from leitmotif.probe.inputs.controls import REGISTRY
 from leitmotif.probe.inputs.registry import load_controls
@@ -46,7 +47,8 @@ def controls(inputs: Inputs) -> Outcome:
         )
     reasons = "; ".join(f"{name} left out: {why}" for name, why in settings.left_out.items())
     return passed(
-        f"{len(used)} of {len(REGISTRY)} used, {len(row.constant_controls)} columns constant here"
+        f"{len(used)} of {len(REGISTRY)} used, "
+        f"{counted(len(row.constant_controls), 'column')} constant here"
         + (f"; {reasons}" if reasons else "")
     )
 
@@ -129,7 +131,8 @@ def nulls(inputs: Inputs) -> Outcome:
     if bare:
         return failed(f"{PROBES}: no control task or null at {named(bare)}", "dvc repro probes")
     return passed(
-        f"{len(rows)} probes of {len(models)} models, p from {settings.permutations} permutations; "
+        f"{counted(len(rows), 'probe')} of {counted(len(models), 'model')}, "
+        f"p from {settings.permutations} permutations; "
         f"beside {own}: {named(models[1:], most=5)}"
     )
 

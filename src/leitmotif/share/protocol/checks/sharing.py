@@ -6,7 +6,7 @@ from collections import Counter
 from hashlib import md5
 from pathlib import Path
 
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json, read_text, sha256_file
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.files.yaml_files import read_stages
@@ -91,7 +91,7 @@ def settings(inputs: Inputs) -> Outcome:
             f"{LOCK}: not of today's settings, or on inputs of others: {named(outdated)}",
             f"dvc repro {' '.join(outdated)}",
         )
-    return passed(f"{len(stages)} stages")
+    return passed(f"{counted(len(stages), 'stage')}")
 
 
 @check(
@@ -114,7 +114,7 @@ def outputs(inputs: Inputs) -> Outcome:
     if gone:
         stages = sorted({out.stage for out in gone})
         return failed(f"missing: {named([out.path for out in gone])}", how_to_restore(*stages))
-    return passed(f"{len(outs)} outputs, {len(kept)} of them in git and as hashed")
+    return passed(f"{counted(len(outs), 'output')}, {len(kept)} of them in git and as hashed")
 
 
 def _md5(path: Path) -> str | None:
@@ -140,7 +140,7 @@ def git(inputs: Inputs) -> Outcome:
     changed = [name[3:] for name in asked.stdout.decode(errors="replace").split("\0") if name]
     if changed:
         return failed(
-            f"{len(changed)} files differ from commit {commit[:10]}: {named(changed)}",
+            f"{counted(len(changed), 'file')} not as in commit {commit[:10]}: {named(changed)}",
             "git commit them, or git restore them",
         )
     return passed(f"commit {commit[:10]}, nothing changed since")
