@@ -10,7 +10,7 @@ little; on a GPU, one process works and the clock counts.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -159,7 +159,7 @@ class Calibration:
             generate(NEW_FRAMES)
             # The first call is for the prefix, and the step after it makes room for new ones.
             return float(np.median(np.diff(times)[1:]))
-        few, many = (_timed(lambda frames=frames: generate(frames)) for frames in GPU_FRAMES)
+        few, many = (_timed(partial(generate, frames)) for frames in GPU_FRAMES)
         return max(0.0, many - few) / (GPU_FRAMES[1] - GPU_FRAMES[0])
 
     def _read(self, model: HookedMusicGen, frames: int) -> float:
