@@ -1,6 +1,6 @@
 """Pieces of recordings: what the model's own openings have to differ in, and in what not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leitmotif.causal.experiment import resampled
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Pieces
@@ -118,6 +119,21 @@ def test_recordings_whose_openings_do_not_differ_are_left_out_with_the_reason() 
         "never": "the motif returns after 0 of 4 openings",
         "open": "the motif returns after 0 of 0 openings",
     }
+
+
+def test_openings_and_their_trials_are_counted_while_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: dict[str, tuple[int, int]] = {}
+
+    def counting(items: Iterable[Any], description: str, *, total: int) -> Iterator[Any]:
+        made_of = list(items)
+        shown[description] = (len(made_of), total)
+        return iter(made_of)
+
+    monkeypatch.setattr(resampled, "progress", counting)
+    made({"a": [1, 0, 1, 2], "b": [0, 1, 0, 3]})
+    assert shown == {"openings": (8, 8), "trials of openings": (16, 16)}
 
 
 def test_no_recording_with_a_counterfactual_leaves_no_piece() -> None:

@@ -277,7 +277,8 @@ def _counts(results: Results) -> list[str]:
             f"loss recovered at least {mean(of('sae', 'least_loss_recovered'), 'z.3f')}",
         ],
         "interventions": [
-            f"{counts(of('interventions', 'clips'), 'clip')}",
+            f"{counts(of('interventions', 'clips'), 'clip')}"
+            + (": no piece could show an effect" if of("interventions", "clips") == 0 else ""),
             f"{count(of('interventions', 'excluded'))} excluded",
             f"{count(of('interventions', 'identity_changed'))} changed by an identity patch",
         ],

@@ -33,6 +33,7 @@ from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import ConfigError
 from leitmotif.tables.base import Span
+from leitmotif.work.progress import progress
 
 FIRST_SEED = 100_000
 """Of the openings; those of their trials follow. Measured continuations have smaller ones."""
@@ -128,7 +129,8 @@ class Resampling:
         prefixes = [item.prefix for item in recorded]
         usable: dict[str, list[tuple[Tensor, Opening]]] = {p.track_id: [] for p in prefixes}
         sweep = self._sweep_for(self.settings.opening_seconds, seeds, {})
-        for clip in sweep.make(prefixes, [Condition("baseline")]):
+        made = sweep.make(prefixes, [Condition("baseline")])
+        for clip in progress(made, "openings", total=len(prefixes) * len(seeds)):
             if clip.finite:
                 opening = Opening(clip.seed, clip.codes.shape[1] - clip.prefix_frames)
                 usable[clip.prefix.track_id].append((clip.codes, opening))
@@ -150,7 +152,8 @@ class Resampling:
                 motifs[name], of_track[name] = item.motifs, (item.prefix.track_id, codes, opening)
         rates: dict[str, list[float]] = {}
         sweep = self._sweep_for(self.settings.seconds, seeds, motifs)
-        for clip in sweep.run(tried, [Condition("baseline")]):
+        heard = sweep.run(tried, [Condition("baseline")])
+        for clip in progress(heard, "trials of openings", total=len(tried) * len(seeds)):
             if clip.metrics.recurrence is not None:
                 rates.setdefault(clip.clip.prefix.track_id, []).append(clip.metrics.recurrence)
         opened: dict[str, list[OpenedPrefix]] = {item.prefix.track_id: [] for item in recorded}
