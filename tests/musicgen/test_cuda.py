@@ -3,13 +3,9 @@
 import pytest
 import torch
 
-from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.edits import Treated, interventions
-from leitmotif.causal.experiment.targets import Coordinates, SaeFeatures, Target, WholeSite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Intervention, Replayable, Sampling
 from leitmotif.musicgen import graphs as graphs_module
-from tests.sae.making import random_sae
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -73,37 +69,6 @@ def test_replayed_steps_are_single_steps(dtype: str) -> None:
         clips.append(model.generate(WORDS, seconds=1.5, seed=3).codes)
     alike = (clips[0] == clips[1]).double().mean()
     assert alike == 1 if dtype == "float64" else alike > 0.3
-
-
-def targets() -> dict[str, Target]:
-    sae = random_sae(width=32).double().cuda()
-    jump = random_sae("jumprelu", width=32).double().cuda()
-    return {
-        "features": SaeFeatures(sae, (3, 17), "tiny", "0" * 64, at=SITE),
-        "jumprelu": SaeFeatures(jump, (3, 17), "tiny", "1" * 64, at=SITE),
-        "coordinates": Coordinates(SITE, (2, 5), VECTOR[:2]),
-        "site": WholeSite(SITE, VECTOR),
-    }
-
-
-@pytest.mark.parametrize("name", ["features", "jumprelu", "coordinates", "site"])
-def test_the_sweeps_edits_are_replayed(
-    there: HookedMusicGen, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    target = targets()[name]
-    treated = [
-        Treated(1, Condition("ablate", "c", target, 0.0), None),
-        Treated(2, Condition("patch", "c", target, source="twin"), 0),
-    ]
-    changes = list(interventions(treated, range(4, 70)))
-    assert all(change.replayable for change in changes)
-    clips = []
-    for use in (True, False):
-        monkeypatch.setattr(there, "use_graphs", use)
-        clips.append(there.generate(WORDS, seconds=1.4, interventions=changes).codes)
-    assert torch.equal(*clips)
-    plain = there.generate(WORDS, seconds=1.4).codes
-    assert not torch.equal(clips[0], plain)
 
 
 def test_what_a_graph_cannot_hold_is_refused(there: HookedMusicGen) -> None:

@@ -169,6 +169,7 @@ def test_what_is_not_a_number_is_named(exact_model: HookedMusicGen, graphs: Pret
     assert graphs.replayed
 
 
+@pytest.mark.fault("GPU", "a function that a graph cannot hold", outcome="refused")
 def test_a_change_that_a_graph_cannot_hold_fails(
     exact_model: HookedMusicGen, graphs: PretendGraphs
 ) -> None:
