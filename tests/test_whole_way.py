@@ -107,7 +107,7 @@ def way(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Way:
     """The recordings, and settings for them."""
     folder = tmp_path_factory.mktemp("way")
     root, recordings = folder / "repository", folder / "recordings"
-    lay(root)
+    lay(root, with_dvc=True)
     recordings.mkdir()
     pieces = compose(RECORDINGS, seed=11, world=repo_root / "models/organism/world.json")
     for number, piece in enumerate(pieces):

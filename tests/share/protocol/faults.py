@@ -221,7 +221,7 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "labels: one that nobody decided": (
         "labels",
         lambda: rows(LABELS, lambda it: it[0]["recurrence"].update(start_sample=7)),
-        "not what is decided",
+        "labels not as decided",
     ),
     "decided: exploratory settings": (
         "decided",
