@@ -380,7 +380,7 @@ def test_what_is_wrong_with_a_shard_is_named(store: Path) -> None:
     with pytest.raises(StoreError, match=r"(?s)shard\..*cannot be read.*leitmotif verify --full"):
         ActivationStore(store).load("layers.1.residual", "11")
     (problem,) = verify(store)
-    assert problem.what == f"{len(content) - 100} bytes, not {len(content)}"
+    assert problem.what == f"{len(content) - 100:,} bytes, not {len(content):,}"
 
     torn.unlink()
     with pytest.raises(StoreError, match="is missing"):

@@ -124,7 +124,7 @@ class _Checker:
     def _problem(self, file: Path, md5: str, size: int | None) -> str | None:
         actual = file.stat().st_size
         if size is not None and actual != size:
-            return f"{counted(actual, 'byte')}, not {size}"
+            return f"{counted(actual, 'byte')}, not {size:,}"
         if self._full and _md5(file) != md5:
             return "its content has changed: the MD5 is not that of dvc.lock"
         return None

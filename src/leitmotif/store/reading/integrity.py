@@ -80,7 +80,7 @@ def _check(root: Path, row: StoreRow, *, full: bool) -> str | None:
         return "missing"
     size = path.stat().st_size
     if size != row.bytes:
-        return f"{counted(size, 'byte')}, not {row.bytes}"
+        return f"{counted(size, 'byte')}, not {row.bytes:,}"
     if full and sha256_file(path) != row.sha256:
         return "its content has changed: the SHA-256 is not that of the index"
     return _check_headers(path, row)
