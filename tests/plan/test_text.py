@@ -51,7 +51,7 @@ def test_a_batch_without_room_on_a_gpu_has_no_time(scale_of: Callable[..., Scale
 
 def test_computed_times_are_called_computed(scale_of: Callable[..., Scale]) -> None:
     text = " ".join(" ".join(as_lines(_plan(scale_of("musicgen-small")))).split())
-    assert "computed from published peaks, never measured" in text
+    assert "computed from published peaks" in text
 
 
 def test_a_range_is_named_once_where_it_has_one_unit(scale_of: Callable[..., Scale]) -> None:
