@@ -39,7 +39,7 @@ def test_a_finished_run_is_as_dvc_lock_says(repository: Path) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, bool]] = {
     "a tensor flipped": (lambda root: flipped(root / TRACK), f"{TRACK} (features), working", True),
-    "a tensor cut": (lambda root: change(root / TRACK, b"x"), "1 byte, not 2000", False),
+    "a tensor cut": (lambda root: change(root / TRACK, b"x"), "1 byte, not 2,000", False),
     "a tensor gone": (lambda root: (root / TRACK).unlink(), f"{TRACK} (features), working", False),
     "a file added": (
         lambda root: (root / "data/features/more").touch(),
