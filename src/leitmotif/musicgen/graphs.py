@@ -8,6 +8,7 @@ act, how far attention reaches) stays the same within a segment of steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -21,7 +22,8 @@ class Graphs(Protocol):
     def of(self, body: Callable[[], None]) -> Replay:
         """What does again, to the same tensors, what ``body`` does.
 
-        ``body`` has run before. It takes no value from the device to Python and none the other way.
+        ``body`` has run before. It takes no value from the device to Python and none the other way;
+        else this raises RuntimeError.
         """
 
 
@@ -35,13 +37,29 @@ class CudaGraphs:
     def of(self, body: Callable[[], None]) -> Replay:
         """See ``Graphs``."""
         graph = torch.cuda.CUDAGraph()
-        # Other threads may use the GPU meanwhile: only this one's calls are looked at.
         with (
             torch.cuda.device(self._device),
-            torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
+            torch.cuda.graph(
+                graph,
+                pool=self._pool,
+                stream=_stream(self._device),
+                # Other threads may use the GPU meanwhile: only this one's calls are looked at.
+                capture_error_mode="thread_local",
+            ),
         ):
             body()
-        return graph.replay
+
+        def replay() -> None:
+            with torch.cuda.device(self._device):
+                graph.replay()
+
+        return replay
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream on which a GPU's graphs are recorded: torch's own is of the first GPU alone."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def graphs_on(device: torch.device) -> Graphs | None:

@@ -31,6 +31,7 @@ class Replayable:
     """
 
     function: Edit
+    """Of the chosen activations [rows, n, d], keeping their shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Call the function."""

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from leitmotif.errors import ModelError
 from leitmotif.musicgen.batch import Batch
 from leitmotif.musicgen.core import Core
-from leitmotif.musicgen.graphs import WORTHWHILE, Graphs, segments
-from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.graphs import WORTHWHILE, Graphs, Replay, segments
+from leitmotif.musicgen.intervention import Intervention, Replayable
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.sampling import Sampling, draw
 
@@ -53,7 +54,8 @@ class Steps:
     def run(self, steps: range, hidden: Tensor, interventions: Sequence[Intervention]) -> None:
         """Take all steps; ``hidden`` [halves * B, 1, d] is the stream of the first of them.
 
-        The steps of a segment are replayed if all that acts there can be.
+        The steps of a segment are replayed if all that acts there can be. Raises ModelError where a
+        function that is marked so cannot.
         """
         self._begin(steps.start)
         self._draw(hidden)
@@ -71,10 +73,25 @@ class Steps:
             # The first step makes ready what a recording may not: room, kernels.
             self._take(segment[:1])
             self._begin(segment[1])
-            replay = self._graphs.of(self._read_and_draw)
+            replay = self._recorded(self._graphs, acting)
             for step in segment[1:]:
                 self._begin(step)
                 replay()
+
+    def _recorded(self, graphs: Graphs, acting: Sequence[Intervention]) -> Replay:
+        try:
+            return graphs.of(self._read_and_draw)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            sites = sorted({item.site for item in acting if isinstance(item.change, Replayable)})
+            where = ", ".join(sites) or "no site"
+            raise ModelError(
+                f"step {self._step} cannot be replayed",
+                found=f"{str(error).splitlines()[0]}; functions act at {where}",
+                expected="operations on tensors of the GPU, and no value from or to Python",
+                fix="give the function without Replayable, or set model.use_graphs to False",
+            ) from error
 
     def _take(self, steps: range) -> None:
         for step in steps:
