@@ -1,120 +1,21 @@
 """The summary of a run: what it says, and that it keeps within a screen whatever was found."""
 
-import json
-import os
-import pty
 import re
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.cli.preset_texts import preset as preset_text
-from leitmotif.cli.results import STAGES, Results, as_lines, read_results
+from leitmotif.cli.results import STAGES, Results, as_lines
 from leitmotif.config import Params, load_params
-from leitmotif.errors import LeitmotifError
 from leitmotif.files.yaml_files import parse_yaml
-
-ROOT = Path(__file__).parents[2]
-PROGRAM = "from leitmotif.cli import main; main()"
-
-
-def interval(mean: float, low: float, high: float) -> dict[str, float]:
-    return {"mean": mean, "low": low, "high": high}
-
-
-POSSIBLE = {"gaining": 8, "losing": 8, "least": 56.25, "likely": 66.6}
-SURE = interval(87.5, 55.77, 96.6) | {"n": 16, "changed": 14, "p": 0.0001}
-NULL = interval(0.0, -12.26, 12.76) | {"n": 16, "changed": 0, "p": 1.0}
-METRICS: dict[str, Any] = {
-    "corpus": {"tracks": 128, "failures": 1},
-    "manifest": {"tracks": 100, "excluded": 21},
-    "features": {"failures": 1},
-    "activations": {"tensors": 500, "failures": 2},
-    "proposals": {
-        "proposals": 1434,
-        "null_any_rate": interval(0.0, 0.0, 0.037),
-        "precision": 0.9216,
-        "recall": 1.0,
-        "precision_distractors": 0.494,
-        "recall_distractors": 0.8077,
-    },
-    "labels": {"labels": 209, "tracks_complete": 100, "decisions": 0},
-    "sae": {
-        "audits_passed": 5,
-        "audits_failed": 0,
-        "misalignments_tried": 20,
-        "misalignments_caught": 19,
-        "least_margin": interval(0.2, 0.1, 0.3),
-        "least_loss_recovered": interval(0.9876, 0.98, 0.99),
-    },
-    "probes": {
-        "models": {
-            "planner": {"foresight": True, "partial_r2": interval(0.976, 0.972, 0.98)},
-            "random_weights": {"foresight": False, "partial_r2": interval(-0.001, -0.02, 0.01)},
-        },
-        "site": "layers.2.residual",
-        "place_r2": 0.5196,
-        "candidates": {"tested": 2314, "chosen": 341},
-    },
-    "calibration": {
-        "fpr_naive": interval(0.26887, 0.25918, 0.27874),
-        "fpr_controlled": interval(0.05262, 0.04783, 0.05775),
-        "power": {"0.05": interval(0.091, 0.07, 0.11), "0.4": interval(0.975, 0.96, 0.98)},
-    },
-    "interventions": {
-        "verdicts": {"blind": "none", "planner": "foresight"},
-        "strongest": {"blind": NULL | POSSIBLE, "planner": SURE | POSSIBLE},
-        "carriers": {"planner": {"layers.0.residual": SURE}},
-        "decodable_not_causal": {"planner": {"layers.5.residual": NULL}},
-        "clips": 3120,
-        "excluded": 3,
-        "identity_changed": 0,
-    },
-    "summary": {
-        "approaches": {
-            "aligned and causal": {
-                "r2": 0.5469,
-                "clap": interval(0.998, 0.99, 1.0),
-                "delta_recurrence": SURE,
-                "screened": SURE,
-                "verdict": "foresight",
-            },
-            "naive correlation": {
-                "r2": 0.582,
-                "clap": interval(0.9991, 0.99, 1.0),
-                "delta_recurrence": NULL,
-                "screened": interval(62.5, 31.0, 81.0),
-                "verdict": "decodable, not causal",
-            },
-        }
-    },
-    "report": {"pairs": 220},
-}
+from tests.cli.made_results import METRICS, NULL, ROOT, SURE, interval, text
 
 
 @pytest.fixture(scope="module")
 def params() -> Params:
     return load_params(ROOT / "presets" / "organism.yaml")
-
-
-def repository(folder: Path, metrics: dict[str, Any], preset: str = "organism") -> Path:
-    """A folder with settings and metrics, and without dvc.lock."""
-    (folder / "params.yaml").write_text(preset_text(preset, root=ROOT))
-    (folder / "models").symlink_to(ROOT / "models")
-    (folder / "metrics").mkdir()
-    for stage, values in metrics.items():
-        (folder / "metrics" / f"{stage}.json").write_text(json.dumps(values))
-    return folder
-
-
-def text(results: Results) -> str:
-    return "\n".join(as_lines(results))
 
 
 def test_it_knows_the_stages_of_the_pipeline() -> None:
@@ -219,30 +120,10 @@ def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
     assert not any(line.startswith("*") for line in as_lines(Results(params, METRICS)))
 
 
-def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
-    metrics = {
-        **{stage: METRICS[stage] for stage in ("corpus", "manifest", "features", "activations")},
-        "proposals": {**METRICS["proposals"], **dict.fromkeys(("precision", "recall"))},
-        "labels": {"labels": 0, "tracks_complete": 0, "decisions": 0},
-    }
-    shown = text(read_results(repository(tmp_path, metrics, "folder")))
-    assert "precision" not in shown
-    assert "1,434 proposals, in 0.000" in shown
-    assert "run `leitmotif review`: no track is labelled completely" in shown
-    missing = "sae, probes, calibration, interchange, interventions, and 4 more"
-    assert f"missing, run `dvc repro`: {missing}" in shown
-    assert "leitmotif compare" not in shown
-
-
 def test_exploratory_results_are_stamped(params: Params) -> None:
     probes = params.probes.model_copy(update={"exploratory": True})
     stamped = Results(params.model_copy(update={"probes": probes}), METRICS)
     assert "exploratory" in as_lines(stamped)[1]
-
-
-def test_where_nothing_was_run_it_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(LeitmotifError, match=r"no results .*\n.*no metrics\n.*run `dvc repro`"):
-        read_results(repository(tmp_path, {}))
 
 
 NAMES = st.text(max_size=200) | st.sampled_from(["layers.0.residual", "facebook/musicgen-large"])
@@ -345,91 +226,3 @@ def test_many_carriers_are_counted(params: Params) -> None:
     named = line.count("layers.")
     assert named >= 2
     assert line.endswith(f", and {48 - named} more")
-
-
-def test_results_of_other_settings_are_not_taken_for_those_of_now(tmp_path: Path) -> None:
-    # As after `leitmotif use`: what has not run since is of another experiment.
-    root = repository(tmp_path, METRICS)
-    lock = """
-stages:
-  corpus:
-    params:
-      params.yaml:
-        corpus:
-          source: organism
-          path: models/organism/world.json
-          watch: models/organism/world.json
-          listings: []
-          pieces: 128
-          seed: 7
-    outs: [{path: data/corpus, md5: a}]
-  labels:
-    deps: [{path: data/corpus, md5: a}]
-    params: {params.yaml: {labels: {source: score, decisions: data/decisions, min_reviewers: 1}}}
-    outs: [{path: data/labels.jsonl, md5: b}]
-  probes:
-    deps: [{path: data/labels.jsonl, md5: b}, {path: controls.yaml, md5: c}]
-    outs: [{path: data/candidates.jsonl, md5: d}]
-  report:
-    deps: [{path: data/candidates.jsonl, md5: d}]
-"""
-    (root / "dvc.lock").write_text(lock)
-    assert read_results(root).outdated == []
-    (root / "dvc.lock").write_text(lock.replace("source: score", "source: decisions"))
-    results = read_results(root)
-    assert results.outdated == ["labels", "probes", "report"]
-    assert "outdated, run `dvc repro`: labels, probes, report" in text(results)
-    assert "209 labels" not in text(results)
-    # Labels that were made anew, and probes that still are of the old ones.
-    (root / "dvc.lock").write_text(
-        lock.replace("labels.jsonl, md5: b}]\n  probes", "labels.jsonl, md5: e}]\n  probes")
-    )
-    assert read_results(root).outdated == ["probes", "report"]
-
-
-def test_without_results_of_these_settings_it_says_so(tmp_path: Path) -> None:
-    root = repository(tmp_path, {"corpus": METRICS["corpus"]})
-    (root / "dvc.lock").write_text("stages: {corpus: {params: {params.yaml: {corpus: {}}}}}")
-    with pytest.raises(LeitmotifError, match="metrics of other settings"):
-        read_results(root)
-
-
-def test_plain_text_in_a_pipe_and_colours_on_a_terminal(tmp_path: Path) -> None:
-    root = repository(tmp_path, METRICS)
-    command = [sys.executable, "-c", PROGRAM, "results"]
-    piped = subprocess.run(
-        command, cwd=root, capture_output=True, check=True, timeout=60,
-        env={**os.environ, "FORCE_COLOR": "1"},
-    ).stdout.decode()  # fmt: skip
-    expected = as_lines(replace(read_results(root), pages=False))
-    assert piped == "\n".join(expected) + "\n"
-    assert "\x1b" not in piped
-
-    ours, theirs = pty.openpty()
-    done = subprocess.Popen(
-        command, cwd=root, stdout=theirs, env={**os.environ, "TERM": "xterm-256color"}
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            shown += chunk
-    except OSError:  # how Linux says that the other side has closed
-        pass
-    os.close(ours)
-    assert done.wait(timeout=60) == 0
-    assert b"\x1b[1m" in shown
-
-
-def test_it_starts_without_torch_or_numpy(tmp_path: Path) -> None:
-    root = repository(tmp_path, METRICS)
-    program = (
-        "import sys; from leitmotif.cli import app; app(['results'], standalone_mode=False)\n"
-        "heavy = {'torch', 'transformers', 'numpy', 'pandas', 'dvc'} & set(sys.modules)\n"
-        "sys.exit(f'imported: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False,
-        timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr

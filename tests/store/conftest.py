@@ -1,6 +1,6 @@
 """A corpus of short recordings, a tiny model with random weights, and a store made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,12 @@ from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.cache.entries import WorkCache
-from leitmotif.store.writing.build import StoreBuilder
+from leitmotif.store.reading.index import write_index
+from leitmotif.store.reading.layout import Layout
+from leitmotif.store.writing.build import Build, StoreBuilder
+from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.store.sharding import SHARDED, MakeBuilder, MakeTrack, Write
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITES = ["layers.0.residual", "layers.1.mlp", "layers.2.residual"]
@@ -85,3 +89,48 @@ def make_builder(model: HookedMusicGen, audio: Path, tmp_path: Path) -> Callable
         )
 
     return make
+
+
+@pytest.fixture
+def tracks(make_track: MakeTrack) -> list[ManifestTrack]:
+    """Six recordings of 0.1 to 0.35 s."""
+    names = ["b", "1", "11", "track_2", "A", "z-9"]
+    return [make_track(name, 0.1 + 0.05 * n, seed=n) for n, name in enumerate(names)]
+
+
+@pytest.fixture
+def write(
+    model: HookedMusicGen,
+    make_builder: MakeBuilder,
+    audio: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Write:
+    """Write a store as the stage does, in this process; its work cache is that of the test."""
+    monkeypatch.setenv("LEITMOTIF_WORKERS", "1")
+
+    def write(
+        out: Path,
+        tracks: Sequence[ManifestTrack],
+        layout: Layout = SHARDED,
+        cache: Path = tmp_path / "work",
+        **changes: object,
+    ) -> Build:
+        params = make_builder(**changes).params
+        reading = StoreReading(lambda: model, MODEL, params, audio, cache)
+        done = Build()
+        for part in built(reading, out, tracks, shown="activations", layout=layout):
+            done.rows += part.rows
+            done.captured += part.captured
+            done.failures += part.failures
+        write_index(out, done.rows)
+        return done
+
+    return write
+
+
+@pytest.fixture
+def store(tracks: list[ManifestTrack], write: Write, tmp_path: Path) -> Path:
+    """A store of shards."""
+    write(tmp_path / "store", tracks, sites=["layers.1.residual", "layers.2.mlp"])
+    return tmp_path / "store"

@@ -10,7 +10,7 @@ from leitmotif.store.reading.layout import LAYOUT, Layout
 from leitmotif.store.writing import parts
 from leitmotif.store.writing.parts import StoreReading, built
 from tests.store.conftest import MODEL, SITES
-from tests.store.test_shards import MakeBuilder, MakeTrack
+from tests.store.sharding import MakeBuilder, MakeTrack
 
 
 class AskedError(Exception):
