@@ -25,6 +25,7 @@ from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites, require_sites
 from leitmotif.musicgen.generate import Generation
 from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.key_values import Past
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.protocol import MusicModel
@@ -146,9 +147,27 @@ class OtherModel:
         *,
         steps: Sequence[int] | None = None,
     ) -> Tensor:
+        return self.resume(residual, layer, prompts, steps=steps)[0]
+
+    def resume(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+        past: Past | None = None,
+    ) -> tuple[Tensor, Past]:
+        """The past is the stream itself, [1, B, 1, P, d]: all is computed anew, plainly."""
         _unconditional(prompts)
-        hidden = self._blocks(residual, range(layer, self.num_layers), Tap())
-        return self._logits(hidden if steps is None else hidden[:, list(steps)])
+        before = residual[:, :0] if past is None else past.of_block[layer][0, :, 0]
+        x = torch.cat([before, residual], dim=1)
+        streams = {layer: x}
+        for block in range(layer, self.num_layers):
+            streams[block + 1] = self._blocks(streams[block], range(block, block + 1), Tap())
+        hidden = streams[self.num_layers][:, before.shape[1] :]
+        kept = Past({block: x[None, :, None] for block, x in streams.items()}, x.shape[1])
+        return self._logits(hidden if steps is None else hidden[:, list(steps)]), kept
 
     def generate(
         self,

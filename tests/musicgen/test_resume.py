@@ -110,3 +110,59 @@ def test_what_no_pass_can_go_on_from_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=r"stream|go on from"):
         exact_model.logits_from(residual, layer)
+
+
+@pytest.mark.parametrize("prompts", [None, ["calm piano", "loud drums"]])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("steps", [None, [3, 0]])
+def test_a_pass_that_changes_later_steps_goes_on_from_the_earlier_ones(
+    exact_model: HookedMusicGen,
+    codes: torch.Tensor,
+    layer: int,
+    prompts: list[str] | None,
+    steps: list[int] | None,
+) -> None:
+    site = f"layers.{layer - 1}.residual" if layer else "layers.0.input"
+    _, cache = exact_model.run_with_cache(codes, prompts, sites=site)
+    changed = cache[site].clone()
+    changed[:, 9:] *= 2
+    whole = exact_model.logits_from(changed, layer, prompts)[:, 9:]
+    _, past = exact_model.resume(cache[site], layer, prompts)
+    logits, grown = exact_model.resume(
+        changed[:, 9:], layer, prompts, steps=steps, past=past.until(9)
+    )
+    torch.testing.assert_close(
+        logits, whole if steps is None else whole[:, steps], rtol=0, atol=1e-12
+    )
+    # What it has left in turn: the past of the changed stream, of the second row alone.
+    last, _ = exact_model.resume(
+        changed[1:, 15:], layer, prompts and prompts[1:], past=grown.of_rows([1]).until(15)
+    )
+    torch.testing.assert_close(last, whole[1:, 6:], rtol=0, atol=1e-12)
+
+
+def test_another_model_goes_on_too() -> None:
+    model: MusicModel = other_model()
+    codes = torch.randint(16, (2, 12, 10), generator=torch.Generator().manual_seed(0))
+    _, cache = model.run_with_cache(codes, sites="layers.0.residual")
+    changed = cache["layers.0.residual"].clone()
+    changed[:, 6:] *= 2
+    _, past = model.resume(cache["layers.0.residual"], 1)
+    logits, _ = model.resume(changed[:, 6:], 1, past=past.until(6))
+    torch.testing.assert_close(logits, model.logits_from(changed, 1)[:, 6:])
+
+
+def test_a_past_that_is_not_of_this_pass_is_refused(
+    exact_model: HookedMusicGen, codes: torch.Tensor
+) -> None:
+    site = "layers.0.residual"
+    _, cache = exact_model.run_with_cache(codes, sites=site)
+    later = cache[site][:, 9:]
+    _, past = exact_model.resume(cache[site], 1)
+    _, of_last = exact_model.resume(cache[site], exact_model.num_layers)
+    with pytest.raises(ModelError, match=r"no keys and values of blocks \[1"):
+        exact_model.resume(later, 1, past=of_last)
+    with pytest.raises(ModelError, match="the rows of the residual stream"):
+        exact_model.resume(later, 1, past=past.of_rows([0]).until(9))
+    with pytest.raises(ModelError, match="does not reach"):
+        past.until(past.steps + 1)

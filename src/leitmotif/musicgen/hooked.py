@@ -27,6 +27,7 @@ from leitmotif.musicgen.core import Core, dtype_of
 from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.generate import Generation, generate
 from leitmotif.musicgen.intervention import Half, Intervention
+from leitmotif.musicgen.key_values import Past, Resumed
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.positions import Offset, first_positions
 from leitmotif.musicgen.sampling import Sampling
@@ -149,6 +150,28 @@ class HookedMusicGen(Core):
         >>> _, cache = model.run_with_cache(codes, sites="layers.2.residual", stop_at_layer=3)
         >>> logits = model.logits_from(cache["layers.2.residual"], 3)
         """
+        return self.resume(residual, layer, prompts, steps=steps)[0]
+
+    def resume(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+        past: Past | None = None,
+    ) -> tuple[Tensor, Past]:
+        """Return ``logits_from`` there, and the keys and values with which a later pass goes on.
+
+        A pass is causal: what changes from step t on leaves all that the steps before t have left.
+        With ``past``, what an earlier call left of P steps, ``residual`` [B, S, d] holds the steps
+        from P on only, and ``steps`` count from there. The earlier call had the same rows, prompts
+        and steps before P, and began at this block or before it. Raises ModelError.
+
+        >>> x = cache["layers.2.residual"]
+        >>> _, past = model.resume(x, 3)
+        >>> changed, _ = model.resume(2 * x[:, 40:], 3, past=past.until(40))   # from step 40 on
+        """
         if not is_integer(layer) or not 0 <= layer <= self.num_layers:
             raise ModelError(
                 "the pass cannot go on from there",
@@ -158,8 +181,10 @@ class HookedMusicGen(Core):
         residual = check_residual(residual, self.width, like=self.decoder.final_norm.weight)
         if steps is not None:
             check_steps(steps, residual.shape[1])
+        if past is not None:
+            self._check_past(past, layer, len(residual))
         conditioning = self.condition(prompts, len(residual))
-        tap = Tap()
+        tap, resumed = Tap(), Resumed(past)
         hidden = self.decoder.resume(
             residual,
             layer,
@@ -167,11 +192,13 @@ class HookedMusicGen(Core):
             text_mask=conditioning.mask if conditioning else None,
             tap=tap,
             at=None if steps is None else torch.tensor(steps, device=residual.device),
+            resumed=resumed,
         )
         logits: Tensor = self.decoder.logits(hidden)
         if not is_finite(logits):
             raise no_numbers("the logits", tap, self.dtype)
-        return logits
+        steps_read = residual.shape[1] + (0 if past is None else past.steps)
+        return logits, Past(resumed.of_block, steps_read)
 
     def run_with_hooks(
         self,
@@ -227,6 +254,27 @@ class HookedMusicGen(Core):
             position_offset=position_offset,
             capture=capture,
         )
+
+    def _check_past(self, past: Past, layer: int, rows: int) -> None:
+        blocks = range(layer, self.num_layers)
+        lacking = [block for block in blocks if block not in past.of_block]
+        if lacking:
+            raise ModelError(
+                "the pass cannot go on from this past",
+                found=f"no keys and values of blocks {lacking}",
+                expected=f"those of blocks {layer} to {self.num_layers - 1}",
+                fix="resume the earlier pass at this block or before it",
+            )
+        heads = self.config.heads
+        wanted = [2, rows, heads, past.steps, self.width // heads]
+        other = [list(past.of_block[block].shape) for block in blocks]
+        if any(shape != wanted for shape in other):
+            raise ModelError(
+                "the pass cannot go on from this past",
+                found=f"keys and values {next(shape for shape in other if shape != wanted)}",
+                expected=f"{wanted}: the rows of the residual stream, as many steps in each block",
+                fix="choose the rows by past.of_rows, and the steps by past.until",
+            )
 
     def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
         layers = self.num_layers if stop_at_layer is None else stop_at_layer

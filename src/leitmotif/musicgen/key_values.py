@@ -1,13 +1,54 @@
 """Keys and values of the steps so far, and attention from a new step to all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leitmotif.errors import ModelError
 from leitmotif.musicgen.graphs import reach_of
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What a pass that goes on needs of the steps before it: keys and values, by block."""
+
+    of_block: Mapping[int, Tensor]
+    """[2, B, H, P, h]; none after the last block."""
+    steps: int
+    """P."""
+
+    def until(self, step: int) -> "Past":
+        """What the steps before ``step`` left. Raises ModelError for steps that it lacks."""
+        if not 0 <= step <= self.steps:
+            raise ModelError(
+                "the past does not reach so far", found=step, expected=f"0..{self.steps}"
+            )
+        held = {block: x[:, :, :, :step] for block, x in self.of_block.items()}
+        return Past(held, step)
+
+    def of_rows(self, rows: Sequence[int]) -> "Past":
+        """The same of some rows, in this order."""
+        chosen = list(rows)
+        return Past({block: x[:, chosen] for block, x in self.of_block.items()}, self.steps)
+
+
+class Resumed:
+    """Keys and values of a pass that goes on from ``past``; without it, of one that begins."""
+
+    def __init__(self, past: Past | None = None) -> None:
+        self._past = past
+        self.of_block: dict[int, Tensor] = {}
+
+    def join(self, block: int, keys_values: Tensor) -> Tensor:
+        """Put new keys and values [2, B, H, S, h] of a block behind the past's [2, B, H, P, h]."""
+        if self._past is not None and self._past.steps:
+            keys_values = torch.cat([self._past.of_block[block], keys_values], dim=3)
+        self.of_block[block] = keys_values
+        return keys_values
 
 
 class KeyValueCache(Protocol):

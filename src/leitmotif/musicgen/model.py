@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leitmotif.musicgen.key_values import KeyValueCache
+from leitmotif.musicgen.key_values import KeyValueCache, Resumed
 from leitmotif.musicgen.linear import Activation, Linear
 from leitmotif.musicgen.tap import Tap
 
@@ -90,12 +90,14 @@ class Block(nn.Module):
         past: KeyValueCache | None,
         tap: Tap,
         at: Tensor | None = None,
+        resumed: Resumed | None = None,
     ) -> Tensor:
         """Map the residual stream [B, S, d] before the block to the one after it.
 
         ``at`` asks for some steps only [n]: nothing is computed at others but keys and values.
+        ``resumed`` has keys and values of earlier steps, and is given those of these.
         """
-        added = self._self_attention(self.self_norm(x), past, tap, at)
+        added = self._self_attention(self.self_norm(x), past, tap, at, resumed)
         # Additions make new tensors: what the tap keeps must not change afterwards.
         x = (x if at is None else x[:, at]) + tap(self.site_self_attention, added)
         x = tap(self.site_residual_mid, x)
@@ -116,7 +118,12 @@ class Block(nn.Module):
         return TextKeys(keys, values)
 
     def _self_attention(
-        self, x: Tensor, past: KeyValueCache | None, tap: Tap, at: Tensor | None
+        self,
+        x: Tensor,
+        past: KeyValueCache | None,
+        tap: Tap,
+        at: Tensor | None,
+        resumed: Resumed | None,
     ) -> Tensor:
         projected = self.self_query_key_value(x)  # [B, S, 3 d]
         if tap.wants_parts(self.site_self_attention):
@@ -124,10 +131,16 @@ class Block(nn.Module):
             projected = torch.cat([tap(f"{self.site_self_attention}.{n}", y) for n, y in parts], -1)
         query_key_value = self._split_heads(projected, 3)  # [3, B, H, S, h]
         query, keys_values = query_key_value[0], query_key_value[1:]
-        if at is not None:
+        if resumed is not None:
+            keys_values = resumed.join(self.index, keys_values)
+        if at is not None or keys_values.shape[3] > x.shape[1]:
             keys, values = keys_values
-            earlier = at[:, None] >= torch.arange(x.shape[1], device=x.device)
-            out = F.scaled_dot_product_attention(query[:, :, at], keys, values, attn_mask=earlier)
+            steps = torch.arange(keys.shape[2], device=x.device)
+            own = steps[keys.shape[2] - x.shape[1] :]
+            if at is not None:
+                query, own = query[:, :, at], own[at]
+            earlier = own[:, None] >= steps
+            out = F.scaled_dot_product_attention(query, keys, values, attn_mask=earlier)
         elif past is None:
             keys, values = keys_values
             out = F.scaled_dot_product_attention(query, keys, values, is_causal=True)
@@ -244,14 +257,16 @@ class Decoder(nn.Module):
         text_mask: Tensor | None,
         tap: Tap,
         at: Tensor | None = None,
+        resumed: Resumed | None = None,
     ) -> Tensor:
         """Run blocks ``layer`` and later on a residual stream [B, S, d], and the final norm.
 
         ``at`` asks for the stream at some steps only [n], which saves most of the last block.
+        ``resumed`` has the keys and values of steps before these.
         """
         for i, block in enumerate(self.blocks[layer:], start=layer):
             wanted = at if i == len(self.blocks) - 1 else None
-            x = block(x, text[i] if text else None, text_mask, None, tap, wanted)
+            x = block(x, text[i] if text else None, text_mask, None, tap, wanted, resumed)
         if at is not None and layer == len(self.blocks):
             x = x[:, at]
         return self.final_norm(x)

@@ -24,6 +24,7 @@ from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation
 from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.key_values import Past
 from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.timing.frames import Timing
@@ -169,6 +170,21 @@ class MusicModel(Protocol):
 
         ``residual`` [B, S, d] is the stream before block ``layer``, which is the site
         ``layers.{layer - 1}.residual``; ``steps`` asks for some steps only. Raises ModelError.
+        """
+
+    def resume(
+        self,
+        residual: Tensor,
+        layer: int,
+        prompts: str | Sequence[str] | None = None,
+        *,
+        steps: Sequence[int] | None = None,
+        past: Past | None = None,
+    ) -> tuple[Tensor, Past]:
+        """Return ``logits_from`` there, and what a pass that changes later steps can go on from.
+
+        With ``past``, what an earlier call left of P steps, ``residual`` holds the steps from P on
+        only, and ``steps`` count from there. Raises ModelError.
         """
 
     def generate(

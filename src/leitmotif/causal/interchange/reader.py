@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from leitmotif.causal.experiment.events import Event
 from leitmotif.musicgen import Intervention
 from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.key_values import Past
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
 from leitmotif.tables.interchange import Donor
@@ -53,6 +55,23 @@ class Read:
     """Rows that have this version; the others are the piece itself."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """An exchange that was made, and what its steps have left."""
+
+    site: str | None
+    steps: Mapping[int, range]
+    """Exchanged ones, by row."""
+    past: Past
+    """Of these rows, in their order."""
+
+    def goes_on_as(self, exchange: Exchange, steps: Mapping[int, range]) -> bool:
+        """Whether another exchange of the same donor begins as this one did, in all its rows."""
+        return self.site == exchange.site and all(
+            row in self.steps and self.steps[row].start == at.start for row, at in steps.items()
+        )
+
+
 class EventReader:
     """Some events, read by a model: the piece itself and both donors, at all ``sites``.
 
@@ -66,6 +85,7 @@ class EventReader:
     def __init__(self, model: MusicModel, events: Sequence[Event], sites: Sequence[str]) -> None:
         self.model, self.events, self.sites = model, events, sites
         self._book = model.delays.index(0)
+        self._begun: dict[Donor, _Begun] = {}
         self._length = max(event.codes.shape[1] for event in events)
         self._codes = self._stacked([event.codes for event in events])
         self.own = self._pass(self._codes, [True] * len(events))
@@ -87,7 +107,67 @@ class EventReader:
         rows = [row for row, of_row in enumerate(steps) if of_row]
         if rows:
             mixed = self.mixed(exchange.site, steps, donor=exchange.donor)[rows]
-            yield from zip(rows, self.odds_from(exchange.site, mixed, rows).tolist(), strict=True)
+            block, kind = split_site(exchange.site)
+            if kind == "residual":
+                odds = self._going_on(exchange, block, {row: steps[row] for row in rows}, mixed)
+            else:
+                odds = self.odds_from(exchange.site, mixed, rows)
+            yield from zip(rows, odds.tolist(), strict=True)
+
+    def _going_on(
+        self, exchange: Exchange, block: int, steps: Mapping[int, range], mixed: Tensor
+    ) -> Tensor:
+        """Log-odds of the rows of ``steps``, read from the first step on that was not read yet.
+
+        Before the first exchanged step everything is as in the piece. If an earlier exchange of the
+        same donor at the same site began at the same steps, everything is as there up to the first
+        step at which one of the two has ended.
+        """
+        rows = [*steps]
+        begun = self._begun.get(exchange.donor)
+        if begun and begun.goes_on_as(exchange, steps):
+            first = min(min(at.stop, begun.steps[row].stop) for row, at in steps.items())
+            past = begun.past.of_rows([[*begun.steps].index(row) for row in rows])
+        else:
+            first = min(at.start for at in steps.values())
+            past = self._own_past.of_rows(rows)
+        first = min(first, *(self.events[row].frame for row in rows))
+        odds, past = self._resumed(block, mixed[:, first:], rows, past.until(first))
+        self._begun[exchange.donor] = _Begun(exchange.site, steps, past)
+        return odds
+
+    def _resumed(
+        self, block: int, x: Tensor, rows: Sequence[int], past: Past | None = None
+    ) -> tuple[Tensor, Past]:
+        """Log-odds of some rows, going on from residuals after a block; and what that leaves.
+
+        Residuals are [len(rows), S, d], of the steps after the past's.
+        """
+        first = 0 if past is None else past.steps
+        frames = [self.events[row].frame for row in rows]
+        # Of the first codebook, which lags behind by nothing, steps are frames.
+        wanted = sorted(set(frames))
+        logits, past = self.model.resume(
+            x[:, : wanted[-1] + 1 - first],
+            block + 1,
+            steps=[frame - first for frame in wanted],
+            past=past,
+        )
+        at = logits[range(len(rows)), [wanted.index(frame) for frame in frames], self._book]
+        return self._odds(at, rows), past
+
+    @cached_property
+    def _own_past(self) -> Past:
+        """What the steps of the pieces themselves leave in the blocks after the first site's."""
+        blocks = {
+            block: site
+            for site in self.sites
+            for block, kind in [split_site(site)]
+            if kind == "residual"
+        }
+        first = min(blocks)
+        # Nobody asks for its logits.
+        return self.model.resume(self.own.at[blocks[first]], first + 1, steps=[0])[1]
 
     def mixed(self, site: str, steps: Sequence[range], donor: Donor = "counterfactual") -> Tensor:
         """Activations [rows, S, d] of the pieces, those of each row's ``steps`` the donor's."""
@@ -101,17 +181,12 @@ class EventReader:
 
         Gradients flow through it from residuals.
         """
-        frames = [self.events[row].frame for row in rows]
-        every = range(len(rows))
         block, kind = split_site(site)
         if kind == "residual":
-            # Of the first codebook, which lags behind by nothing, steps are frames.
-            steps = sorted(set(frames))
-            logits = self.model.logits_from(x, block + 1, steps=steps)
-            at = logits[every, [steps.index(frame) for frame in frames], self._book]
-        else:
-            edit = Intervention(site, "replace", x, rows=every, steps=range(x.shape[1]))
-            at = self.model(self._codes[rows], interventions=[edit])[every, self._book, frames]
+            return self._resumed(block, x, rows)[0]
+        frames, every = [self.events[row].frame for row in rows], range(len(rows))
+        edit = Intervention(site, "replace", x, rows=every, steps=range(x.shape[1]))
+        at = self.model(self._codes[rows], interventions=[edit])[every, self._book, frames]
         return self._odds(at, rows)
 
     def shifted(self, added: Mapping[str, Tensor]) -> Tensor:
