@@ -135,11 +135,11 @@ class Block(nn.Module):
             keys_values = resumed.join(self.index, keys_values)
         if at is not None or keys_values.shape[3] > x.shape[1]:
             keys, values = keys_values
-            steps = torch.arange(keys.shape[2], device=x.device)
-            own = steps[keys.shape[2] - x.shape[1] :]
+            read = torch.arange(keys.shape[2], device=x.device)
+            own = read[keys.shape[2] - x.shape[1] :]
             if at is not None:
                 query, own = query[:, :, at], own[at]
-            earlier = own[:, None] >= steps
+            earlier = own[:, None] >= read
             out = F.scaled_dot_product_attention(query, keys, values, attn_mask=earlier)
         elif past is None:
             keys, values = keys_values
