@@ -71,7 +71,8 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     effect_by_fold_: [folds, d] or [folds, d, H].
     control_fits_: [folds, d + H], which fit of the controls was chosen for features and targets.
 
-    A feature of which the controls leave nothing has effect 0 and p-values 1.
+    A feature of which the controls leave nothing has effect 0 and p-values 1. ``fit`` raises
+    ProbeError for data on which the result would have no meaning.
 
     Example
     -------
@@ -113,12 +114,21 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
+        """Test each feature on whole tracks.
 
-        ``groups`` name each row's track; without them each row is a track of its own. Without
-        controls, place in the track is all that is controlled for. Raises ProbeError for data on
-        which the result would have no meaning (see ``panel``), and for so few permutations that no
-        feature could pass the correction.
+        Parameters
+        ----------
+        X: features [rows, d].
+        y: targets [rows], or [rows, H] of several horizons.
+        controls: [rows, p]; without them, place in the track is all that is controlled for.
+        groups: each row's track [rows]; without them each row is a track of its own.
+
+        Returns
+        -------
+        The fitted probe.
+
+        Raises ProbeError for data on which the result would have no meaning (see ``panel``), and
+        for so few permutations that no feature could pass the correction.
         """
         if self.permutations is not None:
             whole_number(self.permutations, "permutations", least=1)

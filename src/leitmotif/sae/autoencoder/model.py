@@ -109,10 +109,19 @@ class SparseAutoencoder(nn.Module):
 
     Gradients flow through what is active to activations that ask for one.
 
-    >>> sae = load_sae("models/organism/sae/layers.2.residual")
-    >>> codes = sae.encode(torch.from_numpy(store.load("layers.2.residual", "1076616")))
-    >>> codes.l0.max()
-    tensor(16)
+    Parameters
+    ----------
+    config: sizes, activation and origin. The weights are 0 until ``load_state_dict``.
+
+    ``encode`` and ``decode`` raise ModelError for what does not fit.
+
+    Example
+    -------
+    >>> import leitmotif, torch
+    >>> sae = leitmotif.load_sae("models/organism/sae/layers.2.residual")
+    >>> codes = sae.encode(torch.randn(5, sae.config.d_in))
+    >>> codes.rows, int(codes.l0.max()) <= sae.config.k, sae.decode(codes).shape
+    (5, True, torch.Size([5, 128]))
     """
 
     threshold: Tensor | None
@@ -141,11 +150,29 @@ class SparseAutoencoder(nn.Module):
         )
 
     def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
-        """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
+        """Multiply rows with the encoder's weights.
+
+        Parameters
+        ----------
+        x: rows [n, d], normalised and centred.
+        features: which features; all by default.
+
+        Returns
+        -------
+        Pre-activations [n, F], or of the features asked for.
+        """
         return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
 
     def encode(self, x: Tensor) -> Codes:
-        """Encode rows [n, d]; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+        """Encode rows; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+
+        Returns
+        -------
+        The active features of each row, as compressed sparse rows.
 
         Raises ModelError for another width or values that are not finite.
         """
@@ -153,12 +180,23 @@ class SparseAutoencoder(nn.Module):
         return _joined(parts, x.device)
 
     def read(self, x: Tensor, features: Sequence[int] | Tensor, *, finite: bool = False) -> Tensor:
-        """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
+        """Read some features as ``encode`` has them; nothing is sorted or stored of the others.
 
-        Nothing is sorted or stored of the others. Of two features that are exactly equal, one of
-        which top-k cuts, both are read. Raises ModelError as ``encode`` does. Who knows that ``x``
-        is ``finite`` and gives ``features`` on its device lets a GPU go on without an answer, so
-        that a graph of a step may hold the reading (``musicgen.graphs``).
+        Of two features that are exactly equal, one of which top-k cuts, both are read.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+        features: their numbers.
+        finite: whether ``x`` is known to be finite. With ``features`` on its device, a GPU then
+            goes on without an answer, so that a graph of a step may hold the reading
+            (``musicgen.graphs``).
+
+        Returns
+        -------
+        Activations [n, len(features)].
+
+        Raises ModelError as ``encode`` does.
         """
         wanted = torch.as_tensor(features, device=x.device)
         parts = [self._read(normal, wanted) for normal, _, _ in self._normal(x, finite=finite)]
@@ -184,7 +222,15 @@ class SparseAutoencoder(nn.Module):
         return _at_least(pre, best.result()[0])
 
     def decode(self, codes: Codes) -> Tensor:
-        """Map features to [n, d], in the normalised space if the autoencoder has one.
+        """Map features to activations, in the normalised space if the autoencoder has one.
+
+        Parameters
+        ----------
+        codes: as ``encode`` returns them.
+
+        Returns
+        -------
+        Activations [n, d].
 
         Raises ModelError for features that it lacks, and for values that are not finite.
         """
@@ -200,7 +246,18 @@ class SparseAutoencoder(nn.Module):
         )
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Codes]:
-        """Encode and decode rows [n, d], normalisation included; raises ModelError."""
+        """Encode and decode rows, normalisation included.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+
+        Returns
+        -------
+        The reconstruction [n, d], and the features it is made of.
+
+        Raises ModelError as ``encode`` does.
+        """
         rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
         first = 0
         for codes, shift, scale in self._chunks(x):
