@@ -108,8 +108,8 @@ def test_processes_and_parts_do_not_show(monkeypatch: pytest.MonkeyPatch) -> Non
     results = []
     for workers, part, together in ((1, 64, 512), (2, 3, 1)):
         monkeypatch.setenv(WORKERS, str(workers))
-        monkeypatch.setattr(module, "_PART", part)
-        monkeypatch.setattr(module, "_TOGETHER", together if part != 64 else 512)
+        monkeypatch.setattr(module, "ROUNDS_TOGETHER", part)
+        monkeypatch.setattr(module, "FEATURES_TOGETHER", together if part != 64 else 512)
         results.append(decided([begun(features, targets)], alpha=ALPHA))
     assert [values.tobytes() for values in results[0]] == [
         values.tobytes() for values in results[1]
@@ -137,7 +137,7 @@ def test_without_a_link_p_values_are_valid_wherever_they_stop() -> None:
 def test_as_many_exchanges_are_made_as_a_plan_says(
     planted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    d, made, hits = 400, 0, module._hits  # noqa: SLF001
+    d, made, hits = 400, 0, module.hits_of
 
     def counted(sizes: list, seed: int, cell: tuple) -> np.ndarray:
         nonlocal made
@@ -145,7 +145,7 @@ def test_as_many_exchanges_are_made_as_a_plan_says(
         return hits(sizes, seed, cell)
 
     monkeypatch.setenv(WORKERS, "1")
-    monkeypatch.setattr(module, "_hits", counted)
+    monkeypatch.setattr(module, "hits_of", counted)
     decided([begun(*drawn(3, d, planted=planted, strength=1.0))], alpha=ALPHA)
     expected, most = exchanges_of(d, alpha=ALPHA)
     assert d * ROUND <= made <= most

@@ -32,9 +32,9 @@ SURE = 0.25
 alone: so those that are chosen do not all stop at the border."""
 ROUND = 1024
 """Exchanges of one stream of random numbers; the first round is every feature's."""
-_PART = 64
+ROUNDS_TOGETHER = 64
 """Rounds that a process draws at a time."""
-_TOGETHER = 512
+FEATURES_TOGETHER = 512
 """Features that are summed at a time; bounds the memory."""
 _NEVER = np.iinfo(np.int64).max
 
@@ -85,7 +85,7 @@ def first_round(
     sizes = tuple(map(len, folds))
     hits = np.hstack(
         [
-            _hits(sizes, seed, (pairs[:, at], observed[at], range(1)))
+            hits_of(sizes, seed, (pairs[:, at], observed[at], range(1)))
             for at in _slices(len(observed))
         ]
     )
@@ -160,20 +160,20 @@ def _kept(going: Exchanged, which: NDArray[np.bool_]) -> Exchanged:
 
 def _more(going: Exchanged, hits: NDArray[np.int64], rounds: range) -> NDArray[np.int64]:
     """Hits [REACHED, s] after more rounds, on all processors."""
-    parts = [rounds[at : at + _PART] for at in range(0, len(rounds), _PART)]
+    parts = [rounds[at : at + ROUNDS_TOGETHER] for at in range(0, len(rounds), ROUNDS_TOGETHER)]
     columns = _slices(len(going.open))
     cells = [(going.pairs[:, at], going.observed[at], part) for at in columns for part in parts]
-    drawn = list(in_processes(partial(_hits, going.sizes, going.seed), cells))
+    drawn = list(in_processes(partial(hits_of, going.sizes, going.seed), cells))
     by_columns = [drawn[at : at + len(parts)] for at in range(0, len(drawn), len(parts))]
     more = [np.hstack(of_part) for of_part in zip(*by_columns, strict=True)]
     return np.sort(np.concatenate([hits, *more]), axis=0)[:REACHED]
 
 
 def _slices(count: int) -> list[slice]:
-    return [slice(at, at + _TOGETHER) for at in range(0, count, _TOGETHER)]
+    return [slice(at, at + FEATURES_TOGETHER) for at in range(0, count, FEATURES_TOGETHER)]
 
 
-def _hits(sizes: Sequence[int], seed: int, cell: tuple[Array, Array, range]) -> NDArray[np.int64]:
+def hits_of(sizes: Sequence[int], seed: int, cell: tuple[Array, Array, range]) -> NDArray[np.int64]:
     """Numbers of the first exchanges of some rounds that reach the observed: [REACHED, s]."""
     pairs, observed, rounds = cell
     table = np.hstack([pairs, pairs**2])

@@ -30,7 +30,7 @@ CHUNK_VALUES = 1 << 22
 GPU_CHUNK_VALUES = 1 << 26
 """On a GPU, which small products do not fill (256 MB)."""
 
-_BLOCK = 2048
+BLOCK = 2048
 """Features whose pre-activations top-k computes at a time on a CPU, for many rows: ``W_enc`` is
 then read once, where some rows and all features at a time would read it again for each of them."""
 
@@ -302,7 +302,7 @@ class SparseAutoencoder(nn.Module):
         """Features at a time: all, but for top-k of many on a CPU."""
         if self.config.k is None or not self._on_cpu:
             return self.config.d_sae
-        return min(self.config.d_sae, max(_BLOCK, self.config.k))
+        return min(self.config.d_sae, max(BLOCK, self.config.k))
 
     @property
     def _on_cpu(self) -> bool:
