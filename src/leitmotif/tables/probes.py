@@ -14,7 +14,7 @@ class NaiveRow(Table):
     r2_place: float
     """Of the place in the track alone, without any feature: a mean for each row number."""
     significant_share: float
-    """Of the features."""
+    """Share of the features whose q-value is at most 0.05, as is customary."""
 
 
 class SelectivityRow(Table):

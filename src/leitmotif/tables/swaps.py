@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
+from leitmotif.claims import exceeds_controls
 from leitmotif.sites import Component, Control, Technique
 from leitmotif.tables.base import Sha256, Table
 from leitmotif.tables.interval import IntervalRow
@@ -83,8 +84,8 @@ class SwapSummaryRow(CellRow):
 
     @property
     def beyond(self) -> bool:
-        """Whether the effect is positive and exceeds the controls at q 0.05."""
-        return self.q is not None and self.q <= 0.05 and self.swap.effect.mean > 0
+        """Whether the effect is positive and exceeds the controls, by rule 9 of the claims."""
+        return exceeds_controls(self.q, self.swap.effect)
 
 
 AnyCell = TypeVar("AnyCell", bound=CellRow)

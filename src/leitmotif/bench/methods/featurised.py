@@ -24,6 +24,7 @@ from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.coordinates import Coordinates, Sample
 from leitmotif.causal.interchange.exchange import Exchanged
 from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.claims import is_above_zero
 from leitmotif.musicgen.protocol import MusicModel
 
 _MODEL = "model"
@@ -155,4 +156,4 @@ def _exceeds(ours: Exchanged, theirs: Exchanged, exchange: Exchange) -> bool:
     """Whether an effect is larger than that of the rival's feature, with its interval."""
     moved, rival = ours.moved(exchange), theirs.moved(exchange)
     excess = {ours.events[n].track_id: moved[n] - rival[n] for n in moved}
-    return effect_of(excess).interval.low > 0
+    return is_above_zero(effect_of(excess).interval)

@@ -22,6 +22,7 @@ import torch
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.claims import is_above_zero
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.musicgen.protocol import MusicModel
@@ -181,7 +182,7 @@ class Exchanged:
         total = Exchange(None, Window("deciding"), "counterfactual")
         whole = {number: value for number, value in self.moved(total).items() if number in moved}
         above, below = self._by_track(moved), self._by_track(whole)
-        if effect_of(below).interval.low <= 0:
+        if not is_above_zero(effect_of(below).interval):
             return None
         x, y = _values(above), _values(below)
         weights = track_weights(len(x))
