@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verified
 from leitmotif.audio.each import each_recording
-from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
 from leitmotif.errors import AudioError
+from leitmotif.tensors import write_tensors
 
 if TYPE_CHECKING:
     from leitmotif.config import FeaturesParams
@@ -89,3 +90,23 @@ def analyse_track(
         silence_dbfs=params.silence_dbfs,
     )
     return TrackAnalysis(extract_features(audio.samples), artifacts)
+
+
+def write_features(folder: Path, source: Recording, features: Features, code: str) -> None:
+    """Write the features of a recording as ``folder/{track_id}.safetensors``.
+
+    ``code`` is the version of the code that made them.
+    """
+    write_tensors(
+        folder / f"{source.track_id}.safetensors",
+        {"chroma": features.chroma, "energy": features.energy, "onset": features.onset},
+        {
+            "track_id": source.track_id,
+            "audio_sha256": source.sha256,
+            "frames": str(len(features.energy)),
+            "frame_rate": str(SAMPLE_RATE // HOP),
+            "sample_rate": str(SAMPLE_RATE),
+            "tuning_cents": str(features.tuning_cents),
+            "code_version": code,
+        },
+    )
