@@ -81,7 +81,7 @@ class Evidence:
     ahead: Interval | None
     """Effect of the intervention at the steps that are far enough ahead of the return."""
     over_random: Interval | None
-    """By how much that exceeds the same intervention on matched random features."""
+    """Excess of that over the same intervention on matched random features."""
     cue: Interval | None
     """Effect of the counterfactual cue itself."""
     onset: Interval | None

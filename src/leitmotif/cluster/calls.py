@@ -28,7 +28,7 @@ from leitmotif.work import WORKERS
 
 _FUNCTION, _STOP = "function", "stop"
 SECONDS_TO_BE_SEEN = 30.0
-"""Within which a file that one machine has written is seen by another."""
+"""Time within which a file that one machine has written is seen by another."""
 _MOMENT = 0.1
 
 _one_at_a_time = threading.Lock()
@@ -39,7 +39,7 @@ class Call:
     """A function and its items in a folder, and which software may work on them."""
 
     name: str
-    """Of no other call, ever."""
+    """Name that no other call ever has."""
     folder: Path
     """Absolute, the same on every machine."""
     place: Path

@@ -31,7 +31,7 @@ class Heard:
     """What is kept of the tagger's logits of clips."""
 
     log_odds: Array
-    """Of the labels by which concepts are known [clips, known]."""
+    """Log-odds of the labels by which concepts are known [clips, known]."""
     divergence: Array
     """KL divergence from what was heard before [clips]."""
 
@@ -41,9 +41,9 @@ class Measured:
     """What a swap does, by clip or by cluster [n], in nats."""
 
     original: Array
-    """By how much the original label's log-odds fell."""
+    """Fall of the original label's log-odds."""
     desired: Array
-    """By how much the desired label's log-odds rose."""
+    """Rise of the desired label's log-odds."""
     divergence: Array
 
     @property

@@ -36,9 +36,9 @@ class Played:
     logits: NDArray[np.float64]
     """The tagger's [n, labels]."""
     means: Outputs
-    """Of each site over the prompts [sites, S, d]."""
+    """Mean output of each site over the prompts [sites, S, d]."""
     audio: Mapping[int, Samples]
-    """Of the prompts that are kept, by their numbers."""
+    """Audio of the prompts that are kept, by their numbers."""
 
 
 def sets_form(

@@ -64,16 +64,16 @@ class HeardSwaps:
 
     sweep: Sweep
     columns: Mapping[str, int]
-    """Of the labels by which concepts are known, among the tagger's."""
+    """Columns of the labels by which concepts are known, among the tagger's."""
     before: Mapping[str, Array]
     """The tagger's logits of the original clips [n, labels], by set of prompts."""
     after: Mapping[Swap, Heard]
     kept: Mapping[KeptClip, NDArray[np.int16]]
     """Samples [n] of the clips that are kept as audio."""
     sample_rate: int
-    """Of the clips, in Hz."""
+    """Sample rate of the clips, in Hz."""
     length: int
-    """Of the clips, in frames."""
+    """Length of the clips, in frames."""
 
     def rows(self) -> list[SwapRow]:
         """Every cell and pair of concepts."""

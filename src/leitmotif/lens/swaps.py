@@ -218,11 +218,11 @@ class _Base(NamedTuple):
 
     means: Means
     codes: Mapping[str, Tensor]
-    """Of the original clips [n, K, T], by set."""
+    """Codes of the original clips [n, K, T], by set."""
     logits: Mapping[str, Array]
-    """Of the original clips [n, labels], by set."""
+    """Logits of the original clips [n, labels], by set."""
     audio: Mapping[ClipOf, Samples]
-    """Of those that are kept."""
+    """Audio of those that are kept."""
 
 
 def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOTIF, RECURRENCE = "#0d6b64", "#b1540f"
-"""Of the review page, in its light theme."""
+"""Colours of the review page, in its light theme."""
 _SPANS = (MOTIF, RECURRENCE, "#5b4b9a", "#8a6d00", "#3b6ea5", "#a03d5e")
 _COLUMNS = 2000
-"""Of an outline: more than a screen shows."""
+"""Columns of an outline: more than a screen shows."""
 
 
 class _Track(NamedTuple):

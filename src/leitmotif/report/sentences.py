@@ -29,7 +29,7 @@ class Sentence:
 
     holds: Callable[["VerdictRow"], bool]
     text: str
-    """With ``{effect}`` and ``{why}`` for what was measured and what is missing."""
+    """The sentence, with ``{effect}`` for what was measured and ``{why}`` for what is missing."""
 
 
 def _is_moved(finding: "VerdictRow") -> bool:
@@ -122,7 +122,7 @@ OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
         ),
     ),
 }
-"""Of each verdict the first sentence that holds is said."""
+"""Sentences of each verdict; the first that holds is said."""
 
 TITLES: dict["Verdict", tuple[str, str]] = {
     "foresight": (

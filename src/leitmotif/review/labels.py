@@ -94,7 +94,7 @@ class _Question:
     track_id: str | None
     """None if the manifest does not hold its recording."""
     recurrence: Span
-    """As proposed or added, at SAMPLE_RATE."""
+    """The recurrence as it was proposed or added, at SAMPLE_RATE."""
     outcome: str
 
     @property

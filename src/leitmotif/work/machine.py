@@ -19,9 +19,9 @@ class Machine:
     """Where the limits of a process are stated."""
 
     root: Path = Path("/")
-    """Of the file system, in which ``proc`` and ``sys`` are mounted."""
+    """Root of the file system, in which ``proc`` and ``sys`` are mounted."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    """In which Slurm says what a job has."""
+    """Variables in which Slurm says what a job has."""
 
     @property
     def memory(self) -> int | None:

@@ -29,7 +29,7 @@ class _Chunks:
     data: int | None = None
     """Where the samples begin."""
     bytes: int = 0
-    """That the header promises of them."""
+    """Bytes of samples that the header promises."""
 
 
 def read_riff(file: BinaryIO, start: int, size: int) -> Layout:

@@ -207,7 +207,7 @@ class Heard:
 
     study: Study
     names: Mapping[Condition, str]
-    """Of the conditions that were run."""
+    """Names of the conditions that were run."""
     clips: Sequence[MeasuredClip]
 
     @cached_property

@@ -216,7 +216,7 @@ class Measured:
     data: Panel
     left: Residuals
     attributes: dict[str, Array]
-    """Of ``PartialEffects``, but ``p_``, ``q_`` and ``exchanges_``."""
+    """Attributes of ``PartialEffects``, but ``p_``, ``q_`` and ``exchanges_``."""
     seed: int
 
     @property

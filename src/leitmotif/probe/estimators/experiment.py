@@ -77,7 +77,7 @@ class Fit:
 
 
 Fits = dict[str, dict[str, Fit]]
-"""By site, then by horizon."""
+"""Fits by site, then by horizon."""
 
 
 def probe_sites(

@@ -38,7 +38,7 @@ from leitmotif.tables.interval import IntervalRow
 from leitmotif.work.progress import progress
 
 Fits = Mapping[str, Mapping[str, SiteFit]]
-"""By the name of the hook, then by site."""
+"""Fits by the name of the hook, then by site."""
 BySite = Mapping[str, Sequence[str]]
 """Sites, by the name of the hook."""
 

@@ -28,7 +28,7 @@ CHUNK_VALUES = 1 << 22
 """Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
 
 GPU_CHUNK_VALUES = 1 << 26
-"""On a GPU, which small products do not fill (256 MB)."""
+"""Pre-activations in memory at a time on a GPU, which small products do not fill (256 MB)."""
 
 BLOCK = 2048
 """Features whose pre-activations top-k computes at a time on a CPU, for many rows: ``W_enc`` is
