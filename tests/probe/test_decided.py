@@ -9,7 +9,7 @@ from leitmotif.probe.estimators.decided import (
     REACHED,
     ROUND,
     SURE,
-    Exchanged,
+    FirstRound,
     decided,
     exchanges_of,
     first_round,
@@ -37,11 +37,11 @@ def drawn(seed: int, d: int, *, planted: int = 0, strength: float = 4.0) -> tupl
     return features, targets
 
 
-def begun(features: list, targets: list, *, seed: int = 5) -> Exchanged:
+def begun(features: list, targets: list, *, seed: int = 5) -> FirstRound:
     return first_round(features, targets, FOLDS, scores(features, targets), seed=seed)
 
 
-def in_blocks(features: list, targets: list, width: int) -> list[Exchanged]:
+def in_blocks(features: list, targets: list, width: int) -> list[FirstRound]:
     d = features[0].shape[1]
     return [begun([X[:, at : at + width] for X in features], targets) for at in range(0, d, width)]
 

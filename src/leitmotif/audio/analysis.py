@@ -31,7 +31,7 @@ class TrackAnalysis:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingFile:
     """A recording to analyse."""
 
     path: Path
@@ -41,14 +41,14 @@ class Recording:
 
 
 def analyse_tracks(
-    sources: Sequence[Recording], params: "FeaturesParams"
+    sources: Sequence[RecordingFile], params: "FeaturesParams"
 ) -> Iterator[TrackAnalysis | AudioError]:
     """Analyse recordings; yields for each, in order, its analysis or the error that prevents it."""
     analyse = partial(_analyse, params)
     return each_recording(analyse, sources, path=attrgetter("path"), size=_TRACKS)
 
 
-def _analyse(params: "FeaturesParams", source: Recording) -> TrackAnalysis:
+def _analyse(params: "FeaturesParams", source: RecordingFile) -> TrackAnalysis:
     return analyse_track(source.path, track_id=source.track_id, sha256=source.sha256, params=params)
 
 
@@ -92,7 +92,7 @@ def analyse_track(
     return TrackAnalysis(extract_features(audio.samples), artifacts)
 
 
-def write_features(folder: Path, source: Recording, features: Features, code: str) -> None:
+def write_features(folder: Path, source: RecordingFile, features: Features, code: str) -> None:
     """Write the features of a recording as ``folder/{track_id}.safetensors``.
 
     ``code`` is the version of the code that made them.

@@ -12,7 +12,7 @@ from leitmotif.causal.experiment.candidates import (
 )
 from leitmotif.causal.experiment.findings import Finding
 from leitmotif.causal.experiment.pieces import Pieces
-from leitmotif.causal.experiment.study import Heard, Study
+from leitmotif.causal.experiment.study import Study, StudyClips
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import StageError
@@ -89,7 +89,7 @@ def judged(
     tried: Sequence[Candidate],
     probed: Sequence[ProbeRow],
     exchanged: Sequence[InterchangeRow],
-) -> tuple[Heard, list[Finding]]:
+) -> tuple[StudyClips, list[Finding]]:
     """Continue all pieces of a study under each candidate's conditions, and give the verdicts.
 
     ``probed`` and ``exchanged`` are the rows of all models; without any of the latter, nothing is

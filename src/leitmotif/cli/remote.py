@@ -75,7 +75,7 @@ def audit(
     json: Annotated[Path | None, typer.Option(help="Write what was found to a file.")] = None,
     name: Annotated[
         str | None,
-        typer.Option("--remote", help="Remote to audit; the default remote if left out."),
+        typer.Option("--remote", help="Remote to audit; by default DVC's default."),
     ] = None,
 ) -> None:
     """Read what a DVC remote holds and compare it with dvc.lock.

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from leitmotif.audio.analysis import Recording, analyse_tracks, write_features
+from leitmotif.audio.analysis import RecordingFile, analyse_tracks, write_features
 from leitmotif.audio.likeness import near_duplicates
 from leitmotif.config import Params
 from leitmotif.errors import AudioError
@@ -24,7 +24,9 @@ def features(params: Params) -> None:
     chromas = {}
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
-        sources = [Recording(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
+        sources = [
+            RecordingFile(CORPUS / track.path, track.track_id, track.sha256) for track in tracks
+        ]
         measured = analyse_tracks(sources, params.features)
         shown = progress(measured, "features", total=len(tracks))
         for track, source, analysis in zip(tracks, sources, shown, strict=True):

@@ -13,7 +13,6 @@ from leitmotif.audio.reading.layout import (
     Remark,
 )
 
-MAGICS = (b"RIFF", b"RF64", b"RIFX")
 _UNKNOWN = 0xFFFF_FFFF
 _PLAIN = {1, 3, 0xFFFE}
 """Format tags of samples of a fixed size: integers, floats, and either one with a channel mask."""

@@ -69,7 +69,7 @@ class Interchange:
     controlled: Sequence[Window]
     rows: int = 8
 
-    def run(self, events: Sequence[Event]) -> "Exchanged":
+    def run(self, events: Sequence[Event]) -> "ExchangedOdds":
         """Read all events, on all processors.
 
         Raises ProbeError for events of fewer than two tracks, and ModelError.
@@ -92,7 +92,7 @@ class Interchange:
         for part, of_part in zip(parts, read, strict=True):
             for number, of_event in zip(part, of_part, strict=True):
                 odds[number] = of_event
-        return Exchanged(events, odds)
+        return ExchangedOdds(events, odds)
 
     def exchanges(self) -> Iterator[Exchange]:
         """All that is done, in the order of the table."""
@@ -117,7 +117,7 @@ def _read(interchange: Interchange, events: Sequence[Event]) -> list[dict[Exchan
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class ExchangedOdds:
     """Log-odds of every event under every exchange that it has steps for."""
 
     events: Sequence[Event]

@@ -40,7 +40,7 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class FirstRound:
     """What the first round showed of some features, and what is needed to go on with a few."""
 
     hits: NDArray[np.int64]
@@ -64,7 +64,7 @@ def first_round(
     observed: Array,
     *,
     seed: int,
-) -> Exchanged:
+) -> FirstRound:
     """Exchange all features ``ROUND`` times.
 
     Parameters
@@ -90,10 +90,10 @@ def first_round(
         ]
     )
     left = np.flatnonzero(hits[-1] == _NEVER)
-    return Exchanged(hits, left, observed[left], pairs[:, left], sizes, seed)
+    return FirstRound(hits, left, observed[left], pairs[:, left], sizes, seed)
 
 
-def decided(parts: Sequence[Exchanged], *, alpha: float) -> tuple[Array, NDArray[np.int64]]:
+def decided(parts: Sequence[FirstRound], *, alpha: float) -> tuple[Array, NDArray[np.int64]]:
     """Exchange until every feature of all parts, which are one family, is decided.
 
     A feature is left alone once ``REACHED`` exchanges have reached its statistic, or once its
@@ -143,13 +143,13 @@ def exchanges_of(features: int, *, alpha: float) -> tuple[float, float]:
 
 
 def p_values(hits: NDArray[np.int64], made: NDArray[np.int64]) -> Array:
-    """Of features [d] with so many exchanges made [d]; ``hits`` as of ``Exchanged``."""
+    """Of features [d] with so many exchanges made [d]; ``hits`` as of ``FirstRound``."""
     reaching = (hits != _NEVER).sum(axis=0)
     bound = REACHED / (made + REACHED - reaching)
     return np.where(reaching == REACHED, REACHED / hits[-1], bound)
 
 
-def _kept(going: Exchanged, which: NDArray[np.bool_]) -> Exchanged:
+def _kept(going: FirstRound, which: NDArray[np.bool_]) -> FirstRound:
     return replace(
         going,
         open=going.open[which],
@@ -158,7 +158,7 @@ def _kept(going: Exchanged, which: NDArray[np.bool_]) -> Exchanged:
     )
 
 
-def _more(going: Exchanged, hits: NDArray[np.int64], rounds: range) -> NDArray[np.int64]:
+def _more(going: FirstRound, hits: NDArray[np.int64], rounds: range) -> NDArray[np.int64]:
     """Hits [REACHED, s] after more rounds, on all processors."""
     parts = [rounds[at : at + ROUNDS_TOGETHER] for at in range(0, len(rounds), ROUNDS_TOGETHER)]
     columns = _slices(len(going.open))

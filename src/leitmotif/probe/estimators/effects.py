@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from leitmotif.errors import ProbeError
 from leitmotif.probe.estimators.algebra import Sums
 from leitmotif.probe.estimators.conventions import Seed, as_given, features_of, seed_of, targets_of
-from leitmotif.probe.estimators.decided import Exchanged, decided, first_round
+from leitmotif.probe.estimators.decided import FirstRound, decided, first_round
 from leitmotif.probe.estimators.nulls import (
     exchanged,
     exchanges,
@@ -168,7 +168,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
                 fix="use more permutations, or None for enough of them",
             )
 
-    def _exchanged(self, tested: "Measured") -> tuple[Array, NDArray[np.int64]]:
+    def _exchanged(self, tested: "FeatureStatistics") -> tuple[Array, NDArray[np.int64]]:
         """P-values and numbers of exchanges, [d, H] each."""
         horizons = range(tested.observed.shape[1])
         if self.permutations is not None:
@@ -210,7 +210,7 @@ def effects_by_fold(
 
 
 @dataclass(frozen=True)
-class Measured:
+class FeatureStatistics:
     """Features and their statistics, before the exchanges that say what is chance."""
 
     data: Panel
@@ -224,7 +224,7 @@ class Measured:
         """Sizes of the statistics, [d, H]."""
         return np.abs(self.attributes["t_"])
 
-    def first_round(self, horizon: int = 0) -> Exchanged:
+    def first_round(self, horizon: int = 0) -> FirstRound:
         """What the first exchanges show; ``decided`` goes on where that is not enough."""
         targets = [Y[:, [horizon]] for Y in self.left.targets]
         observed = self.observed[:, horizon]
@@ -253,7 +253,9 @@ class Measured:
         return counts
 
 
-def measured(data: Panel, *, place_means: bool, shifts: int, refits: int, seed: int) -> Measured:
+def measured(
+    data: Panel, *, place_means: bool, shifts: int, refits: int, seed: int
+) -> FeatureStatistics:
     """Effects, statistics and shifts of the features of a panel; see ``PartialEffects``."""
     sums = Sums(data, place_means=place_means, gram=False)
     left = residuals(sums)
@@ -267,7 +269,7 @@ def measured(data: Panel, *, place_means: bool, shifts: int, refits: int, seed: 
     attributes["p_t_"][left.nothing] = 1.0
     if shifts:
         attributes["p_shift_"][left.nothing] = 1.0
-    return Measured(data, left, attributes, seed)
+    return FeatureStatistics(data, left, attributes, seed)
 
 
 def _shifted(left: Residuals, observed: Array, shifts: int, seed: int) -> Array:

@@ -61,7 +61,7 @@ class SplicedLoss:
 
     @property
     def recovered(self) -> float:
-        """1: as good as intact, 0: as bad as the mean, below 0: worse; NaN if the mean harms nothing.
+        """1: as good as intact, 0: as bad as the mean, below 0: worse; NaN if the mean is harmless.
 
         >>> SplicedLoss(intact=2.0, spliced=2.1, ablated=4.0).recovered
         0.95
