@@ -24,7 +24,8 @@ from leitmotif.sae.autoencoder.alignment import (
     compare_reading,
     require_alignment,
 )
-from leitmotif.sae.autoencoder.model import Codes, SparseAutoencoder
+from leitmotif.sae.autoencoder.codes import Codes
+from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.store.reading import ActivationStore

@@ -9,7 +9,7 @@ et al. 2024, "Jumping ahead" (JumpReLU). Tensors have the names that SAELens giv
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
+from leitmotif.sae.autoencoder.codes import Codes, joined, offsets_of, rows_of
 from leitmotif.sae.autoencoder.topk import RunningTopk, grouped_topk
 from leitmotif.sites import canonical_site
 
@@ -74,34 +75,6 @@ class SaeConfig(BaseModel):
                 expected=str(error).split("; expected ")[-1],
                 fix="ask its authors, and measure with the alignment audit",
             ) from None
-
-
-class Codes(NamedTuple):
-    """Feature activations of n rows, as compressed sparse rows."""
-
-    indices: Tensor
-    """int64 [z]: features, ascending within a row."""
-    values: Tensor
-    """[z]: their activations, all above 0."""
-    offsets: Tensor
-    """int64 [n + 1]: row i holds ``offsets[i]:offsets[i + 1]``."""
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.offsets) - 1
-
-    @property
-    def l0(self) -> Tensor:
-        """Active features of each row, int64 [n]."""
-        return self.offsets.diff()
-
-    def dense(self, features: int) -> Tensor:
-        """[n, F]; for tests and small things."""
-        out = self.values.new_zeros(self.rows, features)
-        rows = torch.repeat_interleave(torch.arange(self.rows, device=out.device), self.l0)
-        out[rows, self.indices] = self.values
-        return out
 
 
 class SparseAutoencoder(nn.Module):
@@ -177,7 +150,7 @@ class SparseAutoencoder(nn.Module):
         Raises ModelError for another width or values that are not finite.
         """
         parts = [codes for codes, _, _ in self._chunks(x)]
-        return _joined(parts, x.device)
+        return joined(parts, x.device)
 
     def read(self, x: Tensor, features: Sequence[int] | Tensor, *, finite: bool = False) -> Tensor:
         """Read some features as ``encode`` has them; nothing is sorted or stored of the others.
@@ -265,7 +238,7 @@ class SparseAutoencoder(nn.Module):
             rebuilt[rows] = self.decode(codes) * scale + shift
             parts.append(codes)
             first = rows.stop
-        return rebuilt, _joined(parts, x.device)
+        return rebuilt, joined(parts, x.device)
 
     def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
         """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
@@ -314,12 +287,12 @@ class SparseAutoencoder(nn.Module):
             best = RunningTopk(next(blocks)[1], self.config.k)
             for _, block in blocks:
                 best.add(block)
-            return _rows_of(*best.result())
+            return rows_of(*best.result())
         pre = self.preactivations(x)
         threshold = 0.0 if self.threshold is None else self.threshold
         active = (pre > threshold) & (pre > 0)
         row, indices = active.nonzero(as_tuple=True)
-        return Codes(indices, pre[row, indices], _offsets(active.sum(1)))
+        return Codes(indices, pre[row, indices], offsets_of(active.sum(1)))
 
     def _check_codes(self, codes: Codes) -> None:
         indices, features = codes.indices, self.config.d_sae
@@ -353,28 +326,6 @@ def _at_least(pre: Tensor, best: Tensor) -> Tensor:
     """Pre-activations [n, c] that are positive and as large as the least of the best k [n, k]."""
     least = best.amin(1, keepdim=True)
     return pre.masked_fill(~((pre >= least) & (pre > 0)), 0.0)
-
-
-def _rows_of(values: Tensor, columns: Tensor) -> Codes:
-    columns, order = columns.sort(dim=1)
-    values = values.gather(1, order)
-    active = values > 0
-    return Codes(columns[active], values[active], _offsets(active.sum(1)))
-
-
-def _offsets(counts: Tensor) -> Tensor:
-    return F.pad(counts.cumsum(0), (1, 0))
-
-
-def _joined(parts: list[Codes], device: torch.device) -> Codes:
-    if not parts:
-        empty = torch.empty(0, dtype=torch.long, device=device)
-        return Codes(empty, torch.empty(0, device=device), empty.new_zeros(1))
-    return Codes(
-        torch.cat([part.indices for part in parts]),
-        torch.cat([part.values for part in parts]),
-        _offsets(torch.cat([part.l0 for part in parts])),
-    )
 
 
 def _normalised(x: Tensor, kind: Normalisation) -> tuple[Tensor, Tensor, Tensor]:
