@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
 from leitmotif.judge.models.tagger import Tagger
-from leitmotif.lens.effects import Heard, heard
+from leitmotif.lens.effects import TaggedClips, heard
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen
@@ -97,7 +97,7 @@ class SwapPeer:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return cls(model.eval(), tokenizer, ours, tagger, known, playing)
 
-    def run(self, sweep: Sweep) -> dict[Swap, Heard]:
+    def run(self, sweep: Sweep) -> dict[Swap, TaggedClips]:
         """Play and hear the prompts of each concept, and then every swap."""
         sets = sweep.pairs.sets
         means, before = {}, {}

@@ -1,6 +1,7 @@
 """No room imports one above it, no two modules import each other, and the picture shows today's."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -75,3 +76,25 @@ def test_a_room_without_a_place_is_named(architecture: ModuleType, house: Path) 
     (house / "attic").mkdir()
     (house / "attic" / "exit.py").write_text("")
     assert architecture.faults(modules_imported(house), package=house) == ["attic is not in ROOMS"]
+
+
+def test_the_two_walks_name_what_is_there() -> None:
+    page = (SCRIPT.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = SCRIPT.parents[1] / "src" / "leitmotif"
+    walks = re.split(r"^## The way of a .*$", page, flags=re.MULTILINE)[1:]
+    assert [len(re.findall(r"^\d+\. ", walk, flags=re.MULTILINE)) for walk in walks] == [10, 10]
+    for walk in walks:
+        places = re.findall(r"`([a-z_/]+(?:\.[a-z_]+)?)`", walk.replace("data/", "OUT/"))
+        modules = [place for place in places if "/" in place or place == "claims"]
+        assert len(modules) >= 10
+        for module, _, name in (place.partition(".") for place in modules):
+            file = package / f"{module}.py"
+            assert file.exists() or (package / module).is_dir(), f"{module} is not there"
+            assert not name or f"def {name}(" in file.read_text(encoding="utf-8"), (
+                f"{module}.{name}"
+            )
+        rows = re.findall(r"`([A-Z][A-Za-z]+)`", walk)
+        every = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+        assert [
+            row for row in rows if f"class {row}(" not in every and f"class {row}:" not in every
+        ] == []

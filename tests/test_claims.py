@@ -1,6 +1,7 @@
 """What may be claimed: the rules, their families, and settings with which nothing could be."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
 from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
-from leitmotif.claims import LEAST_EACH_WAY, Claims, Horizon, excludes_zero, is_above_zero
+from leitmotif.claims import (
+    LEAST_EACH_WAY,
+    Claims,
+    Horizon,
+    exceeds_controls,
+    excludes_zero,
+    is_above_zero,
+)
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.intervals import Interval, bounded_mean
@@ -302,3 +310,32 @@ def test_as_many_pieces_of_each_kind_are_needed_as_an_interval_above_0_takes() -
     for pieces in range(LEAST_EACH_WAY, 20):
         assert claims().can_show(gaining=pieces, losing=20, tried=9)
     assert not claims().can_show(gaining=LEAST_EACH_WAY - 1, losing=20, tried=9)
+
+
+def test_a_cause_needs_every_interval_and_a_p_value_for_all_that_were_tried() -> None:
+    above, around = Interval(10.0, 1.0, 20.0), Interval(10.0, 0.0, 20.0)
+    assert claims().moves(0.01, [above] * 4, tried=5)
+    assert not claims().moves(0.0101, [above] * 4, tried=5)
+    assert not claims().moves(None, [above] * 4, tried=5)
+    assert not claims().moves(0.001, [above, above, above, around], tried=5)
+    assert not claims().moves(0.001, [above, above, above, None], tried=5)
+
+
+def test_a_swap_exceeds_its_controls_if_it_is_positive_and_its_q_is_small() -> None:
+    positive, negative = (IntervalRow(mean=x, low=x - 1, high=x + 1, n=4) for x in (0.5, -0.5))
+    assert exceeds_controls(0.05, positive)
+    assert not exceeds_controls(0.0501, positive)
+    assert not exceeds_controls(0.001, negative)
+    assert not exceeds_controls(None, positive)
+
+
+def test_no_other_module_compares_an_interval_with_0(repo_root: Path) -> None:
+    package = repo_root / "src/leitmotif"
+    decides = re.compile(r"\.low\s*(>|<=)\s*0\b(?!\.)|\.high\s*<\s*0\b")
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if decides.search(line) and ">>>" not in line
+    ]
+    assert {line.partition(":")[0] for line in found} == {"claims.py"}, found

@@ -13,6 +13,7 @@ import pytest
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
 from leitmotif.report.build import ReportCounts
+from leitmotif.review.labels import Labels
 from leitmotif.stages import (
     activations,
     corpus,
@@ -118,7 +119,7 @@ def made() -> dict[str, dict[str, object]]:
         "features": features.metrics_of([]),
         "activations": activations.metrics_of([], []),
         "proposals": proposals.metrics_of([], [], alarms=0, shuffled=100),
-        "labels": labels.metrics_of([], [], [], []),
+        "labels": labels.metrics_of(Labels([], [], {}), [], []),
         "sae": sae.metrics_of(autoencoders),
         "probes": probes.metrics_of(cells, [horizon()], Claims.of(params.probes)),
         "calibration": calibration.metrics_of(

@@ -25,8 +25,9 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    however: at an ``alpha`` of 5 %, an effect that does not exist passes in 3 % of experiments at
    one site, and in 6 % at the best of five. That is about ``alpha``, so it counts as one statement.
 5. **Causes.** An effect moves the recurrence if its interval lies above 0, and so does that of its
-   excess over matched random features, and if neither p-value exceeds ``alpha`` over the number of
-   candidates that were tried in the model (Bonferroni).
+   excess over matched random features, and those of the effect on pieces that have the event and on
+   pieces that lack it, and if neither p-value exceeds ``alpha`` over the number of candidates that
+   were tried in the model (Bonferroni).
 6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
    those from which it is more than h seconds away, and none nearer, moves what the model expects:
    the interval lies above 0 for the events that the piece has and for those that it lacks, and so
@@ -45,6 +46,8 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    lies above 0 for no fewer than four pieces, even if they agree. So there have to be enough pieces
    in all, and four that have the event and four that lack it. Where there are not, no effect can
    count, and that none was seen says nothing.
+9. **Swaps.** A swapped component exceeds its controls if its mean effect is positive and its
+   q-value, after Benjamini and Hochberg over the cells of one technique and scope, is at most 5 %.
 """
 
 import math
@@ -61,6 +64,8 @@ CLAIM = (
 """What foresight means; docs/claim.md says how it is identified."""
 LEAST_SHARE = 0.1
 """Of the total effect; below it residuals touch an event, but do not carry it."""
+SWAPS_ALPHA = 0.05
+"""Rate of false discoveries among swapped components."""
 LEAST_EACH_WAY = 4
 """Fewest pieces whose unanimous change has an interval above 0 (``intervals.bounded_mean``)."""
 
@@ -270,6 +275,17 @@ class Claims:
         far = [row for row in self.decodable(rows) if self.may_carry(row.after)]
         return max(far, key=lambda row: row.partial_r2.mean, default=None)
 
+    def moves(
+        self, p: float | None, intervals: Iterable["Interval | IntervalRow | None"], *, tried: int
+    ) -> bool:
+        """Whether an effect counts as a cause, one of so many candidates (rule 5).
+
+        ``p`` is the larger of the p-values of the effect and of its excess over random features;
+        ``intervals`` are those of both, and of the effect on either kind of pieces.
+        """
+        sure = p is not None and p <= self.level(tried)
+        return sure and all(map(is_above_zero, intervals))
+
     def carries(self, row: "InterchangeRow", *, tests: int) -> bool:
         """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
         sure = row.nats.p is not None and row.nats.p <= self.level(tests)
@@ -343,6 +359,11 @@ def is_above_zero(interval: "Interval | IntervalRow | None") -> bool:
     return interval is not None and interval.low > 0
 
 
-def excludes_zero(interval: "Interval | Ranked | None") -> bool:
+def exceeds_controls(q: float | None, effect: "IntervalRow") -> bool:
+    """Whether a swapped component does more than its controls (rule 9); ``q`` None: without any."""
+    return q is not None and q <= SWAPS_ALPHA and effect.mean > 0
+
+
+def excludes_zero(interval: "Interval | IntervalRow | Ranked | None") -> bool:
     """Whether something was measured and its interval lies on one side of 0 (rule 3)."""
     return interval is not None and (interval.low > 0 or interval.high < 0)

@@ -11,7 +11,7 @@ from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event, composed_events
 from leitmotif.causal.interchange.exchange import (
     Exchange,
-    Exchanged,
+    ExchangedOdds,
     Interchange,
     Window,
     windows_of,
@@ -43,7 +43,7 @@ def read(
     sites: list[str],
     windows: list[Window],
     count: int = 8,
-) -> tuple[Interchange, Exchanged]:
+) -> tuple[Interchange, ExchangedOdds]:
     tracks, twins = composed(load_world(repo_root / "models/organism/world.json"), root, count)
     events = composed_events(model, tracks, root, twins)
     interchange = Interchange(lambda: model, sites, windows, [AHEAD], rows=5)
@@ -139,7 +139,7 @@ def test_windows_reach_as_far_as_the_gap_and_include_the_claims() -> None:
     assert covered == set(event.gap)
 
 
-def made(moved: dict[str, tuple[bool, float]], total: float = 10.0) -> Exchanged:
+def made(moved: dict[str, tuple[bool, float]], total: float = 10.0) -> ExchangedOdds:
     """Events of which ``moved`` has the truth and the change towards the counterfactual."""
     codes = torch.zeros(1, 2, dtype=torch.long)
     key = Exchange("layers.0.residual", AHEAD, "counterfactual")
@@ -153,7 +153,7 @@ def made(moved: dict[str, tuple[bool, float]], total: float = 10.0) -> Exchanged
         base = -sign * total / 2
         odds.append({None: base, TOTAL: base + sign * total, key: base + sign * change})
         odds[-1][control] = base
-    return Exchanged(events, odds)
+    return ExchangedOdds(events, odds)
 
 
 def test_an_event_counts_as_moved_towards_what_the_counterfactual_would_have_it() -> None:
@@ -177,7 +177,7 @@ def test_a_model_that_was_wrong_before_is_not_right_by_the_exchange() -> None:
     """A blind model expects the same of both pieces, and so is right of one of them by chance."""
     exchanged = made({f"t{n}": (n % 2 == 0, 0.0) for n in range(8)})
     turned = [{key: -value for key, value in odds.items()} for odds in exchanged.odds]
-    wrong = Exchanged(exchanged.events, turned)
+    wrong = ExchangedOdds(exchanged.events, turned)
     key = Exchange("layers.0.residual", AHEAD, "counterfactual")
     for given in (exchanged, wrong):
         (row,) = given.rows("m", [key])

@@ -18,8 +18,8 @@ from leitmotif.files import replacing
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     """A call as a worker meets it that does not wait for other machines."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(calls, "_SECONDS_TO_BE_SEEN", 0.2)
-    monkeypatch.setattr(replacing, "_marks", [])
+    monkeypatch.setattr(calls, "SECONDS_TO_BE_SEEN", 0.2)
+    monkeypatch.setattr(replacing, "marks", [])
     monkeypatch.setenv("LEITMOTIF_WORKERS", "5")
     with call_of(abs, tmp_path / "calls") as call:
         yield call

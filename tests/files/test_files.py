@@ -155,7 +155,7 @@ def test_temporaries_of_other_machines_are_left_for_a_day(
     write_text(tmp_path / "a.txt", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", elsewhere.name}
 
-    monkeypatch.setattr(replacing, "_marks", [])
+    monkeypatch.setattr(replacing, "marks", [])
     replacing.mark_process()
     unmarked = tmp_path / f".b.txt.{2**40}-0.partial"  # of the stage, which a worker does not see
     unmarked.write_text("being written")

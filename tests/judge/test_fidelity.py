@@ -6,9 +6,21 @@ from numpy.typing import NDArray
 
 from leitmotif.errors import ModelError
 from leitmotif.judge.models import Clap
-from leitmotif.judge.models.fidelity import fidelity
+from leitmotif.judge.models.fidelity import Fidelity, fidelities
 
 RATE = 32_000
+
+
+def fidelity(
+    clap: Clap,
+    treated: NDArray[np.float32],
+    baseline: NDArray[np.float32],
+    rate: int,
+    *,
+    window_seconds: float = 2.0,
+) -> Fidelity:
+    """That of one clip."""
+    return fidelities(clap, [treated], baseline, rate, window_seconds=window_seconds)[0]
 
 
 def test_the_same_clip_is_unchanged(clap: Clap, noise: NDArray[np.float32]) -> None:

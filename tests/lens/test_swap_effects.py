@@ -7,7 +7,7 @@ import pytest
 
 from leitmotif.judge.measures import kl_divergence, log_odds_effect
 from leitmotif.lens.effects import (
-    Measured,
+    SwapEffects,
     averaged,
     cell_fields,
     clustered,
@@ -23,9 +23,9 @@ BEFORE, AFTER = RANDOM.normal(size=(2, 8, 6))
 KNOWN = [4, 1, 2]
 
 
-def of(*effects: float, divergence: float = 1.0) -> Measured:
+def of(*effects: float, divergence: float = 1.0) -> SwapEffects:
     values = np.array(effects)
-    return Measured(values / 4, values * 3 / 4, np.full(len(values), divergence))
+    return SwapEffects(values / 4, values * 3 / 4, np.full(len(values), divergence))
 
 
 def test_effect_and_precision_are_those_of_the_paper() -> None:
@@ -97,7 +97,7 @@ def test_without_any_effect_few_cells_exceed_all_their_controls() -> None:
     random = np.random.default_rng(0)
     pairs = list(permutations(range(4), 2))
 
-    def drawn(*, shared: bool) -> Measured:
+    def drawn(*, shared: bool) -> SwapEffects:
         if shared:
             by_original = random.normal(size=4)
             return of(*(by_original[original] for original, _ in pairs))

@@ -9,7 +9,7 @@ from leitmotif.probe.estimators.decided import (
     REACHED,
     ROUND,
     SURE,
-    Exchanged,
+    FirstRound,
     decided,
     exchanges_of,
     first_round,
@@ -37,11 +37,11 @@ def drawn(seed: int, d: int, *, planted: int = 0, strength: float = 4.0) -> tupl
     return features, targets
 
 
-def begun(features: list, targets: list, *, seed: int = 5) -> Exchanged:
+def begun(features: list, targets: list, *, seed: int = 5) -> FirstRound:
     return first_round(features, targets, FOLDS, scores(features, targets), seed=seed)
 
 
-def in_blocks(features: list, targets: list, width: int) -> list[Exchanged]:
+def in_blocks(features: list, targets: list, width: int) -> list[FirstRound]:
     d = features[0].shape[1]
     return [begun([X[:, at : at + width] for X in features], targets) for at in range(0, d, width)]
 
@@ -108,8 +108,8 @@ def test_processes_and_parts_do_not_show(monkeypatch: pytest.MonkeyPatch) -> Non
     results = []
     for workers, part, together in ((1, 64, 512), (2, 3, 1)):
         monkeypatch.setenv(WORKERS, str(workers))
-        monkeypatch.setattr(module, "_PART", part)
-        monkeypatch.setattr(module, "_TOGETHER", together if part != 64 else 512)
+        monkeypatch.setattr(module, "ROUNDS_TOGETHER", part)
+        monkeypatch.setattr(module, "FEATURES_TOGETHER", together if part != 64 else 512)
         results.append(decided([begun(features, targets)], alpha=ALPHA))
     assert [values.tobytes() for values in results[0]] == [
         values.tobytes() for values in results[1]
@@ -137,7 +137,7 @@ def test_without_a_link_p_values_are_valid_wherever_they_stop() -> None:
 def test_as_many_exchanges_are_made_as_a_plan_says(
     planted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    d, made, hits = 400, 0, module._hits  # noqa: SLF001
+    d, made, hits = 400, 0, module.hits_of
 
     def counted(sizes: list, seed: int, cell: tuple) -> np.ndarray:
         nonlocal made
@@ -145,7 +145,7 @@ def test_as_many_exchanges_are_made_as_a_plan_says(
         return hits(sizes, seed, cell)
 
     monkeypatch.setenv(WORKERS, "1")
-    monkeypatch.setattr(module, "_hits", counted)
+    monkeypatch.setattr(module, "hits_of", counted)
     decided([begun(*drawn(3, d, planted=planted, strength=1.0))], alpha=ALPHA)
     expected, most = exchanges_of(d, alpha=ALPHA)
     assert d * ROUND <= made <= most

@@ -14,8 +14,8 @@ from leitmotif.probe.features.blocks import raw_block
 from leitmotif.probe.features.encoded import dense, read_encoded
 from leitmotif.probe.inputs.controls import ControlTable
 from leitmotif.probe.inputs.rows import Context, Rows
+from leitmotif.sae.autoencoder.codes import Codes
 from leitmotif.sae.autoencoder.encode import FeatureHeader, write_codes
-from leitmotif.sae.autoencoder.model import Codes
 from leitmotif.timing.frames import Timing
 
 FEATURES = 7

@@ -10,8 +10,8 @@ import torch
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.report.features.listening import ListenedContext, Track
+from leitmotif.sae.autoencoder.codes import Codes
 from leitmotif.sae.autoencoder.encode import FeatureHeader, write_codes
-from leitmotif.sae.autoencoder.model import Codes
 from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.tables.base import Span

@@ -11,7 +11,7 @@ import torch
 from leitmotif.claims import Horizon
 from leitmotif.errors import StoreError
 from leitmotif.report.features import words
-from leitmotif.report.features.around import BIN_SECONDS, Curves
+from leitmotif.report.features.around import BIN_SECONDS, AroundCurves
 from leitmotif.report.features.chosen import Ref, choose
 from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import ListenedSound, activity, tracks_of
@@ -120,7 +120,7 @@ def collected(tracks, parts, numbers=(0,)):  # type: ignore[no-untyped-def]
 
 
 def curves(tracks, parts):  # type: ignore[no-untyped-def]
-    measured = Curves(parts[0].shape[1], ahead_seconds=5.0, context_frames=FRAMES)
+    measured = AroundCurves(parts[0].shape[1], ahead_seconds=5.0, context_frames=FRAMES)
     for listened, part in zip(tracks, parts, strict=True):
         measured.add(listened, part)
     for listened, part in zip(tracks, parts, strict=True):

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import json
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,70 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leitmotif.errors import LeitmotifError, ReviewError
-from leitmotif.review.importing import run
-from leitmotif.review.importing.annotations import Occurrence, pairs_of
-from leitmotif.review.importing.bps import performed, steady
-from leitmotif.review.importing.entries import Placed
+from leitmotif.errors import ReviewError
 from leitmotif.review.index import Index
 from leitmotif.review.labels import from_decisions
-from leitmotif.review.log import log_files, read_logs
 from leitmotif.review.standing import standing, standing_listenings
-from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.review.annotated import (
+    HEADER,
+    TRACKS,
+    imported,
+    lines,
+)
 from tests.review.made import undo
-
-TRACKS = [
-    ManifestTrack(
-        track_id=f"track_{number}",
-        path=f"audio/Song {number}.flac",
-        sha256=f"{number}" * 64,
-        seconds=45.5,
-        tags=[],
-        licence=None,
-        windows=[Window(start_frame=0, frames=1500)],
-    )
-    for number in range(3)
-]
-HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end"
-BPS = "LEITMOTIF_BPS_MOTIF"
-"""Names the folder of the data set BPS-motif, where somebody has it."""
-
-
-def threes(rows: Sequence[Placed]) -> list[int]:
-    return [3] * len(rows)
-
-
-def imported(
-    root: Path,
-    content: str | bytes,
-    kind: str = "csv",
-    *,
-    exhaustive: bool = False,
-    reviewer: str = "ana",
-    **options: Any,
-) -> run.Import:
-    """Import a file with this content into the logs below ``root``."""
-    path = root / f"annotations.{kind}"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    file = run.read_annotations(path, kind, TRACKS, **options)
-    index = Index(root / "work/index.sqlite", root / "decisions")
-    try:
-        prepared = run.prepare(
-            file,
-            TRACKS,
-            index,
-            reviewer=reviewer,
-            exhaustive=exhaustive,
-            transpositions=threes,
-        )
-        run.write(index, prepared)
-    finally:
-        index.close()
-    return prepared
-
-
-def lines(root: Path) -> list[Any]:
-    return list(read_logs(log_files(root / "decisions")))
 
 
 def test_pairs_become_decisions_that_hold_all_that_a_label_needs(tmp_path: Path) -> None:
@@ -282,151 +226,3 @@ def test_any_pairs_survive_the_way_into_the_log(
     assert {row.track_id for row in standing_listenings(lines(root))} == (
         named if exhaustive else set()
     )
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["csv", "bps", "jams"]), st.data())
-def test_damaged_files_are_read_or_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
-) -> None:
-    content = bytearray(EXAMPLES[kind].encode())
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(content)))
-        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    root = tmp_path_factory.mktemp("damaged")
-    options = {} if kind == "csv" else {"track": "track_0"}
-    if kind == "bps":
-        options["clock"] = steady(0.5, 1.0)
-    refusal = None
-    try:
-        imported(root, bytes(content), kind, **options)
-    except LeitmotifError as error:
-        refusal = str(error)
-    assert refusal is None or f"annotations.{kind}" in refusal
-    assert refusal is None or not log_files(root / "decisions")
-
-
-def jams(notes: list[Any], namespace: str = "pattern_jku", duration: float | None = 45.5) -> str:
-    annotations = [{"namespace": namespace, "data": notes}]
-    return json.dumps({"annotations": annotations, "file_metadata": {"duration": duration}})
-
-
-def note(time: float, pattern: int, occurrence: int, duration: float = 0.5) -> dict[str, Any]:
-    value = {"midi_pitch": 60, "morph_pitch": 60, "staff": 0}
-    value |= {"pattern_id": pattern, "occurrence_id": occurrence}
-    return {"time": time, "duration": duration, "value": value, "confidence": None}
-
-
-NOTES = [
-    *(note(time, 1, 1) for time in (1.0, 1.5, 2.0)),
-    *(note(time, 1, 2) for time in (10.0, 10.5, 11.0)),
-    *(note(time, 1, 3) for time in (20.0, 20.5, 21.0)),
-    note(5.0, 2, 1),
-]
-EXAMPLES = {
-    "csv": f"{HEADER},verdict,note\ntrack_0,1,3,10,12,positive,a note\nSong 1,0,2,8,10,,\n",
-    "bps": "start,end,type,measure\n-1,4,a,0\n4,7,b,2\n20,25,a,9\n30,33,b,11\n",
-    "jams": jams(NOTES),
-}
-
-
-def test_patterns_of_jams_are_their_notes_from_the_first_to_the_last(tmp_path: Path) -> None:
-    prepared = imported(tmp_path, jams(NOTES), "jams", track="track_0")
-    spans = [
-        (row.motif.start_sample, row.recurrence.start_sample, row.recurrence.samples)
-        for row in prepared.decisions
-    ]
-    assert spans == [(32_000, 320_000, 48_000), (32_000, 640_000, 48_000)]
-    assert prepared.remarks == ["1 pattern without a later occurrence left out"]
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (jams(NOTES, "segment_open"), "the namespaces segment_open"),
-        (jams(NOTES, duration=200.0), "another length"),
-        (jams([{"time": 1.0, "duration": 1.0, "value": "A"}]), "note 1: None is not a number"),
-        (jams([note(1.0, 1, 1, duration=-1)]), "note 1: duration -1"),
-        ('{"annotations": 3}', "is no JAMS"),
-        ("[]", "is no JAMS"),
-        ("{", "is not JSON"),
-        ('{"annotations": [{"namespace": "pattern_jku", "data": {"time": [1]}}]}', "no list"),
-    ],
-)
-def test_other_jams_are_refused_by_name(tmp_path: Path, content: str, problem: str) -> None:
-    with pytest.raises(ReviewError, match=r"annotations\.jams") as error:
-        imported(tmp_path, content, "jams", track="track_0")
-    assert problem in str(error.value)
-
-
-def test_motifs_of_bps_sound_when_the_performance_plays_them(tmp_path: Path) -> None:
-    table = tmp_path / "tempo.csv"
-    table.write_text("crotchet,seconds\n-1,0.5\n9,5.5\n33,29.5\n")
-    prepared = imported(tmp_path, EXAMPLES["bps"], "bps", track="track_0", clock=performed(table))
-    first, second = prepared.decisions
-    assert (first.motif.start_sample, first.recurrence.start_sample) == (16_000, 16.5 * 32_000)
-    assert second.note == "pattern b"
-    with pytest.raises(ReviewError, match="line 5: crotchet 40 lies outside"):
-        imported(
-            tmp_path,
-            EXAMPLES["bps"].replace("30,33", "40,43"),
-            "bps",
-            track="track_0",
-            clock=performed(table),
-        )
-    with pytest.raises(ReviewError, match="counts in crotchets"):
-        imported(tmp_path, EXAMPLES["bps"], "bps", track="track_0")
-    notes = "onset,midi_number\n0,60\n"
-    with pytest.raises(ReviewError, match="import its"):
-        imported(tmp_path, notes, "bps", track="track_0", clock=steady(1, 0))
-
-
-@pytest.mark.parametrize(
-    "content", ["", "beat,time\n", "crotchet,seconds\n0,0\n0,1\n", "crotchet,seconds\n0\n"]
-)
-def test_a_tempo_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
-    table = tmp_path / "tempo.csv"
-    table.write_text(content)
-    with pytest.raises(ReviewError, match=r"tempo\.csv"):
-        performed(table)
-    with pytest.raises(ReviewError, match="no tempo"):
-        steady(0.0, 0.0)
-    with pytest.raises(ReviewError, match="said twice"):
-        run.clock_of(1.0, 0.0, table)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 8)), max_size=12)
-)
-def test_the_first_occurrence_is_the_motif_and_what_sounds_with_it_no_return(
-    rows: list[tuple[str, int, int]],
-) -> None:
-    occurrences = [
-        Occurrence(f"line {number}", pattern, (start, start + length))
-        for number, (pattern, start, length) in enumerate(rows)
-    ]
-    pairs, _ = pairs_of("track_0", occurrences)
-    for pair in pairs:
-        own = [row.span for row in occurrences if f"pattern {row.pattern}" == pair.note]
-        assert pair.motif[0] == min(start for start, _ in own)
-        assert pair.recurrence[0] >= pair.motif[1]
-    starts = [(pair.note, pair.recurrence[0]) for pair in pairs]
-    assert len(set(starts)) == len(starts)
-
-
-def test_all_movements_of_bps_motif_can_be_read() -> None:
-    if BPS not in os.environ:
-        pytest.skip(f"{BPS} does not name a folder with the data set BPS-motif")
-    files = sorted(Path(os.environ[BPS]).glob("*.motifs.csv"))
-    assert files
-    for path in files:
-        file = run.read_annotations(path, "bps", TRACKS, track="track_0", clock=steady(0.5, 2.0))
-        assert len(file.annotations.pairs) > 20
-        assert all(pair.recurrence[0] >= pair.motif[1] for pair in file.annotations.pairs)
-
-
-def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReviewError, match="no format of annotations"):
-        run.read_annotations(tmp_path / "x.mid", "midi", TRACKS)
-    with pytest.raises(ReviewError, match="does not say of which track"):
-        run.read_annotations(tmp_path / "x.jams", "jams", TRACKS)

@@ -117,7 +117,7 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(SparseAutoencoder, "preactivations", watched)
     monkeypatch.setattr(module, "CHUNK_VALUES", 4096)
-    monkeypatch.setattr(module, "_BLOCK", 128)
+    monkeypatch.setattr(module, "BLOCK", 128)
     sae.encode(torch.randn(1000, 8))
     assert max(seen) <= 4096
     assert sum(seen) == 1000 * 512

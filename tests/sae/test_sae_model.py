@@ -41,7 +41,7 @@ def test_features_are_taken_block_by_block(monkeypatch: pytest.MonkeyPatch) -> N
     sae = random_sae(features=500, k=40)
     x = torch.randn(50, 8, generator=torch.Generator().manual_seed(1))
     whole = sae.encode(x)
-    monkeypatch.setattr(module, "_BLOCK", 64)  # eight blocks, the last one short
+    monkeypatch.setattr(module, "BLOCK", 64)  # eight blocks, the last one short
     monkeypatch.setattr(module, "CHUNK_VALUES", 20 * 64)  # of 20 rows
     codes = sae.encode(x)
     assert torch.equal(codes.indices, whole.indices)

@@ -17,7 +17,7 @@ UNLIMITED = "9223372036854771712"
 
 @pytest.fixture(autouse=True)
 def _built_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_physical", lambda: PHYSICAL)
+    monkeypatch.setattr(module, "physical_memory", lambda: PHYSICAL)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(BUILT_IN)), raising=False)
 
 
@@ -143,9 +143,9 @@ def test_the_least_of_all_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (machine.memory, machine.processors) == (4 * GIB, 3)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5})
     assert machine.processors == 2
-    monkeypatch.setattr(module, "_physical", lambda: GIB)
+    monkeypatch.setattr(module, "physical_memory", lambda: GIB)
     assert machine.memory == GIB
-    monkeypatch.setattr(module, "_physical", lambda: None)
+    monkeypatch.setattr(module, "physical_memory", lambda: None)
     assert Machine(tmp_path / "nothing", {}).memory is None
 
 

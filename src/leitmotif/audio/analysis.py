@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from leitmotif.audio.artifacts import SourceArtifacts, measure_artifacts
 from leitmotif.audio.decode import check_audio, read_recording, to_mono, verified
 from leitmotif.audio.each import each_recording
-from leitmotif.audio.features import SAMPLE_RATE, Features, extract_features
+from leitmotif.audio.features import HOP, SAMPLE_RATE, Features, extract_features
 from leitmotif.errors import AudioError
+from leitmotif.tensors import write_tensors
 
 if TYPE_CHECKING:
     from leitmotif.config import FeaturesParams
@@ -30,7 +31,7 @@ class TrackAnalysis:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingFile:
     """A recording to analyse."""
 
     path: Path
@@ -40,14 +41,14 @@ class Recording:
 
 
 def analyse_tracks(
-    sources: Sequence[Recording], params: "FeaturesParams"
+    sources: Sequence[RecordingFile], params: "FeaturesParams"
 ) -> Iterator[TrackAnalysis | AudioError]:
     """Analyse recordings; yields for each, in order, its analysis or the error that prevents it."""
     analyse = partial(_analyse, params)
     return each_recording(analyse, sources, path=attrgetter("path"), size=_TRACKS)
 
 
-def _analyse(params: "FeaturesParams", source: Recording) -> TrackAnalysis:
+def _analyse(params: "FeaturesParams", source: RecordingFile) -> TrackAnalysis:
     return analyse_track(source.path, track_id=source.track_id, sha256=source.sha256, params=params)
 
 
@@ -89,3 +90,23 @@ def analyse_track(
         silence_dbfs=params.silence_dbfs,
     )
     return TrackAnalysis(extract_features(audio.samples), artifacts)
+
+
+def write_features(folder: Path, source: RecordingFile, features: Features, code: str) -> None:
+    """Write the features of a recording as ``folder/{track_id}.safetensors``.
+
+    ``code`` is the version of the code that made them.
+    """
+    write_tensors(
+        folder / f"{source.track_id}.safetensors",
+        {"chroma": features.chroma, "energy": features.energy, "onset": features.onset},
+        {
+            "track_id": source.track_id,
+            "audio_sha256": source.sha256,
+            "frames": str(len(features.energy)),
+            "frame_rate": str(SAMPLE_RATE // HOP),
+            "sample_rate": str(SAMPLE_RATE),
+            "tuning_cents": str(features.tuning_cents),
+            "code_version": code,
+        },
+    )

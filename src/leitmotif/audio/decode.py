@@ -202,21 +202,27 @@ def load_audio(
 
     Parameters
     ----------
-    path
-        A wav, flac, ogg or mp3 file.
-    sample_rate
-        Of the result, in Hz: 1,000 to 768,000.
-    start_seconds
-        Start of the section, 0 or more.
-    seconds
-        Length of the section, above 0; None reads to the end.
+    path: a wav, flac, ogg or mp3 file.
+    sample_rate: of the result, in Hz: 1,000 to 768,000.
+    start_seconds: start of the section, 0 or more.
+    seconds: length of the section, above 0; None reads to the end.
 
-    Raises
-    ------
-    AudioError
-        For the same reasons as ``read_recording``.
-    LeitmotifError
-        For a rate, start or length that is out of range.
+    Returns
+    -------
+    The audio: samples float32 [n], full scale at 1, with its rate and what is known of the file.
+
+    Raises AudioError for the same reasons as ``read_recording``, and LeitmotifError for a rate,
+    start or length that is out of range.
+
+    Example
+    -------
+    >>> import leitmotif, soundfile, tempfile
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     soundfile.write(file.name, piece.samples, piece.sample_rate)
+    ...     audio = load_audio(file.name, sample_rate=16_000, seconds=2.0)
+    >>> len(audio.samples), audio.sample_rate, audio.source_sample_rate
+    (32000, 16000, 32000)
     """
     check_rate(sample_rate)
     recording = read_recording(path, start_seconds=start_seconds, seconds=seconds)

@@ -40,7 +40,7 @@ class Finding:
     foresight: bool
     """Whether residuals more than ``MINIMUM_SECONDS`` ahead of the event carry it."""
     lead_seconds: float | None
-    """From how far ahead the event is carried; None if the method does not say."""
+    """Seconds ahead from which the event is carried; None if the method does not say."""
     strengths: Mapping[tuple[str, float], float]
     """Site (``layers.N.residual``) and bin (one of ``lead_bins``) to how strongly the event is seen
     there. Only the order counts. Cells that are left out count as 0."""

@@ -20,7 +20,7 @@ from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.tables.corpus import ManifestTrack, Window
 
 SEED = 4711
-"""Of the series; no training and no other measure draws from it."""
+"""Seed of the series; no training and no other measure draws from it."""
 MANIFEST_RATE = 50
 """Frames a second in which a manifest counts windows."""
 

@@ -26,7 +26,7 @@ class Bench:
     zoo: Zoo
     world: World
     cache: Path
-    """Of the work cache, where models are put together."""
+    """Folder of the work cache, where models are put together."""
     pieces: int = PIECES
 
     def verdicts(self, method: str, models: Sequence[str]) -> Iterator[BenchVerdict]:

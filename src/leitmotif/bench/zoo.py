@@ -36,7 +36,7 @@ SHARED, BASES, DECODERS = "shared", "bases", "decoders"
 TEXT = "text_encoder.safetensors"
 CHECKSUMS, TRUTH = "checksums.json", "truth.jsonl"
 CODEC_PREFIX = "audio_encoder."
-"""Of the codec's tensors in a checkpoint of a whole model."""
+"""Prefix of the names of the codec's tensors in a checkpoint of a whole model."""
 _RECORD = ".weights.sha256"
 
 

@@ -28,7 +28,7 @@ from leitmotif.intervals import Array, bounded_mean
 from leitmotif.tables.effects import PossibleRow
 
 POWER = 0.8
-"""Of the effect that is called likely to be found."""
+"""Power of the effect that is called likely to be found."""
 POINTS = 100.0
 """Rates are reported in percentage points."""
 MOST = (-POINTS, POINTS)

@@ -1,7 +1,8 @@
-"""Which candidates are tried in a model, and at which horizons the probes call them decodable."""
+"""Which candidates are tried in a model, where they are decodable, and what comes of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from leitmotif.causal.experiment.candidates import (
     Candidate,
@@ -9,11 +10,14 @@ from leitmotif.causal.experiment.candidates import (
     by_site,
     site_candidate,
 )
+from leitmotif.causal.experiment.findings import Finding
 from leitmotif.causal.experiment.pieces import Pieces
+from leitmotif.causal.experiment.study import Study, StudyClips
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import StageError
 from leitmotif.tables.candidates import CandidateRow, Ranked
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.probes import ProbeRow
 
 
@@ -78,3 +82,25 @@ def decodable_at(
             fix="run `dvc repro probes`: the tables are of different runs",
         )
     return [row.after for row in claims.decodable(of_model) if row.site == candidate.site]
+
+
+def judged(
+    study: Study,
+    tried: Sequence[Candidate],
+    probed: Sequence[ProbeRow],
+    exchanged: Sequence[InterchangeRow],
+) -> tuple[StudyClips, list[Finding]]:
+    """Continue all pieces of a study under each candidate's conditions, and give the verdicts.
+
+    ``probed`` and ``exchanged`` are the rows of all models; without any of the latter, nothing is
+    known of leads. Raises StageError if the study's model was not probed.
+    """
+    claims, model = study.claims, Path(study.name).name
+    # Before anything long runs, as it may be refused.
+    decodable = {
+        candidate.name: decodable_at(candidate, probed, model=model, claims=claims)
+        for candidate in tried
+    }
+    heard = study.run(tried, tried=len(tried))
+    leads = claims.leads(exchanged, model=model) if exchanged else None
+    return heard, heard.judged(tried, decodable, leads)

@@ -81,7 +81,7 @@ class Evidence:
     ahead: Interval | None
     """Effect of the intervention at the steps that are far enough ahead of the return."""
     over_random: Interval | None
-    """By how much that exceeds the same intervention on matched random features."""
+    """Excess of that over the same intervention on matched random features."""
     cue: Interval | None
     """Effect of the counterfactual cue itself."""
     onset: Interval | None
@@ -134,9 +134,7 @@ def _without_effect(evidence: Evidence, thresholds: VerdictRules, *, far: bool) 
 def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
     """Whether the intervention ahead moves the recurrence, both ways and more than its control."""
     intervals = (evidence.ahead, evidence.over_random, evidence.gained, evidence.lost)
-    level = thresholds.claims.level(thresholds.tried)
-    sure = evidence.p is not None and evidence.p <= level
-    return sure and all(is_above_zero(interval) for interval in intervals)
+    return thresholds.claims.moves(evidence.p, intervals, tried=thresholds.tried)
 
 
 def _of_effects(evidence: Evidence) -> Verdict:

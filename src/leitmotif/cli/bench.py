@@ -34,7 +34,7 @@ def bench(
 ) -> None:
     """Score a method on the models of models/zoo.
 
-    The verdicts are written before it is read what is true of the models.
+    The verdicts are written before the truth about the models is read.
     """
     from leitmotif.bench.scoring import score_of
     from leitmotif.bench.study import Bench

@@ -14,7 +14,7 @@ def check(
     ] = 1,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Hash at most so many files of a kind, evenly spread."),
+        typer.Option(min=1, help="Largest number of files of a kind to hash, evenly spread."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the lines as JSON.")] = None,
     md: Annotated[Path | None, typer.Option(help="Also write them as Markdown.")] = None,
@@ -23,7 +23,7 @@ def check(
     """Check this repository against the protocol.
 
     Covers recordings, manifest, activations, autoencoders, labels, controls, interventions and
-    templates. The status is 1 if a line fails; below it stands what mends it.
+    templates. The status is 1 if a check fails; the next line then says how to mend it.
     """
     from leitmotif.files import write_json, write_text
     from leitmotif.files.targets import check_file

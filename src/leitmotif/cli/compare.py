@@ -36,7 +36,7 @@ def compare(
 ) -> None:
     """Compare settings, conclusions, metrics, tables and plots of two revisions.
 
-    What is not shown is counted.
+    Differences that are not shown are counted.
     """
     from leitmotif.share.compare.writing import Targets, compared_to
 

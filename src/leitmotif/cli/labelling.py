@@ -18,7 +18,7 @@ def review(
         typer.Option(help="Name of a reviewer; may be repeated. Default: git's user.name."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback require a token.")
+        str, typer.Option(help="Address to listen on; any but loopback requires a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects a free one.")] = 8321,
     host_name: Annotated[
@@ -146,7 +146,7 @@ def import_labels(
         bool, typer.Option("--dry-run", help="Check the file and write nothing.")
     ] = False,
 ) -> None:
-    """Take annotations that exist already into the decision log."""
+    """Import existing annotations into the decision log."""
     from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files import read_table

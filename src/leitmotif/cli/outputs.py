@@ -65,33 +65,21 @@ def report(
     from leitmotif.files.targets import check_folder
     from leitmotif.pipeline import METRICS
     from leitmotif.report.build import write_report
-    from leitmotif.report.features.sources import feature_sources
-    from leitmotif.report.lens.sources import read_lens
-    from leitmotif.report.material import read_material
-    from leitmotif.report.swaps.sources import read_swaps
-    from leitmotif.report.tracks import read_tracks
-    from leitmotif.stages.report import (
-        FILES,
-        LENS_PATHS,
-        PLACES,
-        SWAP_PATHS,
-        TRACK_FILES,
-        heard_model,
-    )
-    from leitmotif.stages.tracks import tracks_with_activations
+    from leitmotif.stages.reported import inputs, read_reported
 
-    every = (FILES, PLACES, LENS_PATHS, SWAP_PATHS, TRACK_FILES)
-    places = [path for paths in every for path in vars(paths).values()]
-    check_folder(out, inputs=[*places, METRICS], replace=replace)
+    check_folder(out, inputs=[*inputs(), METRICS], replace=replace)
     params = load_params()
     with _explaining_what_is_missing():
-        features = feature_sources(params, tracks_with_activations(), PLACES)
-        lens = read_lens(LENS_PATHS, heard_model(params))
-        swaps = read_swaps(SWAP_PATHS, heard_model(params))
-        material = read_material(FILES)
-        tracks = read_tracks(TRACK_FILES, params)
+        parts = read_reported(params)
     counts = write_report(
-        out, material, params.report, features, lens, swaps, tracks, replace=replace
+        out,
+        parts.material,
+        params.report,
+        parts.features,
+        parts.lens,
+        parts.swaps,
+        parts.tracks,
+        replace=replace,
     )
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "

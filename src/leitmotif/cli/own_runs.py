@@ -20,7 +20,7 @@ class Kept:
     files: tuple[str, ...]
     """Metrics, plots and small tables that are committed: ``dvc repro`` writes over them."""
     unsaved: tuple[str, ...]
-    """Of these, those whose present content is in no commit."""
+    """Files of these whose present content is in no commit."""
 
 
 def kept_results(root: Path = Path()) -> Kept | None:

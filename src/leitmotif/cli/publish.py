@@ -27,7 +27,7 @@ def publish(
         Path | None,
         typer.Option(help="With --dry-run: a folder for the card and the tables, to be read."),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the data set private.")] = False,
     revision: Annotated[str, typer.Option(help="Branch of the data set.")] = "main",
     endpoint: Annotated[
         str | None, typer.Option(help="Address of the hub; HF_ENDPOINT or huggingface.co.")

@@ -64,7 +64,7 @@ def add(
 @remote.command()
 def audit(
     sample: Annotated[
-        float | None, typer.Option(help="Read so many objects only, or below 1 such a share.")
+        float | None, typer.Option(help="Number of objects to read, or below 1 their share.")
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Upload what is missing or wrong from the cache.")
@@ -74,7 +74,8 @@ def audit(
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Write what was found to a file.")] = None,
     name: Annotated[
-        str | None, typer.Option("--remote", help="A remote that is not the default one.")
+        str | None,
+        typer.Option("--remote", help="Remote to audit; by default DVC's default."),
     ] = None,
 ) -> None:
     """Read what a DVC remote holds and compare it with dvc.lock.

@@ -54,7 +54,7 @@ class Results:
     pages: bool = False
     """Whether the listening report exists."""
     preset: str = ""
-    """In brackets: the preset, and how many of its settings are changed."""
+    """Text in brackets: the preset, and how many of its settings are changed."""
 
     def of(self, stage: str, *keys: str) -> Any:
         """The value at ``keys`` of a stage's metrics; None if any key is missing."""

@@ -44,8 +44,9 @@ def use(
 ) -> None:
     """Write params.yaml from a preset.
 
-    Its folders are added to dvc.yaml. The command shows what changed. Of the same preset, settings
-    that were changed before are kept. Without a preset it lists them, and changes nothing.
+    The command adds the preset's folders to dvc.yaml and shows what changed. If params.yaml is of
+    the same preset already, settings that you changed are kept. Without a preset, the command lists
+    the presets and changes nothing.
     """
     from leitmotif.cli.preset_texts import title_of
     from leitmotif.cli.presets import preset_in_use

@@ -29,8 +29,8 @@ def status(
 ) -> None:
     """Print where the experiment stands, and the next command.
 
-    It takes seconds, and nothing is changed. Settings, stages and tables are read; changed sources
-    and data are not looked for, as `dvc status` does.
+    The command reads settings, stages and tables, takes seconds, and changes nothing. It does not
+    look for changed sources and data; `dvc status` does.
     """
     from leitmotif.cli.presets import preset_in_use
     from leitmotif.files import write_json

@@ -27,8 +27,8 @@ from leitmotif.files.replacing import begin, end, mark_process, remove_leftovers
 from leitmotif.work import WORKERS
 
 _FUNCTION, _STOP = "function", "stop"
-_SECONDS_TO_BE_SEEN = 30.0
-"""Within which a file that one machine has written is seen by another."""
+SECONDS_TO_BE_SEEN = 30.0
+"""Time within which a file that one machine has written is seen by another."""
 _MOMENT = 0.1
 
 _one_at_a_time = threading.Lock()
@@ -39,7 +39,7 @@ class Call:
     """A function and its items in a folder, and which software may work on them."""
 
     name: str
-    """Of no other call, ever."""
+    """Name that no other call ever has."""
     folder: Path
     """Absolute, the same on every machine."""
     place: Path
@@ -110,12 +110,12 @@ class Call:
 
     def _wait_for(self, name: str) -> None:
         """File systems of several machines may show a new file late."""
-        path, last = self.folder / name, time.monotonic() + _SECONDS_TO_BE_SEEN
+        path, last = self.folder / name, time.monotonic() + SECONDS_TO_BE_SEEN
         while not path.exists():
             if time.monotonic() > last:
                 raise StoreError(
                     f"{path} does not come into sight",
-                    expected=f"what another machine wrote, within {_SECONDS_TO_BE_SEEN:.0f} s",
+                    expected=f"what another machine wrote, within {SECONDS_TO_BE_SEEN:.0f} s",
                     fix="see whether the machines share this file system",
                 )
             time.sleep(_MOMENT)

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SECONDS_TO_END = 60.0
-"""For what is under work when a call ends early."""
+"""Time that is left for what is under work when a call ends early."""
 LATE, SECONDS_LATE = 3.0, 10.0
 """An item is late that takes so many times as long as the longest other, and not less than this."""
 _COPIES = 3
@@ -99,7 +99,7 @@ class _Task:
 
     number: int
     futures: list[Future] = field(default_factory=list)
-    """Of the item, and of its copies if it was late."""
+    """Results of the item, and of its copies if it was late."""
     begun: float = 0.0
     result: list[Any] = field(default_factory=list)
     """One, once it is read."""

@@ -15,7 +15,7 @@ from leitmotif.config.params import Params
 
 AUTO = "auto"
 CONTEXT_SECONDS = 30.0
-"""Of the clips on which MusicGen was trained; beyond it the model drifts."""
+"""Length of the clips on which MusicGen was trained; beyond it the model drifts."""
 FOLDS, PREFIX, SECONDS = "probes.folds", "interventions.prefix_seconds", "interventions.seconds"
 ROWS = ("interventions.rows", "decoderlens.rows", "swaps.rows")
 MOST_ROWS = 64
@@ -29,7 +29,7 @@ PLANNED: Mapping[str, float] = {
 }
 """Settings that may be ``auto``, and what is planned with; a continuation is cut to what fits."""
 STEP_SECONDS = 0.5
-"""To which lengths that follow from labels are rounded."""
+"""Step to which lengths that follow from labels are rounded."""
 
 
 def without_auto(values: Any) -> tuple[Any, frozenset[str]]:

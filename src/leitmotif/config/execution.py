@@ -17,10 +17,10 @@ class ExecutionParams(Settings):
     engine: Literal["local", "dask"]
     """``local``: processes of this machine. ``dask``: a Dask cluster; see docs/cluster.md."""
     address: str | None
-    """Of the scheduler, such as ``tcp://10.0.0.5:8786``, or the path of its scheduler file."""
+    """Address of the scheduler, such as ``tcp://10.0.0.5:8786``, or path of its scheduler file."""
     workers: Annotated[int | None, Field(ge=1)]
-    """Here: number of processes, null for one a processor; LEITMOTIF_WORKERS goes before it. With
-    Dask: how many workers a stage waits for before it gives out work, null for one."""
+    """On this machine: number of processes, null for one per processor; LEITMOTIF_WORKERS overrides
+    it. With Dask: number of workers that a stage waits for before it gives out work; null: one."""
 
     @field_validator("address")
     @classmethod

@@ -81,7 +81,7 @@ class SwapsParams(Settings):
     seconds: Annotated[float, Field(gt=0)]
     """Length of a clip; the paper has 4."""
     components: Annotated[list[Component], Field(min_length=1)]
-    """Whose outputs are swapped, one by one, at each layer."""
+    """Components whose outputs are swapped, one by one, at each layer."""
     techniques: Annotated[list[Technique], Field(min_length=1)]
     controls: list[Control]
     """What is put in besides the desired concept's mean."""

@@ -28,8 +28,8 @@ class ModelParams(Settings):
     """``masked``: cross-attention masks padding, as in `transformers`. ``attended``: it attends to
     zeros, as in audiocraft. ``auto`` follows the checkpoint's origin."""
     position_seconds: Annotated[float, Field(ge=0)]
-    """Position at which everything begins that the model reads or continues. At 0 began the clips
-    that it was trained on."""
+    """Position of the first step of everything that the model reads or continues. The clips that it
+    was trained on began at 0."""
 
     @field_validator("revision")
     @classmethod

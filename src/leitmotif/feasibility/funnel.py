@@ -47,7 +47,7 @@ class Folds:
     long_enough: int | None
     """Tracks that are long enough to have rows."""
     possible: int | None
-    """Those that would have rows if all of them were listened to."""
+    """Tracks that would have rows if all of them were listened to."""
     usable: int | None
     """Tracks that have rows; at the horizon with the fewest."""
     seconds: float

@@ -22,7 +22,7 @@ class Known:
     given: int | None = None
     """Recordings that the stage ``corpus`` found, those that it could not use included."""
     verified: int | None = None
-    """Those that it could use."""
+    """Recordings that it could use."""
     manifest: list[ManifestTrack] | None = None
     excluded: list[Exclusion] | None = None
     failures: list[Failure] | None = None

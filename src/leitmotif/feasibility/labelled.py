@@ -24,9 +24,9 @@ class Labelled:
     tracks: int
     """Readable ones of the manifest."""
     long_enough: int
-    """Those that can have a row, by their length."""
+    """Tracks that are long enough for a row."""
     known: int
-    """Those of which something is known."""
+    """Tracks of which something is known."""
     pending: int
     """Proposals to decide."""
     pending_tracks: int

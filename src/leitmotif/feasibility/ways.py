@@ -23,7 +23,7 @@ class Way:
     settings: tuple[str, ...]
     """Each ``key=value``, as ``--set`` takes it; none where the present ones do."""
     tracks: int
-    """That are long enough."""
+    """Tracks that are long enough."""
     needed: int
     seconds: float
     """Shortest track that is."""

@@ -30,7 +30,7 @@ _SECONDS_ELSEWHERE = 86_400
 """After which a temporary of a process that cannot be seen from here counts as left."""
 
 _numbers = itertools.count()
-_marks: list[str] = []
+marks: list[str] = []
 """The mark of this process, if it has one."""
 _written_here: set[Path] = set()
 """Temporaries of this process whose bodies have not ended."""
@@ -40,13 +40,13 @@ _leftovers: dict[Path, dict[str, list[Path]]] = {}
 
 def mark_process() -> None:
     """Give this process a mark of its own: others that share its files run on other machines."""
-    if not _marks:
-        _marks.append(secrets.token_hex(6))
+    if not marks:
+        marks.append(secrets.token_hex(6))
 
 
 def begin(path: Path) -> Path:
     """Return a temporary name for ``path`` that nobody else uses; ``end`` gives it back."""
-    mark = f"@{_marks[0]}" if _marks else ""
+    mark = f"@{marks[0]}" if marks else ""
     name = f".{_stem(path)}.{os.getpid()}-{next(_numbers)}{mark}{TEMPORARY_SUFFIX}"
     temporary = path.with_name(name)
     _written_here.add(temporary)
@@ -119,7 +119,7 @@ def process_is_gone(temporary: Path) -> bool:
     match = _TEMPORARY.fullmatch(temporary.name)
     if match is None or temporary in _written_here:
         return False
-    if match[3] is not None or _marks:
+    if match[3] is not None or marks:
         return _is_old(temporary)
     process = int(match[2])
     if process == os.getpid():  # of an earlier process with this number, as containers give it

@@ -15,7 +15,7 @@ from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import atomic_folder, kind_of, read_json, sha256_file, write_json
 
 RECORD = ".leitmotif.json"
-"""In a folder that a command made: {"files": {path: SHA-256}}."""
+"""Name of the list in a folder that a command made: {"files": {path: SHA-256}}."""
 _REPLACE = "add --replace to write over it, or choose another place"
 _ELSEWHERE = "choose another place"
 

@@ -27,7 +27,7 @@ class TwoTaggers(NamedTuple):
     logits: tuple[Array, Array]
     """[clips, labels] of each."""
     labels: tuple[Sequence[str], Sequence[str]]
-    """In the order of its logits."""
+    """Labels of both taggers, in the order of their logits."""
 
 
 def shared_labels(concepts: Sequence[Concept], *labels: Sequence[str]) -> list[str]:

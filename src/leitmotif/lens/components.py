@@ -28,7 +28,7 @@ class Change(NamedTuple):
     at: Mapping[str, Outputs]
     """By site [S, d]: what takes the output's place (``replace``) or is added (``adjust``)."""
     steps: range
-    """At which it is done."""
+    """Steps at which the change is made."""
 
 
 @dataclass(frozen=True, eq=False)

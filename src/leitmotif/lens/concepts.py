@@ -29,7 +29,7 @@ class Concept(Settings):
     name: Name
     """Names its rows in the tables."""
     slot: Name
-    """Whose value it is."""
+    """Slot of the template whose value it is."""
     value: Name | None = None
     """What stands in the slot; null: the concept's name."""
     labels: Annotated[list[Name], Field(min_length=1)]
@@ -49,7 +49,7 @@ class Prompt:
     number: int
     """Among the prompts of the concept, from 0."""
     values: Mapping[str, str]
-    """By slot."""
+    """Values by slot."""
     text: str
 
     @property

@@ -27,23 +27,23 @@ DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class TaggedClips:
     """What is kept of the tagger's logits of clips."""
 
     log_odds: Array
-    """Of the labels by which concepts are known [clips, known]."""
+    """Log-odds of the labels by which concepts are known [clips, known]."""
     divergence: Array
     """KL divergence from what was heard before [clips]."""
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class SwapEffects:
     """What a swap does, by clip or by cluster [n], in nats."""
 
     original: Array
-    """By how much the original label's log-odds fell."""
+    """Fall of the original label's log-odds."""
     desired: Array
-    """By how much the desired label's log-odds rose."""
+    """Rise of the desired label's log-odds."""
     divergence: Array
 
     @property
@@ -61,22 +61,22 @@ class Measured:
         )
 
 
-Cluster = Mapping[Kind, Measured]
+Cluster = Mapping[Kind, SwapEffects]
 """A cell's swap and its controls on the same clips."""
 
 
-def heard(before: ArrayLike, after: ArrayLike, known: Sequence[int]) -> Heard:
+def heard(before: ArrayLike, after: ArrayLike, known: Sequence[int]) -> TaggedClips:
     """Keep what is needed of logits [clips, labels] without and with a swap.
 
     ``known`` are columns of the labels by which concepts are known.
     """
     odds = [log_odds(after, column) for column in known]
-    return Heard(np.stack(odds, axis=1), kl_divergence(before, after))
+    return TaggedClips(np.stack(odds, axis=1), kl_divergence(before, after))
 
 
-def measured(before: Heard, after: Heard, original: int, desired: int) -> Measured:
+def measured(before: TaggedClips, after: TaggedClips, original: int, desired: int) -> SwapEffects:
     """Effect of a swap on clips; ``original`` and ``desired`` count among the known labels."""
-    return Measured(
+    return SwapEffects(
         before.log_odds[:, original] - after.log_odds[:, original],
         after.log_odds[:, desired] - before.log_odds[:, desired],
         after.divergence,
@@ -91,12 +91,12 @@ def ideal_precision(logits: ArrayLike, original: int, desired: int) -> Array:
     return 0.0 - kl_divergence(logits, swapped(logits, original, desired))
 
 
-def joined(parts: Sequence[Measured]) -> Measured:
+def joined(parts: Sequence[SwapEffects]) -> SwapEffects:
     """The clips of several measurements, one after the other."""
     return _each(parts, np.concatenate)
 
 
-def averaged(parts: Sequence[Measured]) -> Measured:
+def averaged(parts: Sequence[SwapEffects]) -> SwapEffects:
     """Mean over measurements of the same clips, such as over layers."""
     return _each(parts, lambda arrays: np.mean(arrays, axis=0))
 
@@ -155,12 +155,12 @@ def _means(arrays: Sequence[Array]) -> Array:
     return np.array([values.mean() for values in arrays])
 
 
-def _controls(cluster: Cluster) -> dict[Control, Measured]:
+def _controls(cluster: Cluster) -> dict[Control, SwapEffects]:
     return {kind: effects for kind, effects in cluster.items() if kind != "swap"}
 
 
-def _each(parts: Sequence[Measured], make: Callable[[Sequence[Array]], Array]) -> Measured:
-    return Measured(
+def _each(parts: Sequence[SwapEffects], make: Callable[[Sequence[Array]], Array]) -> SwapEffects:
+    return SwapEffects(
         make([part.original for part in parts]),
         make([part.desired for part in parts]),
         make([part.divergence for part in parts]),

@@ -66,7 +66,7 @@ class HeardExits:
     means: Array
     """Each layer's outputs, mean over time [layers, prompts, d]."""
     sample_rate: int
-    """Of the clips, in Hz."""
+    """Sample rate of the clips, in Hz."""
     second_labels: Sequence[str] | None = None
     """A second tagger's; None without one."""
 

@@ -13,7 +13,7 @@ class KeptClip(NamedTuple):
 
     pair: Pair
     number: int
-    """Of the prompt in the pair's original set."""
+    """Number of the prompt in the pair's original set."""
     swap: Swap | None
     """What is done to it; None if it is untouched."""
 

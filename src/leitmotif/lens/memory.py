@@ -11,7 +11,7 @@ from leitmotif.musicgen.memory import Footprint
 from leitmotif.work.budget import Holding
 
 TAGGER_BYTES = 346_000_000
-"""Of the published weights in float32; a smaller judge needs less."""
+"""Size of the published weights in float32; a smaller judge needs less."""
 
 
 def lens_holding(params: Params, model: Footprint, table: ConceptTable) -> Holding:

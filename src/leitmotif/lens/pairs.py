@@ -21,7 +21,7 @@ from leitmotif.files import read_text
 from leitmotif.lens.concepts import Concept, ConceptTable, Prompt
 
 COLUMNS = ("original_prompt", "counterfactual_prompt", "original_label", "desired_label")
-"""Of a CSV file of counterfactual prompts."""
+"""Columns of a CSV file of counterfactual prompts."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Side:
 
     concept: str
     label: str
-    """By which a tagger knows it."""
+    """Label by which a tagger knows it."""
     slot: str | None
 
 

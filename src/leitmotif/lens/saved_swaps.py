@@ -14,7 +14,7 @@ from torch import Tensor
 
 from leitmotif.files import sha256_json
 from leitmotif.lens.components import Outputs
-from leitmotif.lens.effects import Heard
+from leitmotif.lens.effects import TaggedClips
 from leitmotif.lens.pairs import PromptSet
 from leitmotif.lens.sweep import Swap, Sweep
 from leitmotif.musicgen import HookedMusicGen
@@ -23,7 +23,7 @@ from leitmotif.store.cache.results import Form, Tensors
 Samples = NDArray[np.int16]
 ClipOf = tuple[str | Swap, int]
 """A prompt's number in a set, untouched (name of the set) or swapped."""
-Swapped = tuple[Heard, dict[ClipOf, Samples]]
+Swapped = tuple[TaggedClips, dict[ClipOf, Samples]]
 """What is heard of some clips, and the audio of those that are kept."""
 
 
@@ -36,9 +36,9 @@ class Played:
     logits: NDArray[np.float64]
     """The tagger's [n, labels]."""
     means: Outputs
-    """Of each site over the prompts [sites, S, d]."""
+    """Mean output of each site over the prompts [sites, S, d]."""
     audio: Mapping[int, Samples]
-    """Of the prompts that are kept, by their numbers."""
+    """Audio of the prompts that are kept, by their numbers."""
 
 
 def sets_form(
@@ -106,7 +106,9 @@ def swaps_form(
 
     def result(clips: Sequence[tuple[Swap, int]], parts: Sequence[Tensors]) -> Swapped:
         odds, nats = (np.asarray(parts[0][name], np.float64) for name in ("log_odds", "divergence"))
-        return Heard(odds, nats), {clips[n]: of_clip for n, of_clip in _audio_of(parts[0]).items()}
+        return TaggedClips(odds, nats), {
+            clips[n]: of_clip for n, of_clip in _audio_of(parts[0]).items()
+        }
 
     return Form(
         keys=lambda clips: [["swapped", [*known], [key(clip) for clip in clips]]],

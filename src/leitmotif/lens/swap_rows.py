@@ -18,8 +18,8 @@ from leitmotif.lens.effects import (
     DIGITS,
     Array,
     Cluster,
-    Heard,
-    Measured,
+    SwapEffects,
+    TaggedClips,
     averaged,
     cell_fields,
     clustered,
@@ -64,16 +64,16 @@ class HeardSwaps:
 
     sweep: Sweep
     columns: Mapping[str, int]
-    """Of the labels by which concepts are known, among the tagger's."""
+    """Columns of the labels by which concepts are known, among the tagger's."""
     before: Mapping[str, Array]
     """The tagger's logits of the original clips [n, labels], by set of prompts."""
-    after: Mapping[Swap, Heard]
+    after: Mapping[Swap, TaggedClips]
     kept: Mapping[KeptClip, NDArray[np.int16]]
     """Samples [n] of the clips that are kept as audio."""
     sample_rate: int
-    """Of the clips, in Hz."""
+    """Sample rate of the clips, in Hz."""
     length: int
-    """Of the clips, in frames."""
+    """Length of the clips, in frames."""
 
     def rows(self) -> list[SwapRow]:
         """Every cell and pair of concepts."""
@@ -171,11 +171,11 @@ class HeardSwaps:
 
     @cached_property
     def _known(self) -> dict[str, int]:
-        """Number of each known label among those that ``Heard`` keeps."""
+        """Number of each known label among those that ``TaggedClips`` keeps."""
         return {label: number for number, label in enumerate(self.columns)}
 
     @cached_property
-    def _heard_before(self) -> dict[str, Heard]:
+    def _heard_before(self) -> dict[str, TaggedClips]:
         known = [*self.columns.values()]
         return {name: heard(logits, logits, known) for name, logits in self.before.items()}
 
@@ -208,7 +208,7 @@ class HeardSwaps:
             for technique, cell in product(self.sweep.techniques, self.sweep.cells)
         }
 
-    def _measured(self, swap: Swap, sides: Concepts) -> Measured:
+    def _measured(self, swap: Swap, sides: Concepts) -> SwapEffects:
         original, desired = (self._known[side.label] for side in sides)
         return measured(self._heard_before[swap.original], self.after[swap], original, desired)
 

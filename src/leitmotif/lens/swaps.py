@@ -30,7 +30,7 @@ from leitmotif.lens.components import (
     outputs,
     swapping,
 )
-from leitmotif.lens.effects import Heard, heard
+from leitmotif.lens.effects import TaggedClips, heard
 from leitmotif.lens.kept_swaps import KeptClip, kept_clips
 from leitmotif.lens.listening import tagged
 from leitmotif.lens.pairs import Pairs
@@ -104,7 +104,7 @@ class Swaps:
         for cell in self.sweep.cells:
             changed_steps(model, self.length(model), cell.frames)
         before: dict[str, Array] = {}
-        after: dict[Swap, Heard] = {}
+        after: dict[Swap, TaggedClips] = {}
         audio: dict[ClipOf, Samples] = {}
         steps = changed_steps(model, self.length(model), None)
         held = sets_held(len(self.sweep.sites), len(steps), model.width, model.dtype.itemsize)
@@ -138,7 +138,7 @@ class Swaps:
 
     def _swapped(
         self, results: KeptResults, sweep: Sweep, base: "_Base", known: Sequence[int]
-    ) -> tuple[dict[Swap, Heard], dict[ClipOf, Samples]]:
+    ) -> tuple[dict[Swap, TaggedClips], dict[ClipOf, Samples]]:
         """Play and hear every swap; the audio is that of the clips that are kept."""
         counts = [len(base.codes[swap.original]) for swap in sweep.swaps]
         clips = [
@@ -152,7 +152,7 @@ class Swaps:
         ends = np.cumsum(counts)[:-1]
         odds = np.split(np.concatenate([part.log_odds for part in of_parts]), ends)
         divergences = np.split(np.concatenate([part.divergence for part in of_parts]), ends)
-        return dict(zip(sweep.swaps, map(Heard, odds, divergences), strict=True)), audio
+        return dict(zip(sweep.swaps, map(TaggedClips, odds, divergences), strict=True)), audio
 
     def length(self, model: HookedMusicGen) -> int:
         """Frames of a clip."""
@@ -218,11 +218,11 @@ class _Base(NamedTuple):
 
     means: Means
     codes: Mapping[str, Tensor]
-    """Of the original clips [n, K, T], by set."""
+    """Codes of the original clips [n, K, T], by set."""
     logits: Mapping[str, Array]
-    """Of the original clips [n, labels], by set."""
+    """Logits of the original clips [n, labels], by set."""
     audio: Mapping[ClipOf, Samples]
-    """Of those that are kept."""
+    """Audio of those that are kept."""
 
 
 def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
@@ -259,7 +259,7 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
 
 def _heard(
     study: Swaps, clips: Sequence[tuple[Swap, int]], known: Sequence[int], base: _Base
-) -> tuple[Heard, dict[ClipOf, Samples]]:
+) -> tuple[TaggedClips, dict[ClipOf, Samples]]:
     """Play some prompts with swaps, and hear what became of them."""
     model, sets = study.load(), study.sweep.pairs.sets
     texts = [sets[swap.original].texts[n] for swap, n in clips]

@@ -23,7 +23,7 @@ class Cell(NamedTuple):
     component: Component
     layers: tuple[int, ...]
     frames: range | None = None
-    """Of the clip, in which it is changed; None: all."""
+    """Frames of the clip in which it is changed; None: all."""
 
     @property
     def sites(self) -> list[str]:

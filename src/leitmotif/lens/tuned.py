@@ -20,10 +20,10 @@ from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.precision import doubled
 
 LOGITS = 1 << 23
-"""In memory at a time, where gradients are taken: 67 MB of float64."""
+"""Logits in memory at a time, where gradients are taken: 67 MB of float64."""
 
 LOGIT_COPIES = 5
-"""Of such logits: said, expected, their difference, and what gradients need."""
+"""Number of copies of such logits: said, expected, their difference, and what gradients need."""
 
 
 def fit_bytes(config: DecoderConfig, clips: int, steps: int, size: int) -> int:
@@ -50,7 +50,7 @@ class Tuning:
     penalty: float = 1e-3
     """Of the squared distance from the identity, as a share of the residuals' mean square."""
     steps: int = 100
-    """Of gradient descent (Adam) after least squares; 0: least squares alone."""
+    """Steps of gradient descent (Adam) after least squares; 0: least squares alone."""
     rate: float = 1e-3
     """Its learning rate."""
 

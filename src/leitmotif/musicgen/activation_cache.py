@@ -13,6 +13,19 @@ class ActivationCache(Mapping[str, Tensor]):
 
     So does a pair of a TransformerLens name and a layer: ``cache["resid_post", 3]``. An attention
     pattern is [B, heads, S, S], or [B, heads, S, tokens of the prompt].
+
+    Parameters
+    ----------
+    tensors: what was captured, by canonical site.
+
+    Raises KeyError, which names what was captured, for a site that was not.
+
+    Example
+    -------
+    >>> import torch
+    >>> cache = ActivationCache({"layers.3.residual": torch.zeros(1, 103, 64)})
+    >>> cache["resid_post", 3].shape, cache.at_frames("hook_layers.3", range(50, 100)).shape
+    (torch.Size([1, 103, 64]), torch.Size([1, 50, 64]))
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -27,11 +40,21 @@ class ActivationCache(Mapping[str, Tensor]):
             raise KeyError(f"{name} was not captured; captured: {list(self._tensors)}") from None
 
     def at_frames(self, site: str | tuple[str, int], frames: range) -> Tensor:
-        """Activations [B, len(frames), d]: for frame f the first step at which it is predicted.
+        """Take the rows of some frames: for frame f the first step at which it is predicted.
 
-        That row has read tokens of frames before f only, so it is a summary of what precedes f.
-        Of an attention pattern these are the rows of its queries. Raises KeyError as
-        ``cache[site]`` does, and ModelError for frames that were not read.
+        That row has read tokens of frames before f only, so it is a summary of what precedes f. Of
+        an attention pattern these are the rows of its queries.
+
+        Parameters
+        ----------
+        site: name, alias, or pair of a TransformerLens name and a layer.
+        frames: contiguous codec frames.
+
+        Returns
+        -------
+        Activations [B, len(frames), d].
+
+        Raises KeyError as ``cache[site]`` does, and ModelError for frames that were not read.
         """
         activations = self[site]
         steps = activations.shape[-2]

@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
-import torch
 from torch import Tensor
 
 from leitmotif.checkpoints.folders import usable_device
-from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
-from leitmotif.musicgen.arguments import check_residual, check_steps, is_integer
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
@@ -19,38 +16,54 @@ from leitmotif.musicgen.choice import (
     HookFunction,
     Sites,
     as_interventions,
-    choose_sites,
     require_prompts,
-    require_sites,
 )
 from leitmotif.musicgen.core import Core, dtype_of
-from leitmotif.musicgen.fits import Pass
+from leitmotif.musicgen.forward import logits_of, read, resume, sites_reached
 from leitmotif.musicgen.generate import Generation, generate
-from leitmotif.musicgen.intervention import Half, Intervention
-from leitmotif.musicgen.key_values import Past, Resumed
-from leitmotif.musicgen.model import delay, undelay
-from leitmotif.musicgen.positions import Offset, first_positions
+from leitmotif.musicgen.intervention import Intervention
+from leitmotif.musicgen.key_values import Past
+from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.sampling import Sampling
-from leitmotif.musicgen.tap import Tap, bind, no_numbers
 from leitmotif.musicgen.text import Padding
-from leitmotif.sites import parts_of, patterns_of, sites_of
 
 
 class HookedMusicGen(Core):
     """MusicGen with hook points: forward passes, captures, interventions and generation.
 
     Codes are codec tokens [B, K, T] in frame time; the delay pattern is applied inside. Sites and
-    their shapes are described in ``leitmotif.sites``; a captured tensor is [B, S, d] with one row
+    their shapes are described in ``leitmotif.sites``. A captured tensor is [B, S, d] with one row
     for each of the S = T + max(delays) decoder steps, and row t has read only tokens of frames
     before t. (The codec itself hears up to 74 ms past a frame's end; a claim about the future
     allows for it.)
 
-    No weight asks for a gradient, so nothing is recorded unless an intervention's tensor does.
+    No weight asks for a gradient, so nothing is recorded unless an intervention's tensor does. All
+    methods raise ModelError for arguments that do not fit the model or each other.
 
-    >>> model = HookedMusicGen.from_pretrained("models/organism/planner")
-    >>> codes = model.encode_audio(samples)
+    Parameters
+    ----------
+    parts: decoder, codec, text encoder and settings, as ``from_pretrained`` and
+        ``from_transformers`` make them.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> model = leitmotif.HookedMusicGen.from_pretrained("models/organism/planner", device="cpu")
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> codes = model.encode_audio(piece.samples)[:, :, :100]
     >>> logits, cache = model.run_with_cache(codes, sites=["layers.2.residual"])
-    >>> clip = model.generate(prefix=codes, seconds=4.0, seed=1)
+    >>> logits.shape, cache["layers.2.residual"].shape
+    (torch.Size([1, 4, 100, 256]), torch.Size([1, 103, 128]))
+    >>> model.logits_from(cache["layers.2.residual"], 3).shape  # the last block, and the heads
+    torch.Size([1, 103, 4, 256])
+    >>> x = cache["layers.2.residual"]
+    >>> _, past = model.resume(x, 3)
+    >>> changed, _ = model.resume(2 * x[:, 40:], 3, past=past.until(40))  # from step 40 on only
+    >>> changed.shape
+    torch.Size([1, 63, 4, 256])
+    >>> clip = model.generate(prefix=codes, seconds=1.0, seed=1)
+    >>> clip.codes.shape
+    torch.Size([1, 4, 150])
     """
 
     @classmethod
@@ -63,10 +76,23 @@ class HookedMusicGen(Core):
         dtype: str = "float32",
         text_padding: Literal["auto", "masked", "attended"] = "auto",
     ) -> Self:
-        """Load a `transformers` MusicGen checkpoint from a folder or the hub.
+        """Load a `transformers` MusicGen checkpoint.
 
-        ``text_padding="auto"`` follows the checkpoint's origin, which for this layout is
-        `transformers`: pads are masked. Raises ModelError.
+        Parameters
+        ----------
+        name: folder, or id on the Hugging Face hub.
+        revision: commit of 40 hex digits; needed for an id of the hub, None for a folder.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for a GPU where there is one.
+        dtype: precision of the decoder, such as ``float32`` or ``bfloat16``.
+        text_padding: whether a prompt's pads are ``masked`` or ``attended`` to. ``auto`` follows
+            the checkpoint's origin, which for this layout is `transformers`: pads are masked.
+
+        Returns
+        -------
+        The model, on its device.
+
+        Raises ModelError for a checkpoint that is missing, incomplete or of another kind, and for
+        an unknown device, dtype or padding.
         """
         if text_padding not in ("auto", "masked", "attended"):
             raise ModelError(
@@ -83,7 +109,17 @@ class HookedMusicGen(Core):
     ) -> Self:
         """Wrap a ``MusicgenForConditionalGeneration`` that is in memory already.
 
-        The text encoder and the codec are shared with it, the decoder's weights are copied.
+        Parameters
+        ----------
+        model: the model. Its text encoder and codec are shared, its decoder's weights are copied.
+        tokenizer: of the text encoder; None for a model that is never given a prompt.
+        text_padding: whether a prompt's pads are ``masked`` or ``attended`` to.
+
+        Returns
+        -------
+        The wrapped model, with the decoder's precision and device.
+
+        Raises ModelError for a model that is not a mono or stereo MusicGen of text.
         """
         return cls(split_transformers(model, tokenizer, text_padding))
 
@@ -95,14 +131,24 @@ class HookedMusicGen(Core):
         interventions: Sequence[Intervention] = (),
         position_offset: Offset = 0,
     ) -> Tensor:
-        """Return logits [B, K, T, V]: for each frame and codebook, before hearing it.
+        """Compute the logits of each frame and codebook before it is heard.
 
-        ``prompts`` is one for all rows or one a row; None is unconditional. ``position_offset`` are
-        decoder steps by which the positions of all rows, or of each, are moved: as if so much music
-        had come before, which is not attended to. Raises ModelError.
+        Parameters
+        ----------
+        codes: tokens [B, K, T].
+        prompts: one for all rows, or one for each row; None is unconditional.
+        interventions: changes of activations; at one site they act in this order.
+        position_offset: decoder steps by which the positions of all rows, or of each, are moved: as
+            if so much music had come before, which is not attended to.
+
+        Returns
+        -------
+        Logits [B, K, T, V].
+
+        Raises ModelError for arguments that do not fit the model or each other.
         """
-        hidden, _ = self._run(codes, prompts, interventions, (), None, position_offset)
-        return self._logits(hidden, codes.shape[2])
+        hidden, _ = read(self, codes, prompts, interventions, (), None, position_offset)
+        return logits_of(self, hidden, codes.shape[2])
 
     def run_with_cache(
         self,
@@ -114,22 +160,30 @@ class HookedMusicGen(Core):
         interventions: Sequence[Intervention] = (),
         position_offset: Offset = 0,
     ) -> tuple[Tensor | None, ActivationCache]:
-        """Return logits [B, K, T, V] and the activations [B, S, d] at ``sites``.
+        """Compute the logits, and capture activations after interventions.
 
-        ``sites`` is a name, a list of names, a function of the canonical name that says whether to
-        capture, or None for all. ``stop_at_layer=n`` runs blocks 0..n-1 only; the logits are then
-        None. Captures come after interventions. Attention patterns [B, heads, S, S] are captured
-        where they are named; each takes as many numbers as it has, which is 145 MB a row for 30 s
-        and 16 heads in float32. ``position_offset`` is as in a pass without captures. Raises
-        ModelError, also for a site that the shortened pass would not reach.
+        Parameters
+        ----------
+        codes, prompts, interventions, position_offset: as when the model is called.
+        sites: a name, a list of names, a function of the canonical name that says whether to
+            capture, or None for all. Attention patterns are captured only where they are named; one
+            takes 145 MB a row for 30 s and 16 heads in float32.
+        stop_at_layer: run only so many blocks; None runs all.
+
+        Returns
+        -------
+        Logits [B, K, T, V], or None with ``stop_at_layer``; and the activations by site, [B, S, d],
+        or [B, heads, S, S] of an attention pattern.
+
+        Raises ModelError, also for a site that the shortened pass would not reach.
         """
-        chosen = self._choose_sites(sites, stop_at_layer)
+        chosen = sites_reached(self, sites, stop_at_layer)
         require_prompts(chosen, prompts)
-        hidden, tap = self._run(
-            codes, prompts, interventions, chosen, stop_at_layer, position_offset
+        hidden, tap = read(
+            self, codes, prompts, interventions, chosen, stop_at_layer, position_offset
         )
         cache = ActivationCache({site: tap.captured[site][0] for site in chosen})
-        logits = None if stop_at_layer is not None else self._logits(hidden, codes.shape[2])
+        logits = None if stop_at_layer is not None else logits_of(self, hidden, codes.shape[2])
         return logits, cache
 
     def logits_from(
@@ -140,15 +194,20 @@ class HookedMusicGen(Core):
         *,
         steps: Sequence[int] | None = None,
     ) -> Tensor:
-        """Return logits [B, S, K, V] by step of the blocks from ``layer`` on, and the heads.
+        """Go on from a captured residual stream: run the blocks from ``layer`` on, and the heads.
 
-        ``residual`` [B, S, d] is the stream before block ``layer``, as ``stop_at_layer=layer``
-        leaves it: what comes before that block need not be computed again. With ``layer`` equal to
-        ``num_layers`` only the final norm and the heads are left. ``steps`` asks for the logits of
-        some steps only, in this order. Raises ModelError.
+        Parameters
+        ----------
+        residual: the stream [B, S, d] before block ``layer``, as ``stop_at_layer=layer`` leaves it.
+        layer: first block to run. With ``num_layers`` only the final norm and the heads are left.
+        prompts: as when the model is called.
+        steps: decoder steps whose logits are wanted, in this order; None for all.
 
-        >>> _, cache = model.run_with_cache(codes, sites="layers.2.residual", stop_at_layer=3)
-        >>> logits = model.logits_from(cache["layers.2.residual"], 3)
+        Returns
+        -------
+        Logits by decoder step, [B, S, K, V].
+
+        Raises ModelError for a stream, a layer or steps that the model does not have.
         """
         return self.resume(residual, layer, prompts, steps=steps)[0]
 
@@ -161,44 +220,27 @@ class HookedMusicGen(Core):
         steps: Sequence[int] | None = None,
         past: Past | None = None,
     ) -> tuple[Tensor, Past]:
-        """Return ``logits_from`` there, and the keys and values with which a later pass goes on.
+        """Go on as ``logits_from`` does, and from earlier steps too: only later ones are computed.
 
-        A pass is causal: what changes from step t on leaves all that the steps before t have left.
-        With ``past``, what an earlier call left of P steps, ``residual`` [B, S, d] holds the steps
-        from P on only, and ``steps`` count from there. The earlier call had the same rows, prompts
-        and steps before P, and began at this block or before it. Raises ModelError.
+        A pass is causal, so what changes from step P on leaves what the steps before have left.
 
-        >>> x = cache["layers.2.residual"]
-        >>> _, past = model.resume(x, 3)
-        >>> changed, _ = model.resume(2 * x[:, 40:], 3, past=past.until(40))   # from step 40 on
+        Parameters
+        ----------
+        residual: the stream [B, S, d] before block ``layer``, of the steps from P on; without
+            ``past`` P is 0.
+        layer: first block to run, or ``num_layers``.
+        prompts: as when the model is called.
+        steps: steps whose logits are wanted, counted from P, in this order; None for all.
+        past: what an earlier call has left of P steps, begun at this block or before it, with the
+            same rows, prompts and steps before P; see ``Past.until`` and ``Past.of_rows``.
+
+        Returns
+        -------
+        Logits by decoder step, [B, S, K, V], and the past of P + S steps.
+
+        Raises ModelError for a stream, a layer, steps or a past that do not fit.
         """
-        if not is_integer(layer) or not 0 <= layer <= self.num_layers:
-            raise ModelError(
-                "the pass cannot go on from there",
-                found=f"layer={layer!r}",
-                expected=f"0..{self.num_layers}",
-            )
-        residual = check_residual(residual, self.width, like=self.decoder.final_norm.weight)
-        if steps is not None:
-            check_steps(steps, residual.shape[1])
-        if past is not None:
-            self._check_past(past, layer, len(residual))
-        conditioning = self.condition(prompts, len(residual))
-        tap, resumed = Tap(), Resumed(past)
-        hidden = self.decoder.resume(
-            residual,
-            layer,
-            text=conditioning.text if conditioning else None,
-            text_mask=conditioning.mask if conditioning else None,
-            tap=tap,
-            at=None if steps is None else torch.tensor(steps, device=residual.device),
-            resumed=resumed,
-        )
-        logits: Tensor = self.decoder.logits(hidden)
-        if not is_finite(logits):
-            raise no_numbers("the logits", tap, self.dtype)
-        steps_read = residual.shape[1] + (0 if past is None else past.steps)
-        return logits, Past(resumed.of_block, steps_read)
+        return resume(self, residual, layer, prompts, steps=steps, past=past)
 
     def run_with_hooks(
         self,
@@ -208,14 +250,22 @@ class HookedMusicGen(Core):
         fwd_hooks: Iterable[tuple[Sites, HookFunction]],
         position_offset: Offset = 0,
     ) -> Tensor:
-        """Return logits [B, K, T, V] of a pass in which functions run at sites.
+        """Compute the logits of a pass in which functions run at sites, as in TransformerLens.
 
-        As in TransformerLens, ``fwd_hooks`` are pairs of sites (as for ``run_with_cache``) and a
-        function, which is called as ``function(activations, hook=hook)`` with activations
-        [B, S, d]; ``hook.name`` is the site and ``hook.layer()`` its block. It returns activations
-        of that shape to go on with, or None to go on with the same tensor, which it may have
-        changed in place. An ``Intervention`` does the same for chosen rows, steps or frames, and
-        during generation. Raises ModelError.
+        Parameters
+        ----------
+        codes, prompts, position_offset: as when the model is called.
+        fwd_hooks: pairs of sites (as for ``run_with_cache``) and a function. The function is called
+            as ``function(activations, hook=hook)`` with activations [B, S, d]; ``hook.name`` is the
+            site and ``hook.layer()`` its block. It returns activations of that shape to go on with,
+            or None to go on with the same tensor, which it may have changed in place.
+
+        Returns
+        -------
+        Logits [B, K, T, V].
+
+        Raises ModelError for unknown sites, and for a function that returns another shape. An
+        ``Intervention`` does the same for chosen rows, steps or frames, and during generation.
         """
         interventions = as_interventions(fwd_hooks, self.sites, self.parts)
         return self(codes, prompts, interventions=interventions, position_offset=position_offset)
@@ -234,12 +284,28 @@ class HookedMusicGen(Core):
         position_offset: Offset = 0,
         capture: Sites = (),
     ) -> Generation:
-        """Sample ``seconds`` of new audio, after ``prefix`` codes [B, K, P] if they are given.
+        """Sample new audio, after a prefix or from nothing.
 
-        ``tracks`` names each row's noise: rows with one name and seed share it, whatever batch
-        they are in (default: the row's number). ``guidance_scale`` weighs the prompt (None: the
-        checkpoint's own; 1: no guidance); without prompts there is none. ``position_offset`` moves
-        the positions of prefix and continuation, as in a pass. Raises ModelError.
+        Parameters
+        ----------
+        prompts: one for all rows, or one for each row; None is unconditional.
+        seconds: length of the new audio.
+        prefix: codes [B, K, P] to go on from.
+        tracks: name of each row's noise; None takes the row's number. Rows with one name and seed
+            share their noise, whatever batch they are in.
+        seed: of the noise.
+        sampling: how a token is drawn; None is MusicGen's own way.
+        guidance_scale: weight of the prompt; 1 is no guidance, None the checkpoint's own weight.
+            Without prompts there is no guidance.
+        interventions: changes of activations, over the steps of prefix and continuation.
+        position_offset: as when the model is called.
+        capture: sites to capture, as for ``run_with_cache``; by default none.
+
+        Returns
+        -------
+        Codes [B, K, P + round(seconds * frame_rate)] of prefix and continuation, and the captures.
+
+        Raises ModelError for arguments that do not fit the model or each other.
         """
         return generate(
             self,
@@ -254,101 +320,3 @@ class HookedMusicGen(Core):
             position_offset=position_offset,
             capture=capture,
         )
-
-    def _check_past(self, past: Past, layer: int, rows: int) -> None:
-        blocks = range(layer, self.num_layers)
-        lacking = [block for block in blocks if block not in past.of_block]
-        if lacking:
-            raise ModelError(
-                "the pass cannot go on from this past",
-                found=f"no keys and values of blocks {lacking}",
-                expected=f"those of blocks {layer} to {self.num_layers - 1}",
-                fix="resume the earlier pass at this block or before it",
-            )
-        heads = self.config.heads
-        wanted = [2, rows, heads, past.steps, self.width // heads]
-        other = [list(past.of_block[block].shape) for block in blocks]
-        if any(shape != wanted for shape in other):
-            raise ModelError(
-                "the pass cannot go on from this past",
-                found=f"keys and values {next(shape for shape in other if shape != wanted)}",
-                expected=f"{wanted}: the rows of the residual stream, as many steps in each block",
-                fix="choose the rows by past.of_rows, and the steps by past.until",
-            )
-
-    def _choose_sites(self, sites: Sites, stop_at_layer: int | None) -> list[str]:
-        layers = self.num_layers if stop_at_layer is None else stop_at_layer
-        if not is_integer(layers) or not 0 < layers <= self.num_layers:
-            raise ModelError(
-                "stop_at_layer is not a number of blocks to run",
-                found=stop_at_layer,
-                expected=f"1..{self.num_layers}",
-            )
-        reached = sites_of(layers), parts_of(layers, self.config.heads)
-        if sites is None or callable(sites):
-            return choose_sites(sites, *reached)
-        chosen = choose_sites(sites, self.sites, self.parts, self.patterns)
-        if not chosen:
-            raise ModelError(
-                "no site is named",
-                expected="at least one site, or None for all",
-                fix="call the model itself for logits alone",
-            )
-        if stop_at_layer is not None:
-            try:
-                require_sites(chosen, reached[0], [*reached[1], *patterns_of(layers)])
-            except ModelError as error:
-                raise ModelError(
-                    f"stop_at_layer={stop_at_layer} ends the pass before a site", found=error.what
-                ) from error
-        return chosen
-
-    def _run(
-        self,
-        codes: Tensor,
-        prompts: str | Sequence[str] | None,
-        interventions: Sequence[Intervention],
-        sites: Sequence[str],
-        stop_at_layer: int | None,
-        position_offset: Offset,
-    ) -> tuple[Tensor, Tap]:
-        codes = self.check_codes(codes)
-        rows = codes.shape[0]
-        conditioning = self.condition(prompts, rows)
-        halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
-        like = self.decoder.final_norm.weight
-        interventions = [item.in_steps(max(self.delays)) for item in interventions]
-        bound = bind(
-            interventions, rows=rows, halves=halves, sites=[*self.sites, *self.parts], like=like
-        )
-        tokens = delay(codes, self.config.pad, self.delays)[:, :, :-1]
-        layers = self.num_layers if stop_at_layer is None else stop_at_layer
-        steps = tokens.shape[2]
-        Pass(rows, halves, steps, layers).check(interventions)
-        first = first_positions(position_offset, rows=rows, begin=self.first_position, steps=steps)
-
-        def read(tap: Tap) -> Tensor:
-            hidden: Tensor = self.decoder(
-                tokens,
-                self.positions_from(first, steps),
-                text=conditioning.text if conditioning else None,
-                text_mask=conditioning.mask if conditioning else None,
-                tap=tap,
-                stop_at_layer=stop_at_layer,
-            )
-            return hidden
-
-        tap = Tap(bound, sites)
-        hidden = read(tap)
-        if not is_finite(hidden) or not all(is_finite(x) for (x,) in tap.captured.values()):
-            watching = Tap(bound, self.sites)
-            read(watching)
-            broken = (site for site, x in watching.captured.items() if x and not is_finite(x[0]))
-            raise no_numbers(next(broken, "the final norm"), tap, self.dtype)
-        return hidden, tap
-
-    def _logits(self, hidden: Tensor, frames: int) -> Tensor:
-        logits = self.decoder.logits(hidden)
-        if not is_finite(logits):
-            raise no_numbers("the logits", Tap(), self.dtype)
-        return undelay(logits.transpose(1, 2), frames, self.delays)

@@ -23,18 +23,38 @@ Edit = Callable[[Tensor], Tensor]
 class Replayable:
     """A function for an ``Intervention`` that a graph of a step may hold (``musicgen.graphs``).
 
-    On a CUDA GPU a step is recorded and replayed, and Python does not run again. ``function`` then
-    has to be operations on tensors of the model's device alone: no value goes to Python
-    (``.item()``, ``if x.any()``, a mask as an index) and none comes from it, nothing is counted or
-    collected in Python, and what it changes, it changes in place. Steps at which a function acts
-    that is not marked so are not replayed.
+    On a CUDA GPU a step is recorded and replayed, and Python does not run again. Steps at which an
+    unmarked function acts are not replayed.
+
+    Parameters
+    ----------
+    function: of the chosen activations [rows, n, d], keeping their shape. It has to be operations
+        on tensors of the model's device alone: no value goes to Python (``.item()``, ``if
+        x.any()``, a mask as an index) and none comes from it, nothing is counted or collected in
+        Python, and what it changes, it changes in place.
+
+    Nothing is raised here: a function that breaks the rule fails when the step is recorded.
+
+    Example
+    -------
+    >>> import torch
+    >>> Replayable(lambda x: 2 * x)(torch.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
     """
 
     function: Edit
-    """Of the chosen activations [rows, n, d], keeping their shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Call the function."""
+        """Call the function.
+
+        Parameters
+        ----------
+        x: activations [rows, n, d].
+
+        Returns
+        -------
+        Changed activations of the same shape.
+        """
         return self.function(x)
 
 
@@ -48,6 +68,20 @@ Half = Literal["both", "conditional", "unconditional"]
 class Intervention:
     """One change at one site, for chosen rows, steps and halves of the guidance.
 
+    Parameters
+    ----------
+    site: canonical name or alias of the site.
+    change: one of the rows of the table below.
+    tensor: [d]; for ``add`` and ``replace`` also [steps, d] or [rows, steps, d], one vector for
+        each chosen step and row, with ``steps`` (and ``rows``) named.
+    strength: a factor, see the table.
+    rows: rows of the batch, from 0; None means all.
+    steps: contiguous decoder steps; None means all.
+    frames: contiguous codec frames, in place of ``steps``: all steps at which a token of one of
+        them is predicted, which are ``range(start, stop + max(delays))`` of the model.
+    half: with guidance each row runs with and without its prompt: ``conditional``,
+        ``unconditional`` or ``both``. The ISMIR 2024 experiments change the conditional half only.
+
     ========================  ==================================================================
     ``"add"``                 x + strength * tensor
     ``"replace"``             x + strength * (tensor - x); strength 1 puts the tensor there
@@ -58,11 +92,18 @@ class Intervention:
                               (on a GPU faster if it is ``Replayable``)
     ========================  ==================================================================
 
-    ``tensor`` is [d]; for ``add`` and ``replace`` it may be [steps, d] or [rows, steps, d], one
-    vector for each chosen step and row, and needs ``steps`` (and ``rows``) to be named. Several
-    interventions at one site act in the order given; a pass refuses one that would leave nothing of
-    an earlier one (``replace`` with strength 1, ``scale`` with strength 0, at the same rows and
-    steps). Raises ModelError if the fields do not agree.
+    Several interventions at one site act in the order given. A pass refuses one that would leave
+    nothing of an earlier one (``replace`` with strength 1, ``scale`` with strength 0, at the same
+    rows and steps). Raises ModelError if the fields do not agree.
+
+    Example
+    -------
+    >>> import torch
+    >>> louder = Intervention("layers.2.residual", "scale", strength=1.5, frames=range(50, 100))
+    >>> louder.in_steps(3).steps
+    range(50, 103)
+    >>> Intervention("resid_post2", "add", torch.ones(64)).site
+    'layers.2.residual'
     """
 
     site: str
@@ -70,15 +111,9 @@ class Intervention:
     tensor: Tensor | None = None
     strength: float = 1.0
     rows: Sequence[int] | None = None
-    """Rows of the batch; None means all."""
     steps: range | None = None
-    """Contiguous decoder steps; None means all."""
     frames: range | None = None
-    """Contiguous codec frames, in place of ``steps``: all steps at which a token of one of them is
-    predicted, which are ``range(start, stop + max(delays))`` of the model."""
     half: Half = "both"
-    """With guidance each row runs with and without its prompt; the ISMIR 2024 experiments change
-    the conditional half only."""
 
     def __post_init__(self) -> None:
         try:
@@ -154,9 +189,15 @@ class Intervention:
         )
 
     def in_steps(self, delay: int) -> "Intervention":
-        """Return the intervention with its frames as steps; itself where it names no frames.
+        """Name the frames as steps.
 
-        ``delay`` is the number of steps by which the model's last codebook lags behind.
+        Parameters
+        ----------
+        delay: steps by which the model's last codebook lags behind.
+
+        Returns
+        -------
+        The intervention with ``steps`` in place of ``frames``; itself where it names no frames.
         """
         if self.frames is None:
             return self
@@ -164,12 +205,31 @@ class Intervention:
         return replace(self, frames=None, steps=steps)
 
     def touches(self, row: int, before: int) -> bool:
-        """Whether it changes ``row`` at any step below ``before``."""
+        """Say whether a row is changed before a step.
+
+        Parameters
+        ----------
+        row: of the batch.
+        before: decoder step; only steps below it count.
+
+        Returns
+        -------
+        True if the intervention changes the row at any of them.
+        """
         in_time = self.steps is None or (len(self.steps) > 0 and self.steps.start < before)
         return in_time and (self.rows is None or row in self.rows)
 
     def acts_in(self, steps: range) -> bool:
-        """Whether it changes any of these steps."""
+        """Say whether any of some steps is changed.
+
+        Parameters
+        ----------
+        steps: contiguous decoder steps.
+
+        Returns
+        -------
+        True if the intervention changes one of them or more.
+        """
         if self.steps is None:
             return True
         return max(self.steps.start, steps.start) < min(self.steps.stop, steps.stop)
@@ -186,7 +246,16 @@ class Intervention:
         return replaces or (self.change == "scale" and not self.strength and self.tensor is None)
 
     def overlaps(self, other: "Intervention") -> bool:
-        """Whether both change some row, half and step."""
+        """Say whether two interventions change the same place.
+
+        Parameters
+        ----------
+        other: another intervention, at the same site.
+
+        Returns
+        -------
+        True if both change some row, half and step.
+        """
         rows = self.rows is None or other.rows is None or set(self.rows) & set(other.rows)
         halves = "both" in (self.half, other.half) or self.half == other.half
         named = [item.steps for item in (self, other) if item.steps is not None]

@@ -11,14 +11,25 @@ from leitmotif.musicgen.arguments import as_number, is_integer
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is drawn; the defaults are MusicGen's. Raises ModelError if out of range."""
+    """How a token is drawn; the defaults are MusicGen's.
+
+    Parameters
+    ----------
+    temperature: of the softmax; 0 takes the likeliest token (greedy decoding).
+    top_k: number of the likeliest tokens that are kept; None keeps all.
+    top_p: the likeliest tokens are kept until their probabilities sum to this; None keeps all.
+
+    Raises ModelError for a value out of range.
+
+    Example
+    -------
+    >>> Sampling(temperature=0.8, top_k=None, top_p=0.95)
+    Sampling(temperature=0.8, top_k=None, top_p=0.95)
+    """
 
     temperature: float = 1.0
-    """0 takes the likeliest token (greedy decoding)."""
     top_k: int | None = 250
-    """Keep so many of the likeliest tokens; None keeps all."""
     top_p: float | None = None
-    """Keep the likeliest tokens until their probabilities sum to this; None keeps all."""
 
     def __post_init__(self) -> None:
         temperature = as_number(self.temperature)

@@ -68,6 +68,10 @@ def compose(
         those that the organisms were trained on.
     world: file that describes the music; relative to the working directory.
 
+    Returns
+    -------
+    The pieces, with their samples, score, and what is true of them.
+
     Raises CorpusError for a world that cannot be used.
 
     Example

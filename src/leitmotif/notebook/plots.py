@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOTIF, RECURRENCE = "#0d6b64", "#b1540f"
-"""Of the review page, in its light theme."""
+"""Colours of the review page, in its light theme."""
 _SPANS = (MOTIF, RECURRENCE, "#5b4b9a", "#8a6d00", "#3b6ea5", "#a03d5e")
 _COLUMNS = 2000
-"""Of an outline: more than a screen shows."""
+"""Columns of an outline: more than a screen shows."""
 
 
 class _Track(NamedTuple):
@@ -37,10 +37,28 @@ def plot_waveform(
     spans: Mapping[str, tuple[float, float]] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the outline of mono audio over seconds, with named spans (start, end) in seconds.
+    """Draw the outline of mono audio over seconds, with named spans.
 
-    ``audio`` and ``sample_rate`` are as for ``listen``; ``ax`` is a new figure's if it is None.
-    Raises AudioError, and LeitmotifError for a span that ends before it starts.
+    Parameters
+    ----------
+    audio: what ``load_audio`` or ``compose`` returned, or samples [n] or [1, n].
+    sample_rate: of the samples, in Hz; not for what knows its own.
+    spans: (start, end) in seconds, by name.
+    ax: where; None for a new figure.
+
+    Returns
+    -------
+    The axes.
+
+    Raises AudioError for what is no mono audio, and LeitmotifError for a span that ends before it
+    starts.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> plot_waveform(piece, spans={"motif": (2.3, 4.3)}).get_xlabel()
+    'time (s)'
     """
     rate = rate_of(audio, sample_rate)
     samples = as_clip(audio, rate)
@@ -78,9 +96,30 @@ def plot_similarity(
     """Draw how alike each moment of a recording is to each other one, as the review page does.
 
     A return is a dark line parallel to the diagonal. Right of the diagonal the earlier moment is
-    moved up by ``transposition`` semitones, left of it the music is as it sounds. ``suggestions``
-    of ``propose`` are boxes: the motif on the vertical axis, the recurrence on the horizontal one.
-    Raises AudioError, and LeitmotifError for audio shorter than a frame of 20 ms.
+    moved up by ``transposition`` semitones, left of it the music is as it sounds.
+
+    Parameters
+    ----------
+    audio: what ``load_audio`` or ``compose`` returned, or samples [n] or [1, n].
+    sample_rate: of the samples, in Hz; not for what knows its own.
+    suggestions: of ``propose``, drawn as boxes: the motif on the vertical axis, the recurrence on
+        the horizontal one.
+    transposition: semitones by which the earlier moment is moved up.
+    ax: where; None for a new figure.
+
+    Returns
+    -------
+    The axes.
+
+    Raises AudioError for what is no mono audio, and LeitmotifError for audio shorter than a frame
+    of 20 ms.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> plot_similarity(piece, suggestions=leitmotif.propose(piece)[:1]).get_xlabel()
+    'later moment (s)'
     """
     rate = rate_of(audio, sample_rate)
     own = Audio(as_clip(audio, rate), rate, rate, 1).resampled(SAMPLE_RATE)
@@ -117,11 +156,27 @@ def plot_activations(
     units: Sequence[int] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw activations [S, d] or [1, S, d] over time.
+    """Draw activations over time.
 
-    All units are a picture, each less its mean and in units of its own standard deviation.
-    ``units`` are drawn as lines, as they are. ``frame_rate`` is ``model.frame_rate``. Raises
-    LeitmotifError for another shape, and for units that are not there.
+    Parameters
+    ----------
+    activations: [S, d] or [1, S, d].
+    frame_rate: ``model.frame_rate``, in Hz.
+    units: drawn as lines, as they are. None draws all units as a picture, each less its mean and in
+        units of its own standard deviation.
+    ax: where; None for a new figure.
+
+    Returns
+    -------
+    The axes.
+
+    Raises LeitmotifError for another shape, and for units that are not there.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> plot_activations(np.random.default_rng(0).normal(size=(100, 8)), 50.0).get_ylabel()
+    'unit'
     """
     values = _array(activations)
     values = values[0] if values.ndim == 3 and len(values) == 1 else values
@@ -170,19 +225,31 @@ def plot_attention(
     tokens: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw an attention pattern [heads, S, S] or [1, heads, S, S]: which step reads which.
+    """Draw an attention pattern: which step reads which.
+
+    Colours are by the root of the weight, so that faint attention is seen.
 
     Parameters
     ----------
-    pattern: such as ``cache["pattern", 2]``.
-    frame_rate: ``model.frame_rate``.
+    pattern: [heads, S, S] or [1, heads, S, S], such as ``cache["pattern", 2]``.
+    frame_rate: ``model.frame_rate``, in Hz.
     head: which; None for the mean of all.
     tokens: of the prompt, for a pattern [heads, S, tokens] of attention to it; the horizontal axis
         then counts them.
     ax: where; None for a new figure.
 
-    Raises LeitmotifError for another shape or a head that is not there. Colours are by the root of
-    the weight, so that faint attention is seen.
+    Returns
+    -------
+    The axes.
+
+    Raises LeitmotifError for another shape or a head that is not there.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> pattern = np.tril(np.ones((4, 100, 100)))
+    >>> plot_attention(pattern / pattern.sum(-1, keepdims=True), 50.0, head=0).get_xlabel()
+    'step that is read (s)'
     """
     weights = _array(pattern)
     weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights

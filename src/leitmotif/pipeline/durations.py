@@ -37,7 +37,7 @@ class Duration:
     seconds: float
     source: str
     bytes: int | None = None
-    """Of memory at its peak, all processes together; None: not measured."""
+    """Bytes of memory at its peak, all processes together; None: not measured."""
 
 
 @contextmanager

@@ -37,19 +37,19 @@ from leitmotif.recurrence.search.settings import search_of
 from leitmotif.tables.base import Span
 
 BLOCKS = (1, 3)
-"""Of the two decoders that stand for a larger one."""
+"""Numbers of blocks of the two decoders that stand for a larger one."""
 MOST_ROWS = 16
 """Of a batch that is measured on such decoders; the time of more rows is in proportion."""
 MOST_FRAMES = 250
 """Of a context that is measured on such decoders; the time of more is as their operations."""
 NEW_FRAMES = 8
-"""Of the generation whose steps are timed."""
+"""New frames of the generation whose steps are timed."""
 GPU_FRAMES = (REACH // 4, REACH * 5 // 4)
 """Of the two whose difference is timed on a GPU: it has a graph more, as so many steps have."""
 WARM_UP_SECONDS = 0.5
 """What takes longer has no run that is not timed."""
 AUDIO_SECONDS = 1.0
-"""Of what the codec reads and writes."""
+"""Length of what the codec reads and writes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Calibration:
 
     scale: Scale
     device: str
-    """Such as ``cpu``, ``cuda`` or ``auto``."""
+    """Device, such as ``cpu``, ``cuda`` or ``auto``."""
 
     def rates(self, works: Iterable[Work]) -> Rates:
         """Measure what these works consist of, in some seconds."""

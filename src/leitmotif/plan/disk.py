@@ -19,9 +19,9 @@ CHROMA_FRAMES, FEATURE_BYTES = 50, 4 * 14
 """Frames a second of the features, and bytes a frame: 12 of chroma, energy and onset."""
 FEATURE_HEADER = 600
 ENTRY_BYTES = 8
-"""Of an active feature: its number and its strength, 4 bytes each."""
+"""Size of an active feature: its number and its strength, 4 bytes each."""
 WAV_BYTES = 2
-"""Of a sample."""
+"""Size of a sample."""
 AUDIOSET_LABELS = 527
 
 

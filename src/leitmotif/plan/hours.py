@@ -27,9 +27,9 @@ class Batch(NamedTuple):
 
     model: str
     rows: int
-    """Those of both halves."""
+    """Rows of both halves."""
     steps: int
-    """That lie before it."""
+    """Steps that lie before it."""
 
     @classmethod
     def of(cls, one: Generating) -> "Batch":
@@ -49,24 +49,24 @@ class Rates:
     """Seconds of each piece of work in one process."""
 
     step: Mapping[Batch, float]
-    """Of a decoder step of a batch."""
+    """Seconds of a decoder step of a batch."""
     read: Mapping[Context, float]
-    """Of a pass over a context, alone in its batch."""
+    """Seconds of a pass over a context, alone in its batch."""
     encode: float = 0.0
-    """Of a second of audio, by the codec."""
+    """Seconds of a second of audio, by the codec."""
     decode: float = 0.0
     compare: float = 0.0
-    """Of a window, by CLAP."""
+    """Seconds of a window, by CLAP."""
     tag: float = 0.0
-    """Of a clip, by the tagger."""
+    """Seconds of a clip, by the tagger."""
     search: float = 0.0
-    """Of a context in which returns are searched for."""
+    """Seconds of a context in which returns are searched for."""
     hear: float = 0.0
-    """Of a continuation in which a motif is looked for."""
+    """Seconds of a continuation in which a motif is looked for."""
     analyse: float = 0.0
-    """Of a second of audio."""
+    """Seconds of a second of audio."""
     operation: float = 0.0
-    """Of a floating-point operation of a matrix product."""
+    """Seconds of a floating-point operation of a matrix product."""
     notes: tuple[str, ...] = field(default=())
     """How they were measured."""
 

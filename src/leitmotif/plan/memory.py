@@ -25,7 +25,7 @@ from leitmotif.probe.memory import PanelSizes, sparse_bytes
 from leitmotif.work.budget import GPU_CONTEXT_BYTES, PROCESS_BYTES, Budget, Holding
 
 LIGHT_PROCESS_BYTES = 180_000_000
-"""Of a process that loads no model: a third of what it measured of features."""
+"""Memory of a process that loads no model: a third of what it measured of features."""
 LIGHT = ("features", "proposals")
 """Stages that load no model."""
 AUTOENCODERS = ("sae", "probes", "interventions", "summary")
@@ -42,7 +42,7 @@ TESTING = ("probes", "summary")
 WAITING = (*JUDGES, "interchange")
 """Stages whose main process has the model too."""
 EXCHANGES_AT_ONCE = 256
-"""That probes of a whole site fit side by side."""
+"""Exchanges that probes of a whole site fit side by side."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Memory:
     """Bytes at the peak of a stage."""
 
     device: int
-    """Of a GPU, or of one process's model on a CPU."""
+    """Bytes of a GPU, or of one process's model on a CPU."""
     host: int
-    """Of all processes, and of the device where it is a CPU."""
+    """Bytes of all processes, and of the device where it is a CPU."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Fitted:
 
     scale: Scale
     workers: Mapping[str, int]
-    """By stage; others have one a processor."""
+    """Processes by stage; the other stages have one for each processor."""
 
 
 def within(scale: Scale, budget: Budget, *, device: str, processors: int) -> Fitted:
@@ -148,9 +148,9 @@ class _Needs:
     """Bytes of a stage."""
 
     own: int
-    """Of a process without a model."""
+    """Bytes of a process without a model."""
     weights: int
-    """Of all that is in use."""
+    """Bytes of all that is in use."""
     batch: int
     """The largest of what is held one after the other."""
     loading: int

@@ -12,11 +12,11 @@ from leitmotif.plan.work import Work
 from leitmotif.work.budget import GB, Budget
 
 SECONDS_A_DECISION = 20.0
-"""For two windows of a few seconds, heard once or twice; assumed."""
+"""Seconds for two windows of a few seconds, heard once or twice; assumed."""
 MANY_CLIPS = 500_000
 """Of one stage, from which a notice says how many there are: a GPU has some days of work."""
 LEAST_PROPOSALS = 20
-"""That a short track may have, whatever ``proposals.per_minute`` says."""
+"""Proposals that a short track may have, whatever ``proposals.per_minute`` says."""
 
 
 def decisions(scale: Scale) -> int | None:

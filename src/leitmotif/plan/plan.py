@@ -28,9 +28,9 @@ class Stage:
 
     name: str
     clips: int
-    """That are sampled, at most, those included from which patches are taken."""
+    """Clips that are sampled, at most, those included from which patches are taken."""
     rows: int
-    """Of a batch of them; 0: none is sampled."""
+    """Rows of a batch of them; 0: none is sampled."""
     memory: Memory
     seconds: Range | None
     """Computed from what was measured; None: nothing was measured."""
@@ -44,11 +44,11 @@ class OnGpu:
 
     name: str
     seconds: dict[str, float]
-    """By stage, of sampling and reading alone."""
+    """Seconds of sampling and reading alone, by stage."""
     memory: dict[str, int]
-    """By stage, bytes of its memory that are needed."""
+    """Bytes of its memory that are needed, by stage."""
     fits: dict[str, bool]
-    """By stage, whether its memory does."""
+    """Whether its memory is enough, by stage."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Plan:
     model: str
     device: str
     processes: int
-    """That share the work of a stage."""
+    """Processes that share the work of a stage."""
     downloads: list[Item]
     folders: list[Item]
     stages: list[Stage]
     gpus: list[OnGpu]
     decisions: int | None
-    """To be made by hand, at most; None where labels come from a score."""
+    """Decisions to be made by hand, at most; None where labels come from a score."""
     decision_seconds: float | None
     notices: list[str]
     """Settings that are impossible or unwise."""

@@ -19,9 +19,9 @@ from leitmotif.sae.autoencoder.registry import Hook, registered
 from leitmotif.sites import split_site
 
 TRACKS_OF_A_SHARD = 202
-"""Of shard 0 of MTG-Jamendo's mood and theme subset; others have about 185."""
+"""Number of tracks of shard 0 of MTG-Jamendo's mood and theme subset; others have about 185."""
 MEAN_TRACK_SECONDS = 244.0
-"""Of MTG-Jamendo: 3,777 hours in 55,701 tracks (Bogdanov et al. 2019)."""
+"""Mean length of MTG-Jamendo: 3,777 hours in 55,701 tracks (Bogdanov et al. 2019)."""
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,16 @@ from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint, key_value_byt
 from leitmotif.musicgen.model import DecoderConfig
 
 T5_BASE_PARAMETERS = 109_628_544
-"""Of the encoder of t5-base, which MusicGen reads prompts with."""
+"""Number of parameters of the encoder of t5-base, which MusicGen reads prompts with."""
 SAMPLE_RATE, FRAME_RATE = 32_000, 50.0
-"""Of MusicGen, in Hz."""
+"""Rates of MusicGen, in Hz."""
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-"""Of one number."""
+"""Bytes of one number."""
 JUDGE_BYTES = {
     "laion/larger_clap_general": 776_000_000,
     "MIT/ast-finetuned-audioset-10-10-0.4593": 346_000_000,
 }
-"""Of the published weights; see docs/judges.md."""
+"""Size of the published weights; see docs/judges.md."""
 
 
 def _published(layers: int, width: int) -> DecoderConfig:
@@ -58,14 +58,14 @@ class ModelSize:
     """Folder or hub id."""
     decoder: DecoderConfig
     text_parameters: int
-    """Of the text encoder and of the map from it to the decoder."""
+    """Number of parameters of the text encoder and of the map from it to the decoder."""
     codec_parameters: int
     frame_rate: float
     """Frames and decoder steps a second."""
     sample_rate: int
-    """In Hz."""
+    """Sample rate in Hz."""
     file_bytes: int
-    """Of its weights on the disk, or in the download."""
+    """Bytes of its weights on the disk, or in the download."""
     here: bool
     """Whether its weights are on this machine."""
     known: str

@@ -9,7 +9,7 @@ from leitmotif.plan.work import Reading
 from leitmotif.store.reading.layout import LAYOUT
 
 HEADER_BYTES = 2_000
-"""Of a tensor, beside its values: at most."""
+"""Size of a tensor, beside its values: at most."""
 _GB = 1e9
 
 
@@ -21,13 +21,13 @@ class Prices:
     """
 
     gigabyte_month: float = 0.023
-    """Of the first 50 TB."""
+    """Price of the first 50 TB."""
     put: float = 0.005 / 1000
-    """Of a request that writes."""
+    """Price of a request that writes."""
     get: float = 0.0004 / 1000
-    """Of a request that reads."""
+    """Price of a request that reads."""
     gigabyte_out: float = 0.09
-    """Of the first 10 TB a month that leave the region for the internet."""
+    """Price of the first 10 TB a month that leave the region for the internet."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class StoreSize:
     frame_rate: float
     width: int
     number_bytes: int
-    """Of an element of a tensor."""
+    """Bytes of an element of a tensor."""
 
     @property
     def tensors(self) -> int:

@@ -29,7 +29,7 @@ class Generating:
     clips: int
     """Rows in all, those included from which patches are taken."""
     rows: int
-    """Of a batch."""
+    """Rows of a batch."""
     halves: int
     """2 with classifier-free guidance, else 1."""
     prefix_frames: int
@@ -60,7 +60,7 @@ class Reading:
     contexts: float
     """Weighed by the share of the blocks that run."""
     frames: int
-    """Of a context."""
+    """Frames of a context."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class Work:
     operations: float = 0.0
     """Floating-point operations of matrix products beside the models."""
     exchanges: float = 0.0
-    """Of tracks, until each feature is decided, times the tracks: at most."""
+    """Exchanges of tracks, until each feature is decided, times the tracks: at most."""
     spared: float = 0.0
-    """Of these, those that are not made if no feature has a link."""
+    """Exchanges that are not made if no feature has a link."""
     permuted: float = 0.0
     """Exchanges of single features whose number is fixed, times the tracks."""
     shifts: float = 0.0
-    """Of single features, times the rows of the probes."""
+    """Shifts of single features, times the rows of the probes."""
     panels: float = 0.0
     """Rows on which controls are fitted, over all blocks of features and targets."""
     repeated: float = 0.0

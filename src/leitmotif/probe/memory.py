@@ -7,17 +7,17 @@ from leitmotif.probe.estimators.decided import REACHED, ROUND
 from leitmotif.probe.inputs.registry import ControlSettings
 
 CONTROL_COLUMNS = 42
-"""Of the registered controls on the organism's pieces, before they are bent."""
+"""Number of columns of the registered controls on the organism's pieces, before they are bent."""
 _FLOAT = 8
 _COPIES = 3
 """Of a block's rows while it is tested, besides those that came: measured, as is the next."""
 
 _RANKED = 1_000
-"""Of a row of a ranking in memory."""
+"""Bytes of a row of a ranking in memory."""
 _ACTIVE, _SORTED = 16, 64
 """Of an active feature: a value of 8 bytes, its number, and its row; and while they are sorted."""
 _SHIFTED = 8
-"""Of the statistics of all shifts: sums, squares, and what is made of both."""
+"""Bytes of the statistics of all shifts: sums, squares, and what is made of both."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PanelSizes:
     shapes: tuple[int, ...]
     """Columns of the controls in each shape; the last has all."""
     shifts: int
-    """That the features are tested with."""
+    """Shifts that the features are tested with."""
 
     @classmethod
     def of(

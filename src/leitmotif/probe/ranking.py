@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from leitmotif.claims import Claims
-from leitmotif.probe.estimators.decided import Exchanged, decided
-from leitmotif.probe.estimators.effects import REFITS, Measured, effects_by_fold, measured
+from leitmotif.probe.estimators.decided import FirstRound, decided
+from leitmotif.probe.estimators.effects import REFITS, FeatureStatistics, effects_by_fold, measured
 from leitmotif.probe.estimators.experiment import ProbeSettings, expanded, varying
 from leitmotif.probe.features.blocks import FeatureBlock
 from leitmotif.probe.inputs.registry import ControlSettings
@@ -75,7 +75,7 @@ def _margins(p: Array, q: Array, claims: Claims) -> list[float]:
 
 def _begun(
     sample: Sample, controls: Curves, probing: ProbeSettings, block: FeatureBlock
-) -> tuple[list[Ranked], Exchanged]:
+) -> tuple[list[Ranked], FirstRound]:
     """Measure the features of a block that holds the rows of the sample; p and q are to come."""
     values, kept = varying(block.values)
     data = panel(
@@ -114,7 +114,7 @@ def _begun(
 
 
 def _stability(
-    tested: Measured, X: Array, sample: Sample, controls: Curves, probing: ProbeSettings
+    tested: FeatureStatistics, X: Array, sample: Sample, controls: Curves, probing: ProbeSettings
 ) -> Array:
     """Share of folds over all splits in which each effect has its sign: [d]."""
     signs = [tested.attributes["effect_by_fold_"][:, :, 0]]

@@ -40,7 +40,7 @@ class Likeness:
     """Texture alone is expected to reach 0, an exact repetition of the longest window reaches 1;
     at least LEAST."""
     transposition: int
-    """As given, or the one at which the windows are most alike."""
+    """Transposition that was given, or at which the windows are most alike."""
 
 
 def likeness_of(

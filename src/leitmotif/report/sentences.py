@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leitmotif.claims import excludes_zero, is_above_zero
 from leitmotif.errors import counted
 from leitmotif.report.words import interval_words, number
 
@@ -28,20 +29,15 @@ class Sentence:
 
     holds: Callable[["VerdictRow"], bool]
     text: str
-    """With ``{effect}`` and ``{why}`` for what was measured and what is missing."""
-
-
-def is_clear(effect: "IntervalRow | None") -> bool:
-    """Whether something was measured and its interval lies on one side of 0."""
-    return effect is not None and (effect.low > 0 or effect.high < 0)
+    """The sentence, with ``{effect}`` for what was measured and ``{why}`` for what is missing."""
 
 
 def _is_moved(finding: "VerdictRow") -> bool:
-    return is_clear(finding.effect)
+    return excludes_zero(finding.effect)
 
 
 def _is_still(finding: "VerdictRow") -> bool:
-    return finding.effect is not None and not is_clear(finding.effect)
+    return finding.effect is not None and not excludes_zero(finding.effect)
 
 
 def _is_unmeasured(finding: "VerdictRow") -> bool:
@@ -126,7 +122,7 @@ OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
         ),
     ),
 }
-"""Of each verdict the first sentence that holds is said."""
+"""Sentences of each verdict; the first that holds is said."""
 
 TITLES: dict["Verdict", tuple[str, str]] = {
     "foresight": (
@@ -217,17 +213,17 @@ def _pieces(possible: "PossibleRow | None") -> str:
 def _what_is_missing(finding: "VerdictRow") -> str:
     """Which of a cause's grounds an effect that is clear of 0 lacks."""
     effect, over = finding.effect, finding.over_random
-    if effect is None or not is_clear(effect):
+    if effect is None or not excludes_zero(effect):
         return ""
     level = None if finding.possible is None else finding.possible.level
     largest = max((row.p for row in (effect, over) if row and row.p is not None), default=None)
-    if effect.high < 0:
+    if not is_above_zero(effect):
         return "away from what the source would do"
-    if over is None or over.low <= 0:
+    if not is_above_zero(over):
         return f"not clearly more than under its control (by {interval_words(over)})"
     if level is not None and largest is not None and largest > level:
         return f"its p-value exceeds {level:.3g}, the level for all that was tried"
-    if any(half is None or half.low <= 0 for half in (finding.gained, finding.lost)):
+    if not all(map(is_above_zero, (finding.gained, finding.lost))):
         return (
             f"not clearly both ways: pieces gained the return by {interval_words(finding.gained)} "
             f"and lost it by {interval_words(finding.lost)}"

@@ -27,7 +27,7 @@ class DoubledError(ReviewError):
     """The pair is in the queue already, with nearly the same windows."""
 
     pair: str = ""
-    """Of the one in the queue."""
+    """Id of the one in the queue."""
 
 
 class LockedError(ReviewError):

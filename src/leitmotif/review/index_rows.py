@@ -60,7 +60,7 @@ class Listened:
 
     reviewer: str
     pair: str
-    """Of the stretch as it was offered: ``stretch_id``."""
+    """Id of the stretch as it was offered: ``stretch_id``."""
     key: str
     verdict: Heard
     time: float

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import StageError
+from leitmotif.files import read_table
 from leitmotif.review.known import at_rate, is_complete, known_spans
 from leitmotif.review.standing import DecidedPair, by_pair
 from leitmotif.tables.base import Span
@@ -37,6 +39,18 @@ OUTCOMES = (*VERDICTS, "disagreed", "pending", "outside_queue", "other_audio")
 """Pairs of the queue on which the reviewers agree, by verdict; on which they disagree; without
 enough decisions. Then pairs with decisions that today's queue does not hold (their positives count
 all the same), and those on recordings that today's manifest does not hold (they do not)."""
+
+
+def read_scores(path: Path) -> list[Truth]:
+    """Read what is true of composed music; raises StageError where the corpus has no scores."""
+    if not path.exists():
+        raise StageError(
+            "labels.source is score, and this corpus has none",
+            found=f"no {path}",
+            expected="a composed corpus (corpus.source: organism)",
+            fix="set labels.source to decisions, and decide with `leitmotif review`",
+        )
+    return read_table(path, Truth)
 
 
 def from_score(
@@ -80,7 +94,7 @@ class _Question:
     track_id: str | None
     """None if the manifest does not hold its recording."""
     recurrence: Span
-    """As proposed or added, at SAMPLE_RATE."""
+    """The recurrence as it was proposed or added, at SAMPLE_RATE."""
     outcome: str
 
     @property

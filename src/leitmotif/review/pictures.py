@@ -48,7 +48,7 @@ def heard(chroma: NDArray[np.float32], energy: NDArray[np.float32]) -> NDArray[n
     return np.asarray(chroma * weight, np.float32)
 
 
-class Heard(Protocol):
+class PicturedTrack(Protocol):
     """A track as its self-similarity sees it."""
 
     @property
@@ -170,7 +170,7 @@ def most_alike(
     return named
 
 
-def self_similarity(features: Heard, transposition: int) -> NDArray[np.uint8]:
+def self_similarity(features: PicturedTrack, transposition: int) -> NDArray[np.uint8]:
     """Cosine similarity of each moment of a track with each other, in 256 steps: [n, n].
 
     Row i, column j compares moment i, moved up by ``transposition`` semitones, with moment j where
@@ -184,7 +184,7 @@ def self_similarity(features: Heard, transposition: int) -> NDArray[np.uint8]:
     return np.where(below, _scaled(moments @ moments.T), _scaled(moved @ moments.T))
 
 
-def _pooled(features: Heard) -> NDArray[np.float32]:
+def _pooled(features: PicturedTrack) -> NDArray[np.float32]:
     """Mean chroma of at most MATRIX_SIZE equal stretches, less its mean over pitch: [12, n]."""
     heard = features.heard
     frames = heard.shape[1]
@@ -193,7 +193,7 @@ def _pooled(features: Heard) -> NDArray[np.float32]:
     return np.asarray(pooled - pooled.mean(axis=0), np.float32)
 
 
-def _width(features: Heard) -> int:
+def _width(features: PicturedTrack) -> int:
     """How many of the pooled moments are compared together."""
     size = min(features.heard.shape[1], MATRIX_SIZE)
     return max(1, round(_EMBEDDED_SECONDS * size / features.seconds))

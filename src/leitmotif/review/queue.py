@@ -51,9 +51,9 @@ class ReviewProgress:
     decided: int
     remaining: int
     skipped: int
-    """Of the remaining ones."""
+    """Number of the remaining ones that were skipped."""
     per_minute: float | None
-    """From the median gap of the last decisions; None before the second one."""
+    """Decisions a minute, from the median gap of the last; None before the second one."""
     seconds_left: float | None
 
 

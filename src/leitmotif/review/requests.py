@@ -65,7 +65,7 @@ class Hearing(Table):
 
     key: Key
     pair: PairId
-    """Of the stretch as it was offered."""
+    """Id of the stretch as it was offered."""
     verdict: Heard
     stretch: Span
     """What was listened to."""

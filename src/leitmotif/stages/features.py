@@ -3,10 +3,8 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from leitmotif.audio.analysis import Recording, TrackAnalysis, analyse_tracks
-from leitmotif.audio.features import HOP, SAMPLE_RATE
+from leitmotif.audio.analysis import RecordingFile, analyse_tracks, write_features
 from leitmotif.audio.likeness import near_duplicates
 from leitmotif.config import Params
 from leitmotif.errors import AudioError
@@ -15,7 +13,6 @@ from leitmotif.files.provenance import code_version
 from leitmotif.pipeline import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate
-from leitmotif.tensors import write_tensors
 from leitmotif.work.progress import progress
 
 
@@ -27,14 +24,16 @@ def features(params: Params) -> None:
     chromas = {}
     code = code_version("leitmotif.audio.analysis", "leitmotif.tensors")
     with atomic_folder(FEATURES) as folder:
-        sources = [Recording(CORPUS / track.path, track.track_id, track.sha256) for track in tracks]
+        sources = [
+            RecordingFile(CORPUS / track.path, track.track_id, track.sha256) for track in tracks
+        ]
         measured = analyse_tracks(sources, params.features)
         shown = progress(measured, "features", total=len(tracks))
-        for track, analysis in zip(tracks, shown, strict=True):
+        for track, source, analysis in zip(tracks, sources, shown, strict=True):
             if isinstance(analysis, AudioError):
                 failures.append(failed(track, analysis))
                 continue
-            _write(folder / f"{track.track_id}.safetensors", track, analysis, code)
+            write_features(folder, source, analysis.features, code)
             artifacts.append(analysis.artifacts)
             chromas[track.track_id] = analysis.features.chroma
         write_table(folder / "artifacts.jsonl", artifacts)
@@ -54,23 +53,6 @@ def features(params: Params) -> None:
 def metrics_of(failures: Sequence[Failure]) -> dict[str, object]:
     """How many recordings cannot be used."""
     return {"failures": len(failures)}
-
-
-def _write(path: Path, track: ManifestTrack, analysis: TrackAnalysis, code: str) -> None:
-    extracted = analysis.features
-    write_tensors(
-        path,
-        {"chroma": extracted.chroma, "energy": extracted.energy, "onset": extracted.onset},
-        {
-            "track_id": track.track_id,
-            "audio_sha256": track.sha256,
-            "frames": str(len(extracted.energy)),
-            "frame_rate": str(SAMPLE_RATE // HOP),
-            "sample_rate": str(SAMPLE_RATE),
-            "tuning_cents": str(extracted.tuning_cents),
-            "code_version": code,
-        },
-    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Stage ``interventions``: continue pieces while one thing is changed, and hear what changes."""
 
-from pathlib import Path
-
 from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
-from leitmotif.causal.tried import FeaturesTried, decodable_at, sites_tried
+from leitmotif.causal.tried import FeaturesTried, judged, sites_tried
 from leitmotif.config import Params
 from leitmotif.feasibility.settled import as_metrics
 from leitmotif.files import atomic, atomic_folder, read_table, write_json, write_table
@@ -56,15 +54,7 @@ def interventions(params: Params) -> None:
             if name == params.model.name:
                 features = FeaturesTried(makes, params.interventions, study.claims)
                 tried += features(ranked, study.pieces)
-            decodable = {
-                candidate.name: decodable_at(
-                    candidate, probed, model=Path(name).name, claims=study.claims
-                )
-                for candidate in tried
-            }
-            heard = study.run(tried, tried=len(tried))
-            leads = study.claims.leads(exchanged, model=Path(name).name) if exchanged else None
-            findings = heard.judged(tried, decodable, leads)
+            heard, findings = judged(study, tried, probed, exchanged)
             effects += heard.effects(findings)
             verdicts += heard.verdicts(findings)
             rows += heard.log(clips)

@@ -1,27 +1,22 @@
 """Stage ``labels``: the verified recurrences, from the organism's score or people's decisions."""
 
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from leitmotif.config import Params
-from leitmotif.errors import StageError, counted
 from leitmotif.files import read_table, write_json, write_table
 from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
 from leitmotif.recurrence.search.settings import search_of
-from leitmotif.review.labels import Labels, from_decisions, from_score
+from leitmotif.review.labels import from_decisions, from_score, read_scores
 from leitmotif.review.log import log_files, read_log
-from leitmotif.review.recall import recall
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.review.strengths import strengths_in
 from leitmotif.stages.missing import say_what_is_missing
 from leitmotif.tables.corpus import Failure, ManifestTrack
-from leitmotif.tables.decisions import Decision, Entry
-from leitmotif.tables.interval import as_metric
-from leitmotif.tables.labels import Coverage, Label
-from leitmotif.tables.proposals import Proposal, read_proposals
-from leitmotif.tables.truth import TRUTH, Truth
+from leitmotif.tables.proposals import read_proposals
+from leitmotif.tables.truth import TRUTH
+from leitmotif.views.labels import in_words, lost_in_words, metrics_of, torn_in_words
 
 
 def labels(params: Params) -> None:
@@ -35,10 +30,13 @@ def labels(params: Params) -> None:
     failed = {failure.track_id for failure in read_table(FAILURES, Failure)}
     tracks = [row for row in read_table(MANIFEST, ManifestTrack) if row.track_id not in failed]
     proposals = read_proposals(PROPOSALS)
-    entries = _entries(Path(settings.decisions))
+    logs = {path: read_log(path) for path in log_files(Path(settings.decisions))}
+    for line in torn_in_words(logs):
+        print(f"labels: {line}", file=sys.stderr)
+    entries = [entry for log in logs.values() for entry in log.entries]
     decisions = standing(entries)
     if settings.source == "score":
-        labelled = from_score(_truths(), tracks, proposals)
+        labelled = from_score(read_scores(CORPUS / TRUTH), tracks, proposals)
     else:
         labelled = from_decisions(
             decisions,
@@ -53,74 +51,14 @@ def labels(params: Params) -> None:
                 audio_root=CORPUS,
             ),
         )
-        _say(labelled)
+        for line in in_words(labelled):
+            print(f"labels: {line}")
+        for line in lost_in_words(labelled):
+            print(f"labels: {line}", file=sys.stderr)
     write_table(LABELS, labelled.labels)
     write_table(COVERAGE, labelled.coverage)
-    metrics = metrics_of(labelled.labels, labelled.coverage, proposals, decisions)
-    write_json(METRICS / "labels.json", metrics)
+    write_json(METRICS / "labels.json", metrics_of(labelled, proposals, decisions))
     say_what_is_missing(params, tracks, labelled.labels, labelled.coverage)
-
-
-def _say(labelled: Labels) -> None:
-    outcomes = [f"{n} {name.replace('_', ' ')}" for name, n in labelled.counts.items() if n]
-    print(f"labels: pairs by outcome: {', '.join(outcomes) or 'none'}")
-    coverage = labelled.coverage
-    complete = sum(row.complete for row in coverage)
-    partly = sum(bool(row.known) for row in coverage) - complete
-    print(
-        f"labels: of {counted(len(coverage), 'track')}, {complete} known throughout, {partly} in "
-        f"part, {len(coverage) - complete - partly} not: a recurrence may be missing where nobody "
-        "listened or a pair is open"
-    )
-    for sha256, name in labelled.lost.items():
-        print(
-            f"labels: decisions on {name} are left out: no recording of today's manifest has "
-            f"the SHA-256 {sha256}",
-            file=sys.stderr,
-        )
-
-
-def _entries(folder: Path) -> list[Entry]:
-    entries: list[Entry] = []
-    for path in log_files(folder):
-        log = read_log(path)
-        if log.torn:
-            print(
-                f"labels: {path} ends in half a line, which was never acknowledged and is left "
-                "out; `leitmotif review` sets it aside",
-                file=sys.stderr,
-            )
-        entries += log.entries
-    return entries
-
-
-def _truths() -> list[Truth]:
-    path = CORPUS / TRUTH
-    if not path.exists():
-        raise StageError(
-            "labels.source is score, and this corpus has none",
-            found=f"no {path}",
-            expected="a composed corpus (corpus.source: organism)",
-            fix="set labels.source to decisions, and decide with `leitmotif review`",
-        )
-    return read_table(path, Truth)
-
-
-def metrics_of(
-    labels: Sequence[Label],
-    coverage: Sequence[Coverage],
-    proposals: Sequence[Proposal],
-    decisions: Sequence[Decision],
-) -> dict[str, object]:
-    """How much is known, how much people had to say for it, and what the machine had missed."""
-    # By a score the stage proposals measures its own recall, of all tracks.
-    by_people = any(row.source == "decisions" for row in coverage)
-    return {
-        "labels": len(labels),
-        "tracks_complete": sum(row.complete for row in coverage),
-        "decisions": len(decisions),
-        "recall": as_metric(recall(labels, coverage, proposals)) if by_people else None,
-    }
 
 
 if __name__ == "__main__":

@@ -58,13 +58,13 @@ class Material(Known):
     has_params: bool = True
     """Whether there is a params.yaml, which may be one that cannot be used."""
     stages: Mapping[str, Any] = field(default_factory=dict)
-    """Of dvc.yaml, by name."""
+    """Stages of dvc.yaml, by name."""
     states: Mapping[str, State] = field(default_factory=dict)
-    """By stage."""
+    """States by stage."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, each the first line of an error."""
     decisions: list[Decision] = field(default_factory=list)
-    """Those that stand."""
+    """Decisions that stand."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
 

@@ -27,7 +27,7 @@ class Pieces:
     tracks: int
     prefix_seconds: float
     seconds: float
-    """Of the continuation."""
+    """Seconds of the continuation."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Needs:
     pieces: int
     """Fewest with which an effect can count."""
     continuable: Pieces
-    """With the present settings."""
+    """Pieces with the present settings."""
     best: Pieces
-    """With the lengths of prefix and continuation that allow most."""
+    """Pieces with the lengths of prefix and continuation that allow most."""
     way: Way | None
     """Settings nearest to the present ones for which the tracks are long enough; None: none."""
 

@@ -27,7 +27,7 @@ class NextStep:
     """What to do now."""
 
     command: str
-    """To type; or, where a person has to act first, what to do."""
+    """Command to type; or, where a person has to act first, what to do."""
     why: str
     time: str = ""
     """Such as ``about 3 min (as last time)``; empty where it takes no time worth naming."""

@@ -18,7 +18,7 @@ class Level:
 
     site: str
     second: int
-    """From the start of the window that the model reads."""
+    """Second from the start of the window that the model reads."""
     rms: float
     """Over tracks, windows, the second's steps, and the width."""
 

@@ -15,11 +15,11 @@ class AuditRow(Table):
     best: str
     """Site of the smallest share of variance unexplained, among this one and its neighbours."""
     margin: IntervalRow
-    """That share at the best other site less that at this one."""
+    """The share at the best other site less that at this one."""
     chance: IntervalRow
     """That share at this site for an autoencoder of the same sizes that has learnt nothing."""
     of_chance: IntervalRow
-    """That share as a part of ``chance``."""
+    """The share as a part of ``chance``."""
     passed: bool
     """This site is the best one, the margin's interval lies above 0, and that of ``of_chance``
     below 0.8."""

@@ -10,7 +10,7 @@ class ScreenedRow(Table):
 
     site: str
     delta_recurrence: IntervalRow | None
-    """On other pieces than those on which the site was chosen."""
+    """Effect on other pieces than those on which the site was chosen."""
 
 
 class AtSiteRow(Table):
@@ -45,17 +45,17 @@ class ApproachRow(Table):
     model: str
     """Hub id or folder of the model under study."""
     horizon: str
-    """Of which claims are made."""
+    """Horizon of which claims are made."""
     site: str | None
     """Null where nothing was found; so are all measures."""
     hook: str | None
     features: list[int]
     r2: float | None
-    """As the approach would report it."""
+    """R² as the approach would report it."""
     partial_r2: IntervalRow | None
     """Beyond the controls, over tracks that had no say in the choice of features."""
     clap_similarity: IntervalRow | None
-    """To the untreated continuation."""
+    """Similarity to the untreated continuation."""
     delta_recurrence: IntervalRow | None
     """Points towards the source."""
     over_random: IntervalRow | None

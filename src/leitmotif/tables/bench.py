@@ -22,7 +22,7 @@ class PlantedSlot(Table):
     """Where the decision on one slot is carried."""
 
     onset_step: Annotated[int, Field(ge=0)]
-    """That predicts the slot's first frame."""
+    """Step that predicts the slot's first frame."""
     nearest_seconds: Seconds | None
     """Of the cells that lie furthest ahead of the slot: their last step; null where none are."""
     furthest_seconds: Seconds | None
@@ -59,13 +59,13 @@ class BenchVerdict(Table):
     method: str
     model: str
     weights: Sha256
-    """Of the model's parts; it is all that the method could know the model by."""
+    """SHA-256 of the model's parts; it is all that the method could know the model by."""
     foresight: bool
     lead_seconds: Seconds | None
     """How far ahead; null where the method does not say."""
     strengths: list[CellStrength]
     seconds: Seconds
-    """That the method took, on one core."""
+    """Seconds that the method took, on one core."""
 
 
 class BenchScore(Table):

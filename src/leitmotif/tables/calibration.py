@@ -16,12 +16,12 @@ class CalibrationRow(Table):
 
     kind: Kind
     generator: str | None
-    """Of the null features; null for the others."""
+    """Generator of the null features; null for the others."""
     strength: float | None
     """Partial correlation of the planted features; null for the others."""
     horizon: str
     site: str
-    """Whose activations real features are taken from."""
+    """Site whose activations real features are taken from."""
     alpha: float
     """Level of both tests."""
     naive: IntervalRow | None

@@ -48,7 +48,7 @@ class Versions(Table):
 
     leitmotif: str
     review: Sha256
-    """Of the code that cut the clips and recorded the decision."""
+    """SHA-256 of the code that cut the clips and recorded the decision."""
     page: Sha256
 
 
@@ -107,7 +107,7 @@ class Listening(Table):
     time: AwareDatetime
     queue: Stretches
     pair: PairId
-    """Of the stretch as it was offered: ``stretch_id``."""
+    """Id of the stretch as it was offered: ``stretch_id``."""
     verdict: Heard
     note: Annotated[str, Field(max_length=LONGEST_NOTE)]
     track_id: TrackId

@@ -15,7 +15,7 @@ class AgreementRow(Table):
     """How far two taggers agree on the same clips, over labels that both know by name."""
 
     labels: int
-    """Of the slot's concepts that both know."""
+    """Number of the slot's concepts that both know."""
     rank: IntervalRow
     """Spearman's correlation of the two orders of these labels in a clip, mean over clips. The same
     order gives 1, and orders that have nothing to do with each other 0."""
@@ -29,7 +29,7 @@ class DecoderLensRow(Table):
     """How well a tagger recognises one concept, or all of one slot, in the music of one layer."""
 
     slot: str
-    """Of the prompts' template, such as instrument."""
+    """Slot of the prompts' template, such as instrument."""
     concept: str | None
     """Null for all concepts of the slot."""
     layer: int
@@ -44,7 +44,7 @@ class DecoderLensRow(Table):
     such as Music, rank high too, so ``ndcg`` does not reach 1 where every concept is named."""
     chance_within: float
     agreement: AgreementRow | None
-    """Of the tagger and a second one; null without one."""
+    """Agreement of the tagger and a second one; null without one."""
 
 
 class DivergenceRow(Table):
@@ -88,4 +88,4 @@ class LensClipRow(Table):
     file: str
     """Name of the WAV file beside the table: mono, 16 bits."""
     sha256: Sha256
-    """Of the file."""
+    """SHA-256 of the file."""

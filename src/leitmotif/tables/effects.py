@@ -58,7 +58,7 @@ class EffectRow(Table):
     towards_source: IntervalRow | None
     """The same, positive where a piece changes towards what the source would do."""
     clap_similarity: IntervalRow | None
-    """To the baseline; so are the next two."""
+    """Similarity to the baseline; the next two are also compared with it."""
     loudness_db: IntervalRow | None
     spectral_db: IntervalRow | None
     log_likelihood: IntervalRow | None
@@ -75,7 +75,7 @@ class PossibleRow(Table):
     gaining: int
     """Pieces that lack the event and were measured."""
     losing: int
-    """Those that have it."""
+    """Pieces that have it and were measured."""
     level: float
     """Largest p-value that counts in the family of the candidates that were tried."""
     least: float | None
@@ -89,7 +89,7 @@ class VerdictRow(Table):
     """A row of data/verdicts.jsonl: a candidate of one model, and what it was found to be."""
 
     model: str
-    """As in data/effects.jsonl."""
+    """Model as in data/effects.jsonl."""
     candidate: str
     site: str
     hook: str | None
@@ -103,11 +103,11 @@ class VerdictRow(Table):
     """What the tested condition does, in points towards the source; null for fewer than two pieces,
     as the others."""
     over_random: IntervalRow | None
-    """By how much that exceeds matched random features."""
+    """Excess of that over matched random features."""
     gained: IntervalRow | None
     """The same of the pieces that lack the event: how many more of them have it."""
     lost: IntervalRow | None
-    """Of those that have it: how many fewer do."""
+    """The same of the pieces that have it: how many fewer of them do."""
     lead: float | None
     """Seconds ahead of the event from which on the site's residuals carry it, as data/
     interchange.jsonl says; null if from none, for features, and where none were exchanged."""
@@ -117,7 +117,7 @@ class VerdictRow(Table):
     dose_response: IntervalRow | None
     """Points per unit of strength; null for fewer than two doses."""
     match_distance: float | None
-    """Of the random feature that is least like the one it stands for."""
+    """Distance of the random feature that is least like the one it stands for."""
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""
 

@@ -23,6 +23,6 @@ class HeadRow(Table):
     nats: IntervalRow
     """Mean change of the event's log-odds towards the counterfactual, by track."""
     share: float | None
-    """Of the total effect in the same events; null where that is not clear of 0."""
+    """Share of the total effect in the same events; null where that is not clear of 0."""
     measured_apart: bool
     """Whether these tracks had no say in the heads' order."""

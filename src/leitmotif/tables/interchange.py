@@ -36,7 +36,7 @@ class InterchangeRow(Table):
     over_control: IntervalRow | None
     """By how much that exceeds the control donor's; null where that was not tried."""
     share: IntervalRow | None
-    """Of the total effect; null where that is not clear of 0."""
+    """Share of the total effect; null where that is not clear of 0."""
     accuracy: IntervalRow
     """Interchange intervention accuracy: share of events of which the model expects what the piece
     has, and with the exchange what the counterfactual would have."""

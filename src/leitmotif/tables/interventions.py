@@ -33,7 +33,7 @@ class SamplingRow(Table):
     """How a clip's tokens were drawn."""
 
     temperature: float
-    """Of the softmax; 0 takes the likeliest token."""
+    """Temperature of the softmax; 0 takes the likeliest token."""
     top_k: int | None
     """Only so many likeliest tokens; null: all."""
     top_p: float | None
@@ -54,7 +54,7 @@ class ReturnRow(Table):
     transposition: int
     """Semitones."""
     score: float | None
-    """As of a proposal; null as the place is."""
+    """Score as of a proposal; null as the place is."""
     p: float
     """Under the null, as of a proposal."""
     recurs: bool
@@ -65,9 +65,9 @@ class OpeningRow(Table):
     """What the model itself put after a recording's prefix."""
 
     seed: int
-    """Of its noise."""
+    """Seed of its noise."""
     frames: Annotated[int, Field(ge=1)]
-    """At the end of the prefix."""
+    """Frames at the end of the prefix."""
 
 
 class InterventionRow(Table):
@@ -80,7 +80,7 @@ class InterventionRow(Table):
     model: str
     """Hub id or folder."""
     model_fingerprint: Sha256
-    """Of its weights and sizes."""
+    """SHA-256 of its weights and sizes."""
     candidate: str
     """Whose condition it is; empty for a baseline, a counterfactual and a shift of positions."""
     name: str
@@ -94,7 +94,7 @@ class InterventionRow(Table):
     sae: str | None
     """Entry of hooks.yaml; null where the feature is a coordinate."""
     sae_sha256: Sha256 | None
-    """Of its weights."""
+    """SHA-256 of its weights."""
     strength: float | None
     """In ``a' = strength * a``, or with a source ``a' = a + strength * (a_source - a)``; of a shift
     of positions, the steps by which they are moved; null where nothing was changed."""
@@ -104,23 +104,23 @@ class InterventionRow(Table):
     steps: tuple[int, int] | None
     """Decoder steps [start, stop); null: all that have read a token of the continuation."""
     seed: int
-    """Of the noise, which a clip shares with its baseline."""
+    """Seed of the noise, which a clip shares with its baseline."""
     sampling: SamplingRow
     """How the tokens were drawn."""
     prefix_sha256: Sha256
-    """Of the codes that are continued."""
+    """SHA-256 of the codes that are continued."""
     prefix_frames: Annotated[int, Field(ge=1)]
     """How many frames of codes they are."""
     opening: OpeningRow | None
     """The end of the prefix, where the model made it; null where all of it is the track's."""
     frames: Annotated[int, Field(ge=1)]
-    """Of the continuation."""
+    """Frames of the continuation."""
     tokens_sha256: Sha256
-    """Of prefix and continuation, as the audio hashes are."""
+    """SHA-256 of prefix and continuation, as the audio hashes are."""
     baseline_audio_sha256: Sha256
     """Of the clip before the intervention: same piece, same noise, nothing changed."""
     audio_sha256: Sha256
-    """Of the clip after it."""
+    """SHA-256 of the clip after it."""
     file: str | None
     """The clip's audio, relative to the log; null where it was not kept."""
     metrics: ClipMetrics

@@ -25,7 +25,7 @@ class Label(Table):
     reviewers: list[str]
     """Who decided it; empty by the score."""
     pair: str | None
-    """Of the decisions; null by the score."""
+    """Pair of the decisions; null by the score."""
 
 
 class Coverage(Table):

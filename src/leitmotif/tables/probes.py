@@ -10,11 +10,11 @@ class NaiveRow(Table):
     """What a pooled correlation without groups or controls would report."""
 
     r2: float
-    """Of the best feature."""
+    """R² of the best feature."""
     r2_place: float
     """Of the place in the track alone, without any feature: a mean for each row number."""
     significant_share: float
-    """Of the features."""
+    """Share of the features whose q-value is at most 0.05, as is customary."""
 
 
 class SelectivityRow(Table):
@@ -46,7 +46,7 @@ class ProbeRow(Table):
     """Null where a row has an event in too few tracks."""
     auroc: IntervalRow | None
     p: float
-    """Of the partial R², from exchanging tracks."""
+    """p-value of the partial R², from exchanging tracks."""
     least: float | None = None
     """No smaller partial R² could have been decodable, as ``Claims.least_decodable`` says; null
     where none could, and in tables of older versions."""
@@ -54,9 +54,9 @@ class ProbeRow(Table):
     """By how much partial R² exceeds that of the same network with shuffled weights; null for that
     network, and where it was not probed."""
     naive: NaiveRow | None
-    """Of the model under study at the horizon of the claim; null elsewhere."""
+    """Naive correlation of the model under study at the horizon of the claim; null elsewhere."""
     selectivity: SelectivityRow | None
-    """As ``naive``."""
+    """Selectivity, for the same row as ``naive``; null elsewhere."""
     exploratory: bool
     """Whether tracks with undecided proposals were admitted."""
 
@@ -88,7 +88,7 @@ class HorizonRow(Table):
     tested: int | None
     """Features tested one by one; null where none were."""
     chosen: int | None
-    """Those whose q is at most probes.alpha."""
+    """Features whose q-value is at most probes.alpha."""
     least_chosen: int | None
     """Fewest features that could be chosen. 1 unless there are so few tracks that no p-value is
     small enough for one feature by itself; null where none were tested."""

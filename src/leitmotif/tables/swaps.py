@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
+from leitmotif.claims import exceeds_controls
 from leitmotif.sites import Component, Control, Technique
 from leitmotif.tables.base import Sha256, Table
 from leitmotif.tables.interval import IntervalRow
@@ -19,9 +20,9 @@ class MeasuredRow(Table):
     effect: IntervalRow
     """Equation 1 of the paper: the sum of the two below."""
     original: IntervalRow
-    """By how much the log-odds of the original concept's label fell."""
+    """Fall of the log-odds of the original concept's label."""
     desired: IntervalRow
-    """By how much the log-odds of the desired concept's label rose."""
+    """Rise of the log-odds of the desired concept's label."""
     precision: IntervalRow
     """Minus the KL divergence of all labels from what was heard before; at most 0."""
 
@@ -51,11 +52,11 @@ class SwapRow(CellRow):
     """One cell and one ordered pair of concepts; intervals are over clips."""
 
     original: str
-    """Whose prompts are played."""
+    """Concept whose prompts are played."""
     desired: str
-    """Whose mean is put in."""
+    """Concept whose mean is put in."""
     original_slot: str | None
-    """Of the prompts' template; null where the prompts come from no template."""
+    """Slot of the prompts' template; null where the prompts come from no template."""
     desired_slot: str | None
     turned: IntervalRow
     """Share of clips in which the desired label ranks above the original one after the swap."""
@@ -83,8 +84,8 @@ class SwapSummaryRow(CellRow):
 
     @property
     def beyond(self) -> bool:
-        """Whether the effect is positive and exceeds the controls at q 0.05."""
-        return self.q is not None and self.q <= 0.05 and self.swap.effect.mean > 0
+        """Whether the effect is positive and exceeds the controls, by rule 9 of the claims."""
+        return exceeds_controls(self.q, self.swap.effect)
 
 
 AnyCell = TypeVar("AnyCell", bound=CellRow)
@@ -102,9 +103,9 @@ class SwapClipRow(Table):
     """
 
     original: str
-    """Whose prompt is played."""
+    """Concept whose prompt is played."""
     desired: str | None
-    """Whose mean is put in."""
+    """Concept whose mean is put in."""
     technique: Technique | None
     component: Component | None
     layer: int | None
@@ -113,8 +114,8 @@ class SwapClipRow(Table):
     named: str
     """The concept of the original one's slot whose label the tagger ranks highest."""
     effect: float | None
-    """Of this clip alone, in nats."""
+    """Effect of this clip alone, in nats."""
     file: str
     """Name of the WAV file beside the table: mono, 16 bits."""
     sha256: Sha256
-    """Of the file."""
+    """SHA-256 of the file."""

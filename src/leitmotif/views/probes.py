@@ -12,7 +12,7 @@ from leitmotif.tables.interval import as_metric
 from leitmotif.tables.probes import HorizonRow, ProbeRow, largest
 
 BINS = 20
-"""Of partial correlations from 0 to 1, and as many from 0 to -1."""
+"""Number of bins of partial correlations from 0 to 1, and as many from 0 to -1."""
 
 
 def metrics_of(

@@ -16,11 +16,11 @@ PROCESS_BYTES = 450_000_000
 """Of a process that has imported torch, transformers and librosa: a third of what the benchmark
 measured of the stage activations, which has three."""
 GPU_CONTEXT_BYTES = 500_000_000
-"""Of a CUDA context with its libraries; assumed."""
+"""Memory of a CUDA context with its libraries; assumed."""
 USED = 0.95
 """Share of what is allowed that is shared out; the rest is for what no formula has."""
 LEAST_ROWS = 2
-"""Of a batch: a clip, and the row that it is patched from."""
+"""Fewest rows of a batch: a clip, and the row that it is patched from."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Holding:
     """Bytes that a stage needs beside the rows of its batches."""
 
     weights: int
-    """Of the model and of all that stays with it but the judge, in each process."""
+    """Bytes of the model and of all that stays with it but the judge, in each process."""
     row: int
-    """Of a row of a batch."""
+    """Bytes of a row of a batch."""
     judge: int = 0
-    """Of its weights, in each process."""
+    """Bytes of its weights, in each process."""
     otherwise: int = 0
     """Of what each process holds before or after a batch, in its place: the codec's, at most."""
     main: int = 0
-    """Of what is held once on the host, for all processes."""
+    """Bytes of what is held once on the host, for all processes."""
     packed: int = 0
     """Of matrices that are held a second time on a CPU, in each process that multiplies by them."""
 
@@ -48,7 +48,7 @@ class Batches:
     workers: int
     """Processes."""
     rows: int
-    """Of a batch in each."""
+    """Rows of a batch in each."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ class Machine:
     """Where the limits of a process are stated."""
 
     root: Path = Path("/")
-    """Of the file system, in which ``proc`` and ``sys`` are mounted."""
+    """Root of the file system, in which ``proc`` and ``sys`` are mounted."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    """In which Slurm says what a job has."""
+    """Variables in which Slurm says what a job has."""
 
     @property
     def memory(self) -> int | None:
@@ -30,7 +30,9 @@ class Machine:
         for folder in self._control_groups("memory"):
             names = ("memory.max", "memory.high", "memory.limit_in_bytes")
             limits += [_number(_read(folder / name)) for name in names]
-        return min((limit for limit in (_physical(), *limits) if limit is not None), default=None)
+        return min(
+            (limit for limit in (physical_memory(), *limits) if limit is not None), default=None
+        )
 
     @property
     def processors(self) -> int:
@@ -90,7 +92,7 @@ def processors_here() -> int:
     return Machine().processors
 
 
-def _physical() -> int | None:
+def physical_memory() -> int | None:
     """Bytes of memory that are built in."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

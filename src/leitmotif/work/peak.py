@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 SECONDS_BETWEEN_LOOKS = 0.5
 _SHARE_OF_TIME = 0.05
-"""That looking takes at most."""
+"""Largest share of the time that looking takes."""
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Peak:
     """The largest sum over the processes that was seen. Pages that they share count once, where the
     system says which (Linux)."""
     gpu: int = 0
-    """That torch has reserved of a GPU in this process; 0 where there is none."""
+    """Bytes that torch has reserved of a GPU in this process; 0 where there is none."""
 
     def look(self) -> None:
         """Measure now."""

@@ -21,12 +21,12 @@ from rich.progress import (
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
-"""In a log, of a transfer of bytes."""
+"""Seconds between lines in a log of a transfer of bytes."""
 LEAST_SECONDS = 2.0
 """In a log nothing is said of a loop that is over before, nor twice within this time."""
 
 _bars: Progress | None = None
-"""Those on the terminal now; a loop within a loop adds its bar to them."""
+"""Bars on the terminal now; a loop within a loop adds its bar to them."""
 
 
 def progress(items: Iterable[T], description: str, *, total: int) -> Iterator[T]:

@@ -140,7 +140,7 @@ def test_an_annotated_example_is_the_value_with_what_keys_mean(repo_root: Path) 
     text = annotated(ConceptTable, values)
     assert parse_yaml(text) == values
     assert "# A sentence with every slot in braces.\ntemplate: " in text
-    assert "  # Names its rows in the tables.\n  - name: guitar\n    # Whose value" in text
+    assert "  # Names its rows in the tables.\n  - name: guitar\n    # Slot of the template" in text
     assert max(map(len, re.findall("^ *#.*$", text, flags=re.MULTILINE))) <= 92
 
 

@@ -9,7 +9,7 @@ import pytest
 from leitmotif.errors import ConfigError, LeitmotifError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.files.yaml_files import EditableYaml
-from leitmotif.share.publish.card import _loading
+from leitmotif.share.publish.card import how_to_load
 from leitmotif.share.publish.selection import Selection, select
 from leitmotif.store.reading.index import read_index, write_index
 from tests.share.publish.published_project import (
@@ -130,7 +130,7 @@ def test_a_shard_is_published_without_the_tracks_that_may_not_be(project: Path) 
     rows = [json.loads(line) for line in index.content.splitlines()]
     assert sorted(track for row in rows for track in row["tracks"]) == sorted(2 * SHARED)
     assert index.row.rows_left_out == len(SITES)
-    assert "leitmotif.ActivationStore" in _loading("me/data", selection)
+    assert "leitmotif.ActivationStore" in how_to_load("me/data", selection)
 
 
 @pytest.mark.fault(

@@ -218,7 +218,7 @@ def test_a_stopped_audit_goes_on(
             read.append(path)
         return bytes(fetch(files, path))
 
-    monkeypatch.setattr("leitmotif.share.remote.contents._READERS", 1)
+    monkeypatch.setattr("leitmotif.share.remote.contents.READERS", 1)
     monkeypatch.setattr(there.remote.files, "cat_file", counting.__get__(there.remote.files))
     try:
         with pytest.raises(LeitmotifError, match="there is no connection to the server"):

@@ -56,7 +56,7 @@ class _Mark:
     place: int
     """Offset of the number within the frame."""
     frames: int | None
-    """That follow; None if it does not say."""
+    """Frames that follow; None if the header does not say."""
 
 
 @dataclass

@@ -13,7 +13,6 @@ from leitmotif.audio.reading.layout import (
     Remark,
 )
 
-MAGICS = (b"RIFF", b"RF64", b"RIFX")
 _UNKNOWN = 0xFFFF_FFFF
 _PLAIN = {1, 3, 0xFFFE}
 """Format tags of samples of a fixed size: integers, floats, and either one with a channel mask."""
@@ -29,7 +28,7 @@ class _Chunks:
     data: int | None = None
     """Where the samples begin."""
     bytes: int = 0
-    """That the header promises of them."""
+    """Bytes of samples that the header promises."""
 
 
 def read_riff(file: BinaryIO, start: int, size: int) -> Layout:

@@ -45,7 +45,7 @@ _READERS: dict[str, Callable[[BinaryIO, int, int], Layout | None]] = {
     "WAV": read_riff,
     "WAVEX": read_riff,
 }
-"""By libsndfile's name of the container."""
+"""Reader of each container, by libsndfile's name of it."""
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types

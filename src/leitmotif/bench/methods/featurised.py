@@ -22,8 +22,9 @@ from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.coordinates import Coordinates, Sample
-from leitmotif.causal.interchange.exchange import Exchanged
+from leitmotif.causal.interchange.exchange import ExchangedOdds
 from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.claims import is_above_zero
 from leitmotif.musicgen.protocol import MusicModel
 
 _MODEL = "model"
@@ -63,12 +64,12 @@ def _found(
     measure = partial(_Measure, readings, measured)
     ours = [measure(fit.site, feature(fit)) for fit in fits]
     exchanges = [exchange for site in ours for exchange in site.exchanges()]
-    exchanged = Exchanged([pieces[row] for row in measured], _joined(ours))
+    exchanged = ExchangedOdds([pieces[row] for row in measured], _joined(ours))
     rows = exchanged.rows(_MODEL, [*_totals(), *exchanges])
     leads = CLAIMS.leads(rows, model=_MODEL)
     if rival is not None and leads:
         rivals = [measure(fit.site, rival(fit)) for fit in fits if fit.site in leads]
-        theirs = Exchanged(exchanged.events, _joined(rivals))
+        theirs = ExchangedOdds(exchanged.events, _joined(rivals))
         leads = {
             site: lead
             for site, lead in leads.items()
@@ -151,8 +152,8 @@ def _joined(measures: Sequence[_Measure]) -> list[dict[Exchange | None, float]]:
     return joined
 
 
-def _exceeds(ours: Exchanged, theirs: Exchanged, exchange: Exchange) -> bool:
+def _exceeds(ours: ExchangedOdds, theirs: ExchangedOdds, exchange: Exchange) -> bool:
     """Whether an effect is larger than that of the rival's feature, with its interval."""
     moved, rival = ours.moved(exchange), theirs.moved(exchange)
     excess = {ours.events[n].track_id: moved[n] - rival[n] for n in moved}
-    return effect_of(excess).interval.low > 0
+    return is_above_zero(effect_of(excess).interval)

@@ -14,6 +14,7 @@ from leitmotif.bench.methods.exchanged import bin_windows
 from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
+from leitmotif.claims import is_above_zero
 from leitmotif.musicgen.protocol import MusicModel
 
 FOLDS = 4
@@ -50,7 +51,7 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
             strengths[site, window.after] = float(above.mean())
             tracks = [pieces[row].track_id for row in rows]
             effect = effect_of(dict(zip(tracks, above, strict=True)))
-            if window.after in far and effect.p <= level and effect.interval.low > 0:
+            if window.after in far and effect.p <= level and is_above_zero(effect.interval):
                 leads.append(window.after)
     return Finding(bool(leads), max(leads, default=None), strengths)
 

@@ -21,7 +21,7 @@ from leitmotif.causal.experiment.findings import (
     largest_p,
 )
 from leitmotif.causal.experiment.pieces import Pieces
-from leitmotif.causal.experiment.study import Heard, Study
+from leitmotif.causal.experiment.study import Study, StudyClips
 from leitmotif.causal.possible import MOST, possible
 from leitmotif.causal.verdict import VerdictRules, verdict
 from leitmotif.claims import is_above_zero
@@ -77,7 +77,7 @@ class Comparison:
         """All that is intervened on."""
         return [*self.taken.values(), *self.otherwise.values()]
 
-    def row(self, heard: Heard, named: Mapping[str, object]) -> ApproachRow:
+    def row(self, heard: StudyClips, named: Mapping[str, object]) -> ApproachRow:
         """The row of the table; ``named`` says of which experiment."""
         choice, judged = self.choice, self._judged(self.taken, heard)
         mine = self._concluded(choice.site, judged, heard)
@@ -112,7 +112,7 @@ class Comparison:
             }
         )
 
-    def _otherwise(self, mine: Conclusion, heard: Heard) -> OtherwiseRow:
+    def _otherwise(self, mine: Conclusion, heard: StudyClips) -> OtherwiseRow:
         near = _rounded(min(self.choice.sites[mine.site].near, 1.0))
         site = self.choice.site_otherwise
         judged = self._judged(self.otherwise, heard)
@@ -136,7 +136,7 @@ class Comparison:
         kept += [other for other in others if other.kind == "random_feature"]
         return replace(candidate, conditions=kept)
 
-    def _judged(self, tried: BySite, heard: Heard) -> dict[str, Finding]:
+    def _judged(self, tried: BySite, heard: StudyClips) -> dict[str, Finding]:
         judged, study, measures = {}, heard.study, heard.measures
         for site, candidate in tried.items():
             partial = self.choice.sites[site].partial_r2
@@ -146,7 +146,7 @@ class Comparison:
             )
         return judged
 
-    def _concluded(self, site: str, judged: Mapping[str, Finding], heard: Heard) -> Conclusion:
+    def _concluded(self, site: str, judged: Mapping[str, Finding], heard: StudyClips) -> Conclusion:
         """At ``site``, or where interventions choose it, at the site that they choose."""
         if self.choice.approach.screened:
             chosen = screen(judged)

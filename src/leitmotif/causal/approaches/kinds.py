@@ -87,7 +87,7 @@ class Screened:
     """What becomes of an approach where interventions choose its site."""
 
     site: str
-    """With the strongest effect on all pieces."""
+    """Site with the strongest effect on all pieces."""
     towards: ByTrack
     """Each piece's effect, in points, at the site that was chosen on other pieces."""
     over_random: ByTrack

@@ -36,7 +36,7 @@ class Condition:
 
     kind: Kind
     candidate: str = ""
-    """Whose condition it is; empty for a baseline."""
+    """Candidate whose condition it is; empty for a baseline."""
     target: Target | None = None
     strength: float = 1.0
     source: str | None = None

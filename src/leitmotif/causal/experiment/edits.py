@@ -25,7 +25,7 @@ class Treated:
     source: int | None
     """Row whose activations a condition with a source takes; None for one without."""
     steps: range | None = None
-    """At which it is done; None: the whole continuation."""
+    """Steps at which the edit is done; None: the whole continuation."""
 
 
 def interventions(treated: Sequence[Treated], continuation: range) -> Iterator[Intervention]:

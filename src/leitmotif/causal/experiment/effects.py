@@ -37,7 +37,7 @@ class Effect:
     """Two-sided, of flipping the tracks' signs."""
     tracks: int
     changed: int | None = None
-    """Of a change of a rate: tracks in which it changed."""
+    """Tracks in which the rate changed; None for an effect on something else than a rate."""
 
     def row(self, digits: int = 4) -> IntervalRow:
         """Rounded numbers, as tables hold them."""

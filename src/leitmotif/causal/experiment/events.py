@@ -47,7 +47,7 @@ class Event:
     frame: int
     """First frame from there on at which return and no return are told apart by their tokens."""
     tokens: tuple[int, int]
-    """Of the first codebook in that frame: if the motif returns, and if not."""
+    """Tokens of the first codebook in that frame: if the motif returns, and if not."""
     gap: range
     """Steps after what decides the event has been read, and before ``onset``."""
     deciding: range

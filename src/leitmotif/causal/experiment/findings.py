@@ -42,11 +42,11 @@ class Finding:
     towards: ByTrack
     """What that condition does, in points towards the source."""
     over_random: ByTrack
-    """By how much that exceeds random features; empty where none were tried."""
+    """Excess of that over random features; empty where none were tried."""
     gained: ByTrack
     """``towards`` of the pieces that lack the event."""
     lost: ByTrack
-    """Of those that have it."""
+    """The same of pieces that have it."""
     likeness: ByTrack
     """CLAP similarity of its clips to the baseline."""
     doses: Mapping[float, ByTrack]

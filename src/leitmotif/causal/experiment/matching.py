@@ -23,7 +23,7 @@ class Matched:
 
     features: tuple[int, ...]
     distances: tuple[float, ...]
-    """Of each, as ``match`` measures it."""
+    """Distance of each, as ``match`` measures it."""
     pool: int
     """How many features were near enough to be drawn."""
 

@@ -40,7 +40,7 @@ class ListeningSettings:
     """How clips are heard."""
 
     search: SearchSettings
-    """Of the engine that looks for returns."""
+    """Settings of the engine that looks for returns."""
     motifs: Mapping[str, Sequence[Span]]
     """Windows in samples of each track's prefix."""
     heard: Mapping[str, Span] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class ListeningSettings:
     p: float = 0.05
     min_score: float = 0.5
     window_seconds: float = 2.0
-    """Of the comparison with the baseline."""
+    """Length of the windows of the comparison with the baseline."""
     silence_dbfs: float = -60.0
 
 

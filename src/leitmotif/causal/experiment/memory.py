@@ -8,7 +8,7 @@ from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.work.budget import Holding
 
 CLAP_BYTES = 776_000_000
-"""Of the published weights in float32; a smaller judge needs less."""
+"""Size of the published weights in float32; a smaller judge needs less."""
 
 
 def continuations_holding(params: Params, model: Footprint, hooks: Sequence[Hook]) -> Holding:

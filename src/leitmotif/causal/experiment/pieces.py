@@ -39,7 +39,7 @@ class Piece:
 
     prefix: Prefix
     motifs: Sequence[Span]
-    """Of the prefix, in samples."""
+    """Motifs of the prefix, in samples."""
     heard: Span | None
     """Samples of the continuation in which a return counts; None for all of it."""
     towards: int

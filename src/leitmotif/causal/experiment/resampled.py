@@ -45,7 +45,7 @@ class Recorded:
 
     prefix: Prefix
     motifs: Sequence[Span]
-    """In samples of the prefix."""
+    """Motifs, in samples of the prefix."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ class Study:
         shifted = [] if self.shifted is None else [self.shifted]
         return [self.baseline, self.counterfactual, *shifted]
 
-    def run(self, candidates: Sequence[Candidate], *, tried: int) -> "Heard":
+    def run(self, candidates: Sequence[Candidate], *, tried: int) -> "StudyClips":
         """Make the clips of all conditions, or take them from the work cache, and measure them.
 
         ``tried`` is the family of the effects' p-values. Says so beforehand if there are too few
@@ -120,7 +120,7 @@ class Study:
         measured = sweep.run(self.pieces.prefixes, conditions)
         total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
         shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
-        return Heard(self, names, list(shown))
+        return StudyClips(self, names, list(shown))
 
     @property
     def _kept(self) -> frozenset[str]:
@@ -202,12 +202,12 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Heard:
+class StudyClips:
     """The clips of a study, measured."""
 
     study: Study
     names: Mapping[Condition, str]
-    """Of the conditions that were run."""
+    """Names of the conditions that were run."""
     clips: Sequence[MeasuredClip]
 
     @cached_property

@@ -54,12 +54,12 @@ class SaeFeatures:
     """Features of a sparse autoencoder, changed together. Raises ModelError for one it lacks."""
 
     sae: SparseAutoencoder
-    """On the device of the model that is changed."""
+    """The autoencoder, on the device of the model that is changed."""
     indices: tuple[int, ...]
     name: str
-    """In hooks.yaml."""
+    """Name in hooks.yaml."""
     sha256: str
-    """Of its weights."""
+    """SHA-256 of its weights."""
     at: str | None = None
     """Another site than the autoencoder's own: a misalignment made on purpose."""
 

@@ -33,14 +33,14 @@ class Planted:
     """The truth of one track, in samples and decoder steps of a model."""
 
     truth: Truth
-    """In samples of the composed audio."""
+    """What is true of the piece, in samples of the composed audio."""
     model: MusicModel
     sample_rate: int
-    """Of the composed audio, in Hz."""
+    """Sample rate of the composed audio, in Hz."""
     prefix_samples: int
     """Up to the end of the cue."""
     motifs: list[Span]
-    """Of the prefix."""
+    """Motifs of the prefix."""
     slots: list[Span]
     """Where the motif returns or does not, from the continuation's start."""
 

@@ -22,6 +22,7 @@ import torch
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.claims import is_above_zero
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.musicgen.protocol import MusicModel
@@ -68,7 +69,7 @@ class Interchange:
     controlled: Sequence[Window]
     rows: int = 8
 
-    def run(self, events: Sequence[Event]) -> "Exchanged":
+    def run(self, events: Sequence[Event]) -> "ExchangedOdds":
         """Read all events, on all processors.
 
         Raises ProbeError for events of fewer than two tracks, and ModelError.
@@ -91,7 +92,7 @@ class Interchange:
         for part, of_part in zip(parts, read, strict=True):
             for number, of_event in zip(part, of_part, strict=True):
                 odds[number] = of_event
-        return Exchanged(events, odds)
+        return ExchangedOdds(events, odds)
 
     def exchanges(self) -> Iterator[Exchange]:
         """All that is done, in the order of the table."""
@@ -116,7 +117,7 @@ def _read(interchange: Interchange, events: Sequence[Event]) -> list[dict[Exchan
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class ExchangedOdds:
     """Log-odds of every event under every exchange that it has steps for."""
 
     events: Sequence[Event]
@@ -181,7 +182,7 @@ class Exchanged:
         total = Exchange(None, Window("deciding"), "counterfactual")
         whole = {number: value for number, value in self.moved(total).items() if number in moved}
         above, below = self._by_track(moved), self._by_track(whole)
-        if effect_of(below).interval.low <= 0:
+        if not is_above_zero(effect_of(below).interval):
             return None
         x, y = _values(above), _values(below)
         weights = track_weights(len(x))

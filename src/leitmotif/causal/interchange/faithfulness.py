@@ -29,6 +29,7 @@ from leitmotif.causal.interchange.coordinates import (
     principal_components,
     ranked,
 )
+from leitmotif.claims import is_above_zero
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
@@ -104,7 +105,7 @@ class Curve:
         sample = self.sample
         difference = sample.donor - sample.own
         whole = self._by_track(sample.moved(difference))
-        known = effect_of(whole).interval.low > 0
+        known = is_above_zero(effect_of(whole).interval)
         rows: list[CoordinateRow] = []
         shares: list[np.ndarray] = []
         for count in self.counts:

@@ -25,6 +25,7 @@ from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.faithfulness import halves
 from leitmotif.causal.interchange.reader import EventReader
+from leitmotif.claims import is_above_zero
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
@@ -177,7 +178,7 @@ def _row(
     changes, totals = (_by_track(values, events) for values in zip(*moved, strict=True))
     change, total = effect_of(changes), effect_of(totals)
     # A model that does not know the event has no total effect, and nothing is a share of it.
-    known = total.interval.low > 0
+    known = is_above_zero(total.interval)
     return HeadRow(
         model=model,
         receiver=receiver,

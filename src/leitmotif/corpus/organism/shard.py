@@ -32,7 +32,7 @@ LICENCES = "audio_licenses.txt"
 TWINS = "twins"
 
 _PIECES = 16
-"""That a process renders before it is given others."""
+"""Pieces that a process renders before it is given others."""
 DEFECT_EVERY = 6
 DEFECTS = ("voice", "untagged", "short", "unlicensed")
 SHORT_BARS = 5
@@ -51,7 +51,7 @@ class ComposedPiece:
     """Counted from 0."""
     score: Score
     bars: int
-    """Of the score that are rendered."""
+    """Number of bars of the score that are rendered."""
     defect: str | None
     """One of ``DEFECTS``, for which the manifest leaves the track out; None: it is kept."""
 

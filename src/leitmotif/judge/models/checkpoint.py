@@ -106,9 +106,9 @@ class Judge:
     """A judge made of a checkpoint, on its device; each kind of judge is a subclass."""
 
     model_type: ClassVar[str]
-    """As the checkpoint's config says it."""
+    """Kind of the model, as the checkpoint's config says it."""
     model_class: ClassVar[str]
-    """Of `transformers`."""
+    """Name of the class of `transformers`."""
 
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
         self._model, self._extractor = loaded.model, loaded.extractor

@@ -41,10 +41,23 @@ class Clap(Judge):
     again. In fused checkpoints no window counts as longer than the context, so no random crops are
     fused. Shorter clips are padded as the checkpoint says, usually by repetition.
 
-    >>> clap = Clap.from_pretrained("models/organism/judges/clap")
-    >>> audio = clap.embed_audio(clips, 32_000)
-    >>> text = clap.embed_text(["a rock piece with a guitar melody"])
-    >>> audio @ text.T  # cosines [clips, sentences]
+    Parameters
+    ----------
+    loaded: the checkpoint, as ``from_pretrained`` reads it.
+    name: folder or hub id, for messages.
+    batch_size: windows or sentences that are embedded at once.
+
+    Raises ModelError for a tokenizer that is missing or tells no sentences apart.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> clap = Clap.from_pretrained("models/organism/judges/clap", device="cpu")
+    >>> audio = clap.embed_audio([piece.samples], piece.sample_rate)
+    >>> text = clap.embed_text(["a rock piece with a guitar melody", "a calm solo piano"])
+    >>> (audio @ text.T).shape  # cosines [clips, sentences]
+    (1, 2)
     """
 
     model_type = "clap"
@@ -98,15 +111,19 @@ class Clap(Judge):
 
     @torch.inference_mode()
     def embed_text(self, sentences: Sequence[str]) -> Embeddings:
-        """Embed sentences: [sentences, width], rows of norm 1.
+        """Embed sentences.
 
-        Text past the context of the text tower (512 tokens in LAION's checkpoints) is cut off.
+        Parameters
+        ----------
+        sentences: none of them empty. Text past the context of the text tower (512 tokens in
+            LAION's checkpoints) is cut off.
 
-        Raises
-        ------
-        ModelError
-            If there is no sentence or an empty one, or if the text tower gives every sentence
-            the same embedding, so that a similarity to a prompt means nothing.
+        Returns
+        -------
+        Embeddings [sentences, width], rows of norm 1.
+
+        Raises ModelError if there is no sentence or an empty one, or if the text tower gives every
+        sentence the same embedding, so that a similarity to a prompt means nothing.
         """
         if self.text_collapse > COLLAPSED:
             raise ModelError(
@@ -159,9 +176,18 @@ class Clap(Judge):
         return float(np.mean([texts[a] @ texts[b] for a, b in pairs]))
 
     def logits(self, audio: Embeddings, text: Embeddings) -> NDArray[np.floating]:
-        """Cosines times the model's own scale: [clips, sentences].
+        """Compare clips with sentences: cosines times the model's own scale.
 
         A softmax over a row gives probabilities of the sentences, as in zero-shot classification.
+
+        Parameters
+        ----------
+        audio: embeddings [clips, width] of ``embed_audio``.
+        text: embeddings [sentences, width] of ``embed_text``.
+
+        Returns
+        -------
+        Logits [clips, sentences].
         """
         scale = float(self._model.logit_scale_a.exp())
         return np.asarray(scale * audio @ text.T)

@@ -33,35 +33,6 @@ class Fidelity:
     distance of Gray and Markel (1976) on a mel scale; 0 means equal."""
 
 
-def fidelity(
-    clap: Clap,
-    treated: Samples,
-    baseline: Samples,
-    sample_rate: int,
-    *,
-    window_seconds: float = 2.0,
-) -> Fidelity:
-    """Compare a clip with its baseline in adjacent windows; an incomplete last window is dropped.
-
-    Parameters
-    ----------
-    clap
-        The model that embeds the windows.
-    treated, baseline
-        Mono clips [n] of equal length.
-    sample_rate
-        Of both clips, in Hz.
-    window_seconds
-        Length of a window.
-
-    Raises
-    ------
-    ModelError
-        If the clips differ in length or are shorter than a window.
-    """
-    return fidelities(clap, [treated], baseline, sample_rate, window_seconds=window_seconds)[0]
-
-
 def fidelities(
     clap: Clap,
     treated: Sequence[Samples],
@@ -70,7 +41,31 @@ def fidelities(
     *,
     window_seconds: float = 2.0,
 ) -> list[Fidelity]:
-    """The same as ``fidelity`` for several clips with one baseline, which is embedded once."""
+    """Compare clips with their baseline in adjacent windows; an incomplete last window is dropped.
+
+    Parameters
+    ----------
+    clap
+        The model that embeds the windows.
+    treated
+        Mono clips [n], each of the baseline's length.
+    baseline
+        A mono clip [n], which is embedded once.
+    sample_rate
+        Of all clips, in Hz.
+    window_seconds
+        Length of a window.
+
+    Returns
+    -------
+    list of Fidelity
+        One for each treated clip.
+
+    Raises
+    ------
+    ModelError
+        If the clips differ in length or are shorter than a window.
+    """
     length = round(window_seconds * sample_rate)
     for clip in treated:
         if clip.shape != baseline.shape or clip.ndim != 1 or len(clip) < length:

@@ -33,8 +33,22 @@ class Tagger(Judge):
     ``leitmotif.judge.models.clips.windows``), whose logits are averaged; `transformers` would drop
     everything past the context. The feature extractor pads shorter clips.
 
-    >>> tagger = Tagger.from_pretrained("models/organism/judges/tagger")
-    >>> tagger.probabilities(clips, 32_000)[:, tagger.indices(["Guitar", "Piano"])]
+    Parameters
+    ----------
+    loaded: the checkpoint, as ``from_pretrained`` reads it.
+    name: folder or hub id, for messages.
+    batch_size: windows that are scored at once.
+
+    Raises ModelError for a checkpoint without names of labels, or whose extractor does not fit it.
+
+    Example
+    -------
+    >>> import leitmotif
+    >>> [piece] = leitmotif.compose(1, seed=3)
+    >>> tagger = Tagger.from_pretrained("models/organism/judges/tagger", device="cpu")
+    >>> chances = tagger.probabilities([piece.samples], piece.sample_rate)
+    >>> chances[:, tagger.indices(["Guitar", "Piano"])].shape
+    (1, 2)
     """
 
     model_type = "audio-spectrogram-transformer"
@@ -84,12 +98,33 @@ class Tagger(Judge):
         return scored
 
     def probabilities(self, clips: Clips, sample_rate: int | None = None) -> Logits:
-        """Independent probability of each label, [clips, labels]; for parameters see ``logits``."""
+        """Compute the probability of each label by itself.
+
+        Parameters
+        ----------
+        clips, sample_rate: as for ``logits``.
+
+        Returns
+        -------
+        Probabilities [clips, labels].
+
+        Raises AudioError and ModelError as ``logits`` does.
+        """
         return np.asarray(torch.from_numpy(self.logits(clips, sample_rate)).sigmoid().numpy())
 
     def indices(self, labels: Sequence[str]) -> list[int]:
-        """Columns of labels by name. Raises ModelError, which names labels that the tagger
-        lacks."""
+        """Find the columns of labels.
+
+        Parameters
+        ----------
+        labels: names, as in ``labels`` of the tagger.
+
+        Returns
+        -------
+        Their columns, in the same order.
+
+        Raises ModelError, which names the labels that the tagger lacks.
+        """
         unknown = [label for label in labels if label not in self._index]
         if unknown:
             raise ModelError(

@@ -41,10 +41,10 @@ class Calibration:
 
     alpha: float
     p_naive: dict[str, Array]
-    """By generator, [targets, features]."""
+    """p-values of the naive test by generator, [targets, features]."""
     p_controlled: dict[str, Array]
     p_planted: dict[float, Array]
-    """Of the controlled test, by strength."""
+    """p-values of the controlled test, by strength."""
 
     @property
     def power(self) -> dict[float, Interval]:

@@ -32,15 +32,15 @@ SURE = 0.25
 alone: so those that are chosen do not all stop at the border."""
 ROUND = 1024
 """Exchanges of one stream of random numbers; the first round is every feature's."""
-_PART = 64
+ROUNDS_TOGETHER = 64
 """Rounds that a process draws at a time."""
-_TOGETHER = 512
+FEATURES_TOGETHER = 512
 """Features that are summed at a time; bounds the memory."""
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class FirstRound:
     """What the first round showed of some features, and what is needed to go on with a few."""
 
     hits: NDArray[np.int64]
@@ -64,7 +64,7 @@ def first_round(
     observed: Array,
     *,
     seed: int,
-) -> Exchanged:
+) -> FirstRound:
     """Exchange all features ``ROUND`` times.
 
     Parameters
@@ -85,15 +85,15 @@ def first_round(
     sizes = tuple(map(len, folds))
     hits = np.hstack(
         [
-            _hits(sizes, seed, (pairs[:, at], observed[at], range(1)))
+            hits_of(sizes, seed, (pairs[:, at], observed[at], range(1)))
             for at in _slices(len(observed))
         ]
     )
     left = np.flatnonzero(hits[-1] == _NEVER)
-    return Exchanged(hits, left, observed[left], pairs[:, left], sizes, seed)
+    return FirstRound(hits, left, observed[left], pairs[:, left], sizes, seed)
 
 
-def decided(parts: Sequence[Exchanged], *, alpha: float) -> tuple[Array, NDArray[np.int64]]:
+def decided(parts: Sequence[FirstRound], *, alpha: float) -> tuple[Array, NDArray[np.int64]]:
     """Exchange until every feature of all parts, which are one family, is decided.
 
     A feature is left alone once ``REACHED`` exchanges have reached its statistic, or once its
@@ -143,13 +143,13 @@ def exchanges_of(features: int, *, alpha: float) -> tuple[float, float]:
 
 
 def p_values(hits: NDArray[np.int64], made: NDArray[np.int64]) -> Array:
-    """Of features [d] with so many exchanges made [d]; ``hits`` as of ``Exchanged``."""
+    """Of features [d] with so many exchanges made [d]; ``hits`` as of ``FirstRound``."""
     reaching = (hits != _NEVER).sum(axis=0)
     bound = REACHED / (made + REACHED - reaching)
     return np.where(reaching == REACHED, REACHED / hits[-1], bound)
 
 
-def _kept(going: Exchanged, which: NDArray[np.bool_]) -> Exchanged:
+def _kept(going: FirstRound, which: NDArray[np.bool_]) -> FirstRound:
     return replace(
         going,
         open=going.open[which],
@@ -158,22 +158,22 @@ def _kept(going: Exchanged, which: NDArray[np.bool_]) -> Exchanged:
     )
 
 
-def _more(going: Exchanged, hits: NDArray[np.int64], rounds: range) -> NDArray[np.int64]:
+def _more(going: FirstRound, hits: NDArray[np.int64], rounds: range) -> NDArray[np.int64]:
     """Hits [REACHED, s] after more rounds, on all processors."""
-    parts = [rounds[at : at + _PART] for at in range(0, len(rounds), _PART)]
+    parts = [rounds[at : at + ROUNDS_TOGETHER] for at in range(0, len(rounds), ROUNDS_TOGETHER)]
     columns = _slices(len(going.open))
     cells = [(going.pairs[:, at], going.observed[at], part) for at in columns for part in parts]
-    drawn = list(in_processes(partial(_hits, going.sizes, going.seed), cells))
+    drawn = list(in_processes(partial(hits_of, going.sizes, going.seed), cells))
     by_columns = [drawn[at : at + len(parts)] for at in range(0, len(drawn), len(parts))]
     more = [np.hstack(of_part) for of_part in zip(*by_columns, strict=True)]
     return np.sort(np.concatenate([hits, *more]), axis=0)[:REACHED]
 
 
 def _slices(count: int) -> list[slice]:
-    return [slice(at, at + _TOGETHER) for at in range(0, count, _TOGETHER)]
+    return [slice(at, at + FEATURES_TOGETHER) for at in range(0, count, FEATURES_TOGETHER)]
 
 
-def _hits(sizes: Sequence[int], seed: int, cell: tuple[Array, Array, range]) -> NDArray[np.int64]:
+def hits_of(sizes: Sequence[int], seed: int, cell: tuple[Array, Array, range]) -> NDArray[np.int64]:
     """Numbers of the first exchanges of some rounds that reach the observed: [REACHED, s]."""
     pairs, observed, rounds = cell
     table = np.hstack([pairs, pairs**2])

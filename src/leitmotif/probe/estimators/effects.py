@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from leitmotif.errors import ProbeError
 from leitmotif.probe.estimators.algebra import Sums
 from leitmotif.probe.estimators.conventions import Seed, as_given, features_of, seed_of, targets_of
-from leitmotif.probe.estimators.decided import Exchanged, decided, first_round
+from leitmotif.probe.estimators.decided import FirstRound, decided, first_round
 from leitmotif.probe.estimators.nulls import (
     exchanged,
     exchanges,
@@ -71,7 +71,8 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     effect_by_fold_: [folds, d] or [folds, d, H].
     control_fits_: [folds, d + H], which fit of the controls was chosen for features and targets.
 
-    A feature of which the controls leave nothing has effect 0 and p-values 1.
+    A feature of which the controls leave nothing has effect 0 and p-values 1. ``fit`` raises
+    ProbeError for data on which the result would have no meaning.
 
     Example
     -------
@@ -113,12 +114,21 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
+        """Test each feature on whole tracks.
 
-        ``groups`` name each row's track; without them each row is a track of its own. Without
-        controls, place in the track is all that is controlled for. Raises ProbeError for data on
-        which the result would have no meaning (see ``panel``), and for so few permutations that no
-        feature could pass the correction.
+        Parameters
+        ----------
+        X: features [rows, d].
+        y: targets [rows], or [rows, H] of several horizons.
+        controls: [rows, p]; without them, place in the track is all that is controlled for.
+        groups: each row's track [rows]; without them each row is a track of its own.
+
+        Returns
+        -------
+        The fitted probe.
+
+        Raises ProbeError for data on which the result would have no meaning (see ``panel``), and
+        for so few permutations that no feature could pass the correction.
         """
         if self.permutations is not None:
             whole_number(self.permutations, "permutations", least=1)
@@ -158,7 +168,7 @@ class PartialEffects(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sci
                 fix="use more permutations, or None for enough of them",
             )
 
-    def _exchanged(self, tested: "Measured") -> tuple[Array, NDArray[np.int64]]:
+    def _exchanged(self, tested: "FeatureStatistics") -> tuple[Array, NDArray[np.int64]]:
         """P-values and numbers of exchanges, [d, H] each."""
         horizons = range(tested.observed.shape[1])
         if self.permutations is not None:
@@ -200,13 +210,13 @@ def effects_by_fold(
 
 
 @dataclass(frozen=True)
-class Measured:
+class FeatureStatistics:
     """Features and their statistics, before the exchanges that say what is chance."""
 
     data: Panel
     left: Residuals
     attributes: dict[str, Array]
-    """Of ``PartialEffects``, but ``p_``, ``q_`` and ``exchanges_``."""
+    """Attributes of ``PartialEffects``, but ``p_``, ``q_`` and ``exchanges_``."""
     seed: int
 
     @property
@@ -214,7 +224,7 @@ class Measured:
         """Sizes of the statistics, [d, H]."""
         return np.abs(self.attributes["t_"])
 
-    def first_round(self, horizon: int = 0) -> Exchanged:
+    def first_round(self, horizon: int = 0) -> FirstRound:
         """What the first exchanges show; ``decided`` goes on where that is not enough."""
         targets = [Y[:, [horizon]] for Y in self.left.targets]
         observed = self.observed[:, horizon]
@@ -243,7 +253,9 @@ class Measured:
         return counts
 
 
-def measured(data: Panel, *, place_means: bool, shifts: int, refits: int, seed: int) -> Measured:
+def measured(
+    data: Panel, *, place_means: bool, shifts: int, refits: int, seed: int
+) -> FeatureStatistics:
     """Effects, statistics and shifts of the features of a panel; see ``PartialEffects``."""
     sums = Sums(data, place_means=place_means, gram=False)
     left = residuals(sums)
@@ -257,7 +269,7 @@ def measured(data: Panel, *, place_means: bool, shifts: int, refits: int, seed: 
     attributes["p_t_"][left.nothing] = 1.0
     if shifts:
         attributes["p_shift_"][left.nothing] = 1.0
-    return Measured(data, left, attributes, seed)
+    return FeatureStatistics(data, left, attributes, seed)
 
 
 def _shifted(left: Residuals, observed: Array, shifts: int, seed: int) -> Array:

@@ -74,7 +74,7 @@ class Gains:
 
     total: Array
     squares: Array
-    """Of the tracks' gains."""
+    """Sum of squares of the tracks' gains."""
 
 
 def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:

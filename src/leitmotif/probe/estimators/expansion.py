@@ -34,24 +34,36 @@ def expand(
     interactions: int = 64,
     seed: int = 0,
 ) -> Curves:
-    """Controls [rows, p] with bends, crossed with the place in the track, and in interaction.
+    """Expand controls with bends, with products with the place in the track, and with interactions.
 
     Uses the controls and places alone, so it may be applied before the folds are made. Collinear
     columns are left out.
 
     Parameters
     ----------
-    groups : each row's track [rows]; without them nothing is crossed with the place.
-    knots : bends of each column that takes more values than that, max(0, z - quantile), at
-        quantiles from 0.02 to 0.98.
-    waves : each column times cosines of the place, of half a period to so many halves over the
+    controls: [rows, p].
+    groups: each row's track [rows]; without them nothing is crossed with the place.
+    knots: bends of each column that takes more values than that, max(0, z - quantile), at quantiles
+        from 0.02 to 0.98.
+    waves: each column times cosines of the place, of half a period to so many halves over the
         longest track: what a control means may differ from the beginning of a track to its end.
-    interactions : random Fourier features of a Gaussian kernel over the standardised columns
-        (Rahimi & Recht 2007), as wide as the median distance of two rows.
-    seed : of these.
+    interactions: random Fourier features of a Gaussian kernel over the standardised columns (Rahimi
+        & Recht 2007), as wide as the median distance of two rows.
+    seed: of these.
+
+    Returns
+    -------
+    The columns, and which of them may explain a response together, the simplest set first.
 
     Raises ProbeError for controls that are no table of finite numbers, and for rows of a track that
     are not together.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> curves = expand(np.random.default_rng(0).normal(size=(500, 2)), interactions=0)
+    >>> curves.shape, [len(shape) for shape in curves.shapes]
+    ((500, 18), [2, 18])
     """
     for name, value in (("knots", knots), ("waves", waves), ("interactions", interactions)):
         whole_number(value, name)

@@ -77,7 +77,7 @@ class Fit:
 
 
 Fits = dict[str, dict[str, Fit]]
-"""By site, then by horizon."""
+"""Fits by site, then by horizon."""
 
 
 def probe_sites(
@@ -173,12 +173,16 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             by_horizon[name] = replace(fit, over_random_weights=over)
 
 
+_CUSTOMARY = 0.05
+"""Level at which a naive analysis calls a feature significant; no claim rests on it."""
+
+
 def naive(features: Mapping[str, Array], y: Array, groups: NDArray[np.str_]) -> dict[str, NaiveRow]:
     """Pooled correlations, as they are often reported, by site; beside them the place alone."""
     rows, place = {}, round(place_r2(y, groups), 4)
     for site, X in features.items():
         correlation = NaiveCorrelation().fit(varying(X)[0], y)
-        share = float((correlation.q_ <= 0.05).mean())
+        share = float((correlation.q_ <= _CUSTOMARY).mean())
         rows[site] = NaiveRow(
             r2=round(correlation.r2_, 4), r2_place=place, significant_share=round(share, 4)
         )

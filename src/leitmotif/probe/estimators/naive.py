@@ -24,11 +24,34 @@ class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     """Pearson's correlation of each feature with the target over all rows.
 
     Attributes, [d]: ``r_``, ``p_`` (two-sided, rows - 2 degrees of freedom), ``q_`` (Benjamini &
-    Hochberg 1995); ``r2_`` is the largest squared correlation, a number.
+    Hochberg 1995); ``r2_`` is the largest squared correlation, a number. ``fit`` raises ProbeError
+    for what cannot be correlated.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> X = random.normal(size=(200, 3))
+    >>> y = X[:, 1] + random.normal(size=200)
+    >>> naive = NaiveCorrelation().fit(X, y)
+    >>> int(naive.r_.argmax()), bool(naive.q_[1] < 0.001)
+    (1, True)
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to X [rows, d] and y [rows]; raises ProbeError for NaN and constants."""
+        """Correlate each feature with the target.
+
+        Parameters
+        ----------
+        X: features [rows, d].
+        y: target [rows].
+
+        Returns
+        -------
+        The fitted estimator.
+
+        Raises ProbeError for NaN, for constants and for fewer than 3 rows.
+        """
         target = _target(y)
         if len(target) < 3:
             raise ProbeError(
@@ -44,7 +67,19 @@ class NaiveCorrelation(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return self
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Squared correlation in these rows of the feature that correlated most in ``fit``."""
+        """Square the correlation, in other rows, of the feature that correlated most in ``fit``.
+
+        Parameters
+        ----------
+        X: features [rows, d].
+        y: target [rows].
+
+        Returns
+        -------
+        R², from 0 to 1.
+
+        Raises ProbeError as ``fit`` does, and ValueError for other features than those fitted to.
+        """
         check_is_fitted(self)
         features = matrix(features_of(self, X, fitted=True), "features")
         best = int(np.argmax(self.r_**2))

@@ -64,8 +64,10 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     predictions_controls_, predictions_: [rows, H], out of fold, less the target's mean.
     coef_: [d, H], weights of the features in ``predict``: the mean of the folds' fits.
 
-    All these judge tracks of the data fitted to, out of fold. ``predict`` and ``score`` are for
-    other tracks; fitted to half of a corpus, the probe is tried on the other half by them.
+    ``fit`` raises ProbeError for data on which the result would have no meaning.
+
+    All attributes judge tracks of the data fitted to, out of fold. ``predict`` and ``score`` are
+    for other tracks; fitted to half of a corpus, the probe is tried on the other half by them.
 
     Example
     -------
@@ -103,11 +105,20 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit to X [rows, d], y [rows] or [rows, H], controls [rows, p] and groups [rows].
+        """Fit to whole tracks.
 
-        ``groups`` name each row's track; without them each row is a track of its own. Without
-        controls, place in the track is all that is controlled for. Raises ProbeError for data on
-        which the result would have no meaning; see ``panel``.
+        Parameters
+        ----------
+        X: features [rows, d].
+        y: targets [rows], or [rows, H] of several horizons.
+        controls: [rows, p]; without them, place in the track is all that is controlled for.
+        groups: each row's track [rows]; without them each row is a track of its own.
+
+        Returns
+        -------
+        The fitted probe.
+
+        Raises ProbeError for data on which the result would have no meaning; see ``panel``.
         """
         whole_number(self.permutations, "permutations")
         whole_number(self.refits, "refits")
@@ -155,11 +166,18 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> Array:
-        """Predict the target of other tracks: [rows], or [rows, H] as y was given.
+        """Predict the target of other tracks, by the mean of the folds' models.
 
-        By the mean of the folds' models. Raises ValueError for other features or controls than
-        those fitted to, by number, name and order, and ProbeError for NaN and for tracks longer
-        than all of those.
+        Parameters
+        ----------
+        X, controls, groups: as for ``fit``, of other tracks.
+
+        Returns
+        -------
+        Predictions [rows], or [rows, H] if y was so in ``fit``.
+
+        Raises ValueError for other features or controls than those fitted to, by number, name and
+        order, and ProbeError for NaN and for tracks longer than all of those.
         """
         check_is_fitted(self)
         X = features_of(self, X, fitted=True)
@@ -174,9 +192,18 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         controls: ArrayLike | Curves | None = None,
         groups: ArrayLike | None = None,
     ) -> float:
-        """Partial R² on other tracks than those fitted to; the mean over horizons.
+        """Measure the partial R² on other tracks.
 
-        The share of what the controls leave of these rows' target that the features explain.
+        It is the share of what the controls leave of the target that the features explain.
+
+        Parameters
+        ----------
+        X, y, controls, groups: as for ``fit``, of other tracks.
+
+        Returns
+        -------
+        Partial R², the mean over horizons.
+
         Raises what ``predict`` does, and ProbeError for targets of another shape and for targets of
         which the controls leave nothing.
         """

@@ -13,8 +13,8 @@ from leitmotif.probe.features.blocks import FeatureBlock
 from leitmotif.probe.inputs.rows import Rows
 from leitmotif.probe.panel.arguments import refuse_not_finite
 from leitmotif.probe.panel.panel import Array
+from leitmotif.sae.autoencoder.codes import Codes
 from leitmotif.sae.autoencoder.encode import read_codes
-from leitmotif.sae.autoencoder.model import Codes
 
 BLOCK = 1024
 """Features in memory at a time, as dense columns, at most."""

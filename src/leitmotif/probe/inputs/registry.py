@@ -31,7 +31,7 @@ class ControlSettings:
 
 
 class Expansion(Settings):
-    """How curved functions of the controls may be that the control model can fit."""
+    """Curves and interactions of the controls that the control model can fit."""
 
     knots: Annotated[int, Field(ge=0, le=32)]
     """Bends of each column."""
@@ -49,7 +49,7 @@ class ControlsFile(Settings):
     left_out: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     """Registered controls that are not used, each with the reason."""
     expansion: Expansion
-    """How curved functions of the controls may be that the control model can fit."""
+    """Curves and interactions of the controls that the control model can fit."""
 
     @model_validator(mode="after")
     def _either(self) -> Self:

@@ -41,7 +41,7 @@ class Context:
     start_frame: int
     frames: int
     first_row: int
-    """Of the window in the track's stored tensor."""
+    """First row of the window in the track's stored tensor."""
     steps: NDArray[np.int64]
     """Decoder steps that are rows of the experiment."""
 

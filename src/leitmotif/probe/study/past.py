@@ -41,7 +41,7 @@ class FeatureReading:
     dtype: str
     """Precision of the stored tensors."""
     encoders: Mapping[str, tuple[str, SparseAutoencoder]] = field(default_factory=dict)
-    """By the name of the hook: its site, and the autoencoder."""
+    """Site and autoencoder of each hook, by its name."""
     codec: AudioEncoder | None = None
     """Gives the codes, the model itself by default."""
 

@@ -25,7 +25,7 @@ _PEAK = 3
 _SEEDS_PER_MINUTE = 45
 _LEAST_SEEDS = 40
 _SEEDS_PER_BLOCK = 32
-"""For each length, before seeds that texture explains are left out."""
+"""Seeds of each length, before those that texture explains are left out."""
 _SEED_OVERLAP = 0.4
 """Minimum intersection over union of both windows at which two pairs count as one seed."""
 

@@ -64,7 +64,7 @@ class Around:
         return np.asarray(compared & large & (difference > wider * self.half_width))
 
 
-class Curves:
+class AroundCurves:
     """Measures the curves of n features in two passes over the tracks, in constant memory.
 
     First ``add`` every track, then ``compare`` every track.

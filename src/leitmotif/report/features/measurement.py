@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.claims import Horizon
-from leitmotif.report.features.around import Around, Curves
+from leitmotif.report.features.around import Around, AroundCurves
 from leitmotif.report.features.density import Densities, Density
 from leitmotif.report.features.listening import Track, activity, read_sound
 from leitmotif.report.features.moments import Moment, Moments
@@ -103,7 +103,7 @@ class _FirstPass:
         longest = max(context.frames for track in tracks for context in track.contexts)
         self._features = features
         self.densities = Densities(count)
-        self.curves = Curves(count, ahead_seconds=ahead_seconds, context_frames=longest)
+        self.curves = AroundCurves(count, ahead_seconds=ahead_seconds, context_frames=longest)
         self._links = Links(count)
         self._clock = Clock(count, context_frames=longest)
         self._places = Places(

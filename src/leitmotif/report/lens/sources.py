@@ -47,7 +47,7 @@ class LensSources:
     similarity: Sequence[SimilarityRow]
     clips: Sequence[LensClipRow]
     folder: Path
-    """Of the WAV files."""
+    """Folder of the WAV files."""
     hashes: Mapping[str, str]
     """SHA-256 of each table, by its path."""
 

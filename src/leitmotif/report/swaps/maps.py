@@ -36,7 +36,7 @@ class PairClips:
     original: str
     desired: str
     name: str
-    """Both concepts; numbered if several prompts of the pair were kept."""
+    """Names of both concepts; numbered if several prompts of the pair were kept."""
     prompt: str
     untouched: ReportClip
     named: str

@@ -63,11 +63,11 @@ class SwapSources:
     summary: Sequence[SwapSummaryRow]
     clips: Sequence[SwapClipRow]
     folder: Path
-    """Of the WAV files."""
+    """Folder of the WAV files."""
     hashes: Mapping[str, str]
     """SHA-256 of each table, by its path."""
     other_frames: Sequence[tuple[int, int]]
-    """Those of which the tables have rows besides."""
+    """Other frames of which the tables have rows."""
 
     @cached_property
     def techniques(self) -> list[Technique]:

@@ -29,7 +29,7 @@ class SitesBeside:
 
     store: ActivationStore
     captured: ActivationStore | None
-    """Of a few tracks; None if everything that was wanted is stored."""
+    """Activations of a few tracks; None if everything that was wanted is stored."""
 
     @property
     def sites(self) -> list[str]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from leitmotif.claims import is_above_zero
 from leitmotif.errors import StoreError
 from leitmotif.intervals import (
     Array,
@@ -130,7 +131,7 @@ def audit_sites(
     rival = min(others, key=lambda fit: fit.fvu.mean)
     own, tracks = fits[declared].resampled_fvu, rival.tracks
     margin = interval(rival.resampled_fvu - own, tracks)
-    passed = best == declared and margin.low > 0
+    passed = best == declared and is_above_zero(margin)
     if chance is None:
         return Audit(name, declared, best, margin, passed, fits)
     of_chance = interval(own / chance, tracks)

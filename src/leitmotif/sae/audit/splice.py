@@ -44,7 +44,7 @@ class Replacement:
 
     site: str
     sae: SparseAutoencoder
-    """Whose reconstruction it is."""
+    """Autoencoder whose reconstruction it is."""
     mean: Tensor
     """The site's mean over a corpus [d]."""
 
@@ -55,13 +55,13 @@ class SplicedLoss:
 
     intact: float
     spliced: float
-    """With the site replaced by its reconstruction."""
+    """Loss with the site replaced by its reconstruction."""
     ablated: float
-    """With the site replaced by its mean."""
+    """Loss with the site replaced by its mean."""
 
     @property
     def recovered(self) -> float:
-        """1: as good as intact, 0: as bad as the mean; below 0: worse. NaN if the mean harms not.
+        """1: as good as intact, 0: as bad as the mean, below 0: worse; NaN if the mean is harmless.
 
         >>> SplicedLoss(intact=2.0, spliced=2.1, ablated=4.0).recovered
         0.95

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leitmotif.claims import is_above_zero
 from leitmotif.config import Params
 from leitmotif.errors import ModelError
 from leitmotif.files import write_table
@@ -37,7 +38,7 @@ from leitmotif.tables.interval import IntervalRow
 from leitmotif.work.progress import progress
 
 Fits = Mapping[str, Mapping[str, SiteFit]]
-"""By the name of the hook, then by site."""
+"""Fits by the name of the hook, then by site."""
 BySite = Mapping[str, Sequence[str]]
 """Sites, by the name of the hook."""
 
@@ -171,7 +172,7 @@ class SaeStudy:
         failing = [audit for audit in audits if not audit.passed]
         if failing and not self.params.sae.allow_misaligned:
             elsewhere = any(
-                audit.best != audit.declared or audit.margin.low <= 0 for audit in failing
+                audit.best != audit.declared or not is_above_zero(audit.margin) for audit in failing
             )
             raise ModelError(
                 "an autoencoder does not reconstruct its site best"

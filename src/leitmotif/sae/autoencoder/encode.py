@@ -24,7 +24,8 @@ from leitmotif.sae.autoencoder.alignment import (
     compare_reading,
     require_alignment,
 )
-from leitmotif.sae.autoencoder.model import Codes, SparseAutoencoder
+from leitmotif.sae.autoencoder.codes import Codes
+from leitmotif.sae.autoencoder.model import SparseAutoencoder
 from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.store.reading import ActivationStore
@@ -53,9 +54,9 @@ class FeatureHeader(Table):
     hearing_seconds: Annotated[float, Field(ge=0)]
     d_sae: Annotated[int, Field(ge=1)]
     weights_sha256: Sha256
-    """Of the autoencoder's sae_weights.safetensors."""
+    """SHA-256 of the autoencoder's sae_weights.safetensors."""
     activations_address: Sha256
-    """Of the work that made the activations."""
+    """Address of the work that made the activations."""
     misaligned: str
     """Empty, or what does not match: the file is then no evidence about the site."""
 

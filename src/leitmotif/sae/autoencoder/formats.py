@@ -104,8 +104,23 @@ _ACTIVATIONS: dict[str, Activation] = {
 def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> SparseAutoencoder:
     """Load a SAELens folder of either form; weights are computed with in float32.
 
-    Batch top-k training checkpoints become the JumpReLU that they stand for. Raises ModelError
-    naming what is unknown, missing, of another shape, or contradictory.
+    Batch top-k training checkpoints become the JumpReLU that they stand for.
+
+    Parameters
+    ----------
+    folder: with ``cfg.json`` and ``sae_weights.safetensors``.
+    device: such as ``cpu``, ``cuda`` or ``auto``.
+
+    Returns
+    -------
+    The autoencoder, whose weights ask for no gradient.
+
+    Raises ModelError naming what is unknown, missing, of another shape, or contradictory.
+
+    Example
+    -------
+    >>> load_sae("models/organism/sae/layers.2.residual").config.site
+    'layers.2.residual'
     """
     folder, device = Path(folder), usable_device(device)
     values = _values(folder)

@@ -9,7 +9,7 @@ et al. 2024, "Jumping ahead" (JumpReLU). Tensors have the names that SAELens giv
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
+from leitmotif.sae.autoencoder.codes import Codes, joined, offsets_of, rows_of
 from leitmotif.sae.autoencoder.topk import RunningTopk, grouped_topk
 from leitmotif.sites import canonical_site
 
@@ -28,9 +29,9 @@ CHUNK_VALUES = 1 << 22
 """Pre-activations in memory at a time (16 MB of float32), whatever the number of rows."""
 
 GPU_CHUNK_VALUES = 1 << 26
-"""On a GPU, which small products do not fill (256 MB)."""
+"""Pre-activations in memory at a time on a GPU, which small products do not fill (256 MB)."""
 
-_BLOCK = 2048
+BLOCK = 2048
 """Features whose pre-activations top-k computes at a time on a CPU, for many rows: ``W_enc`` is
 then read once, where some rows and all features at a time would read it again for each of them."""
 
@@ -76,43 +77,24 @@ class SaeConfig(BaseModel):
             ) from None
 
 
-class Codes(NamedTuple):
-    """Feature activations of n rows, as compressed sparse rows."""
-
-    indices: Tensor
-    """int64 [z]: features, ascending within a row."""
-    values: Tensor
-    """[z]: their activations, all above 0."""
-    offsets: Tensor
-    """int64 [n + 1]: row i holds ``offsets[i]:offsets[i + 1]``."""
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.offsets) - 1
-
-    @property
-    def l0(self) -> Tensor:
-        """Active features of each row, int64 [n]."""
-        return self.offsets.diff()
-
-    def dense(self, features: int) -> Tensor:
-        """[n, F]; for tests and small things."""
-        out = self.values.new_zeros(self.rows, features)
-        rows = torch.repeat_interleave(torch.arange(self.rows, device=out.device), self.l0)
-        out[rows, self.indices] = self.values
-        return out
-
-
 class SparseAutoencoder(nn.Module):
     """Encodes activations [n, d] to a few features a row, and decodes them.
 
     Gradients flow through what is active to activations that ask for one.
 
-    >>> sae = load_sae("models/organism/sae/layers.2.residual")
-    >>> codes = sae.encode(torch.from_numpy(store.load("layers.2.residual", "1076616")))
-    >>> codes.l0.max()
-    tensor(16)
+    Parameters
+    ----------
+    config: sizes, activation and origin. The weights are 0 until ``load_state_dict``.
+
+    ``encode`` and ``decode`` raise ModelError for what does not fit.
+
+    Example
+    -------
+    >>> import leitmotif, torch
+    >>> sae = leitmotif.load_sae("models/organism/sae/layers.2.residual")
+    >>> codes = sae.encode(torch.randn(5, sae.config.d_in))
+    >>> codes.rows, int(codes.l0.max()) <= sae.config.k, sae.decode(codes).shape
+    (5, True, torch.Size([5, 128]))
     """
 
     threshold: Tensor | None
@@ -141,24 +123,53 @@ class SparseAutoencoder(nn.Module):
         )
 
     def preactivations(self, x: Tensor, features: slice = slice(None)) -> Tensor:
-        """Map rows [n, d], normalised and centred, to [n, F], or to some of the features."""
+        """Multiply rows with the encoder's weights.
+
+        Parameters
+        ----------
+        x: rows [n, d], normalised and centred.
+        features: which features; all by default.
+
+        Returns
+        -------
+        Pre-activations [n, F], or of the features asked for.
+        """
         return torch.addmm(self.b_enc[features], x, self.W_enc[:, features])
 
     def encode(self, x: Tensor) -> Codes:
-        """Encode rows [n, d]; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+        """Encode rows; never more than ``CHUNK_VALUES`` pre-activations are in memory.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+
+        Returns
+        -------
+        The active features of each row, as compressed sparse rows.
 
         Raises ModelError for another width or values that are not finite.
         """
         parts = [codes for codes, _, _ in self._chunks(x)]
-        return _joined(parts, x.device)
+        return joined(parts, x.device)
 
     def read(self, x: Tensor, features: Sequence[int] | Tensor, *, finite: bool = False) -> Tensor:
-        """Activations of some features of rows [n, d], as ``encode`` has them: [n, len(features)].
+        """Read some features as ``encode`` has them; nothing is sorted or stored of the others.
 
-        Nothing is sorted or stored of the others. Of two features that are exactly equal, one of
-        which top-k cuts, both are read. Raises ModelError as ``encode`` does. Who knows that ``x``
-        is ``finite`` and gives ``features`` on its device lets a GPU go on without an answer, so
-        that a graph of a step may hold the reading (``musicgen.graphs``).
+        Of two features that are exactly equal, one of which top-k cuts, both are read.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+        features: their numbers.
+        finite: whether ``x`` is known to be finite. With ``features`` on its device, a GPU then
+            goes on without an answer, so that a graph of a step may hold the reading
+            (``musicgen.graphs``).
+
+        Returns
+        -------
+        Activations [n, len(features)].
+
+        Raises ModelError as ``encode`` does.
         """
         wanted = torch.as_tensor(features, device=x.device)
         parts = [self._read(normal, wanted) for normal, _, _ in self._normal(x, finite=finite)]
@@ -184,7 +195,15 @@ class SparseAutoencoder(nn.Module):
         return _at_least(pre, best.result()[0])
 
     def decode(self, codes: Codes) -> Tensor:
-        """Map features to [n, d], in the normalised space if the autoencoder has one.
+        """Map features to activations, in the normalised space if the autoencoder has one.
+
+        Parameters
+        ----------
+        codes: as ``encode`` returns them.
+
+        Returns
+        -------
+        Activations [n, d].
 
         Raises ModelError for features that it lacks, and for values that are not finite.
         """
@@ -200,7 +219,18 @@ class SparseAutoencoder(nn.Module):
         )
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Codes]:
-        """Encode and decode rows [n, d], normalisation included; raises ModelError."""
+        """Encode and decode rows, normalisation included.
+
+        Parameters
+        ----------
+        x: activations [n, d].
+
+        Returns
+        -------
+        The reconstruction [n, d], and the features it is made of.
+
+        Raises ModelError as ``encode`` does.
+        """
         rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
         first = 0
         for codes, shift, scale in self._chunks(x):
@@ -208,7 +238,7 @@ class SparseAutoencoder(nn.Module):
             rebuilt[rows] = self.decode(codes) * scale + shift
             parts.append(codes)
             first = rows.stop
-        return rebuilt, _joined(parts, x.device)
+        return rebuilt, joined(parts, x.device)
 
     def _chunks(self, x: Tensor) -> Iterator[tuple[Codes, Tensor, Tensor]]:
         """Codes of some rows at a time, and the shift and scale that undo the normalisation."""
@@ -245,7 +275,7 @@ class SparseAutoencoder(nn.Module):
         """Features at a time: all, but for top-k of many on a CPU."""
         if self.config.k is None or not self._on_cpu:
             return self.config.d_sae
-        return min(self.config.d_sae, max(_BLOCK, self.config.k))
+        return min(self.config.d_sae, max(BLOCK, self.config.k))
 
     @property
     def _on_cpu(self) -> bool:
@@ -257,12 +287,12 @@ class SparseAutoencoder(nn.Module):
             best = RunningTopk(next(blocks)[1], self.config.k)
             for _, block in blocks:
                 best.add(block)
-            return _rows_of(*best.result())
+            return rows_of(*best.result())
         pre = self.preactivations(x)
         threshold = 0.0 if self.threshold is None else self.threshold
         active = (pre > threshold) & (pre > 0)
         row, indices = active.nonzero(as_tuple=True)
-        return Codes(indices, pre[row, indices], _offsets(active.sum(1)))
+        return Codes(indices, pre[row, indices], offsets_of(active.sum(1)))
 
     def _check_codes(self, codes: Codes) -> None:
         indices, features = codes.indices, self.config.d_sae
@@ -296,28 +326,6 @@ def _at_least(pre: Tensor, best: Tensor) -> Tensor:
     """Pre-activations [n, c] that are positive and as large as the least of the best k [n, k]."""
     least = best.amin(1, keepdim=True)
     return pre.masked_fill(~((pre >= least) & (pre > 0)), 0.0)
-
-
-def _rows_of(values: Tensor, columns: Tensor) -> Codes:
-    columns, order = columns.sort(dim=1)
-    values = values.gather(1, order)
-    active = values > 0
-    return Codes(columns[active], values[active], _offsets(active.sum(1)))
-
-
-def _offsets(counts: Tensor) -> Tensor:
-    return F.pad(counts.cumsum(0), (1, 0))
-
-
-def _joined(parts: list[Codes], device: torch.device) -> Codes:
-    if not parts:
-        empty = torch.empty(0, dtype=torch.long, device=device)
-        return Codes(empty, torch.empty(0, device=device), empty.new_zeros(1))
-    return Codes(
-        torch.cat([part.indices for part in parts]),
-        torch.cat([part.values for part in parts]),
-        _offsets(torch.cat([part.l0 for part in parts])),
-    )
 
 
 def _normalised(x: Tensor, kind: Normalisation) -> tuple[Tensor, Tensor, Tensor]:

@@ -34,9 +34,9 @@ class FolderCheckpoint(Settings):
     path: str
     """Holds cfg.json and sae_weights.safetensors; relative to the registry."""
     sha256: Sha256
-    """Of sae_weights.safetensors."""
+    """SHA-256 of sae_weights.safetensors."""
     config_sha256: Sha256
-    """Of cfg.json."""
+    """SHA-256 of cfg.json."""
 
 
 class HubCheckpoint(Settings):
@@ -45,15 +45,15 @@ class HubCheckpoint(Settings):
     source: Literal["hub"]
     """Where the files are: on the hub."""
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    """As OWNER/NAME."""
+    """Repository as OWNER/NAME."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     """Commit of the repository, in full."""
     path: str
     """Folder within the repository; empty for its root."""
     sha256: Sha256
-    """Of sae_weights.safetensors."""
+    """SHA-256 of sae_weights.safetensors."""
     config_sha256: Sha256
-    """Of cfg.json."""
+    """SHA-256 of cfg.json."""
 
 
 class HookAudio(Settings):

@@ -15,7 +15,6 @@ _AUDITS = {"sae"}
 _LENS = {"decoderlens", "swaps"}
 _ALONE = {("proposals", "null_any_rate")}
 _IDENTITY = {("interventions", "identity_changed"), ("interventions", "excluded")}
-_HORIZONS = "data/horizons.jsonl"
 _TRACKS = "track_identity"
 """The control whose loss shows what the identity of the track alone explains."""
 

@@ -16,7 +16,7 @@ class Outcome(Table):
     evidence: str
     """Numbers and names, in one line."""
     fix: str | None = None
-    """For a failure: the command, or the edit, that mends it."""
+    """Command or edit that mends a failure; None without one."""
 
 
 class Line(Outcome):

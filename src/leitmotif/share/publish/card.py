@@ -53,7 +53,7 @@ def card(repository: str, selection: Selection, record: PublicationRecord) -> st
         "recordings, encoded features, interventions with their clips, and autoencoders. "
         "The recordings themselves are not in this data set.",
         "## What is in it\n\n" + _contents(rows),
-        "## How to load it\n\n" + _loading(repository, selection),
+        "## How to load it\n\n" + how_to_load(repository, selection),
         "## Licences\n\n" + _licences(selection),
         "## What to know before you use it\n\n" + _caveats(selection),
         "## Where it comes from\n\n" + _origin(selection, record),
@@ -114,7 +114,8 @@ def _contents(rows: Iterable[PublishedFile]) -> str:
     )
 
 
-def _loading(repository: str, selection: Selection) -> str:
+def how_to_load(repository: str, selection: Selection) -> str:
+    """Markdown that loads what is published: as files, and from the hub."""
     paths = {payload.row.path for payload in selection.payloads}
     store = (
         "As files, with `pip install leitmotif`:\n\n"

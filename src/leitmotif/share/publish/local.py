@@ -17,7 +17,7 @@ class LocalFile:
     """A file that was read once."""
 
     path: str
-    """From the repository's root, with forward slashes."""
+    """Path from the repository's root, with forward slashes."""
     place: Path
     """Where it lies."""
     size: int

@@ -26,7 +26,7 @@ class Permissions:
     refused: Mapping[str, Reason]
     """Tracks from which nothing may be published."""
     models: tuple[AnyLicence, ...]
-    """Of the models that the run used; each allows publication."""
+    """Licences of the models that the run used; each allows publication."""
 
     def licences_of(self, artifact: Artifact, tracks: Iterable[str]) -> list[AnyLicence]:
         """Licences that hold for a file which was made from these tracks' recordings."""

@@ -28,7 +28,7 @@ class Publication:
     """All files of a data set, and what was left out of it."""
 
     payloads: list[Payload]
-    """By path, the tables and the card included."""
+    """What is published by path, the tables and the card included."""
     withheld: list[WithheldFile]
     record: PublicationRecord
 

@@ -26,9 +26,9 @@ class RemoteState:
     """Name of the branch."""
     commit: str
     files: "Mapping[str, RepoFile]"
-    """By path."""
+    """Files by path."""
     record: PublicationRecord | None
-    """Of the publication that is there; None if there is none."""
+    """Record of the publication that is there; None if there is none."""
     published: frozenset[str]
     """Paths that this publication lists."""
 

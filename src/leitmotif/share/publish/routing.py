@@ -34,9 +34,9 @@ class StatedLicence(Settings):
     """A licence, and whom to credit."""
 
     name: Annotated[str, Field(min_length=1)]
-    """As people write it, such as MIT."""
+    """Name as people write it, such as MIT."""
     url: Annotated[str, Field(pattern=r"^https://")]
-    """By which the licence is recognised."""
+    """Address by which the licence is recognised."""
     attribution: Annotated[str, Field(min_length=1)]
     """Whom to credit."""
 
@@ -85,7 +85,7 @@ class Routing(Settings):
     format: Literal["leitmotif-artifacts/1"]
     """Name and version of this form."""
     repository: StatedLicence
-    """Of what this repository's code makes from nothing else."""
+    """Licence of what this repository's code makes from nothing else."""
     models: list[ModelLicence]
     """Licences of the models that put out activations and clips."""
     artifacts: list[Artifact]

@@ -19,7 +19,7 @@ class PublishedFile(Table):
     """A row of manifest.jsonl: a file of the publication."""
 
     path: str
-    """In the data set, and in the repository that made it."""
+    """Path in the data set, and in the repository that made it."""
     bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
     licences: list[str]
@@ -41,7 +41,7 @@ class WithheldFile(Table):
     """no_licence, unknown_licence, no_derivatives, no_attribution, or unknown_track where nothing
     tells which recording it was made from."""
     tracks: list[TrackId]
-    """Those for whose sake it was left out."""
+    """Tracks for whose sake it was left out."""
 
 
 class PublishedTrack(Table):
@@ -49,7 +49,7 @@ class PublishedTrack(Table):
 
     track_id: TrackId
     sha256: Sha256
-    """Of the recording, which is not published."""
+    """SHA-256 of the recording, which is not published."""
     licence: Licence | None
     published: bool
     reason: str | None
@@ -63,7 +63,7 @@ class PublicationRecord(Table):
     source: str
     """Model and kind of corpus; another publication of the same source takes its place."""
     commit: str
-    """Of the repository."""
+    """Commit of the repository."""
     uncommitted: list[str]
     """Files that differed from that commit; none that decides what is published."""
     dvc_lock_sha256: Sha256
@@ -71,4 +71,4 @@ class PublicationRecord(Table):
     files: int
     bytes: int
     version: str
-    """Of leitmotif."""
+    """Version of leitmotif."""

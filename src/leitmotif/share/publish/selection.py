@@ -33,7 +33,7 @@ class Payload:
 
     row: PublishedFile
     content: bytes | None
-    """Of a table or another text; None: it is read from ``file``."""
+    """Content of a table or another text; None: it is read from ``file``."""
     file: LocalFile | None
     """None for what is written for the publication alone."""
     without: frozenset[str] = frozenset()

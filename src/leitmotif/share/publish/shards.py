@@ -19,7 +19,7 @@ class PublishedShard:
     """What of a shard is published."""
 
     row: ShardRow
-    """Of the index that is published."""
+    """Row of the index that is published."""
     without: frozenset[str]
     """Tracks that are left out; if there are some, the file is packed anew from the others."""
 

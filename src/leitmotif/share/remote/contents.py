@@ -12,7 +12,7 @@ from leitmotif.work.progress import progress
 
 _WHOLE = 32_000_000
 """Up to so many bytes an object is read at once."""
-_READERS = 8
+READERS = 8
 
 
 def listed(remote: Remote) -> dict[str, Stored]:
@@ -68,7 +68,7 @@ def hashed(
     The MD5 is None for an object that is not there any more. With the first error of the remote
     no other object is begun.
     """
-    with ThreadPoolExecutor(_READERS) as readers:
+    with ThreadPoolExecutor(READERS) as readers:
         waiting = {readers.submit(_hash, remote, oid, objects[oid].size): oid for oid in objects}
         try:
             for done in _shown(waiting, description):

@@ -21,7 +21,7 @@ class Use:
 
     stage: str
     path: str
-    """From the root; that of the folder for its listing."""
+    """Path from the root; that of the folder for its listing."""
     folder: bool = False
     """Whether the object is the listing of a folder."""
     track: str | None = None

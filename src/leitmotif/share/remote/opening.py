@@ -25,7 +25,7 @@ class Remote:
     name: str
     url: str
     endpoint: str | None
-    """Of a server that speaks S3 and is not Amazon's."""
+    """Address of a server that speaks S3 and is not Amazon's."""
     store: Any
     """DVC's object database of the remote (``dvc_data.hashfile.db.HashFileDB``)."""
     cache: Any

@@ -55,7 +55,7 @@ class CodesOrigin(Table):
     codec_fingerprint: Sha256
     """Of the codec's weights and settings; models with the same codec share codes."""
     samples_sha256: Sha256
-    """Of the samples as float32, little-endian, after decoding and resampling."""
+    """SHA-256 of the samples as float32, little-endian, after decoding and resampling."""
     samples: Annotated[int, Field(ge=1)]
     """How many there are."""
     dtype: str
@@ -63,9 +63,9 @@ class CodesOrigin(Table):
     device: str
     """``cpu``, or the GPU's name."""
     versions: str
-    """Of the libraries that compute."""
+    """Versions of the libraries that compute."""
     code_version: Sha256
-    """Of this package's modules that compute and write."""
+    """SHA-256 of this package's modules that compute and write."""
 
 
 class CachedCodec:

@@ -31,7 +31,7 @@ class Form(NamedTuple, Generic[Item, Result]):
     keys: Callable[[Item], Sequence[object]]
     """What decides each part, besides what decides all items; as JSON."""
     tensors: Callable[[Item, Result], Sequence[Tensors]]
-    """Of each part."""
+    """Tensors of each part."""
     result: Callable[[Item, Sequence[Tensors]], Result]
     """Made of its parts again, the same."""
 

@@ -29,12 +29,12 @@ class TensorOrigin(Table):
     revision: str
     """Commit of the hub repository; empty for a folder."""
     model_fingerprint: Sha256
-    """Of all weights and sizes."""
+    """SHA-256 of all weights and sizes."""
     site: str
     """Canonical name, such as layers.5.residual."""
     track_id: TrackId
     audio_sha256: Sha256
-    """Of the recording's file."""
+    """SHA-256 of the recording's file."""
     windows: Annotated[list[Window], Field(min_length=1)]
     """Stretches of audio, each read in a context of its own."""
     prompt: str
@@ -47,9 +47,9 @@ class TensorOrigin(Table):
     device: str
     """``cpu``, or the GPU's name."""
     versions: str
-    """Of the libraries that decode, resample and compute."""
+    """Versions of the libraries that decode, resample and compute."""
     code_version: Sha256
-    """Of this package's modules that decode, compute and write."""
+    """SHA-256 of this package's modules that decode, compute and write."""
 
 
 def address_of(origin: TensorOrigin) -> str:

@@ -14,9 +14,9 @@ from leitmotif.store.reading.header import TENSOR
 from leitmotif.tables.base import Sha256, Table, TrackId
 
 INDEX = "index.jsonl"
-"""Of a store with a file for each tensor."""
+"""Name of the index of a store with a file for each tensor."""
 SHARDS = "shards.jsonl"
-"""Of a store with shards, in the place of the index."""
+"""Name of the index of a store with shards, in the place of the index."""
 FAILURES = "failures.jsonl"
 """Tracks that have no tensors, and why; beside the index."""
 
@@ -30,7 +30,7 @@ class Stored:
     file: str
     """Relative to the store."""
     name: str
-    """Of the tensor in its file."""
+    """Name of the tensor in its file."""
     shape: tuple[int, int]
     """Rows (frames), width."""
     dtype: str
@@ -49,7 +49,7 @@ class IndexRow(Table):
     """Rows (frames), width."""
     dtype: Literal["float16", "float32"]
     address: Sha256
-    """Of the work that made it; see ``Origin``."""
+    """Address of the work that made it; see ``Origin``."""
 
     @property
     def stored(self) -> list[Stored]:
@@ -68,7 +68,7 @@ class ShardRow(Table):
     width: Annotated[int, Field(gt=0)]
     dtype: Literal["float16", "float32"]
     tracks: Annotated[list[TrackId], Field(min_length=1)]
-    """In the order of their ids, which are also the names of the tensors."""
+    """Tracks in the order of their ids, which are also the names of the tensors."""
     frames: list[Annotated[int, Field(gt=0)]]
     """Rows of each tensor."""
 

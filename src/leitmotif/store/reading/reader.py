@@ -21,8 +21,14 @@ _RESTORE = "run `leitmotif verify --full`, then `dvc checkout` or `dvc repro act
 class ActivationStore:
     """The tensors of one run: an array [frames, d] for each site and track.
 
-    Row t is the activation at decoder step t, which has read codebook k of the frames up to
-    t - 1 - k only. Sites may be given by their alias.
+    Row t is the activation at decoder step t, which has read codebook k of the frames up to t - 1 -
+    k only. Sites may be given by their alias.
+
+    Parameters
+    ----------
+    root: folder that the stage ``activations`` wrote, such as ``data/activations``.
+
+    Raises StoreError if the folder has no index, or one that cannot be read.
 
     >>> store = ActivationStore("data/activations")
     >>> store.load("layers.5.residual", "1076616").shape
@@ -58,14 +64,34 @@ class ActivationStore:
         return list(self._sites)
 
     def tracks(self, site: str) -> list[str]:
-        """Tracks stored for a site; raises StoreError.
+        """List the tracks that are stored for a site.
 
-        In the order of the manifest, or of their ids where the store has shards.
+        Parameters
+        ----------
+        site: name or alias.
+
+        Returns
+        -------
+        Their ids, in the order of the manifest, or sorted where the store has shards.
+
+        Raises StoreError for a site that is not stored.
         """
         return list(self._sites[self._known_site(site)])
 
     def load(self, site: str, track_id: str) -> NDArray[np.floating]:
-        """Load one tensor [frames, d]; raises StoreError when it is missing or another one."""
+        """Load one tensor.
+
+        Parameters
+        ----------
+        site: name or alias.
+        track_id: as in ``tracks(site)``.
+
+        Returns
+        -------
+        Activations [frames, d], in the precision in which they are stored.
+
+        Raises StoreError if the tensor is not stored, is missing, or is not the one of the index.
+        """
         stored = self._stored(site, track_id)
         path = self.root / stored.file
         with _opened(path) as file:
@@ -83,7 +109,19 @@ class ActivationStore:
         return array
 
     def header(self, site: str, track_id: str) -> Header:
-        """Read what a tensor's file says of itself; raises StoreError."""
+        """Read what a tensor's file says of it: model, site, audio, timing, versions.
+
+        Parameters
+        ----------
+        site: name or alias.
+        track_id: as in ``tracks(site)``.
+
+        Returns
+        -------
+        The header; no values are read.
+
+        Raises StoreError if the tensor is not stored or cannot be read.
+        """
         stored = self._stored(site, track_id)
         path = self.root / stored.file
         with _opened(path) as file:
@@ -97,7 +135,18 @@ class ActivationStore:
         return self.header(site, self.tracks(site)[0]).timing
 
     def items(self, site: str) -> Iterator[tuple[str, NDArray[np.floating]]]:
-        """Iterate over (track_id, tensor) of a site, loading one at a time; raises StoreError."""
+        """Go through the tensors of a site, loading one at a time.
+
+        Parameters
+        ----------
+        site: name or alias.
+
+        Yields
+        ------
+        Pairs of a track's id and its activations [frames, d].
+
+        Raises StoreError as ``load`` does.
+        """
         for track_id in self.tracks(site):
             yield track_id, self.load(site, track_id)
 

@@ -52,7 +52,7 @@ class Kept:
     """What is in the work cache of some tracks."""
 
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Of every tensor, by site and track."""
+    """Address of every tensor, by site and track."""
     captured: int = 0
     """Tensors computed; the others were there."""
     failures: list[tuple[ManifestTrack, AudioError]] = field(default_factory=list)

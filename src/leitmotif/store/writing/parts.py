@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "activations"
 """Name of the tensors' folder in the work cache."""
 _TRACKS = 10
-"""That a process reads before it is given others."""
+"""Tracks that a process reads before it is given others."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 FOLDER = "shards"
 """Name of the shards' folder in the work cache; in it one for each site, and one for each shard."""
 _THREADS = 2
-"""That hash, pack and copy; each maps one shard."""
+"""Threads that hash, pack and copy; each maps one shard."""
 
 Keep = Callable[[Sequence[ManifestTrack], Set[str]], Iterable[Kept]]
 """Writes tensors of tracks into the work cache, but those at some addresses."""
@@ -48,7 +48,7 @@ class Packed:
     """What shards in the work cache hold of one site of a group's tracks."""
 
     cache: WorkCache
-    """Of the shard to be written, in all forms that it has had."""
+    """Cache of the shard to be written, in all forms that it has had."""
     whole: Mapping[str, Entry]
     """These, by address."""
     tensors: Mapping[str, tuple[Path, Header]]
