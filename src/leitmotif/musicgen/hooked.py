@@ -6,11 +6,12 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import is_integer
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
-from leitmotif.musicgen.arguments import check_residual, check_steps, is_integer
+from leitmotif.musicgen.arguments import check_residual, check_steps
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
@@ -26,7 +27,7 @@ from leitmotif.musicgen.choice import (
 from leitmotif.musicgen.core import Core, dtype_of
 from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.generate import Generation, generate
-from leitmotif.musicgen.intervention import Half, Intervention
+from leitmotif.musicgen.intervention import Half, Intervention, all_in_steps
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.positions import Offset, first_positions
 from leitmotif.musicgen.sampling import Sampling
@@ -269,7 +270,7 @@ class HookedMusicGen(Core):
         conditioning = self.condition(prompts, rows)
         halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
         like = self.decoder.final_norm.weight
-        interventions = [item.in_steps(max(self.delays)) for item in interventions]
+        interventions = all_in_steps(interventions, max(self.delays))
         bound = bind(
             interventions, rows=rows, halves=halves, sites=[*self.sites, *self.parts], like=like
         )
