@@ -201,8 +201,9 @@ def all_in_steps(interventions: object, delay: int) -> list[Intervention]:
 
     ``delay`` is that of ``Intervention.in_steps``.
     """
-    given = interventions if isinstance(interventions, list | tuple) else [None]
-    if not all(isinstance(item, Intervention) for item in given):
+    listed = isinstance(interventions, list | tuple)
+    given: list[Intervention] = list(interventions) if listed else []  # type: ignore[call-overload]
+    if not listed or not all(isinstance(item, Intervention) for item in given):
         raise ModelError(
             "these are not interventions",
             found=f"{interventions!r:.200}",
