@@ -36,6 +36,12 @@ def wav_data_size(content: bytes, size: int) -> bytes:
     return content[:at] + struct.pack("<I", size) + content[at + 4 :]
 
 
+def rf64_data_size(content: bytes, size: int) -> bytes:
+    """RF64 whose ds64 chunk says ``size`` bytes of samples."""
+    at = content.index(b"ds64") + 16
+    return content[:at] + struct.pack("<Q", size) + content[at + 8 :]
+
+
 def wav_format(content: bytes, *, rate: int | None = None, channels: int | None = None) -> bytes:
     """WAV with another rate or number of channels in its format chunk."""
     changed, at = bytearray(content), content.index(b"fmt ") + 8

@@ -143,6 +143,23 @@ def test_what_is_not_a_number_is_named(value: float, at: int, mine: Path) -> Non
 
 
 @pytest.mark.fault(
+    "leitmotif propose and the function",
+    "samples that are integers, in a file of floating-point numbers",
+    outcome="out_of_range, by name; the others are done",
+)
+def test_what_is_not_scaled_is_named(mine: Path) -> None:
+    samples = made.tone(seconds=8) * 32_767
+    soundfile.write(mine / "odd.wav", samples, made.RATE, subtype="FLOAT")
+    status, said = propose(mine)
+    assert status == 1
+    assert "odd.wav is not scaled" in said
+    assert "for 1 file in" in said
+    with pytest.raises(AudioError) as caught:
+        leitmotif.propose(mine / "odd.wav")
+    assert caught.value.reason == "out_of_range"
+
+
+@pytest.mark.fault(
     "corpus stage and leitmotif propose",
     "a whole file with no samples, one or a few",
     outcome="its length is 0, nothing is proposed, the others are done",

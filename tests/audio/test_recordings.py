@@ -21,6 +21,9 @@ WAV = made.encoded(TONE, "WAV")
 FLAC = made.encoded(TONE, "FLAC")
 OGG = made.encoded(made.tone(seconds=20), "OGG")
 MP3 = made.encoded(TONE, "MP3")
+MP3_OF_ANOTHER_RATE = made.encoded(made.tone(16_000), "MP3", 16_000)
+MP3_IN_STEREO = made.encoded(made.tone(channels=2), "MP3")
+RF64 = made.encoded(TONE, "RF64")
 SAMPLES = len(TONE)
 ALL = b"what is decoded"
 
@@ -47,8 +50,10 @@ USED = [
     pytest.param(FLAC + b"TAG" + bytes(125), None, id="FLAC with an ID3v1 tag"),
     pytest.param(made.wav_data_size(WAV, 0xFFFF_FFFF), "length_unknown", id="WAV streamed"),
     pytest.param(made.wav_data_size(WAV, 0), "length_unknown", id="WAV streamed, size 0"),
+    pytest.param(made.id3(1 << 16) + made.wav_data_size(WAV, 0), "length_unknown", id="WAV + ID3"),
+    pytest.param(made.rf64_data_size(RF64, 0), "length_unknown", id="RF64 streamed, size 0"),
     pytest.param(WAV + b"LIST\4\0\0\0abcd", None, id="WAV with a chunk behind"),
-    pytest.param(made.encoded(TONE, "RF64"), None, id="RF64"),
+    pytest.param(RF64, None, id="RF64"),
     pytest.param(made.encoded(TONE, "WAVEX"), None, id="WAVE_FORMAT_EXTENSIBLE"),
     pytest.param(made.encoded(TONE, "WAV", subtype="PCM_U8"), None, id="WAV, 8 bits"),
     pytest.param(made.encoded(TONE, "WAV", subtype="PCM_24"), None, id="WAV, 24 bits"),
@@ -86,6 +91,11 @@ REFUSED = [
     pytest.param(made.mp3_frames(MP3, 10_000), "truncated", id="MP3 with less than it counts"),
     pytest.param(
         made.mp3_without_xing(MP3)[: len(MP3) // 2 + 7], "truncated", id="half an MP3 without Xing"
+    ),
+    pytest.param(MP3 + MP3_OF_ANOTHER_RATE, "chained", id="MP3, then one of another rate"),
+    pytest.param(MP3 + MP3_IN_STEREO, "chained", id="MP3, then one in stereo"),
+    pytest.param(
+        made.mp3_without_xing(MP3_IN_STEREO) + MP3, "chained", id="MP3 without Xing, then mono"
     ),
     pytest.param(OGG[: len(OGG) * 2 // 3], "truncated", id="cut OGG"),
     pytest.param(OGG + OGG, "chained", id="chained OGG"),

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import sha256_file
-from leitmotif.files.targets import RECORD, check_editable, check_file, check_folder, made_folder
+from leitmotif.files.targets import (
+    RECORD,
+    check_apart,
+    check_editable,
+    check_file,
+    check_folder,
+    made_folder,
+)
 
 
 def ours(path: Path) -> bool:
@@ -172,3 +179,58 @@ def test_no_file_of_a_user_is_changed(
         pass
     assert {path: sha256_file(path) for path in before} == before
     assert not list(root.parent.rglob("*.partial"))
+
+
+PIPELINE = """\
+stages:
+  encode:
+    cmd: x
+    outs:
+    - made
+    - kept/one.jsonl:
+        cache: false
+    metrics:
+    - numbers.json
+"""
+
+
+@pytest.mark.fault(
+    "target",
+    "in an output of a stage, which deletes it when it runs, or in .git or .dvc",
+    outcome="refused, untouched",
+)
+@pytest.mark.parametrize(
+    ("target", "owner"),
+    [
+        ("made/mine", "encode"),
+        ("made", "encode"),
+        ("link/mine", "encode"),
+        ("kept/../made/a/b", "encode"),
+        ("kept/one.jsonl", "encode"),
+        ("numbers.json", "encode"),
+        ("below/.git/mine", "git"),
+        (".dvc/cache/mine", "DVC"),
+    ],
+)
+def test_a_place_that_others_own_is_refused(tmp_path: Path, target: str, owner: str) -> None:
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "made")
+    for check in (check_folder, check_file):
+        with pytest.raises(TargetError, match=owner):
+            check(tmp_path / target)
+    for mine in ("kept/two.jsonl", "mademine", "kept", ".gitignore", ".leitmotif/x"):
+        check_file(tmp_path / mine)
+    (tmp_path / "dvc.yaml").write_text("stages: [")
+    check_file(tmp_path / "numbers.json")
+
+
+@pytest.mark.fault(
+    "target", "two outputs of a command at one place, or one in the other", outcome="refused"
+)
+@pytest.mark.parametrize("second", ["a", "./a", "a/below", "link"])
+def test_two_targets_need_two_places(tmp_path: Path, second: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(TargetError, match="overlap"):
+        check_apart(tmp_path / "a", None, tmp_path / second)
+    check_apart(tmp_path / "a", tmp_path / "b", None)

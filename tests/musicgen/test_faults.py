@@ -298,3 +298,49 @@ def test_float64_on_an_apple_gpu_is_refused(
     with pytest.raises(ModelError, match="float64"):
         model.to(device="mps", dtype="float64")
     assert model.device.type == "cpu"
+
+
+@pytest.mark.fault(
+    "intervention", "anything else than a list of Intervention", outcome="ModelError"
+)
+@pytest.mark.parametrize(
+    "given", [None, "x", ["a"], [None], 5, {SITE: 1}, Intervention(SITE, "scale", strength=2.0)]
+)
+def test_what_are_no_interventions_is_refused(model: HookedMusicGen, given) -> None:
+    codes = torch.zeros(1, model.codebooks, 5, dtype=torch.long)
+    with pytest.raises(ModelError, match="a list of Intervention"):
+        model(codes, interventions=given)
+    with pytest.raises(ModelError, match="a list of Intervention"):
+        model.generate(seconds=0.2, prefix=codes, interventions=given)
+
+
+@pytest.mark.fault(
+    "run_with_hooks", "anything else than pairs of sites and function", outcome="ModelError"
+)
+@pytest.mark.parametrize(
+    "given", [None, 5, "x", [(SITE,)], [(SITE, 5)], (SITE, lambda x, hook: None), [SITE], {SITE: 1}]
+)
+def test_what_are_no_hooks_is_refused(model: HookedMusicGen, given) -> None:
+    codes = torch.zeros(1, model.codebooks, 5, dtype=torch.long)
+    with pytest.raises(ModelError, match="pairs"):
+        model.run_with_hooks(codes, fwd_hooks=given)
+
+
+@pytest.mark.fault(
+    "activations", "a key that is no site", outcome="KeyError that names what was captured"
+)
+@pytest.mark.parametrize("key", [5, None, ("resid_post",), ("resid_post", 99), slice(1), "", b"x"])
+def test_a_key_that_is_no_site_is_named(model: HookedMusicGen, key) -> None:
+    codes = torch.zeros(1, model.codebooks, 5, dtype=torch.long)
+    cache = model.run_with_cache(codes, sites=SITE)[1]
+    with pytest.raises(KeyError, match="captured"):
+        cache[key]
+
+
+@pytest.mark.fault(
+    "generate", "a temperature by which logits become infinite", outcome="ModelError"
+)
+@pytest.mark.parametrize("temperature", [1e-300, 1e-40, 1e-7, -0.5, float("nan")])
+def test_a_temperature_that_makes_infinity_is_refused(temperature: float) -> None:
+    with pytest.raises(ModelError, match="temperature"):
+        Sampling(temperature=temperature)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leitmotif.errors import LeitmotifError, ReviewError
 from leitmotif.review.importing import run
 from leitmotif.review.importing.annotations import Occurrence, pairs_of
-from leitmotif.review.importing.bps import performed, steady
+from leitmotif.review.importing.bps import performed, read_bps, steady
 from leitmotif.review.log import log_files
 from tests.review.annotated import EXAMPLES, NOTES, TRACKS, imported, jams, note
 
@@ -48,6 +48,28 @@ def test_patterns_of_jams_are_their_notes_from_the_first_to_the_last(tmp_path: P
     ]
     assert spans == [(32_000, 320_000, 48_000), (32_000, 640_000, 48_000)]
     assert prepared.remarks == ["1 pattern without a later occurrence left out"]
+
+
+@pytest.mark.fault(
+    "leitmotif import-labels",
+    "numbers of patterns that differ in their last digits alone",
+    outcome="each is a pattern of its own",
+)
+@pytest.mark.parametrize("first", [1_000_001, 2**53, 10**20, "1000001", 0.12345671])
+def test_patterns_are_told_apart_by_all_digits(tmp_path: Path, first: Any) -> None:
+    second = first + 1e-8 if isinstance(first, float) else type(first)(int(first) + 1)
+    notes = [note(1.0, first, 1), note(10.0, first, 2), note(20.0, second, 1)]
+    prepared = imported(tmp_path, jams(notes), "jams", track="track_0")
+    assert [row.recurrence.start_sample for row in prepared.decisions] == [320_000]
+    assert prepared.remarks == ["1 pattern without a later occurrence left out"]
+
+
+@pytest.mark.fault("leitmotif import-labels", "a column of BPS-motif twice", outcome="refused")
+def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("start,end,type,start\n0,4,a,1\n8,12,a,9\n")
+    with pytest.raises(ReviewError, match="twice start"):
+        read_bps(path, track="track_0", clock=steady(0.5, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -90,16 +90,19 @@ def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
     with_nan = sound(2.0)
     with_nan[5000] = np.nan
     soundfile.write(audio / "nan.wav", with_nan, 32_000, subtype="FLOAT")
+    soundfile.write(audio / "ints.wav", sound(2.0) * 32_767, 32_000, subtype="FLOAT")
     (audio / "text.mp3").write_text("no audio")
     cut = (audio / "cut.mp3").read_bytes()
     (audio / "cut.mp3").write_bytes(cut[: len(cut) // 2])
     rows[3] = track("cut.mp3")
-    rows += [track(name) for name in ("silent.flac", "short.ogg", "nan.wav", "text.mp3")]
+    rows += [
+        track(name) for name in ("silent.flac", "short.ogg", "nan.wav", "ints.wav", "text.mp3")
+    ]
     soundfile.write(audio / "changed.wav", sound(2.0, seed=9), 32_000)
     (audio / "lost.wav").unlink()
     write_table(MANIFEST, rows)
 
-    features(params(repo_root, max_failures=7))
+    features(params(repo_root, max_failures=8))
 
     failures = read_table(FAILURES, Failure)
     assert {failure.track_id: failure.reason for failure in failures} == {
@@ -109,11 +112,12 @@ def test_bad_files_are_listed_with_their_reason_and_the_others_are_done(
         "silent": "silent",
         "short": "too_short",
         "nan": "non_finite",
+        "ints": "out_of_range",
         "text": "undecodable",
     }
     assert all(failure.detail and "\n" not in failure.detail for failure in failures)
     assert [path.name for path in FEATURES.glob("*.safetensors")] == ["good.safetensors"]
-    assert json.loads(Path("metrics/features.json").read_text()) == {"failures": 7}
+    assert json.loads(Path("metrics/features.json").read_text()) == {"failures": 8}
 
 
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError("of another library")])

@@ -71,8 +71,8 @@ def analyse_track(
     Raises
     ------
     AudioError
-        With the reason ``missing``, ``checksum``, ``changed``, ``non_finite``, ``too_short`` or
-        ``silent``, or one of ``read_recording``.
+        With the reason ``missing``, ``checksum`` or ``changed``, one of ``check_audio``, or one of
+        ``read_recording``.
     """
     with verified(path, sha256):
         recording, size = read_recording(path), path.stat().st_size

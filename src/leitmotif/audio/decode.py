@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.reading.failures import named_failure
 from leitmotif.audio.reading.layout import Remark
-from leitmotif.audio.reading.samples import Samples, check_rate, check_section
+from leitmotif.audio.reading.samples import LOUDEST, Samples, check_rate, check_section
 from leitmotif.audio.reading.source import blocks, changed_meanwhile, opened, state_of
 from leitmotif.audio.writing import described, player
 from leitmotif.errors import AudioError, counted
@@ -256,7 +256,7 @@ def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: 
     Raises
     ------
     AudioError
-        With the reason ``non_finite``, ``too_short`` or ``silent``.
+        With the reason ``non_finite``, ``out_of_range``, ``too_short`` or ``silent``.
     """
     if not np.isfinite(audio.samples).all():
         count = int(np.count_nonzero(~np.isfinite(audio.samples)))
@@ -266,6 +266,14 @@ def check_audio(audio: Audio, *, min_seconds: float, silence_dbfs: float, name: 
             found=f"{count} NaN or infinite samples of {audio.samples.size} after resampling",
             expected="finite samples",
             fix="export the file again",
+        )
+    if audio.samples.size and (peak := float(np.abs(audio.samples).max())) > LOUDEST:
+        raise AudioError(
+            f"{name} is not scaled",
+            reason="out_of_range",
+            found=f"samples up to {peak:.6g}",
+            expected=f"full scale at 1, at most {LOUDEST:g}",
+            fix="divide what was 16-bit integers by 32768, and export the file again",
         )
     if audio.seconds < min_seconds:
         raise AudioError(

@@ -26,11 +26,12 @@ def check(
     templates. The status is 1 if a check fails; the next line then says how to mend it.
     """
     from leitmotif.files import write_json, write_text
-    from leitmotif.files.targets import check_file
+    from leitmotif.files.targets import check_apart, check_file
     from leitmotif.share.protocol.inputs import Inputs
     from leitmotif.share.protocol.output import as_markdown, as_text, is_json, is_markdown
     from leitmotif.share.protocol.run import run_checks
 
+    check_apart(json, md)
     if json is not None:
         check_file(json, made=is_json, replace=replace)
     if md is not None:

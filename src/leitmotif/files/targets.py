@@ -9,10 +9,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import atomic_folder, kind_of, read_json, sha256_file, write_json
+from leitmotif.files.owned import owner_of
 
 RECORD = ".leitmotif.json"
 """Name of the list in a folder that a command made: {"files": {path: SHA-256}}."""
@@ -39,6 +41,7 @@ def check_file(
     replace: whether the user asks for an existing file to be replaced.
     """
     _check_place(path, inputs)
+    _check_free(path)
     mode = _mode(path)
     if mode is None:
         return
@@ -58,6 +61,7 @@ def check_folder(path: Path, *, inputs: Iterable[Path] = (), replace: bool = Fal
     ``check_file``.
     """
     _check_place(path, inputs)
+    _check_free(path)
     mode = _mode(path)
     if mode is None:
         return
@@ -122,6 +126,20 @@ def check_editable(path: Path) -> None:
     _check_place(path, ())
 
 
+def check_apart(*targets: Path | None) -> None:
+    """Raise TargetError if two targets of a command are one place, or one lies in the other.
+
+    None is a target that the user did not ask for.
+    """
+    for first, second in combinations([path for path in targets if path is not None], 2):
+        if overlap(first, second):
+            raise TargetError(
+                f"{second} cannot be written: {first} is written too, and they overlap",
+                expected="a place for each",
+                fix=_ELSEWHERE,
+            )
+
+
 def overlap(first: Path, second: Path) -> bool:
     """Whether two paths are the same place, by any name, or one lies in the other."""
     return _holds(first, second) or _holds(second, first)
@@ -148,6 +166,17 @@ def _check_place(path: Path, inputs: Iterable[Path]) -> None:
                 expected="a place apart from what is read",
                 fix=_ELSEWHERE,
             )
+
+
+def _check_free(path: Path) -> None:
+    """Refuse a place whose content somebody else replaces or deletes."""
+    if owner := owner_of(path):
+        raise TargetError(
+            f"{path} cannot be written",
+            found=f"a place that {owner}",
+            expected="a place that is yours",
+            fix=_ELSEWHERE,
+        )
 
 
 def _check_parent(path: Path) -> None:

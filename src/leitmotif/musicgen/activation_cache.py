@@ -33,7 +33,8 @@ class ActivationCache(Mapping[str, Tensor]):
 
     def __getitem__(self, site: str | tuple[str, int]) -> Tensor:
         """Activations [B, S, d]; raises KeyError naming what was captured."""
-        name = site if isinstance(site, str) else f"{site[0]}{site[1]}"
+        pair = isinstance(site, tuple) and len(site) == 2
+        name = f"{site[0]}{site[1]}" if pair else str(site)
         try:
             return self._tensors[canonical_site(name)]
         except (KeyError, ValueError):

@@ -1,12 +1,11 @@
 """What a model is given: numbers and rows as plain Python has them, tensors that fit its own."""
 
-import math
 from collections.abc import Sequence
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import is_integer
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 
@@ -20,22 +19,6 @@ def as_rows(rows: object) -> list[int] | None:
     if not all(is_integer(row) and row >= 0 for row in rows):
         return None
     return [int(row) for row in rows]
-
-
-def as_number(value: object) -> float | None:
-    """A finite real number as a float; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def is_integer(value: object) -> bool:
-    """Whether it is an integer, numpy's included, and no truth value."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_result(after: object, before: Tensor, site: str) -> Tensor:

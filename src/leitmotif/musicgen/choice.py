@@ -112,10 +112,22 @@ def as_interventions(
     offered: Sequence[str],
     parts: Sequence[str] = (),
 ) -> list[Intervention]:
-    """Return an intervention for each site of each pair (sites, function); see ``HookFunction``."""
+    """Return an intervention for each site of each pair (sites, function); see ``HookFunction``.
+
+    Raises ModelError for what are no such pairs, and as ``choose_sites`` does.
+    """
+    pairs = list(fwd_hooks) if isinstance(fwd_hooks, Iterable) else [fwd_hooks]
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
+            raise ModelError(
+                "this is no hook",
+                found=f"{pair!r:.200}",
+                expected="a list of pairs (sites, function)",
+                fix="fwd_hooks=[(site, function)]",
+            )
     return [
         Intervention(site, _edit(function, HookPoint(site)))
-        for sites, function in fwd_hooks
+        for sites, function in pairs
         for site in choose_sites(sites, offered, parts)
     ]
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import is_integer
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.arguments import check_residual, check_steps, is_integer
+from leitmotif.musicgen.arguments import check_residual, check_steps
 from leitmotif.musicgen.choice import Sites, choose_sites, require_sites
 from leitmotif.musicgen.core import Core
 from leitmotif.musicgen.fits import Pass
-from leitmotif.musicgen.intervention import Half, Intervention
+from leitmotif.musicgen.intervention import Half, Intervention, all_in_steps
 from leitmotif.musicgen.key_values import Past, Resumed
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.positions import Offset, first_positions
@@ -69,7 +70,7 @@ def read(
     conditioning = model.condition(prompts, rows)
     halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
     like = model.decoder.final_norm.weight
-    interventions = [item.in_steps(max(model.delays)) for item in interventions]
+    interventions = all_in_steps(interventions, max(model.delays))
     bound = bind(
         interventions, rows=rows, halves=halves, sites=[*model.sites, *model.parts], like=like
     )

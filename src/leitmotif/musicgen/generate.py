@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leitmotif.arguments import as_number, is_integer
 from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.activation_cache import ActivationCache
-from leitmotif.musicgen.arguments import as_number, is_integer
 from leitmotif.musicgen.batch import Batch
 from leitmotif.musicgen.choice import Sites, choose_sites
 from leitmotif.musicgen.core import Conditioning, Core
 from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.graphs import graphs_on
-from leitmotif.musicgen.intervention import Half, Intervention
+from leitmotif.musicgen.intervention import Half, Intervention, all_in_steps
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.positions import Offset, first_positions
@@ -204,7 +204,7 @@ def _prepare(
         new_frames=new_frames,
         conditioning=conditioning,
         halves=halves,
-        interventions=[item.in_steps(max(model.delays)) for item in interventions],
+        interventions=all_in_steps(interventions, max(model.delays)),
         sites=sites,
         noise=RowNoise(
             seed,

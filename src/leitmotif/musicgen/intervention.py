@@ -12,8 +12,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import as_number
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.arguments import as_number, as_rows
+from leitmotif.musicgen.arguments import as_rows
 from leitmotif.sites import canonical_site
 
 Edit = Callable[[Tensor], Tensor]
@@ -262,3 +263,19 @@ class Intervention:
         start = max((steps.start for steps in named), default=0)
         stop = min((steps.stop for steps in named), default=start + 1)
         return bool(rows) and halves and start < stop
+
+
+def all_in_steps(interventions: object, delay: int) -> list[Intervention]:
+    """Return interventions with their frames as steps; raises ModelError for what are none.
+
+    ``delay`` is that of ``Intervention.in_steps``.
+    """
+    listed = isinstance(interventions, list | tuple)
+    given: list[Intervention] = list(interventions) if listed else []  # type: ignore[call-overload]
+    if not listed or not all(isinstance(item, Intervention) for item in given):
+        raise ModelError(
+            "these are not interventions",
+            found=f"{interventions!r:.200}",
+            expected="a list of Intervention, which may be empty",
+        )
+    return [item.in_steps(delay) for item in given]

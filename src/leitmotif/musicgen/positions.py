@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from leitmotif.arguments import is_integer
 from leitmotif.errors import ModelError, counted
-from leitmotif.musicgen.arguments import is_integer
 
 Offset = int | Sequence[int]
 """Decoder steps by which the positions of all rows are moved, or of each row."""

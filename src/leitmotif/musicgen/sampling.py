@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from leitmotif.arguments import as_number, is_integer
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.arguments import as_number, is_integer
+
+_COLDEST = 1e-6
+"""Temperature: logits that are divided by much less become infinite."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         temperature = as_number(self.temperature)
-        if temperature is None or temperature < 0:
-            raise ModelError("temperature", found=repr(self.temperature), expected="0 or more")
+        if temperature is None or not (temperature == 0 or temperature >= _COLDEST):
+            raise ModelError(
+                "temperature", found=repr(self.temperature), expected=f"0, or {_COLDEST:g} or more"
+            )
         if self.top_k is not None and not (is_integer(self.top_k) and self.top_k >= 1):
             raise ModelError("top_k", found=repr(self.top_k), expected="1 or more, or None")
         top_p = as_number(self.top_p)

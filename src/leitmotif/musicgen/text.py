@@ -45,6 +45,12 @@ class TextEncoder(nn.Module):
             raise ModelError(
                 "a prompt is empty", found=f"rows {empty}", fix="pass prompts=None for no prompt"
             )
+        odd = [i for i, prompt in enumerate(prompts) if not _is_text(prompt)]
+        if odd:
+            raise ModelError(
+                "a prompt is no text",
+                found=f"rows {odd} with half of a surrogate pair, which is no character",
+            )
         batch = self._tokenizer(list(prompts), padding=True, return_tensors="pt")
         device = next(self.encoder.parameters()).device
         ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
@@ -53,3 +59,7 @@ class TextEncoder(nn.Module):
         states = self.projection(states) * mask[..., None].to(states.dtype)
         unpadded = bool(mask.all())
         return states, None if self.padding == "attended" or unpadded else mask.bool()
+
+
+def _is_text(prompt: str) -> bool:
+    return prompt.encode("utf-8", "replace").decode() == prompt

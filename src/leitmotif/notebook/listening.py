@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
 from leitmotif.audio.writing import as_int16
+from leitmotif.errors import AudioError
 from leitmotif.notebook.extra import from_extra
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def listen(audio: Clip, sample_rate: int | None = None) -> "IPython.display.Audi
     -------
     IPython's player.
 
-    Raises AudioError for what is no mono audio, and LeitmotifError for samples of which the rate is
-    not known, and without the extra ``notebook``.
+    Raises AudioError for what is no mono audio, or none at all, and LeitmotifError for samples of
+    which the rate is not known, and without the extra ``notebook``.
 
     Example
     -------
@@ -39,4 +40,8 @@ def listen(audio: Clip, sample_rate: int | None = None) -> "IPython.display.Audi
     display = from_extra("IPython.display")
     rate = rate_of(audio, sample_rate)
     samples = as_int16(as_clip(audio, rate)) / 32767
+    if not samples.size:
+        raise AudioError(
+            "there is nothing to hear", reason="too_short", found="0 samples", expected="at least 1"
+        )
     return display.Audio(samples, rate=rate, normalize=False)

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.arguments import is_integer
 from leitmotif.audio.writing import described, player
 from leitmotif.corpus.organism.composer import Score, render, sounds, truth
 from leitmotif.corpus.organism.composer import compose as compose_score
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
-from leitmotif.errors import CorpusError
+from leitmotif.errors import CorpusError, LeitmotifError
+from leitmotif.notebook.arguments import whole_number
 from leitmotif.tables.truth import Truth
 
 
@@ -46,9 +48,9 @@ class ComposedPiece:
 
         Raises CorpusError for a slot that the piece lacks.
         """
-        if not 0 <= slot < len(self.truth.slots):
+        if not is_integer(slot) or not 0 <= slot < len(self.truth.slots):
             raise CorpusError(
-                f"{self.truth.track_id} has no slot {slot}",
+                f"{self.truth.track_id} has no slot {slot!r}",
                 found=f"{len(self.truth.slots)} slots",
                 expected="a number from 0",
             )
@@ -72,7 +74,7 @@ def compose(
     -------
     The pieces, with their samples, score, and what is true of them.
 
-    Raises CorpusError for a world that cannot be used.
+    Raises CorpusError for a world that cannot be used, and LeitmotifError for other numbers.
 
     Example
     -------
@@ -81,6 +83,10 @@ def compose(
     >>> piece.samples.shape, piece.sample_rate, [slot.returns for slot in piece.truth.slots]
     ((266240,), 32000, [True, False])
     """
+    pieces = whole_number(pieces, "pieces", least=1)
+    seed = whole_number(seed, "seed", least=0)
+    if not isinstance(world, Path | str):
+        raise LeitmotifError("this is no world", found=repr(world), expected="a path of a file")
     described = load_world(Path(world))
     bank = SoundBank(described)
     return [

@@ -11,6 +11,13 @@ from leitmotif.audio.decode import Audio
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
 from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
 from leitmotif.errors import LeitmotifError
+from leitmotif.notebook.arguments import (
+    finite_array,
+    positive,
+    spans_of,
+    whole_number,
+    whole_numbers,
+)
 from leitmotif.notebook.extra import from_extra
 from leitmotif.recurrence.proposals.engine import Suggestion
 from leitmotif.review.pictures import heard, self_similarity
@@ -23,6 +30,8 @@ MOTIF, RECURRENCE = "#0d6b64", "#b1540f"
 _SPANS = (MOTIF, RECURRENCE, "#5b4b9a", "#8a6d00", "#3b6ea5", "#a03d5e")
 _COLUMNS = 2000
 """Columns of an outline: more than a screen shows."""
+_OCTAVE = 12
+"""Semitones, after which chroma is the same again."""
 
 
 class _Track(NamedTuple):
@@ -50,8 +59,8 @@ def plot_waveform(
     -------
     The axes.
 
-    Raises AudioError for what is no mono audio, and LeitmotifError for a span that ends before it
-    starts.
+    Raises AudioError for what is no mono audio, and LeitmotifError for a span that is none or ends
+    before it starts.
 
     Example
     -------
@@ -62,21 +71,16 @@ def plot_waveform(
     """
     rate = rate_of(audio, sample_rate)
     samples = as_clip(audio, rate)
+    named = spans_of(spans or {})
     ax = _axes(ax, (9, 2.2))
     width = max(1, -(-len(samples) // _COLUMNS))
     columns = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
     at = (np.arange(len(columns)) + 0.5) * width / rate
     ax.fill_between(at, columns.min(1), columns.max(1), color="0.35", lw=0.4)
-    for (name, (start, end)), colour in zip((spans or {}).items(), cycle(_SPANS), strict=False):
-        if not start < end:
-            raise LeitmotifError(
-                f"the span {name} cannot be drawn",
-                found=f"{start} to {end} s",
-                expected="a start before the end",
-            )
+    for (name, start, end), colour in zip(named, cycle(_SPANS), strict=False):
         ax.axvspan(start, end, color=colour, alpha=0.25, lw=0, label=name)
-    if spans:
-        ax.legend(loc="upper right", ncols=len(spans), frameon=False)
+    if named:
+        ax.legend(loc="upper right", ncols=len(named), frameon=False)
     ax.set(
         xlim=(0, max(len(samples), 1) / rate),
         xlabel="time (s)",
@@ -112,7 +116,7 @@ def plot_similarity(
     The axes.
 
     Raises AudioError for what is no mono audio, and LeitmotifError for audio shorter than a frame
-    of 20 ms.
+    of 20 ms and for more than an octave.
 
     Example
     -------
@@ -122,10 +126,11 @@ def plot_similarity(
     'later moment (s)'
     """
     rate = rate_of(audio, sample_rate)
+    semitones = whole_number(transposition, "transposition", least=-_OCTAVE, most=_OCTAVE)
     own = Audio(as_clip(audio, rate), rate, rate, 1).resampled(SAMPLE_RATE)
     features = extract_features(own)
     track = _Track(heard(features.chroma, features.energy), own.seconds)
-    matrix = self_similarity(track, transposition) / 255
+    matrix = self_similarity(track, semitones) / 255
     ax = _axes(ax, (5.6, 5))
     image = ax.imshow(
         matrix,
@@ -170,7 +175,8 @@ def plot_activations(
     -------
     The axes.
 
-    Raises LeitmotifError for another shape, and for units that are not there.
+    Raises LeitmotifError for another shape, for what is not a number, and for units that are not
+    there.
 
     Example
     -------
@@ -178,7 +184,8 @@ def plot_activations(
     >>> plot_activations(np.random.default_rng(0).normal(size=(100, 8)), 50.0).get_ylabel()
     'unit'
     """
-    values = _array(activations)
+    rate = positive(frame_rate, "frame_rate")
+    values = finite_array(activations, "activations")
     values = values[0] if values.ndim == 3 and len(values) == 1 else values
     if values.ndim != 2 or not values.size:
         raise LeitmotifError(
@@ -187,18 +194,13 @@ def plot_activations(
             expected="[S, d]: those of one row, such as cache['resid_post', 2][0]",
         )
     steps, width = values.shape
+    chosen = None if units is None else whole_numbers(units, "units", count=width)
     ax = _axes(ax, (9, 3))
-    if units is not None:
-        if not set(units) <= set(range(width)):
-            raise LeitmotifError(
-                "these units are not there",
-                found=list(units),
-                expected=f"numbers of 0..{width - 1}",
-            )
-        for unit in units:
-            ax.plot(np.arange(steps) / frame_rate, values[:, unit], lw=1, label=f"unit {unit}")
+    if chosen is not None:
+        for unit in chosen:
+            ax.plot(np.arange(steps) / rate, values[:, unit], lw=1, label=f"unit {unit}")
         ax.legend(loc="upper right", frameon=False)
-        ax.set(xlim=(0, steps / frame_rate), xlabel="time (s)", ylabel="activation")
+        ax.set(xlim=(0, steps / rate), xlabel="time (s)", ylabel="activation")
         return ax
     spread = values.std(0)
     scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
@@ -206,7 +208,7 @@ def plot_activations(
         scaled.T,
         origin="lower",
         aspect="auto",
-        extent=(0, steps / frame_rate, -0.5, width - 0.5),
+        extent=(0, steps / rate, -0.5, width - 0.5),
         cmap="RdBu_r",
         vmin=-3,
         vmax=3,
@@ -242,7 +244,7 @@ def plot_attention(
     -------
     The axes.
 
-    Raises LeitmotifError for another shape or a head that is not there.
+    Raises LeitmotifError for another shape, NaN, or a head that is not there.
 
     Example
     -------
@@ -251,21 +253,25 @@ def plot_attention(
     >>> plot_attention(pattern / pattern.sum(-1, keepdims=True), 50.0, head=0).get_xlabel()
     'step that is read (s)'
     """
-    weights = _array(pattern)
+    rate = positive(frame_rate, "frame_rate")
+    weights = finite_array(pattern, "the pattern")
     weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights
     square = tokens is not None or weights.shape[-2:-1] == weights.shape[-1:]
-    if weights.ndim != 3 or not square or len(tokens or ()) not in (0, weights.shape[-1]):
+    if (
+        weights.ndim != 3
+        or not weights.size
+        or not square
+        or len(tokens or ()) not in (0, weights.shape[-1])
+    ):
         raise LeitmotifError(
             "this pattern cannot be drawn",
             found=f"shape {weights.shape}" + (f" and {len(tokens)} tokens" if tokens else ""),
             expected="[heads, S, S] of one row, or [heads, S, tokens] with the tokens",
         )
-    if head is not None and not 0 <= head < len(weights):
-        raise LeitmotifError(
-            "the pattern has no such head", found=head, expected=f"0..{len(weights) - 1}"
-        )
+    if head is not None:
+        head = whole_number(head, "head", least=0, most=len(weights) - 1)
     chosen = weights.mean(0) if head is None else weights[head]
-    seconds = chosen.shape[0] / frame_rate
+    seconds = chosen.shape[0] / rate
     across = seconds if tokens is None else len(tokens)
     ax = _axes(ax, (5.6, 5))
     image = ax.imshow(
@@ -283,12 +289,6 @@ def plot_attention(
         ax.set_xticks(np.arange(len(tokens)) + 0.5, tokens, rotation=45, ha="right")
         ax.set_xlabel("token of the prompt")
     return ax
-
-
-def _array(values: Any) -> NDArray[Any]:
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().float()
-    return np.asarray(values, np.float64)
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:

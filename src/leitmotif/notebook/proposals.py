@@ -50,11 +50,12 @@ def propose(
     (2.3, 5.4)
     """
     search = _settings(search, p, false_per_minute)
+    name = "the audio"
     if isinstance(audio, Path | str):
-        samples, rate = load_audio(audio, sample_rate=SAMPLE_RATE).samples, SAMPLE_RATE
-    else:
-        rate = rate_of(audio, sample_rate)
-        samples = as_clip(audio, rate)
+        name, sample_rate = str(audio), SAMPLE_RATE
+        audio = load_audio(audio, sample_rate=SAMPLE_RATE)
+    rate = rate_of(audio, sample_rate)
+    samples = as_clip(audio, rate, name=name)
     if len(samples) < search.least_seconds * rate:
         return []
     suggestions = suggest_in_audio(samples, rate, search)

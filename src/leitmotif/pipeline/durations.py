@@ -17,9 +17,9 @@ from typing import Any
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json, sha256_json, write_json
+from leitmotif.files.owned import outs_of
 from leitmotif.files.provenance import machine
 from leitmotif.files.yaml_files import read_stages
-from leitmotif.pipeline.watched import outs_of
 from leitmotif.work.peak import Peak, watched_memory
 
 PIPELINE = Path("dvc.yaml")

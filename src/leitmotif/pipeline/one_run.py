@@ -17,8 +17,8 @@ from typing import Any
 
 from leitmotif.errors import LeitmotifError, StageError
 from leitmotif.files import read_text
+from leitmotif.files.owned import outs_of
 from leitmotif.files.yaml_files import read_stages
-from leitmotif.pipeline.watched import outs_of
 
 _PIPELINE = Path("dvc.yaml")
 _TEMPORARY = Path(".dvc/tmp")

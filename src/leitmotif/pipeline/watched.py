@@ -7,13 +7,13 @@ name is missing there, no stage runs.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from leitmotif.config import Params
 from leitmotif.errors import ConfigError, StageError
+from leitmotif.files.owned import outs_of
 from leitmotif.files.targets import overlap
 from leitmotif.files.yaml_files import read_stages, read_yaml
 
@@ -111,12 +111,6 @@ def check_outs(stage: str, root: Path = Path()) -> None:
                 expected="a file or folder, or nothing",
                 fix="remove the link; to keep outputs elsewhere, see `dvc cache dir`",
             )
-
-
-def outs_of(stage: Mapping[str, Any]) -> list[str]:
-    """Paths that a stage of dvc.yaml makes: outs, metrics and plots."""
-    entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or []]
-    return [entry if isinstance(entry, str) else str(next(iter(entry))) for entry in entries]
 
 
 def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from leitmotif.files.owned import outs_of
 from leitmotif.pipeline.durations import following
-from leitmotif.pipeline.watched import outs_of
 
 State = Literal["done", "outdated", "not here", "not run"]
 STATES: tuple[State, ...] = ("done", "outdated", "not here", "not run")

@@ -29,6 +29,8 @@ _KILOBITS = {
 """By whether it is MPEG 1, and by the layer's bits: 3 is layer I, 1 is layer III."""
 _RESYNC_BYTES = 1 << 16
 """Searched for the next frame, as mpg123 does."""
+_MOST_OTHERS = 2
+"""Frames of another format, such as damage makes; more of them are another stream."""
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 
 
@@ -43,10 +45,18 @@ class _Frame:
         return bool(self.head[1] & 0x08)
 
     @property
+    def mono(self) -> bool:
+        return self.head[3] >> 6 == 3
+
+    @property
+    def format(self) -> tuple[int, int, bool]:
+        """Version and layer, sample rate, channels: what the frames of a stream share."""
+        return self.head[1] & 0x1E, self.head[2] & 0x0C, self.mono
+
+    @property
     def side(self) -> int:
         """Bytes before the mark of a frame that counts the others."""
-        mono = self.head[3] >> 6 == 3
-        return 4 + ((17 if mono else 32) if self.mpeg1 else (9 if mono else 17))
+        return 4 + ((17 if self.mono else 32) if self.mpeg1 else (9 if self.mono else 17))
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,8 @@ class _Mark:
 class _Scan:
     frames: int = 0
     skipped: int = 0
+    others: int = 0
+    """Frames of another format than the first."""
     cut: bool = False
 
 
@@ -70,7 +82,8 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
     """Count the frames from ``start``; None if there is none within 64 KiB.
 
     Raises LayoutError ``truncated`` where there are fewer than the file counts itself, or where it
-    ends within a frame.
+    ends within a frame, and ``chained`` where the sample rate or the number of channels changes,
+    since decoding ends there.
     """
     first = _next_frame(file, start, size)
     if first is None:
@@ -81,7 +94,7 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
     mark = _mark(content, frame)
     if mark is not None:
         at += frame.length
-    scan = _scan(file, at, size)
+    scan = _scan(file, at, size, frame)
     counted = None if mark is None else mark.frames
     _check_whole(scan, counted, frame)
     number = scan.frames.to_bytes(4, "big")
@@ -99,6 +112,12 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
 
 
 def _check_whole(scan: _Scan, counted: int | None, frame: _Frame) -> None:
+    if scan.others > _MOST_OTHERS:
+        raise LayoutError(
+            "chained",
+            f"{scan.others} MP3 frames of another sample rate or number of channels than the first",
+            "one stream",
+        )
     if counted is not None and scan.frames < counted - 1:
         raise LayoutError(
             "truncated",
@@ -135,7 +154,7 @@ def _counting(frame: _Frame, number: bytes) -> bytes:
     return (bytes(head).ljust(made.side, b"\0") + mark).ljust(made.length, b"\0")
 
 
-def _scan(file: BinaryIO, at: int, size: int) -> _Scan:
+def _scan(file: BinaryIO, at: int, size: int, first: _Frame) -> _Scan:
     scan = _Scan()
     while at < size:
         file.seek(at)
@@ -155,6 +174,7 @@ def _scan(file: BinaryIO, at: int, size: int) -> _Scan:
             scan.cut = True
             break
         scan.frames += 1
+        scan.others += frame.format != first.format
         at += frame.length
     return scan
 

@@ -48,8 +48,11 @@ def read_riff(file: BinaryIO, start: int, size: int) -> Layout:
     if chunks.bytes == 0 and left > 0 and not _are_chunks(file, chunks.data, size, order):
         unknown = True
     if unknown:
+        # The size of RF64 stands in another chunk, which RIFF does not know.
+        name = b"RIFF" if magic[:4] == b"RF64" else magic[:4]
         view: list[Piece] = [
-            (0, chunks.data - 4),
+            name,  # without tags before it, by which libsndfile would shorten the samples
+            (start + 4, chunks.data - 4),
             struct.pack(order + "I", min(left, _UNKNOWN - 1)),
             (chunks.data, size),
         ]

@@ -154,6 +154,8 @@ def _several(audio: Any, channels: int = 1) -> Iterator[Any]:
 
 def _array(audio: Any, name: str) -> NDArray[Any]:
     """Samples of any kind as an array, tensors of any device and precision included."""
+    if isinstance(audio, np.ma.MaskedArray) and (hidden := np.count_nonzero(audio.mask)):
+        raise _no_samples(f"{hidden} masked samples", name)
     if hasattr(audio, "detach"):
         audio = audio.detach().cpu()
         audio = audio.float() if "bfloat16" in str(audio.dtype) else audio

@@ -156,7 +156,7 @@ class ClipMeasurer:
                 name=f"clip {clip.id}",
             )
         except AudioError as error:
-            return error.reason
+            return "clipped" if error.reason == "out_of_range" else error.reason
         clipped = float((np.abs(continuation) >= FULL_SCALE).mean()) > CLIPPED_SHARE
         return "clipped" if clipped else None
 

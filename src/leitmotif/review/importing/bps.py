@@ -34,12 +34,12 @@ def read_bps(path: Path, *, track: str, clock: Clock) -> Annotations:
     mistakes = Mistakes(path, "occurrences of motifs, in crotchets", FIX)
     lines = table(path, mistakes)
     _, header = next(lines, ("", []))
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
+    odd = [name for name in COLUMNS if header.count(name) != 1]
+    if odd:
         raise ReviewError(
             f"{path}, line 1: these are not the columns of BPS-motif's motifs",
-            found=f"no {', '.join(missing)}",
-            expected=f"{', '.join(COLUMNS)} among others",
+            found="; ".join(f"{'twice' if name in header else 'no'} {name}" for name in odd),
+            expected=f"{', '.join(COLUMNS)} among others, each once",
             fix="import its *.motifs.csv, not its *.notes.csv",
         )
     occurrences = []

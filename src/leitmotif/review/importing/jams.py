@@ -100,8 +100,19 @@ def _note(note: Any) -> tuple[tuple[str, str], tuple[float, float]]:
     start, length = number(_within(note, "time")), number(_within(note, "duration"))
     if length < 0:
         raise ValueError(f"duration {length:g}")
-    ids = [number(_within(note, "value", name)) for name in ("pattern_id", "occurrence_id")]
-    return (f"{ids[0]:g}", f"{ids[1]:g}"), (start, start + length)
+    pattern, occurrence = (
+        _id(_within(note, "value", key)) for key in ("pattern_id", "occurrence_id")
+    )
+    return (pattern, occurrence), (start, start + length)
+
+
+def _id(value: object) -> str:
+    """A number that names something, with all of its digits; 1, 1.0 and "1" are the same."""
+    named = number(value)
+    try:
+        return str(int(str(value)))
+    except ValueError:
+        return str(int(named)) if named.is_integer() else str(named)
 
 
 def _within(value: Any, *keys: str) -> Any:

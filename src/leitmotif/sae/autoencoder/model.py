@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
+from leitmotif.sae.autoencoder.arguments import check_activations, check_codes, features_of
 from leitmotif.sae.autoencoder.codes import Codes, joined, offsets_of, rows_of
 from leitmotif.sae.autoencoder.topk import RunningTopk, grouped_topk
 from leitmotif.sites import canonical_site
@@ -169,9 +170,10 @@ class SparseAutoencoder(nn.Module):
         -------
         Activations [n, len(features)].
 
-        Raises ModelError as ``encode`` does.
+        Raises ModelError as ``encode`` does, and for features that it lacks.
         """
-        wanted = torch.as_tensor(features, device=x.device)
+        check_activations(x, self.config.d_in, finite=True)
+        wanted = features_of(features, self.config.d_sae, like=x, known=finite)
         parts = [self._read(normal, wanted) for normal, _, _ in self._normal(x, finite=finite)]
         return torch.cat(parts) if parts else x.new_zeros(0, len(wanted), dtype=self.W_dec.dtype)
 
@@ -207,7 +209,7 @@ class SparseAutoencoder(nn.Module):
 
         Raises ModelError for features that it lacks, and for values that are not finite.
         """
-        self._check_codes(codes)
+        check_codes(codes, self.config.d_sae)
         values = codes.values.to(self.W_dec.dtype)
         return self.b_dec + F.embedding_bag(
             codes.indices,
@@ -231,6 +233,7 @@ class SparseAutoencoder(nn.Module):
 
         Raises ModelError as ``encode`` does.
         """
+        check_activations(x, self.config.d_in, finite=True)
         rebuilt, parts = torch.empty_like(x, dtype=self.W_dec.dtype), []
         first = 0
         for codes, shift, scale in self._chunks(x):
@@ -256,7 +259,7 @@ class SparseAutoencoder(nn.Module):
         self, x: Tensor, *, finite: bool = False
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Some rows at a time as the encoder takes them, in its precision; shift and scale."""
-        x = self._check_input(x, finite=finite)
+        check_activations(x, self.config.d_in, finite=finite)
         rows = max(1, (CHUNK_VALUES if self._on_cpu else GPU_CHUNK_VALUES) // self._block)
         for part in torch.split(x, rows):
             wide = part.to(self.W_enc.dtype)
@@ -293,33 +296,6 @@ class SparseAutoencoder(nn.Module):
         active = (pre > threshold) & (pre > 0)
         row, indices = active.nonzero(as_tuple=True)
         return Codes(indices, pre[row, indices], offsets_of(active.sum(1)))
-
-    def _check_codes(self, codes: Codes) -> None:
-        indices, features = codes.indices, self.config.d_sae
-        if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < features:
-            raise ModelError(
-                "these features are not the autoencoder's",
-                found=f"{int(indices.min())}..{int(indices.max())}",
-                expected=f"0..{features - 1}",
-            )
-        if not is_finite(codes.values):
-            raise ModelError("the features are not finite", expected="no NaN, no infinity")
-
-    def _check_input(self, x: Tensor, *, finite: bool = False) -> Tensor:
-        if x.dim() != 2 or x.shape[1] != self.config.d_in:
-            raise ModelError(
-                "these activations do not fit the autoencoder",
-                found=f"shape {tuple(x.shape)}",
-                expected=f"(rows, {self.config.d_in})",
-                fix="check the model and the site of both",
-            )
-        if not x.is_floating_point():
-            raise ModelError(
-                "these are no activations", found=str(x.dtype), expected="floating-point numbers"
-            )
-        if not finite and not is_finite(x):
-            raise ModelError("the activations are not finite", expected="no NaN, no infinity")
-        return x
 
 
 def _at_least(pre: Tensor, best: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import write_text
-from leitmotif.files.targets import check_file, made_folder
+from leitmotif.files.targets import check_apart, check_file, made_folder
 from leitmotif.share.compare.compared import Options, compare
 from leitmotif.share.compare.document import Document
 from leitmotif.share.compare.listening import REPORT
@@ -61,6 +61,7 @@ def compared_to(
             fix="name the URL under which the folder will be found, or leave out --assets",
         )
     read = [] if targets.check is None else [targets.check]
+    check_apart(targets.md, targets.assets)
     if targets.md is not None:
         check_file(targets.md, inputs=read, made=is_comparison, replace=over)
     beside = root if targets.md is None else targets.md.parent
