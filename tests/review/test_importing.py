@@ -2,9 +2,7 @@
 
 import csv
 import io
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,66 +14,15 @@ from leitmotif.errors import LeitmotifError, ReviewError
 from leitmotif.review.importing import run
 from leitmotif.review.importing.annotations import Occurrence, pairs_of
 from leitmotif.review.importing.bps import performed, steady
-from leitmotif.review.importing.entries import Placed
 from leitmotif.review.index import Index
 from leitmotif.review.labels import from_decisions
-from leitmotif.review.log import log_files, read_logs
+from leitmotif.review.log import log_files
 from leitmotif.review.standing import standing, standing_listenings
-from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.review.annotated import HEADER, TRACKS, imported, jams, lines, note
 from tests.review.made import undo
 
-TRACKS = [
-    ManifestTrack(
-        track_id=f"track_{number}",
-        path=f"audio/Song {number}.flac",
-        sha256=f"{number}" * 64,
-        seconds=45.5,
-        tags=[],
-        licence=None,
-        windows=[Window(start_frame=0, frames=1500)],
-    )
-    for number in range(3)
-]
-HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end"
 BPS = "LEITMOTIF_BPS_MOTIF"
 """Names the folder of the data set BPS-motif, where somebody has it."""
-
-
-def threes(rows: Sequence[Placed]) -> list[int]:
-    return [3] * len(rows)
-
-
-def imported(
-    root: Path,
-    content: str | bytes,
-    kind: str = "csv",
-    *,
-    exhaustive: bool = False,
-    reviewer: str = "ana",
-    **options: Any,
-) -> run.Import:
-    """Import a file with this content into the logs below ``root``."""
-    path = root / f"annotations.{kind}"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    file = run.read_annotations(path, kind, TRACKS, **options)
-    index = Index(root / "work/index.sqlite", root / "decisions")
-    try:
-        prepared = run.prepare(
-            file,
-            TRACKS,
-            index,
-            reviewer=reviewer,
-            exhaustive=exhaustive,
-            transpositions=threes,
-        )
-        run.write(index, prepared)
-    finally:
-        index.close()
-    return prepared
-
-
-def lines(root: Path) -> list[Any]:
-    return list(read_logs(log_files(root / "decisions")))
 
 
 def test_pairs_become_decisions_that_hold_all_that_a_label_needs(tmp_path: Path) -> None:
@@ -257,11 +204,11 @@ def test_any_pairs_survive_the_way_into_the_log(
     writer = csv.writer(file)
     writer.writerow([*HEADER.split(","), "verdict", "note"])
     expected = set()
-    for track, (start, length, gap, later), verdict, note in rows:
+    for track, (start, length, gap, later), verdict, words in rows:
         edges = [start, start + length, start + length + gap, start + length + gap + later]
-        writer.writerow([track.track_id, *(edge / 100 for edge in edges), verdict, note])
+        writer.writerow([track.track_id, *(edge / 100 for edge in edges), verdict, words])
         samples = [edge * 320 for edge in edges]
-        expected.add((track.track_id, *samples, verdict or "positive", note.strip()))
+        expected.add((track.track_id, *samples, verdict or "positive", words.strip()))
     for _ in range(2):
         imported(root, file.getvalue(), exhaustive=exhaustive)
     stands = standing(lines(root))
@@ -304,17 +251,6 @@ def test_damaged_files_are_read_or_refused_by_name(
         refusal = str(error)
     assert refusal is None or f"annotations.{kind}" in refusal
     assert refusal is None or not log_files(root / "decisions")
-
-
-def jams(notes: list[Any], namespace: str = "pattern_jku", duration: float | None = 45.5) -> str:
-    annotations = [{"namespace": namespace, "data": notes}]
-    return json.dumps({"annotations": annotations, "file_metadata": {"duration": duration}})
-
-
-def note(time: float, pattern: int, occurrence: int, duration: float = 0.5) -> dict[str, Any]:
-    value = {"midi_pitch": 60, "morph_pitch": 60, "staff": 0}
-    value |= {"pattern_id": pattern, "occurrence_id": occurrence}
-    return {"time": time, "duration": duration, "value": value, "confidence": None}
 
 
 NOTES = [
