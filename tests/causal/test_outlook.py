@@ -64,7 +64,9 @@ def test_it_says_when_the_rest_can_hardly_decide_anything() -> None:
 
 def test_what_the_model_has_to_do_is_said_before_it_is_asked() -> None:
     words = beforehand(15, 8, needed=8)
-    assert "8 of 15 can be expected to if motifs return after 10 to 90 % of the openings" in words
+    assert (
+        "8 of 15 can be expected to if each motif returns after 10 to 90 % of its openings" in words
+    )
     assert "of 8, fewer than 8 can be expected to" in beforehand(8, 8, needed=8)
 
 

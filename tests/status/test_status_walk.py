@@ -211,7 +211,9 @@ def test_what_the_model_has_to_do_with_recordings_is_said_before_it_is_asked(roo
     all_decided(root)
     (said,) = read_status(root).next.advice
     assert said.startswith("of 10 recordings to continue, one counts only if the model returns its")
-    assert "8 of 10 can be expected to if motifs return after 19 to 81 % of the openings" in said
+    assert (
+        "8 of 10 can be expected to if each motif returns after 19 to 81 % of its openings" in said
+    )
     assert said.endswith("after 3 the stage interventions says what to expect")
 
 

@@ -105,7 +105,7 @@ def beforehand(recordings: int, openings: int, *, needed: int) -> str:
     """What the model has to do for enough of so many recordings to count, before it is asked.
 
     >>> beforehand(15, 8, needed=8).partition("; ")[2]
-    '8 of 15 can be expected to if motifs return after 10 to 90 % of the openings'
+    '8 of 15 can be expected to if each motif returns after 10 to 90 % of its openings'
     """
     share = least_share(recordings, openings, needed)
     text = (
@@ -116,8 +116,8 @@ def beforehand(recordings: int, openings: int, *, needed: int) -> str:
         return f"{text}of {recordings}, fewer than {needed} can be expected to, whatever it does"
     least = math.ceil(100 * share)
     return (
-        f"{text}{needed} of {recordings} can be expected to if motifs return after {least} to "
-        f"{100 - least} % of the openings"
+        f"{text}{needed} of {recordings} can be expected to if each motif returns after {least} to "
+        f"{100 - least} % of its openings"
     )
 
 
