@@ -143,7 +143,10 @@ def test_so_many_pieces_suffice_and_fewer_do_not(tried: int, alpha: float) -> No
     rules = claims(alpha=alpha)
     needed, level = rules.pieces_needed(tried=tried), rules.level(tried)
     assert 2.0 ** (1 - needed) <= level * (1 + 1e-9)
-    assert 2.0 ** (2 - needed) > level
+    # Nor would one fewer of either kind.
+    assert 2.0 ** (2 - needed) > level or needed == 2 * LEAST_EACH_WAY
+    assert rules.can_show(gaining=needed - 4, losing=4, tried=tried)
+    assert not rules.can_show(gaining=needed - 5, losing=4, tried=tried)
 
 
 def test_the_smallest_p_of_unanimous_pieces_is_that_of_sign_flips() -> None:

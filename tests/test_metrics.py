@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from leitmotif.causal.experiment.outlook import Tried
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
 from leitmotif.report.build import ReportCounts
@@ -189,6 +190,13 @@ def test_sites_are_named_under_their_models() -> None:
     }
     assert metrics["identity_changed"] == 2
     assert "position_shift" not in metrics
+
+
+def test_what_openings_of_recordings_say_is_named_where_there_are_recordings() -> None:
+    assert interventions.opened_of({}) == {}
+    assert interventions.opened_of({"planner": Tried(15, 0, 120, 0)}) == {
+        "openings": {"planner": {"recordings": 15, "differing": 0, "openings": 120, "returning": 0}}
+    }
 
 
 def test_a_shift_of_positions_is_named_where_it_was_tried() -> None:

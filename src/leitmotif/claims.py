@@ -211,9 +211,15 @@ class Claims:
         """Fewest pieces with which an effect can count if so many candidates are tried.
 
         Signs of n pieces can be flipped in 2**n ways, of which two are as extreme as unanimous
-        pieces, so the smallest two-sided p-value is 2**(1 - n).
+        pieces, so the smallest two-sided p-value is 2**(1 - n). Each way there have to be
+        ``LEAST_EACH_WAY``.
+
+        >>> claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+        >>> [claims.pieces_needed(tried=tried) for tried in (1, 5, 9)]
+        [8, 8, 9]
         """
-        return 1 + math.ceil(math.log2(1 / self.level(tried)) - 1e-9)
+        by_signs = 1 + math.ceil(math.log2(1 / self.level(tried)) - 1e-9)
+        return max(by_signs, 2 * LEAST_EACH_WAY)
 
     def can_show(self, *, gaining: int, losing: int, tried: int) -> bool:
         """Whether an effect could count in so many pieces that lack the event and that have it.

@@ -1,6 +1,6 @@
 """Pieces of recordings: what the model's own openings have to differ in, and in what not."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leitmotif.causal.experiment import resampled
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.outlook import Tried
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix, opening_seed
 from leitmotif.causal.experiment.resampled import FIRST_SEED, Recorded, Resampling
@@ -67,7 +68,11 @@ class ModelThatSays:
                 )
 
 
-def made(says: Mapping[str, Sequence[int]], **changed: Any) -> tuple[Pieces, list[tuple[str, int]]]:
+def made(
+    says: Mapping[str, Sequence[int]],
+    tell: Callable[[Tried], None] = lambda _: None,
+    **changed: Any,
+) -> tuple[Pieces, list[tuple[str, int]]]:
     asked: list[tuple[str, int]] = []
     count = len(next(iter(says.values())))
     given = load_params(PRESET).interventions.model_copy(
@@ -84,7 +89,7 @@ def made(says: Mapping[str, Sequence[int]], **changed: Any) -> tuple[Pieces, lis
     resampling = Resampling(model, given, frame_rate=RATE, sample_rate=AUDIO, horizon=5.0)
     codes = torch.zeros(4, HELD, dtype=torch.int64)
     recorded = [Recorded(Prefix(name, codes), [MOTIF]) for name in says]
-    return resampling.pieces(recorded), asked
+    return resampling.pieces(recorded, tell), asked
 
 
 def first_token(codes: torch.Tensor) -> int:
@@ -134,6 +139,22 @@ def test_openings_and_their_trials_are_counted_while_they_are_made(
     monkeypatch.setattr(resampled, "progress", counting)
     made({"a": [1, 0, 1, 2], "b": [0, 1, 0, 3]})
     assert shown == {"openings": (8, 8), "trials of openings": (16, 16)}
+
+
+def test_what_openings_say_is_told_early_and_changes_no_piece() -> None:
+    """After three recordings, and whenever twice as many are tried, but for the end."""
+    says = {f"t{number}": [1, 1, 0, 2] if number % 2 else [0] * 4 for number in range(7)}
+    told: list[Tried] = []
+    pieces, asked = made(says, tell=told.append)
+    assert told == [Tried(3, 1, 11, 2), Tried(6, 3, 21, 6)]
+    assert pieces.tried == Tried(7, 3, 25, 6)
+    assert [name.partition(" ")[0] for name, _ in asked] == [
+        name for name in says for _ in range(8)
+    ]
+    assert [piece.prefix.track_id for piece in pieces.pieces] == ["t1", "t3", "t5"]
+    few: list[Tried] = []
+    made({"a": [1, 0, 1, 2]}, tell=few.append)
+    assert few == []
 
 
 def test_no_recording_with_a_counterfactual_leaves_no_piece() -> None:

@@ -17,7 +17,7 @@ def made_pieces(gaining: int, losing: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("gaining", "losing", "tried", "words"),
     [
-        (1, 0, 1, r"1 piece, 0 .* and 1 .* cannot .* 6 are needed for 1 candidate at probes.*"),
+        (1, 0, 1, r"1 piece, 0 .* and 1 .* cannot .* 8 are needed for 1 candidate at probes.*"),
         (4, 4, 9, r"8 pieces, 4 .* cannot .* 9 are needed for 9 candidates at .* 0\.05, and 4 .*"),
         (13, 3, 9, r"16 pieces, 3 in which the motif returns and 13 in which it does not, .*"),
     ],

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from leitmotif.cli.program import app
 from leitmotif.errors import ReviewError
 from leitmotif.review.log import read_log
+from leitmotif.tables.decisions import Decision
 from tests.status.half_made import folder_experiment, proposal, proposed, track
 
 HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end,transposition"
@@ -53,6 +54,20 @@ def test_proposals_that_annotations_do_not_name_stay_pending_and_that_is_said(
     assert "2 proposals in 2 tracks of these annotations stay pending" in done.output
     again = CliRunner().invoke(app, [*asked, "--exhaustive"])
     assert "stay pending" not in again.output
+
+
+def test_annotations_of_a_whole_recording_are_imported_for_an_excerpt(annotations: Path) -> None:
+    annotations.write_text(f"{HEADER.removeprefix('track,')}\n61,64,72,75,0\n1,4,12,15,2\n")
+    asked = ["import-labels", str(annotations), "--reviewer", "ana", "--track", "track01"]
+    refused = CliRunner().invoke(app, asked)
+    assert "the motif from 61 to 64 s does not lie in track01" in str(refused.exception)
+    done = CliRunner().invoke(app, [*asked, "--align", "60=0"])
+    assert done.exit_code == 0, done.output
+    assert "1 of 2 pairs left out: a window lies outside the excerpt, 60.00 to 90.00" in done.output
+    assert "1 pair and 0 listenings added" in done.output
+    (line,) = read_log(Path("data/decisions/ana.jsonl")).entries
+    assert isinstance(line, Decision)
+    assert (line.motif.start_sample, line.recurrence.start_sample) == (32_000, 12 * 32_000)
 
 
 def test_nothing_needs_to_be_proposed_yet(annotations: Path) -> None:

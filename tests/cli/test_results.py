@@ -78,6 +78,14 @@ def test_too_few_pieces_is_another_word_than_none(params: Params) -> None:
     assert "(-12.3 to 12.8; 3 pieces, p 1); too few pieces to tell\n" in shown
 
 
+def test_what_openings_of_recordings_say_is_said(params: Params) -> None:
+    tried = {"recordings": 15, "differing": 0, "openings": 120, "returning": 0}
+    metrics = METRICS["interventions"] | {"openings": {"planner": tried}}
+    said = "  motifs return after 0 of 120 openings; 0 of 15 recordings can show an effect\n"
+    assert said in text(Results(params, METRICS | {"interventions": metrics}))
+    assert "openings" not in text(Results(params, METRICS))
+
+
 def test_sites_that_carry_the_event_from_nearby_only_are_named(params: Params) -> None:
     leads = {"layers.0.residual": 4.0, "layers.1.residual": 2.0, "layers.2.residual": 0.0}
     shown = text(

@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "sentences repeat numbers that are beside them or on the subject's own page": (r"(It|No) .*",),
     "what could have been shown, of the same row as the number before it": (
         rf"\. None of less than {N} could have been\.",
+        r"\. With so few tracks none could have been, as it is 1 at most\.",
     ),
     "counts of what the page shows": (r"\d+ pairs?", r"\d pairs of the report are not here: .*"),
     "reasons of a step, from the table that its number leads to": (

@@ -224,6 +224,14 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
         assert "There is nothing to listen to" in Page(path).text
 
 
+def test_without_a_piece_nothing_is_said_of_cues(made: Made, tmp_path: Path) -> None:
+    """Only recordings can be without one, and they have openings."""
+    material = read_material(made.write())
+    assert material.composed
+    write_log(made.files.log, [])
+    assert not read_material(made.files).composed
+
+
 def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
     files = made.write()
     rows = read_log(files.log)

@@ -201,11 +201,11 @@ def test_any_pairs_survive_the_way_into_the_log(
     writer = csv.writer(file)
     writer.writerow([*HEADER.split(","), "verdict", "note"])
     expected = set()
-    for track, (start, length, gap, later), verdict, note in rows:
+    for track, (start, length, gap, later), verdict, words in rows:
         edges = [start, start + length, start + length + gap, start + length + gap + later]
-        writer.writerow([track.track_id, *(edge / 100 for edge in edges), verdict, note])
+        writer.writerow([track.track_id, *(edge / 100 for edge in edges), verdict, words])
         samples = [edge * 320 for edge in edges]
-        expected.add((track.track_id, *samples, verdict or "positive", note.strip()))
+        expected.add((track.track_id, *samples, verdict or "positive", words.strip()))
     for _ in range(2):
         imported(root, file.getvalue(), exhaustive=exhaustive)
     stands = standing(lines(root))

@@ -64,12 +64,14 @@ def test_pending_decisions_stop_the_labels_and_say_what_is_next(
     assert "labels: next: leitmotif review\n" in capsys.readouterr().out
 
 
-def test_tracks_that_are_too_short_are_not_for_people_to_label(root: Path) -> None:
+def test_tracks_that_are_too_short_are_not_for_people_to_label(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [track(number, seconds=12.0) for number in range(NEEDED)]
     text = refused(made(root, rows, [proposal(0, 1)]))
     assert "20 tracks (they are read for 12.0 to 12.0 s), of which 0 last the 17.0 s" in text
     assert "probes.horizons=[[1, 2], [2, 5], [5, 10]] (needs 20 tracks of at least 12.0 s" in text
-    assert "leitmotif review" not in text
+    assert "leitmotif review" not in text + capsys.readouterr().out
 
 
 def test_all_negative_is_said(root: Path) -> None:

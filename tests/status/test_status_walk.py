@@ -8,7 +8,8 @@ from leitmotif.cli import presets
 from leitmotif.cli.columns import WIDTH
 from leitmotif.cli.status import LINES, as_lines, next_line
 from leitmotif.config import load_params
-from leitmotif.files import write_table
+from leitmotif.files import write_json, write_table
+from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import COVERAGE, LABELS
 from leitmotif.pipeline.durations import Durations
 from leitmotif.status.material import read_material
@@ -187,12 +188,12 @@ def test_reviewers_who_disagree_have_not_decided(root: Path) -> None:
     assert "1 proposal to decide" in read_status(root).next.why
 
 
-def all_decided(root: Path) -> None:
-    """Half of the pieces return 14 s in, and half do not."""
+def all_decided(root: Path, positive: int = NEEDED // 2) -> None:
+    """So many of the pieces return 14 s in, and the others do not."""
     rows = [track(number) for number in range(NEEDED)]
     queue = [proposal(number, number + 1) for number in range(NEEDED)]
     proposed(root, rows, queue)
-    said = ["positive" if number % 2 else "negative" for number in range(NEEDED)]
+    said = ["positive"] * positive + ["negative"] * (NEEDED - positive)
     decided(root, [verdict(row, word) for row, word in zip(queue, said, strict=True)])
     decided(root, [heard(row) for row in rows])
 
@@ -204,6 +205,39 @@ def test_after_the_last_decision(root: Path) -> None:
     assert tracks(status)["known"] == NEEDED
     assert tracks(status)["usable at 5-15s"] == NEEDED
     assert tracks(status)["pieces that can be continued"] == NEEDED // 2
+
+
+def test_what_the_model_has_to_do_with_recordings_is_said_before_it_is_asked(root: Path) -> None:
+    all_decided(root)
+    (said,) = read_status(root).next.advice
+    assert said.startswith("of 10 recordings to continue, one counts only if the model returns its")
+    assert (
+        "8 of 10 can be expected to if each motif returns after 19 to 81 % of its openings" in said
+    )
+    assert said.endswith("after 3 the stage interventions says what to expect")
+
+
+def test_too_few_recordings_to_continue_are_said_before_the_long_stages(root: Path) -> None:
+    all_decided(root, positive=5)
+    (said,) = read_status(root).next.advice
+    assert said == "no effect can count: 5 recordings can be continued, and 8 are needed"
+
+
+def test_what_openings_said_stays_in_the_funnel(root: Path) -> None:
+    all_decided(root)
+    material = read_material(root)
+    write_table(root / LABELS, material.labels or [])
+    write_table(root / COVERAGE, material.coverage or [])
+    ran(root, *read_stages(root / "dvc.yaml"))
+    tried = {"recordings": 10, "differing": 0, "openings": 80, "returning": 0}
+    write_json(root / "metrics/interventions.json", {"openings": {"planner": tried}})
+    assert notes(read_status(root))["pieces continued"] == (
+        "no effect can count below 8; the motif returns after 0 of 80 openings of 10 recordings, "
+        "0 of which can show an effect"
+    )
+    for damage in ([], {"openings": []}, {"openings": {"planner": 1}}, {"openings": {}}):
+        write_json(root / "metrics/interventions.json", damage)
+        assert notes(read_status(root))["pieces continued"] == "no effect can count below 8"
 
 
 def test_all_negative_is_nothing_to_learn_from(root: Path) -> None:
@@ -226,7 +260,7 @@ def test_labels_follow_the_decisions_at_once(root: Path) -> None:
     ran(root, "corpus", "manifest", "features", "proposals", "labels")
     assert read_material(root).states["labels"] == "done"
     queue = material.proposals or []
-    decided(root, [verdict(queue[0], "positive")])
+    decided(root, [verdict(queue[-1], "positive")])
     changed = read_material(root)
     assert changed.states["labels"] == "outdated"
     assert len(changed.labels or []) == len(material.labels) + 1

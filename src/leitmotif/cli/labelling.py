@@ -142,6 +142,14 @@ def import_labels(
     tempo_map: Annotated[
         Path | None, typer.Option(help="CSV with crotchet and seconds, of a performance (bps).")
     ] = None,
+    align: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ANNOTATED=TRACK",
+            help="Second of the annotations that is a second of the track, which is an excerpt "
+            "of what was annotated: 62.5=0. Twice: two points, where the speed differs.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the file and write nothing.")
     ] = False,
@@ -152,6 +160,7 @@ def import_labels(
     from leitmotif.files import read_table
     from leitmotif.pipeline import MANIFEST
     from leitmotif.review.importing import run
+    from leitmotif.review.importing.excerpt import alignment_of
     from leitmotif.review.log import log_path
     from leitmotif.review.serve import check_reviewers
     from leitmotif.tables.corpus import ManifestTrack
@@ -161,7 +170,8 @@ def import_labels(
     log = log_path(Path(load_params().labels.decisions), reviewer)
     tracks = read_table(MANIFEST, ManifestTrack)
     clock = run.clock_of(crotchet_seconds, crotchet_zero, tempo_map)
-    read = run.read_annotations(file, kind, tracks, track=track, clock=clock)
+    alignment = alignment_of(align or ())
+    read = run.read_annotations(file, kind, tracks, track=track, clock=clock, alignment=alignment)
     imported = _import(read, tracks, log, exhaustive=exhaustive, dry_run=dry_run)
     for line in imported.remarks:
         typer.echo(f"note: {line}", err=True)

@@ -284,7 +284,23 @@ def _counts(results: Results) -> list[str]:
         ],
     }
     lines = [f"  {', '.join(row)}" for stage, row in rows.items() if stage in results.metrics]
+    lines += _openings(results)
     return ["Counts", *lines] if lines else []
+
+
+def _openings(results: Results) -> list[str]:
+    """What the model under study did with recordings, if it had to."""
+    model = Path(results.params.model.name).name
+    keys = ("returning", "openings", "differing", "recordings")
+    returning, tried, differing, recordings = (
+        results.of("interventions", "openings", model, key) for key in keys
+    )
+    if tried is None:
+        return []
+    return [
+        f"  motifs return after {count(returning)} of {counts(tried, 'opening')}; "
+        f"{count(differing)} of {counts(recordings, 'recording')} can show an effect"
+    ]
 
 
 def _chosen(results: Results) -> list[str]:

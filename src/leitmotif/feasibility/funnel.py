@@ -253,12 +253,15 @@ def _pieces(material: Known, params: Params, claims: Claims) -> list[Step]:
     composed = params.corpus.source == "organism"
     prefix = params.interventions.prefix_seconds
     note = "" if composed else f"a verified motif within {prefix:g} s (prefix_seconds)"
+    continued = f"no effect can count below {needed}"
+    if material.tried is not None:
+        continued += f"; {material.tried}"
     return [
         Step("pieces that can be continued", can, note, told_by="labels"),
         Step(
             "pieces continued",
             _continued(material, params),
-            f"no effect can count below {needed}",
+            continued,
             told_by="interventions",
         ),
     ]

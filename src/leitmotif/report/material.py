@@ -114,7 +114,8 @@ def read_material(files: ReportFiles) -> Material:
         interchange=read_table(files.interchange, InterchangeRow),
         alignment=read_table(files.alignment, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
-        composed=all(row.opening is None for row in rows),
+        # Composed music always has clips; of recordings there may be none.
+        composed=bool(rows) and all(row.opening is None for row in rows),
         clips=files.log.parent,
         tracks={track.track_id: track for track in tracks},
         hashes={name: sha256_file(path) for name, path in files.tables.items()},

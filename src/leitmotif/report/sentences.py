@@ -304,6 +304,8 @@ def of_probes(
         return before, shown, ". With so few exchanges of tracks none could have been."
     if partial_r2.mean >= least:
         return before, shown, ", which does not pass every test."
+    if least > 1:
+        return before, shown, ". With so few tracks none could have been, as it is 1 at most."
     return before, shown, f". None of less than {number(least)} could have been."
 
 

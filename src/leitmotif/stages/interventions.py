@@ -1,7 +1,10 @@
 """Stage ``interventions``: continue pieces while one thing is changed, and hear what changes."""
 
+from pathlib import Path
+
 from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
+from leitmotif.causal.experiment.outlook import Tried
 from leitmotif.causal.tried import FeaturesTried, judged, sites_tried
 from leitmotif.config import Params
 from leitmotif.feasibility.settled import as_metrics
@@ -30,7 +33,7 @@ from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import ProbeRow
-from leitmotif.views.interventions import metrics_of, plot_of
+from leitmotif.views.interventions import metrics_of, opened_of, plot_of
 
 
 def interventions(params: Params) -> None:
@@ -46,10 +49,13 @@ def interventions(params: Params) -> None:
     effects: list[EffectRow] = []
     verdicts: list[VerdictRow] = []
     rows: list[InterventionRow] = []
+    opened: dict[str, Tried] = {}
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
             study = study_of(params, name)
+            if study.pieces.tried is not None:
+                opened[Path(name).name] = study.pieces.tried
             tried = sites_tried(params.activations.sites, study.model.width, study.pieces)
             if name == params.model.name:
                 features = FeaturesTried(makes, params.interventions, study.claims)
@@ -61,7 +67,8 @@ def interventions(params: Params) -> None:
         write_log(log, rows, clips=clips)
     write_table(EFFECTS, effects)
     write_table(VERDICTS, verdicts)
-    metrics = {**metrics_of(effects, verdicts, rows), **as_metrics(params, "interventions")}
+    metrics = metrics_of(effects, verdicts, rows) | opened_of(opened)
+    metrics |= as_metrics(params, "interventions")
     write_json(METRICS / "interventions.json", metrics)
     write_plots({"interventions": plot_of(effects, verdicts)})
 

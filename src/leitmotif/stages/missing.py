@@ -28,7 +28,8 @@ def say_what_is_missing(
         return
     there = labelled(params, tracks, labels, coverage, timing=AS_MUSICGEN)
     print(f"labels: {there}")
-    if there.pending or there.unheard:
+    # Where the tracks are too short, no decision would help.
+    if there.long_enough >= there.needed and (there.pending or there.unheard):
         print("labels: next: leitmotif review")
     for line in notices(params):
         print(f"labels: {line}", file=sys.stderr)

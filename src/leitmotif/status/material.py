@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from leitmotif.causal.experiment.outlook import Tried
 from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
 from leitmotif.corpus.sources.finding import find_recordings
 from leitmotif.errors import CorpusError, LeitmotifError
@@ -128,6 +129,7 @@ def read_material(root: Path = Path()) -> Material:
         timing=timing,
         horizons=reader.table("probes", HORIZONS, HorizonRow),
         effects=reader.table("interventions", EFFECTS, EffectRow),
+        tried=_tried(reader, params),
     )
 
 
@@ -222,6 +224,16 @@ def _files(params: Params, root: Path) -> list[str] | None:
 
 def _entries(folder: Path, reader: _Reader) -> list[Entry]:
     return reader.attempt(lambda: read_logs(log_files(folder))) or []
+
+
+def _tried(reader: _Reader, params: Params) -> Tried | None:
+    """What the openings of recordings said; None for composed music, or what cannot be read."""
+    if params.corpus.source == "organism":
+        return None
+    match reader.known("interventions", METRICS / "interventions.json", read_json):
+        case {"openings": {**of}}:
+            return Tried.read(of.get(Path(params.model.name).name))
+    return None
 
 
 def _timing(folder: Path) -> Timing:

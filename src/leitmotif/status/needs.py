@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from leitmotif.causal.experiment.outlook import beforehand
 from leitmotif.claims import LEAST_EACH_WAY, Claims
 from leitmotif.config import Params
 from leitmotif.config.auto import PREFIX, SECONDS
@@ -131,7 +132,10 @@ def _effects(needs: Needs, params: Params) -> str:
             f", {best.tracks} with prefix_seconds={best.prefix_seconds:g} and "
             f"seconds={best.seconds:g}"
         )
-    return text
+    if now.tracks < needs.pieces:
+        return text
+    openings = params.interventions.openings
+    return f"{text}; {beforehand(now.tracks, openings, needed=needs.pieces)}"
 
 
 def _would_do(needs: Needs) -> str:

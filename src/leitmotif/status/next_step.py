@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from leitmotif.causal.experiment.outlook import FIRST, beforehand
+from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.config.probes import LEAST_FOLDS
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.feasibility.funnel import Folds, folds_of, readable
+from leitmotif.feasibility.pieces import continuable
 from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
 from leitmotif.pipeline.durations import Durations, as_time, sources_of
@@ -101,7 +104,26 @@ def _repro(material: Material, root: Path, what: str, goal: str = "") -> NextSte
     if not goal and has_remote(root) and all(material.states[n] == "not here" for n in names):
         return NextStep("dvc pull", "takes the outputs that are not here from the remote")
     command = f"dvc repro {goal}".rstrip()
-    return NextStep(command, what, duration_of(material, names, root))
+    return NextStep(command, what, duration_of(material, names, root), _openings(material, names))
+
+
+def _openings(material: Material, names: Sequence[str]) -> tuple[str, ...]:
+    """What the model has to do with recordings; empty where it will not be asked, or was."""
+    params, tracks = material.params, readable(material)
+    if "interventions" not in names or params is None or params.corpus.source == "organism":
+        return ()
+    if tracks is None or material.labels is None:
+        return ()
+    recordings = continuable(params, tracks, material.labels)
+    needed = Claims.of(params.probes).pieces_needed(tried=len(params.activations.sites))
+    if recordings < needed:
+        return (
+            f"no effect can count: {counted(recordings, 'recording')} can be continued, and "
+            f"{needed} are needed",
+        )
+    words = beforehand(recordings, params.interventions.openings, needed=needed)
+    later = f"; after {FIRST} the stage interventions says what to expect" * (recordings > FIRST)
+    return (f"of {recordings} recordings to continue, {words}{later}",)
 
 
 def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -> str:

@@ -59,6 +59,8 @@ class Imported(Table):
     """Its name, without folders."""
     sha256: Sha256
     format: Literal["csv", "bps", "jams"]
+    aligned: str | None = None
+    """Of an excerpt the points ``ANNOTATED=TRACK``, in seconds, as they were typed."""
 
 
 class Decision(Table):

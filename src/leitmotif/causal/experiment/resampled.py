@@ -20,13 +20,14 @@ Of the openings that say the opposite, and of those that say the same, the two a
 with the piece's own in as many tokens: donors are alike in texture but for what they say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.outlook import Tried, in_doubling_parts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Opening, Prefix
 from leitmotif.causal.experiment.sweep import Sweep
@@ -102,12 +103,20 @@ class Resampling:
                 fix="lower interventions.seed",
             )
 
-    def pieces(self, recorded: Sequence[Recorded]) -> Pieces:
+    def pieces(
+        self, recorded: Sequence[Recorded], tell: Callable[[Tried], None] = lambda _: None
+    ) -> Pieces:
         """One piece for each recording whose openings differ in whether the motif returns.
 
-        ``Pieces.left_out`` says why the others have none. Raises what ``Sweep.run`` does.
+        ``Pieces.left_out`` says why the others have none. ``tell`` hears what the openings say
+        after the first few recordings, and whenever twice as many are tried, but for the last.
+        Raises what ``Sweep.run`` does.
         """
-        opened = self._tried(recorded, self._openings(recorded))
+        opened: dict[str, list[OpenedPrefix]] = {}
+        for part in in_doubling_parts(recorded):
+            opened |= self._tried(part, self._openings(part))
+            if len(opened) < len(recorded):
+                tell(_tally(opened))
         left_out: dict[str, str] = {}
         possible: dict[str, list[bool]] = {}
         for item in recorded:
@@ -121,7 +130,7 @@ class Resampling:
             for item in recorded
             if item.prefix.track_id in chosen
         ]
-        return Pieces(pieces, COUNTERFACTUAL, CONTROL, left_out)
+        return Pieces(pieces, COUNTERFACTUAL, CONTROL, left_out, _tally(opened))
 
     def _openings(self, recorded: Sequence[Recorded]) -> dict[str, list[tuple[Tensor, Opening]]]:
         """Codes [K, P + opening] of every usable opening of every recording."""
@@ -208,12 +217,23 @@ class Resampling:
 
 def _can_be(opened: Sequence[OpenedPrefix], returns: bool) -> bool:
     """Whether there are two openings of a kind, and one of the other."""
-    decided = [way.returns for way in opened if not way.undecided]
+    decided = _decided(opened)
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
 
+def _tally(opened: Mapping[str, Sequence[OpenedPrefix]]) -> Tried:
+    decided = {name: _decided(ways) for name, ways in opened.items()}
+    differing = sum(_can_be(ways, True) or _can_be(ways, False) for ways in opened.values())
+    return Tried.of(decided, differing)
+
+
+def _decided(opened: Sequence[OpenedPrefix]) -> list[bool]:
+    """Whether the motif returns, for each opening that says so."""
+    return [way.returns for way in opened if not way.undecided]
+
+
 def _why_not(opened: Sequence[OpenedPrefix]) -> str:
-    decided = [way.returns for way in opened if not way.undecided]
+    decided = _decided(opened)
     return f"the motif returns after {sum(decided)} of {len(decided)} openings"
 
 

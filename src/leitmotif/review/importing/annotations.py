@@ -42,6 +42,8 @@ class Annotations:
     nothing returns."""
     remarks: list[str] = field(default_factory=list)
     """What the file holds and cannot be imported, though it is no mistake."""
+    until: float | None = None
+    """Second of an excerpt from which on the file does not say what returns; None: it says all."""
 
 
 @dataclass(frozen=True)

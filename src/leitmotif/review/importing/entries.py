@@ -167,11 +167,18 @@ def decision_of(placed: Placed, source: Source) -> Decision:
     )
 
 
-def listenings_of(track: ManifestTrack, source: Source) -> list[Listening]:
-    """The lines that say that all of a track was listened to and nothing else returns in it."""
-    end = int(track.seconds * SAMPLE_RATE)
+def listenings_of(
+    track: ManifestTrack, source: Source, until: float | None = None
+) -> list[Listening]:
+    """The lines that say that all of a track was listened to and nothing else returns in it.
+
+    ``until`` is the second up to which that is so; None for the whole track.
+    """
+    end = int(min(track.seconds, track.seconds if until is None else until) * SAMPLE_RATE)
     lines = []
     for offered in searched(track):
+        if offered.start_sample >= end:
+            continue
         stretch = stretch_id(track.sha256, SAMPLE_RATE, offered)
         samples = max(1, min(offered.samples, end - offered.start_sample))
         heard = JudgedSpan(start_sample=offered.start_sample, samples=samples, sha256=None)

@@ -19,12 +19,15 @@ from leitmotif.review.importing.annotations import (
     number,
     pairs_of,
 )
+from leitmotif.review.importing.excerpt import Alignment
 
 NAMESPACE = "pattern_jku"
 FIX = "export the patterns of one annotator as JAMS 0.3"
 
 
-def read_jams(path: Path, *, track: str, seconds: float | None) -> Annotations:
+def read_jams(
+    path: Path, *, track: str, seconds: float | None, alignment: Alignment | None = None
+) -> Annotations:
     """Read a recording's patterns.
 
     Parameters
@@ -32,6 +35,7 @@ def read_jams(path: Path, *, track: str, seconds: float | None) -> Annotations:
     path : of the file.
     track : of whose recording it is.
     seconds : of that recording; None if it is not known.
+    alignment : of a recording that is an excerpt of what was annotated.
 
     Raises
     ------
@@ -42,12 +46,16 @@ def read_jams(path: Path, *, track: str, seconds: float | None) -> Annotations:
     content = read_json(path, fix=FIX, error=ReviewError)
     annotation = _annotation(path, content)
     duration = _within(content, "file_metadata", "duration")
-    if seconds is not None and isinstance(duration, int | float) and abs(duration - seconds) > 1:
+    if seconds is None or not isinstance(duration, int | float):
+        pass  # nothing to compare
+    elif alignment is not None:
+        alignment.check_within(duration, seconds)
+    elif abs(duration - seconds) > 1:
         raise ReviewError(
             f"{path} is of a recording of another length",
             found=f"{duration:g} s",
             expected=f"{seconds:.2f} s, as {track} has",
-            fix="name its own track with --track",
+            fix="name its own track with --track; of an excerpt say with --align where it begins",
         )
     mistakes = Mistakes(path, "time, duration, and value with pattern_id and occurrence_id", FIX)
     spans: dict[tuple[str, str], tuple[float, float]] = {}

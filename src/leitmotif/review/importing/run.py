@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from leitmotif.errors import ReviewError, counted
 from leitmotif.files import sha256_file
@@ -20,6 +20,7 @@ from leitmotif.review.importing.entries import (
     listenings_of,
     placed,
 )
+from leitmotif.review.importing.excerpt import Alignment, excerpt
 from leitmotif.review.importing.jams import read_jams
 from leitmotif.review.index import Index
 from leitmotif.review.queue import items
@@ -39,6 +40,8 @@ class AnnotatedFile:
     path: Path
     format: Format
     annotations: Annotations
+    aligned: str | None = None
+    """How they were aligned with the track, as it was typed."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ def read_annotations(
     *,
     track: str | None = None,
     clock: Clock | None = None,
+    alignment: Alignment | None = None,
 ) -> AnnotatedFile:
     """Read a file; raises ReviewError that names the file and the place in it.
 
@@ -77,15 +81,35 @@ def read_annotations(
     tracks : of the manifest.
     track : the track of the whole file; bps and jams do not name one.
     clock : when crotchets sound; for bps.
+    alignment : of a track that is an excerpt of what was annotated.
     """
-    if kind == "csv":
-        return AnnotatedFile(path, "csv", read_csv(path, track=track))
     if kind not in get_args(Format):
         raise ReviewError(
             "this is no format of annotations",
             found=kind,
             expected=f"one of {', '.join(get_args(Format))}",
         )
+    annotations = _read(path, kind, tracks, track, clock, alignment)
+    format_: Format = cast("Format", kind)
+    if alignment is None:
+        return AnnotatedFile(path, format_, annotations)
+    of_file = next(iter(annotations.tracks), "")
+    if known := by_name(tracks).get(of_file):  # another name is refused with its place
+        annotations = excerpt(annotations, alignment, known.seconds)
+    return AnnotatedFile(path, format_, annotations, alignment.text)
+
+
+def _read(
+    path: Path,
+    kind: str,
+    tracks: Sequence[ManifestTrack],
+    track: str | None,
+    clock: Clock | None,
+    alignment: Alignment | None,
+) -> Annotations:
+    """In seconds of what was annotated."""
+    if kind == "csv":
+        return read_csv(path, track=track)
     if track is None:
         raise ReviewError(
             f"{path} does not say of which track it is", expected="--track TRACK_ID with it"
@@ -93,13 +117,13 @@ def read_annotations(
     if kind == "jams":
         known = by_name(tracks).get(track)
         seconds = known.seconds if known else None
-        return AnnotatedFile(path, "jams", read_jams(path, track=track, seconds=seconds))
+        return read_jams(path, track=track, seconds=seconds, alignment=alignment)
     if clock is None:
         raise ReviewError(
             f"{path} counts in crotchets, and a recording does not",
             expected="--crotchet-seconds X for a steady tempo, or --tempo-map FILE.csv",
         )
-    return AnnotatedFile(path, "bps", read_bps(path, track=track, clock=clock))
+    return read_bps(path, track=track, clock=clock)
 
 
 def clock_of(
@@ -147,12 +171,18 @@ def prepare(
     pairs, annotated, outside = placed(file.annotations, names, mistakes)
     source = Source(
         reviewer,
-        Imported(file=file.path.name, sha256=sha256_file(file.path), format=file.format),
+        Imported(
+            file=file.path.name,
+            sha256=sha256_file(file.path),
+            format=file.format,
+            aligned=file.aligned,
+        ),
     )
     new = _new_pairs(pairs, index, source, mistakes)
     lines: list[Listening] = []
     if exhaustive:
-        lines = [line for track in annotated for line in listenings_of(track, source)]
+        until = file.annotations.until
+        lines = [line for track in annotated for line in listenings_of(track, source, until)]
     else:
         _refuse_empty(file, mistakes)
     listenings = _new_listenings(lines, index, mistakes)

@@ -164,7 +164,7 @@ export class Screen {
       });
     } else if (this.queue === "disagreements") {
       this.#message("No disagreements", {
-        found: "reviewers agree on all items that they share, or have settled them",
+        found: "no pair has decisions of reviewers that differ and are not settled",
         "to do": "run `leitmotif agreement` to see how well the reviewers agree",
       });
     } else if (this.queue === "stretches") {
