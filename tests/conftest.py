@@ -57,6 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[COLLECTED] = list(items)
     durations = read_durations()
     marked(items, durations)
+    for item in items:  # reports travel between processes, marks do not
+        for mark in item.iter_markers("fault"):
+            item.user_properties.append(("fault", (*mark.args, *mark.kwargs.values())))
     longest_files_first(items, durations)
 
 

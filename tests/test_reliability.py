@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Literal, get_args
 
 import pytest
 
@@ -48,6 +49,30 @@ def test_the_page_says_what_was_recorded(reliability: ModuleType) -> None:
     assert reliability.rows_of_page(text) == [second, first]
     assert "| table | a torn line | named | 2 | 40 |" in text
     assert "3 tests and 40 mutated inputs" in text
+
+
+Outcome = Literal["passed", "skipped"]
+When = Literal["setup", "call", "teardown"]
+
+
+def test_reports_say_which_rows_have_passed(reliability: ModuleType) -> None:
+    row = ["table", "a torn line", "named"]
+
+    def report(outcome: Outcome, when: When, **properties: object) -> pytest.TestReport:
+        given = [("fault", row), *properties.items()]
+        return pytest.TestReport(
+            "test_x", ("", 0, ""), {}, outcome, None, when, user_properties=given
+        )
+
+    recorder = reliability.Recorder()
+    recorder.pytest_runtest_logreport(report("skipped", "setup"))
+    assert recorder.rows == {tuple(row)}
+    assert recorder.others == ["skipped: test_x"]
+    assert not recorder.passed
+    for when in get_args(When):
+        recorder.pytest_runtest_logreport(report("passed", when, inputs=7))
+    assert dict(recorder.passed) == {tuple(row): 1}
+    assert dict(recorder.inputs) == {tuple(row): 7}
 
 
 @pytest.mark.parametrize(

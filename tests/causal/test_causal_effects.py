@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import permutation_test
 
 from leitmotif.causal.experiment.effects import (
     by_track,
@@ -57,6 +58,15 @@ def test_p_is_blind_to_sign_and_scale(values: list[float], factor: float) -> Non
     assert 2 ** (1 - len(values)) <= p <= 1
     assert sign_flip_p(-column) == p
     assert sign_flip_p(factor * column) == pytest.approx(p)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=8))
+def test_p_of_all_flips_is_that_of_scipy(values: list[float]) -> None:
+    column = np.array([round(value, 3) for value in values])
+    every = permutation_test(
+        (column,), np.sum, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
+    assert sign_flip_p(column) == pytest.approx(every.pvalue, abs=1e-12)
 
 
 def test_random_flips_agree_with_all_flips() -> None:
