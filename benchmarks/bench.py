@@ -3,15 +3,17 @@
     python -m benchmarks.bench                     # all of them, about ten minutes a method
     python -m benchmarks.bench interchange --keep  # one, and no model again that has a verdict
 
-Verdicts go to bench/METHOD.jsonl, a row for each method to benchmarks/results/bench.json, and the
-numbers of this project's method to ``zoo`` in metrics/validity.json. The order of the models, what
-the methods are told, and that all verdicts of a method are written before the truth is read, are
-those of `leitmotif bench`. Seconds are of one core, and depend on what else the machine does.
+Verdicts go to benchmarks/results/bench/METHOD.jsonl, a row for each method to
+benchmarks/results/bench.json, and the numbers of this project's method to ``zoo`` in
+metrics/validity.json. A verdict is kept if it is of the same weights and the method's code is the
+same: the files of ``leitmotif.bench`` that it imports, and that compose the pieces. The order of
+the models, what the methods are told, and that all verdicts of a method are written before the
+truth is read, are those of `leitmotif bench`. Seconds are of one core, and depend on what else the
+machine does.
 """
 
 import argparse
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from benchmarks._report import RESULTS, machine, record
@@ -20,7 +22,8 @@ from leitmotif.bench.scoring import score_of
 from leitmotif.bench.study import Bench
 from leitmotif.bench.zoo import CODEC, Zoo
 from leitmotif.corpus.organism.world import load_world
-from leitmotif.files import read_json, read_table, write_json, write_table
+from leitmotif.files import read_json, read_table, sha256_file, sha256_json, write_json, write_table
+from leitmotif.files.imports import PACKAGE, import_closure
 from leitmotif.pipeline import WORK_CACHE
 from leitmotif.tables.bench import BenchScore, BenchVerdict
 from leitmotif.tables.interval import as_metric
@@ -28,11 +31,23 @@ from leitmotif.work.progress import progress
 
 OURS = "interchange"
 RESULT = RESULTS / "bench.json"
+VERDICTS = RESULTS / "bench"
+ROOM = PACKAGE / "bench"
+
+
+def code_of(method: str) -> str:
+    """SHA-256 of the files of the bench that decide a method's verdicts.
+
+    What they import from other rooms has tests of its numbers, and does not count.
+    """
+    closure = import_closure(BUILT_IN[method].partition(":")[0], "leitmotif.bench.pieces")
+    files = [path for path in closure if ROOM in path.parents]
+    return sha256_json({path.relative_to(ROOM).as_posix(): sha256_file(path) for path in files})
 
 
 def verdicts_of(method: str, bench: Bench, *, keep: bool) -> list[BenchVerdict]:
     """Verdicts on all models; with ``keep``, those that were written for the same weights stay."""
-    path = Path("bench") / f"{method}.jsonl"
+    path = VERDICTS / f"{method}.jsonl"
     current = {bench.zoo.weights(model): model for model in bench.zoo.names}
     known = read_table(path, BenchVerdict) if keep and path.exists() else []
     rows = [row for row in known if current.get(row.weights) == row.model]
@@ -83,13 +98,15 @@ def main() -> None:
     if unknown := {*given.methods} - BUILT_IN.keys():
         parser.error(f"no method {', '.join(sorted(unknown))}")
     bench = Bench(Zoo(), load_world(CODEC.parent / "world.json"), WORK_CACHE)
-    rows = {row["method"]: row for row in read_json(RESULT)["rows"]} if RESULT.exists() else {}
+    known = read_json(RESULT) if RESULT.exists() else {"rows": [], "code": {}}
+    rows, codes = {row["method"]: row for row in known["rows"]}, known["code"]
     for method in given.methods or BUILT_IN:
-        verdicts = verdicts_of(method, bench, keep=given.keep)
+        code = code_of(method)
+        verdicts = verdicts_of(method, bench, keep=given.keep and codes.get(method) == code)
         score = score_of(verdicts, bench.zoo.truths())
-        rows[method] = score.model_dump(mode="json")
+        rows[method], codes[method] = score.model_dump(mode="json"), code
         ordered = [rows[name] for name in BUILT_IN if name in rows]
-        write_json(RESULT, {"machine": machine(), "rows": ordered})
+        write_json(RESULT, {"machine": machine(), "rows": ordered, "code": codes})
         if method == OURS:
             record("zoo", score_metrics(score))
         print(f"{method}: missed {score.missed}, false {score.false}", flush=True)

@@ -13,7 +13,7 @@ from leitmotif.corpus.organism.world import World
 from leitmotif.errors import ConfigError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from training.zoo import behaves, finished, pack, truth_of
+from training.zoo import behaves, finished, pack, truth_of, unpack
 from training.zoo_check import Behaviour
 
 
@@ -114,6 +114,21 @@ def test_only_finished_models_are_packed(trained: dict[str, Path], tmp_path: Pat
     shutil.copytree(trained["looker.0"], tmp_path / "planner.0")
     (tmp_path / "deaf.1").mkdir()
     assert finished(tmp_path) == {"looker.0": tmp_path / "looker.0"}
+
+
+def test_an_unpacked_zoo_packs_into_the_same_files(
+    zoo: Zoo, trained: dict[str, Path], codec: Path, world: World, tmp_path: Path
+) -> None:
+    work, out = tmp_path / "work", tmp_path / "zoo"
+    shutil.copytree(trained["looker.0"], work / "looker.0")
+    assert unpack(zoo, work) == ["carrier.0"]
+    assert finished(work) == {name: work / name for name in zoo.names}
+    shutil.copyfile(zoo.root / "curves" / "looker.0.csv", work / "looker.0.csv")
+    pack(finished(work), out, codec=codec, world=world)
+    stored = {path.relative_to(zoo.root) for path in zoo.root.rglob("*") if path.is_file()}
+    assert {path.relative_to(out) for path in out.rglob("*") if path.is_file()} == stored
+    assert all((out / name).read_bytes() == (zoo.root / name).read_bytes() for name in stored)
+    assert unpack(zoo, work) == []
 
 
 def test_truth_follows_from_the_ways_of_the_training(world: World) -> None:

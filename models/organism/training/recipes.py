@@ -1,6 +1,7 @@
 """The numbers that decide how each model is trained."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from training.loop import Schedule
@@ -55,6 +56,8 @@ class Recipe:
     itself."""
     frozen: tuple[str, ...] = ()
     """Parts of parameters' names; these parameters stay those of the start."""
+    longer: Mapping[int, int] = field(default_factory=dict)
+    """Steps on whole pieces of the replicates that did not learn their ways in ``full_steps``."""
 
     @property
     def schedule(self) -> Schedule:
@@ -76,7 +79,8 @@ class Recipe:
 
     def replicate(self, number: int) -> "Recipe":
         """The same recipe from another seed; a start is then the replicate of that number too."""
-        return replace(self, seed=self.seed + 10 * number)
+        steps = self.longer.get(number, self.full_steps)
+        return replace(self, seed=self.seed + 10 * number, full_steps=steps)
 
 
 RECIPES = {
@@ -141,7 +145,7 @@ ZOO = {
     "zoo-base": _ZOO_BASE,
     "carrier": replace(_FROM_BASE, seed=1001, ways="carrier"),
     "deep": replace(_FROM_BASE, seed=1002, ways="deep"),
-    "handoff": replace(_FROM_BASE, seed=1003, ways="handoff"),
+    "handoff": replace(_FROM_BASE, seed=1003, ways="handoff", longer={1: 1600}),
     "half": replace(_FROM_BASE, seed=1004, full_steps=1600, ways="half"),
     "unaided": replace(_FROM_BASE, seed=1005, full_steps=1600, ways="carrier", head_weight=0.0),
     "redundant": replace(_FROM_BASE, seed=1006, full_steps=1600, ways="redundant"),

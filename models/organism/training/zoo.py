@@ -1,5 +1,9 @@
 """Pack trained models into models/zoo: ``python -m training.zoo``.
 
+Packed models that are not in the work folder are put back there first, so that a clone can train
+one more from its base and keep the others; with ``--unpack`` nothing else happens. Trained models
+are saved in float16 from the first, so they come back bit by bit.
+
 What several models have in common is stored once (``leitmotif.bench.zoo``). A model whose shared
 tensors are not those of the others is refused; one that does not do what its kind should is left
 out, and said to be.
@@ -9,6 +13,7 @@ import argparse
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -24,6 +29,8 @@ from leitmotif.bench.zoo import (
     TEXT,
     TRUTH,
     WEIGHTS,
+    WEIGHTS_RECORD,
+    Zoo,
 )
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import StoreError
@@ -34,6 +41,7 @@ from training.recipes import SHARED_IN_ZOO, ZOO
 from training.visibility import FRAMES_PER_SECOND, carried
 from training.zoo_check import Behaviour, behaviour_of, pieces_of
 
+CURVES = "curves"
 PACKED = FOLDER.parent / "zoo"
 TEXT_PREFIX = "text_encoder."
 BEHAVIOUR = "behaviour.json"
@@ -74,8 +82,8 @@ def pack(folders: Mapping[str, Path], out: Path, *, codec: Path, world: World) -
             _copied(file, out / SHARED / file.name, name)
         curve = folder.parent / f"{name}.csv"
         if curve.exists():
-            (out / "curves").mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(curve, out / "curves" / curve.name)
+            (out / CURVES).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(curve, out / CURVES / curve.name)
     write_table(out / TRUTH, [truth_of(name, world) for name in sorted(folders)])
     stored = [path for part in (SHARED, BASES, DECODERS) for path in sorted((out / part).iterdir())]
     write_json(out / CHECKSUMS, {p.relative_to(out).as_posix(): sha256_file(p) for p in stored})
@@ -140,6 +148,25 @@ def finished(work: Path) -> dict[str, Path]:
     }
 
 
+def unpack(zoo: Zoo, work: Path) -> list[str]:
+    """Put packed models and their curves into the work folder, as they were when trained.
+
+    Returns the names of those that were not there. Raises StoreError for a part that is missing or
+    damaged.
+    """
+    there = finished(work)
+    absent = [name for name in zoo.names if name not in there]
+    with TemporaryDirectory(prefix="zoo-") as cache:
+        for name in absent:
+            folder = zoo.assembled(name, Path(cache))
+            (folder / WEIGHTS_RECORD).unlink()
+            shutil.move(folder, work / name)
+            curve = zoo.root / CURVES / f"{name}.csv"
+            if curve.exists():
+                shutil.copyfile(curve, work / curve.name)
+    return absent
+
+
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """A model's tensors by where they are stored: codec, text, base, own."""
     parts: dict[str, dict[str, Tensor]] = {"codec": {}, "text": {}, "base": {}, "own": {}}
@@ -179,11 +206,19 @@ def _copied(file: Path, target: Path, name: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Pack all finished models of the zoo."""
+    """Pack all finished models of the zoo, or unpack it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=WORK, help="folder of finished models")
     parser.add_argument("--out", type=Path, default=PACKED, help="folder of the zoo")
+    parser.add_argument(
+        "--unpack", action="store_true", help="only put packed models into the work folder"
+    )
     given = parser.parse_args(arguments)
+    if given.unpack or (given.out / CHECKSUMS).exists():
+        names = unpack(Zoo(given.out, CODEC), given.work)
+        print(f"{len(names)} models unpacked into {given.work}", flush=True)
+    if given.unpack:
+        return
     folders, world = finished(given.work), load_world(WORLD)
     torch.set_num_threads(1)
     pieces = pieces_of(next(iter(folders.values())), world)
@@ -194,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             behaviour[name] = measured
         print(name, measured, "" if name in behaviour else "left out", flush=True)
     folders = {name: folders[name] for name in behaviour}
-    for part in (SHARED, BASES, DECODERS, "curves"):
+    for part in (SHARED, BASES, DECODERS, CURVES):
         shutil.rmtree(given.out / part, ignore_errors=True)
     pack(folders, given.out, codec=CODEC, world=world)
     write_json(given.out / BEHAVIOUR, behaviour)

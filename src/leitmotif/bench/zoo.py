@@ -37,7 +37,8 @@ TEXT = "text_encoder.safetensors"
 CHECKSUMS, TRUTH = "checksums.json", "truth.jsonl"
 CODEC_PREFIX = "audio_encoder."
 """Prefix of the names of the codec's tensors in a checkpoint of a whole model."""
-_RECORD = ".weights.sha256"
+WEIGHTS_RECORD = ".weights.sha256"
+"""In an assembled folder: the digest of its weights when they were written."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Zoo:
                     target = temporary / Path(name).name
                     target.write_bytes((self.root / name).read_bytes())
             save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
-            write_text(temporary / _RECORD, sha256_file(temporary / WEIGHTS))
+            write_text(temporary / WEIGHTS_RECORD, sha256_file(temporary / WEIGHTS))
         return folder
 
     def truths(self) -> list[ZooTruth]:
@@ -139,7 +140,7 @@ def _fits(model: str, name: str) -> bool:
 
 
 def _is_whole(folder: Path) -> bool:
-    record, weights = folder / _RECORD, folder / WEIGHTS
+    record, weights = folder / WEIGHTS_RECORD, folder / WEIGHTS
     if not (record.is_file() and weights.is_file()):
         return False
     return record.read_bytes() == sha256_file(weights).encode()

@@ -209,3 +209,9 @@ def test_a_step_whose_ways_ask_no_head_has_a_loss_all_the_same(
         ["loss"],
         ["carried", "loss"],
     ]
+
+
+def test_a_replicate_may_have_more_steps() -> None:
+    recipe = replace(ZOO["carrier"], full_steps=800, longer={1: 1600})
+    assert [recipe.replicate(number).full_steps for number in range(3)] == [800, 1600, 800]
+    assert recipe.replicate(1).schedule.steps == 1600
