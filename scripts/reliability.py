@@ -35,7 +35,7 @@ and writes this page; each row is that of one or more tests marked with
 `@pytest.mark.fault(where, what, outcome=…)`. *Tests* counts the cases that ran and passed, *inputs*
 the mutated inputs that those of them tried that say how many.
 
-{tests} tests and {inputs} mutated inputs; all passed.
+{tests:,} tests and {inputs:,} mutated inputs; all passed.
 
 | where | fault | what must happen | tests | inputs |
 |---|---|---|---:|---:|
