@@ -129,6 +129,18 @@ def test_folders_are_searched_for_audio_and_names_stay_apart(tmp_path: Path) -> 
     assert track_names(paths) == [paths[0].as_posix(), paths[1].as_posix(), "y"]
 
 
+def test_a_file_named_twice_is_searched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a").mkdir()
+    Path("a/x.wav").touch()
+    Path("link.wav").symlink_to("a/x.wav")
+    named = [Path("a/../a/x.wav"), tmp_path / "a/x.wav", Path("link.wav"), Path("a")]
+    (file,) = audio_files(named)
+    assert file.path == named[0]
+
+
 def test_paths_without_audio_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LeitmotifError, match="no audio"):
         audio_files([tmp_path])

@@ -55,9 +55,10 @@ class Listed(Table):
 def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
     """Return the files named, and for a folder every recording in it (see ``find_recordings``).
 
-    Raises LeitmotifError for a path that does not exist and a folder without audio.
+    A file that is named twice, by whatever path, is there once, under the first name. Raises
+    LeitmotifError for a path that does not exist and a folder without audio.
     """
-    files: dict[Path, FoundFile] = {}
+    files: dict[str, FoundFile] = {}
     for path in paths:
         if path.is_dir():
             inside = find_recordings(path)
@@ -67,9 +68,9 @@ def audio_files(paths: Iterable[Path]) -> list[FoundFile]:
                     expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
                 )
             for file in inside:
-                files.setdefault(file.path, file)
+                files.setdefault(os.path.realpath(file.path), file)
         elif os.path.lexists(path):
-            files.setdefault(path, looked_at(path, path.as_posix()))
+            files.setdefault(os.path.realpath(path), looked_at(path, path.as_posix()))
         else:
             raise LeitmotifError(
                 f"{printable(str(path))} does not exist", expected="an audio file or a folder"
