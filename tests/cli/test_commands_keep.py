@@ -56,6 +56,13 @@ def test_an_input_is_no_place_for_proposals(here: Path, out: str) -> None:
     refused(["propose", "in", "--out", out, "--replace"], here)
 
 
+def test_a_key_that_is_typed_twice_is_refused(here: Path) -> None:
+    twice = ["--set", "manifest.tracks=3", "--set", "manifest.tracks=4"]
+    message = refused(["use", "organism", *twice], here)
+    assert "manifest.tracks is set twice" in message
+    assert "manifest.tracks=3 and manifest.tracks=4" in message
+
+
 def test_proposals_replace_proposals_when_asked(here: Path) -> None:
     zeros = dict.fromkeys(("motif_start", "motif_end", "recurrence_start", "recurrence_end"), 0)
     row = Listed(**zeros, track="a", transposition=0, score=0, p=0, texture=0, accepted=True)

@@ -69,7 +69,6 @@ def test_nothing_to_do_is_an_empty_diff(checkout: Path) -> None:
         ("organism", ["model.name.x=3"], "model.name.x: there is no such key"),
         ("organism", ["manifest.tracks=none"], "manifest.tracks: found 'none'; expected"),
         ("organism", ["manifest.tracks=["], "manifest.tracks: the value is not YAML"),
-        ("organism", ["manifest.tracks=3", "manifest.tracks=4"], "is set twice: found 3 and 4"),
     ],
 )
 def test_a_refusal_writes_nothing(

@@ -190,7 +190,9 @@ def test_a_later_window_is_continued(
     recordings = []
     monkeypatch.setattr(
         "leitmotif.causal.experiment.resampled.Resampling.pieces",
-        lambda _, given: recordings.extend(given) or SimpleNamespace(left_out={}, source="other"),
+        lambda _, given, _tell: (
+            recordings.extend(given) or SimpleNamespace(left_out={}, source="other")
+        ),
     )
     study = study_of(params, params.model.name)
     (recorded,) = recordings

@@ -149,15 +149,10 @@ def with_settings(text: str, settings: Sequence[str], kept: Mapping[str, Any]) -
     for dotted, value in kept.items():
         name, last = dotted.split(".")
         yaml.values[name][last] = chosen[name, last] = value
-    typed_before: dict[str, str] = {}
     for setting in settings:
         key, sign, typed = setting.partition("=")
         if not sign:
             raise ConfigError(f"{setting!r} is not a setting", expected="key=value")
-        if (other := typed_before.setdefault(key.strip(), typed)) != typed:
-            raise ConfigError(
-                f"{key.strip()} is set twice", found=f"{other} and {typed}", expected="one value"
-            )
         *sections, last = key.strip().split(".")
         section: Any = yaml.values
         for part in sections:

@@ -61,6 +61,7 @@ def use(
             )
         _list_presets()
         return
+    typed = _names(settings or [])
     typer.echo(f"{preset}: {title_of(preset)}")
     before = preset_in_use()
     apart = None if branch else _apart(preset)
@@ -68,7 +69,6 @@ def use(
         typer.echo(f"note: {apart}", err=True)
         branch = _asked()
     if before is not None:
-        typed = {setting.partition("=")[0].strip() for setting in settings or []}
         changed = [name for name in before.changed if name not in typed]
         if changed:
             _say_what_becomes(changed, of=before.name, preset=preset, reset=reset)
@@ -77,6 +77,18 @@ def use(
     if branch:
         typer.echo(f"branch {branch}: results of this preset stay apart from those before")
     print_next()
+
+
+def _names(settings: Sequence[str]) -> set[str]:
+    """Names of the settings that were typed; raises ConfigError for one that was typed twice."""
+    names = [setting.partition("=")[0].strip() for setting in settings]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        values = [text for text, name in zip(settings, names, strict=True) if name == twice]
+        raise ConfigError(
+            f"{twice} is set twice", found=" and ".join(values), expected="one --set for each key"
+        )
+    return set(names)
 
 
 def _list_presets() -> None:
