@@ -225,6 +225,28 @@ def test_a_place_that_others_own_is_refused(tmp_path: Path, target: str, owner: 
     check_file(tmp_path / "numbers.json")
 
 
+def test_a_stage_of_ones_own_may_write_its_output_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    for running in ("encode", "sub/dvc.yaml:encode"):  # as DVC names it for the stage's command
+        monkeypatch.setenv("DVC_STAGE", running)
+        check_file(tmp_path / "numbers.json")
+    monkeypatch.setenv("DVC_STAGE", "other")
+    with pytest.raises(TargetError, match="the stage encode"):
+        check_file(tmp_path / "numbers.json")
+
+
+def test_a_queued_experiment_has_places_of_its_own(tmp_path: Path) -> None:
+    copy = tmp_path / ".dvc" / "tmp" / "exps" / "tmp123"
+    copy.mkdir(parents=True)
+    (copy / "dvc.yaml").write_text(PIPELINE)
+    check_file(copy / "mine.json")
+    for owned in (copy / "numbers.json", copy / ".dvc" / "x", copy.parent / "x"):
+        with pytest.raises(TargetError, match="a place that"):
+            check_file(owned)
+
+
 @pytest.mark.fault(
     "target", "two outputs of a command at one place, or one in the other", outcome="refused"
 )

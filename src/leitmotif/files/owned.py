@@ -13,6 +13,10 @@ from leitmotif.files.yaml_files import read_stages
 
 PIPELINE = "dvc.yaml"
 _KEPT = {".git": "git keeps for itself", ".dvc": "DVC keeps for itself"}
+_COPIES = (".dvc", "tmp", "exps")
+"""Where DVC puts the copies of a checkout in which queued experiments run."""
+_RUNNING = "DVC_STAGE"
+"""Names the stage, for the commands that DVC runs."""
 
 
 def outs_of(stage: Mapping[str, Any]) -> list[str]:
@@ -24,19 +28,26 @@ def outs_of(stage: Mapping[str, Any]) -> list[str]:
 def owner_of(path: Path) -> str | None:
     """What owns a place, in words that follow "a place that"; None if it is the user's.
 
-    Pipelines are looked for in all folders above it. One that cannot be read owns nothing.
+    Pipelines are looked for in all folders above it. One that cannot be read owns nothing. A stage
+    that DVC runs owns its outputs itself, and may write them by any command.
     """
     real = Path(os.path.realpath(path))
-    for part in real.parts:
-        if part in _KEPT:
+    for number, part in enumerate(real.parts):
+        if part in _KEPT and not _in_copy(real.parts[number:]):
             return _KEPT[part]
+    running = os.environ.get(_RUNNING, "").rpartition(":")[2]
     for root in real.parents:
         if not (root / PIPELINE).is_file():
             continue
         for stage, out in _outs(root / PIPELINE):
-            if real.is_relative_to(os.path.normpath(root / out)):
+            if stage != running and real.is_relative_to(os.path.normpath(root / out)):
                 return f"the stage {stage} writes, {out}: its content is deleted when it runs"
     return None
+
+
+def _in_copy(parts: tuple[str, ...]) -> bool:
+    """Whether a path from ``.dvc`` on lies in a queued experiment's copy of the checkout."""
+    return parts[: len(_COPIES)] == _COPIES and len(parts) > len(_COPIES) + 1
 
 
 def _outs(pipeline: Path) -> list[tuple[str, str]]:
