@@ -187,7 +187,7 @@ def measured(params: Params) -> tuple[Study, dict[tuple[str, float | None], dict
     damager = Damager(study)
     ear, seed = Ear(damager, params), params.interventions.seed
     clips = {
-        (clip.clip.prefix.track_id, clip.clip.seed, clip.clip.condition.kind): clip
+        (clip.clip.prefix.track_id, clip.clip.seed, str(clip.clip.condition.kind)): clip
         for clip in study.run([], tried=1).clips
         if clip.excluded is None
     }
