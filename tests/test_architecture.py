@@ -1,7 +1,9 @@
 """No room imports one above it, no two modules import each other, and the picture shows today's."""
 
+import ast
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -76,6 +78,18 @@ def test_a_room_without_a_place_is_named(architecture: ModuleType, house: Path) 
     (house / "attic").mkdir()
     (house / "attic" / "exit.py").write_text("")
     assert architecture.faults(modules_imported(house), package=house) == ["attic is not in ROOMS"]
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    package = SCRIPT.parents[1] / "src" / "leitmotif"
+    names = Counter(
+        node.name
+        for path in package.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert len(names) > 400
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_two_walks_name_what_is_there() -> None:

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from leitmotif.files.yaml_files import read_stages
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.protocol.run import all_checks
 from leitmotif.share.revisions import working_tree
 
@@ -38,7 +38,7 @@ def test_every_stage_is_in_one_step(blueprint: ModuleType) -> None:
 def test_every_output_and_every_check_is_shown(blueprint: ModuleType) -> None:
     drawn = blueprint.picture()
     words = set(re.findall(r"[a-z_]+", re.sub(r"<style>.*</style>", "", drawn, flags=re.DOTALL)))
-    outs = {Path(out.path).stem for out in outs_of(working_tree(ROOT)) if out.kind == "out"}
+    outs = {Path(out.path).stem for out in revision_outs(working_tree(ROOT)) if out.kind == "out"}
     assert outs <= words
     assert all_checks().keys() <= words
 

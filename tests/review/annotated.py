@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.review.importing import run
-from leitmotif.review.importing.entries import Placed
+from leitmotif.review.importing.entries import PlacedPair
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_logs
 from leitmotif.tables.corpus import ManifestTrack, Window
@@ -26,7 +26,7 @@ TRACKS = [
 HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end"
 
 
-def threes(rows: Sequence[Placed]) -> list[int]:
+def threes(rows: Sequence[PlacedPair]) -> list[int]:
     return [3] * len(rows)
 
 

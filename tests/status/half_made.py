@@ -10,7 +10,7 @@ from leitmotif.config import RECORDINGS
 from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import EXCLUDED, FAILURES, MANIFEST, METRICS, PROPOSALS
-from leitmotif.pipeline.watched import outs_of
+from leitmotif.pipeline.watched import stage_outs
 from leitmotif.review.known import searched
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack, Window
@@ -160,7 +160,7 @@ def ran(root: Path, *stages: str) -> None:
     entries = read_stages(root / "dvc.yaml")
     locked = {}
     for stage in stages:
-        outs = outs_of(entries[stage])
+        outs = stage_outs(entries[stage])
         locked[stage] = {"outs": [{"path": out, "md5": "0" * 32} for out in outs]}
         for out in outs:
             path = root / out

@@ -14,7 +14,7 @@ from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.reading.index import write_index
-from leitmotif.store.reading.layout import Layout
+from leitmotif.store.reading.layout import StoreLayout
 from leitmotif.store.writing.build import Build, StoreBuilder
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack, Window
@@ -112,7 +112,7 @@ def write(
     def write(
         out: Path,
         tracks: Sequence[ManifestTrack],
-        layout: Layout = SHARDED,
+        layout: StoreLayout = SHARDED,
         cache: Path = tmp_path / "work",
         **changes: object,
     ) -> Build:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json
-from leitmotif.plan.disk import Item
+from leitmotif.plan.disk import DiskItem
 from leitmotif.plan.hours import OF_BANDWIDTH, OF_OPERATIONS, REPLAYED_SECONDS_A_BLOCK
 from leitmotif.plan.plan import FORMAT, Plan, Stage
 
@@ -53,7 +53,7 @@ def is_plan(path: Path) -> bool:
     return isinstance(values, dict) and values.get("format") == FORMAT
 
 
-def _items(items: list[Item]) -> Iterator[str]:
+def _items(items: list[DiskItem]) -> Iterator[str]:
     for item in items:
         line = f"  {item.name[:40]:<40} {size(item.bytes):>8}  {item.note}"
         yield line[:WIDTH].rstrip()

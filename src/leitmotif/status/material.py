@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
 from leitmotif.corpus.sources.finding import find_recordings
 from leitmotif.errors import CorpusError, LeitmotifError
@@ -49,7 +49,7 @@ Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Material(Known):
+class StatusMaterial(Known):
     """What is known of the tracks, and what else a status says.
 
     A table whose stage last ran with other settings or inputs is not known: it is another
@@ -70,19 +70,19 @@ class Material(Known):
     """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
 
 
-def read_material(root: Path = Path()) -> Material:
+def read_material(root: Path = Path()) -> StatusMaterial:
     """Read what there is of the repository at ``root``.
 
-    Nothing that is missing or damaged raises; ``Material.problems`` says what could not be read.
-    By people's decisions, labels are those that the decisions of this moment give.
+    Nothing that is missing or damaged raises; ``StatusMaterial.problems`` says what could not be
+    read. By people's decisions, labels are those that the decisions of this moment give.
     """
     reader = _Reader(root)
     if not os.path.lexists(root / PARAMS_FILE):
-        return Material(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
+        return StatusMaterial(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
     params = reader.attempt(lambda: load_params(root / PARAMS_FILE))
     reader.read_stages()
     if params is None:
-        return Material(stages=reader.stages, states=reader.states, problems=reader.problems)
+        return StatusMaterial(stages=reader.stages, states=reader.states, problems=reader.problems)
     files = reader.attempt(lambda: _files(params, root))
     listed = reader.table("corpus", RECORDINGS, ListedFile)
     if files is not None and listed is not None and files != [row.path for row in listed]:
@@ -109,7 +109,7 @@ def read_material(root: Path = Path()) -> Material:
             reader.make_outdated("labels")
         labels, coverage, outcomes = now.labels, now.coverage, now.counts
     timing = reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN
-    return Material(
+    return StatusMaterial(
         params=_settled(params, manifest, failures, labels, coverage, timing),
         stages=reader.stages,
         states=reader.states,
@@ -226,13 +226,13 @@ def _entries(folder: Path, reader: _Reader) -> list[Entry]:
     return reader.attempt(lambda: read_logs(log_files(folder))) or []
 
 
-def _tried(reader: _Reader, params: Params) -> Tried | None:
+def _tried(reader: _Reader, params: Params) -> OpeningCounts | None:
     """What the openings of recordings said; None for composed music, or what cannot be read."""
     if params.corpus.source == "organism":
         return None
     match reader.known("interventions", METRICS / "interventions.json", read_json):
         case {"openings": {**of}}:
-            return Tried.read(of.get(Path(params.model.name).name))
+            return OpeningCounts.read(of.get(Path(params.model.name).name))
     return None
 
 

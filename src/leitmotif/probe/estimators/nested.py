@@ -20,7 +20,7 @@ from leitmotif.probe.estimators.conventions import (
     seed_of,
     targets_of,
 )
-from leitmotif.probe.estimators.exchange_fits import Gains, Solver, fitted, prepared
+from leitmotif.probe.estimators.exchange_fits import FitGains, Solver, fitted, prepared
 from leitmotif.probe.estimators.intervals import auroc, explained
 from leitmotif.probe.estimators.nulls import exchanges, p_value
 from leitmotif.probe.estimators.refits import calibrated, of_folds, refit_gains
@@ -258,7 +258,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             )
         return design((Z - self._centre) / self._scale, at, self._length)
 
-    def _test(self, data: Panel, gains: Sequence[Gains], again: Sequence[Gains]) -> None:
+    def _test(self, data: Panel, gains: Sequence[FitGains], again: Sequence[FitGains]) -> None:
         """Set the p-value, and what it is made of."""
         H, n = data.targets.shape[1], len(data.tracks)
         if not self.permutations:

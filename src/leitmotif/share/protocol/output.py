@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json, read_text
-from leitmotif.share.protocol.lines import FORMAT, Line, Protocol, Status
+from leitmotif.share.protocol.lines import FORMAT, Protocol, ProtocolLine, Status
 
 MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "not applicable": "·"}
 _WIDTH = 100
@@ -75,7 +75,7 @@ def is_markdown(path: Path) -> bool:
         return False
 
 
-def _table(lines: Sequence[Line], *, fixes: bool) -> list[str]:
+def _table(lines: Sequence[ProtocolLine], *, fixes: bool) -> list[str]:
     heading = ["", "check", "found", *(["to do"] if fixes else [])]
     rows = [
         [MARKS[line.status], line.title, line.evidence, *([line.fix or ""] if fixes else [])]

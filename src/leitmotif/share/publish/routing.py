@@ -15,7 +15,7 @@ from leitmotif.config import Settings
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import read_yaml
 from leitmotif.pipeline import CORPUS, REPORT
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.revisions import Revision
 
 ROUTING = Path("artifacts.yaml")
@@ -135,13 +135,13 @@ def routing_problems(routing: Routing, revision: Revision) -> list[str]:
     Each output has an entry, which says dvc exactly if DVC caches it; each file of weights or below
     data/ that git keeps has an entry, which says git; and each path of an entry stands for one of
     these.
-    Raises as ``outs_of`` does.
+    Raises as ``revision_outs`` does.
     """
     return list(_problems(routing, revision))
 
 
 def _problems(routing: Routing, revision: Revision) -> Iterator[str]:
-    outs = outs_of(revision)
+    outs = revision_outs(revision)
     in_git = [path for path in revision.paths(".") if _is_material(path)]
     for out in outs:
         kept = "dvc" if out.cached else "git"
