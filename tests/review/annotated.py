@@ -9,16 +9,15 @@ from leitmotif.review.importing import run
 from leitmotif.review.importing.entries import PlacedPair
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_logs
-from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.corpus import Window
+from tests.tables.made import manifest_track
 
 TRACKS = [
-    ManifestTrack(
+    manifest_track(
         track_id=f"track_{number}",
         path=f"audio/Song {number}.flac",
         sha256=f"{number}" * 64,
         seconds=45.5,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=1500)],
     )
     for number in range(3)

@@ -26,8 +26,8 @@ from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.store.reading.index import SHARDS
 from leitmotif.store.reading.layout import StoreLayout, shard_file, shard_of
 from leitmotif.store.writing import parts
-from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.killing import dying
+from tests.tables.made import manifest_track
 from tests.tiny import save_tiny_checkpoint
 
 TRACKS, DIGITS = 12, 2
@@ -72,14 +72,11 @@ def record(folder: Path, number: int, *, seed: int) -> None:
 def write_manifest(folder: Path) -> None:
     """Write the manifest of the recordings that are there."""
     rows = [
-        ManifestTrack(
+        manifest_track(
             track_id=str(number),
             path=f"audio/{number}.flac",
             sha256=sha256_file(folder / f"data/corpus/audio/{number}.flac"),
             seconds=0.5,
-            tags=[],
-            licence=None,
-            windows=[Window(start_frame=0, frames=25)],
         )
         for number in range(TRACKS)
     ]

@@ -17,6 +17,7 @@ from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrac
 from leitmotif.tables.decisions import Decision, JudgedSpan, Listening, pair_id, stretch_id
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from tests.review.made import decision, listening
+from tests.tables.made import manifest_track, proposal_row
 
 RATE = 32_000
 FIXED = (
@@ -39,13 +40,10 @@ def name(number: int) -> str:
 def track(number: int, seconds: float = 30.0) -> ManifestTrack:
     """A recording whose one window ends with it, or after 30 s."""
     frames = round(min(seconds, 30.0) * 50)
-    return ManifestTrack(
+    return manifest_track(
         track_id=name(number),
-        path=f"audio/{name(number)}.wav",
         sha256=sha256(number),
         seconds=seconds,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=frames)],
     )
 
@@ -57,15 +55,11 @@ def proposal(
     motif, recurrence = (
         Span(start_sample=round(at * RATE), samples=round(seconds * RATE)) for at in (start, after)
     )
-    return Proposal(
+    return proposal_row(
         proposal_id=proposal_address(name(number), motif, recurrence, engine=str(rank)),
         track_id=name(number),
-        sample_rate=RATE,
         motif=motif,
         recurrence=recurrence,
-        transposition=0,
-        score=0.5,
-        p=0.01,
         texture=0.1,
         rank=rank,
     )

@@ -45,7 +45,7 @@ from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 from leitmotif.tables.proposals import Proposal, write_proposals
 from tests.tables.examples import row_example
-from tests.tables.made import calibrated, effect, horizon, interval, probe, verdict
+from tests.tables.made import calibrated, effect, horizon, interval, probe, proposal_row, verdict
 
 SITES = ("layers.0.residual", "layers.3.residual")
 MODELS = ("models/organism/planner", "models/organism/reader")
@@ -153,17 +153,13 @@ def commit() -> None:
 
 
 def _proposal(track: ManifestTrack) -> Proposal:
-    return Proposal(
+    return proposal_row(
         proposal_id="a" * 64,
         track_id=track.track_id,
-        sample_rate=32_000,
         motif=Span(start_sample=0, samples=20_480),
-        recurrence=Span(start_sample=90_000, samples=20_480),
-        transposition=0,
+        recurrence=Span(start_sample=90000, samples=20_480),
         score=0.9,
-        p=0.01,
         texture=0.1,
-        rank=1,
     )
 
 

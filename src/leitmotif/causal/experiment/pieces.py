@@ -22,8 +22,7 @@ from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.twins import Planted, Twins, source_name
 from leitmotif.errors import ConfigError, ProbeError
-from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label

@@ -20,8 +20,7 @@ from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError, ProbeError
 from leitmotif.files import read_table
-from leitmotif.musicgen.protocol import MusicModel, decoder_steps
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel, decoder_steps
 from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
 

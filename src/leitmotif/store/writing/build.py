@@ -17,8 +17,7 @@ from leitmotif.audio.reading.failures import named_failure
 from leitmotif.errors import AudioError
 from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.store.cache.entries import Entry, WorkCache, place
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reading.header import TENSOR, Header, TensorOrigin, address_of
