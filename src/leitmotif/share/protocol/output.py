@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leitmotif.errors import LeitmotifError, counted
-from leitmotif.files import read_json, read_text
+from leitmotif.files import read_text
+from leitmotif.files.targets import json_object
 from leitmotif.share.protocol.lines import FORMAT, Protocol, ProtocolLine, Status
 
 MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "not applicable": "·"}
@@ -60,11 +61,7 @@ def summary(protocol: Protocol) -> str:
 
 def is_json(path: Path) -> bool:
     """Whether a file is a protocol as JSON, which may be written over."""
-    try:
-        values = read_json(path)
-    except LeitmotifError:
-        return False
-    return isinstance(values, dict) and values.get("format") == FORMAT
+    return json_object(path).get("format") == FORMAT
 
 
 def is_markdown(path: Path) -> bool:
