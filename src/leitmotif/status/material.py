@@ -1,7 +1,7 @@
 """What is read for a status, and what could not be read."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from leitmotif.pipeline import (
     PROPOSALS,
 )
 from leitmotif.pipeline.watched import PIPELINE
-from leitmotif.review.labels import as_written, from_decisions
+from leitmotif.review.labels import Labels, as_written, from_decisions
 from leitmotif.review.log import log_files, read_logs
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.share.lockfile import LOCK, outdated_stages
@@ -41,7 +41,7 @@ from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
-from leitmotif.tables.proposals import read_proposals
+from leitmotif.tables.proposals import Proposal, read_proposals
 from leitmotif.timing.frames import AS_MUSICGEN, Timing
 
 T = TypeVar("T")
@@ -97,14 +97,8 @@ def read_material(root: Path = Path()) -> StatusMaterial:
     decisions = standing(entries)
     if params.labels.source == "decisions" and manifest is not None and queue is not None:
         failed = {row.track_id for row in failures or []}
-        now = from_decisions(
-            decisions,
-            standing_listenings(entries),
-            [row for row in manifest if row.track_id not in failed],
-            queue,
-            min_reviewers=params.labels.min_reviewers,
-            strengths=as_written(labels or []),
-        )
+        tracks = [row for row in manifest if row.track_id not in failed]
+        now = _labels_now(params, entries, tracks, queue, labels or [])
         if (labels, coverage) != (now.labels, now.coverage):
             reader.make_outdated("labels")
         labels, coverage, outcomes = now.labels, now.coverage, now.counts
@@ -130,6 +124,24 @@ def read_material(root: Path = Path()) -> StatusMaterial:
         horizons=reader.table("probes", HORIZONS, HorizonRow),
         effects=reader.table("interventions", EFFECTS, EffectRow),
         tried=_tried(reader, params),
+    )
+
+
+def _labels_now(
+    params: Params,
+    entries: Sequence[Entry],
+    tracks: Sequence[ManifestTrack],
+    queue: Sequence[Proposal],
+    labels: Sequence[Label],
+) -> Labels:
+    """What the decisions of this moment say; strengths are those of the labels as written."""
+    return from_decisions(
+        standing(entries),
+        standing_listenings(entries),
+        tracks,
+        queue,
+        min_reviewers=params.labels.min_reviewers,
+        strengths=as_written(labels),
     )
 
 
