@@ -263,7 +263,7 @@ def test_a_stage_that_is_killed(two: Faulty, made: Path, local: dict[str, bytes]
     folder = prepared(made, on(two, workers=2), "again")
     two.lay_down(signal.SIGSTOP)
     stage = subprocess.Popen(
-        [sys.executable, "-m", "leitmotif.stages.activations"],
+        [sys.executable, "-m", "leitmotif.stages", "activations"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
