@@ -116,7 +116,9 @@ class _Context(AnyContext):
         super().__init__()
         self.started: list[_Process] = []
 
-    def Process(self, *args: Any, **kwargs: Any) -> _Process:  # noqa: N802
+    def Process(  # type: ignore[override]  # noqa: N802 - a class there, a method here
+        self, *args: Any, **kwargs: Any
+    ) -> _Process:
         process = _Process(*args, **kwargs)
         self.started.append(process)
         return process
