@@ -69,6 +69,45 @@ def test_processes_have_what_was_imported_ahead_once_for_all(tmp_path: Path) -> 
     assert done.stdout.split() == ["1", "False", "False"], done.stderr
 
 
+INTERRUPTED = """
+import os, signal, sys, time
+from leitmotif.work.parallel import in_processes
+from leitmotif.work.processes import import_ahead
+
+# Whoever started the tests may ignore it, as a shell does for what it runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def doubled(number):
+    return 2 * number
+
+import_ahead(["slow_of_nobody"])
+try:
+    os.killpg(0, signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(*in_processes(doubled, range(2), workers=2))
+"""
+
+
+@pytest.mark.fault(
+    "worker process", "Ctrl-C while it is made ready", outcome="it says nothing, and goes on"
+)
+def test_ctrl_c_does_not_break_what_imports_ahead(tmp_path: Path) -> None:
+    (tmp_path / "slow_of_nobody.py").write_text("import time\ntime.sleep(1)\n")
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )
+    assert (done.stdout.split(), done.stderr) == (["0", "2"], "")
+
+
 def environment(name: str) -> str | None:
     return os.environ.get(name)
 

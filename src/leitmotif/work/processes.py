@@ -49,7 +49,7 @@ def import_ahead(modules: Sequence[str]) -> None:
     """
     if sys.platform == "linux":
         multiprocessing.set_forkserver_preload([*modules])
-        with _in_surroundings():
+        with _in_surroundings(), _deaf_to_interrupts():
             forkserver.ensure_running()
 
 
@@ -143,6 +143,19 @@ def _in_surroundings() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Begin a process in the body that Ctrl-C does not end: whoever began it does, in its time."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin(environment: Mapping[str, str], folder: Path) -> None:
