@@ -136,7 +136,7 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     """Run the stage ``activations`` in a workspace; returns its outputs by path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run(activations)
+        run("activations", lambda: activations)
     assert not list((folder / ".leitmotif/calls").glob(".*")), "a call's files were left"
     return outputs_in(folder)
 

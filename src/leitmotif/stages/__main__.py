@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         import_ahead([module, *SHARED[name]])
     from leitmotif.pipeline import run  # here, as it takes a third of a second
 
-    run(getattr(importlib.import_module(module), name))
+    run(name, lambda: getattr(importlib.import_module(module), name))
 
 
 if __name__ == "__main__":
