@@ -25,6 +25,7 @@ from leitmotif.cli.columns import (
 from leitmotif.cli.presets import preset_in_use
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.rehearsal import REHEARSAL, is_rehearsal
 from leitmotif.files import read_json
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.report.sentences import FINDING, in_short
@@ -115,6 +116,8 @@ def as_lines(results: Results) -> list[str]:
 def _title(results: Results) -> list[str]:
     params = results.params
     lines = [f"{one_line(params.model.name)} on {params.corpus.source}{results.preset}"]
+    if is_rehearsal(params):
+        lines.append(f"  {REHEARSAL}")
     if params.probes.exploratory:
         lines.append("  exploratory: labels were not verified by people, nothing here is a claim")
     return lines

@@ -230,10 +230,8 @@ def _tried(reader: _Reader, params: Params) -> Tried | None:
     """What the openings of recordings said; None for composed music, or what cannot be read."""
     if params.corpus.source == "organism":
         return None
-    match reader.known("interventions", METRICS / "interventions.json", read_json):
-        case {"openings": {**of}}:
-            return Tried.read(of.get(Path(params.model.name).name))
-    return None
+    metrics = reader.known("interventions", METRICS / "interventions.json", read_json)
+    return Tried.read(metrics).get(Path(params.model.name).name)
 
 
 def _timing(folder: Path) -> Timing:
