@@ -263,7 +263,7 @@ def _counts(results: Results) -> list[str]:
             f"{counts(of('corpus', 'tracks'), 'recording')} used",
             f"{count(of('manifest', 'excluded'))} left out",
             f"{counts(_failures(results), 'failure')}",
-            f"{counts(of('activations', 'tensors'), 'tensor')}",
+            *_tensors(results),
         ],
         "proposals": [f"{counts(of('proposals', 'proposals'), 'proposal')}", *_quality(results)],
         "labels": [
@@ -326,7 +326,7 @@ def _quality(results: Results) -> list[str]:
 
 
 def _next(results: Results) -> list[str]:
-    labels = results.params.labels
+    labels, command = results.params.labels, ", run `dvc repro`"
     lines = []
     if "report" in results.metrics:
         pairs = f"{counts(results.of('report', 'pairs'), 'pair')} of clips to listen to"
@@ -336,13 +336,20 @@ def _next(results: Results) -> list[str]:
             else f"  {how_to_restore('report')}: {pairs}"
         )
     if labels.source == "decisions" and not results.of("labels", "tracks_complete"):
-        lines.append("  run `leitmotif review`: no track is labelled completely; then `dvc repro`")
+        lines.append("  run `leitmotif status` for what to do: no track is labelled completely")
+        command = ""
     for state, names in (("missing", results.missing), ("outdated", results.outdated)):
         if names:
-            lines.append(listed(f"  {state}, run `dvc repro`: ", names))
+            lines.append(listed(f"  {state}{command}: ", names))
     if not results.missing and not results.outdated:
         lines.append("  run `leitmotif compare main`: what differs from main")
     return ["Next", *lines]
+
+
+def _tensors(results: Results) -> list[str]:
+    if "activations" not in results.metrics:
+        return []
+    return [f"{counts(results.of('activations', 'tensors'), 'tensor')}"]
 
 
 def _failures(results: Results) -> int | None:
