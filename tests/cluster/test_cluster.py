@@ -136,7 +136,7 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     """Run the stage ``activations`` in a workspace; returns its outputs by path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run(activations)
+        run("activations", lambda: activations)
     assert not list((folder / ".leitmotif/calls").glob(".*")), "a call's files were left"
     return outputs_in(folder)
 
@@ -263,7 +263,7 @@ def test_a_stage_that_is_killed(two: Faulty, made: Path, local: dict[str, bytes]
     folder = prepared(made, on(two, workers=2), "again")
     two.lay_down(signal.SIGSTOP)
     stage = subprocess.Popen(
-        [sys.executable, "-m", "leitmotif.stages.activations"],
+        [sys.executable, "-m", "leitmotif.stages", "activations"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )

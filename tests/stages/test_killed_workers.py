@@ -92,7 +92,7 @@ def run(workspace: Path, *command: str) -> tuple[int, str]:
     outcome="that recording's failure, with its reason; the others are done",
 )
 def test_the_store_has_the_others(workspace: Path) -> None:
-    status, said = run(workspace, "-m", "leitmotif.stages.activations")
+    status, said = run(workspace, "-m", "leitmotif.stages", "activations")
     assert status == 0, said
     (failure,) = read_table(workspace / "data/activations/failures.jsonl", Failure)
     assert (failure.track_id, failure.reason) == ("deadly", "killed")

@@ -20,7 +20,6 @@ from leitmotif.pipeline import (
     PROBES,
     SAE,
     VERDICTS,
-    run,
 )
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
@@ -71,7 +70,3 @@ def interventions(params: Params) -> None:
     metrics |= as_metrics(params, "interventions")
     write_json(METRICS / "interventions.json", metrics)
     write_plots({"interventions": plot_of(effects, verdicts)})
-
-
-if __name__ == "__main__":
-    run(interventions)

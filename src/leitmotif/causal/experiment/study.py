@@ -160,7 +160,7 @@ class Study:
     def _composed(
         self, corpus: OrganismCorpus, tracks: Sequence[ManifestTrack], audio_root: Path
     ) -> Pieces:
-        twins = shared_twins(audio_root, Path(corpus.path))
+        twins = shared_twins(audio_root, Path(corpus.path), self.cache)
         return composed_pieces(
             self.model,
             balanced(tracks, twins.decisions, self.settings.tracks),
