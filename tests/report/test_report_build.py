@@ -102,6 +102,7 @@ def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     assert (
         "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5; 2 pieces" in text
     )
+    assert "Three ways to look for foresight" in text
     assert "misaligned autoencoder no feature found" in text
     assert (
         "naive test 0.300 (0.250 to 0.350; 2 draws, p 0.001) , by the controlled test "
@@ -260,6 +261,8 @@ def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Pa
     assert f"no feature found{nothing} too few pieces to tell unknown" in index
     assert "Effect of a patch" not in index
     assert "Random weights" not in index
+    assert "One way to look for foresight" in index
+    assert not any("Each button opens a pair" in text for text in every.values())
 
 
 def test_every_page_of_a_rehearsal_says_that_it_is_one(made: Made, tmp_path: Path) -> None:
