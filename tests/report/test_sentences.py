@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.causal.experiment.effects import effect_of
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.possible import MOST, possible
 from leitmotif.causal.verdict import Evidence, VerdictRules, overall, verdict
 from leitmotif.claims import Claims
@@ -218,7 +218,7 @@ def test_what_was_not_listened_to_or_searched_is_not_called_absent() -> None:
     assert of_recall(IntervalRow(mean=0.8, low=0.6, high=0.9, n=20)) == (
         "0.80 (0.60 to 0.90; 20 tracks)"
     )
-    tried = Tried(recordings=1, differing=0, openings=8, returning=8)
+    tried = OpeningCounts(recordings=1, differing=0, openings=8, returning=8)
     said = of_openings(tried)
     assert "".join(text for text, _ in said) == (
         "The motif returned after 8 of 8 openings of 1 recording. An effect can show in 0 of "

@@ -17,7 +17,7 @@ from leitmotif.report.lens.pages import PAGE as LENS_PAGE
 from leitmotif.report.lens.pages import write_lens_page
 from leitmotif.report.lens.sources import LensSources
 from leitmotif.report.listening import add_clip, pair_data
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.numbers import Said, number_of, placed
 from leitmotif.report.overview import EFFECTS, VERDICTS, bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
@@ -46,7 +46,7 @@ class ReportCounts:
 
 def write_report(
     out: Path,
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     features: PageSources | None = None,
     lens: LensSources | None = None,
@@ -68,7 +68,7 @@ def write_report(
 
 def build_report(
     root: Path,
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     features: PageSources | None = None,
     lens: LensSources | None = None,
@@ -131,7 +131,7 @@ def build_report(
 
 
 def _shell(
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     hashes: Mapping[str, str],
     more_tabs: Sequence[tuple[str, str]],
@@ -146,7 +146,7 @@ def _shell(
     )
 
 
-def brands_of(material: Material, tracks: TrackSources | None) -> list[str]:
+def brands_of(material: ReportMaterial, tracks: TrackSources | None) -> list[str]:
     """What every page says at its top, because without it all others would be misread."""
     brands = []
     params = None if tracks is None else tracks.known.params
@@ -160,7 +160,7 @@ def brands_of(material: Material, tracks: TrackSources | None) -> list[str]:
 
 
 def _clips_of(
-    reported: Sequence[Subject], folder: Folder, material: Material
+    reported: Sequence[Subject], folder: Folder, material: ReportMaterial
 ) -> dict[str, ReportClip]:
     """Copy each clip of the pairs once; by the hash of its audio."""
     clips: dict[str, ReportClip] = {}

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.svg import (
     AMBIGUOUS,
     CHANGED,
@@ -35,7 +35,7 @@ RANDOM_WEIGHTS = "random_weights"
 HUES = (MOTIF, RECURRENCE, CHANGED, AMBIGUOUS)
 
 
-def layers_figure(material: Material) -> Markup:
+def layers_figure(material: ReportMaterial) -> Markup:
     """Partial R² by site and horizon, a panel for each model."""
     probed = {row.model for row in material.probes}
     models = [name for name in (*material.models, RANDOM_WEIGHTS) if name in probed]
@@ -101,7 +101,7 @@ def band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: s
     ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
 
 
-def leads_figure(material: Material) -> Markup | None:
+def leads_figure(material: ReportMaterial) -> Markup | None:
     """How much of the event each site carries from each lead on; None where nothing is known."""
     figure = draw_leads(material.interchange)
     if figure is None:
@@ -149,7 +149,7 @@ def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) 
     return figure
 
 
-def calibration_figure(material: Material) -> Markup:
+def calibration_figure(material: ReportMaterial) -> Markup:
     """False-positive rates by kind of null feature, naive and controlled, and power."""
     rates = [
         (str(row.generator), row.naive, row.controlled)
@@ -191,7 +191,7 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
     ax.set_title("Power: planted features that are detected")
 
 
-def gap_figure(material: Material) -> Markup | None:
+def gap_figure(material: ReportMaterial) -> Markup | None:
     """Effect of patching each whole site in each window, towards the source: a map per model.
 
     Returns None if no whole site was patched in any piece.
@@ -214,7 +214,7 @@ def gap_figure(material: Material) -> Markup | None:
         return as_svg(figure, "gap", "Effect of a patch by site and window, for each model")
 
 
-def _map(material: Material, model: str) -> dict[tuple[str, str], float | None]:
+def _map(material: ReportMaterial, model: str) -> dict[tuple[str, str], float | None]:
     return {
         (judged.site, row.name.removeprefix("patch_")): row.towards_source.mean
         if row.towards_source
@@ -246,7 +246,7 @@ def _cells(
     ax.spines[:].set_visible(False)
 
 
-def effects_figure(material: Material) -> Markup | None:
+def effects_figure(material: ReportMaterial) -> Markup | None:
     """Forest plot: the effect of each candidate of the model under study, and of its control."""
     rows = [
         (judged, judged.effect, _control(material, judged))
@@ -277,7 +277,7 @@ def effects_figure(material: Material) -> Markup | None:
         return as_svg(figure, "effects", "Effect of each candidate, and of its controls")
 
 
-def _control(material: Material, candidate: VerdictRow) -> IntervalRow | None:
+def _control(material: ReportMaterial, candidate: VerdictRow) -> IntervalRow | None:
     """The strongest of the matched controls: patches from a twin, or random features."""
     controls = [
         row.towards_source

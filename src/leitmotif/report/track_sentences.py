@@ -6,7 +6,7 @@ from leitmotif.errors import counted
 from leitmotif.report.words import interval_words, number
 
 if TYPE_CHECKING:
-    from leitmotif.causal.experiment.outlook import Tried
+    from leitmotif.causal.experiment.outlook import OpeningCounts
     from leitmotif.tables.interval import IntervalRow
 
 
@@ -17,7 +17,7 @@ def of_recall(recall: "IntervalRow | None") -> str | None:
     return interval_words(recall, 2, of="track", sign=False)
 
 
-def of_openings(tried: "Tried") -> list[tuple[str, str]]:
+def of_openings(tried: "OpeningCounts") -> list[tuple[str, str]]:
     """What a model did with recordings: texts, each with the count that it states, or with ""."""
     return [
         ("The motif returned after ", ""),

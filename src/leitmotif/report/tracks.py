@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Step, funnel, probed_tracks
 from leitmotif.feasibility.known import Known
@@ -62,7 +62,7 @@ class TrackSources:
     known: Known
     recall: IntervalRow | None
     """Share of the returns that the proposals had, as reviewers who listened say."""
-    tried: Mapping[str, Tried]
+    tried: Mapping[str, OpeningCounts]
     """What the openings of recordings say, by model; empty for composed music."""
     hashes: Mapping[str, str]
 
@@ -87,7 +87,7 @@ def read_tracks(files: TrackFiles, params: Params) -> TrackSources:
     return TrackSources(
         known,
         None if recall is None else IntervalRow.model_validate(recall),
-        Tried.read(read_json(files.opened)),
+        OpeningCounts.read(read_json(files.opened)),
         {f"{path.parent.name}/{path.name}": sha256_file(path) for path in vars(files).values()},
     )
 
@@ -116,7 +116,7 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
     }
 
 
-def _opened(model: str, tried: Tried) -> Said:
+def _opened(model: str, tried: OpeningCounts) -> Said:
     """What a model did with the beginnings of recordings, each number with its place."""
     return [
         text if not field else Number(text, OPENINGS, {}, f"openings.{model}.{field}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.tried import FeaturesTried, judged, sites_tried
 from leitmotif.config import Params
 from leitmotif.feasibility.settled import as_metrics
@@ -48,7 +48,7 @@ def interventions(params: Params) -> None:
     effects: list[EffectRow] = []
     verdicts: list[VerdictRow] = []
     rows: list[InterventionRow] = []
-    opened: dict[str, Tried] = {}
+    opened: dict[str, OpeningCounts] = {}
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):

@@ -21,8 +21,7 @@ from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError, ProbeError
 from leitmotif.files import read_table, sha256_json
 from leitmotif.files.provenance import code_version, library_versions
-from leitmotif.musicgen.protocol import MusicModel, decoder_steps
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel, decoder_steps
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
