@@ -16,7 +16,7 @@ from leitmotif.errors import LeitmotifError, StageError, TargetError
 from leitmotif.files import read_table, write_table
 from leitmotif.files.targets import RECORD
 from leitmotif.pipeline import EFFECTS, VERDICTS
-from leitmotif.report.build import write_report
+from leitmotif.report.build import build_report, write_report
 from leitmotif.report.lens.sources import read_lens
 from leitmotif.report.material import read_material
 from leitmotif.report.swaps.sources import read_swaps
@@ -30,7 +30,7 @@ from tests.report.made import MARKUP, SITE, Made, page_data
 from tests.report.made_all import write_all
 from tests.report.made_tracks import add_tracks
 from tests.report.swaps.made_swaps import write_swaps
-from tests.tables.made import aligned
+from tests.tables.made import aligned, nothing_found
 
 
 class Page(HTMLParser):
@@ -102,6 +102,7 @@ def test_the_table_says_what_the_metrics_say(report_folder: Path) -> None:
     assert (
         "aligned and causal 1 feature of planner-1 0.71 0.970 +87.5 (75.5 to 99.5; 2 pieces" in text
     )
+    assert "Three ways to look for foresight" in text
     assert "misaligned autoencoder no feature found" in text
     assert (
         "naive test 0.300 (0.250 to 0.350; 2 draws, p 0.001) , by the controlled test "
@@ -113,11 +114,16 @@ def test_the_tracks_that_are_left_are_counted_with_reasons(made: Made, tmp_path:
     folder = built(made, tmp_path / "report", tracks=add_tracks(made))
     text = Page(folder / "index.html").text
     funnel = text[text.index("From recordings to pieces") : text.index("Figures What")]
-    assert "Of 2 tracks, 1 were probed" in funnel
+    assert "Of 2 tracks, 1 was probed" in funnel
     assert "given 3" in funnel
     assert "decoded and verified 2 1 file could not be used" in funnel
     assert "the proposals had 0.75 (0.40 to 0.93; 8 tracks)" in funnel
     assert "50 % of the sound was not searched: 2 recordings are longer" in funnel
+    assert (
+        "Openings of planner. The motif returned after 5 of 16 openings of 2 recordings . An "
+        "effect can show in 1 of these: where the motif returns after some openings and not after "
+        "others." in funnel
+    )
     assert "piece_1 : 3.0 of 6.0 s searched, 50 % not" in funnel
 
 
@@ -222,6 +228,49 @@ def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
     assert not (folder / "clips").exists()
     for path in folder.rglob("*.html"):
         assert "There is nothing to listen to" in Page(path).text
+
+
+def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Path) -> None:
+    """As of recordings of which the model returns the motif always, or never."""
+    none = PossibleRow(gaining=0, losing=0, level=0.05, least=None, likely=None)
+    measures = ("delta_recurrence", "towards_source", "clap_similarity", "loudness_db")
+    unmeasured = dict.fromkeys((*measures, "spectral_db", "log_likelihood"))
+    made.effects = [
+        row.model_copy(update={**unmeasured, "clips": 0, "changed": 0}) for row in made.effects
+    ]
+    unmeasured = dict.fromkeys(("effect", "over_random", "gained", "lost", "clap_similarity"))
+    made.verdicts = [
+        row.model_copy(update={**unmeasured, "verdict": "unknown", "possible": none})
+        for row in made.verdicts
+    ]
+    made.approaches = [nothing_found("naive correlation").model_copy(update={"verdict": "unknown"})]
+    made.probes = [row for row in made.probes if row.model != "random_weights"]
+    tracks = add_tracks(made)
+    write_log(made.files.log, [])
+    out = tmp_path / "report"
+    out.mkdir()
+    build_report(out, read_material(made.files), ALL, tracks=tracks)
+    every = {path.name: Page(path).text for path in out.rglob("*.html")}
+    for text in every.values():
+        assert "nothing to listen to: no piece could show an effect, so no clip was made." in text
+        for untrue in ("not kept", "was kept", "in 0 pieces", "0 of 0", "0 pairs answered"):
+            assert untrue not in text
+    index = every["index.html"]
+    assert index.count("there is none in which an effect could show") >= 2
+    nothing = " \N{EN DASH}" * 3
+    assert f"no feature found{nothing} too few pieces to tell unknown" in index
+    assert "Effect of a patch" not in index
+    assert "Random weights" not in index
+    assert "One way to look for foresight" in index
+    assert not any("Each button opens a pair" in text for text in every.values())
+
+
+def test_every_page_of_a_rehearsal_says_that_it_is_one(made: Made, tmp_path: Path) -> None:
+    words = "A rehearsal: the model organism does not hear recordings"
+    for preset, is_said in (("folder", True), ("musicgen-folder", False), ("organism", False)):
+        folder = built(made, tmp_path / preset, tracks=add_tracks(made, preset))
+        for path in folder.rglob("*.html"):
+            assert (words in Page(path).text) == is_said, (preset, path)
 
 
 def test_without_a_piece_nothing_is_said_of_cues(made: Made, tmp_path: Path) -> None:
