@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from leitmotif.errors import ModelError, counted
 from leitmotif.musicgen.model import DecoderConfig
-from leitmotif.work.budget import Batches, Holding, batches_of
+from leitmotif.work.budget import GB, Batches, Holding, batches_of, gpu_memory_here
+from leitmotif.work.machine import memory_here
 from leitmotif.work.parallel import number_of_workers
 
 if TYPE_CHECKING:
     from leitmotif.config import Params
+    from leitmotif.musicgen.core import Core
     from leitmotif.musicgen.hooked import HookedMusicGen
 
 LOGIT_COPIES = 4
@@ -99,6 +102,23 @@ def row_bytes(config: DecoderConfig, steps: int, size: int) -> int:
     kept = key_value_bytes(config, 1, steps, size)
     logits = LOGIT_COPIES * config.codebooks * config.codebook_size * max(4, size)
     return kept + kept // config.layers + logits
+
+
+def check_room(model: "Core", rows: int, steps: int) -> None:
+    """Raise ModelError where so many rows and steps cannot lie in this machine's memory.
+
+    The least that they need is compared with all that there is, before any of it is asked for.
+    """
+    needed = rows * row_bytes(model.config, steps, model.dtype.itemsize)
+    there = memory_here() if model.device.type == "cpu" else gpu_memory_here()
+    if there is not None and needed > there:
+        raise ModelError(
+            "there is no room for so much music",
+            found=f"{counted(rows, 'row')} of {counted(steps, 'step')}, "
+            f"{needed / GB:.3g} GB of keys and values",
+            expected=f"at most {there / GB:.3g} GB, the memory of this machine",
+            fix="generate fewer seconds or clips at once",
+        )
 
 
 def packed_bytes(config: DecoderConfig, size: int) -> int:
