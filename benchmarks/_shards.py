@@ -16,7 +16,7 @@ from leitmotif.store.reading import ActivationStore
 from leitmotif.store.reading.header import TENSOR, Header, TensorOrigin, address_of
 from leitmotif.store.reading.index import IndexRow, ShardRow, StoreRow, file_of, write_index
 from leitmotif.store.reading.layout import shard_file, shard_of
-from leitmotif.store.writing.build import Kept, in_background
+from leitmotif.store.writing.build import CachedTensors, in_background
 from leitmotif.store.writing.shards import build_shard, groups_of
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tensors import serialise
@@ -145,8 +145,8 @@ def _write_files(
 def _write_shards(
     folder: Path, tracks: Sequence[ManifestTrack], arrays: Sequence[NDArray[np.float16]]
 ) -> None:
-    def keep(some: Sequence[ManifestTrack], packed: Set[str]) -> Iterator[Kept]:
-        cache, kept = WorkCache(folder / "work/loose"), Kept()
+    def keep(some: Sequence[ManifestTrack], packed: Set[str]) -> Iterator[CachedTensors]:
+        cache, kept = WorkCache(folder / "work/loose"), CachedTensors()
         captured = list(_captured(some, arrays))
         jobs = (partial(_put, cache, header, array) for header, array in captured)
         for _ in in_background(jobs, workers=2, pending=5):

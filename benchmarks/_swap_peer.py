@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.effects import TaggedClips, heard
 from leitmotif.lens.playing import Playing
-from leitmotif.lens.sweep import Swap, Sweep
+from leitmotif.lens.sweep import Swap, SwapSweep
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sites import split_site
 
@@ -97,7 +97,7 @@ class SwapPeer:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return cls(model.eval(), tokenizer, ours, tagger, known, playing)
 
-    def run(self, sweep: Sweep) -> dict[Swap, TaggedClips]:
+    def run(self, sweep: SwapSweep) -> dict[Swap, TaggedClips]:
         """Play and hear the prompts of each concept, and then every swap."""
         sets = sweep.pairs.sets
         means, before = {}, {}

@@ -112,7 +112,7 @@ def run_stages(root: Path, stages: Sequence[str]) -> None:
         if done.exists():
             continue
         started = time.monotonic()
-        command = [sys.executable, "-m", f"leitmotif.stages.{name}"]
+        command = [sys.executable, "-m", "leitmotif.stages", name]
         subprocess.run(command, cwd=root, check=True)
         done.touch()
         print(f"{root.name}: {name} in {time.monotonic() - started:.0f} s", file=sys.stderr)

@@ -21,9 +21,9 @@ import torch
 from benchmarks._report import RESULTS, machine
 from leitmotif.causal.experiment.events import Event, balanced, composed_events
 from leitmotif.causal.experiment.twins import shared_twins
-from leitmotif.causal.interchange.coordinates import Sample
+from leitmotif.causal.interchange.coordinates import EventSample
 from leitmotif.causal.interchange.faithfulness import Curve, halves, kinds_ranked_on
-from leitmotif.causal.interchange.reader import EventReader, Window
+from leitmotif.causal.interchange.reader import EventReader, StepWindow
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
 from leitmotif.files import read_json, write_json
@@ -88,14 +88,16 @@ def curves_of(name: str, count: int) -> Iterator[tuple[list[CoordinateRow], Area
         model = shuffle_weights(model, seed=params.probes.seed)
     reader = EventReader(model, events, [SITE])
     fitted, measured = halves([event.track_id for event in events])
-    window = Window("ahead", Claims.of(params.probes).claimed.after)
-    sample = Sample(reader, SITE, window, fitted)
+    window = StepWindow("ahead", Claims.of(params.probes).claimed.after)
+    sample = EventSample(reader, SITE, window, fitted)
     is_null = name != MODELS[0]
     kinds = kinds_ranked_on(sample, {} if is_null else autoencoders_of(sample))
     for kind, found in kinds.items():
         if kind == "das" or not is_null:
             counts = NULL_COUNTS if is_null else COUNTS
-            yield Curve(name, kind, Sample(reader, SITE, window, measured), found, counts).rows()
+            yield Curve(
+                name, kind, EventSample(reader, SITE, window, measured), found, counts
+            ).rows()
 
 
 def events_of(model: MusicModel, count: int) -> list[Event]:
@@ -106,7 +108,7 @@ def events_of(model: MusicModel, count: int) -> list[Event]:
     return composed_events(model, chosen, CORPUS, twins, codec=CachedCodec(model, WORK_CACHE))
 
 
-def autoencoders_of(sample: Sample) -> dict[Featuriser, SparseAutoencoder]:
+def autoencoders_of(sample: EventSample) -> dict[Featuriser, SparseAutoencoder]:
     """Three autoencoders of one size for a sample's residuals, at all steps."""
     reads = (sample.reader.own, *sample.reader.donors.values())
     held = torch.cat([read.at[sample.site][sample.rows].flatten(0, 1) for read in reads]).float()

@@ -25,7 +25,7 @@ from leitmotif.lens.listening import tagged
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import SwapSweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.tables.swaps import SwapSummaryRow
@@ -61,7 +61,7 @@ def swept(params: Params, folder: str) -> list[SwapSummaryRow]:
     heard = Swaps(
         load=partial(shared_model, model),
         load_tagger=partial(shared_tagger, params.judge, model.dtype_beside),
-        sweep=Sweep(
+        sweep=SwapSweep(
             pairs=concept_pairs(table, settings.prompts, seed=params.decoderlens.seed),
             cells=cells_of(settings.components, range(shared_model(model).num_layers)),
             techniques=settings.techniques,

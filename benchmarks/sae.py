@@ -21,8 +21,8 @@ import torch
 
 from benchmarks._report import report, row
 from leitmotif.sae.autoencoder import load_sae, save_sae
+from tests.peers import missing, python_with
 from tests.sae.making import random_sae
-from tests.sae.peer import MISSING, python_with_sae_lens
 
 ROWS, WIDTH, FEATURES, K = 1500, 1024, 32_768, 100
 PROCESSES, CALLS = 3, 5
@@ -111,9 +111,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     threads = parser.parse_args().threads
     torch.set_num_threads(threads)
-    python = python_with_sae_lens()
+    python = python_with("sae_lens")
     if python is None:
-        print(f"{MISSING}; comparing with plain torch", file=sys.stderr)
+        print(
+            f"{missing('sae_lens', 'sae-lens>=6.54')}; comparing with plain torch", file=sys.stderr
+        )
     name = "sae-lens" if python else "plain torch: topk, relu, scatter to dense"
     peer = (python, SAE_LENS) if python else (sys.executable, PLAIN)
     times: tuple[list[float], list[float]] = ([], [])

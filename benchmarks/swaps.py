@@ -35,10 +35,10 @@ from benchmarks._swap_peer import Stopwatch, SwapPeer
 from leitmotif.config import load_params
 from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
-from leitmotif.lens.pairs import Pairs, concept_pairs
+from leitmotif.lens.pairs import ConceptPairs, concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import SwapSweep, cells_of
 from leitmotif.musicgen import GREEDY, Sampling
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.sites import Component
@@ -82,12 +82,12 @@ class Case:
         return clips_of(self.sweep)
 
     @cached_property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> SwapSweep:
         """The whole sweep."""
         return sweep_of(self.prompts, self.layers)
 
     @cached_property
-    def peer_sweep(self) -> Sweep:
+    def peer_sweep(self) -> SwapSweep:
         """The part on which the peer is timed."""
         return sweep_of(self.prompts, PEER_LAYERS)
 
@@ -236,22 +236,22 @@ def timed(case: Case, codec: object, name: str, run: Callable[[], object]) -> Ti
     return Timed(wall, {"generation": spent - sum(watch.seconds.values()), **watch.seconds})
 
 
-def clips_of(sweep: Sweep) -> int:
+def clips_of(sweep: SwapSweep) -> int:
     """Clips that are played: those of the concepts, and those of the swaps."""
     counts = {name: len(prompts.texts) for name, prompts in sweep.pairs.sets.items()}
     return sum(counts.values()) + sum(counts[swap.original] for swap in sweep.swaps)
 
 
-def sweep_of(prompts: int, layers: Sequence[int]) -> Sweep:
+def sweep_of(prompts: int, layers: Sequence[int]) -> SwapSweep:
     """Both pairs of the concepts, without controls and their prompts."""
     whole = load_concepts(Path("concepts.yaml"))
     table = whole.model_copy(update={"concepts": [whole[name] for name in CONCEPTS]})
     found = concept_pairs(table, prompts)
-    pairs = Pairs(
+    pairs = ConceptPairs(
         {name: found.sets[name] for name in CONCEPTS},
         [replace(pair, redrawn=None, mixed=None) for pair in found.pairs],
     )
-    return Sweep(pairs, cells_of(COMPONENTS, layers), controls=())
+    return SwapSweep(pairs, cells_of(COMPONENTS, layers), controls=())
 
 
 @contextmanager

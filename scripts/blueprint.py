@@ -20,7 +20,7 @@ from typing import Any
 
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import read_stages, read_yaml
-from leitmotif.share.outs import Out, outs_of
+from leitmotif.share.outs import Out, revision_outs
 from leitmotif.share.protocol.run import all_checks
 from leitmotif.share.revisions import working_tree
 
@@ -137,7 +137,7 @@ def _resolved(dep: str, params: Mapping[str, Any]) -> str:
 
 
 def _outs() -> list[Out]:
-    return outs_of(working_tree(ROOT))
+    return revision_outs(working_tree(ROOT))
 
 
 def _on_hub(path: str) -> list[str]:

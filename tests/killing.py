@@ -23,7 +23,7 @@ def counted(self, target):
 Path.replace = counted
 exec(sys.argv[4])
 from leitmotif.pipeline import run
-run(getattr(importlib.import_module(f"leitmotif.stages.{name}"), name))
+run(name, lambda: getattr(importlib.import_module(f"leitmotif.stages.{name}"), name))
 """
 
 

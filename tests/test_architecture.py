@@ -1,32 +1,21 @@
 """No room imports one above it, no two modules import each other, and the picture shows today's."""
 
-import importlib.util
+import ast
 import re
+from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
+import architecture
 import pytest
 
 from leitmotif.files.imports import modules_imported
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "architecture.py"
 
-
-@pytest.fixture(scope="module")
-def architecture() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("architecture", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_all_arrows_go_down(architecture: ModuleType) -> None:
+def test_all_arrows_go_down() -> None:
     assert architecture.faults(architecture.imports()) == []
 
 
-def test_the_picture_is_that_of_the_code(architecture: ModuleType) -> None:
+def test_the_picture_is_that_of_the_code() -> None:
     drawn = architecture.picture(architecture.imports())
     assert architecture.PICTURE.read_text(encoding="utf-8") == drawn, "run scripts/architecture.py"
 
@@ -44,7 +33,7 @@ def house(tmp_path: Path) -> Path:
     return package
 
 
-def test_an_arrow_upwards_is_named(architecture: ModuleType, house: Path) -> None:
+def test_an_arrow_upwards_is_named(house: Path) -> None:
     def faults() -> list[str]:
         return list(architecture.faults(modules_imported(house), package=house))
 
@@ -55,7 +44,7 @@ def test_an_arrow_upwards_is_named(architecture: ModuleType, house: Path) -> Non
     assert faults() == ["tables imports audio, which is above it (1 modules)"]
 
 
-def test_modules_that_import_each_other_are_named(architecture: ModuleType, house: Path) -> None:
+def test_modules_that_import_each_other_are_named(house: Path) -> None:
     (house / "tables" / "rows.py").write_text("from leitmotif.tables import base\n")
     (house / "tables" / "base.py").write_text("from leitmotif.tables.rows import Row\n")
     (fault,) = architecture.faults(modules_imported(house), package=house)
@@ -64,7 +53,7 @@ def test_modules_that_import_each_other_are_named(architecture: ModuleType, hous
     assert "leitmotif.tables.base" in fault
 
 
-def test_what_only_a_type_checker_sees_is_no_arrow(architecture: ModuleType, house: Path) -> None:
+def test_what_only_a_type_checker_sees_is_no_arrow(house: Path) -> None:
     (house / "tables" / "late.py").write_text(
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from leitmotif.audio.decode import Audio\n"
@@ -72,15 +61,27 @@ def test_what_only_a_type_checker_sees_is_no_arrow(architecture: ModuleType, hou
     assert architecture.faults(modules_imported(house), package=house) == []
 
 
-def test_a_room_without_a_place_is_named(architecture: ModuleType, house: Path) -> None:
+def test_a_room_without_a_place_is_named(house: Path) -> None:
     (house / "attic").mkdir()
     (house / "attic" / "exit.py").write_text("")
     assert architecture.faults(modules_imported(house), package=house) == ["attic is not in ROOMS"]
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    package = architecture.PACKAGE
+    names = Counter(
+        node.name
+        for path in package.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert len(names) > 400
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_the_two_walks_name_what_is_there() -> None:
-    page = (SCRIPT.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
-    package = SCRIPT.parents[1] / "src" / "leitmotif"
+    page = architecture.PICTURE.with_suffix(".md").read_text(encoding="utf-8")
+    package = architecture.PACKAGE
     walks = re.split(r"^## The way of a .*$", page, flags=re.MULTILINE)[1:]
     assert [len(re.findall(r"^\d+\. ", walk, flags=re.MULTILINE)) for walk in walks] == [10, 10]
     for walk in walks:

@@ -1,49 +1,37 @@
 """The picture of docs/blueprint.md is that of dvc.yaml, and shows all of it."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
-import pytest
+import blueprint
 
 from leitmotif.files.yaml_files import read_stages
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.protocol.run import all_checks
 from leitmotif.share.revisions import working_tree
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def blueprint() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("blueprint", ROOT / "scripts" / "blueprint.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_picture_is_that_of_the_code(blueprint: ModuleType) -> None:
+def test_the_picture_is_that_of_the_code() -> None:
     drawn = blueprint.PICTURE.read_text(encoding="utf-8")
     assert drawn == blueprint.picture(), "run scripts/blueprint.py"
 
 
-def test_every_stage_is_in_one_step(blueprint: ModuleType) -> None:
+def test_every_stage_is_in_one_step() -> None:
     stages = [stage for step in blueprint.STEPS for stage in step.stages]
     assert sorted(stages) == sorted(read_stages(ROOT / "dvc.yaml"))
 
 
-def test_every_output_and_every_check_is_shown(blueprint: ModuleType) -> None:
+def test_every_output_and_every_check_is_shown() -> None:
     drawn = blueprint.picture()
     words = set(re.findall(r"[a-z_]+", re.sub(r"<style>.*</style>", "", drawn, flags=re.DOTALL)))
-    outs = {Path(out.path).stem for out in outs_of(working_tree(ROOT)) if out.kind == "out"}
+    outs = {Path(out.path).stem for out in revision_outs(working_tree(ROOT)) if out.kind == "out"}
     assert outs <= words
     assert all_checks().keys() <= words
 
 
-def test_arrows_are_the_dependencies_between_steps(blueprint: ModuleType) -> None:
+def test_arrows_are_the_dependencies_between_steps() -> None:
     arrows = blueprint.arrows(read_stages(ROOT / "dvc.yaml"))
     assert ("Corpus", "Labels") in arrows
     assert ("SAE alignment", "Probes with controls") in arrows
@@ -51,7 +39,7 @@ def test_arrows_are_the_dependencies_between_steps(blueprint: ModuleType) -> Non
     assert blueprint.picture().count('class="arrow"') == len(arrows)
 
 
-def test_no_text_leaves_its_box(blueprint: ModuleType) -> None:
+def test_no_text_leaves_its_box() -> None:
     boxes = blueprint.boxes(read_stages(ROOT / "dvc.yaml")).values()
     for box in boxes:
         for part in box.parts:
@@ -64,7 +52,7 @@ def test_no_text_leaves_its_box(blueprint: ModuleType) -> None:
                 assert box.y < int(y) < box.y + box.height, text
 
 
-def test_no_text_leaves_the_picture(blueprint: ModuleType) -> None:
+def test_no_text_leaves_the_picture() -> None:
     texts = re.findall(r'class="mono[^"]*" x="([\d.]+)" y="\d+">(.*)<', blueprint.picture())
     assert texts
     assert all(float(x) + 7.3 * len(text) <= blueprint.WIDTH for x, text in texts)

@@ -20,7 +20,7 @@ from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.writing.build import StoreBuilder
-from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.tables.made import manifest_track
 
 ROOT = Path(__file__).parents[1]
 PLANNER = "models/organism/planner"
@@ -94,14 +94,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("1076616", "track_0000100"):
         soundfile.write(corpus / f"{name}.wav", piece.samples[:64_000], piece.sample_rate)
         rows.append(
-            ManifestTrack(
+            manifest_track(
                 track_id=name,
                 path=f"{name}.wav",
                 sha256=sha256_file(corpus / f"{name}.wav"),
                 seconds=2.0,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=100)],
             )
         )
     settings = {"prompt": "none", "dtype": "float16", "max_failures": 0}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
 from leitmotif.report.build import ReportCounts
@@ -194,7 +194,7 @@ def test_sites_are_named_under_their_models() -> None:
 
 def test_what_openings_of_recordings_say_is_named_where_there_are_recordings() -> None:
     assert interventions.opened_of({}) == {}
-    assert interventions.opened_of({"planner": Tried(15, 0, 120, 0)}) == {
+    assert interventions.opened_of({"planner": OpeningCounts(15, 0, 120, 0)}) == {
         "openings": {"planner": {"recordings": 15, "differing": 0, "openings": 120, "returning": 0}}
     }
 

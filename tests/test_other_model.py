@@ -49,6 +49,7 @@ from leitmotif.work.parallel import WORKERS
 from tests.causal.test_events import composed
 from tests.judge.tiny_judges import save_tiny_clap
 from tests.other_model import other_model
+from tests.tables.made import label_row, manifest_track
 
 SECONDS, LEAD = 16.0, 6.0
 SITES = ["layers.0.residual", "layers.1.self_attention", "layers.1.residual"]
@@ -79,15 +80,7 @@ def tracks(corpus: Path) -> list[ManifestTrack]:
         path = corpus / f"{name}.wav"
         soundfile.write(path, samples, SAMPLE_RATE)
         made.append(
-            ManifestTrack(
-                track_id=name,
-                path=path.name,
-                sha256=sha256_file(path),
-                seconds=SECONDS,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=round(SECONDS * 50))],
-            )
+            manifest_track(track_id=name, path=path.name, sha256=sha256_file(path), seconds=SECONDS)
         )
     return made
 
@@ -161,16 +154,10 @@ def energy_of(name: str) -> np.ndarray:
 
 
 def label(name: str, onset: float) -> Label:
-    return Label(
+    return label_row(
         track_id=name,
-        sample_rate=SAMPLE_RATE,
         motif=Span(start_sample=0, samples=SAMPLE_RATE),
         recurrence=Span(start_sample=round(onset * SAMPLE_RATE), samples=SAMPLE_RATE),
-        transposition=0,
-        strength=1.0,
-        source="score",
-        reviewers=[],
-        pair=None,
     )
 
 

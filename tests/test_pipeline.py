@@ -1,5 +1,8 @@
 """dvc.yaml against the code: a stage that depends on too little is reused when it is stale."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,21 @@ def test_dvc_yaml_is_what_the_command_writes(params: Params) -> None:
     assert PIPELINE.count(MARK) == len(STAGES)
 
 
+def test_the_lock_is_of_this_code() -> None:
+    """Or the committed outputs are those of other code, and the pipeline changes them elsewhere."""
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    stale = set()
+    for changes in json.loads(done.stdout.splitlines()[-1]).values():
+        for change in changes:
+            if change == "changed command":
+                stale.add("dvc.yaml")
+            elif isinstance(change, dict):
+                changed = change.get("changed deps", {})
+                stale |= {path for path in changed if path.startswith(("src/", "models/"))}
+    assert not stale, f"{', '.join(sorted(stale))} differ: run `dvc repro`, and commit dvc.lock"
+
+
 def test_inputs_come_from_earlier_stages_or_settings() -> None:
     made = {"controls.yaml", "hooks.yaml"}  # in git
     for stage, settings in STAGES.items():
@@ -63,7 +81,7 @@ def test_the_autoencoders_of_a_stage_are_those_of_the_registry(stage: str) -> No
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_has_the_same_shape(stage: str) -> None:
     settings = STAGES[stage]
-    assert settings["cmd"] == f"python -m leitmotif.stages.{stage}"
+    assert settings["cmd"] == f"python -m leitmotif.stages {stage}"
     assert stage in settings["params"]
     assert set(settings["params"]) <= set(Params.model_fields)
     assert settings["metrics"] == [{f"metrics/{stage}.json": {"cache": False}}]

@@ -1,30 +1,16 @@
 """docs/reliability.md has a row for every fault that a test injects, and no other."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Literal, get_args
 
 import pytest
+import reliability
 
 TESTS = Path(__file__).parent
-SCRIPT = TESTS.parent / "scripts" / "reliability.py"
 
 
-@pytest.fixture(scope="module")
-def reliability() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reliability", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_page_has_the_rows_of_the_markers(
-    reliability: ModuleType, collected: list[pytest.Item]
-) -> None:
+def test_the_page_has_the_rows_of_the_markers(collected: list[pytest.Item]) -> None:
     marked = {
         path for path in TESTS.rglob("test_*.py") if re.search(r"mark\.fault\(", path.read_text())
     }
@@ -39,7 +25,7 @@ def test_the_page_has_the_rows_of_the_markers(
     assert len(set(rows)) == len(rows)
 
 
-def test_the_page_says_what_was_recorded(reliability: ModuleType) -> None:
+def test_the_page_says_what_was_recorded() -> None:
     recorder = reliability.Recorder()
     first, second = ("table", "a torn line", "named"), ("Disk", "full", "said")
     recorder.rows = {first, second}
@@ -55,7 +41,7 @@ Outcome = Literal["passed", "skipped"]
 When = Literal["setup", "call", "teardown"]
 
 
-def test_reports_say_which_rows_have_passed(reliability: ModuleType) -> None:
+def test_reports_say_which_rows_have_passed() -> None:
     row = ["table", "a torn line", "named"]
 
     def report(outcome: Outcome, when: When, **properties: object) -> pytest.TestReport:
@@ -86,8 +72,6 @@ def test_reports_say_which_rows_have_passed(reliability: ModuleType) -> None:
         pytest.mark.fault("table", "torn", outcome="named", more="text"),
     ],
 )
-def test_a_marker_of_other_words_is_refused(
-    reliability: ModuleType, marker: pytest.MarkDecorator
-) -> None:
+def test_a_marker_of_other_words_is_refused(marker: pytest.MarkDecorator) -> None:
     with pytest.raises(ValueError, match="takes three texts"):
         reliability.row_of(marker.mark)

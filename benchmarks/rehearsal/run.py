@@ -153,7 +153,7 @@ def stage_cost(
     name: str, root: Path, environment: Mapping[str, str], *, with_dvc: bool
 ) -> StageCost:
     """Run a stage, measure it, what DVC itself takes included, and keep what it took."""
-    by_dvc, by_itself = ["dvc", "repro", "--single-item", name], [f"leitmotif.stages.{name}"]
+    by_dvc, by_itself = ["dvc", "repro", "--single-item", name], ["leitmotif.stages", name]
     command = [sys.executable, "-m", *(by_dvc if with_dvc else by_itself)]
     whole = cost(command, root, environment=environment)
     gpu = read_json(root / RECORDS / f"{name}.json")["gpu_peak_mb"]

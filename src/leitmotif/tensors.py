@@ -20,7 +20,7 @@ from leitmotif.files import atomic
 
 _DTYPES = {
     "float16": "F16", "float32": "F32", "float64": "F64", "int16": "I16", "int32": "I32",
-    "int64": "I64",
+    "int64": "I64", "uint8": "U8",
 }  # fmt: skip
 _ALIGNMENT = 8
 

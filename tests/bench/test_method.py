@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from leitmotif.bench.method import BUILT_IN, Finding, checked, lead_bins, method_of
+from leitmotif.bench.method import BUILT_IN, MethodFinding, checked, lead_bins, method_of
 from leitmotif.causal.experiment.events import Event
 from leitmotif.errors import ConfigError, ProbeError
 from leitmotif.musicgen import HookedMusicGen
@@ -34,7 +34,7 @@ def model() -> HookedMusicGen:
 def test_a_finding_that_can_be_scored_passes(model: HookedMusicGen) -> None:
     assert lead_bins([PIECE], model.frame_rate) == [0.0, 0.5, 1.0]
     for change in ({}, {"lead_seconds": None}, {"foresight": False, "lead_seconds": 0.5}):
-        finding = Finding(**{**RIGHT, **change})
+        finding = MethodFinding(**{**RIGHT, **change})
         found = checked(finding, model, [PIECE])
         assert (found.foresight, found.lead_seconds) == (finding.foresight, finding.lead_seconds)
 
@@ -52,7 +52,7 @@ def test_the_function_on_the_page_can_be_scored(model: HookedMusicGen, repo_root
 
 
 def test_cells_that_are_left_out_count_as_nothing(model: HookedMusicGen) -> None:
-    strengths = checked(Finding(**RIGHT), model, [PIECE]).strengths
+    strengths = checked(MethodFinding(**RIGHT), model, [PIECE]).strengths
     assert len(strengths) == 2 * 3
     assert {cell: s for cell, s in strengths.items() if s} == RIGHT["strengths"]
 
@@ -78,7 +78,7 @@ def test_a_finding_that_cannot_be_scored_is_refused(
     model: HookedMusicGen, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ProbeError, match=message):
-        checked(Finding(**{**RIGHT, **change}), model, [PIECE])
+        checked(MethodFinding(**{**RIGHT, **change}), model, [PIECE])
 
 
 def test_what_is_no_finding_is_refused(model: HookedMusicGen) -> None:

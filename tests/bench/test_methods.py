@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.bench.method import Finding, checked, method_of
+from leitmotif.bench.method import MethodFinding, checked, method_of
 from leitmotif.bench.methods.readings import readings_of
 from leitmotif.bench.pieces import composed_pieces
 from leitmotif.bench.zoo import Zoo
@@ -40,7 +40,7 @@ def pieces(models: dict[str, HookedMusicGen], world: World) -> list[Event]:
 @pytest.fixture
 def found(
     models: dict[str, HookedMusicGen], pieces: list[Event], request: pytest.FixtureRequest
-) -> Finding:
+) -> MethodFinding:
     name, method = request.param
     return checked(method_of(method)(models[name], pieces), models[name], pieces)
 
@@ -50,7 +50,7 @@ def found(
     [("carrier.0", "interchange"), ("carrier.0", "das"), ("carrier.0", "patching")],
     indirect=True,
 )
-def test_the_carrier_is_found_where_it_is_planted(found: Finding) -> None:
+def test_the_carrier_is_found_where_it_is_planted(found: MethodFinding) -> None:
     assert found.foresight
     assert found.lead_seconds is not None
     assert 5.0 <= found.lead_seconds <= 6.0
@@ -63,12 +63,12 @@ def test_the_carrier_is_found_where_it_is_planted(found: Finding) -> None:
     [("zoo-base.0", method) for method in ("interchange", "das", "pca", "sae", "probe")],
     indirect=True,
 )
-def test_a_model_that_looks_back_has_no_foresight(found: Finding) -> None:
+def test_a_model_that_looks_back_has_no_foresight(found: MethodFinding) -> None:
     assert (found.foresight, found.lead_seconds) == (False, None)
 
 
 @pytest.mark.parametrize("found", [("planner", "probe")], indirect=True)
-def test_a_probe_reads_the_decision_where_nothing_depends_on_it(found: Finding) -> None:
+def test_a_probe_reads_the_decision_where_nothing_depends_on_it(found: MethodFinding) -> None:
     assert found.foresight
     inert = [value for (site, _), value in found.strengths.items() if site == "layers.4.residual"]
     assert max(inert) > 0.4

@@ -4,17 +4,16 @@ import pytest
 
 from leitmotif.causal.experiment.beginnings import beginning_of
 from leitmotif.tables.base import Span
-from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.corpus import Window
 from leitmotif.tables.labels import Label
+from tests.tables.made import label_row, manifest_track
 
 RATE = 32_000
-LONG = ManifestTrack(
+LONG = manifest_track(
     track_id="long",
     path="long.wav",
     sha256="0" * 64,
     seconds=70.0,
-    tags=[],
-    licence=None,
     windows=[
         Window(start_frame=0, frames=1500),
         Window(start_frame=1500, frames=1500),
@@ -25,16 +24,12 @@ LONG = ManifestTrack(
 
 def label(start: float, seconds: float = 3.0, track_id: str = "long") -> Label:
     motif = Span(start_sample=round(start * RATE), samples=round(seconds * RATE))
-    return Label(
+    return label_row(
         track_id=track_id,
-        sample_rate=RATE,
         motif=motif,
         recurrence=Span(start_sample=69 * RATE, samples=motif.samples),
-        transposition=0,
-        strength=1.0,
         source="decisions",
         reviewers=["ana"],
-        pair=None,
     )
 
 

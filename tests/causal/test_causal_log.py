@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.effects import Kind
 from leitmotif.tables.interventions import LOG, InterventionRow, read_log
 from leitmotif.tables.truth import Truth
+from tests.tables.made import manifest_track
 
 MODEL = "models/organism/planner"
 SITE = "layers.1.residual"
@@ -67,14 +68,8 @@ def workplace(
         score = score_of(world, row)
         path.write_bytes(encode_mp3(render(bank, sounds(world, score)), world.sample_rate))
         tracks.append(
-            ManifestTrack(
-                track_id=row.track_id,
-                path=path.name,
-                sha256=sha256_file(path),
-                seconds=8.32,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=416)],
+            manifest_track(
+                track_id=row.track_id, path=path.name, sha256=sha256_file(path), seconds=8.32
             )
         )
     write_table(root / "data/corpus/truth.jsonl", truths[:2])
@@ -116,19 +111,23 @@ def measured(planner: HookedMusicGen, workplace: Path, repo_root: Path) -> list[
     return list(ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips))
 
 
-@pytest.fixture(scope="module")
-def rows(measured: list[MeasuredClip], planner: HookedMusicGen) -> list[InterventionRow]:
+def rows_of(clips: Iterable[MeasuredClip], model: HookedMusicGen) -> list[InterventionRow]:
     return [
         row_of(
             clip,
             HOW,
             name=clip.clip.condition.kind,
             model=MODEL,
-            model_fingerprint=planner.fingerprint,
-            sample_rate=planner.sample_rate,
+            model_fingerprint=model.fingerprint,
+            sample_rate=model.sample_rate,
         )
-        for clip in measured
+        for clip in clips
     ]
+
+
+@pytest.fixture(scope="module")
+def rows(measured: list[MeasuredClip], planner: HookedMusicGen) -> list[InterventionRow]:
+    return rows_of(measured, planner)
 
 
 def test_lines_fit_the_schema_and_are_read_back(
@@ -259,17 +258,7 @@ def test_what_the_model_itself_put_after_a_prefix_is_made_again(
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     clips = Runner(planner, cache, HOW).run([opened], [Condition("baseline"), treated])
     made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
-    rows = [
-        row_of(
-            clip,
-            HOW,
-            name=clip.clip.condition.kind,
-            model=MODEL,
-            model_fingerprint=planner.fingerprint,
-            sample_rate=planner.sample_rate,
-        )
-        for clip in made
-    ]
+    rows = rows_of(made, planner)
     assert [row.source for row in rows] == [None, "opening.10"]
     assert [row.opening and row.opening.seed for row in rows] == [9, 9]
     write_log(workplace / LOG, rows)
@@ -295,17 +284,7 @@ def test_a_clip_from_a_later_window_is_made_again(
     clips = Runner(planner, WorkCache(root / "clips"), HOW).run([plain], [Condition("baseline")])
     clap = Clap.from_pretrained(str(repo_root / "models/organism/judges/clap"), device="cpu")
     made = ClipMeasurer(planner, clap, ListeningSettings(SearchSettings(), {})).measure(clips)
-    rows = [
-        row_of(
-            clip,
-            HOW,
-            name=clip.clip.condition.kind,
-            model=MODEL,
-            model_fingerprint=planner.fingerprint,
-            sample_rate=planner.sample_rate,
-        )
-        for clip in made
-    ]
+    rows = rows_of(made, planner)
     write_log(root / LOG, rows)
     done = run_replay(root, "1")
     assert "tokens equal, audio equal" in done.stdout, done.stderr

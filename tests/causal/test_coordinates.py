@@ -4,30 +4,30 @@ import pytest
 import torch
 
 from leitmotif.causal.interchange.coordinates import (
-    Sample,
+    EventSample,
     aligned_directions,
     along,
     features_of,
     principal_components,
     ranked,
 )
-from leitmotif.causal.interchange.reader import EventReader, Window
+from leitmotif.causal.interchange.reader import EventReader, StepWindow
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.training.held import FrozenDecoder, HeldRows, trained_on
 from tests.causal.test_heads import events_of
 
 SITE = "layers.0.residual"
-FAR = Window("ahead", 0.1)
+FAR = StepWindow("ahead", 0.1)
 
 
 @pytest.fixture(scope="module")
-def sample(exact_model: HookedMusicGen) -> Sample:
+def sample(exact_model: HookedMusicGen) -> EventSample:
     reader = EventReader(exact_model, events_of(exact_model, 6), [SITE])
-    return Sample(reader, SITE, FAR, [0, 1, 2, 4])
+    return EventSample(reader, SITE, FAR, [0, 1, 2, 4])
 
 
-def test_all_coordinates_of_a_basis_are_the_whole_residual(sample: Sample) -> None:
+def test_all_coordinates_of_a_basis_are_the_whole_residual(sample: EventSample) -> None:
     width = sample.own.shape[-1]
     basis = torch.linalg.qr(torch.randn(width, width, dtype=torch.float64)).Q
     assert torch.allclose(
@@ -35,7 +35,7 @@ def test_all_coordinates_of_a_basis_are_the_whole_residual(sample: Sample) -> No
     )
 
 
-def test_coordinates_add_up(sample: Sample) -> None:
+def test_coordinates_add_up(sample: EventSample) -> None:
     basis = along(principal_components(sample, 5))
     each = [basis.change(sample.own, sample.donor, [number]) for number in (3, 1)]
     both = basis.change(sample.own, sample.donor, [1, 3])
@@ -47,7 +47,7 @@ def test_coordinates_add_up(sample: Sample) -> None:
     )
 
 
-def test_a_residual_holds_the_donors_value_afterwards(sample: Sample) -> None:
+def test_a_residual_holds_the_donors_value_afterwards(sample: EventSample) -> None:
     basis = along(principal_components(sample, 4))
     changed = sample.own + basis.change(sample.own, sample.donor, [2])
     read, donor, own = (basis.read(x) for x in (changed, sample.donor, sample.own))
@@ -55,7 +55,7 @@ def test_a_residual_holds_the_donors_value_afterwards(sample: Sample) -> None:
     assert torch.allclose(read[..., :2], own[..., :2], atol=1e-10)
 
 
-def test_the_window_alone_is_changed(sample: Sample) -> None:
+def test_the_window_alone_is_changed(sample: EventSample) -> None:
     steps = sample.inside[0, :, 0].nonzero().flatten().tolist()
     event = sample.reader.events[0]
     assert steps == list(FAR.steps(event, sample.reader.model.frame_rate))
@@ -63,7 +63,7 @@ def test_the_window_alone_is_changed(sample: Sample) -> None:
     assert sample.odds(elsewhere).tolist() == sample.odds(torch.zeros_like(sample.own)).tolist()
 
 
-def test_the_first_neuron_is_the_one_that_does_most(sample: Sample) -> None:
+def test_the_first_neuron_is_the_one_that_does_most(sample: EventSample) -> None:
     """Of a random model effects are small, so nearly linear, and gradients say what they are."""
     axes = along(torch.eye(sample.own.shape[-1], dtype=torch.float64))
     alone = [
@@ -75,7 +75,7 @@ def test_the_first_neuron_is_the_one_that_does_most(sample: Sample) -> None:
     assert sorted(order) == list(range(len(alone)))
 
 
-def test_trained_directions_do_more_than_the_mean_difference(sample: Sample) -> None:
+def test_trained_directions_do_more_than_the_mean_difference(sample: EventSample) -> None:
     start = sample.differences() * sample.signs[:, None]
     mean = torch.nn.functional.normalize(start.mean(0), dim=0)[None]
     change = along(mean).change(sample.own, sample.donor)
@@ -85,7 +85,7 @@ def test_trained_directions_do_more_than_the_mean_difference(sample: Sample) -> 
     assert sample.moved(trained).mean() > sample.moved(change).mean()
 
 
-def test_features_of_an_autoencoder_move_what_it_reads(sample: Sample) -> None:
+def test_features_of_an_autoencoder_move_what_it_reads(sample: EventSample) -> None:
     rows = sample.residuals().float()
     autoencoder = trained_on(rows, Training(d_sae=24, k=4, steps=5, batch=32, warm_up=1))
     number = int(autoencoder.encode(rows).indices[0])
@@ -96,7 +96,7 @@ def test_features_of_an_autoencoder_move_what_it_reads(sample: Sample) -> None:
     assert torch.equal(one.change(own, donor), expected)
 
 
-def test_a_frozen_decoder_stays_as_it_was_drawn(sample: Sample) -> None:
+def test_a_frozen_decoder_stays_as_it_was_drawn(sample: EventSample) -> None:
     rows = sample.residuals().float()
     settings = Training(d_sae=24, k=4, steps=5, batch=32, warm_up=1)
     drawn = FrozenDecoder(settings, HeldRows(rows)).export({}).W_dec
@@ -108,5 +108,5 @@ def test_a_frozen_decoder_stays_as_it_was_drawn(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_as_many_directions_are_trained_as_are_asked_for(sample: Sample, count: int) -> None:
+def test_as_many_directions_are_trained_as_are_asked_for(sample: EventSample, count: int) -> None:
     assert aligned_directions(sample, count).shape == (count, sample.own.shape[-1])

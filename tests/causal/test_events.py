@@ -18,6 +18,7 @@ from leitmotif.errors import ProbeError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.tables.made import manifest_track
 
 TRACKS = 4
 
@@ -32,13 +33,11 @@ def composed(world: World, root: Path, count: int = TRACKS) -> tuple[list[Manife
         truths[name] = truth(world, score, track_id=name, seed=77, index=index, bars=world.bars)
         frames = world.bars * world.frames_per_bar
         rows.append(
-            ManifestTrack(
+            manifest_track(
                 track_id=name,
                 path=path.name,
                 sha256=sha256_file(path),
                 seconds=frames / 50,
-                tags=[],
-                licence=None,
                 windows=[Window(start_frame=0, frames=frames)],
             )
         )
@@ -102,15 +101,7 @@ def test_stretches_of_lead_part_the_gap(first: float, width: float) -> None:
 
 
 def test_what_is_not_composed_has_no_events(planner: HookedMusicGen, repo_root: Path) -> None:
-    track = ManifestTrack(
-        track_id="x",
-        path="x.mp3",
-        sha256="0" * 64,
-        seconds=8.0,
-        tags=[],
-        licence=None,
-        windows=[Window(start_frame=0, frames=400)],
-    )
+    track = manifest_track(track_id="x", path="x.mp3", sha256="0" * 64, seconds=8.0)
     with pytest.raises(ProbeError, match="nothing is known of x"):
         composed_events(planner, [track], repo_root, Twins(None, {}))
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from leitmotif.causal.experiment.events import composed_events
-from leitmotif.causal.interchange.coordinates import Coordinates, Sample, along
+from leitmotif.causal.interchange.coordinates import EventSample, ExchangedCoordinates, along
 from leitmotif.causal.interchange.faithfulness import (
     Curve,
     FirstCoordinates,
     halves,
     kinds_ranked_on,
 )
-from leitmotif.causal.interchange.reader import EventReader, Window
+from leitmotif.causal.interchange.reader import EventReader, StepWindow
 from leitmotif.corpus.organism.world import load_world
 from leitmotif.errors import ProbeError
 from leitmotif.musicgen import HookedMusicGen
@@ -26,12 +26,12 @@ SITE = "layers.0.residual"
 
 
 @pytest.fixture(scope="module")
-def sample(exact_model: HookedMusicGen) -> Sample:
+def sample(exact_model: HookedMusicGen) -> EventSample:
     reader = EventReader(exact_model, events_of(exact_model, 8), [SITE])
-    return Sample(reader, SITE, Window("ahead", 0.1), range(8))
+    return EventSample(reader, SITE, StepWindow("ahead", 0.1), range(8))
 
 
-class Linear(Sample):
+class Linear(EventSample):
     """Odds are sums over the window along the first two axes; the donor differs by its sign."""
 
     weights: tuple[float, float] = (3.0, 1.0)
@@ -60,13 +60,13 @@ class Inert(Linear):
 def axes(width: int) -> FirstCoordinates:
     basis = torch.eye(width, dtype=torch.float64)
 
-    def first(count: int) -> Coordinates:
+    def first(count: int) -> ExchangedCoordinates:
         return along(basis[:count])
 
     return first
 
 
-def test_shares_are_those_of_a_sum_that_is_known(sample: Sample) -> None:
+def test_shares_are_those_of_a_sum_that_is_known(sample: EventSample) -> None:
     linear = Linear(sample.reader, SITE, sample.window, range(8))
     curve = Curve("sum", "neurons", linear, axes(linear.own.shape[-1]), [1, 2, 4])
     rows, area = curve.rows()
@@ -79,7 +79,7 @@ def test_shares_are_those_of_a_sum_that_is_known(sample: Sample) -> None:
     assert (rows[0].k, rows[0].after, rows[0].nats.n) == (1, 0.1, 8)
 
 
-def test_nothing_is_a_share_where_the_site_does_nothing(sample: Sample) -> None:
+def test_nothing_is_a_share_where_the_site_does_nothing(sample: EventSample) -> None:
     inert = Inert(sample.reader, SITE, sample.window, range(8))
     rows, area = Curve("sum", "neurons", inert, axes(inert.own.shape[-1]), [1]).rows()
     assert area is None
@@ -94,7 +94,7 @@ def test_halves_have_no_track_in_common() -> None:
         halves(["a", "b", "b", "c"])
 
 
-def test_every_kind_gives_the_same_first_coordinates_each_time(sample: Sample) -> None:
+def test_every_kind_gives_the_same_first_coordinates_each_time(sample: EventSample) -> None:
     kinds = kinds_ranked_on(sample, {})
     assert set(kinds) == {"neurons", "components", "rotation", "das"}
     for found in kinds.values():
@@ -115,9 +115,9 @@ def test_few_directions_of_the_planner_carry_what_its_site_does_and_none_of_the_
         events = composed_events(model, tracks, tmp_path / name, twins)
         reader = EventReader(model, events, [SITE])
         fitted, measured = halves([event.track_id for event in events])
-        window = Window("ahead", 3.0)
-        kinds = kinds_ranked_on(Sample(reader, SITE, window, fitted), {})
-        held = Sample(reader, SITE, window, measured)
+        window = StepWindow("ahead", 3.0)
+        kinds = kinds_ranked_on(EventSample(reader, SITE, window, fitted), {})
+        held = EventSample(reader, SITE, window, measured)
         found[name] = Curve(name, "das", held, kinds["das"], [8]).rows()[0][0]
     share = found["planner"].share
     assert share is not None

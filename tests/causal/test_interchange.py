@@ -13,7 +13,7 @@ from leitmotif.causal.interchange.exchange import (
     Exchange,
     ExchangedOdds,
     Interchange,
-    Window,
+    StepWindow,
     windows_of,
 )
 from leitmotif.claims import Claims
@@ -26,8 +26,8 @@ from tests.causal.test_events import composed
 from tests.other_model import other_model
 
 CLAIMS = Claims.of_horizons([[1, 3], [3, 5], [5, 7]], minimum_seconds=3.0, alpha=0.05)
-TOTAL = Exchange(None, Window("deciding"), "counterfactual")
-GAP, AHEAD = Window("ahead", 0.0), Window("ahead", 3.0)
+TOTAL = Exchange(None, StepWindow("deciding"), "counterfactual")
+GAP, AHEAD = StepWindow("ahead", 0.0), StepWindow("ahead", 3.0)
 
 
 def organism(repo_root: Path, name: str) -> HookedMusicGen:
@@ -41,7 +41,7 @@ def read(
     repo_root: Path,
     root: Path,
     sites: list[str],
-    windows: list[Window],
+    windows: list[StepWindow],
     count: int = 8,
 ) -> tuple[Interchange, ExchangedOdds]:
     tracks, twins = composed(load_world(repo_root / "models/organism/world.json"), root, count)
@@ -87,12 +87,12 @@ def test_another_site_is_exchanged_by_an_intervention(repo_root: Path, tmp_path:
     """All steps of block 0's input are the whole beginning; those of the last block do nothing."""
     model = organism(repo_root, "reader")
     first, last = "layers.0.input", "layers.5.residual"
-    _, found = read(model, repo_root, tmp_path, [first, last], [Window("deciding"), GAP], 3)
+    _, found = read(model, repo_root, tmp_path, [first, last], [StepWindow("deciding"), GAP], 3)
     for odds in found.odds:
         # The tokens of the gap are the same, so that the gap's input says nothing.
         assert odds[Exchange(first, GAP, "counterfactual")] == pytest.approx(odds[None], abs=1e-9)
         assert odds[Exchange(last, GAP, "counterfactual")] == pytest.approx(odds[None], abs=1e-9)
-        exchanged = odds[Exchange(first, Window("deciding"), "counterfactual")]
+        exchanged = odds[Exchange(first, StepWindow("deciding"), "counterfactual")]
         assert exchanged == pytest.approx(odds[TOTAL], abs=1e-3)
 
 

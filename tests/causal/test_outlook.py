@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom
 
 from leitmotif.causal.experiment.outlook import (
-    Tried,
+    OpeningCounts,
     beforehand,
     expected,
     in_doubling_parts,
@@ -18,8 +18,8 @@ from leitmotif.causal.experiment.outlook import (
 )
 
 
-def tried(recordings: int, differing: int) -> Tried:
-    return Tried(recordings, differing, 8 * recordings, differing)
+def tried(recordings: int, differing: int) -> OpeningCounts:
+    return OpeningCounts(recordings, differing, 8 * recordings, differing)
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 5))
@@ -90,13 +90,13 @@ def test_the_least_share_is_the_least_that_suffices(
 
 
 def test_counts_survive_the_way_through_metrics() -> None:
-    counts = Tried.of({"a": [True, False], "b": []}, 1)
-    assert counts == Tried(recordings=2, differing=1, openings=2, returning=1)
-    assert Tried.read(counts.as_metric()) == counts
+    counts = OpeningCounts.of({"a": [True, False], "b": []}, 1)
+    assert counts == OpeningCounts(recordings=2, differing=1, openings=2, returning=1)
+    assert OpeningCounts.read(counts.as_metric()) == counts
 
 
 @pytest.mark.parametrize(
     "damage", [None, [], {}, {"recordings": 1}, {**tried(1, 0).as_metric(), "openings": "8"}]
 )
 def test_other_values_are_no_counts(damage: object) -> None:
-    assert Tried.read(damage) is None
+    assert OpeningCounts.read(damage) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from leitmotif.causal.experiment import resampled
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix, opening_seed
 from leitmotif.causal.experiment.resampled import FIRST_SEED, Recorded, Resampling
@@ -70,7 +70,7 @@ class ModelThatSays:
 
 def made(
     says: Mapping[str, Sequence[int]],
-    tell: Callable[[Tried], None] = lambda _: None,
+    tell: Callable[[OpeningCounts], None] = lambda _: None,
     **changed: Any,
 ) -> tuple[Pieces, list[tuple[str, int]]]:
     asked: list[tuple[str, int]] = []
@@ -144,15 +144,15 @@ def test_openings_and_their_trials_are_counted_while_they_are_made(
 def test_what_openings_say_is_told_early_and_changes_no_piece() -> None:
     """After three recordings, and whenever twice as many are tried, but for the end."""
     says = {f"t{number}": [1, 1, 0, 2] if number % 2 else [0] * 4 for number in range(7)}
-    told: list[Tried] = []
+    told: list[OpeningCounts] = []
     pieces, asked = made(says, tell=told.append)
-    assert told == [Tried(3, 1, 11, 2), Tried(6, 3, 21, 6)]
-    assert pieces.tried == Tried(7, 3, 25, 6)
+    assert told == [OpeningCounts(3, 1, 11, 2), OpeningCounts(6, 3, 21, 6)]
+    assert pieces.tried == OpeningCounts(7, 3, 25, 6)
     assert [name.partition(" ")[0] for name, _ in asked] == [
         name for name in says for _ in range(8)
     ]
     assert [piece.prefix.track_id for piece in pieces.pieces] == ["t1", "t3", "t5"]
-    few: list[Tried] = []
+    few: list[OpeningCounts] = []
     made({"a": [1, 0, 1, 2]}, tell=few.append)
     assert few == []
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leitmotif.causal.approaches.selection import Selection
+from leitmotif.causal.approaches.selection import FeatureSelection
 from leitmotif.claims import Claims
 from leitmotif.tables.candidates import Ranked
 
@@ -46,30 +46,30 @@ FEATURES = ranked(
 
 
 def test_the_site_with_most_of_the_surest_comes_first() -> None:
-    selection = Selection(FEATURES, claims=claims(), surest=10, together=2)
+    selection = FeatureSelection(FEATURES, claims=claims(), surest=10, together=2)
     assert numbers(selection.taken()) == {"b": [1, 2], "a": [0]}
     assert [*selection.taken()] == ["b", "a"]
     assert selection.lead() == 2
-    assert Selection(FEATURES, claims=claims(), surest=3, together=2).lead() == 1
-    assert Selection(FEATURES[:1], claims=claims(), surest=3, together=2).lead() is None
-    assert Selection(FEATURES, claims=claims(0.001), surest=3, together=2).taken() == {}
+    assert FeatureSelection(FEATURES, claims=claims(), surest=3, together=2).lead() == 1
+    assert FeatureSelection(FEATURES[:1], claims=claims(), surest=3, together=2).lead() is None
+    assert FeatureSelection(FEATURES, claims=claims(0.001), surest=3, together=2).taken() == {}
 
 
 def test_at_the_level_the_nearest_feature_leaves_or_enters() -> None:
     """0.06 is a fifth above 0.05, and 0.04 a fifth below; 0.055 is nearer than either."""
     near = [*FEATURES[:4], *ranked(*[("a", 0.055, 0.5)] * 5)[4:]]
-    selection = Selection(near, claims=claims(), surest=10, together=9)
+    selection = FeatureSelection(near, claims=claims(), surest=10, together=9)
     distance, taken = selection.otherwise("b")
     assert distance == pytest.approx(0.1)
     assert numbers(taken) == {"b": [1, 2, 3], "a": [0, 4]}
     far = [*FEATURES[:4], *ranked(*[("a", 0.09, 0.5)] * 5)[4:]]
-    distance, taken = Selection(far, claims=claims(), surest=10, together=9).otherwise("b")
+    distance, taken = FeatureSelection(far, claims=claims(), surest=10, together=9).otherwise("b")
     assert distance == pytest.approx(0.2)
     assert numbers(taken) == {"b": [1, 2], "a": [0]}
 
 
 def test_at_the_number_of_surest_features_two_change_places() -> None:
-    selection = Selection(FEATURES, claims=claims(), surest=2, together=9)
+    selection = FeatureSelection(FEATURES, claims=claims(), surest=2, together=9)
     distance, taken = selection.otherwise("a")
     assert distance == pytest.approx(0.5), "0.01 against 0.02"
     assert numbers(taken) == {"a": [0], "b": [2]}
@@ -77,7 +77,7 @@ def test_at_the_number_of_surest_features_two_change_places() -> None:
 
 def test_at_the_number_taken_of_a_site_two_of_it_change_places() -> None:
     same = ranked(("a", 0.01, 0.9), ("b", 0.01, 0.8), ("b", 0.01, 0.76), ("a", 0.2, 0.1))
-    selection = Selection(same, claims=claims(), surest=9, together=1)
+    selection = FeatureSelection(same, claims=claims(), surest=9, together=1)
     distance, taken = selection.otherwise("b")
     assert distance == pytest.approx(0.05), "0.76 against 0.8"
     assert numbers(taken) == {"b": [2], "a": [0]}
@@ -88,12 +88,12 @@ def test_at_the_number_taken_of_a_site_two_of_it_change_places() -> None:
 
 def test_ranked_by_effect_alone_the_effect_tells_how_near_two_are() -> None:
     features = ranked(("a", 1e-40, 0.9), ("a", 1e-30, 0.89))
-    by_q = Selection(features, claims=claims(), surest=9, together=1)
-    by_effect = Selection(features, claims=claims(), surest=9, together=1, by_effect=True)
+    by_q = FeatureSelection(features, claims=claims(), surest=9, together=1)
+    by_effect = FeatureSelection(features, claims=claims(), surest=9, together=1, by_effect=True)
     assert by_q.otherwise("a")[0] == pytest.approx(1)
     assert by_effect.otherwise("a")[0] == pytest.approx(1 / 90)
 
 
 def test_where_nothing_is_left_out_the_last_may_leave() -> None:
-    selection = Selection(FEATURES[:1], claims=claims(), surest=9, together=9)
+    selection = FeatureSelection(FEATURES[:1], claims=claims(), surest=9, together=9)
     assert selection.otherwise("a") == (pytest.approx(0.8), {})

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.twins import Twins, shared_twins
 from leitmotif.corpus.organism import composer
-from leitmotif.corpus.organism.world import World
+from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError, LeitmotifError
 from leitmotif.files import write_table
 from leitmotif.musicgen import HookedMusicGen
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.truth import Truth
 
 
@@ -94,3 +96,40 @@ def test_a_twin_is_rendered_once_for_all_models(
     assert rendered == 1
     write_table(tmp_path / "truth.jsonl", truths[:1])
     assert shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0) is None
+
+
+def test_a_twin_is_kept_for_other_processes_and_only_if_the_same_things_decide_it(
+    planner: HookedMusicGen,
+    truths: list[Truth],
+    tmp_path: Path,
+    repo_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = load_world(repo_root / "models/organism/world.json")
+    rendered = 0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal rendered
+        rendered += 1
+        return composer.render(*arguments)
+
+    monkeypatch.setattr("leitmotif.causal.experiment.twins.render", counted)
+
+    def twin(truth: Truth, slot: int = 0) -> Tensor:
+        twins = Twins(world, {truth.track_id: truth}, WorkCache(tmp_path))
+        codes = twins.counterfactual(planner, truth.track_id, slot)
+        assert codes is not None
+        return codes
+
+    first = twin(truths[0])
+    assert torch.equal(twin(truths[0]), first)
+    assert rendered == 1
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])  # damaged
+    assert torch.equal(twin(truths[0]), first)
+    assert rendered == 2
+    assert not torch.equal(twin(truths[1]), first)
+    twin(truths[0], 1)
+    monkeypatch.setattr("leitmotif.causal.experiment.twins.code_version", lambda name: "another")
+    twin(truths[0])
+    assert rendered == 5

@@ -18,7 +18,7 @@ STAGE = """\
 # The pipeline.
 stages:
   manifest:
-    cmd: python -m leitmotif.stages.manifest
+    cmd: python -m leitmotif.stages manifest
     deps:
       # Made by the stage before.
       - data/corpus
@@ -27,7 +27,7 @@ stages:
       - manifest
 
   probes:  # reads other models too
-    cmd: python -m leitmotif.stages.probes
+    cmd: python -m leitmotif.stages probes
     params:
       - sae
       - probes

@@ -20,11 +20,11 @@ from leitmotif.files import sha256_file, write_json, write_table
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.pipeline import run
 from leitmotif.stages.activations import activations
-from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.work.engine import working_on
 from leitmotif.work.parallel import in_parts, in_processes
 from tests.cluster.jobs import deadly, held, loads, nested, place, refuses, summed
 from tests.cluster.machines import ROOT, Machines, ended, killed, machines
+from tests.tables.made import manifest_track
 from tests.tiny import save_tiny_checkpoint
 from tests.waiting import wait_until
 
@@ -97,14 +97,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
         samples = 0.1 * np.random.default_rng(number).standard_normal(32_000)
         soundfile.write(path, samples, 32_000)
         rows.append(
-            ManifestTrack(
-                track_id=path.stem,
-                path=f"audio/{path.name}",
-                sha256=sha256_file(path),
-                seconds=1.0,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=50)],
+            manifest_track(
+                track_id=path.stem, path=f"audio/{path.name}", sha256=sha256_file(path), seconds=1.0
             )
         )
     write_table(folder / "data/manifest.jsonl", rows)
@@ -136,7 +130,7 @@ def outputs_of(folder: Path) -> dict[str, bytes]:
     """Run the stage ``activations`` in a workspace; returns its outputs by path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run(activations)
+        run("activations", lambda: activations)
     assert not list((folder / ".leitmotif/calls").glob(".*")), "a call's files were left"
     return outputs_in(folder)
 
@@ -263,7 +257,7 @@ def test_a_stage_that_is_killed(two: Faulty, made: Path, local: dict[str, bytes]
     folder = prepared(made, on(two, workers=2), "again")
     two.lay_down(signal.SIGSTOP)
     stage = subprocess.Popen(
-        [sys.executable, "-m", "leitmotif.stages.activations"],
+        [sys.executable, "-m", "leitmotif.stages", "activations"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )

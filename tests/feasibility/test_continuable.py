@@ -15,6 +15,7 @@ from leitmotif.feasibility.pieces import continuable
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Label
 from tests.status.half_made import RATE, folder_experiment, name, track
+from tests.tables.made import label_row
 
 COUNT = 4
 WINDOWS = st.tuples(st.integers(0, COUNT - 1), st.integers(0, 80), st.integers(5, 80))
@@ -36,16 +37,13 @@ def params(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Params:
 
 def label(number: int, start: float, seconds: float) -> Label:
     motif = Span(start_sample=round(start * RATE), samples=round(seconds * RATE))
-    return Label(
+    return label_row(
         track_id=name(number),
         sample_rate=RATE,
         motif=motif,
         recurrence=Span(start_sample=20 * RATE, samples=motif.samples),
-        transposition=0,
-        strength=1.0,
         source="decisions",
         reviewers=["ana"],
-        pair=None,
     )
 
 

@@ -14,6 +14,7 @@ from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Label
 from leitmotif.timing.frames import AS_MUSICGEN
 from tests.status.half_made import RATE, folder_experiment, name, track
+from tests.tables.made import label_row
 
 AUTO = (
     "probes.folds=auto",
@@ -38,16 +39,13 @@ def label(number: int, start: float, onset: float = 14.0, seconds: float = 3.0) 
     motif, recurrence = (
         Span(start_sample=round(at * RATE), samples=round(seconds * RATE)) for at in (start, onset)
     )
-    return Label(
+    return label_row(
         track_id=name(number),
         sample_rate=RATE,
         motif=motif,
         recurrence=recurrence,
-        transposition=0,
-        strength=1.0,
         source="decisions",
         reviewers=["ana"],
-        pair=None,
     )
 
 

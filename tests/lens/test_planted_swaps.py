@@ -9,7 +9,7 @@ from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import SwapSweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.views.swaps import metrics_of
 
@@ -31,7 +31,7 @@ def tagger() -> Tagger:
 def test_the_planted_component_comes_first() -> None:
     table = load_concepts(ROOT / "concepts.yaml").only(["instrument"])
     components = ("self_attention", "cross_attention", "mlp")
-    sweep = Sweep(
+    sweep = SwapSweep(
         pairs=concept_pairs(table, 1, seed=0),
         cells=cells_of(components, range(model().num_layers)),
         techniques=["adjust"],

@@ -7,7 +7,7 @@ import pytest
 
 from leitmotif.errors import ConfigError
 from leitmotif.lens.concepts import ConceptTable, load_concepts
-from leitmotif.lens.pairs import COLUMNS, Pairs, concept_pairs, read_pairs, twin_pairs
+from leitmotif.lens.pairs import COLUMNS, ConceptPairs, concept_pairs, read_pairs, twin_pairs
 
 ROOT = Path(__file__).parents[2]
 HEADER = ",".join(COLUMNS)
@@ -148,4 +148,4 @@ def test_blocks_hold_all_pairs_with_their_sets() -> None:
         assert set(block.sets) == {name for pair in block.pairs for name in pair.names}
         assert len(block.sets) <= 4
     (whole,) = pairs.blocks(100)
-    assert whole == Pairs(pairs.sets, pairs.pairs)
+    assert whole == ConceptPairs(pairs.sets, pairs.pairs)

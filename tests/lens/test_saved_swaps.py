@@ -12,7 +12,7 @@ from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.pairs import concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import SwapSweep, cells_of
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.work.parallel import WORKERS
 from tests.lens.spectrum import SpectrumTagger
@@ -47,7 +47,7 @@ def study(cache: Path, load: Callable[[], HookedMusicGen] = audible_musicgen) ->
     return Swaps(
         load=load,
         load_tagger=partial(SpectrumTagger, LABELS),  # type: ignore[arg-type]
-        sweep=Sweep(concept_pairs(two, 2), cells_of(["mlp"], [0, 1, 2])),
+        sweep=SwapSweep(concept_pairs(two, 2), cells_of(["mlp"], [0, 1, 2])),
         playing=Playing(0.2, Sampling(top_k=20), 3.0, seed=1),
         rows=5,
         kept=1,
@@ -108,7 +108,9 @@ def test_spans_of_frames_share_nothing_but_their_means(
 def test_what_decides_clips_decides_where_they_lie(
     tmp_path: Path, generated: list[int], changed: dict[str, object]
 ) -> None:
-    few = replace(study(tmp_path), sweep=Sweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0])))
+    few = replace(
+        study(tmp_path), sweep=SwapSweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0]))
+    )
     few.run()
     generated.clear()
     other = replace(few, **changed)  # type: ignore[arg-type]
@@ -120,7 +122,7 @@ def test_what_decides_clips_decides_where_they_lie(
 def test_in_float32_other_batches_share_nothing(tmp_path: Path, generated: list[int]) -> None:
     few = replace(
         study(tmp_path, float32_model),
-        sweep=Sweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0])),
+        sweep=SwapSweep(study(tmp_path).sweep.pairs, cells_of(["mlp"], [0])),
     )
     assert few.load().dtype == torch.float32
     few.run()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from leitmotif.errors import ModelError
-from leitmotif.lens.components import Change, Means, as_long, changed_steps, outputs, swapping
+from leitmotif.lens.components import Means, OutputChange, as_long, changed_steps, outputs, swapping
 from leitmotif.musicgen import HookedMusicGen, Sampling
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
@@ -37,9 +37,9 @@ def test_each_row_is_changed_in_its_own_way(model: HookedMusicGen) -> None:
     wanted = np.random.default_rng(0).normal(size=(3, 15, model.width))
     steps = range(4, 9)
     changes = [
-        Change("replace", {SITES[0]: wanted[0]}, steps),
-        Change("adjust", {SITES[0]: wanted[1], SITES[2]: wanted[2]}, steps),
-        Change("replace", {SITES[2]: wanted[2]}, steps),
+        OutputChange("replace", {SITES[0]: wanted[0]}, steps),
+        OutputChange("adjust", {SITES[0]: wanted[1], SITES[2]: wanted[2]}, steps),
+        OutputChange("replace", {SITES[2]: wanted[2]}, steps),
     ]
     interventions = swapping(changes)
     assert len(interventions) == 4  # one for each site and technique
@@ -59,7 +59,7 @@ def test_rows_of_one_site_are_changed_at_their_own_steps(model: HookedMusicGen) 
     codes = torch.randint(64, (2, 4, 12), generator=torch.Generator().manual_seed(0))
     added = np.ones((15, model.width))
     spans = (range(2, 5), range(8, 11))
-    interventions = swapping([Change("adjust", {SITES[0]: added}, span) for span in spans])
+    interventions = swapping([OutputChange("adjust", {SITES[0]: added}, span) for span in spans])
     assert [(made.rows, made.steps) for made in interventions] == [([0], spans[0]), ([1], spans[1])]
     sites = SITES[:1]
     _, before = model.run_with_cache(codes, PROMPTS, sites=sites)

@@ -17,7 +17,7 @@ from leitmotif.lens.concepts import ConceptTable, load_concepts
 from leitmotif.lens.pairs import PromptSet, concept_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Sweep, cells_of
+from leitmotif.lens.sweep import SwapSweep, cells_of
 from leitmotif.musicgen import Intervention, Sampling
 from leitmotif.tables.swaps import SwapRow
 from leitmotif.work.parallel import WORKERS
@@ -40,7 +40,9 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Swaps:
     return Swaps(
         load=audible_musicgen,
         load_tagger=partial(SpectrumTagger, LABELS),  # type: ignore[arg-type]
-        sweep=Sweep(concept_pairs(table("guitar", "violin", "jazz"), 2), cells_of(["mlp"], [0])),
+        sweep=SwapSweep(
+            concept_pairs(table("guitar", "violin", "jazz"), 2), cells_of(["mlp"], [0])
+        ),
         playing=Playing(0.2, Sampling(top_k=20), 3.0, seed=1),
         rows=40,
         kept=1,
@@ -76,7 +78,7 @@ def test_spans_of_frames_are_a_factor_of_the_sweep(study: Swaps) -> None:
 
 def test_a_span_is_swapped_as_an_intervention_at_its_steps_does_it(study: Swaps) -> None:
     model, tagger, span = study.load(), study.load_tagger(), range(3, 8)
-    sweep = Sweep(
+    sweep = SwapSweep(
         concept_pairs(table("guitar", "violin"), 2),
         cells_of(["mlp"], [1], spans=[None, span]),
         ["replace"],

@@ -20,7 +20,7 @@ from leitmotif.lens.pairs import concept_pairs, twin_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.swaps import Swaps, means_bytes, sets_held
-from leitmotif.lens.sweep import Cell, Sweep, cells_of
+from leitmotif.lens.sweep import SwapCell, SwapSweep, cells_of
 from leitmotif.musicgen import GREEDY, HookedMusicGen, Sampling
 from leitmotif.tables.swaps import SwapClipRow, SwapRow
 from leitmotif.work.parallel import WORKERS
@@ -52,7 +52,7 @@ def study() -> Swaps:
     return Swaps(
         load=audible_musicgen,
         load_tagger=partial(SpectrumTagger, LABELS),  # type: ignore[arg-type]
-        sweep=Sweep(concept_pairs(table("guitar", "violin", "jazz"), 2), CELLS),
+        sweep=SwapSweep(concept_pairs(table("guitar", "violin", "jazz"), 2), CELLS),
         playing=Playing(0.2, Sampling(top_k=20), 3.0, seed=1),
         rows=7,
         kept=1,
@@ -121,7 +121,7 @@ def test_a_seed_gives_the_same_and_another_one_not(study: Swaps, heard_swaps: He
 
 def test_what_cannot_be_swapped_is_refused_before_anything_is_played(study: Swaps) -> None:
     deaf = replace(study, load_tagger=partial(SpectrumTagger, LABELS[:3]))  # type: ignore[arg-type]
-    beyond = replace(study, sweep=replace(study.sweep, cells=[Cell("mlp", (3,))]))
+    beyond = replace(study, sweep=replace(study.sweep, cells=[SwapCell("mlp", (3,))]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HookedMusicGen, "generate", None)
         with pytest.raises(ModelError, match="does not know what the concepts sound like"):
@@ -129,7 +129,7 @@ def test_what_cannot_be_swapped_is_refused_before_anything_is_played(study: Swap
         with pytest.raises(ModelError, match=r"layers\.3\.mlp"):
             beyond.run()
     with pytest.raises(ConfigError, match="nothing to swap"):
-        Sweep(study.sweep.pairs, [])
+        SwapSweep(study.sweep.pairs, [])
 
 
 def test_summaries_are_means_over_pairs_and_layers(heard_swaps: HeardSwaps) -> None:
@@ -221,10 +221,10 @@ def test_a_cell_is_what_forward_hooks_on_transformers_give(
     study: Swaps, component: str, technique: str
 ) -> None:
     model = study.load()
-    cell = Cell(component, (1,))  # type: ignore[arg-type]
+    cell = SwapCell(component, (1,))  # type: ignore[arg-type]
     pairs = concept_pairs(table("guitar", "violin"), 2)
     greedy = Playing(0.3, GREEDY, 3.0, seed=0)
-    sweep = Sweep(pairs, [cell], [technique], controls=())  # type: ignore[list-item]
+    sweep = SwapSweep(pairs, [cell], [technique], controls=())  # type: ignore[list-item]
     found = replace(study, sweep=sweep, playing=greedy).run()
     theirs = tiny_musicgen().double()
     theirs.decoder.model.decoder.embed_positions.weights = model.positions(2048)
@@ -284,7 +284,7 @@ def its_tagger() -> Tagger:
 @pytest.fixture(scope="module")
 def turned() -> list[SwapRow]:
     """The organism with the residual stream of another instrument's own run."""
-    sweep = Sweep(
+    sweep = SwapSweep(
         twin_pairs(table("guitar", "piano", "trumpet", "violin"), 1),
         cells_of(["residual"], [5]),
         ["replace"],

@@ -1,9 +1,8 @@
 """What notebooks give to the functions of ``import leitmotif`` is checked, and named."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -14,15 +13,6 @@ SOUND = np.sin(np.arange(32_000) / 20).astype(np.float32)
 VALUES = np.random.default_rng(0).normal(size=(20, 4))
 PATTERN = np.abs(np.random.default_rng(0).normal(size=(2, 6, 6)))
 NUMBERS: list[Any] = [0, -1, np.nan, np.inf, None, "50", True]
-
-
-@pytest.fixture(autouse=True)
-def _no_window() -> Iterator[None]:
-    mpl.use("agg")
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
 
 
 CALLS = [

@@ -1,5 +1,7 @@
 """Ctrl-C in the middle of a stage."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,21 +10,32 @@ from leitmotif import pipeline
 from leitmotif.config import Params
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def importing() -> Callable[[Params], None]:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.fault("any stage", "Ctrl-C while it runs", outcome="said in a line, and run again")
+@pytest.mark.parametrize("load", [importing, lambda: interrupted])
 def test_ctrl_c_ends_a_stage_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    load: Callable[[], Callable[[Params], None]],
+    tmp_path: Path,
+    repo_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    def features(params: Params) -> None:
-        raise AssertionError(params)
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "check_code", interrupted)
+    shutil.copy(repo_root / "params.yaml", "params.yaml")
+    for check in ("check_code", "check_watched", "check_inputs"):
+        monkeypatch.setattr(pipeline, check, lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        pipeline.run(features)
+        pipeline.run("features", load)
     assert ended.value.code == 130
-    assert capsys.readouterr().err == (
-        "features: interrupted, and none of its outputs counts; `dvc repro` runs it again\n"
+    announcement, said = capsys.readouterr().err.splitlines()
+    assert announcement.startswith("features: ")
+    assert (
+        said == "features: interrupted, and none of its outputs counts; `dvc repro` runs it again"
     )

@@ -71,7 +71,7 @@ def test_a_stage_refuses_before_it_does_anything(repo_root: Path, tmp_path: Path
         settings.replace("- models/organism/blind", "- models/organism/concepts"), encoding="utf-8"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "leitmotif.stages.manifest"],
+        [sys.executable, "-m", "leitmotif.stages", "manifest"],
         cwd=tmp_path,
         check=False,
         capture_output=True,

@@ -8,7 +8,7 @@ import pytest
 
 from leitmotif.files.yaml_files import read_yaml
 from leitmotif.lens.pairs import COLUMNS
-from leitmotif.plan.disk import Item, downloads, folders
+from leitmotif.plan.disk import DiskItem, downloads, folders
 from leitmotif.plan.memory import memory_of
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import work_of
@@ -22,7 +22,7 @@ def _locked() -> dict[str, int]:
     return {out["path"]: out["size"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
-def _bytes(items: list[Item]) -> dict[str, int | None]:
+def _bytes(items: list[DiskItem]) -> dict[str, int | None]:
     return {item.name: item.bytes for item in items}
 
 

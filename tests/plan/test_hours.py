@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from leitmotif.plan.calibrate import MOST_ROWS, Calibration
+from leitmotif.plan.calibrate import MOST_ROWS, DeviceTimer
 from leitmotif.plan.hours import (
     CLASSES,
     OF_BANDWIDTH,
     OF_OPERATIONS,
     REPLAYED_SECONDS_A_BLOCK,
-    Batch,
-    Context,
+    PassLoad,
     Rates,
+    StepLoad,
     parts_of,
     seconds_of,
     seconds_on,
@@ -37,7 +37,7 @@ def _generating(rows: int = 8, clips: int = 20) -> Generating:
 def test_a_batch_takes_its_steps_times_the_time_of_one() -> None:
     one = _generating()
     work = Work(generating=(one,), reading=(Reading(TINY, 3.0, 100),), decoded_seconds=5.0)
-    rates = Rates({Batch("tiny", 16, 35): 0.1}, {Context("tiny", 100): 2.0}, decode=4.0)
+    rates = Rates({StepLoad("tiny", 16, 35): 0.1}, {PassLoad("tiny", 100): 2.0}, decode=4.0)
     parts = parts_of(work, rates)
     assert parts["generating"] == pytest.approx(20 / 8 * 50 * 0.1)
     assert parts["reading"] == 6.0
@@ -55,7 +55,7 @@ def test_clips_that_stay_as_they_are_need_not_be_heard() -> None:
 def test_a_step_on_a_gpu_is_bound_by_memory_arithmetic_or_kernels() -> None:
     gpu, size = CLASSES[0], replace(TINY, decoder=SMALL)
     many = replace(_generating(rows=64, clips=64), model=size, prefix_frames=1000)
-    batch = Batch.of(many)
+    batch = StepLoad.of(many)
     read = step_bytes(SMALL, batch.rows, batch.steps, 4) / (gpu.bandwidth * OF_BANDWIDTH)
     assert step_seconds(gpu, many, "float32", 4) == pytest.approx(read)
     computed = step_operations(SMALL, batch.rows, batch.steps) / (
@@ -83,7 +83,7 @@ def test_a_calibration_measures_all_that_the_works_consist_of(
 ) -> None:
     scale = scale_of("organism")
     works = [*work_of(scale).values()]
-    rates = Calibration(scale, "cpu").rates(works)
+    rates = DeviceTimer(scale, "cpu").rates(works)
     assert all(sum(parts_of(work, rates).values()) > 0 for work in works)
     single = (
         rates.encode, rates.decode, rates.compare, rates.tag, rates.search, rates.hear,
@@ -98,7 +98,7 @@ def test_what_is_not_here_is_measured_by_a_stand_in(scale_of: Callable[..., Scal
     scale.__dict__["model"] = TINY  # a cached property
     large, wide = _generating(rows=2), _generating(rows=4 * MOST_ROWS, clips=1000)
     work = Work(generating=(large, wide), reading=(Reading(TINY, 1.0, 20),))
-    rates = Calibration(scale, "cpu").rates([work])
-    assert set(rates.step) == {Batch.of(large), Batch.of(wide)}
-    assert rates.read[Context("tiny", 20)] > 0
+    rates = DeviceTimer(scale, "cpu").rates([work])
+    assert set(rates.step) == {StepLoad.of(large), StepLoad.of(wide)}
+    assert rates.read[PassLoad("tiny", 20)] > 0
     assert rates.notes[0].startswith("tiny: random weights in its shapes")

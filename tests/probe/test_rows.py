@@ -16,6 +16,7 @@ from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.timing.frames import Timing
+from tests.tables.made import label_row, manifest_track
 
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 HORIZONS = [Horizon("1-2s", 1, 2), Horizon("5-7s", 5, 7)]
@@ -38,13 +39,10 @@ class Store:
 
 
 def track(name: str, *windows: tuple[int, int]) -> ManifestTrack:
-    return ManifestTrack(
+    return manifest_track(
         track_id=name,
         path=f"{name}.mp3",
-        sha256="a" * 64,
         seconds=20.0,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=start, frames=frames) for start, frames in windows],
     )
 
@@ -71,16 +69,10 @@ def sound(name: str, frames: int = 1000) -> TrackSound:
 
 
 def label(name: str, onset: float) -> Label:
-    return Label(
+    return label_row(
         track_id=name,
-        sample_rate=32_000,
         motif=Span(start_sample=0, samples=32_000),
         recurrence=Span(start_sample=round(onset * 32_000), samples=32_000),
-        transposition=0,
-        strength=1.0,
-        source="score",
-        reviewers=[],
-        pair=None,
     )
 
 

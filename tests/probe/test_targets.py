@@ -9,6 +9,7 @@ from leitmotif.probe.inputs.targets import Events, events_of, known_tracks, targ
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.timing.frames import Timing
+from tests.tables.made import label_row
 
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 MEDIUM = Horizon("medium", 5.0, 10.0)
@@ -16,16 +17,11 @@ NOTHING = Events(np.array([]), np.array([]))
 
 
 def label(track: str, onset: int, strength: float = 1.0) -> Label:
-    return Label(
+    return label_row(
         track_id=track,
-        sample_rate=32_000,
         motif=Span(start_sample=0, samples=32_000),
         recurrence=Span(start_sample=onset, samples=32_000),
-        transposition=0,
         strength=strength,
-        source="score",
-        reviewers=[],
-        pair=None,
     )
 
 

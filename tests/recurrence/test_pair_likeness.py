@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leitmotif.recurrence.likeness import LEAST, GivenPair, Likeness, likeness_of
+from leitmotif.recurrence.likeness import LEAST, GivenPair, WindowLikeness, likeness_of
 from leitmotif.recurrence.proposals.engine import suggest_in_audio
 from leitmotif.tables.base import Span
 from tests.recurrence.melodies import RATE, SEARCH, piece
@@ -19,7 +19,7 @@ def pair(
     return GivenPair(first, later, transposition)
 
 
-def likeness(audio: np.ndarray, *pairs: GivenPair) -> list[Likeness]:
+def likeness(audio: np.ndarray, *pairs: GivenPair) -> list[WindowLikeness]:
     return likeness_of(audio, RATE, pairs, SEARCH)
 
 

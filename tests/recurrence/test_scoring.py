@@ -18,6 +18,7 @@ from leitmotif.tables.base import Span
 from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.truth import Slot, Truth
 from tests.recurrence.melodies import RATE, SEARCH, piece
+from tests.tables.made import proposal_row
 
 
 def span(start: int, samples: int = 100) -> Span:
@@ -53,17 +54,13 @@ def truth(**changes: object) -> Truth:
 
 
 def proposal(motif: int, recurrence: int) -> Proposal:
-    return Proposal(
+    return proposal_row(
         proposal_id="0" * 64,
         track_id="a",
-        sample_rate=32_000,
         motif=span(motif),
         recurrence=span(recurrence),
-        transposition=0,
         score=1.0,
         p=0.1,
-        texture=0.0,
-        rank=1,
     )
 
 

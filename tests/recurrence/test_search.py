@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.recurrence.search.pairs import Pairs, distinct
+from leitmotif.recurrence.search.pairs import WindowPairs, distinct
 from leitmotif.recurrence.search.refine import refine
 from leitmotif.recurrence.search.seeds import peaks, seeds
 from leitmotif.recurrence.search.settings import SearchSettings
@@ -135,7 +135,7 @@ def test_views_lie_on_a_grid_on_which_similarities_are_exact() -> None:
     }
     pitch = (views.pitch * GRID).astype(np.int64)
 
-    def similarity(pairs: Pairs, n: int) -> float:
+    def similarity(pairs: WindowPairs, n: int) -> float:
         path = np.arange(int(pairs.frames[n]))
         later = pairs.recurrence[n] + np.round(path * pairs.tempo[n]).astype(int)
         raised = whole[int(pairs.transposition[n])][:, pairs.motif[n] + path]

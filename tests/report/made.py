@@ -11,7 +11,7 @@ import soundfile
 from leitmotif.causal.experiment.log import write_log
 from leitmotif.files import sha256_json, write_table
 from leitmotif.report.material import ReportFiles
-from leitmotif.tables.corpus import Licence, ManifestTrack, Window
+from leitmotif.tables.corpus import Licence, ManifestTrack
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow, OpeningRow
 from tests.tables.made import (
@@ -22,6 +22,7 @@ from tests.tables.made import (
     effect,
     exchanged,
     interval,
+    manifest_track,
     nothing_found,
     probe,
     verdict,
@@ -270,16 +271,14 @@ class Made:
 
 
 def track(track_id: str) -> ManifestTrack:
-    return ManifestTrack(
+    return manifest_track(
         track_id=track_id,
         path=f"{track_id}.wav",
         sha256="d" * 64,
         seconds=3.0,
-        tags=[],
         licence=Licence(
             name="CC BY 4.0", url="https://creativecommons.org/licenses/by/4.0/", attribution=MARKUP
         ),
-        windows=[Window(start_frame=0, frames=150)],
     )
 
 

@@ -21,6 +21,7 @@ from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tensors import write_tensors
 from leitmotif.timing.frames import Timing
 from tests.sae.making import random_sae
+from tests.tables.made import label_row, manifest_track
 
 FRAMES = 400
 TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
@@ -28,13 +29,11 @@ TIMING = Timing(frame_rate=50, hearing_seconds=0.074)
 
 def track(number: int, onsets: Sequence[float] = (), frames: int = FRAMES) -> Track:
     """A track of one context with recurrences at these seconds; no file belongs to it."""
-    row = ManifestTrack(
+    row = manifest_track(
         track_id=f"track_{number}",
         path=f"audio/{number}.flac",
         sha256="0" * 64,
         seconds=frames / TIMING.frame_rate,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=frames)],
     )
     context = ListenedContext(0, frames, 0, np.array(onsets, float), None, TIMING)
@@ -44,16 +43,10 @@ def track(number: int, onsets: Sequence[float] = (), frames: int = FRAMES) -> Tr
 def label(track_id: str, onset: float) -> Label:
     """A verified return, half a second long, of the track's beginning."""
     half = SAMPLE_RATE // 2
-    return Label(
+    return label_row(
         track_id=track_id,
-        sample_rate=SAMPLE_RATE,
         motif=Span(start_sample=0, samples=half),
         recurrence=Span(start_sample=round(onset * SAMPLE_RATE), samples=half),
-        transposition=0,
-        strength=1.0,
-        source="score",
-        reviewers=[],
-        pair=None,
     )
 
 

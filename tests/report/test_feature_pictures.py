@@ -16,7 +16,7 @@ from leitmotif.report.features.density import Densities
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.measurement import measure
 from leitmotif.report.features.moments import Moment
-from leitmotif.report.features.places import Line
+from leitmotif.report.features.places import RasterLine
 from leitmotif.report.features.raster import raster_png
 from leitmotif.report.features.views import raster
 from leitmotif.report.folder import Folder, Shell
@@ -25,11 +25,11 @@ from tests.report.made_features import TIMING, coverage, label, track, write_act
 from tests.report.test_feature_measures import HORIZON
 
 
-def lines(*values: list[float], onsets: tuple[float, ...] = ()) -> list[Line]:
+def lines(*values: list[float], onsets: tuple[float, ...] = ()) -> list[RasterLine]:
     lines = []
     for number, row in enumerate(values):
         listened = track(number, onsets)
-        lines.append(Line(listened, listened.contexts[0], np.array(row)))
+        lines.append(RasterLine(listened, listened.contexts[0], np.array(row)))
     return lines
 
 

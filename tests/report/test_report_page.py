@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.accessibility import violations
 from tests.report.conftest import built
+from tests.report.listened import PITCH
 from tests.report.made import AFTER_HZ, BEFORE_HZ, Made
 from tests.waiting import wait_until
 
@@ -19,13 +20,6 @@ LOUDEST = """() => {
   const heard = new Float32Array(2048);
   report.player.analyser?.getFloatTimeDomainData(heard);
   return Math.max(...heard.map(Math.abs));
-}"""
-PITCH = """() => {
-  const { analyser, context } = report.player;
-  const levels = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(levels);
-  const bin = levels.indexOf(Math.max(...levels));
-  return (bin * context.sampleRate) / analyser.fftSize;
 }"""
 
 

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.review.importing import run
-from leitmotif.review.importing.entries import Placed
+from leitmotif.review.importing.entries import PlacedPair
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_logs
-from leitmotif.tables.corpus import ManifestTrack, Window
+from leitmotif.tables.corpus import Window
+from tests.tables.made import manifest_track
 
 TRACKS = [
-    ManifestTrack(
+    manifest_track(
         track_id=f"track_{number}",
         path=f"audio/Song {number}.flac",
         sha256=f"{number}" * 64,
         seconds=45.5,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=1500)],
     )
     for number in range(3)
@@ -26,7 +25,7 @@ TRACKS = [
 HEADER = "track,motif_start,motif_end,recurrence_start,recurrence_end"
 
 
-def threes(rows: Sequence[Placed]) -> list[int]:
+def threes(rows: Sequence[PlacedPair]) -> list[int]:
     return [3] * len(rows)
 
 

@@ -15,11 +15,12 @@ from leitmotif.review.material import ReviewSources
 from leitmotif.review.session import Session
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
-from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
+from leitmotif.tables.proposals import Proposal, write_proposals
 from leitmotif.tensors import write_tensors
 from tests.review.paged import client_of
 from tests.review.serving import threaded
 from tests.review.tabs import Tab
+from tests.tables.made import manifest_track, proposal_row
 
 Build = Callable[..., ReviewSources]
 
@@ -104,13 +105,11 @@ def write_track(
     frames = seconds * SAMPLE_RATE // HOP
     chroma = np.zeros((12, frames), np.float32)
     chroma[(np.arange(frames) // 25) % 12, np.arange(frames)] = 1
-    row = ManifestTrack(
+    row = manifest_track(
         track_id=track_id,
         path=f"audio/{name}",
         sha256=sha256_file(path),
         seconds=seconds,
-        tags=[],
-        licence=None,
         windows=windows or [Window(start_frame=0, frames=frames)],
     )
     write_tensors(
@@ -127,15 +126,11 @@ def proposal(track_id: str, place: int, rank: int, window_seconds: float = 1.0) 
     motif = Span(start_sample=0, samples=samples)
     # Hundredths of a second apart, so that any number of windows fits.
     recurrence = Span(start_sample=6 * SAMPLE_RATE + place * SAMPLE_RATE // 100, samples=samples)
-    return Proposal(
-        proposal_id=proposal_address(track_id, motif, recurrence, engine="test"),
+    return proposal_row(
         track_id=track_id,
-        sample_rate=SAMPLE_RATE,
         motif=motif,
         recurrence=recurrence,
-        transposition=0,
         score=1 / rank,
-        p=0.01,
         texture=0.2,
         rank=rank,
     )

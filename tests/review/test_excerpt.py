@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leitmotif.errors import ReviewError
 from leitmotif.review.importing import run
-from leitmotif.review.importing.annotations import Annotations, Pair
+from leitmotif.review.importing.annotations import AnnotatedPair, Annotations
 from leitmotif.review.importing.bps import steady
 from leitmotif.review.importing.excerpt import Alignment, alignment_of, excerpt
 from leitmotif.review.labels import from_decisions
@@ -162,7 +162,9 @@ def test_all_that_is_left_lies_in_the_excerpt(
     rows: list[tuple[float, float, int]], shift: int
 ) -> None:
     pairs = [
-        Pair(f"line {number}", "t", (start, start + 1), (later, later + 1), transposition=semitones)
+        AnnotatedPair(
+            f"line {number}", "t", (start, start + 1), (later, later + 1), transposition=semitones
+        )
         for number, (start, later, semitones) in enumerate(rows)
         if later >= start + 1
     ]

@@ -14,7 +14,7 @@ from leitmotif.files import read_table
 from leitmotif.review.index import Index
 from leitmotif.review.log import log_files, read_log
 from leitmotif.review.material import ReviewSources
-from leitmotif.review.queue import Item, items
+from leitmotif.review.queue import QueueItem, items
 from leitmotif.review.stretches import Stretch, stretches
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.decisions import Undo
@@ -152,7 +152,7 @@ def killed(sources: ReviewSources, presses: dict[str, list[Sent]]) -> None:
     index.close()
 
 
-def verdict(number: int, item: Item) -> Sent:
+def verdict(number: int, item: QueueItem) -> Sent:
     said = ("positive", "negative", "ambiguous", "rejected")[number % 4]
     windows = {"motif": item.motif.model_dump(), "recurrence": item.recurrence.model_dump()}
     return Sent("review/decisions", {"key": key(), "pair": item.pair, "verdict": said, **windows})

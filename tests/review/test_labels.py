@@ -11,22 +11,14 @@ from hypothesis import strategies as st
 from leitmotif.review.known import at_rate, known_spans
 from leitmotif.review.labels import Labels, as_written, from_decisions
 from leitmotif.tables.base import Span
-from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.decisions import Decision, JudgedSpan, Listening, pair_id, stretch_id
-from leitmotif.tables.proposals import Proposal, proposal_address
+from leitmotif.tables.proposals import Proposal
 from tests.review.made import decision, listening
+from tests.tables.made import manifest_track, proposal_row
 
 AUDIO = {f"track_{number}": f"{number}" * 64 for number in range(3)}
 TRACKS = [
-    ManifestTrack(
-        track_id=name,
-        path=f"audio/{name}.mp3",
-        sha256=sha256,
-        seconds=30,
-        tags=[],
-        licence=None,
-        windows=[Window(start_frame=0, frames=1500)],
-    )
+    manifest_track(track_id=name, path=f"audio/{name}.mp3", sha256=sha256, seconds=30)
     for name, sha256 in AUDIO.items()
 ]
 MOTIF = Span(start_sample=0, samples=32000)
@@ -34,16 +26,11 @@ MOTIF = Span(start_sample=0, samples=32000)
 
 def proposed(track: int, place: int) -> Proposal:
     recurrence = Span(start_sample=(10 + place) * 32000, samples=32000)
-    return Proposal(
-        proposal_id=proposal_address(f"track_{track}", MOTIF, recurrence, engine="test"),
+    return proposal_row(
         track_id=f"track_{track}",
-        sample_rate=32000,
         motif=MOTIF,
         recurrence=recurrence,
         transposition=2,
-        score=0.5,
-        p=0.01,
-        texture=0.0,
         rank=10 * track + place + 1,
     )
 

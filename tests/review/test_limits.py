@@ -4,7 +4,7 @@ import pytest
 
 from leitmotif.review.failures import RefusedError
 from leitmotif.review.limits import check_added, check_stretch, nearest
-from leitmotif.review.queue import Item
+from leitmotif.review.queue import QueueItem
 from leitmotif.review.stretches import stretches
 from leitmotif.tables.base import Span
 from tests.review.paged import span
@@ -17,8 +17,8 @@ def window(start: float, seconds: float) -> Span:
     return Span(**span(start, seconds))
 
 
-def item(motif: Span, recurrence: Span) -> Item:
-    return Item("0" * 16, "a", TRACK, RATE, motif, recurrence, 0, None)
+def item(motif: Span, recurrence: Span) -> QueueItem:
+    return QueueItem("0" * 16, "a", TRACK, RATE, motif, recurrence, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from leitmotif.review.recall import recall
 from leitmotif.tables.base import Span
 from leitmotif.tables.labels import Coverage, Label
-from leitmotif.tables.proposals import Proposal, proposal_address
+from leitmotif.tables.proposals import Proposal
+from tests.tables.made import label_row, proposal_row
 
 RATE = 32_000
 
@@ -19,13 +20,10 @@ def span(start: float, seconds: float = 2.0) -> Span:
 
 
 def label(track: str, motif: float, recurrence: float) -> Label:
-    return Label(
+    return label_row(
         track_id=track,
-        sample_rate=RATE,
         motif=span(motif),
         recurrence=span(recurrence),
-        transposition=0,
-        strength=1.0,
         source="decisions",
         reviewers=["ana"],
         pair="0" * 16,
@@ -33,18 +31,7 @@ def label(track: str, motif: float, recurrence: float) -> Label:
 
 
 def proposed(track: str, motif: float, recurrence: float) -> Proposal:
-    return Proposal(
-        proposal_id=proposal_address(track, span(motif), span(recurrence), engine="test"),
-        track_id=track,
-        sample_rate=RATE,
-        motif=span(motif),
-        recurrence=span(recurrence),
-        transposition=0,
-        score=0.5,
-        p=0.01,
-        texture=0.0,
-        rank=1,
-    )
+    return proposal_row(track_id=track, motif=span(motif), recurrence=span(recurrence))
 
 
 def heard(track: str, *known: Span) -> Coverage:

@@ -15,6 +15,7 @@ from leitmotif.review import clips as clips_module
 from leitmotif.review.clips import CONTEXT_SECONDS, ClipStore, to_pcm, wav
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
+from tests.tables.made import manifest_track
 
 RATE = 32000
 WINDOW = Span(start_sample=5 * RATE + 17, samples=RATE + 3)
@@ -25,13 +26,11 @@ def recording(folder: Path, name: str, rate: int) -> ManifestTrack:
     path.parent.mkdir(exist_ok=True)
     noise = np.random.default_rng(1).normal(scale=0.1, size=12 * rate)
     soundfile.write(path, noise, rate)
-    return ManifestTrack(
+    return manifest_track(
         track_id="t",
         path=name,
         sha256=sha256_file(path),
         seconds=12,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=1)],
     )
 

@@ -6,19 +6,17 @@ from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.decisions import stretch_id
 from tests.review.made import decision
+from tests.tables.made import manifest_track
 
 RATE = 32000
 
 
 def track(name: str, *windows: tuple[int, int]) -> ManifestTrack:
     """Return a track of an hour with windows in seconds: start, length."""
-    return ManifestTrack(
+    return manifest_track(
         track_id=name,
-        path=f"audio/{name}.wav",
         sha256=f"{len(name):x}" * 64,
         seconds=3600.0,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=50 * start, frames=50 * length) for start, length in windows],
     )
 

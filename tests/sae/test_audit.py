@@ -14,7 +14,7 @@ from leitmotif.musicgen import HookedMusicGen
 from leitmotif.sae.audit.chance import chance_fvu, permuted, random_like
 from leitmotif.sae.audit.measured import (
     CLEARLY,
-    Audit,
+    AlignmentAudit,
     audit_sites,
     measure,
     measure_each,
@@ -123,7 +123,7 @@ def test_rows_are_never_dense_all_at_once(activation: str, monkeypatch: pytest.M
     assert sum(seen) == 1000 * 512
 
 
-def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> Audit:
+def audited(sae: SparseAutoencoder, store: ActivationStore, declared: str) -> AlignmentAudit:
     sites = neighbours(store.sites, declared, reach=1)
     return audit_sites(
         "one", measure_sites("one", sae, store, sites, store.tracks(sites[0])), declared

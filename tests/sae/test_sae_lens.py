@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from leitmotif.sae.autoencoder import load_sae, save_sae
+from tests.peers import missing, python_with
 from tests.sae.making import random_sae, write_published
-from tests.sae.peer import MISSING, python_with_sae_lens
 
 WIDTH, FEATURES, K, ROWS = 64, 2048, 20, 200
 SIZES: dict[str, Any] = {"width": WIDTH, "features": FEATURES, "k": K}
@@ -101,9 +101,9 @@ def write_ours(root: Path) -> None:
 @pytest.fixture(scope="module")
 def lens(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
     """The folders, and what sae-lens makes of each: (features [n, F], reconstruction [n, d])."""
-    python = python_with_sae_lens()
+    python = python_with("sae_lens")
     if python is None:
-        pytest.skip(MISSING)
+        pytest.skip(missing("sae_lens", "sae-lens>=6.54"))
     root = tmp_path_factory.mktemp("lens")
     write_ours(root / "ours")
     torch.save(rows(), root / "x.pt")

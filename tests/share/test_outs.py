@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ConfigError
-from leitmotif.share.outs import Out, outs_of
+from leitmotif.share.outs import Out, revision_outs
 from leitmotif.share.revisions import working_tree
 
 YAML = """
@@ -37,7 +37,7 @@ def write(root: Path, yaml: str, lock: str | None) -> None:
 
 def test_outputs_are_those_of_both_files(tmp_path: Path) -> None:
     write(tmp_path, YAML, LOCK)
-    outs = outs_of(working_tree(tmp_path))
+    outs = revision_outs(working_tree(tmp_path))
     assert outs == [
         Out("one", "data/folder", "out", True, "ab.dir", 12, 3),
         Out("one", "data/table.jsonl", "out", False, "cd", 4),
@@ -49,11 +49,11 @@ def test_outputs_are_those_of_both_files(tmp_path: Path) -> None:
 
 def test_without_a_lock_nothing_has_a_hash(tmp_path: Path) -> None:
     write(tmp_path, YAML, None)
-    assert {out.md5 for out in outs_of(working_tree(tmp_path))} == {None}
+    assert {out.md5 for out in revision_outs(working_tree(tmp_path))} == {None}
 
 
 def test_a_revision_without_a_pipeline_has_no_outputs(tmp_path: Path) -> None:
-    assert outs_of(working_tree(tmp_path)) == []
+    assert revision_outs(working_tree(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_a_revision_without_a_pipeline_has_no_outputs(tmp_path: Path) -> None:
 def test_files_of_another_form_are_refused_by_name(tmp_path: Path, yaml: str, lock: str) -> None:
     write(tmp_path, yaml, lock)
     with pytest.raises(ConfigError, match=r"dvc\.(yaml|lock)"):
-        outs_of(working_tree(tmp_path))
+        revision_outs(working_tree(tmp_path))
 
 
 def test_this_repository_has_every_kind(repo_root: Path) -> None:
-    outs = {out.path: out for out in outs_of(working_tree(repo_root))}
+    outs = {out.path: out for out in revision_outs(working_tree(repo_root))}
     assert outs["data/activations"].cached
     assert not outs["metrics/summary.json"].cached
     assert outs["plots/summary.csv"].kind == "plot"

@@ -16,8 +16,9 @@ from leitmotif.stages.activations import activations
 from leitmotif.stages.tracks import readable_tracks, tracks_with_activations
 from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.store.writing import build
-from leitmotif.tables.corpus import Failure, ManifestTrack, Window
+from leitmotif.tables.corpus import Failure
 from tests.killing import dying
+from tests.tables.made import manifest_track
 from tests.tiny import save_tiny_checkpoint
 
 TRACKS = 12
@@ -37,14 +38,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         samples = 0.1 * np.random.default_rng(number).standard_normal(16_000)
         soundfile.write(path, samples, 32_000)
         rows.append(
-            ManifestTrack(
+            manifest_track(
                 track_id=str(number),
                 path=f"audio/{path.name}",
                 sha256=sha256_file(path),
                 seconds=0.5,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=25)],
             )
         )
     write_table(folder / "data/manifest.jsonl", rows)

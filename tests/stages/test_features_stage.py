@@ -13,7 +13,8 @@ from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.notebook.pieces import compose
 from leitmotif.pipeline import CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST
 from leitmotif.stages.features import features
-from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate, Window
+from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate
+from tests.tables.made import manifest_track
 
 
 @pytest.fixture
@@ -36,14 +37,8 @@ def sound(seconds: float, seed: int = 0) -> np.ndarray:
 
 def track(name: str) -> ManifestTrack:
     path = Path("data/corpus/audio") / name
-    return ManifestTrack(
-        track_id=path.stem,
-        path=f"audio/{name}",
-        sha256=sha256_file(path),
-        seconds=2.0,
-        tags=[],
-        licence=None,
-        windows=[Window(start_frame=0, frames=100)],
+    return manifest_track(
+        track_id=path.stem, path=f"audio/{name}", sha256=sha256_file(path), seconds=2.0
     )
 
 

@@ -173,7 +173,7 @@ def test_a_disk_too_full_for_the_cache_keeps_whole_clips(
     monkeypatch.chdir(root)
     with small_disk(root / ".leitmotif", 8 * PAGE):
         done = subprocess.run(
-            [sys.executable, "-m", "leitmotif.stages.interventions"],
+            [sys.executable, "-m", "leitmotif.stages", "interventions"],
             capture_output=True,
             text=True,
             check=False,

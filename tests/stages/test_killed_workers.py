@@ -12,8 +12,9 @@ import soundfile
 from leitmotif.files import read_table, sha256_file, write_json, write_table
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.store.reading.index import read_index
-from leitmotif.tables.corpus import Failure, ManifestTrack, Window
+from leitmotif.tables.corpus import Failure
 from leitmotif.work.parallel import WORKERS
+from tests.tables.made import manifest_track
 from tests.tiny import save_tiny_checkpoint
 
 NAMES = ("a", "deadly", "b")
@@ -47,14 +48,8 @@ def workspace(tmp_path: Path, repo_root: Path) -> Path:
         samples = 0.1 * np.random.default_rng(number).standard_normal(64_000)
         soundfile.write(path, samples, 32_000)
         rows.append(
-            ManifestTrack(
-                track_id=name,
-                path=f"audio/{path.name}",
-                sha256=sha256_file(path),
-                seconds=2.0,
-                tags=[],
-                licence=None,
-                windows=[Window(start_frame=0, frames=100)],
+            manifest_track(
+                track_id=name, path=f"audio/{path.name}", sha256=sha256_file(path), seconds=2.0
             )
         )
     write_table(folder / "data/manifest.jsonl", rows)
@@ -92,7 +87,7 @@ def run(workspace: Path, *command: str) -> tuple[int, str]:
     outcome="that recording's failure, with its reason; the others are done",
 )
 def test_the_store_has_the_others(workspace: Path) -> None:
-    status, said = run(workspace, "-m", "leitmotif.stages.activations")
+    status, said = run(workspace, "-m", "leitmotif.stages", "activations")
     assert status == 0, said
     (failure,) = read_table(workspace / "data/activations/failures.jsonl", Failure)
     assert (failure.track_id, failure.reason) == ("deadly", "killed")

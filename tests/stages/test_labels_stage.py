@@ -23,6 +23,7 @@ from leitmotif.tables.proposals import write_proposals
 from leitmotif.tables.truth import TRUTH, Truth
 from tests.review.conftest import proposal
 from tests.review.made import decision, listening, undo
+from tests.tables.made import manifest_track
 
 AUDIO = "a" * 64
 
@@ -37,14 +38,8 @@ def _nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     tracks = [
-        ManifestTrack(
-            track_id=f"track_{number}",
-            path=f"audio/{number}.mp3",
-            sha256=AUDIO,
-            seconds=8.32,
-            tags=[],
-            licence=None,
-            windows=[Window(start_frame=0, frames=416)],
+        manifest_track(
+            track_id=f"track_{number}", path=f"audio/{number}.mp3", sha256=AUDIO, seconds=8.32
         )
         for number in range(3)
     ]

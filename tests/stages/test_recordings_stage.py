@@ -17,7 +17,7 @@ from leitmotif.tables.corpus import Failure
 CORPUS = """\
 stages:
   corpus:
-    cmd: python -m leitmotif.stages.corpus
+    cmd: python -m leitmotif.stages corpus
     deps:
       - ${corpus.watch}
     params:

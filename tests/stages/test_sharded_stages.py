@@ -24,24 +24,24 @@ from leitmotif.stages.manifest import manifest
 from leitmotif.stages.sae import sae
 from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.store.reading.index import SHARDS
-from leitmotif.store.reading.layout import Layout, shard_file, shard_of
+from leitmotif.store.reading.layout import StoreLayout, shard_file, shard_of
 from leitmotif.store.writing import parts
-from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.killing import dying
+from tests.tables.made import manifest_track
 from tests.tiny import save_tiny_checkpoint
 
 TRACKS, DIGITS = 12, 2
 SITES = ["layers.0.residual", "layers.1.residual"]
-SHARDED = Layout(sharded_above=0, shard_seconds=2.0)
+SHARDED = StoreLayout(sharded_above=0, shard_seconds=2.0)
 """Twelve tracks of half a second: two digits."""
 FIRST = """
-from leitmotif.store.reading.layout import Layout
+from leitmotif.store.reading.layout import StoreLayout
 from leitmotif.store.writing.parts import built
-built.__kwdefaults__["layout"] = Layout(sharded_above=0, shard_seconds=2.0)
+built.__kwdefaults__["layout"] = StoreLayout(sharded_above=0, shard_seconds=2.0)
 """
 
 
-def shard(patch: pytest.MonkeyPatch, layout: Layout = SHARDED) -> None:
+def shard(patch: pytest.MonkeyPatch, layout: StoreLayout = SHARDED) -> None:
     """Give every store of this process shards, however small it is."""
     patch.setitem(parts.built.__kwdefaults__, "layout", layout)
 
@@ -72,14 +72,11 @@ def record(folder: Path, number: int, *, seed: int) -> None:
 def write_manifest(folder: Path) -> None:
     """Write the manifest of the recordings that are there."""
     rows = [
-        ManifestTrack(
+        manifest_track(
             track_id=str(number),
             path=f"audio/{number}.flac",
             sha256=sha256_file(folder / f"data/corpus/audio/{number}.flac"),
             seconds=0.5,
-            tags=[],
-            licence=None,
-            windows=[Window(start_frame=0, frames=25)],
         )
         for number in range(TRACKS)
     ]
@@ -210,7 +207,7 @@ def test_autoencoders_find_in_shards_what_they_find_in_loose_files(
     shutil.rmtree(ACTIVATIONS)
     shutil.rmtree(SAE)
 
-    shard(monkeypatch, Layout(sharded_above=0, shard_seconds=20.0))
+    shard(monkeypatch, StoreLayout(sharded_above=0, shard_seconds=20.0))
     activations(params)
     assert (ACTIVATIONS / SHARDS).exists()
     sae(params)

@@ -13,11 +13,11 @@ from leitmotif.errors import ConfigError
 from leitmotif.files import read_json, read_table
 from leitmotif.judge.models.loading import shared_tagger
 from leitmotif.lens.concepts import load_concepts
-from leitmotif.lens.pairs import COLUMNS, Pairs, concept_pairs, read_pairs
+from leitmotif.lens.pairs import COLUMNS, ConceptPairs, concept_pairs, read_pairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.swaps import Swaps
-from leitmotif.lens.sweep import Cell, Sweep, sweep_of
+from leitmotif.lens.sweep import SwapCell, SwapSweep, sweep_of
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.pipeline import METRICS, PLOTS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS
 from leitmotif.stages.swaps import swaps
@@ -68,13 +68,13 @@ def test_tables_metrics_and_plot_agree(root: Path, repo_root: Path) -> None:
     assert {name: name.read_bytes() for name in first} == first
 
 
-def called(params: Params, pairs: Pairs, cells: list[Cell]) -> HeardSwaps:
+def called(params: Params, pairs: ConceptPairs, cells: list[SwapCell]) -> HeardSwaps:
     """The same by the interface of the package."""
     model = params.model.beside("models/organism/concepts")
     return Swaps(
         load=partial(shared_model, model),
         load_tagger=partial(shared_tagger, params.judge, model.dtype_beside),
-        sweep=Sweep(pairs, cells, ["adjust"], params.swaps.controls),
+        sweep=SwapSweep(pairs, cells, ["adjust"], params.swaps.controls),
         playing=Playing.of(params.decoderlens, params.swaps.seconds),
         rows=params.swaps.rows,
     ).run()
@@ -99,7 +99,7 @@ def test_a_file_of_pairs_is_an_experiment_of_the_same_sweep(root: Path, repo_roo
     }
     assert {kind for row in rows for kind in row.controls} == {"itself", "random"}
     pairs = read_pairs(Path("pairs.csv"))
-    by_hand = called(params, pairs, [Cell("mlp", (layer,)) for layer in range(6)])
+    by_hand = called(params, pairs, [SwapCell("mlp", (layer,)) for layer in range(6)])
     assert rows == by_hand.rows()
     summary = read_table(SWAP_SUMMARY, SwapSummaryRow)
     assert {(row.scope, row.pairs) for row in summary} == {("all", 2)}
@@ -112,7 +112,7 @@ def test_spans_and_groups_are_factors_of_the_sweep(root: Path, repo_root: Path) 
     swaps(params)
     rows = read_table(SWAPS, SwapRow)
     assert len(rows) == 2 * 7 * 2
-    cells = [Cell("mlp", (3,), range(20)), Cell("mlp", (4, 5), range(10, 20))]
+    cells = [SwapCell("mlp", (3,), range(20)), SwapCell("mlp", (4, 5), range(10, 20))]
     pairs = concept_pairs(load_concepts().only(["instrument"]), 1)
     for row in called(params, pairs, cells).rows():
         assert row in rows

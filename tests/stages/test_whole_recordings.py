@@ -36,6 +36,7 @@ from leitmotif.tables.labels import Label
 from leitmotif.tables.proposals import read_proposals
 from tests.recurrence.melodies import NOTE, RATE, tones, walk
 from tests.status.half_made import folder_experiment
+from tests.tables.made import label_row
 
 SITE = "layers.0.residual"
 PAIRS = ((4.0, 46.0), (33.0, 63.0))
@@ -96,16 +97,13 @@ def labels() -> list[Label]:
         for pair in PAIRS
     ]
     return [
-        Label(
+        label_row(
             track_id=the_track().track_id,
             sample_rate=RATE,
             motif=motif,
             recurrence=recurrence,
-            transposition=0,
-            strength=1.0,
             source="decisions",
             reviewers=["ana"],
-            pair=None,
         )
         for motif, recurrence in spans
     ]

@@ -10,13 +10,14 @@ from leitmotif.config import RECORDINGS
 from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import EXCLUDED, FAILURES, MANIFEST, METRICS, PROPOSALS
-from leitmotif.pipeline.watched import outs_of
+from leitmotif.pipeline.watched import stage_outs
 from leitmotif.review.known import searched
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrack, Window
 from leitmotif.tables.decisions import Decision, JudgedSpan, Listening, pair_id, stretch_id
 from leitmotif.tables.proposals import Proposal, proposal_address, write_proposals
 from tests.review.made import decision, listening
+from tests.tables.made import manifest_track, proposal_row
 
 RATE = 32_000
 FIXED = (
@@ -39,13 +40,10 @@ def name(number: int) -> str:
 def track(number: int, seconds: float = 30.0) -> ManifestTrack:
     """A recording whose one window ends with it, or after 30 s."""
     frames = round(min(seconds, 30.0) * 50)
-    return ManifestTrack(
+    return manifest_track(
         track_id=name(number),
-        path=f"audio/{name(number)}.wav",
         sha256=sha256(number),
         seconds=seconds,
-        tags=[],
-        licence=None,
         windows=[Window(start_frame=0, frames=frames)],
     )
 
@@ -57,15 +55,11 @@ def proposal(
     motif, recurrence = (
         Span(start_sample=round(at * RATE), samples=round(seconds * RATE)) for at in (start, after)
     )
-    return Proposal(
+    return proposal_row(
         proposal_id=proposal_address(name(number), motif, recurrence, engine=str(rank)),
         track_id=name(number),
-        sample_rate=RATE,
         motif=motif,
         recurrence=recurrence,
-        transposition=0,
-        score=0.5,
-        p=0.01,
         texture=0.1,
         rank=rank,
     )
@@ -160,7 +154,7 @@ def ran(root: Path, *stages: str) -> None:
     entries = read_stages(root / "dvc.yaml")
     locked = {}
     for stage in stages:
-        outs = outs_of(entries[stage])
+        outs = stage_outs(entries[stage])
         locked[stage] = {"outs": [{"path": out, "md5": "0" * 32} for out in outs]}
         for out in outs:
             path = root / out

@@ -11,7 +11,7 @@ from leitmotif.cli.status import LINES, as_lines
 from leitmotif.files import read_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import HORIZONS
-from leitmotif.pipeline.watched import outs_of
+from leitmotif.pipeline.watched import stage_outs
 from leitmotif.status.overview import Status, read_status
 from leitmotif.tables.probes import HorizonRow
 
@@ -45,7 +45,7 @@ def shipped(tmp_path: Path, repo_root: Path) -> Path:
 
 def outs(root: Path) -> Iterator[Path]:
     for stage in read_stages(root / "dvc.yaml").values():
-        yield from (root / out for out in outs_of(stage) if not (root / out).exists())
+        yield from (root / out for out in stage_outs(stage) if not (root / out).exists())
 
 
 def tracks(status: Status) -> dict[str, int | None]:

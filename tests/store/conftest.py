@@ -11,14 +11,15 @@ import torch
 from leitmotif.config import ActivationsParams, ModelParams
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.store.reading.index import write_index
-from leitmotif.store.reading.layout import Layout
+from leitmotif.store.reading.layout import StoreLayout
 from leitmotif.store.writing.build import Build, StoreBuilder
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack, Window
 from tests.store.sharding import SHARDED, MakeBuilder, MakeTrack, Write
+from tests.tables.made import manifest_track
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SITES = ["layers.0.residual", "layers.1.mlp", "layers.2.residual"]
@@ -55,13 +56,12 @@ def make_track(audio: Path) -> Callable[..., ManifestTrack]:
         path.parent.mkdir(parents=True, exist_ok=True)
         samples = 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * 32_000))
         soundfile.write(path, samples, 32_000)
-        return ManifestTrack(
+        return manifest_track(
             track_id=track_id,
             path=path.name,
             sha256=sha256_file(path),
             seconds=seconds,
             tags=["instrument---guitar", "mood/theme---calm"],
-            licence=None,
             windows=windows or [Window(start_frame=0, frames=int(seconds * 50))],
         )
 
@@ -112,7 +112,7 @@ def write(
     def write(
         out: Path,
         tracks: Sequence[ManifestTrack],
-        layout: Layout = SHARDED,
+        layout: StoreLayout = SHARDED,
         cache: Path = tmp_path / "work",
         **changes: object,
     ) -> Build:

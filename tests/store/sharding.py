@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from leitmotif.store.reading.layout import Layout
+from leitmotif.store.reading.layout import StoreLayout
 from leitmotif.store.writing.build import Build, StoreBuilder
 from leitmotif.tables.corpus import ManifestTrack
 
@@ -11,7 +11,7 @@ MakeTrack = Callable[..., ManifestTrack]
 MakeBuilder = Callable[..., StoreBuilder]
 Write = Callable[..., Build]
 
-SHARDED = Layout(sharded_above=0, shard_seconds=0.5)
+SHARDED = StoreLayout(sharded_above=0, shard_seconds=0.5)
 """Six tracks of 0.1 to 0.35 s: two digits."""
 
 

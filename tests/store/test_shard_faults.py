@@ -19,7 +19,7 @@ from leitmotif.errors import LeitmotifError, StoreError
 from leitmotif.files import write_table
 from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.store.reading.index import SHARDS, ShardRow, read_index, write_index
-from leitmotif.store.reading.layout import LAYOUT, Layout
+from leitmotif.store.reading.layout import LAYOUT, StoreLayout
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import serialise
 from tests.store.sharding import MakeTrack, Write, contents
@@ -77,7 +77,7 @@ from leitmotif.config import ActivationsParams
 from leitmotif.files import read_table
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.reading.index import write_index
-from leitmotif.store.reading.layout import Layout
+from leitmotif.store.reading.layout import StoreLayout
 from leitmotif.store.writing.parts import StoreReading, built
 from leitmotif.tables.corpus import ManifestTrack
 from tests.store.conftest import MODEL, SITES
@@ -98,7 +98,7 @@ Path.replace = counted
 params = ActivationsParams(sites=SITES, prompt="none", dtype="float16", max_failures=0)
 reading = StoreReading(load, MODEL, params, root / "corpus", out.with_suffix(".work"))
 tracks = read_table(root / "tracks.jsonl", ManifestTrack)
-parts = list(built(reading, out, tracks, shown="", layout=Layout(0, 2.0)))
+parts = list(built(reading, out, tracks, shown="", layout=StoreLayout(0, 2.0)))
 write_index(out, [row for part in parts for row in part.rows])
 """
 
@@ -109,7 +109,7 @@ def test_a_process_that_is_killed_among_its_workers_is_continued(
 ) -> None:
     tracks = [make_track(f"{number}", 0.1, seed=number) for number in range(24)]
     write_table(tmp_path / "tracks.jsonl", tracks)
-    write(tmp_path / "whole", tracks, Layout(0, 2.0))
+    write(tmp_path / "whole", tracks, StoreLayout(0, 2.0))
 
     def run(last: int) -> int:
         command = [sys.executable, "-c", PROGRAM, tmp_path, tmp_path / "killed", f"{last}"]

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from leitmotif.store.reading import ActivationStore, verify
 from leitmotif.store.reading.header import shard_metadata
 from leitmotif.store.reading.index import SHARDS, ShardRow, read_index, write_index
-from leitmotif.store.reading.layout import LAYOUT, Layout, shard_file, shard_of
+from leitmotif.store.reading.layout import LAYOUT, StoreLayout, shard_file, shard_of
 from leitmotif.tables.corpus import ManifestTrack
 from tests.store.conftest import SITES
 from tests.store.sharding import MakeBuilder, MakeTrack, Write, contents
@@ -82,7 +82,7 @@ def test_whatever_the_size_of_shards_the_arrays_are_the_same(
     if not (tmp_path / "plain").exists():
         write(tmp_path / "plain", tracks, LAYOUT)
     chosen = data.draw(st.permutations(tracks))
-    out, layout = tmp_path_factory.mktemp("out"), Layout(0, seconds)
+    out, layout = tmp_path_factory.mktemp("out"), StoreLayout(0, seconds)
     write(out, chosen, layout)
     assert verify(out, full=True) == []
     plain, sharded = arrays(tmp_path / "plain"), arrays(out)
@@ -137,8 +137,8 @@ def test_what_is_packed_is_used_by_shards_of_another_size_and_with_another_site(
 ) -> None:
     assert write(tmp_path / "0", tracks).captured == 18
     assert write(tmp_path / "1", tracks).captured == 0
-    assert write(tmp_path / "2", tracks, Layout(0, 0.1)).captured == 0
-    assert write(tmp_path / "3", tracks, Layout(0, 9.0)).captured == 0
+    assert write(tmp_path / "2", tracks, StoreLayout(0, 0.1)).captured == 0
+    assert write(tmp_path / "3", tracks, StoreLayout(0, 9.0)).captured == 0
     assert write(tmp_path / "4", tracks, sites=[*SITES, "layers.0.mlp"]).captured == 6
     assert contents(tmp_path / "0") == contents(tmp_path / "1")
     assert list((tmp_path / "work/activations").iterdir()) == []

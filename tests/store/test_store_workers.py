@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.reading.layout import LAYOUT, Layout
+from leitmotif.store.reading.layout import LAYOUT, StoreLayout
 from leitmotif.store.writing import parts
 from leitmotif.store.writing.parts import StoreReading, built
 from tests.store.conftest import MODEL, SITES
@@ -17,12 +17,12 @@ class AskedError(Exception):
     """With the number of processes."""
 
 
-@pytest.mark.parametrize("layout", [LAYOUT, Layout(sharded_above=0)])
+@pytest.mark.parametrize("layout", [LAYOUT, StoreLayout(sharded_above=0)])
 @pytest.mark.parametrize(
     ("device", "gpu", "expected"), [("auto", False, None), ("cpu", True, None), ("auto", True, 1)]
 )
 def test_a_cpu_is_shared_also_where_the_settings_leave_the_device_open(
-    device: str, gpu: bool, expected: int | None, layout: Layout, model: HookedMusicGen,
+    device: str, gpu: bool, expected: int | None, layout: StoreLayout, model: HookedMusicGen,
     make_builder: MakeBuilder, make_track: MakeTrack, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

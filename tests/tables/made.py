@@ -7,11 +7,14 @@ from leitmotif.tables.alignment import AlignmentRow, AuditRow, TrialRow
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow, Ranked
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.tables.decoderlens import DecoderLensRow, DivergenceRow, SimilarityRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
+from leitmotif.tables.labels import Label
 from leitmotif.tables.probes import HorizonRow, ProbeRow
+from leitmotif.tables.proposals import Proposal, proposal_address
 from leitmotif.tables.swaps import MeasuredRow, SwapSummaryRow
 
 SITE = "layers.1.residual"
@@ -310,3 +313,43 @@ def swapped(**changed: Any) -> SwapSummaryRow:
         "q": 0.004,
     }
     return SwapSummaryRow(**{**values, **changed})
+
+
+def manifest_track(**changed: Any) -> ManifestTrack:
+    """A track without tags or licence, of which one window from its start is read."""
+    values = {
+        "path": f"audio/{changed.get('track_id')}.wav",
+        "sha256": "a" * 64,
+        "tags": [],
+        "licence": None,
+        "windows": [Window(start_frame=0, frames=round(50 * changed["seconds"]))],
+    }
+    return ManifestTrack(**{**values, **changed})
+
+
+def label_row(**changed: Any) -> Label:
+    """A verified return at the same pitch, known by the score."""
+    values = {
+        "sample_rate": 32_000,
+        "transposition": 0,
+        "strength": 1.0,
+        "source": "score",
+        "reviewers": [],
+        "pair": None,
+    }
+    return Label(**{**values, **changed})
+
+
+def proposal_row(**changed: Any) -> Proposal:
+    """The proposal of two windows at the same pitch."""
+    track, motif, recurrence = (changed[name] for name in ("track_id", "motif", "recurrence"))
+    values = {
+        "proposal_id": proposal_address(track, motif, recurrence, engine="test"),
+        "sample_rate": 32_000,
+        "transposition": 0,
+        "score": 0.5,
+        "p": 0.01,
+        "texture": 0.0,
+        "rank": 1,
+    }
+    return Proposal(**{**values, **changed})

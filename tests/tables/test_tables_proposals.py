@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from leitmotif.errors import LeitmotifError
 from leitmotif.tables.base import Span
 from leitmotif.tables.proposals import Proposal, proposal_address, read_proposals, write_proposals
+from tests.tables.made import proposal_row
 
 ENGINE = "e" * 64
 
@@ -21,15 +22,13 @@ def span(start: int, samples: int = 32_000) -> Span:
 
 def proposal(rank: int, motif: Span | None = None, recurrence: Span | None = None) -> Proposal:
     motif, recurrence = motif or span(1000 * rank), recurrence or span(200_000 + rank)
-    return Proposal(
+    return proposal_row(
         proposal_id=proposal_address("track", motif, recurrence, engine=ENGINE),
         track_id="track",
-        sample_rate=32_000,
         motif=motif,
         recurrence=recurrence,
         transposition=-5,
         score=1 / rank,
-        p=0.01,
         texture=0.25,
         rank=rank,
     )

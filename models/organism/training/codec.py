@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import EncodecConfig, EncodecFeatureExtractor, EncodecModel
 
 from leitmotif.corpus.organism.composer import upper_neighbour
-from leitmotif.corpus.organism.synthesis import Sound, SoundBank
+from leitmotif.corpus.organism.synthesis import NoteSound, SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from training import CODEC, VARIED
 
@@ -30,7 +30,7 @@ SCALE = 2.0**-12
 KMEANS_ROUNDS = 30
 
 
-def every_sound(world: World) -> list[Sound]:
+def every_sound(world: World) -> list[NoteSound]:
     """Each sound that a piece of this world can contain, in a fixed order."""
     plain, graced = set(), set()
     for scale in world.scales.values():
@@ -47,7 +47,9 @@ def every_sound(world: World) -> list[Sound]:
         notes += [(voice, world.tonic + a, world.tonic + b) for a, b in sorted(graced)]
     drums = sorted({drum for kit in world.genres.values() for drum in kit})
     return [
-        Sound(voice, pitch, drum, grace) for voice, pitch, grace in notes for drum in (None, *drums)
+        NoteSound(voice, pitch, drum, grace)
+        for voice, pitch, grace in notes
+        for drum in (None, *drums)
     ]
 
 

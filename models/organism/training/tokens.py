@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import EncodecModel
 
 from leitmotif.corpus.organism.composer import Score, sounds
-from leitmotif.corpus.organism.synthesis import Sound, SoundBank
+from leitmotif.corpus.organism.synthesis import NoteSound, SoundBank
 from leitmotif.corpus.organism.world import World
 from training.codec import every_sound
 
@@ -33,7 +33,7 @@ class NoteTable:
         notes = self.codes[torch.tensor(rows)]  # (pieces, notes, codebooks, frames per note)
         return notes.permute(0, 2, 1, 3).flatten(2)
 
-    def transcribe(self, codes: Tensor) -> list[list[Sound]]:
+    def transcribe(self, codes: Tensor) -> list[list[NoteSound]]:
         """The sounds, drums left out, whose codes are nearest to ``codes`` (B, K, frames).
 
         Distance is the number of a note's codes that differ.

@@ -32,7 +32,7 @@ Chroma = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Likeness:
+class TrackLikeness:
     """Two tracks that are alike frame by frame."""
 
     track_id: str
@@ -42,7 +42,7 @@ class Likeness:
     """Correlation of their chroma at the best shift."""
 
 
-def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
+def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[TrackLikeness]:
     """Compare the chroma [12, frames] of tracks of nearly equal length, by track id, in order."""
     names = list(chromas)
     fine = [_smoothed(chroma) for chroma in chromas.values()]
@@ -58,7 +58,7 @@ def near_duplicates(chromas: Mapping[str, Chroma]) -> Iterator[Likeness]:
             shifts = range(-_SHIFT, _SHIFT + 1)
             similarity = max(_correlation(first, second, shift) for shift in shifts)
             if similarity >= SIMILAR:
-                yield Likeness(name, names[earlier], round(similarity, 3))
+                yield TrackLikeness(name, names[earlier], round(similarity, 3))
 
 
 def _smoothed(chroma: Chroma) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What a method is: a function of a model and of pieces that returns a ``Finding``."""
+"""What a method is: a function of a model and of pieces that returns a ``MethodFinding``."""
 
 import importlib
 import math
@@ -34,7 +34,7 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class MethodFinding:
     """What a method says of one model."""
 
     foresight: bool
@@ -46,7 +46,7 @@ class Finding:
     there. Only the order counts. Cells that are left out count as 0."""
 
 
-Method = Callable[[MusicModel, Sequence[Event]], Finding]
+Method = Callable[[MusicModel, Sequence[Event]], MethodFinding]
 
 
 def lead_bins(pieces: Sequence[Event], frame_rate: float) -> list[float]:
@@ -98,13 +98,15 @@ def method_of(name: str) -> Method:
     return cast(Method, method)
 
 
-def checked(finding: object, model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def checked(finding: object, model: MusicModel, pieces: Sequence[Event]) -> MethodFinding:
     """Return what a method returned, with all cells of its map, if it can be scored.
 
     Raises ProbeError, which says what was found and expected.
     """
-    if not isinstance(finding, Finding):
-        raise _refused("what it returned", type(finding).__name__, "leitmotif.bench.method.Finding")
+    if not isinstance(finding, MethodFinding):
+        raise _refused(
+            "what it returned", type(finding).__name__, "leitmotif.bench.method.MethodFinding"
+        )
     if not isinstance(finding.foresight, bool):
         raise _refused("foresight", repr(finding.foresight), "True or False")
     lead = finding.lead_seconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from leitmotif.bench.method import Finding, checked, method_of
+from leitmotif.bench.method import MethodFinding, checked, method_of
 from leitmotif.bench.pieces import composed_pieces
 from leitmotif.bench.zoo import Zoo
 from leitmotif.causal.experiment.events import Event
@@ -58,7 +58,7 @@ class Bench:
             )
 
 
-def _examined(method: str, pieces: Sequence[Event], folder: Path) -> tuple[Finding, float]:
+def _examined(method: str, pieces: Sequence[Event], folder: Path) -> tuple[MethodFinding, float]:
     """What a method finds in one model, and the seconds that it takes."""
     model = shared_model(_settings(folder))
     started = time.monotonic()

@@ -13,7 +13,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Kept:
+class CommittedResults:
     """Results that git keeps at this moment."""
 
     branch: str
@@ -23,7 +23,7 @@ class Kept:
     """Files of these whose present content is in no commit."""
 
 
-def kept_results(root: Path = Path()) -> Kept | None:
+def kept_results(root: Path = Path()) -> CommittedResults | None:
     """What git keeps of the outputs of the stages; None outside a repository of git."""
     if not (root / PIPELINE).exists():
         return None
@@ -33,14 +33,14 @@ def kept_results(root: Path = Path()) -> Kept | None:
         return None
     changed = _git(root, "status", "--porcelain", "-z", "--no-renames", "--", *outs) or ""
     branch = _git(root, "branch", "--show-current") or ""
-    return Kept(
+    return CommittedResults(
         branch=branch.strip() or "a detached HEAD",
         files=tuple(listed.strip("\0").split("\0")),
         unsaved=tuple(line[3:] for line in changed.strip("\0").split("\0") if line),
     )
 
 
-def refuse_unsaved(kept: Kept, preset: str) -> None:
+def refuse_unsaved(kept: CommittedResults, preset: str) -> None:
     """Raise ConfigError if results of ``preset`` would be lost at the next ``dvc repro``."""
     if not kept.unsaved:
         return
@@ -54,7 +54,7 @@ def refuse_unsaved(kept: Kept, preset: str) -> None:
     )
 
 
-def note(kept: Kept, preset: str, command: str) -> str:
+def note(kept: CommittedResults, preset: str, command: str) -> str:
     """What to say where the results of another preset are on the branch."""
     return (
         f"the branch {kept.branch} has the results of the preset {preset}: the next `dvc repro` "

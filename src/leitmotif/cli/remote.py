@@ -8,7 +8,7 @@ import typer
 from leitmotif.errors import LeitmotifError, counted
 
 if TYPE_CHECKING:
-    from leitmotif.share.remote.audit import Audit
+    from leitmotif.share.remote.audit import RemoteAudit
     from leitmotif.share.remote.repair import Repair
 
 remote = typer.Typer(
@@ -103,7 +103,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _print_audit(audit: "Audit") -> None:
+def _print_audit(audit: "RemoteAudit") -> None:
     faults = [str(fault) for fault in audit.faults]
     for line in [*faults[:_MOST_LINES], *_more(faults)]:
         typer.echo(line, err=True)
@@ -146,7 +146,7 @@ def _more(lines: list[Any]) -> list[str]:
     return [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
 
 
-def _as_json(audit: "Audit", done: "Repair | None") -> dict[str, Any]:
+def _as_json(audit: "RemoteAudit", done: "Repair | None") -> dict[str, Any]:
     mended = {fault.oid for fault in done.mended} if done else set()
     return {
         "remote": audit.remote,

@@ -8,7 +8,7 @@ import typer
 
 from leitmotif.cli.columns import WIDTH, column, cut, listed, one_line
 from leitmotif.cli.options import Replace
-from leitmotif.errors import LeitmotifError, counted
+from leitmotif.errors import counted
 
 if TYPE_CHECKING:
     from leitmotif.cli.presets import PresetInUse
@@ -171,10 +171,6 @@ def _wrapped(text: str, start: str) -> list[str]:
 
 
 def _is_status(path: Path) -> bool:
-    from leitmotif.files import read_json
+    from leitmotif.files.targets import json_object
 
-    try:
-        values = read_json(path)
-    except LeitmotifError:
-        return False
-    return isinstance(values, dict) and {"next", "tracks", "rehearsal"} <= values.keys()
+    return {"next", "tracks", "rehearsal"} <= json_object(path).keys()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import Params
 from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
 from leitmotif.tables.effects import EffectRow
@@ -36,5 +36,5 @@ class Known:
     timing: Timing = AS_MUSICGEN
     horizons: list[HorizonRow] | None = None
     effects: list[EffectRow] | None = None
-    tried: Tried | None = None
+    tried: OpeningCounts | None = None
     """What the openings of recordings said to the model under study."""

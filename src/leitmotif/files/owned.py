@@ -19,7 +19,7 @@ _RUNNING = "DVC_STAGE"
 """Names the stage, for the commands that DVC runs."""
 
 
-def outs_of(stage: Mapping[str, Any]) -> list[str]:
+def stage_outs(stage: Mapping[str, Any]) -> list[str]:
     """Paths that a stage of dvc.yaml makes: outs, metrics and plots."""
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or []]
     return [entry if isinstance(entry, str) else str(next(iter(entry))) for entry in entries]
@@ -54,6 +54,6 @@ def _outs(pipeline: Path) -> list[tuple[str, str]]:
     """Each stage with each of its outputs."""
     try:
         stages = read_stages(pipeline)
-        return [(name, out) for name, stage in stages.items() for out in outs_of(stage)]
+        return [(name, out) for name, stage in stages.items() for out in stage_outs(stage)]
     except (LeitmotifError, TypeError, StopIteration):
         return []

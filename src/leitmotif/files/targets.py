@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from leitmotif.errors import LeitmotifError, TargetError
 from leitmotif.files import atomic_folder, kind_of, read_json, sha256_file, write_json
@@ -20,6 +21,15 @@ RECORD = ".leitmotif.json"
 """Name of the list in a folder that a command made: {"files": {path: SHA-256}}."""
 _REPLACE = "add --replace to write over it, or choose another place"
 _ELSEWHERE = "choose another place"
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, by which a command knows its own; empty if there is none."""
+    try:
+        values = read_json(path)
+    except LeitmotifError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def check_file(

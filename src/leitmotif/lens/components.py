@@ -21,7 +21,7 @@ from leitmotif.sites import Technique, split_site
 Outputs = NDArray[np.floating]
 
 
-class Change(NamedTuple):
+class OutputChange(NamedTuple):
     """What is done to one row of a batch."""
 
     technique: Technique
@@ -78,7 +78,7 @@ def changed_steps(model: HookedMusicGen, length: int, frames: range | None) -> r
     return range(frames.start, frames.stop + delay)
 
 
-def swapping(changes: Sequence[Change]) -> list[Intervention]:
+def swapping(changes: Sequence[OutputChange]) -> list[Intervention]:
     """Interventions that change each row of a batch in its own way, in the conditional half.
 
     There is one for each site, technique and range of steps, whatever the number of rows.

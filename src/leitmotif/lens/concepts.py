@@ -12,11 +12,11 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leitmotif.config import Settings
+from leitmotif.config.section import read_settings
 from leitmotif.errors import ConfigError
-from leitmotif.files.yaml_files import read_yaml
 
 TABLE = Path("concepts.yaml")
 SCHEMA = Path("schemas/concepts.schema.json")
@@ -161,17 +161,7 @@ class ConceptTable(Settings):
 
 def load_concepts(path: Path = TABLE) -> ConceptTable:
     """Read concepts.yaml; raises ConfigError naming the key."""
-    values = read_yaml(path)
-    try:
-        return ConceptTable.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(
-            f"{path}: {'.'.join(map(str, problem['loc'])) or 'the file'} cannot be used",
-            found=repr(problem["input"]) if problem["type"] != "missing" else "nothing",
-            expected=problem["msg"],
-            fix=f"see {SCHEMA} and docs/lens.md",
-        ) from error
+    return read_settings(path, ConceptTable, fix=f"see {SCHEMA} and docs/lens.md")
 
 
 def _evenly(slots: Mapping[str, list[str]]) -> Iterator[dict[str, str]]:

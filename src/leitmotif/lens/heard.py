@@ -40,7 +40,7 @@ class Exit(NamedTuple):
     heard: Heard
 
 
-class Listened(NamedTuple):
+class TaggedClip(NamedTuple):
     """One clip."""
 
     logits: Array
@@ -59,7 +59,7 @@ class HeardExits:
     prompts: Sequence[Prompt]
     labels: Sequence[str]
     """The tagger's."""
-    clips: Mapping[Exit, Sequence[Listened]]
+    clips: Mapping[Exit, Sequence[TaggedClip]]
     """One for each prompt."""
     divergences: Mapping[tuple[int, int], Mapping[Lens, Array]]
     """[prompts, codebooks] by layer and the half on which the lens was fitted."""

@@ -4,21 +4,21 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import NamedTuple
 
-from leitmotif.lens.pairs import Pair, Pairs
-from leitmotif.lens.sweep import Swap, Sweep
+from leitmotif.lens.pairs import ConceptPair, ConceptPairs
+from leitmotif.lens.sweep import Swap, SwapSweep
 
 
 class KeptClip(NamedTuple):
     """A clip that is kept."""
 
-    pair: Pair
+    pair: ConceptPair
     number: int
     """Number of the prompt in the pair's original set."""
     swap: Swap | None
     """What is done to it; None if it is untouched."""
 
 
-def kept_clips(sweep: Sweep, prompts: int) -> list[KeptClip]:
+def kept_clips(sweep: SwapSweep, prompts: int) -> list[KeptClip]:
     """So many prompts of each original concept: untouched, and swapped at each single layer.
 
     A concept is heard with one desired concept alone, because all pairs would take much space: the
@@ -40,7 +40,7 @@ def kept_clips(sweep: Sweep, prompts: int) -> list[KeptClip]:
     return clips
 
 
-def _chosen(pairs: Pairs) -> Iterator[Sequence[Pair]]:
+def _chosen(pairs: ConceptPairs) -> Iterator[Sequence[ConceptPair]]:
     """The pairs of each original concept with its one desired concept."""
     originals = list(dict.fromkeys(original for original, _ in pairs.by_concepts))
     order = list(dict.fromkeys([*originals, *(desired for _, desired in pairs.by_concepts)]))
@@ -53,5 +53,5 @@ def _chosen(pairs: Pairs) -> Iterator[Sequence[Pair]]:
         yield pairs.by_concepts[original, desired]
 
 
-def _prompts(pairs: Pairs, pair: Pair) -> int:
+def _prompts(pairs: ConceptPairs, pair: ConceptPair) -> int:
     return len(pairs.sets[pair.original].texts)

@@ -5,7 +5,7 @@ from leitmotif.lens.concepts import ConceptTable
 from leitmotif.lens.listening import AT_ONCE_ON_GPU
 from leitmotif.lens.study import FITTED
 from leitmotif.lens.swaps import means_bytes
-from leitmotif.lens.sweep import Sweep
+from leitmotif.lens.sweep import SwapSweep
 from leitmotif.lens.tuned import fit_bytes, map_bytes
 from leitmotif.musicgen.memory import Footprint
 from leitmotif.work.budget import Holding
@@ -32,7 +32,7 @@ def lens_holding(params: Params, model: Footprint, table: ConceptTable) -> Holdi
     )
 
 
-def swaps_holding(params: Params, model: Footprint, sweep: Sweep) -> Holding:
+def swaps_holding(params: Params, model: Footprint, sweep: SwapSweep) -> Holding:
     """Of the stage swaps: the means of the sets of prompts, which all processes read."""
     seconds, width = params.swaps.seconds, model.config.width
     sets, sites = len(sweep.pairs.sets), len(sweep.sites)

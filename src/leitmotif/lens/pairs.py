@@ -51,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConceptPair:
     """Names of sets: whose clips are played again, and whose means are put in."""
 
     sides: tuple[Side, Side]
@@ -71,11 +71,11 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ConceptPairs:
     """The pairs of an experiment. Those of the same two concepts are reported as one."""
 
     sets: Mapping[str, PromptSet]
-    pairs: Sequence[Pair]
+    pairs: Sequence[ConceptPair]
 
     def __post_init__(self) -> None:
         if not self.pairs:
@@ -90,9 +90,9 @@ class Pairs:
                 )
 
     @cached_property
-    def by_concepts(self) -> dict[tuple[Side, Side], list[Pair]]:
+    def by_concepts(self) -> dict[tuple[Side, Side], list[ConceptPair]]:
         """The pairs of each two concepts."""
-        groups: dict[tuple[Side, Side], list[Pair]] = {}
+        groups: dict[tuple[Side, Side], list[ConceptPair]] = {}
         for pair in self.pairs:
             groups.setdefault(pair.sides, []).append(pair)
         return groups
@@ -102,9 +102,9 @@ class Pairs:
         """All labels by which concepts are known, each once."""
         return list(dict.fromkeys(side.label for sides in self.by_concepts for side in sides))
 
-    def blocks(self, sets: int) -> Iterator["Pairs"]:
+    def blocks(self, sets: int) -> Iterator["ConceptPairs"]:
         """The pairs in parts, each with its sets, which are so many or those of one pair."""
-        block: list[Pair] = []
+        block: list[ConceptPair] = []
         names: set[str] = set()
         for pair in self.pairs:
             if block and len(names | pair.names) > sets:
@@ -122,7 +122,7 @@ def concept_pairs(
     within: bool = True,
     across: bool = True,
     seed: int = 0,
-) -> Pairs:
+) -> ConceptPairs:
     """Every ordered pair of a table's concepts, as in the paper.
 
     Parameters
@@ -148,7 +148,7 @@ def concept_pairs(
         mixed = _neither(*sorted((original, desired), key=table.concepts.index))
         if within if original.slot == desired.slot else across:
             pairs.append(
-                Pair(
+                ConceptPair(
                     (_side(original), _side(desired)),
                     original.name,
                     desired.name,
@@ -159,7 +159,7 @@ def concept_pairs(
     return _with_sets(sets, pairs)
 
 
-def twin_pairs(table: ConceptTable, prompts: int) -> Pairs:
+def twin_pairs(table: ConceptTable, prompts: int) -> ConceptPairs:
     """Prompts that differ in one word alone, with the same noise: pairs of single prompts.
 
     The sets are the first ``prompts`` prompts of each concept, and each is paired with the one that
@@ -177,7 +177,7 @@ def twin_pairs(table: ConceptTable, prompts: int) -> Pairs:
         for original, desired in permutations(concepts, 2):
             others = [each.name for each in concepts if each not in (original, desired)]
             pairs += [
-                Pair(
+                ConceptPair(
                     (_side(original), _side(desired)),
                     f"{original.name}/{number}",
                     f"{desired.name}/{number}",
@@ -189,7 +189,7 @@ def twin_pairs(table: ConceptTable, prompts: int) -> Pairs:
     return _with_sets(sets, pairs)
 
 
-def read_pairs(path: Path, *, seed: int = 0) -> Pairs:
+def read_pairs(path: Path, *, seed: int = 0) -> ConceptPairs:
     """Counterfactual prompts from a CSV file with a header.
 
     Its columns are ``COLUMNS``: a prompt, the same prompt with something else in it, and the
@@ -207,7 +207,7 @@ def read_pairs(path: Path, *, seed: int = 0) -> Pairs:
         others = [n for n, row in enumerate(rows) if row[3] not in (label, desired)]
         other = int(random.choice(others)) if others else None
         pairs.append(
-            Pair(
+            ConceptPair(
                 (Side(label, label, None), Side(desired, desired, None)),
                 f"{number} original",
                 f"{number} desired",
@@ -277,7 +277,7 @@ def _mixed(
     return PromptSet.of([all_of_them[n] for n in sorted(drawn)])
 
 
-def _with_sets(sets: Mapping[str, PromptSet], pairs: Sequence[Pair]) -> Pairs:
+def _with_sets(sets: Mapping[str, PromptSet], pairs: Sequence[ConceptPair]) -> ConceptPairs:
     """Pairs with those sets that they name."""
     used = {name for pair in pairs for name in pair.names}
-    return Pairs({name: prompts for name, prompts in sets.items() if name in used}, pairs)
+    return ConceptPairs({name: prompts for name, prompts in sets.items() if name in used}, pairs)

@@ -16,9 +16,9 @@ from leitmotif.files import sha256_json
 from leitmotif.lens.components import Outputs
 from leitmotif.lens.effects import TaggedClips
 from leitmotif.lens.pairs import PromptSet
-from leitmotif.lens.sweep import Swap, Sweep
+from leitmotif.lens.sweep import Swap, SwapSweep
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.cache.results import Form, Tensors
+from leitmotif.store.cache.results import ResultFormat, Tensors
 
 Samples = NDArray[np.int16]
 ClipOf = tuple[str | Swap, int]
@@ -42,8 +42,8 @@ class Played:
 
 
 def sets_form(
-    model: HookedMusicGen, sweep: Sweep, kept: Sequence[ClipOf]
-) -> Form[Sequence[str], dict[str, Played]]:
+    model: HookedMusicGen, sweep: SwapSweep, kept: Sequence[ClipOf]
+) -> ResultFormat[Sequence[str], dict[str, Played]]:
     """Of sets of prompts by their names: a part for each set, and one for each of its sites."""
     prompts, sites = sweep.pairs.sets, sweep.sites
 
@@ -77,12 +77,12 @@ def sets_form(
             for name, (first, *means) in zip(names, of_sets, strict=True)
         }
 
-    return Form(keys, tensors, result)
+    return ResultFormat(keys, tensors, result)
 
 
 def swaps_form(
     prompts: Mapping[str, PromptSet], length: int, known: Sequence[int], kept: Sequence[ClipOf]
-) -> Form[Sequence[tuple[Swap, int]], Swapped]:
+) -> ResultFormat[Sequence[tuple[Swap, int]], Swapped]:
     """Of prompts with swaps, in clips of ``length`` frames.
 
     ``known`` are columns of the tagger's labels.
@@ -110,7 +110,7 @@ def swaps_form(
             clips[n]: of_clip for n, of_clip in _audio_of(parts[0]).items()
         }
 
-    return Form(
+    return ResultFormat(
         keys=lambda clips: [["swapped", [*known], [key(clip) for clip in clips]]],
         tensors=tensors,
         result=result,

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from leitmotif.judge.models.tagger import Tagger
-from leitmotif.lens.heard import Exit, Listened
+from leitmotif.lens.heard import Exit, TaggedClip
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.tuned import Translator
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.precision import doubled
-from leitmotif.store.cache.results import Form, KeptResults, Tensors, computed_by
+from leitmotif.store.cache.results import KeptResults, ResultFormat, Tensors, computed_by
 from leitmotif.tables.decoderlens import Heard, Lens
 
 Array = NDArray[np.float64]
@@ -23,7 +23,7 @@ Played = tuple[torch.Tensor, Array]
 """Clips [B, K, T], and each layer's outputs, mean over time [layers, B, d]."""
 Tuned = tuple[Translator, Mapping[Lens, Array]]
 """A layer's lens, and divergences [B, K]."""
-Exits = Mapping[Exit, Mapping[int, Listened]]
+Exits = Mapping[Exit, Mapping[int, TaggedClip]]
 """What is heard of some prompts, by their numbers."""
 
 
@@ -54,9 +54,9 @@ def results_in(
     )
 
 
-def played_form(model: HookedMusicGen) -> Form[Sequence[int], Played]:
+def played_form(model: HookedMusicGen) -> ResultFormat[Sequence[int], Played]:
     """Of clips of prompts, by their numbers."""
-    return Form(
+    return ResultFormat(
         keys=lambda numbers: [["played", *numbers]],
         tensors=lambda _, made: [{"codes": made[0].cpu().numpy(), "means": made[1]}],
         result=lambda _, parts: (
@@ -66,7 +66,7 @@ def played_form(model: HookedMusicGen) -> Form[Sequence[int], Played]:
     )
 
 
-def tuned_form(model: HookedMusicGen) -> Form[tuple[int, int], Tuned]:
+def tuned_form(model: HookedMusicGen) -> ResultFormat[tuple[int, int], Tuned]:
     """Of a lens, by its layer and the half of the prompts on which it was fitted."""
     device = doubled(torch.empty(0, device=model.device)).device  # where it was fitted
 
@@ -77,7 +77,7 @@ def tuned_form(model: HookedMusicGen) -> Form[tuple[int, int], Tuned]:
             lens: np.asarray(parts[0][lens], np.float64) for lens in lenses
         }
 
-    return Form(
+    return ResultFormat(
         keys=lambda key: [["tuned", *key]],
         tensors=lambda _, made: [
             {
@@ -90,9 +90,9 @@ def tuned_form(model: HookedMusicGen) -> Form[tuple[int, int], Tuned]:
     )
 
 
-def exits_form(name: str) -> Form[Any, Exits]:
+def exits_form(name: str) -> ResultFormat[Any, Exits]:
     """Of what is heard, by its name and by numbers of prompts, alone or with layers."""
-    return Form(
+    return ResultFormat(
         keys=lambda items: [[name, *items]],
         tensors=lambda _, heard: [_of_exits(heard)],
         result=lambda _, parts: _exits_of(parts[0]),
@@ -116,6 +116,6 @@ def _exits_of(tensors: Tensors) -> Exits:
         way = Exit(int(layer), cast(Lens, lens), cast(Heard, heard))
         by_exit.setdefault(way, {}).setdefault(int(number), {})[part] = values
     return {
-        way: {number: Listened(**parts) for number, parts in clips.items()}
+        way: {number: TaggedClip(**parts) for number, parts in clips.items()}
         for way, clips in by_exit.items()
     }

@@ -25,7 +25,7 @@ from leitmotif.audio.writing import as_int16
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.concepts import ConceptTable, Prompt
 from leitmotif.lens.exits import Mapped, read_exits, residual_after, sampled_exits
-from leitmotif.lens.heard import Exit, HeardExits, Listened
+from leitmotif.lens.heard import Exit, HeardExits, TaggedClip
 from leitmotif.lens.listening import decoded
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.recognition import known_labels
@@ -33,7 +33,7 @@ from leitmotif.lens.saved_work import exits_form, played_form, results_in, tuned
 from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.cache.results import Form, KeptResults
+from leitmotif.store.cache.results import KeptResults, ResultFormat
 from leitmotif.tables.decoderlens import Lens
 from leitmotif.work.engine import workers_on
 
@@ -108,7 +108,7 @@ class DecoderLens:
         tuned = each(partial(_tuned, codes=codes), fits, tuned_form(model))
         lenses = dict(zip(fits, tuned, strict=True))
         translators = {key: translator for key, (translator, _) in lenses.items()}
-        heard: dict[Exit, dict[int, Listened]] = {}
+        heard: dict[Exit, dict[int, TaggedClip]] = {}
         read = partial(_read, codes=codes, translators=translators)
         for of_part in each(read, parts, exits_form("read")):
             _enter(heard, of_part)
@@ -137,7 +137,7 @@ class DecoderLens:
         results: KeptResults,
         job: Callable[["DecoderLens", Any], Result],
         items: Sequence[Any],
-        form: Form[Any, Result],
+        form: ResultFormat[Any, Result],
     ) -> Iterator[Result]:
         workers = workers_on(self.load().device.type, self.workers)
         yield from results.each(partial(job, self), items, form, workers=workers)
@@ -227,7 +227,7 @@ def _read(
     numbers: Sequence[int],
     codes: Tensor,
     translators: Mapping[tuple[int, int], Translator],
-) -> dict[Exit, dict[int, Listened]]:
+) -> dict[Exit, dict[int, TaggedClip]]:
     """What is heard where every layer says what it would play next."""
     model, playing = study.load(), study.playing
     asked = [study.all_prompts[number] for number in numbers]
@@ -259,7 +259,7 @@ def _sampled(
     pairs: Sequence[tuple[int, int]],
     lens: Lens,
     translators: Mapping[tuple[int, int], Translator],
-) -> dict[Exit, dict[int, Listened]]:
+) -> dict[Exit, dict[int, TaggedClip]]:
     """What is heard where layers play alone; pairs are numbers of prompts and layers."""
     model, playing = study.load(), study.playing
     numbers = [number for number, _ in pairs]
@@ -281,7 +281,7 @@ def _sampled(
         guidance_scale=playing.guidance_scale,
         mapped=mapped if lens == "tuned" else None,
     )
-    sampled: dict[Exit, dict[int, Listened]] = {}
+    sampled: dict[Exit, dict[int, TaggedClip]] = {}
     listened = _listened(study, model, codes, numbers)
     for (number, layer), of_clip in zip(pairs, listened, strict=True):
         sampled.setdefault(Exit(layer, lens, "sampled"), {})[number] = of_clip
@@ -301,7 +301,7 @@ def _mapped(halves: Sequence[int], translators: Mapping[tuple[int, int], Transla
 
 def _listened(
     study: DecoderLens, model: HookedMusicGen, codes: Tensor, numbers: Sequence[int]
-) -> list[Listened]:
+) -> list[TaggedClip]:
     """What a tagger says of clips [B, K, T] of these prompts, and the audio of those kept."""
     clips = decoded(model, codes)
     logits, second = (
@@ -310,7 +310,7 @@ def _listened(
     )
     assert logits is not None
     return [
-        Listened(
+        TaggedClip(
             logits[row],
             as_int16(clip) if study.all_prompts[number].number < study.kept else None,
             None if second is None else second[row],
@@ -320,7 +320,7 @@ def _listened(
 
 
 def _enter(
-    heard: dict[Exit, dict[int, Listened]], new: Mapping[Exit, Mapping[int, Listened]]
+    heard: dict[Exit, dict[int, TaggedClip]], new: Mapping[Exit, Mapping[int, TaggedClip]]
 ) -> None:
     for way, rows in new.items():
         heard.setdefault(way, {}).update(rows)

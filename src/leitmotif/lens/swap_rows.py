@@ -32,7 +32,7 @@ from leitmotif.lens.effects import (
 from leitmotif.lens.heard import CLIPS
 from leitmotif.lens.kept_swaps import KeptClip
 from leitmotif.lens.pairs import Side
-from leitmotif.lens.sweep import Cell, Swap, Sweep
+from leitmotif.lens.sweep import Swap, SwapCell, SwapSweep
 from leitmotif.sites import Technique
 from leitmotif.tables.interval import IntervalRow, three_digits
 from leitmotif.tables.swaps import Depth, Scope, SwapClipRow, SwapRow, SwapSummaryRow
@@ -54,7 +54,7 @@ class _Pooled(NamedTuple):
     """One row of the summary: a cell, or several that are averaged."""
 
     technique: Technique
-    cells: Sequence[Cell]
+    cells: Sequence[SwapCell]
     depth: Depth | None
 
 
@@ -62,7 +62,7 @@ class _Pooled(NamedTuple):
 class HeardSwaps:
     """Everything that was heard."""
 
-    sweep: Sweep
+    sweep: SwapSweep
     columns: Mapping[str, int]
     """Columns of the labels by which concepts are known, among the tagger's."""
     before: Mapping[str, Array]
@@ -198,7 +198,7 @@ class HeardSwaps:
         return float(np.mean([self._ideal[sides].mean() for sides in scope.members]))
 
     @cached_property
-    def _clusters(self) -> dict[tuple[Technique, Cell], dict[Concepts, Cluster]]:
+    def _clusters(self) -> dict[tuple[Technique, SwapCell], dict[Concepts, Cluster]]:
         """What each cell does to the clips of each pair of concepts."""
         return {
             (technique, cell): {
@@ -212,7 +212,7 @@ class HeardSwaps:
         original, desired = (self._known[side.label] for side in sides)
         return measured(self._heard_before[swap.original], self.after[swap], original, desired)
 
-    def _cluster(self, technique: Technique, cell: Cell, sides: Concepts) -> Cluster:
+    def _cluster(self, technique: Technique, cell: SwapCell, sides: Concepts) -> Cluster:
         of_pairs = [
             {
                 kind: self._measured(swap, sides)
@@ -223,7 +223,7 @@ class HeardSwaps:
         kinds = [kind for kind in of_pairs[0] if all(kind in values for values in of_pairs)]
         return {kind: joined([values[kind] for values in of_pairs]) for kind in kinds}
 
-    def _turned(self, technique: Technique | None, cell: Cell, sides: Concepts) -> Array:
+    def _turned(self, technique: Technique | None, cell: SwapCell, sides: Concepts) -> Array:
         """Whether the desired label ranks above the original one [n]; None: before the swap."""
         original, desired = (self._known[side.label] for side in sides)
         odds = np.concatenate(
@@ -261,7 +261,7 @@ class HeardSwaps:
                 group += [_Pooled(technique, *depth) for depth in _depths([*of_component])]
             yield technique, group
 
-    def _frames(self, cell: Cell) -> tuple[int, int]:
+    def _frames(self, cell: SwapCell) -> tuple[int, int]:
         """The first frame in which a cell is changed, and the end of the last one."""
         span = cell.span(self.length)
         return span.start, span.stop
@@ -280,7 +280,7 @@ class HeardSwaps:
         )
 
 
-def _depths(cells: Sequence[Cell]) -> Iterator[tuple[Sequence[Cell], Depth]]:
+def _depths(cells: Sequence[SwapCell]) -> Iterator[tuple[Sequence[SwapCell], Depth]]:
     """Cells of one component by how deep they are."""
     yield cells[:1], "first"
     if len(cells) > 2:

@@ -23,8 +23,8 @@ from leitmotif.audio.writing import as_int16
 from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.tagger import Tagger
 from leitmotif.lens.components import (
-    Change,
     Means,
+    OutputChange,
     as_long,
     changed_steps,
     outputs,
@@ -33,15 +33,15 @@ from leitmotif.lens.components import (
 from leitmotif.lens.effects import TaggedClips, heard
 from leitmotif.lens.kept_swaps import KeptClip, kept_clips
 from leitmotif.lens.listening import tagged
-from leitmotif.lens.pairs import Pairs
+from leitmotif.lens.pairs import ConceptPairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.saved_swaps import ClipOf, Played, Samples, sets_form, swaps_form
 from leitmotif.lens.saved_work import results_in
 from leitmotif.lens.swap_rows import HeardSwaps
-from leitmotif.lens.sweep import Swap, Sweep
+from leitmotif.lens.sweep import Swap, SwapSweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.store.cache.results import Form, KeptResults
+from leitmotif.store.cache.results import KeptResults, ResultFormat
 from leitmotif.work.engine import workers_on
 
 Array = NDArray[np.float64]
@@ -83,7 +83,7 @@ class Swaps:
 
     load: Callable[[], HookedMusicGen]
     load_tagger: Callable[[], Tagger]
-    sweep: Sweep
+    sweep: SwapSweep
     playing: Playing
     rows: int
     workers: int | None = None
@@ -122,7 +122,7 @@ class Swaps:
             self.sweep, labels, before, after, kept, model.sample_rate, self.length(model)
         )
 
-    def _base(self, results: KeptResults, sweep: Sweep) -> "_Base":
+    def _base(self, results: KeptResults, sweep: SwapSweep) -> "_Base":
         """Play the prompts of all sets."""
         played: dict[str, Played] = {}
         form = sets_form(self.load(), sweep, self._kept)
@@ -137,7 +137,7 @@ class Swaps:
         )
 
     def _swapped(
-        self, results: KeptResults, sweep: Sweep, base: "_Base", known: Sequence[int]
+        self, results: KeptResults, sweep: SwapSweep, base: "_Base", known: Sequence[int]
     ) -> tuple[dict[Swap, TaggedClips], dict[ClipOf, Samples]]:
         """Play and hear every swap; the audio is that of the clips that are kept."""
         counts = [len(base.codes[swap.original]) for swap in sweep.swaps]
@@ -169,7 +169,7 @@ class Swaps:
             )
         return {label: list(labels).index(label) for label in known}
 
-    def _set_parts(self, pairs: Pairs) -> list[list[str]]:
+    def _set_parts(self, pairs: ConceptPairs) -> list[list[str]]:
         """Names of sets that are played by one process, about a batch of prompts each."""
         parts: list[list[str]] = [[]]
         prompts = 0
@@ -203,7 +203,7 @@ class Swaps:
         results: KeptResults,
         job: Callable[["Swaps", Any], Result],
         items: Sequence[Any],
-        form: Form[Any, Result],
+        form: ResultFormat[Any, Result],
     ) -> Iterator[Result]:
         workers = workers_on(self.load().device.type, self.workers)
         yield from results.each(partial(job, self), items, form, workers=workers)
@@ -294,7 +294,7 @@ def _heard(
     return heard(before, after, known), audio
 
 
-def _change(swap: Swap, means: Means, draw: str, steps: range) -> Change:
+def _change(swap: Swap, means: Means, draw: str, steps: range) -> OutputChange:
     """What a swap does to one clip; ``draw`` names the clip's random vectors."""
     at = {}
     for site in swap.cell.sites:
@@ -303,7 +303,7 @@ def _change(swap: Swap, means: Means, draw: str, steps: range) -> Change:
             name = "\n".join([draw, swap.original, swap.target, site])
             target = original + as_long(target - original, name)
         at[site] = target if swap.technique == "replace" else target - original
-    return Change(swap.technique, at, steps)
+    return OutputChange(swap.technique, at, steps)
 
 
 def _generated(

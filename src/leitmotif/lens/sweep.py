@@ -11,13 +11,13 @@ from leitmotif.config import Params
 from leitmotif.errors import ConfigError, counted
 from leitmotif.lens.concepts import load_concepts
 from leitmotif.lens.effects import Kind
-from leitmotif.lens.pairs import Pair, Pairs, concept_pairs, read_pairs
+from leitmotif.lens.pairs import ConceptPair, ConceptPairs, concept_pairs, read_pairs
 from leitmotif.sites import Component, Control, Technique
 
 CONTROLS: tuple[Control, ...] = ("itself", "redrawn", "mixed", "random")
 
 
-class Cell(NamedTuple):
+class SwapCell(NamedTuple):
     """One component at one layer, or at several layers that change at once."""
 
     component: Component
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 class Swap(NamedTuple):
     """What is done to the clips of one set of prompts."""
 
-    cell: Cell
+    cell: SwapCell
     technique: Technique
     original: str
     """Name of the set of prompts that is played."""
@@ -49,7 +49,7 @@ class Swap(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SwapSweep:
     """What is swapped.
 
     Parameters
@@ -62,8 +62,8 @@ class Sweep:
     Raises ConfigError if there are no cells or no techniques.
     """
 
-    pairs: Pairs
-    cells: Sequence[Cell]
+    pairs: ConceptPairs
+    cells: Sequence[SwapCell]
     techniques: Sequence[Technique] = ("replace", "adjust")
     controls: Sequence[Control] = CONTROLS
 
@@ -80,7 +80,7 @@ class Sweep:
         """Where cells change the model, each site once."""
         return list(dict.fromkeys(site for cell in self.cells for site in cell.sites))
 
-    def of(self, pair: Pair, cell: Cell, technique: Technique) -> dict[Kind, Swap]:
+    def of(self, pair: ConceptPair, cell: SwapCell, technique: Technique) -> dict[Kind, Swap]:
         """The swap of a pair in a cell, and those of its controls; pairs share some of these."""
         targets: dict[Kind, str | None] = {
             "swap": pair.desired,
@@ -116,7 +116,7 @@ def cells_of(
     groups: Iterable[Sequence[int]] = (),
     together: bool = False,
     spans: Sequence[range | None] = (None,),
-) -> list[Cell]:
+) -> list[SwapCell]:
     """Each component at each layer, in each span of frames.
 
     Also at the layers of each group at once, and at all of these layers if ``together``.
@@ -125,12 +125,12 @@ def cells_of(
     chosen += [tuple(sorted(group)) for group in groups]
     if together and len(layers) > 1:
         chosen.append(tuple(layers))
-    return [Cell(*of_cell) for of_cell in product(components, dict.fromkeys(chosen), spans)]
+    return [SwapCell(*of_cell) for of_cell in product(components, dict.fromkeys(chosen), spans)]
 
 
 def sweep_of(
     params: Params, *, layers: int, frame_rate: float, prompts: int | None = None
-) -> Sweep:
+) -> SwapSweep:
     """The sweep of the stage ``swaps`` on a model of so many layers and frames a second.
 
     ``prompts`` stands in the place of the setting. Raises ConfigError if concepts or pairs cannot
@@ -148,7 +148,7 @@ def sweep_of(
         pairs = concept_pairs(table, prompts or settings.prompts, seed=lens.seed)
     else:
         pairs = read_pairs(Path(settings.pairs), seed=lens.seed)
-    return Sweep(
+    return SwapSweep(
         pairs=pairs,
         cells=cells_of(
             settings.components,

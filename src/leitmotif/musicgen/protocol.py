@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from leitmotif.audio.reading.samples import Clips
+from leitmotif.audio.reading.samples import Clip, Clips
 from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.choice import Sites
 from leitmotif.musicgen.generate import Generation
@@ -30,10 +30,8 @@ from leitmotif.musicgen.sampling import Sampling
 from leitmotif.timing.frames import Timing
 
 
-class MusicModel(Protocol):
-    """An autoregressive model of codec tokens whose sites can be read and written."""
-
-    # Time
+class AudioEncoder(Protocol):
+    """What turns audio into codes: a model, or its codec with a memory (``store.cache.codes``)."""
 
     @property
     def sample_rate(self) -> int:
@@ -46,6 +44,18 @@ class MusicModel(Protocol):
     @property
     def frame_rate(self) -> float:
         """Codec frames, and decoder steps, a second: ``sample_rate`` / ``samples_per_frame``."""
+
+    def encode_audio(self, audio: Clip) -> Tensor:
+        """Encode a clip at ``sample_rate`` to codes [1, K, T], T whole frames."""
+
+
+class MusicModel(AudioEncoder, Protocol):
+    """An autoregressive model of codec tokens whose sites can be read and written.
+
+    Its rates and those of its codes are those of ``AudioEncoder``.
+    """
+
+    # Time
 
     @property
     def hearing_seconds(self) -> float:

@@ -144,15 +144,20 @@ def plot_similarity(
     )
     ax.figure.colorbar(image, ax=ax, label="similarity of chroma (median to largest)", shrink=0.8)
     for suggestion in suggestions:
-        wide = suggestion.recurrence_end - suggestion.recurrence_start
-        high = suggestion.motif_end - suggestion.motif_start
-        corner = (suggestion.recurrence_start, suggestion.motif_start)
-        box = from_extra("matplotlib.patches").Rectangle(
-            corner, wide, high, fill=False, ec=RECURRENCE, lw=1.6
-        )
-        ax.add_patch(box)
+        _draw_box(ax, suggestion)
     ax.set(xlabel="later moment (s)", ylabel="earlier moment (s)")
     return ax
+
+
+def _draw_box(ax: "Axes", suggestion: Suggestion) -> None:
+    """Frame the moments of a motif, upwards, and those of its recurrence, to the right."""
+    wide = suggestion.recurrence_end - suggestion.recurrence_start
+    high = suggestion.motif_end - suggestion.motif_start
+    corner = (suggestion.recurrence_start, suggestion.motif_start)
+    box = from_extra("matplotlib.patches").Rectangle(
+        corner, wide, high, fill=False, ec=RECURRENCE, lw=1.6
+    )
+    ax.add_patch(box)
 
 
 def plot_activations(
@@ -197,19 +202,25 @@ def plot_activations(
     steps, width = values.shape
     chosen = None if units is None else whole_numbers(units, "units", count=width)
     ax = _axes(ax, (9, 3))
-    if chosen is not None:
-        for unit in chosen:
-            ax.plot(np.arange(steps) / rate, values[:, unit], lw=1, label=f"unit {unit}")
-        ax.legend(loc="upper right", frameon=False)
-        ax.set(xlim=(0, steps / rate), xlabel="time (s)", ylabel="activation")
+    if chosen is None:
+        _draw_all_units(ax, values, rate)
         return ax
+    for unit in chosen:
+        ax.plot(np.arange(steps) / rate, values[:, unit], lw=1, label=f"unit {unit}")
+    ax.legend(loc="upper right", frameon=False)
+    ax.set(xlim=(0, steps / rate), xlabel="time (s)", ylabel="activation")
+    return ax
+
+
+def _draw_all_units(ax: "Axes", values: NDArray[np.floating], rate: float) -> None:
+    """Draw activations [S, d] as a picture, each unit in standard deviations from its mean."""
     spread = values.std(0)
     scaled = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
     image = ax.imshow(
         scaled.T,
         origin="lower",
         aspect="auto",
-        extent=(0, steps / rate, -0.5, width - 0.5),
+        extent=(0, len(values) / rate, -0.5, values.shape[1] - 0.5),
         cmap="RdBu_r",
         vmin=-3,
         vmax=3,
@@ -217,7 +228,6 @@ def plot_activations(
     )
     ax.figure.colorbar(image, ax=ax, label="activation (standard deviations)")
     ax.set(xlabel="time (s)", ylabel="unit")
-    return ax
 
 
 def plot_attention(
@@ -255,21 +265,7 @@ def plot_attention(
     'step that is read (s)'
     """
     rate = positive(frame_rate, "frame_rate")
-    weights = finite_array(pattern, "the pattern")
-    weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights
-    square = tokens is not None or weights.shape[-2:-1] == weights.shape[-1:]
-    if (
-        weights.ndim != 3
-        or not weights.size
-        or not square
-        or (tokens is not None and len(as_texts(tokens) or ()) != weights.shape[-1])
-    ):
-        raise LeitmotifError(
-            "this pattern cannot be drawn",
-            found=f"shape {weights.shape}"
-            + ("" if tokens is None else f", tokens {tokens!r:.100}"),
-            expected="[heads, S, S] of one row, or [heads, S, tokens] with the tokens",
-        )
+    weights = _weights_of(pattern, tokens)
     if head is not None:
         head = whole_number(head, "head", least=0, most=len(weights) - 1)
     chosen = weights.mean(0) if head is None else weights[head]
@@ -297,3 +293,23 @@ def _axes(ax: Any, size: tuple[float, float]) -> Any:
     if ax is not None:
         return ax
     return from_extra("matplotlib.pyplot").subplots(figsize=size, layout="constrained")[1]
+
+
+def _weights_of(pattern: Any, tokens: Sequence[str] | None) -> NDArray[np.floating]:
+    """The weights [heads, S, S] or [heads, S, tokens] of a pattern, checked."""
+    weights = finite_array(pattern, "the pattern")
+    weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights
+    square = tokens is not None or weights.shape[-2:-1] == weights.shape[-1:]
+    if (
+        weights.ndim != 3
+        or not weights.size
+        or not square
+        or (tokens is not None and len(as_texts(tokens) or ()) != weights.shape[-1])
+    ):
+        raise LeitmotifError(
+            "this pattern cannot be drawn",
+            found=f"shape {weights.shape}"
+            + ("" if tokens is None else f", tokens {tokens!r:.100}"),
+            expected="[heads, S, S] of one row, or [heads, S, tokens] with the tokens",
+        )
+    return weights

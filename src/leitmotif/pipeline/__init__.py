@@ -58,12 +58,12 @@ _INTERRUPTED = 130
 """The status that a shell gives a command that Ctrl-C ended."""
 
 
-def run(stage: Callable[[Params], None]) -> None:
+def run(name: str, load: Callable[[], Callable[[Params], None]]) -> None:
     """Run one stage with this folder's params; an expected error or Ctrl-C ends it in a line.
 
-    It says first how long it may take (``leitmotif.pipeline.durations``).
+    It says first how long it may take (``leitmotif.pipeline.durations``). ``load`` gives the stage;
+    it is called once all is known to be in order, for to import what a stage needs takes seconds.
     """
-    name = stage.__name__
     full_disk = explained_full_disk(Path.cwd() / METRICS, "not all outputs were written")
     try:
         with full_disk, only_run(name), steady_inputs(name):
@@ -73,7 +73,7 @@ def run(stage: Callable[[Params], None]) -> None:
             check_inputs(params)
             check_outs(name)
             with announced(name, params), working_on(params.execution, WORK_CACHE / "calls"):
-                stage(params)
+                load()(params)
     except LeitmotifError as error:
         print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

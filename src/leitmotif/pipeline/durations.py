@@ -17,7 +17,7 @@ from typing import Any
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_json, sha256_json, write_json
-from leitmotif.files.owned import outs_of
+from leitmotif.files.owned import stage_outs
 from leitmotif.files.provenance import machine
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.work.peak import Peak, watched_memory
@@ -132,7 +132,7 @@ def sources_of(durations: Iterable[Duration]) -> str:
 
 def following(stage: str, stages: Mapping[str, Any]) -> list[str]:
     """Stages of a dvc.yaml that depend on ``stage``, directly or not, in the file's order."""
-    makers = {path: name for name, entry in stages.items() for path in outs_of(entry)}
+    makers = {path: name for name, entry in stages.items() for path in stage_outs(entry)}
     reached = {stage}
     grown = True
     while grown:

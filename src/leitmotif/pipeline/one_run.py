@@ -17,7 +17,7 @@ from typing import Any
 
 from leitmotif.errors import LeitmotifError, StageError
 from leitmotif.files import read_text
-from leitmotif.files.owned import outs_of
+from leitmotif.files.owned import stage_outs
 from leitmotif.files.yaml_files import read_stages
 
 _PIPELINE = Path("dvc.yaml")
@@ -52,7 +52,7 @@ def only_run(stage: str, root: Path = Path()) -> Iterator[None]:
         yield
         return
     stages = read_stages(root / _PIPELINE)
-    outs = {name: [str(root / path) for path in outs_of(stages[name])] for name in stages}
+    outs = {name: [str(root / path) for path in stage_outs(stages[name])] for name in stages}
     own = outs.pop(stage, [])
     others = [path for paths in outs.values() for path in paths]
     if _STARTED_BY_DVC in os.environ:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.errors import ConfigError, StageError
-from leitmotif.files.owned import outs_of
+from leitmotif.files.owned import stage_outs
 from leitmotif.files.targets import overlap
 from leitmotif.files.yaml_files import read_stages, read_yaml
 
@@ -82,7 +82,7 @@ def check_inputs(params: Params, root: Path = Path()) -> None:
     made = [root / name for name in (*_MADE, "data/corpus")]
     if (root / PIPELINE).exists():
         stages = read_stages(root / PIPELINE)
-        outs = {name for stage in stages.values() for name in outs_of(stage)}
+        outs = {name for stage in stages.values() for name in stage_outs(stage)}
         made += [root / name for name in sorted(outs)]
     for setting in _INPUTS:
         values = attrgetter(setting)(params)
@@ -102,7 +102,7 @@ def check_outs(stage: str, root: Path = Path()) -> None:
     """Raise StageError if an output of a stage is a link that leads elsewhere than DVC's cache."""
     if not (root / PIPELINE).exists():
         return
-    for name in outs_of(read_stages(root / PIPELINE).get(stage, {})):
+    for name in stage_outs(read_stages(root / PIPELINE).get(stage, {})):
         out = root / name
         if out.is_symlink() and "files/md5/" not in out.readlink().as_posix():
             raise StageError(

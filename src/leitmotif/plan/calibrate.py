@@ -26,7 +26,7 @@ from leitmotif.judge.models.loading import shared_clap, shared_tagger
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.graphs import REACH
 from leitmotif.musicgen.loading import load_model
-from leitmotif.plan.hours import Batch, Context, Rates, read_operations
+from leitmotif.plan.hours import PassLoad, Rates, StepLoad, read_operations
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import ModelSize, judge_bytes
 from leitmotif.plan.stand_ins import clap_audio, musicgen_of, tagger
@@ -53,7 +53,7 @@ AUDIO_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Calibration:
+class DeviceTimer:
     """Measures the pieces of work of an experiment on a device."""
 
     scale: Scale
@@ -78,21 +78,21 @@ class Calibration:
 
     def _passes(
         self, works: Iterable[Work]
-    ) -> tuple[Mapping[Batch, float], Mapping[Context, float]]:
+    ) -> tuple[Mapping[StepLoad, float], Mapping[PassLoad, float]]:
         """Seconds of a step of each batch, and of a pass over each context."""
-        step: dict[Batch, float] = {}
-        read: dict[Context, float] = {}
+        step: dict[StepLoad, float] = {}
+        read: dict[PassLoad, float] = {}
         for work in works:
             for batch in work.generating:
-                if Batch.of(batch) not in step:
-                    step[Batch.of(batch)] = self._step(batch.model, Batch.of(batch))
+                if StepLoad.of(batch) not in step:
+                    step[StepLoad.of(batch)] = self._step(batch.model, StepLoad.of(batch))
             for reading in work.reading:
-                key = Context(reading.model.name, reading.frames)
+                key = PassLoad(reading.model.name, reading.frames)
                 if reading.contexts and key not in read:
                     read[key] = self._pass(reading.model, key.frames)
         return step, read
 
-    def _step(self, size: ModelSize, batch: Batch) -> float:
+    def _step(self, size: ModelSize, batch: StepLoad) -> float:
         rows = batch.rows if size.here else min(batch.rows, MOST_ROWS)
         seconds = self._whole(size, lambda model: self._steps(model, rows, batch.steps))
         return seconds * batch.rows / rows

@@ -26,7 +26,7 @@ AUDIOSET_LABELS = 527
 
 
 @dataclass(frozen=True)
-class Item:
+class DiskItem:
     """Bytes of one thing."""
 
     name: str
@@ -36,7 +36,7 @@ class Item:
     """Where the number comes from."""
 
 
-def downloads(scale: Scale) -> list[Item]:
+def downloads(scale: Scale) -> list[DiskItem]:
     """What is fetched; 0 bytes for what is on this machine already."""
     judge, models = scale.params.judge, [scale.model]
     if scale.lens_model.name != scale.model.name:
@@ -51,12 +51,12 @@ def downloads(scale: Scale) -> list[Item]:
             continue
         size, here = judge_bytes(name, revision)
         note = "on this machine" if here else "size of the published file"
-        items.append(Item(name, 0 if here else size, note if size is not None else "not known"))
+        items.append(DiskItem(name, 0 if here else size, note if size is not None else "not known"))
     if isinstance(scale.params.corpus, MtgJamendoCorpus):
         shards = scale.params.corpus.shards
         count = len(shards)
         items.append(
-            Item(
+            DiskItem(
                 f"MTG-Jamendo, {counted(count, 'shard')}",
                 _shard_bytes(scale),
                 "estimate: tracks x mean size",
@@ -65,10 +65,10 @@ def downloads(scale: Scale) -> list[Item]:
     return items
 
 
-def _weights(model: ModelSize) -> Item:
+def _weights(model: ModelSize) -> DiskItem:
     if model.here:
-        return Item(model.name, 0, "on this machine")
-    return Item(model.name, model.file_bytes, model.known)
+        return DiskItem(model.name, 0, "on this machine")
+    return DiskItem(model.name, model.file_bytes, model.known)
 
 
 def _shard_bytes(scale: Scale) -> int:
@@ -77,23 +77,23 @@ def _shard_bytes(scale: Scale) -> int:
     return TRACKS_OF_A_SHARD * TRACK_BYTES * len(corpus.shards)
 
 
-def folders(scale: Scale) -> list[Item]:
+def folders(scale: Scale) -> list[DiskItem]:
     """Bytes of each folder that a run writes; formulas, held to the shipped experiment by tests."""
     made = [
-        Item("data/corpus", *_corpus(scale)),
-        Item("data/features", _features(scale), "tracks x seconds x 50 x 14 x 4 bytes"),
-        Item(
+        DiskItem("data/corpus", *_corpus(scale)),
+        DiskItem("data/features", _features(scale), "tracks x seconds x 50 x 14 x 4 bytes"),
+        DiskItem(
             "data/activations",
             activation_bytes(scale),
             f"sites x contexts x frames x width x size; {counted(store_size(scale).files, 'file')}",
         ),
-        Item("data/sae", sae_bytes(scale), "autoencoders x contexts x frames x 8 k"),
-        Item("data/clips", _clips(scale), "at most; equal clips share a file"),
-        Item("data/lens", _lens(scale), "layers x ways x kept prompts x seconds"),
-        Item("data/swap_clips", _swap_clips(scale), "kept clips x seconds"),
+        DiskItem("data/sae", sae_bytes(scale), "autoencoders x contexts x frames x 8 k"),
+        DiskItem("data/clips", _clips(scale), "at most; equal clips share a file"),
+        DiskItem("data/lens", _lens(scale), "layers x ways x kept prompts x seconds"),
+        DiskItem("data/swap_clips", _swap_clips(scale), "kept clips x seconds"),
     ]
     heard = sum(item.bytes or 0 for item in made[-3:])
-    made.append(Item("data/report", heard, "the clips once more, at most"))
+    made.append(DiskItem("data/report", heard, "the clips once more, at most"))
     known = sum(item.bytes or 0 for item in made)
     fetched = _shard_bytes(scale) if isinstance(scale.params.corpus, MtgJamendoCorpus) else 0
     again = fetched + activation_bytes(scale) * (
@@ -101,8 +101,8 @@ def folders(scale: Scale) -> list[Item]:
     )
     return [
         *made,
-        Item(".dvc/cache", known, "data/ again, unless blocks are shared"),
-        Item(
+        DiskItem(".dvc/cache", known, "data/ again, unless blocks are shared"),
+        DiskItem(
             ".leitmotif",
             again + _codes(scale) + _lens_work(scale),
             "activations of all models, tokens, shards, what the lens and the swaps have played",

@@ -22,7 +22,7 @@ SECONDS_A_PANEL_ROW = 2.0e-5
 calibration."""
 
 
-class Batch(NamedTuple):
+class StepLoad(NamedTuple):
     """What decides how long a decoder step takes."""
 
     model: str
@@ -32,12 +32,12 @@ class Batch(NamedTuple):
     """Steps that lie before it."""
 
     @classmethod
-    def of(cls, one: Generating) -> "Batch":
+    def of(cls, one: Generating) -> "StepLoad":
         """The batch in the middle of a generation."""
         return cls(one.model.name, min(one.rows, max(1, one.clips)) * one.halves, one.mean_steps)
 
 
-class Context(NamedTuple):
+class PassLoad(NamedTuple):
     """What decides how long a pass takes."""
 
     model: str
@@ -48,9 +48,9 @@ class Context(NamedTuple):
 class Rates:
     """Seconds of each piece of work in one process."""
 
-    step: Mapping[Batch, float]
+    step: Mapping[StepLoad, float]
     """Seconds of a decoder step of a batch."""
-    read: Mapping[Context, float]
+    read: Mapping[PassLoad, float]
     """Seconds of a pass over a context, alone in its batch."""
     encode: float = 0.0
     """Seconds of a second of audio, by the codec."""
@@ -97,12 +97,12 @@ def parts_of(work: Work, rates: Rates) -> dict[str, float]:
     """Seconds in one process by kind of work: generating, reading, codec, judges, the rest."""
     return {
         "generating": sum(
-            part.batches * part.steps * rates.step[Batch.of(part)]
+            part.batches * part.steps * rates.step[StepLoad.of(part)]
             for part in work.generating
             if part.clips
         ),
         "reading": sum(
-            part.contexts * rates.read[Context(part.model.name, part.frames)]
+            part.contexts * rates.read[PassLoad(part.model.name, part.frames)]
             for part in work.reading
             if part.contexts
         ),
@@ -171,7 +171,7 @@ LAUNCH_SECONDS_A_BLOCK = 2e-3
 
 def step_seconds(of: DeviceClass, generating: Generating, dtype: str, size: int) -> float:
     """A decoder step on a class of GPU: what memory, arithmetic or kernels take, the longest."""
-    config, batch = generating.model.decoder, Batch.of(generating)
+    config, batch = generating.model.decoder, StepLoad.of(generating)
     read = step_bytes(config, batch.rows, batch.steps, size) / (of.bandwidth * OF_BANDWIDTH)
     peak = of.operations[dtype] * OF_OPERATIONS
     computed = step_operations(config, batch.rows, batch.steps) / peak
@@ -197,9 +197,9 @@ def read_operations(model: ModelSize, frames: int) -> float:
 
 def seconds_on(of: DeviceClass, work: Work, dtype: str, size: int) -> float:
     """Seconds of the decoder alone, sampling and reading, on a class of GPU."""
-    step = {Batch.of(part): step_seconds(of, part, dtype, size) for part in work.generating}
+    step = {StepLoad.of(part): step_seconds(of, part, dtype, size) for part in work.generating}
     read = {
-        Context(part.model.name, part.frames): read_seconds(of, part, dtype)
+        PassLoad(part.model.name, part.frames): read_seconds(of, part, dtype)
         for part in work.reading
     }
     parts = parts_of(work, Rates(step, read))

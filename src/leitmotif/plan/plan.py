@@ -8,8 +8,8 @@ from pathlib import Path
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.config import Params
 from leitmotif.pipeline.durations import Duration, Durations
-from leitmotif.plan.calibrate import Calibration
-from leitmotif.plan.disk import Item, downloads, folders
+from leitmotif.plan.calibrate import DeviceTimer
+from leitmotif.plan.disk import DiskItem, downloads, folders
 from leitmotif.plan.hours import CLASSES, DeviceClass, Range, Rates, seconds_of, seconds_on
 from leitmotif.plan.memory import Memory, memory_of, within
 from leitmotif.plan.people import SECONDS_A_DECISION, decisions, notices
@@ -59,8 +59,8 @@ class Plan:
     device: str
     processes: int
     """Processes that share the work of a stage."""
-    downloads: list[Item]
-    folders: list[Item]
+    downloads: list[DiskItem]
+    folders: list[DiskItem]
     stages: list[Stage]
     gpus: list[OnGpu]
     decisions: int | None
@@ -93,7 +93,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
     scale, workers = fitted.scale, fitted.workers
     works = work_of(scale)
     memory = memory_of(scale, works, device=place.type, processes=processes, workers=fitted.workers)
-    rates = Calibration(scale, str(place)).rates(works.values()) if measure else None
+    rates = DeviceTimer(scale, str(place)).rates(works.values()) if measure else None
     written = folders(scale)
     chosen = decisions(scale)
     return Plan(

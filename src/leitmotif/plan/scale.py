@@ -13,7 +13,7 @@ from leitmotif.claims import Claims
 from leitmotif.config import MtgJamendoCorpus, OrganismCorpus, Params
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.lens.concepts import ConceptTable, load_concepts
-from leitmotif.lens.sweep import Sweep, sweep_of
+from leitmotif.lens.sweep import SwapSweep, sweep_of
 from leitmotif.plan.sizes import ModelSize, size_of
 from leitmotif.sae.autoencoder.registry import Hook, registered
 from leitmotif.sites import split_site
@@ -210,7 +210,7 @@ class Scale:
         return load_concepts(Path(self.params.decoderlens.concepts))
 
     @cached_property
-    def swap_sweep(self) -> Sweep:
+    def swap_sweep(self) -> SwapSweep:
         """The swaps of the stage of that name, with one prompt a set: they are many."""
         model = self.lens_model
         return sweep_of(

@@ -4,9 +4,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from leitmotif.errors import LeitmotifError
-from leitmotif.files import read_json
-from leitmotif.plan.disk import Item
+from leitmotif.files.targets import json_object
+from leitmotif.plan.disk import DiskItem
 from leitmotif.plan.hours import OF_BANDWIDTH, OF_OPERATIONS, REPLAYED_SECONDS_A_BLOCK
 from leitmotif.plan.plan import FORMAT, Plan, Stage
 
@@ -46,14 +45,10 @@ def as_lines(plan: Plan) -> list[str]:
 
 def is_plan(path: Path) -> bool:
     """Whether a file is a plan, which may be written over."""
-    try:
-        values = read_json(path)
-    except LeitmotifError:
-        return False
-    return isinstance(values, dict) and values.get("format") == FORMAT
+    return json_object(path).get("format") == FORMAT
 
 
-def _items(items: list[Item]) -> Iterator[str]:
+def _items(items: list[DiskItem]) -> Iterator[str]:
     for item in items:
         line = f"  {item.name[:40]:<40} {size(item.bytes):>8}  {item.note}"
         yield line[:WIDTH].rstrip()

@@ -8,7 +8,7 @@ import numpy as np
 
 from leitmotif.audio.reading.samples import Samples
 from leitmotif.recurrence.search.null import estimate
-from leitmotif.recurrence.search.pairs import Pairs
+from leitmotif.recurrence.search.pairs import WindowPairs
 from leitmotif.recurrence.search.refine import highest_score, refine
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.recurrence.search.views import Views, make_views
@@ -33,7 +33,7 @@ class GivenPair:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class WindowLikeness:
     """How alike two windows are."""
 
     likeness: float
@@ -45,7 +45,7 @@ class Likeness:
 
 def likeness_of(
     samples: Samples, sample_rate: int, pairs: Sequence[GivenPair], search: SearchSettings
-) -> list[Likeness]:
+) -> list[WindowLikeness]:
     """Likeness of each pair, as the engine would find it: of the best windows within the two.
 
     Windows that are shorter than those of the search, or nearer to each other, are compared at the
@@ -89,10 +89,10 @@ def _search_for(pair: GivenPair, sample_rate: int, search: SearchSettings) -> Se
 
 def _likeness(
     pair: GivenPair, views: Views, location: float, sample_rate: int, search: SearchSettings
-) -> Likeness:
+) -> WindowLikeness:
     shifts = search.shifts if pair.transposition is None else (pair.transposition,)
     # The key first, at few places: the earliest of the best, so that 0 wins a tie of silence.
-    best = Likeness(LEAST, pair.transposition or 0)
+    best = WindowLikeness(LEAST, pair.transposition or 0)
     if not math.isfinite(location):
         return best
     highest = -math.inf
@@ -101,7 +101,7 @@ def _likeness(
         if score > highest:
             highest = score
             likeness = (score - location) / (highest_score(search) - location)
-            best = Likeness(max(LEAST, round(likeness, 4)), shift)
+            best = WindowLikeness(max(LEAST, round(likeness, 4)), shift)
     return best
 
 
@@ -122,7 +122,7 @@ def _best_score(
         offsets = np.arange(0, max(0.0, room) + 1e-9, max(1, window // 4))
         n = len(offsets)
         parts.append(
-            Pairs(
+            WindowPairs(
                 np.round(start + offsets).astype(np.intp),
                 np.round(later + offsets * tempo).astype(np.intp),
                 np.full(n, window, np.intp),
@@ -131,7 +131,7 @@ def _best_score(
                 np.zeros(n),
             )
         )
-    seeds = Pairs.joined(parts)
+    seeds = WindowPairs.joined(parts)
     if not len(seeds):
         return -math.inf
     candidates = refine(views, seeds, search, reach=max(1, int(seeds.frames.max()) // 8))

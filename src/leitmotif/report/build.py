@@ -16,7 +16,7 @@ from leitmotif.report.lens.pages import PAGE as LENS_PAGE
 from leitmotif.report.lens.pages import write_lens_page
 from leitmotif.report.lens.sources import LensSources
 from leitmotif.report.listening import add_clip, pair_data
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.numbers import Said, number_of, placed
 from leitmotif.report.overview import EFFECTS, VERDICTS, bar_of, overview
 from leitmotif.report.pairs import Subject, subjects
@@ -45,7 +45,7 @@ class ReportCounts:
 
 def write_report(
     out: Path,
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     features: PageSources | None = None,
     lens: LensSources | None = None,
@@ -67,7 +67,7 @@ def write_report(
 
 def build_report(
     root: Path,
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     features: PageSources | None = None,
     lens: LensSources | None = None,
@@ -124,7 +124,7 @@ def build_report(
 
 
 def _shell(
-    material: Material,
+    material: ReportMaterial,
     settings: ReportParams,
     hashes: Mapping[str, str],
     more_tabs: Sequence[tuple[str, str]],
@@ -145,7 +145,7 @@ def _shell(
 
 
 def _clips_of(
-    reported: Sequence[Subject], folder: Folder, material: Material
+    reported: Sequence[Subject], folder: Folder, material: ReportMaterial
 ) -> dict[str, ReportClip]:
     """Copy each clip of the pairs once; by the hash of its audio."""
     clips: dict[str, ReportClip] = {}

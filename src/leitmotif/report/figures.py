@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.svg import (
     AMBIGUOUS,
     CHANGED,
@@ -33,7 +33,7 @@ PARTIAL, SHARES = (-0.25, 1.0), (-0.5, 1.5)
 HUES = (MOTIF, RECURRENCE, CHANGED, AMBIGUOUS)
 
 
-def layers_figure(material: Material) -> Markup:
+def layers_figure(material: ReportMaterial) -> Markup:
     """Partial R² by site and horizon, a panel for each model."""
     probed = {row.model for row in material.probes}
     models = [name for name in (*material.models, "random_weights") if name in probed]
@@ -99,7 +99,7 @@ def band(ax: Axes, places: Sequence[float], cells: Sequence[IntervalRow], hue: s
     ax.fill_between(places, lows, highs, color=hue, alpha=0.16, linewidth=0)
 
 
-def leads_figure(material: Material) -> Markup | None:
+def leads_figure(material: ReportMaterial) -> Markup | None:
     """How much of the event each site carries from each lead on; None where nothing is known."""
     figure = draw_leads(material.interchange)
     if figure is None:
@@ -147,7 +147,7 @@ def draw_leads(exchanged: Sequence[InterchangeRow], hues: Sequence[str] = HUES) 
     return figure
 
 
-def calibration_figure(material: Material) -> Markup:
+def calibration_figure(material: ReportMaterial) -> Markup:
     """False-positive rates by kind of null feature, naive and controlled, and power."""
     rates = [
         (str(row.generator), row.naive, row.controlled)
@@ -189,7 +189,7 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
     ax.set_title("Power: planted features that are detected")
 
 
-def gap_figure(material: Material) -> Markup | None:
+def gap_figure(material: ReportMaterial) -> Markup | None:
     """Effect of patching each whole site in each window, towards the source: a map per model.
 
     Returns None if no whole site was patched.
@@ -212,7 +212,7 @@ def gap_figure(material: Material) -> Markup | None:
         return as_svg(figure, "gap", "Effect of a patch by site and window, for each model")
 
 
-def _map(material: Material, model: str) -> dict[tuple[str, str], float | None]:
+def _map(material: ReportMaterial, model: str) -> dict[tuple[str, str], float | None]:
     return {
         (judged.site, row.name.removeprefix("patch_")): row.towards_source.mean
         if row.towards_source
@@ -244,7 +244,7 @@ def _cells(
     ax.spines[:].set_visible(False)
 
 
-def effects_figure(material: Material) -> Markup | None:
+def effects_figure(material: ReportMaterial) -> Markup | None:
     """Forest plot: the effect of each candidate of the model under study, and of its control."""
     rows = [
         (judged, judged.effect, _control(material, judged))
@@ -275,7 +275,7 @@ def effects_figure(material: Material) -> Markup | None:
         return as_svg(figure, "effects", "Effect of each candidate, and of its controls")
 
 
-def _control(material: Material, candidate: VerdictRow) -> IntervalRow | None:
+def _control(material: ReportMaterial, candidate: VerdictRow) -> IntervalRow | None:
     """The strongest of the matched controls: patches from a twin, or random features."""
     controls = [
         row.towards_source

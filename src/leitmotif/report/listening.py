@@ -10,7 +10,7 @@ from leitmotif.errors import StageError
 from leitmotif.report.clips import ReportClip
 from leitmotif.report.folder import Folder
 from leitmotif.report.numbers import placed
-from leitmotif.report.pairs import ClipPair, Subject, Tried
+from leitmotif.report.pairs import ClipPair, Subject, TriedCondition
 from leitmotif.report.words import number
 from leitmotif.tables.base import Span
 from leitmotif.tables.interventions import InterventionRow
@@ -34,7 +34,7 @@ def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> ReportClip:
 
 
 def pair_data(
-    subject: Subject, tried: Tried, pair: ClipPair, clips: Mapping[str, ReportClip]
+    subject: Subject, tried: TriedCondition, pair: ClipPair, clips: Mapping[str, ReportClip]
 ) -> dict[str, Any]:
     """Data of one pair, with times in seconds of the clip.
 

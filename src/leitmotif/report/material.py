@@ -39,7 +39,7 @@ class ReportFiles:
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportMaterial:
     """Contents of the outputs."""
 
     approaches: list[ApproachRow]
@@ -101,11 +101,11 @@ class Material:
         return brands(self.alignment)
 
 
-def read_material(files: ReportFiles) -> Material:
+def read_material(files: ReportFiles) -> ReportMaterial:
     """Read the outputs. Raises LeitmotifError if one is missing or damaged."""
     rows = read_log(files.log)
     tracks = read_table(files.manifest, ManifestTrack)
-    return Material(
+    return ReportMaterial(
         approaches=read_table(files.approaches, ApproachRow),
         verdicts=read_table(files.verdicts, VerdictRow),
         effects=read_table(files.effects, EffectRow),

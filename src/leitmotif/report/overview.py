@@ -13,7 +13,7 @@ from leitmotif.report.figures import (
     layers_figure,
     leads_figure,
 )
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.numbers import Number, Said, counted_from, number_of, placed
 from leitmotif.report.pairs import CUE, OPENING, SHIFT, Subject
 from leitmotif.report.sentences import (
@@ -40,7 +40,7 @@ INTERCHANGE = "data/interchange.jsonl"
 
 
 def overview(
-    material: Material, reported: Sequence[Subject], tracks: TrackSources | None
+    material: ReportMaterial, reported: Sequence[Subject], tracks: TrackSources | None
 ) -> dict[str, Any]:
     """Context of index.html; without ``tracks`` nothing is said of them."""
     (nulls,) = of_kind(material.calibration, "all")
@@ -72,7 +72,9 @@ def overview(
     }
 
 
-def _decodable(material: Material, name: str, tracks: TrackSources | None) -> list[ProbeRow] | None:
+def _decodable(
+    material: ReportMaterial, name: str, tracks: TrackSources | None
+) -> list[ProbeRow] | None:
     """Where claims are made, the rows of a model's decodable sites; None without the settings."""
     params = None if tracks is None else tracks.known.params
     if params is None:
@@ -82,7 +84,9 @@ def _decodable(material: Material, name: str, tracks: TrackSources | None) -> li
     return [row for row in rows if row.horizon == claims.claimed.name]
 
 
-def _model(material: Material, name: str, decodable: Sequence[ProbeRow] | None) -> dict[str, Any]:
+def _model(
+    material: ReportMaterial, name: str, decodable: Sequence[ProbeRow] | None
+) -> dict[str, Any]:
     judged = material.verdicts_of(name)
     verdict = overall([row.verdict for row in judged])
     clips, changed = identity([row for row in material.effects if row.model == name])
@@ -127,7 +131,7 @@ def _short(judged: VerdictRow) -> str:
 
 
 def _probes(
-    material: Material, name: str, decodable: Sequence[ProbeRow]
+    material: ReportMaterial, name: str, decodable: Sequence[ProbeRow]
 ) -> tuple[str, Number, str] | None:
     """What is said of a model's probes where claims are made: before, the number, and after it."""
     claimed = material.approaches[0].horizon
@@ -214,7 +218,7 @@ def bar_of(effect: IntervalRow | None) -> dict[str, float] | None:
     return {"low": low, "mean": mean, "width": round(high - low, 2)}
 
 
-def _figures(material: Material) -> list[dict[str, Any]]:
+def _figures(material: ReportMaterial) -> list[dict[str, Any]]:
     drawn = [
         (
             layers_figure(material),
@@ -271,7 +275,7 @@ def _figures(material: Material) -> list[dict[str, Any]]:
     ]
 
 
-def _heard(material: Material) -> list[ManifestTrack]:
+def _heard(material: ReportMaterial) -> list[ManifestTrack]:
     """Tracks that can be heard in the report, whose authors must be named."""
     heard = dict.fromkeys(row.track_id for row in material.rows)
     return [material.tracks[name] for name in heard if name in material.tracks]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leitmotif.errors import StageError
 from leitmotif.files import sha256_json
-from leitmotif.report.material import Material
+from leitmotif.report.material import ReportMaterial
 from leitmotif.report.words import condition_words
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow
@@ -49,7 +49,7 @@ class ClipPair:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedCondition:
     """One condition: its effect over all tracks, and the pairs that can be heard."""
 
     row: EffectRow
@@ -77,7 +77,7 @@ class Subject:
     name: str
     judged: VerdictRow | None
     """None for what is no candidate."""
-    tried: Sequence[Tried]
+    tried: Sequence[TriedCondition]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -105,7 +105,7 @@ ByCondition = Mapping[tuple[str, str, str], Sequence[ClipPair]]
 """Pairs by model, candidate and name of the condition."""
 
 
-def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
+def subjects(material: ReportMaterial, conditions: Sequence[str]) -> list[Subject]:
     """Everything that was changed, model by model.
 
     Parameters
@@ -132,7 +132,7 @@ def subjects(material: Material, conditions: Sequence[str]) -> list[Subject]:
     return [subject for model in material.models for subject in _of_model(material, model, pairs)]
 
 
-def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
+def _paired(material: ReportMaterial, conditions: Sequence[str]) -> ByCondition:
     baselines = {_piece(row): row for row in material.rows if row.condition == "baseline"}
     pairs: dict[tuple[str, str, str], list[ClipPair]] = defaultdict(list)
     for row in material.rows:
@@ -149,7 +149,7 @@ def _paired(material: Material, conditions: Sequence[str]) -> ByCondition:
     return pairs
 
 
-def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Subject]:
+def _of_model(material: ReportMaterial, model: str, pairs: ByCondition) -> Iterator[Subject]:
     other = material.counterfactual(model)
     composed = material.composed
     for judged in material.verdicts_of(model):
@@ -158,7 +158,7 @@ def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Su
             rows, key=lambda row: (not row.tested, _ORDER.index(row.condition), row.name)
         )
         tried = [
-            Tried(
+            TriedCondition(
                 row,
                 condition_words(row, whole_site=not judged.features, composed=composed),
                 row.tested,
@@ -173,7 +173,7 @@ def _of_model(material: Material, model: str, pairs: ByCondition) -> Iterator[Su
             continue
         if kept := pairs.get((model, "", of_no_candidate.name)):
             words = condition_words(of_no_candidate, whole_site=True, composed=composed)
-            yield Subject(model, name, None, [Tried(of_no_candidate, words, True, kept)])
+            yield Subject(model, name, None, [TriedCondition(of_no_candidate, words, True, kept)])
 
 
 _CONTROLS: tuple[Kind, ...] = ("random_feature", "local_feature", "zero_effect", "position_shift")

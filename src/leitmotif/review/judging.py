@@ -3,8 +3,8 @@
 from leitmotif.errors import AudioError
 from leitmotif.review.failures import NotFoundError, RefusedError
 from leitmotif.review.limits import check_moved, check_stretch
-from leitmotif.review.material import Material
-from leitmotif.review.queue import Item
+from leitmotif.review.material import ReviewMaterial
+from leitmotif.review.queue import QueueItem
 from leitmotif.review.requests import Hearing
 from leitmotif.review.stretches import Stretch
 from leitmotif.tables.base import Span
@@ -12,7 +12,7 @@ from leitmotif.tables.decisions import JudgedSpan, Verdict
 
 
 def judged(
-    material: Material, item: Item, motif: Span, recurrence: Span, verdict: Verdict
+    material: ReviewMaterial, item: QueueItem, motif: Span, recurrence: Span, verdict: Verdict
 ) -> dict[str, JudgedSpan]:
     """Give the windows of a verdict with the hashes of their clips.
 
@@ -39,7 +39,7 @@ def judged(
     return spans
 
 
-def heard(material: Material, stretch: Stretch, hearing: Hearing) -> JudgedSpan:
+def heard(material: ReviewMaterial, stretch: Stretch, hearing: Hearing) -> JudgedSpan:
     """Give what was listened to with the hash of its sound.
 
     Raises RefusedError for what cannot have been heard: a part beyond the stretch, or absence in a

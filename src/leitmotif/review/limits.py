@@ -6,7 +6,7 @@ from typing import NoReturn
 from leitmotif.review.clips import CONTEXT_SECONDS
 from leitmotif.review.failures import RefusedError
 from leitmotif.review.known import searched
-from leitmotif.review.queue import Item
+from leitmotif.review.queue import QueueItem
 from leitmotif.review.stretches import Stretch, overlap
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -76,10 +76,10 @@ def check_stretch(stretch: Stretch, heard: Span) -> None:
     _check_length("part of the stretch", heard, shortest, stretch.sample_rate)
 
 
-def nearest(motif: Span, recurrence: Span, items: Iterable[Item]) -> Item | None:
+def nearest(motif: Span, recurrence: Span, items: Iterable[QueueItem]) -> QueueItem | None:
     """Return the item of a track that has nearly these windows, if there is one."""
 
-    def likeness(item: Item) -> float:
+    def likeness(item: QueueItem) -> float:
         return min(_shared(item.motif, motif), _shared(item.recurrence, recurrence))
 
     best = max(items, key=likeness, default=None)

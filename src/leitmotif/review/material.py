@@ -14,7 +14,7 @@ from leitmotif.review.failures import DoubledError, NotFoundError
 from leitmotif.review.index import Index
 from leitmotif.review.limits import check_added, nearest
 from leitmotif.review.pictures import TrackFeatures, likeness
-from leitmotif.review.queue import Item, added_items, items, order
+from leitmotif.review.queue import QueueItem, added_items, items, order
 from leitmotif.review.stretches import Stretch, overlap, sound_of, stretches
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
@@ -38,7 +38,7 @@ class ReviewSources:
     """Clips and the index; may be deleted at any time."""
 
 
-class Material:
+class ReviewMaterial:
     """Pairs, stretches and sound; reads again what changed, as `dvc repro` changes it.
 
     Safe to share between threads: what is read is replaced as a whole.
@@ -48,7 +48,7 @@ class Material:
         self.sources, self.index = sources, index
         self.clips = ClipStore(sources.work / "clips", sources.corpus)
         self._tracks: dict[str, ManifestTrack] = {}
-        self._proposed: dict[str, Item] = {}
+        self._proposed: dict[str, QueueItem] = {}
         self._stretches: dict[str, Stretch] = {}
         self._added: dict[tuple[str, str], Decision] = {}
         self._stamp: object = None
@@ -60,7 +60,7 @@ class Material:
         self._refresh()
         return len(self._proposed)
 
-    def items(self) -> dict[str, Item]:
+    def items(self) -> dict[str, QueueItem]:
         """Return all pairs to decide on, those that people added at the end."""
         self._refresh()
         return self._proposed | self._added_items()
@@ -70,7 +70,7 @@ class Material:
         self._refresh()
         return order(list(self._proposed), reviewer, self._added_items())
 
-    def item(self, pair: str) -> Item:
+    def item(self, pair: str) -> QueueItem:
         """Return an item by its pair."""
         try:
             return self.items()[pair]
@@ -105,7 +105,7 @@ class Material:
 
     def draft(
         self, track_id: str, motif: Span, recurrence: Span, transposition: int | None
-    ) -> Item:
+    ) -> QueueItem:
         """Make an item of windows that a person marked.
 
         ``transposition`` is estimated if it is None, and 0 where there is no chroma. Raises
@@ -123,13 +123,13 @@ class Material:
         if transposition is None:
             transposition = self._estimated(track, motif, recurrence)
         pair = pair_id(track.sha256, SAMPLE_RATE, motif, recurrence)
-        return Item(pair, track_id, track, SAMPLE_RATE, motif, recurrence, transposition, None)
+        return QueueItem(pair, track_id, track, SAMPLE_RATE, motif, recurrence, transposition, None)
 
-    def items_of(self, track: ManifestTrack) -> list[Item]:
+    def items_of(self, track: ManifestTrack) -> list[QueueItem]:
         """Return all pairs of a track."""
         return [item for item in self.items().values() if item.track == track]
 
-    def prepare(self, item: Item) -> tuple[WindowClip, WindowClip]:
+    def prepare(self, item: QueueItem) -> tuple[WindowClip, WindowClip]:
         """Cut the item's two clips, and those of all other items of its track, in one decoding.
 
         Raises AudioError, and NotFoundError where the manifest lacks the track.
@@ -176,7 +176,7 @@ class Material:
         alike = likeness(features, motif, recurrence, SAMPLE_RATE)
         return max(alike, key=lambda semitones: (alike[semitones], -abs(semitones)))
 
-    def _added_items(self) -> dict[str, Item]:
+    def _added_items(self) -> dict[str, QueueItem]:
         by_audio = {track.sha256: track for track in self._tracks.values()}
         return added_items(self._outside(), by_audio)
 
@@ -204,7 +204,7 @@ class Material:
             and decision.pair not in queued
         ]
 
-    def _clips(self, item: Item) -> tuple[WindowClip, WindowClip]:
+    def _clips(self, item: QueueItem) -> tuple[WindowClip, WindowClip]:
         track = track_of(item)
         motif = self.clips.clip(track, item.motif, item.sample_rate)
         recurrence = self.clips.clip(track, item.recurrence, item.sample_rate)
@@ -223,7 +223,7 @@ class Material:
         self._stamp = stamp
 
 
-def track_of(item: Item) -> ManifestTrack:
+def track_of(item: QueueItem) -> ManifestTrack:
     """Return an item's track; raises NotFoundError where the manifest lacks it."""
     if item.track is None:
         raise NotFoundError(
@@ -234,12 +234,12 @@ def track_of(item: Item) -> ManifestTrack:
     return item.track
 
 
-def within(item: Item | Decision, stretch: Stretch) -> bool:
+def within(item: QueueItem | Decision, stretch: Stretch) -> bool:
     """Say whether a pair sounds in a stretch, at least in part."""
     return any(overlap(span, stretch.span) > 0 for span in (item.motif, item.recurrence))
 
 
-def _doubled(there: Item) -> DoubledError:
+def _doubled(there: QueueItem) -> DoubledError:
     def seconds(span: Span) -> str:
         end = span.start_sample + span.samples
         return f"{span.start_sample / there.sample_rate:.2f} to {end / there.sample_rate:.2f} s"

@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Item:
+class QueueItem:
     """A pair of windows to decide on: a proposal, or a pair that a person added."""
 
     pair: str
@@ -57,9 +57,11 @@ class ReviewProgress:
     seconds_left: float | None
 
 
-def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) -> dict[str, Item]:
+def items(
+    proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]
+) -> dict[str, QueueItem]:
     """Make the items of all proposals, by pair; the better of two with equal windows is kept."""
-    queued: dict[str, Item] = {}
+    queued: dict[str, QueueItem] = {}
     for proposal in sorted(proposals, key=lambda proposal: proposal.rank):
         track = tracks.get(proposal.track_id)
         pair = pair_id(
@@ -68,7 +70,7 @@ def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) ->
             proposal.motif,
             proposal.recurrence,
         )
-        item = Item(
+        item = QueueItem(
             pair=pair,
             track_id=proposal.track_id,
             track=track,
@@ -84,18 +86,18 @@ def items(proposals: Iterable[Proposal], tracks: Mapping[str, ManifestTrack]) ->
 
 def added_items(
     decisions: Iterable[Decision], tracks: Mapping[str, ManifestTrack]
-) -> dict[str, Item]:
+) -> dict[str, QueueItem]:
     """Make the items of pairs that people added, by pair, for the other reviewers.
 
     ``tracks`` are by the SHA-256 of their recording. What is on other recordings, or was proposed
     by the machine, is left out.
     """
-    queued: dict[str, Item] = {}
+    queued: dict[str, QueueItem] = {}
     for decision in decisions:
         track = tracks.get(decision.audio_sha256)
         if decision.proposal_id is not None or track is None:
             continue
-        item = Item(
+        item = QueueItem(
             pair=decision.pair,
             track_id=track.track_id,
             track=track,

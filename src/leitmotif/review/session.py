@@ -14,10 +14,10 @@ from leitmotif.review.failures import ConflictError, NotFoundError, RefusedError
 from leitmotif.review.index import Index
 from leitmotif.review.index_rows import Standing
 from leitmotif.review.judging import heard, judged
-from leitmotif.review.material import Material, ReviewSources, track_of, within
+from leitmotif.review.material import ReviewMaterial, ReviewSources, track_of, within
 from leitmotif.review.queue import (
     AnyQueue,
-    Item,
+    QueueItem,
     ReviewProgress,
     review_progress,
     skipped_last,
@@ -56,7 +56,7 @@ class Session:
     def __init__(self, sources: ReviewSources, *, show_scores: bool = False) -> None:
         self.sources, self.show_scores = sources, show_scores
         self.index = Index(sources.work / "index.sqlite", sources.decisions)
-        self.material = Material(sources, self.index)
+        self.material = ReviewMaterial(sources, self.index)
 
     def overview(self, reviewer: str) -> dict[AnyQueue, Overview]:
         """Say where the reviewer stands in each queue."""
@@ -73,13 +73,13 @@ class Session:
 
     def next(
         self, reviewer: str, queue: AnyQueue, *, but: frozenset[str] = frozenset()
-    ) -> Item | Stretch | None:
+    ) -> QueueItem | Stretch | None:
         """Return what to hear next, other than what is in ``but``; None at the end."""
         still = self.overview(reviewer)[queue].waiting
         pair = next((pair for pair in still if pair not in but), None)
         return None if pair is None else self.offered(queue, pair)
 
-    def offered(self, queue: AnyQueue, pair: str) -> Item | Stretch:
+    def offered(self, queue: AnyQueue, pair: str) -> QueueItem | Stretch:
         """Return what a queue asks about; raises NotFoundError if there is nothing such."""
         return self.material.stretch(pair) if queue == "stretches" else self.material.item(pair)
 
@@ -130,8 +130,8 @@ class Session:
         windows = judged(self.material, item, press.motif, press.recurrence, press.verdict)
         return self._record(reviewer, queue, item, windows, press)
 
-    def draft(self, draft: Draft) -> Item:
-        """Make an item of windows that were marked, to be heard; see ``Material.draft``."""
+    def draft(self, draft: Draft) -> QueueItem:
+        """Make an item of windows that were marked, to be heard; see ``ReviewMaterial.draft``."""
         return self.material.draft(
             draft.track_id, draft.motif, draft.recurrence, draft.transposition
         )
@@ -259,7 +259,7 @@ class Session:
         self,
         reviewer: str,
         queue: Queue,
-        item: Item,
+        item: QueueItem,
         windows: dict[str, JudgedSpan],
         sent: Press | Addition,
     ) -> tuple[Decision, bool]:

@@ -8,7 +8,7 @@ from leitmotif.audio.decode import load_audio
 from leitmotif.audio.each import each_recording
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.errors import AudioError
-from leitmotif.recurrence.likeness import GivenPair, Likeness, likeness_of
+from leitmotif.recurrence.likeness import GivenPair, WindowLikeness, likeness_of
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.review.known import at_rate
 from leitmotif.tables.base import Span
@@ -47,7 +47,7 @@ def likenesses_in(
     tracks: Sequence[ManifestTrack],
     search: SearchSettings,
     audio_root: Path,
-) -> list[tuple[str, list[Likeness]]]:
+) -> list[tuple[str, list[WindowLikeness]]]:
     """Likeness of pairs by track, the tracks side by side; windows are at SAMPLE_RATE."""
     asked = [(track, pairs[track.track_id]) for track in tracks if pairs.get(track.track_id)]
     results = []
@@ -65,7 +65,7 @@ def _path(audio_root: Path, asked: _Asked) -> Path:
     return audio_root / asked[0].path
 
 
-def _listened(search: SearchSettings, audio_root: Path, asked: _Asked) -> list[Likeness]:
+def _listened(search: SearchSettings, audio_root: Path, asked: _Asked) -> list[WindowLikeness]:
     track, pairs = asked
     # What the engine searched, or more where people listened past it.
     latest = max(_end(pair.recurrence) for pair in pairs) / SAMPLE_RATE

@@ -9,7 +9,7 @@ from typing import Self
 
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.review.known import searched
-from leitmotif.review.queue import Item, drawn
+from leitmotif.review.queue import QueueItem, drawn
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision, Verdict, stretch_id
@@ -48,7 +48,7 @@ class PairHere:
     """Whether it can be opened: today's queue holds it."""
 
     @classmethod
-    def of(cls, pair: Item | Decision, verdict: Verdict | None, *, queued: bool) -> Self:
+    def of(cls, pair: QueueItem | Decision, verdict: Verdict | None, *, queued: bool) -> Self:
         """Take the windows of an item, or those of the reviewer's decision on it."""
         windows = (pair.pair, pair.motif, pair.recurrence)
         return cls(*windows, pair.transposition, verdict, queued)

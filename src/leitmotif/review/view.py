@@ -7,7 +7,7 @@ from leitmotif.review.clips import CONTEXT_SECONDS, WindowClip
 from leitmotif.review.limits import SHORTEST_STRETCH_SECONDS, SHORTEST_WINDOW_SECONDS
 from leitmotif.review.parts import Data, excerpt, named, problem, recording, span
 from leitmotif.review.pictures import TrackFeatures, likeness, most_alike
-from leitmotif.review.queue import ALL_QUEUES, AnyQueue, Item
+from leitmotif.review.queue import ALL_QUEUES, AnyQueue, QueueItem
 from leitmotif.review.session import Overview, Session
 from leitmotif.review.stretches import PairHere, Stretch
 from leitmotif.tables.decisions import Decision, Listening
@@ -41,7 +41,7 @@ def _waiting(overview: dict[AnyQueue, Overview], queue: AnyQueue) -> Data:
     return counts
 
 
-def offered(session: Session, shown: Item | Stretch, reviewer: str, queue: AnyQueue) -> Data:
+def offered(session: Session, shown: QueueItem | Stretch, reviewer: str, queue: AnyQueue) -> Data:
     """Return all that the page shows and plays of what a queue asks about.
 
     What cannot be had is said under ``problem``.
@@ -51,7 +51,7 @@ def offered(session: Session, shown: Item | Stretch, reviewer: str, queue: AnyQu
     return _pair(session, shown, reviewer, queue)
 
 
-def draft(session: Session, item: Item) -> Data:
+def draft(session: Session, item: QueueItem) -> Data:
     """Return a pair that is not saved yet, as ``offered`` does."""
     return _item(session, item, "draft")
 
@@ -65,7 +65,7 @@ def recorded(session: Session, entry: Decision | Listening, *, repeated: bool) -
     }
 
 
-def _pair(session: Session, item: Item, reviewer: str, queue: AnyQueue) -> Data:
+def _pair(session: Session, item: QueueItem, reviewer: str, queue: AnyQueue) -> Data:
     """Return a pair of a queue.
 
     The proposal's score is there only if the session shows scores; what others decided, only in the
@@ -81,7 +81,7 @@ def _pair(session: Session, item: Item, reviewer: str, queue: AnyQueue) -> Data:
     return data
 
 
-def _item(session: Session, item: Item, kind: str) -> Data:
+def _item(session: Session, item: QueueItem, kind: str) -> Data:
     rate = item.sample_rate
     listen_at = session.material.stretch_at(item.track_id, item.recurrence.start_sample)
     data: Data = {

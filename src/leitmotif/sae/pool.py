@@ -16,7 +16,7 @@ STEPS_PER_ROUND = 100
 """Steps that draw from the same tracks before others take their place."""
 
 
-class Rows(Protocol):
+class TrainingRows(Protocol):
     """What a training needs of the rows that it draws from."""
 
     @property

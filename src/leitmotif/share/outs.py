@@ -34,7 +34,7 @@ class Out:
         return self.md5 is not None and self.md5.endswith(".dir")
 
 
-def outs_of(revision: Revision) -> list[Out]:
+def revision_outs(revision: Revision) -> list[Out]:
     """Every output in the order of dvc.yaml; empty for a revision without a dvc.yaml.
 
     Raises ConfigError if one of the two files does not have the form that DVC gives it.

@@ -17,7 +17,6 @@ from leitmotif.pipeline import (
     METRICS,
     PLOTS,
     WORK_CACHE,
-    run,
 )
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.stages.tracks import readable_tracks
@@ -58,7 +57,3 @@ def activations(params: Params) -> None:
 def metrics_of(rows: Sequence[StoreRow], failures: Sequence[Failure]) -> dict[str, object]:
     """How much there is; the store's index has each file's size."""
     return {"tensors": sum(len(row.stored) for row in rows), "failures": len(failures)}
-
-
-if __name__ == "__main__":
-    run(activations)

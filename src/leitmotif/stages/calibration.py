@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_limits
 from leitmotif.claims import Claims
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.pipeline import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, CALIBRATION, CONTROLS, CORPUS, METRICS, WORK_CACHE
 from leitmotif.probe.calibration.study import calibrate_experiment
 from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.stages.plots import write_plots
@@ -36,7 +36,3 @@ def calibration(params: Params) -> None:
     write_table(CALIBRATION, rows)
     write_json(METRICS / "calibration.json", metrics_of(rows))
     write_plots({"calibration": plot_of(calibrated)})
-
-
-if __name__ == "__main__":
-    run(calibration)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from leitmotif.config import Params
 from leitmotif.corpus.sources.kinds import build_corpus
 from leitmotif.files import write_json
-from leitmotif.pipeline import CORPUS, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import CORPUS, METRICS, WORK_CACHE
 from leitmotif.tables.corpus import CorpusTrack, Failure
 
 
@@ -21,7 +21,3 @@ def corpus(params: Params) -> None:
 def metrics_of(tracks: Sequence[CorpusTrack], failures: Sequence[Failure]) -> dict[str, object]:
     """How much there is; data/corpus/tracks.jsonl has each file's size."""
     return {"tracks": len(tracks), "failures": len(failures)}
-
-
-if __name__ == "__main__":
-    run(corpus)

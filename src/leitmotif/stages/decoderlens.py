@@ -20,7 +20,6 @@ from leitmotif.pipeline import (
     LENS_DIVERGENCE,
     METRICS,
     WORK_CACHE,
-    run,
 )
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.decoderlens import metrics_of, plots_of
@@ -56,7 +55,3 @@ def decoderlens(params: Params) -> None:
     write_table(LAYER_SIMILARITY, similarities)
     write_json(METRICS / "decoderlens.json", metrics_of(rows))
     write_plots(plots_of(rows, divergences))
-
-
-if __name__ == "__main__":
-    run(decoderlens)

@@ -10,7 +10,7 @@ from leitmotif.config import Params
 from leitmotif.errors import AudioError
 from leitmotif.files import atomic_folder, read_table, write_json, write_table
 from leitmotif.files.provenance import code_version
-from leitmotif.pipeline import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS, run
+from leitmotif.pipeline import CORPUS, CORPUS_FAILURES, FAILURES, FEATURES, MANIFEST, METRICS
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.tables.corpus import Failure, ManifestTrack, NearDuplicate
 from leitmotif.work.progress import progress
@@ -53,7 +53,3 @@ def features(params: Params) -> None:
 def metrics_of(failures: Sequence[Failure]) -> dict[str, object]:
     """How many recordings cannot be used."""
     return {"failures": len(failures)}
-
-
-if __name__ == "__main__":
-    run(features)

@@ -6,7 +6,7 @@ from leitmotif.causal.interchange.study import exchange_residuals
 from leitmotif.claims import Claims
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.files import write_json, write_table
-from leitmotif.pipeline import CORPUS, INTERCHANGE, METRICS, WORK_CACHE, run
+from leitmotif.pipeline import CORPUS, INTERCHANGE, METRICS, WORK_CACHE
 from leitmotif.stages.plots import write_plots
 from leitmotif.stages.tracks import readable_tracks
 from leitmotif.tables.interchange import InterchangeRow
@@ -35,7 +35,3 @@ def interchange(params: Params) -> None:
     write_table(INTERCHANGE, rows)
     write_json(METRICS / "interchange.json", metrics_of(rows, Claims.of(params.probes)))
     write_plots({"interchange": plot_of(rows)})
-
-
-if __name__ == "__main__":
-    run(interchange)

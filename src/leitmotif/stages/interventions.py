@@ -4,7 +4,7 @@ from pathlib import Path
 
 from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.tried import FeaturesTried, judged, sites_tried
 from leitmotif.config import Params
 from leitmotif.feasibility.settled import as_metrics
@@ -20,7 +20,6 @@ from leitmotif.pipeline import (
     PROBES,
     SAE,
     VERDICTS,
-    run,
 )
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
@@ -49,7 +48,7 @@ def interventions(params: Params) -> None:
     effects: list[EffectRow] = []
     verdicts: list[VerdictRow] = []
     rows: list[InterventionRow] = []
-    opened: dict[str, Tried] = {}
+    opened: dict[str, OpeningCounts] = {}
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
@@ -71,7 +70,3 @@ def interventions(params: Params) -> None:
     metrics |= as_metrics(params, "interventions")
     write_json(METRICS / "interventions.json", metrics)
     write_plots({"interventions": plot_of(effects, verdicts)})
-
-
-if __name__ == "__main__":
-    run(interventions)

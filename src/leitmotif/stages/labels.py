@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leitmotif.config import Params
 from leitmotif.files import read_table, write_json, write_table
-from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS, run
+from leitmotif.pipeline import CORPUS, COVERAGE, FAILURES, LABELS, MANIFEST, METRICS, PROPOSALS
 from leitmotif.recurrence.search.settings import search_of
 from leitmotif.review.labels import from_decisions, from_score, read_scores
 from leitmotif.review.log import log_files, read_log
@@ -59,7 +59,3 @@ def labels(params: Params) -> None:
     write_table(COVERAGE, labelled.coverage)
     write_json(METRICS / "labels.json", metrics_of(labelled, proposals, decisions))
     say_what_is_missing(params, tracks, labelled.labels, labelled.coverage)
-
-
-if __name__ == "__main__":
-    run(labels)

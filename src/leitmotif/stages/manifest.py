@@ -7,7 +7,7 @@ from leitmotif.config import Params
 from leitmotif.corpus.manifest import select
 from leitmotif.errors import StageError, counted
 from leitmotif.files import read_table, write_json, write_table
-from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS, run
+from leitmotif.pipeline import CORPUS, EXCLUDED, MANIFEST, METRICS
 from leitmotif.tables.corpus import TRACKS, CorpusTrack, Exclusion, ManifestTrack
 
 
@@ -37,7 +37,3 @@ def manifest(params: Params) -> None:
 def metrics_of(tracks: Sequence[ManifestTrack], excluded: Sequence[Exclusion]) -> dict[str, object]:
     """How many tracks are used, and how many were left out for a reason."""
     return {"tracks": len(tracks), "excluded": len(excluded)}
-
-
-if __name__ == "__main__":
-    run(manifest)

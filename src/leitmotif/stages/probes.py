@@ -15,7 +15,6 @@ from leitmotif.pipeline import (
     PROBES,
     SAE,
     WORK_CACHE,
-    run,
 )
 from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.probe.study.probing import ProbeStudy
@@ -55,7 +54,3 @@ def probes(params: Params) -> None:
     metrics = metrics_of(probed.probes, probed.horizons, study.claims)
     write_json(METRICS / "probes.json", {**metrics, **as_metrics(params, "probes")})
     write_plots(plots_of(probed.probes, probed.horizons, probed.tested, study.claims))
-
-
-if __name__ == "__main__":
-    run(probes)

@@ -2,7 +2,7 @@
 
 from leitmotif.config import Params
 from leitmotif.files import read_table, write_json
-from leitmotif.pipeline import CORPUS, METRICS, PROPOSALS, run
+from leitmotif.pipeline import CORPUS, METRICS, PROPOSALS
 from leitmotif.recurrence.proposals.queue import propose_all
 from leitmotif.stages.failures import failed, limit_failures
 from leitmotif.stages.tracks import readable_tracks
@@ -30,7 +30,3 @@ def proposals(params: Params) -> None:
         shuffled=proposed.shuffled,
     )
     write_json(METRICS / "proposals.json", metrics)
-
-
-if __name__ == "__main__":
-    run(proposals)

@@ -9,14 +9,9 @@ from pathlib import Path
 from leitmotif.config import RECORDINGS, FolderCorpus, Params
 from leitmotif.corpus.listing import list_recordings
 from leitmotif.files import write_table
-from leitmotif.pipeline import run
 
 
 def recordings(params: Params) -> None:
     """Write data/sources/recordings.jsonl; other corpora than a folder have no such list."""
     if isinstance(params.corpus, FolderCorpus):
         write_table(RECORDINGS, list_recordings(Path(params.corpus.path)))
-
-
-if __name__ == "__main__":
-    run(recordings)

@@ -2,7 +2,7 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json
-from leitmotif.pipeline import METRICS, REPORT, run
+from leitmotif.pipeline import METRICS, REPORT
 from leitmotif.report.build import ReportCounts, build_report
 from leitmotif.stages.reported import read_reported
 
@@ -26,7 +26,3 @@ def report(params: Params) -> None:
 def metrics_of(counts: ReportCounts) -> dict[str, object]:
     """What can be heard."""
     return {"pairs": counts.pairs}
-
-
-if __name__ == "__main__":
-    run(report)

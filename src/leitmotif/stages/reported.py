@@ -37,7 +37,7 @@ from leitmotif.pipeline import (
 from leitmotif.report.features.pages import PageSources
 from leitmotif.report.features.sources import FeaturePaths, feature_sources
 from leitmotif.report.lens.sources import LensPaths, LensSources, read_lens
-from leitmotif.report.material import Material, ReportFiles, read_material
+from leitmotif.report.material import ReportFiles, ReportMaterial, read_material
 from leitmotif.report.swaps.sources import SwapPaths, SwapSources, read_swaps
 from leitmotif.report.tracks import TrackFiles, TrackSources, read_tracks
 from leitmotif.stages.tracks import tracks_with_activations
@@ -86,7 +86,7 @@ SWAP_PATHS = SwapPaths(swaps=SWAPS, summary=SWAP_SUMMARY, clips=SWAP_CLIPS)
 class Reported:
     """The contents of the outputs; parts that an experiment lacks are None."""
 
-    material: Material
+    material: ReportMaterial
     features: PageSources | None
     lens: LensSources | None
     swaps: SwapSources | None

@@ -2,7 +2,7 @@
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
-from leitmotif.pipeline import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE, run
+from leitmotif.pipeline import ACTIVATIONS, ALIGNMENT, CORPUS, METRICS, SAE, WORK_CACHE
 from leitmotif.sae.audit.study import SaeStudy
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
@@ -32,7 +32,3 @@ def sae(params: Params) -> None:
     write_table(ALIGNMENT, rows)
     write_json(METRICS / "sae.json", metrics_of(rows))
     write_plots({"sae": plot_of(rows)})
-
-
-if __name__ == "__main__":
-    run(sae)

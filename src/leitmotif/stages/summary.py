@@ -3,7 +3,7 @@
 from leitmotif.causal.approaches.study import ApproachStudy
 from leitmotif.config import Params
 from leitmotif.files import write_json, write_table
-from leitmotif.pipeline import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, SAE, run
+from leitmotif.pipeline import ACTIVATIONS, APPROACHES, CONTROLS, METRICS, SAE
 from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.sae.autoencoder.used import load_used
 from leitmotif.stages.plots import write_plots
@@ -33,7 +33,3 @@ def summary(params: Params) -> None:
     write_table(APPROACHES, rows)
     write_json(METRICS / "summary.json", metrics_of(rows))
     write_plots({"summary": plot_of(rows)})
-
-
-if __name__ == "__main__":
-    run(summary)

@@ -11,7 +11,7 @@ from leitmotif.lens.swaps import Swaps
 from leitmotif.lens.sweep import sweep_of
 from leitmotif.musicgen.loading import shared_model
 from leitmotif.musicgen.memory import Footprint, batches_on
-from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, WORK_CACHE, run
+from leitmotif.pipeline import METRICS, SWAP_CLIPS, SWAP_SUMMARY, SWAPS, WORK_CACHE
 from leitmotif.stages.plots import write_plots
 from leitmotif.views.swaps import metrics_of, plot_of
 
@@ -41,7 +41,3 @@ def swaps(params: Params) -> None:
     write_table(SWAP_SUMMARY, summary)
     write_json(METRICS / "swaps.json", metrics_of(rows, summary))
     write_plots({"swaps": plot_of(summary)})
-
-
-if __name__ == "__main__":
-    run(swaps)

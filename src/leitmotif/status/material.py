@@ -1,14 +1,14 @@
 """What is read for a status, and what could not be read."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import PARAMS_FILE, RECORDINGS, FolderCorpus, Params, load_params
 from leitmotif.corpus.sources.finding import find_recordings
 from leitmotif.errors import CorpusError, LeitmotifError
@@ -29,7 +29,7 @@ from leitmotif.pipeline import (
     PROPOSALS,
 )
 from leitmotif.pipeline.watched import PIPELINE
-from leitmotif.review.labels import as_written, from_decisions
+from leitmotif.review.labels import Labels, as_written, from_decisions
 from leitmotif.review.log import log_files, read_logs
 from leitmotif.review.standing import standing, standing_listenings
 from leitmotif.share.lockfile import LOCK, outdated_stages
@@ -41,7 +41,7 @@ from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
 from leitmotif.tables.probes import HorizonRow
-from leitmotif.tables.proposals import read_proposals
+from leitmotif.tables.proposals import Proposal, read_proposals
 from leitmotif.timing.frames import AS_MUSICGEN, Timing
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Material(Known):
+class StatusMaterial(Known):
     """What is known of the tracks, and what else a status says.
 
     A table whose stage last ran with other settings or inputs is not known: it is another
@@ -70,19 +70,19 @@ class Material(Known):
     """Pairs of the queue by what was decided (``leitmotif.review.labels.OUTCOMES``)."""
 
 
-def read_material(root: Path = Path()) -> Material:
+def read_material(root: Path = Path()) -> StatusMaterial:
     """Read what there is of the repository at ``root``.
 
-    Nothing that is missing or damaged raises; ``Material.problems`` says what could not be read.
-    By people's decisions, labels are those that the decisions of this moment give.
+    Nothing that is missing or damaged raises; ``StatusMaterial.problems`` says what could not be
+    read. By people's decisions, labels are those that the decisions of this moment give.
     """
     reader = _Reader(root)
     if not os.path.lexists(root / PARAMS_FILE):
-        return Material(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
+        return StatusMaterial(has_params=False, problems=[f"there is no {PARAMS_FILE} here"])
     params = reader.attempt(lambda: load_params(root / PARAMS_FILE))
     reader.read_stages()
     if params is None:
-        return Material(stages=reader.stages, states=reader.states, problems=reader.problems)
+        return StatusMaterial(stages=reader.stages, states=reader.states, problems=reader.problems)
     files = reader.attempt(lambda: _files(params, root))
     listed = reader.table("corpus", RECORDINGS, ListedFile)
     if files is not None and listed is not None and files != [row.path for row in listed]:
@@ -97,19 +97,13 @@ def read_material(root: Path = Path()) -> Material:
     decisions = standing(entries)
     if params.labels.source == "decisions" and manifest is not None and queue is not None:
         failed = {row.track_id for row in failures or []}
-        now = from_decisions(
-            decisions,
-            standing_listenings(entries),
-            [row for row in manifest if row.track_id not in failed],
-            queue,
-            min_reviewers=params.labels.min_reviewers,
-            strengths=as_written(labels or []),
-        )
+        tracks = [row for row in manifest if row.track_id not in failed]
+        now = _labels_now(params, entries, tracks, queue, labels or [])
         if (labels, coverage) != (now.labels, now.coverage):
             reader.make_outdated("labels")
         labels, coverage, outcomes = now.labels, now.coverage, now.counts
     timing = reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN
-    return Material(
+    return StatusMaterial(
         params=_settled(params, manifest, failures, labels, coverage, timing),
         stages=reader.stages,
         states=reader.states,
@@ -130,6 +124,24 @@ def read_material(root: Path = Path()) -> Material:
         horizons=reader.table("probes", HORIZONS, HorizonRow),
         effects=reader.table("interventions", EFFECTS, EffectRow),
         tried=_tried(reader, params),
+    )
+
+
+def _labels_now(
+    params: Params,
+    entries: Sequence[Entry],
+    tracks: Sequence[ManifestTrack],
+    queue: Sequence[Proposal],
+    labels: Sequence[Label],
+) -> Labels:
+    """What the decisions of this moment say; strengths are those of the labels as written."""
+    return from_decisions(
+        standing(entries),
+        standing_listenings(entries),
+        tracks,
+        queue,
+        min_reviewers=params.labels.min_reviewers,
+        strengths=as_written(labels),
     )
 
 
@@ -226,13 +238,13 @@ def _entries(folder: Path, reader: _Reader) -> list[Entry]:
     return reader.attempt(lambda: read_logs(log_files(folder))) or []
 
 
-def _tried(reader: _Reader, params: Params) -> Tried | None:
+def _tried(reader: _Reader, params: Params) -> OpeningCounts | None:
     """What the openings of recordings said; None for composed music, or what cannot be read."""
     if params.corpus.source == "organism":
         return None
     match reader.known("interventions", METRICS / "interventions.json", read_json):
         case {"openings": {**of}}:
-            return Tried.read(of.get(Path(params.model.name).name))
+            return OpeningCounts.read(of.get(Path(params.model.name).name))
     return None
 
 

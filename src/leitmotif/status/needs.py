@@ -14,7 +14,7 @@ from leitmotif.feasibility.pieces import continuable
 from leitmotif.feasibility.power import least_correlation
 from leitmotif.feasibility.settled import best_lengths, in_words
 from leitmotif.feasibility.ways import Way, best_way
-from leitmotif.status.material import Material
+from leitmotif.status.material import StatusMaterial
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
 from leitmotif.tables.proposals import Proposal
@@ -22,7 +22,7 @@ from leitmotif.timing.windows import end_seconds
 
 
 @dataclass(frozen=True)
-class Pieces:
+class PossiblePieces:
     """How many recordings could be continued if every proposal were a verified motif."""
 
     tracks: int
@@ -48,9 +48,9 @@ class Needs:
     """Partial correlation that the long tracks find with a power of 80 %, if all are labelled."""
     pieces: int
     """Fewest with which an effect can count."""
-    continuable: Pieces
+    continuable: PossiblePieces
     """Pieces with the present settings."""
-    best: Pieces
+    best: PossiblePieces
     """Pieces with the lengths of prefix and continuation that allow most."""
     way: Way | None
     """Settings nearest to the present ones for which the tracks are long enough; None: none."""
@@ -61,7 +61,7 @@ class Needs:
         return self.long_enough >= self.tracks
 
 
-def needs_of(material: Material) -> Needs | None:
+def needs_of(material: StatusMaterial) -> Needs | None:
     """What is needed; None while there are no proposals, or where a score says everything."""
     params, tracks = material.params, readable(material)
     if params is None or params.labels.source != "decisions":
@@ -90,7 +90,7 @@ def needs_of(material: Material) -> Needs | None:
     )
 
 
-def searched_seconds(material: Material) -> tuple[float, float] | None:
+def searched_seconds(material: StatusMaterial) -> tuple[float, float] | None:
     """Seconds that are read and searched, and those of the recordings; None before the manifest."""
     tracks = readable(material)
     if not tracks:
@@ -148,10 +148,10 @@ def _would_do(needs: Needs) -> str:
     return str(needs.way)
 
 
-def _pieces(params: Params, tracks: list[ManifestTrack], motifs: list[Label]) -> Pieces:
+def _pieces(params: Params, tracks: list[ManifestTrack], motifs: list[Label]) -> PossiblePieces:
     lengths = params.interventions
     count = continuable(params, tracks, motifs)
-    return Pieces(count, lengths.prefix_seconds, lengths.seconds)
+    return PossiblePieces(count, lengths.prefix_seconds, lengths.seconds)
 
 
 def _as_label(proposal: Proposal) -> Label:
@@ -168,7 +168,7 @@ def _as_label(proposal: Proposal) -> Label:
     )
 
 
-def auto_words(material: Material) -> str:
+def auto_words(material: StatusMaterial) -> str:
     """What the settings that are ``auto`` come to; empty where none is."""
     params = material.params
     if params is None or not params.auto:

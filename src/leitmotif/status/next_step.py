@@ -17,7 +17,7 @@ from leitmotif.pipeline.durations import Durations, as_time, sources_of
 from leitmotif.probe.panel.panel import TRACKS_PER_FOLD
 from leitmotif.review.index_rows import Standing
 from leitmotif.review.queue import review_progress
-from leitmotif.status.material import Material
+from leitmotif.status.material import StatusMaterial
 from leitmotif.status.stages import waiting
 from leitmotif.tables.decisions import Decision
 from leitmotif.timing.windows import end_seconds
@@ -42,7 +42,7 @@ class NextStep:
         return f"{self.command} ({'; '.join(filter(None, [self.why, self.time]))})"
 
 
-def next_step(material: Material, root: Path = Path()) -> NextStep:
+def next_step(material: StatusMaterial, root: Path = Path()) -> NextStep:
     """The next step of what ``read_material`` read at ``root``."""
     return (
         _unset(material, root)
@@ -52,7 +52,7 @@ def next_step(material: Material, root: Path = Path()) -> NextStep:
     )
 
 
-def _unset(material: Material, root: Path) -> NextStep | None:
+def _unset(material: StatusMaterial, root: Path) -> NextStep | None:
     """What is missing before any stage can run."""
     params, problems = material.params, material.problems
     if params is None and material.has_params:
@@ -70,7 +70,7 @@ def _unset(material: Material, root: Path) -> NextStep | None:
     return None
 
 
-def _people(material: Material, root: Path) -> NextStep | None:
+def _people(material: StatusMaterial, root: Path) -> NextStep | None:
     """What is missing until people's decisions suffice; None where they do, or decide nothing."""
     params = material.params
     if params is None or params.labels.source != "decisions":
@@ -82,7 +82,7 @@ def _people(material: Material, root: Path) -> NextStep | None:
     return None if folds is None else _deciding(material, folds, params)
 
 
-def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | None:
+def _deciding(material: StatusMaterial, folds: Folds, params: Params) -> NextStep | None:
     if folds.possible is not None and folds.possible < folds.needed:
         return _too_few(material, folds, folds.possible, params)
     enough = folds.usable is not None and folds.usable >= folds.needed
@@ -97,7 +97,7 @@ def _deciding(material: Material, folds: Folds, params: Params) -> NextStep | No
     return None
 
 
-def _repro(material: Material, root: Path, what: str, goal: str = "") -> NextStep | None:
+def _repro(material: StatusMaterial, root: Path, what: str, goal: str = "") -> NextStep | None:
     names = waiting(material.states, material.stages, goal)
     if not names:
         return None
@@ -107,7 +107,7 @@ def _repro(material: Material, root: Path, what: str, goal: str = "") -> NextSte
     return NextStep(command, what, duration_of(material, names, root), _openings(material, names))
 
 
-def _openings(material: Material, names: Sequence[str]) -> tuple[str, ...]:
+def _openings(material: StatusMaterial, names: Sequence[str]) -> tuple[str, ...]:
     """What the model has to do with recordings; empty where it will not be asked, or was."""
     params, tracks = material.params, readable(material)
     if "interventions" not in names or params is None or params.corpus.source == "organism":
@@ -126,7 +126,7 @@ def _openings(material: Material, names: Sequence[str]) -> tuple[str, ...]:
     return (f"of {recordings} recordings to continue, {words}{later}",)
 
 
-def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -> str:
+def duration_of(material: StatusMaterial, names: Sequence[str], root: Path = Path()) -> str:
     """How long these stages take, as far as that is known, and how that is known."""
     if material.params is None:
         return UNKNOWN_TIME
@@ -143,7 +143,7 @@ def duration_of(material: Material, names: Sequence[str], root: Path = Path()) -
     return f"{start} {as_time(seconds)}, {sources_of(known.values())}"
 
 
-def _too_few(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
+def _too_few(material: StatusMaterial, folds: Folds, have: int, params: Params) -> NextStep:
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
@@ -152,7 +152,7 @@ def _too_few(material: Material, folds: Folds, have: int, params: Params) -> Nex
     )
 
 
-def _undecided(material: Material, folds: Folds, have: int, params: Params) -> NextStep:
+def _undecided(material: StatusMaterial, folds: Folds, have: int, params: Params) -> NextStep:
     """Everything is decided and listened to, and still too few tracks can be used."""
     return NextStep(
         _more(folds.needed - have, folds, params),
@@ -171,7 +171,7 @@ def _more(lacking: int, folds: Folds, params: Params) -> str:
     return f"{what}, then dvc repro proposals"
 
 
-def _ways(material: Material, folds: Folds, params: Params) -> tuple[str, ...]:
+def _ways(material: StatusMaterial, folds: Folds, params: Params) -> tuple[str, ...]:
     """Settings that ask for less: the nearest that would do, and ``exploratory``."""
     ends = [end_seconds(track.windows) for track in readable(material) or []]
     way = best_way(params, ends, timing=material.timing)
@@ -189,11 +189,11 @@ def _ways(material: Material, folds: Folds, params: Params) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _pending(material: Material) -> int:
+def _pending(material: StatusMaterial) -> int:
     return material.outcomes.get("pending", 0) + material.outcomes.get("disagreed", 0)
 
 
-def _review(material: Material, left: int, folds: Folds | None) -> NextStep:
+def _review(material: StatusMaterial, left: int, folds: Folds | None) -> NextStep:
     # Imported annotations are decided by the hundred in a second: nobody's pace.
     by_ear = [_short(decision) for decision in material.decisions if decision.imported is None]
     pace = review_progress([], [], by_ear).per_minute

@@ -6,7 +6,7 @@ from typing import Any
 
 from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Folds, Step, folds_of, funnel
-from leitmotif.status.material import Material, read_material
+from leitmotif.status.material import StatusMaterial, read_material
 from leitmotif.status.needs import Needs, needs_of
 from leitmotif.status.next_step import NextStep, next_step
 
@@ -18,7 +18,7 @@ ORGANISMS = Path("models")
 class Status:
     """Where the experiment in a folder stands."""
 
-    material: Material
+    material: StatusMaterial
     steps: list[Step]
     folds: Folds | None
     needs: Needs | None

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from leitmotif.files.owned import outs_of
+from leitmotif.files.owned import stage_outs
 from leitmotif.pipeline.durations import following
 
 State = Literal["done", "outdated", "not here", "not run"]
@@ -42,7 +42,7 @@ def _state(
         return "not run"
     if name in old:
         return "outdated"
-    here = all(os.path.lexists(root / out) for out in outs_of(entry))
+    here = all(os.path.lexists(root / out) for out in stage_outs(entry))
     return "done" if here else "not here"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.verdict import overall
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity, whole_sites
 from leitmotif.tables.interval import as_metric
@@ -40,7 +40,7 @@ def _shifted(rows: Sequence[EffectRow]) -> dict[str, object]:
     return {"position_shift": by_model} if by_model else {}
 
 
-def opened_of(tried: Mapping[str, Tried]) -> dict[str, object]:
+def opened_of(tried: Mapping[str, OpeningCounts]) -> dict[str, object]:
     """What the openings of recordings say, by model; nothing for composed music."""
     by_model = {model: counts.as_metric() for model, counts in tried.items()}
     return {"openings": by_model} if by_model else {}

@@ -7,32 +7,38 @@ not depend on how many processors there are, nor on whether they are those of a 
 """
 
 import os
-import re
+import pickle
+import secrets
 import signal
-import threading
-import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import chain
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
 from typing import TypeVar
 
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky import process_executor
+import cloudpickle
 from threadpoolctl import threadpool_limits
 
-from leitmotif.errors import WorkerError
+from leitmotif.errors import LeitmotifError, WorkerError
 from leitmotif.work import WORKERS
 from leitmotif.work.engine import cluster, number_of_workers
+from leitmotif.work.laid_down import lay_down, take_up
+from leitmotif.work.processes import Workers
 
 __all__ = ["WORKERS", "in_parts", "in_processes", "number_of_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": f"{2**30}", "MALLOC_TRIM_THRESHOLD_": f"{2**32}"}
-"""Bytes: a process keeps what it has freed for its next array, instead of giving it back and asking
-for new pages, which took a third of the time in which a codec reads."""
-_SECONDS_BETWEEN_LOOKS = 0.1
+
+class _Kept:
+    """The processes of the last call, for the next one."""
+
+    workers: Workers | None = None
 
 
 def in_processes(
@@ -98,7 +104,7 @@ def in_parts(
         return
     count, done = set_to or number_of_workers(), 0
     while done < len(parts):
-        begun: list[Sequence[Item]] = []  # a new one each time: joblib's threads may be late
+        begun: list[Sequence[Item]] = []
         try:
             for result in _elsewhere(function, _noted(parts[done:], begun), count):
                 done += 1
@@ -142,47 +148,82 @@ def _elsewhere(
     function: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[Result]:
     """Work in ``count`` other processes; raises WorkerError if one of them is ended."""
-    for name, value in _KEPT_MEMORY.items():
-        os.environ.setdefault(name, value)  # read by the C library of the processes to come
-    # With one process joblib would do everything here: so of two, one is given nothing to do.
-    jobs, ahead = max(2, count), 1 if count == 1 else count + 1
-    processes = parallel_config(
-        backend="loky", n_jobs=jobs, inner_max_num_threads=1, initializer=_begin
-    )
+    given, begun = iter(items), deque[Future[bytes]]()
+    with _working(count) as workers:
+        path = workers.folder / secrets.token_hex(8)
+        lay_down(function, path)
+        try:
+            while True:
+                # One waits for each that is worked on, so that no process waits for us.
+                free = 2 * count - sum(not future.done() for future in begun)
+                for item in islice(given, free):
+                    begun.append(workers.executor.submit(_work, path, cloudpickle.dumps(item)))
+                if not begun:
+                    return
+                if begun[0].done():
+                    yield _result(begun.popleft().result())
+                else:
+                    wait([future for future in begun if not future.done()], None, FIRST_COMPLETED)
+        except BrokenProcessPool as error:
+            workers.end()
+            raise WorkerError(
+                "a process that took part in the work was ended",
+                found=_ended_by(workers.exit_codes),
+                expected="that it ends by itself",
+                fix="if memory ran out, close other programs, or set the environment variable "
+                f"{WORKERS} to a smaller number of processes",
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+            if not all(future.done() for future in begun):
+                workers.end(now=True)
+
+
+@contextmanager
+def _working(count: int) -> Iterator[Workers]:
+    """Processes for the body: those of the last call, if they are as many and alive."""
+    workers = _Kept.workers
+    if workers is None or workers.count != count or workers.ended:
+        if workers and not workers.users:
+            workers.end()
+        workers = _Kept.workers = Workers(count)
+    workers.users += 1
     try:
-        with processes:
-            # Not in batches: items are few, and each takes long.
-            run = Parallel(return_as="generator", batch_size=1, pre_dispatch=ahead)
-            # The first items are given out here already, and one may end its process meanwhile.
-            results = run(delayed(function)(item) for item in items)
-        yield from results
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a process that took part in the work was ended",
-            found=_ended_by(error),
-            expected="that it ends by itself",
-            fix="if memory ran out, close other programs, or set the environment variable "
-            f"{WORKERS} to a smaller number of processes",
-        ) from error
+        yield workers
+    finally:
+        workers.users -= 1
+        if workers is not _Kept.workers and not workers.users:
+            workers.end()
 
 
-def _ended_by(error: BrokenProcessPool) -> str:
-    """The exit codes, such as SIGKILL(-9), which is the last that joblib says."""
-    said = re.findall(r"[A-Z]+\(-?\d+\)", str(error))
-    return ", ".join(said) or "it is gone"
+def _work(path: Path, item: bytes) -> bytes:
+    """What a process does: the result of an item, or the error that it raised, pickled."""
+    try:
+        return cloudpickle.dumps((take_up(path)(pickle.loads(item)), None))
+    except Exception as error:  # noqa: BLE001 - it is raised again where the work was given out
+        if not isinstance(error, LeitmotifError):
+            error.add_note("".join(traceback.format_exception(error)))
+        return _pickled(error)
 
 
-def _begin() -> None:
-    """What each process does before its first item."""
-    os.environ[WORKERS] = "1"
-    # joblib ends a process that has grown by 300 MB, and warns; a model that is kept is no leak.
-    process_executor._USE_PSUTIL = False
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends this
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+def _pickled(error: Exception) -> bytes:
+    try:
+        pickled = cloudpickle.dumps((None, error))
+        pickle.loads(pickled)
+    except Exception:  # noqa: BLE001 - whatever an error of others does as it is copied
+        said = WorkerError(type(error).__name__, found="".join(traceback.format_exception(error)))
+        pickled = cloudpickle.dumps((None, said))
+    return pickled
 
 
-def _end_with(parent: int) -> None:
-    """End this process once its parent has, which may be killed without a chance to say so."""
-    while os.getppid() == parent:
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-    os._exit(1)
+def _result(pickled: bytes) -> Result:  # type: ignore[type-var]
+    result, error = pickle.loads(pickled)
+    if error is not None:
+        raise error
+    return result
+
+
+def _ended_by(exit_codes: Sequence[int]) -> str:
+    """The signal, such as SIGKILL, or the exit code; the others are ended with SIGTERM."""
+    code = next((code for code in exit_codes if code != -signal.SIGTERM), -signal.SIGTERM)
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -16,6 +16,7 @@ from leitmotif.report.lens.sources import LensPaths, read_lens
 from leitmotif.tables.decoderlens import AgreementRow, DecoderLensRow, Heard, Lens, LensClipRow
 from tests.accessibility import violations
 from tests.report.lens.made_lens import PROMPT, hertz, write_lens
+from tests.report.listened import PITCH
 from tests.report.made import MARKUP
 from tests.tables.made import interval
 from tests.waiting import wait_until
@@ -25,13 +26,6 @@ LOOP = """() => report.player.addEventListener("change", () => {
   if (report.player.playing && !report.player.loop) report.player.setLoop([0.1, 0.4]);
 })"""
 """What plays goes on, however slow the machine."""
-PITCH = """() => {
-  const { analyser, context } = report.player;
-  const levels = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(levels);
-  const bin = levels.indexOf(Math.max(...levels));
-  return (bin * context.sampleRate) / analyser.fftSize;
-}"""
 
 
 def write(root: Path, paths: LensPaths) -> Path:

@@ -14,18 +14,12 @@ from leitmotif.report.swaps.pages import PAGE, write_swaps_page
 from leitmotif.report.swaps.sources import SwapPaths, read_swaps
 from leitmotif.tables.swaps import SwapClipRow, SwapSummaryRow
 from tests.accessibility import violations
+from tests.report.listened import PITCH
 from tests.report.made import MARKUP
 from tests.report.swaps.made_swaps import hertz, write_swaps
 from tests.waiting import wait_until
 
 LAYERS = 3
-PITCH = """() => {
-  const { analyser, context } = report.player;
-  const levels = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(levels);
-  const bin = levels.indexOf(Math.max(...levels));
-  return (bin * context.sampleRate) / analyser.fftSize;
-}"""
 HALF, GAP = 0.5, 0.25
 """Seconds of a clip, and between two."""
 

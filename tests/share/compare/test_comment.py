@@ -1,21 +1,18 @@
 """The comment of a pull request: made once, then updated, on the request that the server names."""
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import comment
 import pytest
 
 from leitmotif.share.compare import CAP, MARKER
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "comment.py"
 SHA = "a" * 40
 RUN = {
     "HEAD_REPOSITORY": "fork/leitmotif",
@@ -24,16 +21,6 @@ RUN = {
     "RUN_URL": "https://example.org/run/1",
 }
 BOT = {"login": "github-actions[bot]"}
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("comment", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Server:
@@ -75,10 +62,10 @@ class Server:
             return 201, json.dumps(made).encode()
         number = int(path.rsplit("/", 1)[1])
         for comments in self.lists.values():
-            for comment in comments:
-                if method in ("PATCH", "PUT") and comment.get("id") == number:
-                    comment.update(body)
-                    return 200, json.dumps(comment).encode()
+            for entry in comments:
+                if method in ("PATCH", "PUT") and entry.get("id") == number:
+                    entry.update(body)
+                    return 200, json.dumps(entry).encode()
         return 404, b"{}"
 
 
@@ -88,7 +75,7 @@ def server() -> Server:
 
 
 @pytest.fixture
-def api(script: ModuleType, server: Server) -> Iterator[Any]:
+def api(server: Server) -> Iterator[Any]:
     class Handler(BaseHTTPRequestHandler):
         def respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -106,7 +93,7 @@ def api(script: ModuleType, server: Server) -> Iterator[Any]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         Thread(target=http.serve_forever, daemon=True).start()
-        yield script.Api(f"http://127.0.0.1:{http.server_port}", {"Authorization": "Bearer t"})
+        yield comment.Api(f"http://127.0.0.1:{http.server_port}", {"Authorization": "Bearer t"})
         http.shutdown()
 
 
@@ -122,16 +109,14 @@ def pull(number: int = 7, sha: str = SHA, repository: str = "fork/leitmotif") ->
     }
 
 
-def post(script: ModuleType, api: Any, text: str = "\n\nwords\n") -> str:
-    return str(script.github(api, "owner/leitmotif", RUN, text))
+def post(api: Any, text: str = "\n\nwords\n") -> str:
+    return str(comment.github(api, "owner/leitmotif", RUN, text))
 
 
-def test_a_comment_is_made_once_and_then_updated(
-    script: ModuleType, server: Server, api: Any
-) -> None:
+def test_a_comment_is_made_once_and_then_updated(server: Server, api: Any) -> None:
     server.lists = {PULLS: [pull()], COMMENTS: []}
-    assert post(script, api) == "#7: comment made"
-    assert post(script, api, "\n\nother words\n") == "#7: comment updated"
+    assert post(api) == "#7: comment made"
+    assert post(api, "\n\nother words\n") == "#7: comment updated"
     (comment,) = server.lists[COMMENTS]
     assert comment["body"].startswith(f"{MARKER}\n")
     assert "other words" in comment["body"]
@@ -139,24 +124,20 @@ def test_a_comment_is_made_once_and_then_updated(
     assert server.queries[0]["head"] == ["fork:a;b $(touch x)&c"]
 
 
-def test_another_authors_comment_with_the_marker_is_left_alone(
-    script: ModuleType, server: Server, api: Any
-) -> None:
+def test_another_authors_comment_with_the_marker_is_left_alone(server: Server, api: Any) -> None:
     others = [{"id": 5, "user": {"login": "mallory"}, "body": f"{MARKER}\nmine"}]
     quoting = [{"id": 6, "user": BOT, "body": f"> {MARKER}"}, {"id": 7, "user": None, "body": None}]
     server.lists = {PULLS: [pull()], COMMENTS: [*others, *quoting]}
-    assert post(script, api) == "#7: comment made"
+    assert post(api) == "#7: comment made"
     assert [comment["body"] for comment in server.lists[COMMENTS][:1]] == [f"{MARKER}\nmine"]
     assert len(server.lists[COMMENTS]) == 4
 
 
-def test_the_comment_is_found_behind_a_hundred_others(
-    script: ModuleType, server: Server, api: Any
-) -> None:
+def test_the_comment_is_found_behind_a_hundred_others(server: Server, api: Any) -> None:
     others = [{"id": number, "user": BOT, "body": "words"} for number in range(100)]
     ours = {"id": 500, "user": BOT, "body": MARKER}
     server.lists = {PULLS: [pull()], COMMENTS: [*others, ours]}
-    assert post(script, api) == "#7: comment updated"
+    assert post(api) == "#7: comment updated"
 
 
 @pytest.mark.fault(
@@ -168,18 +149,18 @@ def test_the_comment_is_found_behind_a_hundred_others(
         "sha": SHA, "repo": None}}],
 )  # fmt: skip
 def test_only_the_request_of_the_commit_is_commented_on(
-    script: ModuleType, server: Server, api: Any, other: dict[str, Any]
+    server: Server, api: Any, other: dict[str, Any]
 ) -> None:
     server.lists = {PULLS: [other], COMMENTS: []}
-    assert "no open pull request" in post(script, api)
+    assert "no open pull request" in post(api)
     assert {method for method, _ in server.asked} == {"GET"}
 
 
 @pytest.mark.fault("scripts/comment.py", "the server refuses", outcome="status 1, says the status")
-def test_a_refusal_says_its_status(script: ModuleType, server: Server, api: Any) -> None:
+def test_a_refusal_says_its_status(server: Server, api: Any) -> None:
     server.status = 403
-    with pytest.raises(script.CommentError, match="status 403"):
-        post(script, api)
+    with pytest.raises(comment.CommentError, match="status 403"):
+        post(api)
 
 
 @pytest.mark.fault(
@@ -193,20 +174,18 @@ def test_a_refusal_says_its_status(script: ModuleType, server: Server, api: Any)
         (f"{MARKER}\n{'a' * CAP}".encode(), "characters"),
     ],
 )
-def test_text_that_is_no_comparison_is_refused(
-    script: ModuleType, content: bytes, said: str
-) -> None:
-    with pytest.raises(script.CommentError, match=said):
-        script.checked(content)
+def test_text_that_is_no_comparison_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(comment.CommentError, match=said):
+        comment.checked(content)
 
 
-def test_nobody_is_notified(script: ModuleType) -> None:
-    text = script.checked(f"{MARKER}\n@everyone and `@a`".encode())
+def test_nobody_is_notified() -> None:
+    text = comment.checked(f"{MARKER}\n@everyone and `@a`".encode())
     assert not re.search(r"@\w", text)
 
 
-def test_marker_and_limit_are_those_of_comparisons(script: ModuleType) -> None:
-    assert (script.MARKER, script.LONGEST) == (MARKER, CAP)
+def test_marker_and_limit_are_those_of_comparisons() -> None:
+    assert (comment.MARKER, comment.LONGEST) == (MARKER, CAP)
 
 
 REQUESTS = "/projects/3/merge_requests"
@@ -232,14 +211,12 @@ def gitlab(server: Server) -> Server:
     return server
 
 
-def test_a_merge_request_of_a_fork_is_commented_on(
-    script: ModuleType, gitlab: Server, api: Any
-) -> None:
-    assert script.gitlab(api, "3") == "!4: comment made"
-    assert script.gitlab(api, "3") == "!4: comment is up to date"
+def test_a_merge_request_of_a_fork_is_commented_on(gitlab: Server, api: Any) -> None:
+    assert comment.gitlab(api, "3") == "!4: comment made"
+    assert comment.gitlab(api, "3") == "!4: comment is up to date"
     (path,) = gitlab.files
     gitlab.files[path] += b"more\n"
-    assert script.gitlab(api, "3") == "!4: comment updated"
+    assert comment.gitlab(api, "3") == "!4: comment updated"
     first, second = gitlab.lists[f"{REQUESTS}/4/notes"]
     assert first["body"] == MARKER
     assert "more" in second["body"]
@@ -247,10 +224,10 @@ def test_a_merge_request_of_a_fork_is_commented_on(
 
 
 def test_one_request_that_cannot_be_commented_on_leaves_the_others(
-    script: ModuleType, gitlab: Server, api: Any
+    gitlab: Server, api: Any
 ) -> None:
     gitlab.lists[REQUESTS].insert(0, {"iid": 5, "sha": SHA})
-    assert script.gitlab(api, "3").splitlines()[1] == "!4: comment made"
+    assert comment.gitlab(api, "3").splitlines()[1] == "!4: comment made"
 
 
 @pytest.mark.parametrize(
@@ -261,8 +238,6 @@ def test_one_request_that_cannot_be_commented_on_leaves_the_others(
         (REQUESTS, "no merge request is open"),
     ],
 )
-def test_what_is_not_there_yet_is_said(
-    script: ModuleType, gitlab: Server, api: Any, path: str, said: str
-) -> None:
+def test_what_is_not_there_yet_is_said(gitlab: Server, api: Any, path: str, said: str) -> None:
     gitlab.lists[path] = []
-    assert said in script.gitlab(api, "3")
+    assert said in comment.gitlab(api, "3")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.share.compare.leaves import ABSENT, Change, changes, leaves, value_at
+from leitmotif.share.compare.leaves import ABSENT, LeafChange, changes, leaves, value_at
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
 TREES = st.recursive(
@@ -20,15 +20,15 @@ TREES = st.recursive(
     [
         ({"a": 1}, {"a": 1}, []),
         ({"a": float("nan")}, {"a": float("nan")}, []),
-        ({"a": 1}, {"a": True}, [Change(("a",), 1, True)]),
-        ({"a": None}, {}, [Change(("a",), None, ABSENT), Change((), ABSENT, {})]),
-        ({"a": {"b": []}}, {"a": {"b": [0]}}, [Change(("a", "b"), [], [0])]),
-        (ABSENT, {"a": 1}, [Change(("a",), ABSENT, 1)]),
+        ({"a": 1}, {"a": True}, [LeafChange(("a",), 1, True)]),
+        ({"a": None}, {}, [LeafChange(("a",), None, ABSENT), LeafChange((), ABSENT, {})]),
+        ({"a": {"b": []}}, {"a": {"b": [0]}}, [LeafChange(("a", "b"), [], [0])]),
+        (ABSENT, {"a": 1}, [LeafChange(("a",), ABSENT, 1)]),
         (ABSENT, ABSENT, []),
-        (3, 4, [Change((), 3, 4)]),
+        (3, 4, [LeafChange((), 3, 4)]),
     ],
 )
-def test_what_differs_is_found(old: Any, new: Any, found: list[Change]) -> None:
+def test_what_differs_is_found(old: Any, new: Any, found: list[LeafChange]) -> None:
     assert sorted(map(repr, changes(old, new))) == sorted(map(repr, found))
 
 
@@ -36,14 +36,14 @@ def test_an_item_of_a_list_is_found_by_its_name() -> None:
     old = {"hooks": [{"name": "a", "k": 16}, {"name": "b", "k": 16}]}
     new = {"hooks": [{"name": "new", "k": 1}, {"name": "a", "k": 16}, {"name": "b", "k": 32}]}
     assert changes(old, new) == [
-        Change(("hooks", "new", "name"), ABSENT, "new"),
-        Change(("hooks", "new", "k"), ABSENT, 1),
-        Change(("hooks", "b", "k"), 16, 32),
+        LeafChange(("hooks", "new", "name"), ABSENT, "new"),
+        LeafChange(("hooks", "new", "k"), ABSENT, 1),
+        LeafChange(("hooks", "b", "k"), 16, 32),
     ]
 
 
 def test_items_without_names_are_found_by_their_place() -> None:
-    assert changes([{"x": 1}, {"x": 2}], [{"x": 1}, {"x": 3}]) == [Change(("1", "x"), 2, 3)]
+    assert changes([{"x": 1}, {"x": 2}], [{"x": 1}, {"x": 3}]) == [LeafChange(("1", "x"), 2, 3)]
 
 
 @given(TREES)

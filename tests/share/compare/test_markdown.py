@@ -16,7 +16,7 @@ from leitmotif.share.compare.document import (
     Row,
     Section,
     Strong,
-    Table,
+    TableBlock,
 )
 from leitmotif.share.compare.markdown import code, line, printable, to_markdown
 
@@ -31,8 +31,8 @@ HOSTILE = [
 
 def document(text: str) -> Document:
     rows = [Row(((Data(text),), ("words", Data(text))), 1)]
-    folded = Table(("rows of ", Data(text)), ("a", "b"), rows * 3, (Data(text),), True, most=1)
-    plain = Table(("rows",), ("a", "b"), rows, (Data(text), Strong("|words|")))
+    folded = TableBlock(("rows of ", Data(text)), ("a", "b"), rows * 3, (Data(text),), True, most=1)
+    plain = TableBlock(("rows",), ("a", "b"), rows, (Data(text), Strong("|words|")))
     section = Section("Section", [(Data(text), " and ", Data(text))], [plain, folded])
     return Document((Data(text),), [(Data(text),)], [section])
 

@@ -8,15 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitmotif.share.compare.leaves import ABSENT, same
-from leitmotif.share.compare.values import POINTS, Form, difference, form_of, separate, text, texts
+from leitmotif.share.compare.values import (
+    POINTS,
+    NumberFormat,
+    difference,
+    form_of,
+    separate,
+    text,
+    texts,
+)
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())
 )
 
 
-@given(SCALARS, SCALARS, st.sampled_from([Form(), POINTS, Form(3)]))
-def test_two_values_that_differ_have_two_texts(old: Any, new: Any, form: Form) -> None:
+@given(SCALARS, SCALARS, st.sampled_from([NumberFormat(), POINTS, NumberFormat(3)]))
+def test_two_values_that_differ_have_two_texts(old: Any, new: Any, form: NumberFormat) -> None:
     if not same(old, new) and type(old) is type(new):
         before, after = texts(old, new, form)
         assert before != after
@@ -25,19 +33,19 @@ def test_two_values_that_differ_have_two_texts(old: Any, new: Any, form: Form) -
 @pytest.mark.parametrize(
     ("old", "new", "form", "shown"),
     [
-        (0.7417, 0.5, Form(2), ("0.74", "0.50")),
-        (0.49951, 0.49953, Form(2), ("0.49951", "0.49953")),
-        (434, 12345, Form(), ("434", "12,345")),
-        (math.nan, 1.0, Form(), ("NaN", "1")),
-        (math.inf, -math.inf, Form(), ("Infinity", "-Infinity")),
-        (None, True, Form(), ("null", "true")),
-        (ABSENT, "foresight", Form(), ("-", "foresight")),
-        (1, 1.0, Form(), ("1", "1.0")),
-        ([1, 2], [1], Form(), ("[1, 2]", "[1]")),
+        (0.7417, 0.5, NumberFormat(2), ("0.74", "0.50")),
+        (0.49951, 0.49953, NumberFormat(2), ("0.49951", "0.49953")),
+        (434, 12345, NumberFormat(), ("434", "12,345")),
+        (math.nan, 1.0, NumberFormat(), ("NaN", "1")),
+        (math.inf, -math.inf, NumberFormat(), ("Infinity", "-Infinity")),
+        (None, True, NumberFormat(), ("null", "true")),
+        (ABSENT, "foresight", NumberFormat(), ("-", "foresight")),
+        (1, 1.0, NumberFormat(), ("1", "1.0")),
+        ([1, 2], [1], NumberFormat(), ("[1, 2]", "[1]")),
     ],
 )
 def test_values_read_as_they_are_printed(
-    old: Any, new: Any, form: Form, shown: tuple[str, str]
+    old: Any, new: Any, form: NumberFormat, shown: tuple[str, str]
 ) -> None:
     assert texts(old, new, form) == shown
 
@@ -57,7 +65,7 @@ def test_an_interval_is_one_text_with_what_else_changed() -> None:
 
 def test_all_numbers_of_an_interval_have_the_same_digits() -> None:
     old, new = {"mean": 0.5, "low": 0.41, "high": 0.6}, {"mean": 0.5, "low": 0.412, "high": 0.6}
-    assert texts(old, new, Form(2)) == ("0.500 (0.410 to 0.600)", "0.500 (0.412 to 0.600)")
+    assert texts(old, new, NumberFormat(2)) == ("0.500 (0.410 to 0.600)", "0.500 (0.412 to 0.600)")
 
 
 @pytest.mark.parametrize(
@@ -92,4 +100,4 @@ def test_of_long_lists_only_what_differs_is_shown() -> None:
 def test_units_are_those_of_the_nearest_known_name() -> None:
     assert form_of(("carriers", "planner", "layers.0.residual")) == POINTS
     assert form_of(("leads", "planner", "layers.0.residual")).unit == " s"
-    assert form_of(("unknown",)) == Form()
+    assert form_of(("unknown",)) == NumberFormat()

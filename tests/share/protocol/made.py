@@ -30,7 +30,7 @@ from leitmotif.pipeline import (
     REPORT,
     VERDICTS,
 )
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.revisions import working_tree
 from leitmotif.stages.activations import activations
 from leitmotif.stages.corpus import corpus
@@ -45,7 +45,7 @@ from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.probes import LeftOutRow, NaiveRow, SelectivityRow
 from leitmotif.tables.proposals import Proposal, write_proposals
 from tests.tables.examples import row_example
-from tests.tables.made import calibrated, effect, horizon, interval, probe, verdict
+from tests.tables.made import calibrated, effect, horizon, interval, probe, proposal_row, verdict
 
 SITES = ("layers.0.residual", "layers.3.residual")
 MODELS = ("models/organism/planner", "models/organism/reader")
@@ -90,11 +90,11 @@ def build(folder: Path, root: Path) -> None:
         stage(params)
     _write_probes()
     _write_interventions(params)
-    for out in outs_of(working_tree()):
+    for out in revision_outs(working_tree()):
         if not Path(out.path).exists():
             write_text(Path(out.path), "{}\n")
     subprocess.run(["git", "init", "--quiet"], check=True)
-    cached = [out.path for out in outs_of(working_tree()) if out.cached]
+    cached = [out.path for out in revision_outs(working_tree()) if out.cached]
     write_text(Path(".gitignore"), "\n".join(["models", ".leitmotif", *cached, ""]))
     settle()
 
@@ -104,7 +104,7 @@ def _route() -> None:
     path = Path("artifacts.yaml")
     head = "# yaml-language-server: $schema=schemas/artifacts.schema.json\n"
     values = YAML(typ="safe").load(path)
-    there = [Path(out.path) for out in outs_of(working_tree())] + [Path("data/decisions")]
+    there = [Path(out.path) for out in revision_outs(working_tree())] + [Path("data/decisions")]
     for entry in values["artifacts"]:
         entry["paths"] = [
             name for name in entry["paths"] if any(path.is_relative_to(name) for path in there)
@@ -132,7 +132,7 @@ def settle() -> None:
     values = YAML(typ="safe").load(Path("params.yaml"))
     locked: dict[str, Any] = {}
     sections = YAML(typ="safe").load(Path("dvc.yaml"))["stages"]
-    for out in outs_of(working_tree()):
+    for out in revision_outs(working_tree()):
         path = Path(out.path)
         md5 = hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else f"{'0' * 32}.dir"
         stage = locked.setdefault(out.stage, {"cmd": "", "params": {}, "outs": []})
@@ -153,17 +153,13 @@ def commit() -> None:
 
 
 def _proposal(track: ManifestTrack) -> Proposal:
-    return Proposal(
+    return proposal_row(
         proposal_id="a" * 64,
         track_id=track.track_id,
-        sample_rate=32_000,
         motif=Span(start_sample=0, samples=20_480),
-        recurrence=Span(start_sample=90_000, samples=20_480),
-        transposition=0,
+        recurrence=Span(start_sample=90000, samples=20_480),
         score=0.9,
-        p=0.01,
         texture=0.1,
-        rank=1,
     )
 
 

@@ -13,7 +13,7 @@ from leitmotif.files import read_table
 from leitmotif.pipeline import CALIBRATION, MANIFEST, PROPOSALS, REPORT
 from leitmotif.review.log import append
 from leitmotif.share.protocol.inputs import Inputs
-from leitmotif.share.protocol.lines import Line
+from leitmotif.share.protocol.lines import ProtocolLine
 from leitmotif.share.protocol.run import all_checks, run_checks
 from leitmotif.stages.labels import labels
 from leitmotif.tables.corpus import ManifestTrack
@@ -23,11 +23,11 @@ from tests.review.made import decision
 from tests.share.protocol import faults, made
 
 
-def lines(**options: Any) -> dict[str, Line]:
+def lines(**options: Any) -> dict[str, ProtocolLine]:
     return {line.id: line for line in run_checks(Inputs(**options)).lines}
 
 
-def failing(**options: Any) -> dict[str, Line]:
+def failing(**options: Any) -> dict[str, ProtocolLine]:
     return {name: line for name, line in lines(**options).items() if line.status == "fail"}
 
 

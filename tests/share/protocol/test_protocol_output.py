@@ -13,7 +13,7 @@ from leitmotif.cli.program import app
 from leitmotif.files.yaml_files import parse_yaml, read_yaml
 from leitmotif.lens.concepts import ConceptTable
 from leitmotif.share.protocol.inputs import Inputs
-from leitmotif.share.protocol.lines import Line, Protocol, Status
+from leitmotif.share.protocol.lines import Protocol, ProtocolLine, Status
 from leitmotif.share.protocol.output import as_markdown, as_text
 from leitmotif.share.protocol.registry import CHECKS, check
 from leitmotif.share.protocol.run import run_checks
@@ -21,7 +21,7 @@ from leitmotif.share.protocol.schemas import annotated, schema_of
 from leitmotif.share.protocol.templates import TEMPLATES, Template
 
 
-def line(status: Status, **changed: str | None) -> Line:
+def line(status: Status, **changed: str | None) -> ProtocolLine:
     values = {
         "id": f"one-{status[0]}",
         "item": "checklist: an item",
@@ -29,7 +29,7 @@ def line(status: Status, **changed: str | None) -> Line:
         "evidence": "3 of 3",
         "fix": "dvc repro probes" if status == "fail" else None,
     }
-    return Line.model_validate({**values, "status": status, **changed})
+    return ProtocolLine.model_validate({**values, "status": status, **changed})
 
 
 PROTOCOL = Protocol(

@@ -18,6 +18,7 @@ from leitmotif.store.reading.index import IndexRow, ShardRow, file_of, write_ind
 from leitmotif.store.reading.layout import shard_file, shard_of
 from leitmotif.tables.corpus import Licence, ManifestTrack, Window
 from leitmotif.tensors import serialise, write_tensors
+from tests.tables.made import manifest_track
 
 COMMONS = "https://creativecommons.org/licenses"
 LICENCES = {
@@ -185,7 +186,7 @@ def in_shards(root: Path) -> Path:
 
 def manifest_row(track: str) -> ManifestTrack:
     """A row of data/manifest.jsonl."""
-    return ManifestTrack(
+    return manifest_track(
         track_id=track,
         path=f"audio/{track}.mp3",
         sha256=hashlib.sha256(recording(track)).hexdigest(),

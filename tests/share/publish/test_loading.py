@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,25 +9,10 @@ from pathlib import Path
 import pytest
 
 from leitmotif.store.reading import ActivationStore, verify
+from tests.peers import missing, python_with
 from tests.share.publish.published_project import KEPT_BACK, SHARED, SITES, in_shards
 from tests.share.publish.publishing import NAME, publish, there
 from tests.share.publish.writable_hub import TOKEN, WritableHub
-
-MISSING = (
-    "needs `datasets` (pip install 'datasets>=5', in an environment of its own) in the Python that "
-    "LEITMOTIF_DATASETS_PYTHON names"
-)
-
-
-def python_with_datasets() -> str | None:
-    """The Python that LEITMOTIF_DATASETS_PYTHON names, or this one, if it has datasets."""
-    check = "import importlib.util as u, sys; sys.exit(u.find_spec('datasets') is None)"
-    for python in (os.environ.get("LEITMOTIF_DATASETS_PYTHON"), sys.executable):
-        if python and shutil.which(python):
-            done = subprocess.run([python, "-c", check], check=False, cwd="/")
-            if done.returncode == 0:
-                return python
-    return None
 
 
 def environment(hub: WritableHub, home: Path) -> dict[str, str]:
@@ -104,9 +88,9 @@ def test_the_store_reads_published_shards_of_the_tracks_that_may_leave(
 def test_datasets_reads_the_tables_as_rows(
     project: Path, hub: WritableHub, tmp_path: Path, repo_root: Path
 ) -> None:
-    python = python_with_datasets()
+    python = python_with("datasets")
     if python is None:
-        pytest.skip(MISSING)
+        pytest.skip(missing("datasets", "datasets>=5"))
     publish(hub)
     env = environment(hub, tmp_path / "home")
     env.pop("PYTHONPATH", None)

@@ -17,7 +17,7 @@ from leitmotif.share.publish.card import card
 from leitmotif.share.publish.preview import as_lines
 from leitmotif.share.publish.publication import Publication, publication
 from leitmotif.share.publish.rows import PublishedFile, PublishedTrack, WithheldFile
-from leitmotif.share.publish.selection import Selection, select
+from leitmotif.share.publish.selection import PublicationSelection, select
 from tests.share.publish.published_project import KEPT_BACK, LICENCES, SHARED
 from tests.share.publish.writable_hub import problems_of_card
 
@@ -25,12 +25,12 @@ NAME = "someone/planner"
 
 
 @pytest.fixture
-def selection(project: Path) -> Selection:
+def selection(project: Path) -> PublicationSelection:
     return select(project)
 
 
 @pytest.fixture
-def made(selection: Selection) -> Publication:
+def made(selection: PublicationSelection) -> Publication:
     return publication(NAME, selection)
 
 
@@ -80,7 +80,7 @@ def test_the_front_matter_is_what_the_hub_accepts(made: Publication) -> None:
     assert set(configs.values()) <= sent
 
 
-def test_the_card_counts_and_names(made: Publication, selection: Selection) -> None:
+def test_the_card_counts_and_names(made: Publication, selection: PublicationSelection) -> None:
     text = text_of(made)
     assert f"`{selection.state.commit}`" in text
     assert "| `data/clips` | 2 | 0.0 |" in text
@@ -111,7 +111,7 @@ def test_a_credit_is_text_and_no_markup(made: Publication) -> None:
     ],
 )
 def test_the_card_says_what_was_exploratory(
-    selection: Selection, made: Publication, section: str, key: str, words: str
+    selection: PublicationSelection, made: Publication, section: str, key: str, words: str
 ) -> None:
     old = getattr(selection.params, section)
     params = selection.params.model_copy(update={section: old.model_copy(update={key: True})})
@@ -119,7 +119,9 @@ def test_the_card_says_what_was_exploratory(
     assert words in text
 
 
-def test_a_licence_that_the_hub_does_not_know_is_named_other(selection: Selection) -> None:
+def test_a_licence_that_the_hub_does_not_know_is_named_other(
+    selection: PublicationSelection,
+) -> None:
     licence = LICENCES["free"]
     assert licence is not None
     mark = licence.model_copy(update={"url": "https://creativecommons.org/publicdomain/mark/1.0/"})

@@ -10,7 +10,7 @@ from leitmotif.errors import ConfigError, LeitmotifError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.files.yaml_files import EditableYaml
 from leitmotif.share.publish.card import how_to_load
-from leitmotif.share.publish.selection import Selection, select
+from leitmotif.share.publish.selection import PublicationSelection, select
 from leitmotif.store.reading.index import read_index, write_index
 from tests.share.publish.published_project import (
     KEPT_BACK,
@@ -23,7 +23,7 @@ from tests.share.publish.published_project import (
 )
 
 
-def paths(selection: Selection) -> set[str]:
+def paths(selection: PublicationSelection) -> set[str]:
     return {payload.row.path for payload in selection.payloads}
 
 

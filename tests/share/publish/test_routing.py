@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leitmotif.errors import ConfigError
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.publish.routing import (
     Routing,
     as_table,
@@ -49,7 +49,7 @@ def test_outputs_and_weights_are_where_the_file_says(repo_root: Path, routing: R
 
 
 def test_git_ignores_what_dvc_keeps_and_nothing_else(repo_root: Path, routing: Routing) -> None:
-    for out in outs_of(working_tree(repo_root)):
+    for out in revision_outs(working_tree(repo_root)):
         artifact = routing.of(out.path)
         assert artifact is not None
         check = ["git", "check-ignore", "--quiet", "--no-index", out.path]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError
-from leitmotif.share.outs import outs_of
-from leitmotif.share.remote.audit import Audit, audit
+from leitmotif.share.outs import revision_outs
+from leitmotif.share.remote.audit import RemoteAudit, audit
 from leitmotif.share.remote.named import entries_of
 from leitmotif.share.remote.opening import Remote, open_remote
 from leitmotif.share.remote.repair import repair
@@ -29,7 +29,7 @@ class Shared:
 
     def oid(self, path: str) -> str:
         """The object of an output, or of a file in a folder."""
-        for out in outs_of(working_tree(self.root)):
+        for out in revision_outs(working_tree(self.root)):
             if path == out.path:
                 return out.md5 or ""
             if path.startswith(f"{out.path}/"):
@@ -46,7 +46,7 @@ class Shared:
     def content(self, path: str) -> bytes:
         return self.remote.cached(self.oid(path)).read_bytes()
 
-    def audit(self, **options: object) -> Audit:
+    def audit(self, **options: object) -> RemoteAudit:
         return audit(self.remote, working_tree(self.root), **options)  # type: ignore[arg-type]
 
 

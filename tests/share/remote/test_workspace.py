@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leitmotif.cli import app
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.remote.workspace import check_workspace
 from leitmotif.share.revisions import working_tree
 
@@ -16,7 +16,7 @@ TRACK, FILE = "data/features/track_1.bin", "data/probes.bin"
 
 
 def object_of(root: Path, path: str) -> Path:
-    (oid,) = [out.md5 or "" for out in outs_of(working_tree(root)) if out.path == path]
+    (oid,) = [out.md5 or "" for out in revision_outs(working_tree(root)) if out.path == path]
     return root / ".dvc/cache/files/md5" / oid[:2] / oid[2:]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leitmotif.errors import StoreError
-from leitmotif.store.cache.results import Form, KeptResults, Tensors
+from leitmotif.store.cache.results import KeptResults, ResultFormat, Tensors
 from tests.disk import small_disk
 
 DONE: list[int] = []
@@ -22,7 +22,7 @@ def _tensors(_: Sequence[int], made: list[int]) -> list[Tensors]:
     return [{"square": np.array(square)} for square in made]
 
 
-FORM: Form[Sequence[int], list[int]] = Form(
+FORM: ResultFormat[Sequence[int], list[int]] = ResultFormat(
     keys=list,
     tensors=_tensors,
     result=lambda _, parts: [int(part["square"]) for part in parts],

@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, Layout, LayoutError, Remark
+from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, ContainerLayout, LayoutError, Remark
 
 _TOTAL = 21
 """Offset of the byte whose low nibble begins the number of samples, which four bytes go on."""
@@ -15,7 +15,7 @@ _TAG_BYTES = 128
 """Of an ID3v1 tag, which has no place in a FLAC file and stands at the end of some."""
 
 
-def read_flac(file: BinaryIO, start: int, size: int) -> Layout:
+def read_flac(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read STREAMINFO at ``start``; the view hides the number of samples, so that all is decoded.
 
     Raises LayoutError if the file ends within it, or if another FLAC file follows.
@@ -34,7 +34,7 @@ def read_flac(file: BinaryIO, start: int, size: int) -> Layout:
     remark = None
     if total == 0:
         remark = Remark(UNKNOWN_LENGTH, "its header does not say how many samples there are")
-    return Layout("FLAC", total or None, [(0, at), hidden, (at + 5, end)], remark)
+    return ContainerLayout("FLAC", total or None, [(0, at), hidden, (at + 5, end)], remark)
 
 
 def _begins_again(file: BinaryIO, start: int) -> bool:

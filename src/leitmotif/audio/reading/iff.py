@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, Layout, LayoutError, Remark
+from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, ContainerLayout, LayoutError, Remark
 
 _MOST_CHUNKS = 10_000
 _UNKNOWN = 0xFFFF_FFFF
@@ -18,7 +18,7 @@ _PLAIN = (b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"FL32"
 _STREAMED = Remark(UNKNOWN_LENGTH, "its header does not say how many samples there are")
 
 
-def read_aiff(file: BinaryIO, start: int, size: int) -> Layout:
+def read_aiff(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read an AIFF or AIFF-C file.
 
     Raises LayoutError ``truncated`` where the file or its samples end before a header says.
@@ -37,35 +37,35 @@ def read_aiff(file: BinaryIO, start: int, size: int) -> Layout:
             if frames is not None and frames * block > held:
                 promised = f"{frames * block}, as its header says"
                 raise LayoutError("truncated", f"{held} bytes of samples", promised)
-            return Layout("AIFF", frames)
+            return ContainerLayout("AIFF", frames)
     raise LayoutError("truncated", "an AIFF file without samples", "a chunk named SSND")
 
 
-def read_au(file: BinaryIO, start: int, size: int) -> Layout:
+def read_au(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read an AU file of either order of bytes; raises LayoutError ``truncated``."""
     order = "<" if _fields(file, start, "4s")[0] == b"dns." else ">"
     offset, length = _fields(file, start + 4, order + "II")
     if length == _UNKNOWN:
-        return Layout("AU", remark=_STREAMED)
+        return ContainerLayout("AU", remark=_STREAMED)
     _check_end(start + offset + length, size, "header")
-    return Layout("AU")
+    return ContainerLayout("AU")
 
 
-def read_caf(file: BinaryIO, start: int, size: int) -> Layout:
+def read_caf(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read a CAF file, whose length libsndfile demands; raises LayoutError ``truncated``."""
     for name, body, length in _chunks(file, start + 8, ">4sq", 1):
         _check_end(body + length, size, name.decode("latin-1"))
         if name == b"data":
-            return Layout("CAF")
+            return ContainerLayout("CAF")
     raise LayoutError("truncated", "a CAF file without samples", "a chunk named data")
 
 
-def read_w64(file: BinaryIO, start: int, size: int) -> Layout:
+def read_w64(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read a W64 file, whose sizes include their own fields; raises LayoutError ``truncated``."""
     for name, body, length in _chunks(file, start + 40, "<16sQ", 8, whole=True):
         _check_end(body + length, size, name[:4].decode("latin-1"))
         if name[:4] == b"data":
-            return Layout("W64")
+            return ContainerLayout("W64")
     raise LayoutError("truncated", "a W64 file without samples", "a chunk named data")
 
 

@@ -38,7 +38,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ContainerLayout:
     """What a container says."""
 
     container: str

@@ -10,7 +10,7 @@ from leitmotif.audio.reading.layout import (
     DAMAGED,
     UNKNOWN_LENGTH,
     WRONG_LENGTH,
-    Layout,
+    ContainerLayout,
     LayoutError,
     Piece,
     Remark,
@@ -78,7 +78,7 @@ class _Scan:
     cut: bool = False
 
 
-def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
+def read_mpeg(file: BinaryIO, start: int, size: int) -> ContainerLayout | None:
     """Count the frames from ``start``; None if there is none within 64 KiB.
 
     Raises LayoutError ``truncated`` where there are fewer than the file counts itself, or where it
@@ -101,14 +101,14 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> Layout | None:
     if mark is not None and mark.xing and counted is not None:
         if scan.frames <= counted + 1:  # some encoders count the first frame too
             damage = Remark(DAMAGED, f"{scan.skipped} bytes between its frames are no audio")
-            return Layout("MP3", remark=damage if scan.skipped else None)
+            return ContainerLayout("MP3", remark=damage if scan.skipped else None)
         place = at - frame.length + mark.place
         view: list[Piece] = [(0, place), number, (place + 4, size)]
         detail = f"its header counts {counted} frames, and there are {scan.frames}"
-        return Layout("MP3", view=view, remark=Remark(WRONG_LENGTH, detail))
+        return ContainerLayout("MP3", view=view, remark=Remark(WRONG_LENGTH, detail))
     detail = "its header does not say how many frames there are"
     remark = Remark(UNKNOWN_LENGTH, detail) if counted is None else None
-    return Layout("MP3", view=[_counting(frame, number), (at, size)], remark=remark)
+    return ContainerLayout("MP3", view=[_counting(frame, number), (at, size)], remark=remark)
 
 
 def _check_whole(scan: _Scan, counted: int | None, frame: _Frame) -> None:

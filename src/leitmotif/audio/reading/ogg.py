@@ -4,14 +4,14 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from leitmotif.audio.reading.layout import DAMAGED, WRONG_LENGTH, Layout, LayoutError
+from leitmotif.audio.reading.layout import DAMAGED, WRONG_LENGTH, ContainerLayout, LayoutError
 
 MAGIC = b"OggS"
 _BEGINS, _ENDS = 2, 4
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def read_ogg(file: BinaryIO, start: int, size: int) -> Layout:
+def read_ogg(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read every page.
 
     Raises LayoutError: ``truncated`` where the last page is not marked as such or is cut,
@@ -50,7 +50,7 @@ def read_ogg(file: BinaryIO, start: int, size: int) -> Layout:
         at += len(head) + len(table) + len(body)
     if not ended:
         raise LayoutError("truncated", "no last Ogg page", "a page marked as the last one")
-    return Layout("OGG")
+    return ContainerLayout("OGG")
 
 
 def _checksum(page: bytes) -> bytes:

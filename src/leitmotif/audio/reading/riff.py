@@ -7,7 +7,7 @@ from typing import BinaryIO
 from leitmotif.audio.reading.layout import (
     UNKNOWN_LENGTH,
     WRONG_LENGTH,
-    Layout,
+    ContainerLayout,
     LayoutError,
     Piece,
     Remark,
@@ -31,7 +31,7 @@ class _Chunks:
     """Bytes of samples that the header promises."""
 
 
-def read_riff(file: BinaryIO, start: int, size: int) -> Layout:
+def read_riff(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     """Read the chunks up to the samples.
 
     Raises LayoutError: ``truncated`` where the file ends before its samples do, ``header_wrong``
@@ -57,7 +57,7 @@ def read_riff(file: BinaryIO, start: int, size: int) -> Layout:
             (chunks.data, size),
         ]
         remark = Remark(UNKNOWN_LENGTH, "its header does not say how many samples there are")
-        return Layout("WAV", None, view, remark)
+        return ContainerLayout("WAV", None, view, remark)
     if chunks.bytes > left:
         raise LayoutError(
             "truncated", f"{left} bytes of samples", f"{chunks.bytes}, as its header says"
@@ -71,7 +71,7 @@ def read_riff(file: BinaryIO, start: int, size: int) -> Layout:
             f"{chunks.bytes} bytes of samples, as its header says, and then the end",
         )
     frames = None if chunks.block is None else chunks.bytes // chunks.block
-    return Layout("WAV", frames)
+    return ContainerLayout("WAV", frames)
 
 
 def _find_data(file: BinaryIO, at: int, size: int, order: str) -> _Chunks:

@@ -21,7 +21,7 @@ from leitmotif.audio.reading.iff import read_aiff, read_au, read_caf, read_w64
 from leitmotif.audio.reading.layout import (
     UNKNOWN_LENGTH,
     WRONG_LENGTH,
-    Layout,
+    ContainerLayout,
     LayoutError,
     Remark,
     View,
@@ -38,7 +38,7 @@ _BLOCK_SAMPLES = 1 << 20
 _SHORTFALL_SECONDS = 0.1
 """Tolerated where a header's duration is an estimate."""
 
-_READERS: dict[str, Callable[[BinaryIO, int, int], Layout | None]] = {
+_READERS: dict[str, Callable[[BinaryIO, int, int], ContainerLayout | None]] = {
     "AIFF": read_aiff,
     "AU": read_au,
     "CAF": read_caf,
@@ -190,14 +190,14 @@ def changed_meanwhile(path: Path | str) -> AudioError:
     )
 
 
-def _layout(path: Path | str, file: BinaryIO, size: int, container: str) -> Layout:
+def _layout(path: Path | str, file: BinaryIO, size: int, container: str) -> ContainerLayout:
     read = _READERS.get(container)
     try:
         layout = read(file, _audio_start(file), size) if read else None
     except LayoutError as error:
         raise _refused(path, error) from error
     unchecked = Remark(UNKNOWN_LENGTH, f"{container} is not checked for a missing end")
-    return layout or Layout(container, remark=unchecked)
+    return layout or ContainerLayout(container, remark=unchecked)
 
 
 def _decoder(path: Path | str, file: int | View) -> soundfile.SoundFile:

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from leitmotif.causal.interchange.coordinates import (
-    Coordinates,
-    Sample,
+    EventSample,
+    ExchangedCoordinates,
     aligned_directions,
     along,
     features_of,
@@ -20,14 +20,14 @@ COMPONENTS = 32
 SAE = Training(d_sae=512, k=8, steps=150, batch=1024, warm_up=20)
 
 
-def principal_component(sample: Sample) -> Coordinates:
+def principal_component(sample: EventSample) -> ExchangedCoordinates:
     """The principal component of the far residuals that tells the decision best."""
     components = principal_components(sample, COMPONENTS)
     best = _best(doubled(sample.differences()) @ doubled(components).T, sample.signs)
     return along(components[best : best + 1])
 
 
-def sparse_feature(sample: Sample) -> Coordinates:
+def sparse_feature(sample: EventSample) -> ExchangedCoordinates:
     """The feature that tells the decision best, of an autoencoder trained on the far residuals."""
     autoencoder = trained_on(sample.residuals(), SAE)
     every = features_of(autoencoder, range(SAE.d_sae))
@@ -38,7 +38,7 @@ def sparse_feature(sample: Sample) -> Coordinates:
     return features_of(autoencoder, [_best(changes, sample.signs)])
 
 
-def aligned_direction(sample: Sample, wanted: Tensor | None = None) -> Coordinates:
+def aligned_direction(sample: EventSample, wanted: Tensor | None = None) -> ExchangedCoordinates:
     """The direction whose exchange moves the events as ``wanted`` [rows] says."""
     return along(aligned_directions(sample, 1, wanted))
 

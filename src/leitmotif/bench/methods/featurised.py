@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, Finding
+from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, MethodFinding
 from leitmotif.bench.methods.exchanged import bin_windows, far_windows, strengths_of
 from leitmotif.bench.methods.features import (
     aligned_direction,
@@ -21,31 +21,31 @@ from leitmotif.bench.methods.features import (
 from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.interchange.coordinates import Coordinates, Sample
+from leitmotif.causal.interchange.coordinates import EventSample, ExchangedCoordinates
 from leitmotif.causal.interchange.exchange import ExchangedOdds
-from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.causal.interchange.reader import EventReader, Exchange, StepWindow
 from leitmotif.claims import is_above_zero
 from leitmotif.musicgen.protocol import MusicModel
 
 _MODEL = "model"
 
 
-def das(model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def das(model: MusicModel, pieces: Sequence[Event]) -> MethodFinding:
     """A trained direction; it has to do better than one trained for decisions that are shuffled."""
     return _found(model, pieces, aligned_direction, _shuffled)
 
 
-def pca(model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def pca(model: MusicModel, pieces: Sequence[Event]) -> MethodFinding:
     """The principal component that tells the decision best."""
     return _found(model, pieces, principal_component)
 
 
-def sae(model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def sae(model: MusicModel, pieces: Sequence[Event]) -> MethodFinding:
     """The feature that tells the decision best, of a sparse autoencoder trained on the spot."""
     return _found(model, pieces, sparse_feature)
 
 
-def _shuffled(sample: Sample) -> Coordinates:
+def _shuffled(sample: EventSample) -> ExchangedCoordinates:
     """A direction for decisions that half of the events contradict."""
     order = torch.randperm(len(sample.rows), generator=torch.Generator().manual_seed(0))
     return aligned_direction(sample, sample.signs[order])
@@ -54,13 +54,13 @@ def _shuffled(sample: Sample) -> Coordinates:
 def _found(
     model: MusicModel,
     pieces: Sequence[Event],
-    feature: Callable[[Sample], Coordinates],
-    rival: Callable[[Sample], Coordinates] | None = None,
-) -> Finding:
+    feature: Callable[[EventSample], ExchangedCoordinates],
+    rival: Callable[[EventSample], ExchangedCoordinates] | None = None,
+) -> MethodFinding:
     readings = readings_of(model, pieces)
     fitted, measured = _halves(pieces)
-    far = Window("ahead", MINIMUM_SECONDS)
-    fits = [Sample(readings, site, far, fitted) for site in readings.sites]
+    far = StepWindow("ahead", MINIMUM_SECONDS)
+    fits = [EventSample(readings, site, far, fitted) for site in readings.sites]
     measure = partial(_Measure, readings, measured)
     ours = [measure(fit.site, feature(fit)) for fit in fits]
     exchanges = [exchange for site in ours for exchange in site.exchanges()]
@@ -73,9 +73,11 @@ def _found(
         leads = {
             site: lead
             for site, lead in leads.items()
-            if _exceeds(exchanged, theirs, Exchange(site, Window("ahead", lead), "counterfactual"))
+            if _exceeds(
+                exchanged, theirs, Exchange(site, StepWindow("ahead", lead), "counterfactual")
+            )
         }
-    return Finding(bool(leads), max(leads.values(), default=None), strengths_of(rows))
+    return MethodFinding(bool(leads), max(leads.values(), default=None), strengths_of(rows))
 
 
 def _halves(pieces: Sequence[Event]) -> tuple[list[int], list[int]]:
@@ -94,7 +96,7 @@ class _Measure:
     readings: EventReader
     rows: Sequence[int]
     site: str
-    feature: Coordinates
+    feature: ExchangedCoordinates
 
     def exchanges(self) -> list[Exchange]:
         """What is done: each bin, and each stretch that is far ahead with both donors."""
@@ -134,7 +136,9 @@ class _Measure:
 
 
 def _totals() -> list[Exchange]:
-    return [Exchange(None, Window("deciding"), donor) for donor in ("counterfactual", "control")]
+    return [
+        Exchange(None, StepWindow("deciding"), donor) for donor in ("counterfactual", "control")
+    ]
 
 
 def _joined(measures: Sequence[_Measure]) -> list[dict[Exchange | None, float]]:

@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, Finding, lead_bins
+from leitmotif.bench.method import CLAIMS, MINIMUM_SECONDS, MethodFinding, lead_bins
 from leitmotif.bench.methods.exchanged import bin_windows
 from leitmotif.bench.methods.readings import readings_of
 from leitmotif.causal.experiment.effects import effect_of
@@ -22,7 +22,7 @@ PENALTY = 0.03
 """Inverse strength of the L2 penalty on standardised features."""
 
 
-def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
+def probe(model: MusicModel, pieces: Sequence[Event]) -> MethodFinding:
     """Cross-fitted accuracy above chance, corrected over sites and bins that lie far enough ahead.
 
     Pieces, counterfactuals and controls are all read. A piece is never in the fold that it is
@@ -53,7 +53,7 @@ def probe(model: MusicModel, pieces: Sequence[Event]) -> Finding:
             effect = effect_of(dict(zip(tracks, above, strict=True)))
             if window.after in far and effect.p <= level and is_above_zero(effect.interval):
                 leads.append(window.after)
-    return Finding(bool(leads), max(leads, default=None), strengths)
+    return MethodFinding(bool(leads), max(leads, default=None), strengths)
 
 
 def _accuracy_above_chance(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.causal.approaches.kinds import Approach, AtSite, EncodedFeatures, FeatureChoice
-from leitmotif.causal.approaches.selection import Selection
+from leitmotif.causal.approaches.selection import FeatureSelection
 from leitmotif.claims import Claims, Horizon
 from leitmotif.intervals import track_weights
 from leitmotif.probe.estimators.experiment import ProbeSettings, errors_of, varying
@@ -87,7 +87,7 @@ class FeatureSearch:
 
     def _selection(
         self, approach: Approach, source: EncodedFeatures, tracks: Sequence[str] | None
-    ) -> Selection:
+    ) -> FeatureSelection:
         """The features that an approach ranks on some tracks, or on all."""
         claims = self.claims
         sample = self._sample(claims.nearest if approach.local else claims.claimed, tracks)
@@ -97,7 +97,7 @@ class FeatureSearch:
             if approach.controlled
             else self._by_correlation(blocks, tracks)
         )
-        return Selection(
+        return FeatureSelection(
             ranked,
             claims=claims,
             surest=self.surest,

@@ -16,7 +16,7 @@ Taken = dict[str, list[Ranked]]
 
 
 @dataclass(frozen=True)
-class Selection:
+class FeatureSelection:
     """Features of all sites, and how many of them are taken."""
 
     ranked: Sequence[Ranked]

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.prefixes import prefix_of
 from leitmotif.causal.experiment.twins import Twins
-from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.tables.corpus import ManifestTrack
 
 

@@ -24,7 +24,7 @@ TAIL = 0.025
 
 
 @dataclass(frozen=True)
-class Tried:
+class OpeningCounts:
     """What the openings of some recordings say."""
 
     recordings: int
@@ -74,12 +74,12 @@ def in_doubling_parts(items: Sequence[T], first: int = FIRST) -> Iterator[Sequen
         done = until
 
 
-def expected(tried: Tried, recordings: int) -> Interval:
+def expected(tried: OpeningCounts, recordings: int) -> Interval:
     """How many of all ``recordings`` can show an effect: mean, and 95 % interval.
 
-    >>> expected(Tried(3, 0, 24, 0), 3)
+    >>> expected(OpeningCounts(3, 0, 24, 0), 3)
     Interval(mean=0.0, low=0.0, high=0.0)
-    >>> expected(Tried(6, 0, 48, 0), 15).high
+    >>> expected(OpeningCounts(6, 0, 48, 0), 15).high
     4.0
     """
     more = recordings - tried.recordings
@@ -140,7 +140,7 @@ def least_share(recordings: int, openings: int, needed: int) -> float | None:
     return high
 
 
-def outlook(tried: Tried, recordings: int, *, needed: int) -> str:
+def outlook(tried: OpeningCounts, recordings: int, *, needed: int) -> str:
     """What the recordings tried so far let expect of all, and whether that can suffice.
 
     ``needed`` is the fewest pieces with which an effect can count.

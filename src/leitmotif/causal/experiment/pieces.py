@@ -18,12 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leitmotif.causal.experiment.beginnings import beginning_of
-from leitmotif.causal.experiment.outlook import Tried
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.twins import Planted, Twins, source_name
 from leitmotif.errors import ConfigError, ProbeError
-from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
@@ -58,7 +57,7 @@ class Pieces:
     """A source that differs as much, but says nothing of what is listened for."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Why other tracks have no piece."""
-    tried: Tried | None = None
+    tried: OpeningCounts | None = None
     """What the openings of recordings say; None for composed music."""
 
     @property

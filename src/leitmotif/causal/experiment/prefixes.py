@@ -11,7 +11,7 @@ from torch import Tensor
 
 from leitmotif.audio.decode import load_audio, verified
 from leitmotif.errors import AudioError, ModelError
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.timing.windows import start_seconds

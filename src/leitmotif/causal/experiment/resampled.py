@@ -27,7 +27,7 @@ from itertools import product
 from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.outlook import Tried, in_doubling_parts
+from leitmotif.causal.experiment.outlook import OpeningCounts, in_doubling_parts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Opening, Prefix
 from leitmotif.causal.experiment.sweep import Sweep
@@ -104,7 +104,7 @@ class Resampling:
             )
 
     def pieces(
-        self, recorded: Sequence[Recorded], tell: Callable[[Tried], None] = lambda _: None
+        self, recorded: Sequence[Recorded], tell: Callable[[OpeningCounts], None] = lambda _: None
     ) -> Pieces:
         """One piece for each recording whose openings differ in whether the motif returns.
 
@@ -221,10 +221,10 @@ def _can_be(opened: Sequence[OpenedPrefix], returns: bool) -> bool:
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
 
-def _tally(opened: Mapping[str, Sequence[OpenedPrefix]]) -> Tried:
+def _tally(opened: Mapping[str, Sequence[OpenedPrefix]]) -> OpeningCounts:
     decided = {name: _decided(ways) for name, ways in opened.items()}
     differing = sum(_can_be(ways, True) or _can_be(ways, False) for ways in opened.values())
-    return Tried.of(decided, differing)
+    return OpeningCounts.of(decided, differing)
 
 
 def _decided(opened: Sequence[OpenedPrefix]) -> list[bool]:

@@ -67,7 +67,7 @@ class Clip:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _ClipJob:
     prefix: Prefix
     seed: int
     condition: Condition
@@ -119,7 +119,7 @@ class Runner:
         """
         _check(prefixes)
         jobs = deque(
-            _Job(prefix, seed, condition, self._address(prefix, seed, condition))
+            _ClipJob(prefix, seed, condition, self._address(prefix, seed, condition))
             for prefix in prefixes
             for seed in self.continuation.seeds
             for condition in conditions
@@ -135,9 +135,9 @@ class Runner:
                 codes, finite = _read(entry)
                 yield Clip(job.address[:16], job.prefix, job.condition, job.seed, codes, finite)
 
-    def _take(self, jobs: deque[_Job]) -> list[_Job]:
+    def _take(self, jobs: deque[_ClipJob]) -> list[_ClipJob]:
         """Remove the jobs of the next batch: prefixes of one length, at most ``rows`` rows."""
-        batch: list[_Job] = []
+        batch: list[_ClipJob] = []
         sources: set[tuple[str, int, str]] = set()
         while jobs:
             job = jobs[0]
@@ -149,7 +149,7 @@ class Runner:
             sources = wanted
         return batch
 
-    def _make(self, jobs: deque[_Job]) -> None:
+    def _make(self, jobs: deque[_ClipJob]) -> None:
         """Generate clips and keep them, in smaller batches where memory does not suffice."""
         while jobs:
             batch = self._take(jobs)
@@ -167,7 +167,7 @@ class Runner:
                 self.cache.put(job.address, serialise(tensors, {"finite": str(finite).lower()}))
             self.generated += len(made)
 
-    def _make_room(self, batch: Sequence[_Job]) -> None:
+    def _make_room(self, batch: Sequence[_ClipJob]) -> None:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -183,7 +183,7 @@ class Runner:
             f"out of memory with {counted(rows, 'row')}; going on with {self.rows}", file=sys.stderr
         )
 
-    def _generate(self, jobs: Sequence[_Job]) -> list[tuple[Tensor, bool]]:
+    def _generate(self, jobs: Sequence[_ClipJob]) -> list[tuple[Tensor, bool]]:
         """Codes [K, P + T] of each job and whether its run was finite, all in one batch."""
         origins = list(dict.fromkeys(job.source for job in jobs if job.source))
         row_of = {origin: row for row, origin in enumerate(origins)}

@@ -13,7 +13,7 @@ from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, j
 from leitmotif.causal.experiment.log import row_of, write_audio
 from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.experiment.memory import continuations_holding
-from leitmotif.causal.experiment.outlook import Tried, outlook
+from leitmotif.causal.experiment.outlook import OpeningCounts, outlook
 from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recordings_with_motifs
 from leitmotif.causal.experiment.resampled import Recorded, Resampling
 from leitmotif.causal.experiment.runner import ContinuationSettings
@@ -160,7 +160,7 @@ class Study:
     def _composed(
         self, corpus: OrganismCorpus, tracks: Sequence[ManifestTrack], audio_root: Path
     ) -> Pieces:
-        twins = shared_twins(audio_root, Path(corpus.path))
+        twins = shared_twins(audio_root, Path(corpus.path), self.cache)
         return composed_pieces(
             self.model,
             balanced(tracks, twins.decisions, self.settings.tracks),
@@ -192,7 +192,7 @@ class Study:
         )
         needed = self.claims.pieces_needed(tried=len(self.params.activations.sites))
 
-        def tell(tried: Tried) -> None:
+        def tell(tried: OpeningCounts) -> None:
             said = outlook(tried, len(recordings), needed=needed)
             print(f"{Path(self.name).name}: {said}", file=sys.stderr, flush=True)
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -19,13 +19,17 @@ from leitmotif.corpus.organism.shard import encode_mp3
 from leitmotif.corpus.organism.synthesis import SoundBank
 from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError, ProbeError
-from leitmotif.files import read_table
-from leitmotif.musicgen.protocol import MusicModel, decoder_steps
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.files import read_table, sha256_json
+from leitmotif.files.provenance import code_version, library_versions
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel, decoder_steps
+from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
 from leitmotif.tables.truth import TRUTH, Truth
+from leitmotif.tensors import read_tensors, serialise
 
 _TWIN = "twin.slot"
+_FILE = "mp3"
+"""Name of the one tensor that is kept of a twin: the bytes of its file."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,20 @@ def slot_of(source: str) -> int | None:
 
 
 class Twins:
-    """The truths of a corpus; of one that was not composed, none."""
+    """The truths of a corpus; of one that was not composed, none.
 
-    def __init__(self, world: World | None, truths: Mapping[str, Truth]) -> None:
-        self._world, self._truths = world, truths
+    ``cache`` keeps twins that were rendered, for other processes; None: nothing is kept.
+    """
+
+    def __init__(
+        self, world: World | None, truths: Mapping[str, Truth], cache: WorkCache | None = None
+    ) -> None:
+        self._world, self._truths, self._cache = world, truths, cache
         self._bank = None if world is None else SoundBank(world)
         self._heard_before: dict[tuple[str, int, int], Samples] = {}
 
     @classmethod
-    def of_corpus(cls, corpus: Path, world: Path | None) -> Self:
+    def of_corpus(cls, corpus: Path, world: Path | None, cache: WorkCache | None = None) -> Self:
         """Read a corpus folder; ``world`` describes its music, None for any other corpus.
 
         Raises LeitmotifError if the truth is missing, and CorpusError if the world is not usable.
@@ -102,7 +111,7 @@ class Twins:
         if world is None:
             return cls(None, {})
         rows = read_table(corpus / TRUTH, Truth)
-        return cls(load_world(world), {row.track_id: row for row in rows})
+        return cls(load_world(world), {row.track_id: row for row in rows}, cache)
 
     @property
     def decisions(self) -> dict[str, list[bool]]:
@@ -176,21 +185,49 @@ class Twins:
 
     def _heard(self, truth: Truth, slot: int, rate: int) -> Samples:
         """Samples of a track under the cue that says the opposite of ``slot``."""
-        assert self._world is not None
-        assert self._bank is not None
         if not 0 <= slot < len(truth.slots):
             raise CorpusError(
                 f"{truth.track_id} has no slot {slot}",
                 found=f"{len(truth.slots)} slots",
                 expected="a number from 0",
             )
-        twin = score_of(self._world, truth).twin(slot)
-        notes = sounds(self._world, twin)[: truth.bars * self._world.notes_per_bar]
-        mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
-        samples, composed_rate = soundfile.read(io.BytesIO(mp3), dtype="float32")
+        mp3 = io.BytesIO(self._mp3(truth, slot))
+        samples, composed_rate = soundfile.read(mp3, dtype="float32")
         if rate != composed_rate:
             samples = soxr.resample(samples, composed_rate, rate)
         return np.array(samples, np.float32)
+
+    def _mp3(self, truth: Truth, slot: int) -> bytes:
+        """The file of a twin, rendered or kept; to render and encode one takes half a second."""
+        assert self._world is not None
+        assert self._bank is not None
+        address = self._address(truth, slot)
+        if self._cache and (entry := self._cache.find(address)):
+            return bytes(read_tensors(entry.path)[0][_FILE])
+        twin = score_of(self._world, truth).twin(slot)
+        notes = sounds(self._world, twin)[: truth.bars * self._world.notes_per_bar]
+        mp3 = encode_mp3(render(self._bank, notes), self._world.sample_rate)
+        if self._cache:
+            self._cache.put(address, serialise({_FILE: np.frombuffer(mp3, np.uint8)}, {}))
+        return mp3
+
+    def _address(self, truth: Truth, slot: int) -> str:
+        """Hash of all that decides the file of a twin."""
+        assert self._world is not None
+        return sha256_json(
+            {
+                "format": "leitmotif-twin/1",
+                "world": self._world.model_dump(mode="json"),
+                "truth": truth.model_dump(mode="json"),
+                "slot": slot,
+                "versions": f"{library_versions()}, libsndfile {soundfile.__libsndfile_version__}",
+                "code_version": self._code_version,
+            }
+        )
+
+    @cached_property
+    def _code_version(self) -> str:
+        return code_version(__name__)
 
 
 def _at_rate(samples: int, rate: int, other: int) -> int:
@@ -202,15 +239,16 @@ def _span_at_rate(start: int, samples: int, rate: int, other: int) -> Span:
     return Span(start_sample=first, samples=_at_rate(start + samples, rate, other) - first)
 
 
-def shared_twins(corpus: Path, world: Path | None) -> Twins:
+def shared_twins(corpus: Path, world: Path | None, cache: Path | None = None) -> Twins:
     """Read a corpus once in this process, which keeps the last and the twins that were heard.
 
-    Raises as ``Twins.of_corpus`` does.
+    ``cache`` is the folder of the work cache, which keeps the twins for other processes; None:
+    nothing is kept. Raises as ``Twins.of_corpus`` does.
     """
     files = [files_of(str(folder)) for folder in (corpus, *([world.parent] if world else []))]
-    return _shared(corpus, world, tuple(files))
+    return _shared(corpus, world, cache, tuple(files))
 
 
 @lru_cache(maxsize=1)
-def _shared(corpus: Path, world: Path | None, files: object) -> Twins:
-    return Twins.of_corpus(corpus, world)
+def _shared(corpus: Path, world: Path | None, cache: Path | None, files: object) -> Twins:
+    return Twins.of_corpus(corpus, world, None if cache is None else WorkCache(cache / "twins"))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leitmotif.causal.interchange.reader import EventReader, Window
+from leitmotif.causal.interchange.reader import EventReader, StepWindow
 from leitmotif.precision import doubled
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
 
@@ -26,7 +26,7 @@ _PATH = (0.125, 0.375, 0.625, 0.875)
 
 
 @dataclass(frozen=True, eq=False)
-class Coordinates:
+class ExchangedCoordinates:
     """Some numbers of which each is read from a residual and written along a direction."""
 
     read: Callable[[Tensor], Tensor]
@@ -56,28 +56,28 @@ class Coordinates:
         return held[1] - held[0]
 
 
-def along(basis: Tensor) -> Coordinates:
+def along(basis: Tensor) -> ExchangedCoordinates:
     """Coordinates along orthonormal directions [m, d].
 
     >>> axes = along(torch.eye(3))
     >>> axes.change(torch.zeros(1, 3), torch.ones(1, 3), [1])
     tensor([[0., 1., 0.]])
     """
-    return Coordinates(lambda x: x @ basis.T, basis)
+    return ExchangedCoordinates(lambda x: x @ basis.T, basis)
 
 
-def features_of(autoencoder: SparseAutoencoder, numbers: Sequence[int]) -> Coordinates:
+def features_of(autoencoder: SparseAutoencoder, numbers: Sequence[int]) -> ExchangedCoordinates:
     """Features of a sparse autoencoder, with its decoder's directions.
 
     What the autoencoder does not rebuild stays.
     """
-    return Coordinates(
+    return ExchangedCoordinates(
         lambda x: autoencoder.read(x, numbers), autoencoder.W_dec.detach()[list(numbers)]
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class EventSample:
     """Some events of one site, at the steps of one window; those without such steps are left out.
 
     Coordinates are found and ranked on one sample, and measured on another.
@@ -85,7 +85,7 @@ class Sample:
 
     reader: EventReader
     site: str
-    window: Window
+    window: StepWindow
     among: Sequence[int]
     """Numbers of the events."""
 
@@ -143,14 +143,14 @@ class Sample:
         return x[row, steps.start : steps.stop]
 
 
-def principal_components(sample: Sample, count: int) -> Tensor:
+def principal_components(sample: EventSample, count: int) -> Tensor:
     """The first principal components of the window's residuals, the largest first: [count, d]."""
     rows = sample.residuals()
     _, _, right = torch.linalg.svd(doubled(rows - rows.mean(0)), full_matrices=False)
     return right[:count].to(rows.dtype).to(rows.device)
 
 
-def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None) -> Tensor:
+def aligned_directions(sample: EventSample, count: int, wanted: Tensor | None = None) -> Tensor:
     """Directions that, exchanged together, move the events as ``wanted`` [rows] says: [count, d].
 
     ``wanted`` is 1 for events that should appear and -1 for those that should vanish; by default
@@ -177,7 +177,7 @@ def aligned_directions(sample: Sample, count: int, wanted: Tensor | None = None)
     return torch.linalg.qr(weights.detach()).Q.T
 
 
-def ranked(coordinates: Coordinates, sample: Sample) -> list[int]:
+def ranked(coordinates: ExchangedCoordinates, sample: EventSample) -> list[int]:
     """Numbers of the coordinates, those first that move the events most towards what they should.
 
     What a coordinate does is estimated by gradients on the way from piece to counterfactual

@@ -21,7 +21,7 @@ import torch
 
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.interchange.reader import EventReader, Exchange, Window
+from leitmotif.causal.interchange.reader import EventReader, Exchange, StepWindow
 from leitmotif.claims import is_above_zero
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
@@ -34,19 +34,19 @@ from leitmotif.work.parallel import in_processes
 
 def windows_of(
     events: Sequence[Event], frame_rate: float, *, every: float, claimed: Sequence[float] = ()
-) -> list[Window]:
+) -> list[StepWindow]:
     """Deciding steps, and lead windows ``every`` so many seconds.
 
     ``claimed`` has further leads, in seconds, ahead of which steps are exchanged.
     """
     furthest = max((e.onset - e.gap.start for e in events if e.gap), default=0) / frame_rate
     edges = [round(every * n, 6) for n in range(int(np.ceil(furthest / every)))]
-    between = [Window("between", after, round(after + every, 6)) for after in edges]
+    between = [StepWindow("between", after, round(after + every, 6)) for after in edges]
     leads = sorted({after for after in (*edges, *claimed) if after < furthest})
     return [
-        Window("deciding"),
+        StepWindow("deciding"),
         *between,
-        *(Window("ahead", after) for after in leads),
+        *(StepWindow("ahead", after) for after in leads),
     ]
 
 
@@ -65,8 +65,8 @@ class Interchange:
 
     load: Callable[[], MusicModel]
     sites: Sequence[str]
-    windows: Sequence[Window]
-    controlled: Sequence[Window]
+    windows: Sequence[StepWindow]
+    controlled: Sequence[StepWindow]
     rows: int = 8
 
     def run(self, events: Sequence[Event]) -> "ExchangedOdds":
@@ -96,8 +96,8 @@ class Interchange:
 
     def exchanges(self) -> Iterator[Exchange]:
         """All that is done, in the order of the table."""
-        yield Exchange(None, Window("deciding"), "counterfactual")
-        yield Exchange(None, Window("deciding"), "control")
+        yield Exchange(None, StepWindow("deciding"), "counterfactual")
+        yield Exchange(None, StepWindow("deciding"), "control")
         for site in self.sites:
             for window in self.windows:
                 yield Exchange(site, window, "counterfactual")
@@ -179,7 +179,7 @@ class ExchangedOdds:
 
     def _share(self, moved: Mapping[int, float]) -> IntervalRow | None:
         """Of the total effect in the same events, a ratio of means over tracks."""
-        total = Exchange(None, Window("deciding"), "counterfactual")
+        total = Exchange(None, StepWindow("deciding"), "counterfactual")
         whole = {number: value for number, value in self.moved(total).items() if number in moved}
         above, below = self._by_track(moved), self._by_track(whole)
         if not is_above_zero(effect_of(below).interval):

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.effects import ByTrack, effect_of
 from leitmotif.causal.interchange.coordinates import (
-    Coordinates,
-    Sample,
+    EventSample,
+    ExchangedCoordinates,
     aligned_directions,
     along,
     features_of,
@@ -38,7 +38,7 @@ from leitmotif.tables.interval import IntervalRow
 
 ENOUGH = 0.9
 """Share of the whole site's effect that makes a set faithful."""
-FirstCoordinates = Callable[[int], Coordinates]
+FirstCoordinates = Callable[[int], ExchangedCoordinates]
 """The first k coordinates of one kind."""
 
 
@@ -62,7 +62,7 @@ def halves(tracks: Sequence[str]) -> tuple[list[int], list[int]]:
 
 
 def kinds_ranked_on(
-    sample: Sample, autoencoders: Mapping[Featuriser, SparseAutoencoder]
+    sample: EventSample, autoencoders: Mapping[Featuriser, SparseAutoencoder]
 ) -> dict[Featuriser, FirstCoordinates]:
     """All kinds of coordinates, ranked on a sample: by kind, what gives the first k."""
     own = sample.own
@@ -90,7 +90,7 @@ class Curve:
 
     model: str
     featuriser: Featuriser
-    sample: Sample
+    sample: EventSample
     """Events on which coordinates are measured."""
     first: FirstCoordinates
     counts: Sequence[int]
@@ -198,13 +198,15 @@ def _share_row(values: np.ndarray, tracks: int) -> IntervalRow:
     return IntervalRow.of(interval_of(float(values[0]), values[1:], tracks=tracks), 4, n=tracks)
 
 
-def _directions(basis: Tensor, order: Sequence[int], count: int) -> Coordinates:
+def _directions(basis: Tensor, order: Sequence[int], count: int) -> ExchangedCoordinates:
     return along(basis[list(order[:count])])
 
 
-def _features(autoencoder: SparseAutoencoder, order: Sequence[int], count: int) -> Coordinates:
+def _features(
+    autoencoder: SparseAutoencoder, order: Sequence[int], count: int
+) -> ExchangedCoordinates:
     return features_of(autoencoder, order[:count])
 
 
-def _aligned(sample: Sample, count: int) -> Coordinates:
+def _aligned(sample: EventSample, count: int) -> ExchangedCoordinates:
     return along(aligned_directions(sample, count))

@@ -17,7 +17,7 @@ from leitmotif.tables.interchange import Donor
 
 
 @dataclass(frozen=True)
-class Window:
+class StepWindow:
     """Which steps before an event are exchanged."""
 
     name: str
@@ -39,7 +39,7 @@ class Exchange:
     """One thing that is done: a site, a window and a donor. No site: the donor's beginning."""
 
     site: str | None
-    window: Window
+    window: StepWindow
     donor: Donor
 
 

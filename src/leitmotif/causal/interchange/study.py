@@ -38,7 +38,7 @@ def exchange_residuals(
     """
     model_params = params.model.beside(name)
     model = shared_model(model_params)
-    twins = shared_twins(audio_root, Path(corpus.path))
+    twins = shared_twins(audio_root, Path(corpus.path), cache)
     chosen = balanced(tracks, twins.decisions, params.interchange.tracks)
     events = composed_events(model, chosen, audio_root, twins, codec=CachedCodec(model, cache))
     claims = Claims.of(params.probes)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.corpus.organism.synthesis import Sound, SoundBank
+from leitmotif.corpus.organism.synthesis import NoteSound, SoundBank
 from leitmotif.corpus.organism.world import World
 from leitmotif.errors import CorpusError
 from leitmotif.tables.base import Span
@@ -106,29 +106,29 @@ def _held_out(motif: Motif, one_in: int) -> bool:
     return int.from_bytes(digest[:4], "big") % one_in == 0
 
 
-def sounds(world: World, score: Score) -> list[Sound]:
+def sounds(world: World, score: Score) -> list[NoteSound]:
     """The piece note by note: ``bars * notes_per_bar`` sounds."""
     return [sound for bar in range(world.bars) for sound in _bar(world, score, bar)]
 
 
-def _bar(world: World, score: Score, bar: int) -> list[Sound]:
+def _bar(world: World, score: Score, bar: int) -> list[NoteSound]:
     if bar == world.cue_bar:
         bits = [score.cue[n // world.notes_per_slot] for n in range(world.notes_per_bar)]
-        notes = [Sound("bell", world.cue_pitches[bit], None) for bit in bits]
+        notes = [NoteSound("bell", world.cue_pitches[bit], None) for bit in bits]
     elif bar in world.statement_bars:
         notes = motif_notes(world, score, "exact")
     elif bar in world.slot_bars and score.returns[slot := world.slot_bars.index(bar)]:
         notes = motif_notes(world, score, score.variations[slot])
     else:
         pitches = _pitches(world, score, world.filler[score.filler[bar]])
-        notes = [Sound(score.instrument, pitch, None) for pitch in pitches]
+        notes = [NoteSound(score.instrument, pitch, None) for pitch in pitches]
     drums = world.genres[score.genre]
     if not drums:
         return notes
     return [note._replace(drum=drums[n % len(drums)]) for n, note in enumerate(notes)]
 
 
-def motif_notes(world: World, score: Score, variation: Variation) -> list[Sound]:
+def motif_notes(world: World, score: Score, variation: Variation) -> list[NoteSound]:
     """The piece's motif as it sounds in a variation, without drums: [notes_per_bar].
 
     Raises ValueError or IndexError if the score's instrument or degrees are not of this world.
@@ -146,7 +146,7 @@ def motif_notes(world: World, score: Score, variation: Variation) -> list[Sound]
         for n in range(1, len(pitches), 2):
             graces[n] = world.tonic + upper_neighbour(world.scales[score.mood], score.motif[n])
     return [
-        Sound(instrument, pitch + raised, None, grace)
+        NoteSound(instrument, pitch + raised, None, grace)
         for pitch, grace in zip(pitches, graces, strict=True)
     ]
 
@@ -160,7 +160,7 @@ def _pitches(world: World, score: Score, degrees: Motif) -> list[int]:
     return [world.tonic + world.scales[score.mood][degree] for degree in degrees]
 
 
-def render(bank: SoundBank, events: list[Sound]) -> NDArray[np.float32]:
+def render(bank: SoundBank, events: list[NoteSound]) -> NDArray[np.float32]:
     """Samples of notes in turn, mono in [-1, 1]: [len(events) * samples_per_note], float32."""
     return np.concatenate([bank[event] for event in events])
 

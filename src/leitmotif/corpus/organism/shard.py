@@ -44,7 +44,7 @@ SLOWEST, FASTEST = 320, 32
 
 
 @dataclass(frozen=True)
-class ComposedPiece:
+class ShardTrack:
     """One track of a shard."""
 
     index: int
@@ -76,11 +76,11 @@ class ComposedPiece:
         return f"00/{self.number}.mp3"
 
 
-def draw_piece(world: World, seed: int, index: int) -> ComposedPiece:
+def draw_piece(world: World, seed: int, index: int) -> ShardTrack:
     """Piece ``index`` of a shard, with its defect if it has one."""
     turn, place = divmod(index, DEFECT_EVERY)
     defect = DEFECTS[turn % len(DEFECTS)] if place == DEFECT_EVERY - 1 else None
-    return ComposedPiece(
+    return ShardTrack(
         index=index,
         score=compose(world, seed, index, part="held_out"),
         bars=SHORT_BARS if defect == "short" else world.bars,
@@ -161,21 +161,21 @@ def encode_mp3(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rat
     return buffer.getvalue()
 
 
-def _encoded(world: World, pieces: Sequence[ComposedPiece]) -> list[bytes]:
+def _encoded(world: World, pieces: Sequence[ShardTrack]) -> list[bytes]:
     bank = SoundBank(world)
     return [encode_mp3(_samples(world, bank, piece), world.sample_rate) for piece in pieces]
 
 
 def _samples(
-    world: World, bank: SoundBank, piece: ComposedPiece
+    world: World, bank: SoundBank, piece: ShardTrack
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     events = sounds(world, piece.score)[: piece.bars * world.notes_per_bar]
     return render(bank, events)
 
 
 def _add_members(
-    path: Path, pieces: list[ComposedPiece], audio: Iterator[bytes]
-) -> Iterator[tuple[ComposedPiece, bytes]]:
+    path: Path, pieces: list[ShardTrack], audio: Iterator[bytes]
+) -> Iterator[tuple[ShardTrack, bytes]]:
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for piece, mp3 in zip(pieces, audio, strict=True):
             member = tarfile.TarInfo(piece.member)
@@ -184,7 +184,7 @@ def _add_members(
             yield piece, mp3
 
 
-def _instruments(world: World, pieces: list[ComposedPiece]) -> str:
+def _instruments(world: World, pieces: list[ShardTrack]) -> str:
     rows = []
     for piece in pieces:
         tags = [f"instrument---{piece.score.instrument}"]
@@ -195,7 +195,7 @@ def _instruments(world: World, pieces: list[ComposedPiece]) -> str:
     return _table(rows)
 
 
-def _moods(world: World, pieces: list[ComposedPiece]) -> str:
+def _moods(world: World, pieces: list[ShardTrack]) -> str:
     return _table(_row(world, piece, [f"mood/theme---{piece.score.mood}"]) for piece in pieces)
 
 
@@ -203,13 +203,13 @@ def _table(rows: Iterator[str] | list[str]) -> str:
     return "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS\n" + "".join(rows)
 
 
-def _row(world: World, piece: ComposedPiece, tags: list[str]) -> str:
+def _row(world: World, piece: ShardTrack, tags: list[str]) -> str:
     seconds = piece.bars * world.samples_per_bar / world.sample_rate
     cells = [piece.track_id, "artist_000001", "album_000001", piece.path, f"{seconds:.1f}", *tags]
     return "\t".join(cells) + "\n"
 
 
-def _licences(pieces: list[ComposedPiece]) -> str:
+def _licences(pieces: list[ShardTrack]) -> str:
     return "".join(
         f"{piece.path}\n"
         f"Piece {piece.number} by Leitmotif's composer\n"
@@ -220,7 +220,7 @@ def _licences(pieces: list[ComposedPiece]) -> str:
     )
 
 
-def _truth(world: World, piece: ComposedPiece, seed: int) -> Truth:
+def _truth(world: World, piece: ShardTrack, seed: int) -> Truth:
     return truth(
         world,
         piece.score,

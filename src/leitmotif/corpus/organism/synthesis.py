@@ -21,7 +21,7 @@ HIGHEST_PARTIAL = 14_000.0
 GRACE_FRAMES = 2
 
 
-class Sound(NamedTuple):
+class NoteSound(NamedTuple):
     """What is heard during one note: a voice at a MIDI pitch, a drum, and a grace note before."""
 
     voice: str
@@ -39,15 +39,15 @@ class SoundBank:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._waves: dict[Sound, Wave] = {}
+        self._waves: dict[NoteSound, Wave] = {}
 
-    def __getitem__(self, sound: Sound) -> Wave:
+    def __getitem__(self, sound: NoteSound) -> Wave:
         """Samples of ``sound``: [samples_per_note], float32; raises KeyError for another voice."""
         if sound not in self._waves:
             self._waves[sound] = self._render(sound)
         return self._waves[sound]
 
-    def _render(self, sound: Sound) -> Wave:
+    def _render(self, sound: NoteSound) -> Wave:
         gains = self._world.gains
         gain = gains.cue if sound.voice == "bell" else gains.melody
         samples = self._world.samples_per_note

@@ -69,7 +69,7 @@ def prepared(
 
 
 @dataclass(frozen=True)
-class Gains:
+class FitGains:
     """By how much fits lower the test fold's squared error: sums over its tracks, [fits, H]."""
 
     total: Array
@@ -77,7 +77,7 @@ class Gains:
     """Sum of squares of the tracks' gains."""
 
 
-def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
+def fitted(solver: "Solver", order: Exchanges) -> tuple[FitGains, Array]:
     """Fit every exchange: the gains [1 + P, H] of each, and the weights [d, H] of the first.
 
     The first exchanges nothing.
@@ -96,7 +96,7 @@ def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
     assert first is not None
     empty = np.zeros((0, H))
     return (
-        Gains(
+        FitGains(
             np.concatenate([empty, *(part.total for part in parts)]),
             np.concatenate([empty, *(part.squares for part in parts)]),
         ),
@@ -104,7 +104,7 @@ def fitted(solver: "Solver", order: Exchanges) -> tuple[Gains, Array]:
     )
 
 
-def fitted_again(solver: "Solver", targets: Array, *, H: int) -> Gains:
+def fitted_again(solver: "Solver", targets: Array, *, H: int) -> FitGains:
     """Fit to other targets [rows, fits * H] in place of the exchanged ones."""
     fold = solver.fold
     met = [[fold.features[rows].T @ targets[rows] for rows in tracks] for tracks in fold.tracks]
@@ -139,7 +139,7 @@ class Solver:
         penalties = np.array(FEATURE_PENALTIES)[losses.argmin(axis=0)]
         return np.asarray(self.outer.vectors @ self.outer.solve(whole, penalties))
 
-    def gains(self, weights: Array, met: Callable[[int], Array], *, H: int) -> Gains:
+    def gains(self, weights: Array, met: Callable[[int], Array], *, H: int) -> FitGains:
         """Gains in the test fold, with ``met`` X'y [d, Q] of each of its tracks."""
         total, squares = np.zeros((2, weights.shape[1]))
         for track, rows in enumerate(self.fold.tracks[self.fold.test]):
@@ -148,7 +148,7 @@ class Solver:
             gain -= np.einsum("tq,tq->q", predicted, predicted)
             total += gain
             squares += gain**2
-        return Gains(total.reshape(-1, H), squares.reshape(-1, H))
+        return FitGains(total.reshape(-1, H), squares.reshape(-1, H))
 
 
 def _crosses(products: Array, order: NDArray[np.int64]) -> Array:

@@ -20,7 +20,7 @@ from leitmotif.probe.estimators.conventions import (
     seed_of,
     targets_of,
 )
-from leitmotif.probe.estimators.exchange_fits import Gains, Solver, fitted, prepared
+from leitmotif.probe.estimators.exchange_fits import FitGains, Solver, fitted, prepared
 from leitmotif.probe.estimators.intervals import auroc, explained
 from leitmotif.probe.estimators.nulls import exchanges, p_value
 from leitmotif.probe.estimators.refits import calibrated, of_folds, refit_gains
@@ -130,7 +130,6 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         order = exchanges(list(map(len, data.folds)), self.permutations, seed=seed)
         shape = data.targets.shape
         self.predictions_controls_, self.predictions_ = np.empty(shape), np.empty(shape)
-        baseline = np.empty(shape)
         gains, again = [], []
         models = []
         refits = min(self.refits, self.permutations)
@@ -149,9 +148,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             self.predictions_controls_[rows] = sums.responses[rows, sums.d :] - fold.targets[rows]
             added = fold.features[rows] @ weights
             self.predictions_[rows] = self.predictions_controls_[rows] + added
-            seen = data.fold_of_row != test
-            baseline[rows] = sums.responses[seen, sums.d :].mean(axis=0)
-        self._summarise(data, sums.responses[:, sums.d :], baseline, seed)
+        self._summarise(sums, seed)
         self._test(data, gains, again)
         self._keep(sums, models)
         self.coef_ = as_given(self._full.features, y)
@@ -258,7 +255,7 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             )
         return design((Z - self._centre) / self._scale, at, self._length)
 
-    def _test(self, data: Panel, gains: Sequence[Gains], again: Sequence[Gains]) -> None:
+    def _test(self, data: Panel, gains: Sequence[FitGains], again: Sequence[FitGains]) -> None:
         """Set the p-value, and what it is made of."""
         H, n = data.targets.shape[1], len(data.tracks)
         if not self.permutations:
@@ -273,8 +270,9 @@ class NestedRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         observed = calibrated(t[0], t[1:], of_folds(again, n)) if again else t[0]
         self.p_ = p_value(t[1:], observed)
 
-    def _summarise(self, data: Panel, y: Array, baseline: Array, seed: int) -> None:
-        total = data.by_track((y - baseline) ** 2)
+    def _summarise(self, sums: Sums, seed: int) -> None:
+        data, y = sums.panel, sums.responses[:, sums.d :]
+        total = data.by_track((y - _means_of_other_folds(sums)) ** 2)
         by_controls = data.by_track((y - self.predictions_controls_) ** 2)
         by_all = data.by_track((y - self.predictions_) ** 2)
         refuse_nothing_left(by_controls.sum(axis=0), total.sum(axis=0))
@@ -313,3 +311,13 @@ class _Linear:
 
     def __call__(self, X: Array, Z: Array) -> Array:
         return np.asarray(X @ self.features + Z @ self.controls + self.intercept)
+
+
+def _means_of_other_folds(sums: Sums) -> Array:
+    """What each row's target is expected to be without controls [rows, H]."""
+    fold_of_row = sums.panel.fold_of_row
+    means = np.empty(sums.panel.targets.shape)
+    for test in range(len(sums.panel.folds)):
+        seen = fold_of_row != test
+        means[~seen] = sums.responses[seen, sums.d :].mean(axis=0)
+    return means

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.probe.estimators.algebra import Sums
-from leitmotif.probe.estimators.exchange_fits import Gains, Solver, fitted_again
+from leitmotif.probe.estimators.exchange_fits import FitGains, Solver, fitted_again
 from leitmotif.probe.estimators.nulls import exchanges, studentised
 from leitmotif.probe.panel.panel import Array, Panel
 
@@ -80,7 +80,7 @@ def refit_gains(
     *,
     refits: int,
     seed: int,
-) -> Gains:
+) -> FitGains:
     """Gains of the nested ridge on exchanged targets, the control model fitted to each of them.
 
     Parameters
@@ -100,7 +100,7 @@ def refit_gains(
     return fitted_again(solver, moved, H=H)
 
 
-def of_folds(gains: Sequence[Gains], tracks: int) -> Array:
+def of_folds(gains: Sequence[FitGains], tracks: int) -> Array:
     """Student's t of the gains by track over all test folds: [fits, H]."""
     total = np.sum([part.total for part in gains], axis=0)
     return studentised(total, np.sum([part.squares for part in gains], axis=0), tracks)

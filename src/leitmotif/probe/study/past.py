@@ -17,12 +17,11 @@ from scipy.sparse.linalg import norm
 
 from leitmotif.audio.decode import load_audio
 from leitmotif.errors import ProbeError
-from leitmotif.musicgen.protocol import MusicModel, timing_of
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel, timing_of
 from leitmotif.probe.features.encoded import sparse_matrix
 from leitmotif.probe.study.leak import look_ahead, refuse_leak, spread
 from leitmotif.sae.autoencoder.encode import read_codes
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
-from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.store.reading.reader import ActivationStore
 from leitmotif.store.writing.capture import capture
 from leitmotif.tables.corpus import ManifestTrack, Window

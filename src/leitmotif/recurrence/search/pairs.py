@@ -12,7 +12,7 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Pairs:
+class WindowPairs:
     """Pairs of windows, one entry each; frames of the grid."""
 
     motif: Indices
@@ -31,9 +31,9 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.motif)
 
-    def taken(self, which: NDArray[np.bool_] | Indices) -> "Pairs":
+    def taken(self, which: NDArray[np.bool_] | Indices) -> "WindowPairs":
         """Return some of the pairs."""
-        return Pairs(
+        return WindowPairs(
             self.motif[which],
             self.recurrence[which],
             self.frames[which],
@@ -53,12 +53,12 @@ class Pairs:
         return self.starts + np.stack([self.frames, self.frames * self.tempo], axis=1)
 
     @staticmethod
-    def joined(parts: "list[Pairs]") -> "Pairs":
+    def joined(parts: "list[WindowPairs]") -> "WindowPairs":
         """Concatenate pairs."""
         if not parts:
             none, nothing = np.zeros(0, np.intp), np.zeros(0, np.float64)
-            return Pairs(none, none, none, none, nothing, nothing)
-        return Pairs(
+            return WindowPairs(none, none, none, none, nothing, nothing)
+        return WindowPairs(
             np.concatenate([part.motif for part in parts]),
             np.concatenate([part.recurrence for part in parts]),
             np.concatenate([part.frames for part in parts]),

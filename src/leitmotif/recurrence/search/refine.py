@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.search.pairs import Indices, Pairs
+from leitmotif.recurrence.search.pairs import Indices, WindowPairs
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.recurrence.search.views import Array, Views
 
@@ -27,7 +27,7 @@ _BEND_COST = 0.5
 class Candidates:
     """Pairs of windows, each with its own length; frames of the grid, one entry each."""
 
-    pairs: Pairs
+    pairs: WindowPairs
     rhythm: Array
     """Correlation of onset strengths, -1 to 1."""
     score: Array
@@ -44,14 +44,14 @@ class Candidates:
         """Concatenate candidates."""
         none = np.zeros(0)
         return Candidates(
-            Pairs.joined([part.pairs for part in parts]),
+            WindowPairs.joined([part.pairs for part in parts]),
             np.concatenate([none, *(part.rhythm for part in parts)]),
             np.concatenate([none, *(part.score for part in parts)]),
         )
 
 
 def refine(
-    views: Views, seeds: Pairs, search: SearchSettings, *, reach: int | None = None
+    views: Views, seeds: WindowPairs, search: SearchSettings, *, reach: int | None = None
 ) -> Candidates:
     """Score every start near each seed, with every length, at the best tempo.
 
@@ -81,7 +81,7 @@ def refine(
 
 
 def _variants(
-    views: Views, seeds: Pairs, search: SearchSettings, window: int, reach: int
+    views: Views, seeds: WindowPairs, search: SearchSettings, window: int, reach: int
 ) -> list[Candidates]:
     """``refine`` for seeds of one length; a part for each length of the search."""
     before = reach + (search.windows[-1] - window + 1) // 2
@@ -112,7 +112,7 @@ def _variants(
         tempo = seeds.tempo[:, None] + (bend[:, last] - bend[:, first]) / frames
         score = total_score(similarity, rhythm, length, tempo, search.rhythm)
         seed = np.nonzero(whole)[0]
-        pairs = Pairs(
+        pairs = WindowPairs(
             motif[:, first][whole],
             recurrence[:, first][whole],
             np.full(len(seed), frames, np.intp),
@@ -155,8 +155,8 @@ def highest_score(search: SearchSettings) -> float:
 
 
 def _best_tempo(
-    views: Views, seeds: Pairs, search: SearchSettings, window: int
-) -> tuple[Pairs, Array]:
+    views: Views, seeds: WindowPairs, search: SearchSettings, window: int
+) -> tuple[WindowPairs, Array]:
     """Set each seed to its best tempo, after the cost of the tempo, and keep its middle in place.
 
     Also returns the shift of each recurrence's start in frames.

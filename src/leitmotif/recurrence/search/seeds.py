@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from leitmotif.recurrence.search.pairs import Indices, Pairs, distinct
+from leitmotif.recurrence.search.pairs import Indices, WindowPairs, distinct
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.recurrence.search.texture import texture_share
 from leitmotif.recurrence.search.views import Array, Views
@@ -30,7 +30,7 @@ _SEED_OVERLAP = 0.4
 """Minimum intersection over union of both windows at which two pairs count as one seed."""
 
 
-def seeds(views: Views, search: SearchSettings) -> Pairs:
+def seeds(views: Views, search: SearchSettings) -> WindowPairs:
     """Find the most similar pairs of a recording for each searched length, and merge overlapping
     pairs.
 
@@ -42,24 +42,24 @@ def seeds(views: Views, search: SearchSettings) -> Pairs:
     for start in range(0, views.frames - search.searched[0], _BLOCK):
         block = best_distinct(peaks(views, search, start, start + _BLOCK), most=_SEEDS_PER_BLOCK)
         blocks.append(block.taken(texture_share(views, block) <= search.max_texture))
-    return best_distinct(Pairs.joined(blocks), most=most)
+    return best_distinct(WindowPairs.joined(blocks), most=most)
 
 
-def best_distinct(pairs: Pairs, *, most: int) -> Pairs:
+def best_distinct(pairs: WindowPairs, *, most: int) -> WindowPairs:
     """Merge overlapping pairs and keep the most similar pairs of each length, at most ``most``."""
     kept = []
     for part in _by_length(pairs):
         ordered = part.taken(np.lexsort((part.recurrence, part.motif, -part.similarity)))
         chosen = distinct(ordered.starts, ordered.ends, overlap=_SEED_OVERLAP, most=most)
         kept.append(ordered.taken(chosen))
-    return Pairs.joined(kept)
+    return WindowPairs.joined(kept)
 
 
-def _by_length(pairs: Pairs) -> list[Pairs]:
+def _by_length(pairs: WindowPairs) -> list[WindowPairs]:
     return [pairs.taken(pairs.frames == frames) for frames in np.unique(pairs.frames)]
 
 
-def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
+def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> WindowPairs:
     """Pairs of each searched length that are local maxima of similarity in their row.
 
     Parameters
@@ -76,7 +76,7 @@ def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
         nearby = maximum_filter1d(similarity, 2 * _PEAK + 1, axis=1, mode="constant", cval=-np.inf)
         rows, columns = np.nonzero((similarity >= nearby) & (similarity > 0))
         by_window.append(
-            Pairs(
+            WindowPairs(
                 (rows + start).astype(np.intp),
                 (columns + start + search.least_lag).astype(np.intp),
                 np.full(len(rows), window, np.intp),
@@ -85,7 +85,7 @@ def peaks(views: Views, search: SearchSettings, start: int, stop: int) -> Pairs:
                 similarity[rows, columns],
             )
         )
-    return Pairs.joined(by_window)
+    return WindowPairs.joined(by_window)
 
 
 def _compare(

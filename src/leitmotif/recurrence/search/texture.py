@@ -8,7 +8,7 @@ texture.
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.recurrence.search.pairs import Indices, Pairs
+from leitmotif.recurrence.search.pairs import Indices, WindowPairs
 from leitmotif.recurrence.search.views import Array, Views
 
 _OFFSETS = np.array([eighth / 8 for eighth in range(-8, 9) if eighth])
@@ -16,7 +16,7 @@ _OFFSETS = np.array([eighth / 8 for eighth in range(-8, 9) if eighth])
 them."""
 
 
-def texture_share(views: Views, pairs: Pairs) -> NDArray[np.float64]:
+def texture_share(views: Views, pairs: WindowPairs) -> NDArray[np.float64]:
     """Similarity that remains when a window is moved by up to its length, relative to the pair's.
 
     Each window is moved in turn while the other stays. The smaller of the two best similarities
@@ -39,7 +39,7 @@ def texture_share(views: Views, pairs: Pairs) -> NDArray[np.float64]:
     return np.clip(share, 0.0, 1.0)
 
 
-def _share(views: Views, pairs: Pairs, n: int) -> float:
+def _share(views: Views, pairs: WindowPairs, n: int) -> float:
     frames, tempo = int(pairs.frames[n]), float(pairs.tempo[n])
     motif, recurrence = int(pairs.motif[n]), int(pairs.recurrence[n])
     raised = views.raised(int(pairs.transposition[n]))

@@ -12,8 +12,8 @@ from leitmotif.report.features.around import Around, AroundCurves
 from leitmotif.report.features.density import Densities, Density
 from leitmotif.report.features.listening import Track, activity, read_sound
 from leitmotif.report.features.moments import Moment, Moments
-from leitmotif.report.features.places import ByPlace, Line, Places
-from leitmotif.report.features.sounds import Clock, Link, Links
+from leitmotif.report.features.places import ByPlace, Places, RasterLine
+from leitmotif.report.features.sounds import Clock, Links, SoundCorrelation
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class FeatureMeasurements:
     moments: Sequence[Moment]
     around: Around
     by_place: ByPlace
-    raster: Sequence[Line]
+    raster: Sequence[RasterLine]
     rows_a_column: int
     """Number of rows of a context in a column of the raster."""
-    links: Sequence[Link]
+    links: Sequence[SoundCorrelation]
     clock: float
     """Share of the activity's variance that the place in the context explains."""
 

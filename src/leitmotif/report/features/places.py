@@ -19,7 +19,7 @@ PLACE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Line:
+class RasterLine:
     """A track in the raster."""
 
     track: Track
@@ -76,11 +76,13 @@ class Places:
             pooled = np.maximum.reduceat(activity[context.rows], starts, axis=0)
             self._lines.append((track, context, pooled.astype(np.float32)))
 
-    def raster(self, feature: int) -> list[Line]:
+    def raster(self, feature: int) -> list[RasterLine]:
         """First contexts of the tracks, grouped by their recurrences, with late recurrences
         last."""
         ordered = sorted(self._lines, key=lambda line: (tuple(line[1].onsets), line[0].number))
-        return [Line(track, context, values[:, feature]) for track, context, values in ordered]
+        return [
+            RasterLine(track, context, values[:, feature]) for track, context, values in ordered
+        ]
 
     def by_place(self, feature: int) -> ByPlace:
         """Mean activity at each place."""

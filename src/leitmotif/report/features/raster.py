@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.report.features.places import Line
+from leitmotif.report.features.places import RasterLine
 
 COLOUR = (22, 148, 136)
 """Colour of full activity, for light and dark pages; less activity is more transparent."""
@@ -16,7 +16,7 @@ _BEND = 0.7
 """Exponent of opacity; a value below 1 keeps weak activity visible."""
 
 
-def raster_png(lines: Sequence[Line], largest: float) -> str:
+def raster_png(lines: Sequence[RasterLine], largest: float) -> str:
     """Draw lines below each other as a PNG, transparent without activity; returns a data URL."""
     width = max(len(line.values) for line in lines)
     opacity = np.zeros((len(lines), width), np.uint8)

@@ -17,7 +17,7 @@ has read."""
 
 
 @dataclass(frozen=True)
-class Link:
+class SoundCorrelation:
     """Correlation of activity with one property of the sound."""
 
     name: str
@@ -49,7 +49,7 @@ class Links:
             self._mean += step * n / total
             self._rows = total
 
-    def result(self) -> list[list[Link]]:
+    def result(self) -> list[list[SoundCorrelation]]:
         """Links of each feature in the order of PROPERTIES; 0 if activity or property is
         constant."""
         spread = np.sqrt(np.diag(self._products))
@@ -58,7 +58,10 @@ class Links:
         covered = self._products[count:, :count]
         r = np.divide(covered, scale, out=np.zeros_like(covered), where=scale > 0)
         return [
-            [Link(name, float(value)) for name, value in zip(PROPERTIES, row, strict=True)]
+            [
+                SoundCorrelation(name, float(value))
+                for name, value in zip(PROPERTIES, row, strict=True)
+            ]
             for row in r
         ]
 

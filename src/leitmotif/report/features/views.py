@@ -13,7 +13,7 @@ from leitmotif.report.features.charts import Tick, trace
 from leitmotif.report.features.heard import AFTER_SECONDS, BEFORE_SECONDS, Excerpt
 from leitmotif.report.features.listening import Track
 from leitmotif.report.features.moments import Moment
-from leitmotif.report.features.places import Line
+from leitmotif.report.features.places import RasterLine
 from leitmotif.report.features.raster import raster_png
 
 Array = NDArray[np.float64]
@@ -93,7 +93,7 @@ def firing(
     )
 
 
-def raster(lines: Sequence[Line], largest: float, rows_a_column: int) -> Raster:
+def raster(lines: Sequence[RasterLine], largest: float, rows_a_column: int) -> Raster:
     """Data of the raster, with lines below each other and onsets at the times at which they
     sound."""
     columns = max(len(line.values) for line in lines)

@@ -9,7 +9,7 @@ from leitmotif.report.features.around import Around
 from leitmotif.report.features.density import Density
 from leitmotif.report.features.listening import ListenedContext, Track
 from leitmotif.report.features.moments import BANDS, Moment
-from leitmotif.report.features.sounds import Link
+from leitmotif.report.features.sounds import SoundCorrelation
 from leitmotif.report.numbers import Number, Said, placed
 from leitmotif.report.words import DASH, MINUS, framed
 from leitmotif.tables.candidates import CandidateRow
@@ -148,7 +148,7 @@ def clock(share: float) -> str:
     return f"The step alone explains {percent(share)} of its activity."
 
 
-def hears(links: Sequence[Link]) -> str:
+def hears(links: Sequence[SoundCorrelation]) -> str:
     """Simple property of the sound with the strongest correlation, as a sentence."""
     best = max(links, key=lambda link: abs(link.r))
     if abs(best.r) < WEAK:

@@ -74,7 +74,7 @@ SWITCHES = (
 
 
 @dataclass(frozen=True)
-class Cell:
+class ClipCell:
     """One clip of the table."""
 
     clip: ReportClip
@@ -89,14 +89,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class PromptLine:
     """A prompt with the cells of each layer."""
 
     concept: str
     prompt: str
     name: str
     """The concept, numbered if clips of several of its prompts were kept."""
-    layers: Sequence[Sequence[Cell]]
+    layers: Sequence[Sequence[ClipCell]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class SlotLines:
     """The part of the table about one slot."""
 
     slot: str
-    lines: Sequence[Line]
+    lines: Sequence[PromptLine]
 
 
 def listening(folder: Folder, sources: LensSources) -> list[SlotLines]:
@@ -129,7 +129,7 @@ def listening(folder: Folder, sources: LensSources) -> list[SlotLines]:
                     _cells(clips, (concept, prompt, layer), name, last=layer == sources.layers[-1])
                     for layer in sources.layers
                 ]
-                lines.append(Line(concept, prompt, name, layers))
+                lines.append(PromptLine(concept, prompt, name, layers))
         if lines:
             parts.append(SlotLines(slot, lines))
     return parts
@@ -150,7 +150,7 @@ def _cells(
     name: str,
     *,
     last: bool,
-) -> list[Cell]:
+) -> list[ClipCell]:
     """The clips of one layer, each once, with the ways in which it is heard."""
     concept, prompt, layer = of
     by_clip: dict[ReportClip, tuple[LensClipRow, list[str]]] = {}
@@ -161,7 +161,7 @@ def _cells(
             row, clip = kept
             by_clip.setdefault(clip, (row, []))[1].append(f"{lens}-{heard}")
     return [
-        Cell(
+        ClipCell(
             clip=clip,
             ways=ways,
             named=row.named,

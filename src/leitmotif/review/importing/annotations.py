@@ -18,7 +18,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Pair:
+class AnnotatedPair:
     """A motif and a later window, with what the annotator says of them."""
 
     place: str
@@ -36,7 +36,7 @@ class Pair:
 class Annotations:
     """The contents of a file."""
 
-    pairs: list[Pair]
+    pairs: list[AnnotatedPair]
     tracks: dict[str, str]
     """Tracks that were annotated, with the place that names each first; also those in which
     nothing returns."""
@@ -111,7 +111,9 @@ def _is_float(text: str) -> bool:
     return True
 
 
-def pairs_of(track: str, occurrences: Iterable[Occurrence]) -> tuple[list[Pair], list[str]]:
+def pairs_of(
+    track: str, occurrences: Iterable[Occurrence]
+) -> tuple[list[AnnotatedPair], list[str]]:
     """Make pairs of patterns: the first occurrence is the motif, the later ones return it.
 
     An occurrence that begins before the first has ended sounds together with it, in another voice
@@ -127,7 +129,8 @@ def pairs_of(track: str, occurrences: Iterable[Occurrence]) -> tuple[list[Pair],
         beside += len(rows) - 1 - len(later)
         alone += not later
         pairs += [
-            Pair(row.place, track, motif.span, row.span, note=f"pattern {pattern}") for row in later
+            AnnotatedPair(row.place, track, motif.span, row.span, note=f"pattern {pattern}")
+            for row in later
         ]
     remarks = []
     if beside:

@@ -14,9 +14,9 @@ from pathlib import Path
 from leitmotif.errors import ReviewError
 from leitmotif.files import read_text
 from leitmotif.review.importing.annotations import (
+    AnnotatedPair,
     Annotations,
     Mistakes,
-    Pair,
     number,
     unknown_keys,
 )
@@ -34,7 +34,7 @@ def read_csv(path: Path, *, track: str | None) -> Annotations:
     lines = table(path, mistakes)
     place, header = next(lines, ("", []))
     _check_header(path, header, track)
-    pairs: list[Pair] = []
+    pairs: list[AnnotatedPair] = []
     tracks: dict[str, str] = {} if track is None else {track: "--track"}
     for place, cells in lines:
         if len(cells) != len(header):
@@ -92,7 +92,7 @@ def _check_header(path: Path, header: Sequence[str], track: str | None) -> None:
     )
 
 
-def _pair(place: str, track: str, row: dict[str, str]) -> Pair | None:
+def _pair(place: str, track: str, row: dict[str, str]) -> AnnotatedPair | None:
     """The pair of a line; None where it only names a track. Raises ValueError."""
     if not track:
         raise ValueError("no track")
@@ -104,7 +104,7 @@ def _pair(place: str, track: str, row: dict[str, str]) -> Pair | None:
     note = row.get("note", "")
     if len(note) > LONGEST_NOTE:
         raise ValueError(f"a note of {len(note)} characters, more than {LONGEST_NOTE}")
-    return Pair(
+    return AnnotatedPair(
         place,
         track,
         motif=(times[0], times[1]),

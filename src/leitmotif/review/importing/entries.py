@@ -11,7 +11,7 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.files import sha256_json
 from leitmotif.files.provenance import code_version
 from leitmotif.review.failures import RefusedError
-from leitmotif.review.importing.annotations import Annotations, Mistakes, Pair, Seconds
+from leitmotif.review.importing.annotations import AnnotatedPair, Annotations, Mistakes, Seconds
 from leitmotif.review.known import searched
 from leitmotif.review.limits import check_windows
 from leitmotif.tables.base import Span
@@ -32,7 +32,7 @@ _ROUNDING_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedPair:
     """A pair on its track, in samples at SAMPLE_RATE."""
 
     place: str
@@ -70,7 +70,7 @@ def by_name(tracks: Iterable[ManifestTrack]) -> dict[str, ManifestTrack | None]:
 
 def placed(
     annotations: Annotations, tracks: Mapping[str, ManifestTrack | None], mistakes: Mistakes
-) -> tuple[list[Placed], list[ManifestTrack], int]:
+) -> tuple[list[PlacedPair], list[ManifestTrack], int]:
     """Find tracks and windows; what cannot be is added to ``mistakes``.
 
     Returns the pairs, each once; the tracks that were annotated; and how many pairs begin their
@@ -81,7 +81,7 @@ def placed(
             mistakes.add(place, f"the manifest has no track {name!r}")
         elif tracks[name] is None:
             mistakes.add(place, f"several tracks have files called {name!r}: give the track_id")
-    pairs: dict[str, Placed] = {}
+    pairs: dict[str, PlacedPair] = {}
     outside = 0
     for pair in annotations.pairs:
         track = tracks.get(pair.track)
@@ -107,13 +107,15 @@ def placed(
     return [*pairs.values()], list({track.track_id: track for track in annotated}.values()), outside
 
 
-def _placed(pair: Pair, track: ManifestTrack) -> Placed:
+def _placed(pair: AnnotatedPair, track: ManifestTrack) -> PlacedPair:
     motif, recurrence = (
         _span(name, seconds, track)
         for name, seconds in (("motif", pair.motif), ("recurrence", pair.recurrence))
     )
     check_windows(track, motif, recurrence, SAMPLE_RATE)
-    return Placed(pair.place, track, motif, recurrence, pair.verdict, pair.transposition, pair.note)
+    return PlacedPair(
+        pair.place, track, motif, recurrence, pair.verdict, pair.transposition, pair.note
+    )
 
 
 def _span(name: str, seconds: Seconds, track: ManifestTrack) -> Span:
@@ -136,7 +138,7 @@ def _is_searched(track: ManifestTrack, recurrence: Span) -> bool:
     )
 
 
-def decision_of(placed: Placed, source: Source) -> Decision:
+def decision_of(placed: PlacedPair, source: Source) -> Decision:
     """The line of a pair; a transposition that is not known is 0."""
     motif, recurrence = (
         JudgedSpan(**dict(span), sha256=None) for span in (placed.motif, placed.recurrence)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from leitmotif.errors import ReviewError, counted
-from leitmotif.review.importing.annotations import Annotations, Pair, Seconds, number
+from leitmotif.review.importing.annotations import AnnotatedPair, Annotations, Seconds, number
 
 SLACK_SECONDS = 0.01
 """A window may reach this far past the excerpt: files of annotations round."""
@@ -103,7 +103,7 @@ def excerpt(annotations: Annotations, alignment: Alignment, seconds: float) -> A
         )
     pairs = [_moved(pair, alignment) for pair in annotations.pairs]
     _check_overlap(pairs, alignment, seconds)
-    groups: dict[Seconds, list[Pair]] = {}
+    groups: dict[Seconds, list[AnnotatedPair]] = {}
     for pair in pairs:
         groups.setdefault(pair.motif, []).append(pair)
     kept, moved, cut = [], 0, []
@@ -121,14 +121,14 @@ def excerpt(annotations: Annotations, alignment: Alignment, seconds: float) -> A
     return Annotations(kept, annotations.tracks, [*annotations.remarks, *remarks], until)
 
 
-def _moved(pair: Pair, alignment: Alignment) -> Pair:
+def _moved(pair: AnnotatedPair, alignment: Alignment) -> AnnotatedPair:
     motif, recurrence = (
         (alignment(start), alignment(end)) for start, end in (pair.motif, pair.recurrence)
     )
     return replace(pair, motif=motif, recurrence=recurrence)
 
 
-def _check_overlap(pairs: Sequence[Pair], alignment: Alignment, seconds: float) -> None:
+def _check_overlap(pairs: Sequence[AnnotatedPair], alignment: Alignment, seconds: float) -> None:
     ends = [end for pair in pairs for end in (*pair.motif, *pair.recurrence)]
     if ends and (max(ends) <= 0 or min(ends) >= seconds):
         raise ReviewError(
@@ -145,14 +145,14 @@ def _is_inside(window: Seconds, seconds: float) -> bool:
     return end <= start or (start >= -SLACK_SECONDS and end <= seconds + SLACK_SECONDS)
 
 
-def _is_cut(pair: Pair, seconds: float) -> bool:
+def _is_cut(pair: AnnotatedPair, seconds: float) -> bool:
     """Whether something may return that begins in the excerpt and does not end in it."""
     start, end = pair.recurrence
     returns = pair.verdict in ("positive", "ambiguous")
     return returns and 0 <= start < seconds and end > seconds + SLACK_SECONDS
 
 
-def _among_themselves(rows: Iterable[Pair]) -> list[Pair]:
+def _among_themselves(rows: Iterable[AnnotatedPair]) -> list[AnnotatedPair]:
     """Returns of one motif that is not heard: the first of them is the motif of the later ones."""
     returns = sorted(
         (row for row in rows if row.verdict == "positive"), key=lambda row: row.recurrence
@@ -167,17 +167,17 @@ def _among_themselves(rows: Iterable[Pair]) -> list[Pair]:
     ]
 
 
-def _difference(first: Pair, second: Pair) -> int | None:
+def _difference(first: AnnotatedPair, second: AnnotatedPair) -> int | None:
     if first.transposition is None or second.transposition is None:
         return None
     return second.transposition - first.transposition
 
 
 def _remarks(
-    pairs: Sequence[Pair],
-    kept: Sequence[Pair],
+    pairs: Sequence[AnnotatedPair],
+    kept: Sequence[AnnotatedPair],
     moved: int,
-    cut: Sequence[Pair],
+    cut: Sequence[AnnotatedPair],
     alignment: Alignment,
     seconds: float,
 ) -> list[str]:

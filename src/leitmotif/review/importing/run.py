@@ -13,7 +13,7 @@ from leitmotif.review.importing.annotations import Annotations, Format, Mistakes
 from leitmotif.review.importing.bps import Clock, performed, read_bps, steady
 from leitmotif.review.importing.csv_pairs import read_csv
 from leitmotif.review.importing.entries import (
-    Placed,
+    PlacedPair,
     Source,
     by_name,
     decision_of,
@@ -29,7 +29,7 @@ from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import Decision, Imported, Listening
 from leitmotif.tables.proposals import Proposal
 
-Transpositions = Callable[[Sequence[Placed]], Sequence[int]]
+Transpositions = Callable[[Sequence[PlacedPair]], Sequence[int]]
 """Finds the transpositions of pairs of which the file does not say them."""
 
 
@@ -210,7 +210,7 @@ def transpositions_in(
 ) -> Transpositions:
     """Let the engine find the transpositions, in the recordings below ``audio_root``."""
 
-    def find(rows: Sequence[Placed]) -> list[int]:
+    def find(rows: Sequence[PlacedPair]) -> list[int]:
         asked: dict[str, list[GivenPair]] = {}
         for row in rows:
             pair = GivenPair(row.motif, row.recurrence, None)
@@ -221,14 +221,14 @@ def transpositions_in(
     return find
 
 
-def untransposed(rows: Sequence[Placed]) -> list[int]:
+def untransposed(rows: Sequence[PlacedPair]) -> list[int]:
     """Find nothing, where nothing will be written."""
     return [0] * len(rows)
 
 
 def _new_pairs(
-    pairs: Sequence[Placed], index: Index, source: Source, mistakes: Mistakes
-) -> list[Placed]:
+    pairs: Sequence[PlacedPair], index: Index, source: Source, mistakes: Mistakes
+) -> list[PlacedPair]:
     """Those that the reviewer has not decided; another verdict on one is a mistake."""
     reviewer = source.reviewer
     said = {row.pair: row.verdict for row in index.standing(reviewer=reviewer, queue="review")}
@@ -297,7 +297,7 @@ def _refuse_empty(file: AnnotatedFile, mistakes: Mistakes) -> None:
 
 
 def _decisions(
-    rows: Sequence[Placed], source: Source, transpositions: Transpositions
+    rows: Sequence[PlacedPair], source: Source, transpositions: Transpositions
 ) -> list[Decision]:
     # Only of a return it is worth the time.
     unsaid = [row for row in rows if row.transposition is None and row.verdict == "positive"]

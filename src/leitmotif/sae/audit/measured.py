@@ -33,7 +33,15 @@ from leitmotif.work.parallel import in_processes
 
 CLEARLY = 0.8
 """Of what one leaves unexplained that has learnt nothing, an aligned autoencoder leaves less."""
-__all__ = ["CLEARLY", "Audit", "Interval", "SiteFit", "audit_sites", "measure", "measure_sites"]
+__all__ = [
+    "CLEARLY",
+    "AlignmentAudit",
+    "Interval",
+    "SiteFit",
+    "audit_sites",
+    "measure",
+    "measure_sites",
+]
 
 
 class Tensors(Protocol):
@@ -62,7 +70,7 @@ class SiteFit:
 
 
 @dataclass(frozen=True)
-class Audit:
+class AlignmentAudit:
     """The verdict on one autoencoder."""
 
     checkpoint: str
@@ -121,7 +129,7 @@ def _measured(
 
 def audit_sites(
     name: str, fits: Mapping[str, SiteFit], declared: str, chance: Array | None = None
-) -> Audit:
+) -> AlignmentAudit:
     """Whether the declared site is the one that fits best, among those measured.
 
     With ``chance`` (``leitmotif.sae.audit.chance.chance_fvu``), also whether it fits well.
@@ -133,10 +141,12 @@ def audit_sites(
     margin = interval(rival.resampled_fvu - own, tracks)
     passed = best == declared and is_above_zero(margin)
     if chance is None:
-        return Audit(name, declared, best, margin, passed, fits)
+        return AlignmentAudit(name, declared, best, margin, passed, fits)
     of_chance = interval(own / chance, tracks)
     passed = passed and of_chance.high < CLEARLY
-    return Audit(name, declared, best, margin, passed, fits, interval(chance, tracks), of_chance)
+    return AlignmentAudit(
+        name, declared, best, margin, passed, fits, interval(chance, tracks), of_chance
+    )
 
 
 def neighbours(stored: Sequence[str], declared: str, *, reach: int) -> list[str]:

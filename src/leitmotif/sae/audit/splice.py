@@ -22,10 +22,10 @@ from leitmotif.errors import ModelError
 from leitmotif.intervals import Interval, track_weights, with_estimate
 from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.loading import shared_model
-from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.sae.audit.measured import interval, ratios
 from leitmotif.sae.autoencoder.model import SparseAutoencoder
-from leitmotif.store.cache.codes import AudioEncoder, CachedCodec
+from leitmotif.store.cache.codes import CachedCodec
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.timing.windows import fit_windows, windows_at
 from leitmotif.work.engine import workers_on

@@ -17,7 +17,7 @@ from leitmotif.sae.audit.beside import SitesBeside, adjacent, sites_beside
 from leitmotif.sae.audit.chance import chance_fvu
 from leitmotif.sae.audit.measured import (
     CLEARLY,
-    Audit,
+    AlignmentAudit,
     SiteFit,
     Tensors,
     audit_sites,
@@ -162,13 +162,13 @@ class SaeStudy:
             for name, fit in fits.items()
         }
 
-    def _audit(self, used: UsedSae, store: Tensors, fits: Mapping[str, SiteFit]) -> Audit:
+    def _audit(self, used: UsedSae, store: Tensors, fits: Mapping[str, SiteFit]) -> AlignmentAudit:
         names, seed = [track.track_id for track in self._few], self.params.sae.seed
         weights = with_estimate(track_weights(len(names), seed=seed))
         chance = chance_fvu(used.sae, store, used.site, names, weights, seed=seed)
         return audit_sites(used.hook.name, fits, used.site, chance)
 
-    def _refuse(self, audits: Sequence[Audit]) -> None:
+    def _refuse(self, audits: Sequence[AlignmentAudit]) -> None:
         failing = [audit for audit in audits if not audit.passed]
         if failing and not self.params.sae.allow_misaligned:
             elsewhere = any(
@@ -220,7 +220,9 @@ _NOT_GIVEN: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _given(used: UsedSae, encoded: Encoded, audit: Audit, loss: IntervalRow) -> dict[str, Any]:
+def _given(
+    used: UsedSae, encoded: Encoded, audit: AlignmentAudit, loss: IntervalRow
+) -> dict[str, Any]:
     """What is known only of the site whose activations an autoencoder is given."""
     tracks = audit.fits[audit.declared].tracks
     assert audit.chance is not None
@@ -252,7 +254,7 @@ def spread(tracks: Sequence[ManifestTrack], count: int) -> list[ManifestTrack]:
     return list(tracks[:: max(1, len(tracks) // count)][:count])
 
 
-def _compared(audit: Audit) -> str:
+def _compared(audit: AlignmentAudit) -> str:
     there, best = (audit.fits[site].fvu.mean for site in (audit.declared, audit.best))
     chance = "" if audit.chance is None else f", {audit.chance.mean:.3f} by chance"
     return (

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leitmotif.config import Settings, Site
+from leitmotif.config.section import Location, dotted, read_settings
 from leitmotif.errors import ConfigError
 from leitmotif.files import read_text, write_text
 from leitmotif.files.targets import check_editable
-from leitmotif.files.yaml_files import EditableYaml, read_yaml
+from leitmotif.files.yaml_files import EditableYaml
 from leitmotif.sae.autoencoder.model import Normalisation
 from leitmotif.tables.base import Sha256
 
@@ -140,17 +141,7 @@ def registered(names: Sequence[str]) -> list[Hook]:
 
 def load_registry(path: Path = REGISTRY) -> Registry:
     """Read hooks.yaml; raises ConfigError naming the entry and the key."""
-    values = read_yaml(path)
-    try:
-        return Registry.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(
-            f"{path}: {_place(values, problem['loc'])} cannot be used",
-            found=repr(problem["input"]) if problem["type"] != "missing" else "nothing",
-            expected=problem["msg"],
-            fix=f"see {SCHEMA} and docs/sae.md",
-        ) from error
+    return read_settings(path, Registry, fix=f"see {SCHEMA} and docs/sae.md", place=_place)
 
 
 def check_name(name: str, path: Path = REGISTRY, *, replace: bool = False) -> None:
@@ -198,7 +189,7 @@ def entry_text(hook: Hook) -> str:
     return str(yaml).removeprefix("hooks:\n")
 
 
-def _place(values: Any, location: tuple[int | str, ...]) -> str:
+def _place(values: Any, location: Location) -> str:
     """Such as ``hooks[planner-2].checkpoint.sha256``: an entry by its name, not its number."""
     parts = list(location)
     if len(parts) > 1 and parts[0] == "hooks" and isinstance(parts[1], int):
@@ -206,4 +197,4 @@ def _place(values: Any, location: tuple[int | str, ...]) -> str:
         name = entry.get("name", parts[1]) if isinstance(entry, dict) else parts[1]
         rest = [str(part) for part in parts[2:] if part not in ("folder", "hub")]
         return ".".join([f"hooks[{name}]", *rest])
-    return ".".join(map(str, parts)) or "the file"
+    return dotted(values, location)

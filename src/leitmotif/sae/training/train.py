@@ -27,7 +27,7 @@ from leitmotif.errors import ModelError
 from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.autoencoder.topk import grouped_topk
 from leitmotif.sae.autoencoder.trained import Training
-from leitmotif.sae.pool import Rows
+from leitmotif.sae.pool import TrainingRows
 from leitmotif.tensors import write_tensors
 
 
@@ -52,7 +52,7 @@ class Trainer:
     """An autoencoder in training; its state is that of one step."""
 
     settings: Training
-    pool: Rows
+    pool: TrainingRows
     device: torch.device | str = "cpu"
     step: int = 0
     weights: nn.ParameterDict = field(init=False)

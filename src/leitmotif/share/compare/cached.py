@@ -7,7 +7,7 @@ from typing import Any
 
 from leitmotif.errors import ConfigError, counted
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Row, Section, TableBlock
 from leitmotif.share.compare.inventory import Inventory
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.reading import Two, parse_rows, parsed
@@ -37,9 +37,9 @@ def cached_outputs(listed: Inventory) -> Section:
         same = (f"All {len(listed.cached):,} outputs in DVC's cache are the same.",)
         return Section(_TITLE, [same])
     changed: Cell = (f"{counted(len(rows), 'output')} in DVC's cache changed",)
-    tables = [Table(_NOUN, ("output", "", "content"), rows, changed, folded=True, most=40)]
+    tables = [TableBlock(_NOUN, ("output", "", "content"), rows, changed, folded=True, most=40)]
     not_known: Cell = (f"{counted(len(unknown), 'output')} in DVC's cache cannot be compared",)
-    tables.append(Table(_NOUN, ("output", "why"), unknown, not_known, folded=True, most=40))
+    tables.append(TableBlock(_NOUN, ("output", "why"), unknown, not_known, folded=True, most=40))
     return Section(_TITLE, (), [table for table in tables if table.rows])
 
 
@@ -66,7 +66,7 @@ def _in_cache(out: Out | None, root: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-def inputs_table(old: Revision, new: Revision) -> Table | None:
+def inputs_table(old: Revision, new: Revision) -> TableBlock | None:
     """Weights and recordings whose content changed, by dvc.lock; None if none did."""
     before, after = _inputs(old), _inputs(new)
     if not before or not after:
@@ -79,7 +79,9 @@ def inputs_table(old: Revision, new: Revision) -> Table | None:
             parts: list[Cell] = [(Data(part),) for part in (path, *hashes)]
             rows.append(Row(parts, int(path != _CORPUS)))
     caption: Cell = ("Weights and recordings",)
-    return Table(("inputs",), ("input", "old", "new"), rows, caption, most=30) if rows else None
+    return (
+        TableBlock(("inputs",), ("input", "old", "new"), rows, caption, most=30) if rows else None
+    )
 
 
 def _inputs(side: Revision) -> Mapping[str, str]:

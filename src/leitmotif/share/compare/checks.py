@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leitmotif.errors import counted
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Row, Section, TableBlock
 from leitmotif.share.compare.leaves import ABSENT, value_at
 from leitmotif.share.compare.metrics import Changed, cells, split, table
 from leitmotif.share.compare.reading import Two
@@ -20,7 +20,7 @@ _TRACKS = "track_identity"
 
 
 def checks(
-    values: Sequence[Changed], horizons: Two | None, inputs: Table | None
+    values: Sequence[Changed], horizons: Two | None, inputs: TableBlock | None
 ) -> tuple[Section, list[Changed]]:
     """Error rates, audits and identity, and the values that are not shown.
 
@@ -61,7 +61,7 @@ def lens_and_swaps(values: Sequence[Changed]) -> tuple[Section, list[Changed]]:
     return Section("Lens and swaps", (), tables), rest
 
 
-def _track_identity(two: Two | None) -> list[Table]:
+def _track_identity(two: Two | None) -> list[TableBlock]:
     """Partial R² without the control of track identity, by horizon; its table counts the change."""
     if two is None or not two.readable:
         return []
@@ -75,7 +75,7 @@ def _track_identity(two: Two | None) -> list[Table]:
             rows.append(Row(((Data(horizon),), *steps, (difference(before, after, form),)), 0))
     caption: Cell = ("Partial R² without the control ", Data(_TRACKS))
     columns = ("horizon", "old", "new", "change")
-    return [Table(("horizons",), columns, rows, caption)] if rows else []
+    return [TableBlock(("horizons",), columns, rows, caption)] if rows else []
 
 
 def _without_identity(rows: Any) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from leitmotif.errors import counted
 from leitmotif.share.compare.cached import cached_outputs, cached_tables, inputs_table
 from leitmotif.share.compare.checks import checks, lens_and_swaps
 from leitmotif.share.compare.conclusions import approaches, conclusions
-from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Document, Row, Section, TableBlock
 from leitmotif.share.compare.inventory import Inventory, inventory, name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.listening import REPORT, listening
@@ -127,7 +127,7 @@ def _files(every: Sequence[Two], others: Sequence[Two], listed: Inventory) -> Se
     lines: list[Cell] = [
         ("Outputs are not all known: ", Data(problem)) for problem in listed.problems
     ]
-    tables = [Table(("files",), ("file", ""), rows, most=40)] if rows else []
+    tables = [TableBlock(("files",), ("file", ""), rows, most=40)] if rows else []
     return Section("Files", lines, tables)
 
 

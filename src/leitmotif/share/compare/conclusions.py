@@ -4,12 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leitmotif.errors import counted
-from leitmotif.share.compare.document import Break, Cell, Data, Row, Section, Strong, Table
+from leitmotif.share.compare.document import Break, Cell, Data, Row, Section, Strong, TableBlock
 from leitmotif.share.compare.leaves import ABSENT, value_at
 from leitmotif.share.compare.metrics import SEPARATE, Changed, cells, row, split
 from leitmotif.share.compare.reading import Two
 from leitmotif.share.compare.rows import TableChange
-from leitmotif.share.compare.values import POINTS, Form, form_of, is_interval, separate, text
+from leitmotif.share.compare.values import (
+    POINTS,
+    NumberFormat,
+    form_of,
+    is_interval,
+    separate,
+    text,
+)
 
 _CONCLUSIONS: Mapping[tuple[str, str], str] = {
     ("interventions", "verdicts"): "verdict of ",
@@ -51,7 +58,7 @@ def conclusions(
     if not any(isinstance(value.new, str | bool) for value in chosen):
         lines.append(("No verdict of a model changed.",) if chosen else ("None changed.",))
     rows = [row(value, _name(value)) for value in chosen]
-    changes = [Table(("conclusions",), ("", "old", "new", "change"), rows)] if rows else []
+    changes = [TableBlock(("conclusions",), ("", "old", "new", "change"), rows)] if rows else []
     return Section("Conclusions", lines, [*changes, *_candidates(tables.get(_VERDICTS))]), rest
 
 
@@ -73,7 +80,9 @@ def approaches(values: Sequence[Changed], two: Two | None) -> tuple[Section, lis
         changes = sum(value.changes for value in chosen if value.path[1] == name)
         rows.append(Row(((Data(name),), *_measures(sides, name)), changes))
     note: Cell = ("Old → new where they differ. ", Strong(SEPARATE), ": the intervals do not meet.")
-    return Section("Approaches", [note], [Table(("approaches",), _APPROACH_COLUMNS, rows)]), rest
+    return Section(
+        "Approaches", [note], [TableBlock(("approaches",), _APPROACH_COLUMNS, rows)]
+    ), rest
 
 
 def _measures(sides: Sequence[Any], name: str) -> Iterator[Cell]:
@@ -81,13 +90,13 @@ def _measures(sides: Sequence[Any], name: str) -> Iterator[Cell]:
         old, new = (value_at(side, (name, key)) for side in sides)
         yield _step(old, new, form_of((key,)))
     verdict, stable = (
-        _step(value_at(sides[0], (name, key)), value_at(sides[1], (name, key)), Form())
+        _step(value_at(sides[0], (name, key)), value_at(sides[1], (name, key)), NumberFormat())
         for key in _APPROACH[-2:]
     )
     yield (*verdict, ", stable: ", *stable) if len(stable) > 1 else verdict
 
 
-def _step(old: Any, new: Any, form: Form) -> Cell:
+def _step(old: Any, new: Any, form: NumberFormat) -> Cell:
     """One value of both revisions in a cell: once if it is the same, otherwise old and new."""
     before, after = cells(old, new, form)
     if before == after:
@@ -118,7 +127,7 @@ def _name(value: Changed) -> Cell:
     return (start, Data(" ".join(rest))) if rest else (start,)
 
 
-def _candidates(change: TableChange | None) -> list[Table]:
+def _candidates(change: TableChange | None) -> list[TableBlock]:
     """Candidates that are new, gone, or judged otherwise. The table of verdicts counts them."""
     if change is None:
         return []
@@ -133,7 +142,7 @@ def _candidates(change: TableChange | None) -> list[Table]:
                 effects if ABSENT not in effects else [max(effects, key=is_interval)] * 2
             )
             effect = _step(before, after, POINTS)
-            rows.append(Row(((Data(candidate.name),), *cells(old, new, Form()), effect), 0))
+            rows.append(Row(((Data(candidate.name),), *cells(old, new, NumberFormat()), effect), 0))
     columns = ("candidate", "old verdict", "new verdict", "effect, points")
     caption = ("Candidates that are new, gone or judged otherwise",)
-    return [Table(("candidates",), columns, rows, caption, most=20)] if rows else []
+    return [TableBlock(("candidates",), columns, rows, caption, most=20)] if rows else []

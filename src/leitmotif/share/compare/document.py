@@ -64,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """Rows below a caption."""
 
     noun: Cell
@@ -98,7 +98,7 @@ class Section:
 
     title: str
     lines: Sequence[Cell] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[TableBlock] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Document:
     sections: Sequence[Section] = field(default=())
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[TableBlock]:
         """The tables of all sections."""
         return [table for section in self.sections for table in section.tables]
 
@@ -120,7 +120,7 @@ class Document:
         return sum(table.changes for table in self.tables)
 
 
-def left_out(table: Table, shown: int) -> Cell:
+def left_out(table: TableBlock, shown: int) -> Cell:
     """What the rows after the first ``shown`` are, such as "and 3 more rows of probes"."""
     rest = table.rows[shown:]
     if not rest:

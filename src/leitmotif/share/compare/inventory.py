@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from leitmotif.errors import ConfigError
-from leitmotif.share.outs import Out, outs_of
+from leitmotif.share.outs import Out, revision_outs
 from leitmotif.share.revisions import Revision
 
 _PIPELINE = ("dvc.yaml", "dvc.lock")
@@ -75,7 +75,7 @@ def _in_git(sides: Iterable[Revision], folder: str, ending: str) -> set[str]:
 
 def _outs(side: Revision, problems: list[str]) -> dict[str, Out]:
     try:
-        return {out.path: out for out in outs_of(side)}
+        return {out.path: out for out in revision_outs(side)}
     except ConfigError as error:
         problems.append(str(error))
         return {}

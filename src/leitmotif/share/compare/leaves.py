@@ -26,7 +26,7 @@ ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True)
-class Change:
+class LeafChange:
     """A leaf that differs; one side may be ``ABSENT``."""
 
     path: Path
@@ -44,7 +44,7 @@ def leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from leaves(value, (*path, key))
 
 
-def changes(old: Any, new: Any) -> list[Change]:
+def changes(old: Any, new: Any) -> list[LeafChange]:
     """The leaves that differ, in the new tree's order, then those that are gone.
 
     Numbers differ if their text does: 1 and 1.0 do, and NaN equals NaN.
@@ -52,11 +52,11 @@ def changes(old: Any, new: Any) -> list[Change]:
     before = {} if old is ABSENT else dict(leaves(old))
     after = {} if new is ABSENT else dict(leaves(new))
     changed = [
-        Change(path, before.get(path, ABSENT), value)
+        LeafChange(path, before.get(path, ABSENT), value)
         for path, value in after.items()
         if path not in before or not same(before[path], value)
     ]
-    gone = [Change(path, value, ABSENT) for path, value in before.items() if path not in after]
+    gone = [LeafChange(path, value, ABSENT) for path, value in before.items() if path not in after]
     return changed + gone
 
 

@@ -1,7 +1,7 @@
 """The report's pages of candidates whose verdict changed: pairs of clips to listen to."""
 
 from leitmotif.report.pairs import page_path
-from leitmotif.share.compare.document import Cell, Data, Inline, Link, Row, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Inline, Link, Row, Section, TableBlock
 from leitmotif.share.compare.rows import TableChange
 
 REPORT = "data/report"
@@ -29,4 +29,4 @@ def listening(change: TableChange | None, report: str | None) -> Section:
     if not rows:
         return Section("Clips")
     line: Cell = ("Pairs of clips before and after, in the listening report; dvc pull gets it.",)
-    return Section("Clips", [line], [Table(("candidates",), ("candidate", ""), rows, most=20)])
+    return Section("Clips", [line], [TableBlock(("candidates",), ("candidate", ""), rows, most=20)])

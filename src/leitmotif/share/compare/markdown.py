@@ -20,7 +20,7 @@ from leitmotif.share.compare.document import (
     Link,
     Section,
     Strong,
-    Table,
+    TableBlock,
     left_out,
 )
 
@@ -61,7 +61,7 @@ _HIDDEN = -1
 """Instead of a number of rows: the table is only counted."""
 
 
-def _shorten(tables: Sequence[Table], shown: list[int], excess: int) -> bool:
+def _shorten(tables: Sequence[TableBlock], shown: list[int], excess: int) -> bool:
     """Show fewer rows, of the last tables first; False if there is nothing left to leave out."""
     before = list(shown)
     for number in reversed(range(len(tables))):
@@ -116,7 +116,7 @@ def _section(section: Section, shown: Sequence[int]) -> Iterator[str]:
         yield f"and {counted(len(hidden), 'more table')} with {counted(changes, 'change')}"
 
 
-def _table(table: Table, shown: int) -> list[str]:
+def _table(table: TableBlock, shown: int) -> list[str]:
     lines = []
     if table.folded:
         lines += [f"<details><summary>{_html(table.caption)}</summary>", ""]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leitmotif.share.compare.document import Cell, Data, Row, Strong, Table
+from leitmotif.share.compare.document import Cell, Data, Row, Strong, TableBlock
 from leitmotif.share.compare.leaves import ABSENT, Path, changes, value_at
 from leitmotif.share.compare.reading import Two
 from leitmotif.share.compare.values import (
     NOTHING,
-    Form,
+    NumberFormat,
     difference,
     form_of,
     is_interval,
@@ -33,7 +33,7 @@ class Changed:
     changes: int
 
     @property
-    def form(self) -> Form:
+    def form(self) -> NumberFormat:
         """How its numbers are printed."""
         return form_of(self.path)
 
@@ -77,17 +77,17 @@ def name_of(value: Changed) -> str:
     return f"{value.file}: {'.'.join(value.path)}" if value.path else value.file
 
 
-def cells(old: Any, new: Any, form: Form) -> tuple[Cell, Cell]:
+def cells(old: Any, new: Any, form: NumberFormat) -> tuple[Cell, Cell]:
     """Two values, each as a cell. Text and lists come from files; numbers are as printed here."""
     pair = texts(old, new, form)
     return _cell(old, pair[0]), _cell(new, pair[1])
 
 
-def table(values: Sequence[Changed], noun: str, **options: Any) -> list[Table]:
+def table(values: Sequence[Changed], noun: str, **options: Any) -> list[TableBlock]:
     """A table of these values; none for no values."""
     if not values:
         return []
-    return [Table((noun,), COLUMNS, [row(value) for value in values], **options)]
+    return [TableBlock((noun,), COLUMNS, [row(value) for value in values], **options)]
 
 
 def _cell(value: Any, shown: str) -> Cell:

@@ -14,7 +14,7 @@ from typing import Any
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import write_text
 from leitmotif.files.yaml_files import parse_stages
-from leitmotif.share.compare.document import Cell, Data, Image, Section, Table
+from leitmotif.share.compare.document import Cell, Data, Image, Section, TableBlock
 from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.reading import Two, Unreadable, parse_json, read_two
@@ -113,7 +113,7 @@ def _picture(
     return pictures.draw(two, options, content)
 
 
-def _table(two: Two, gone: int, added: int, drawn: Sequence[Image], note: Cell) -> Table:
+def _table(two: Two, gone: int, added: int, drawn: Sequence[Image], note: Cell) -> TableBlock:
     name = name_of(two.path)
     counts = ", ".join(
         f"{counted(number, 'line')} {word}"
@@ -121,7 +121,7 @@ def _table(two: Two, gone: int, added: int, drawn: Sequence[Image], note: Cell) 
         if number
     )
     caption: Cell = (Data(name), f": {counts}", *note)
-    return Table(
+    return TableBlock(
         ("plots",), (), (), caption, folded=bool(drawn), pictures=drawn, stated=gone + added
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.files import read_json
-from leitmotif.share.compare.document import Cell, Data, Row, Section, Strong, Table
+from leitmotif.share.compare.document import Cell, Data, Row, Section, Strong, TableBlock
 
 _FORMAT = "leitmotif-check/"
 _TITLE = "Protocol"
@@ -41,7 +41,7 @@ def protocol(path: Path | None) -> Section:
         Strong(f"{counted(len(failed), 'line')} failed"),
         f", {passed:,} passed, {len(lines) - passed - len(failed):,} not applicable.",
     )
-    tables = [Table(("lines",), ("check", "found", "what mends it"), failed)] if failed else []
+    tables = [TableBlock(("lines",), ("check", "found", "what mends it"), failed)] if failed else []
     return Section(_TITLE, [counts], tables)
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from leitmotif.errors import counted
-from leitmotif.share.compare.document import Cell, Data, Row, Table
+from leitmotif.share.compare.document import Cell, Data, Row, TableBlock
 from leitmotif.share.compare.inventory import name_of
 from leitmotif.share.compare.leaves import ABSENT
 from leitmotif.share.compare.metrics import Changed, changed_values
@@ -96,7 +96,7 @@ def table_change(two: Two) -> TableChange:
     return TableChange(two.path, changed, len(sides[0]), len(sides[1]))
 
 
-def as_table(change: TableChange) -> Table:
+def as_table(change: TableChange) -> TableBlock:
     """The first rows of a table's change, folded below its counts."""
     parts = [
         f"{len(rows):,} {word}"
@@ -115,7 +115,7 @@ def as_table(change: TableChange) -> Table:
     shown = sorted(change.rows, key=_rank)
     rows = [_shown(row) for row in shown]
     noun: Cell = ("rows of ", Data(name_of(change.path)))
-    return Table(noun, ("row", "", "values"), rows, caption, folded=True, most=FIRST)
+    return TableBlock(noun, ("row", "", "values"), rows, caption, folded=True, most=FIRST)
 
 
 def _rank(row: RowChange) -> int:

@@ -12,7 +12,7 @@ from leitmotif.share.compare.document import (
     Image,
     Link,
     Strong,
-    Table,
+    TableBlock,
     left_out,
 )
 from leitmotif.share.compare.markdown import printable
@@ -39,7 +39,7 @@ def print_document(document: Document, console: Console) -> None:
             _print_table(table, console)
 
 
-def _print_table(table: Table, console: Console) -> None:
+def _print_table(table: TableBlock, console: Console) -> None:
     if table.caption:
         console.print(_text(table.caption))
     for picture in table.pictures:

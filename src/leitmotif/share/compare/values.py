@@ -21,7 +21,7 @@ _INTERVAL = {
 
 
 @dataclass(frozen=True)
-class Form:
+class NumberFormat:
     """How a number is printed."""
 
     places: int | None = None
@@ -31,17 +31,17 @@ class Form:
     """Behind a difference."""
 
 
-PLAIN = Form()
-POINTS = Form(1, signed=True, unit=" points")
-_FORMS: Mapping[str, Form] = {
-    "r2": Form(2),
-    "partial_r2": Form(2),
-    "place_r2": Form(2),
-    "clap": Form(3),
-    "clap_similarity": Form(3),
-    "fpr_naive": Form(3),
-    "fpr_controlled": Form(3),
-    "power": Form(2),
+PLAIN = NumberFormat()
+POINTS = NumberFormat(1, signed=True, unit=" points")
+_FORMS: Mapping[str, NumberFormat] = {
+    "r2": NumberFormat(2),
+    "partial_r2": NumberFormat(2),
+    "place_r2": NumberFormat(2),
+    "clap": NumberFormat(3),
+    "clap_similarity": NumberFormat(3),
+    "fpr_naive": NumberFormat(3),
+    "fpr_controlled": NumberFormat(3),
+    "power": NumberFormat(2),
     "delta_recurrence": POINTS,
     "towards_source": POINTS,
     "effect": PLAIN,
@@ -51,15 +51,15 @@ _FORMS: Mapping[str, Form] = {
     "strongest": POINTS,
     "gained": POINTS,
     "lost": POINTS,
-    "leads": Form(unit=" s"),
-    "seconds": Form(unit=" s"),
-    "nats": Form(unit=" nats"),
-    "loudness_db": Form(unit=" dB"),
-    "spectral_db": Form(unit=" dB"),
+    "leads": NumberFormat(unit=" s"),
+    "seconds": NumberFormat(unit=" s"),
+    "nats": NumberFormat(unit=" nats"),
+    "loudness_db": NumberFormat(unit=" dB"),
+    "spectral_db": NumberFormat(unit=" dB"),
 }
 
 
-def form_of(path: tuple[str, ...]) -> Form:
+def form_of(path: tuple[str, ...]) -> NumberFormat:
     """How a value at this path of metrics or of a row is printed, by its nearest known name."""
     if path and path[-1].endswith("_seconds"):
         return _FORMS["seconds"]
@@ -73,7 +73,7 @@ def is_interval(value: Any) -> bool:
     return not any(isinstance(part, Mapping | list) for part in value.values())
 
 
-def texts(old: Any, new: Any, form: Form = PLAIN) -> tuple[str, str]:
+def texts(old: Any, new: Any, form: NumberFormat = PLAIN) -> tuple[str, str]:
     """Two values as text, with more digits where fewer would show two numbers as the same."""
     if is_interval(old) or is_interval(new):
         return _interval_texts(old, new, form)
@@ -91,12 +91,12 @@ def texts(old: Any, new: Any, form: Form = PLAIN) -> tuple[str, str]:
     return apart or _cut(*pair)
 
 
-def text(value: Any, form: Form = PLAIN) -> str:
+def text(value: Any, form: NumberFormat = PLAIN) -> str:
     """One value as text."""
     return texts(value, value, form)[0]
 
 
-def difference(old: Any, new: Any, form: Form = PLAIN) -> str:
+def difference(old: Any, new: Any, form: NumberFormat = PLAIN) -> str:
     """By how much a number or a mean changed, with sign and unit; empty where that is unknown."""
     old, new = (value["mean"] if is_interval(value) else value for value in (old, new))
     if not (_is_number(old) and _is_number(new)) or not math.isfinite(new - old):
@@ -105,7 +105,7 @@ def difference(old: Any, new: Any, form: Form = PLAIN) -> str:
         return "0" + form.unit
     apart = new - old
     for digits in range(18):
-        shown = _number(apart, Form(form.places, signed=True), digits)
+        shown = _number(apart, NumberFormat(form.places, signed=True), digits)
         if float(shown.replace(",", "")):
             return shown + form.unit
     return f"{apart:+}{form.unit}"
@@ -121,7 +121,7 @@ def separate(old: Any, new: Any) -> bool:
     return bool(limits[1] < limits[2] or limits[3] < limits[0])
 
 
-def _interval_texts(old: Any, new: Any, form: Form) -> tuple[str, str]:
+def _interval_texts(old: Any, new: Any, form: NumberFormat) -> tuple[str, str]:
     sides = [side if is_interval(side) else {} for side in (old, new)]
     differ = [
         key
@@ -152,9 +152,9 @@ def _interval_texts(old: Any, new: Any, form: Form) -> tuple[str, str]:
     )
 
 
-def _limits(side: Mapping[str, Any], form: Form, digits: int) -> dict[str, str]:
+def _limits(side: Mapping[str, Any], form: NumberFormat, digits: int) -> dict[str, str]:
     """Mean, low and high as text, all with the same number of digits."""
-    plain = Form(form.places)
+    plain = NumberFormat(form.places)
     return {
         key: _number(side[key], form if key == "mean" else plain, digits)
         if _is_number(side[key])
@@ -168,7 +168,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _number(value: float, form: Form, more: int) -> str:
+def _number(value: float, form: NumberFormat, more: int) -> str:
     """A number with ``more`` digits than its form has."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
@@ -182,7 +182,7 @@ def _number(value: float, form: Form, more: int) -> str:
     return shown
 
 
-def _scalar(value: Any, form: Form) -> str:
+def _scalar(value: Any, form: NumberFormat) -> str:
     if value is ABSENT:
         return NOTHING
     if isinstance(value, str):

@@ -15,7 +15,7 @@ from leitmotif.errors import LeitmotifError, StageError, StoreError
 from leitmotif.files import read_table
 from leitmotif.pipeline import ACTIVATIONS, FAILURES, MANIFEST
 from leitmotif.sae.autoencoder.registry import Hook, load_registry
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.revisions import working_tree
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.header import Header
@@ -76,7 +76,7 @@ class Inputs:
         """The command that makes a file: ``dvc repro STAGE``, by dvc.yaml."""
         wanted = path.as_posix()
         try:
-            outs = outs_of(working_tree())
+            outs = revision_outs(working_tree())
         except LeitmotifError:
             outs = []
         for out in outs:

@@ -19,7 +19,7 @@ class Outcome(Table):
     """Command or edit that mends a failure; None without one."""
 
 
-class Line(Outcome):
+class ProtocolLine(Outcome):
     """A line of the protocol."""
 
     id: str
@@ -37,7 +37,7 @@ class Protocol(Table):
     """Name and version of this form."""
     commit: str | None
     """Of the repository; null outside git. A line says whether files differ from it."""
-    lines: list[Line]
+    lines: list[ProtocolLine]
     """One for each check."""
 
     def count(self, status: Status) -> int:
@@ -45,7 +45,7 @@ class Protocol(Table):
         return sum(line.status == status for line in self.lines)
 
     @property
-    def failed(self) -> list[Line]:
+    def failed(self) -> list[ProtocolLine]:
         """The lines that fail."""
         return [line for line in self.lines if line.status == "fail"]
 

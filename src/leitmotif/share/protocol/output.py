@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leitmotif.errors import LeitmotifError, counted
-from leitmotif.files import read_json, read_text
-from leitmotif.share.protocol.lines import FORMAT, Line, Protocol, Status
+from leitmotif.files import read_text
+from leitmotif.files.targets import json_object
+from leitmotif.share.protocol.lines import FORMAT, Protocol, ProtocolLine, Status
 
 MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "not applicable": "·"}
 _WIDTH = 100
@@ -60,11 +61,7 @@ def summary(protocol: Protocol) -> str:
 
 def is_json(path: Path) -> bool:
     """Whether a file is a protocol as JSON, which may be written over."""
-    try:
-        values = read_json(path)
-    except LeitmotifError:
-        return False
-    return isinstance(values, dict) and values.get("format") == FORMAT
+    return json_object(path).get("format") == FORMAT
 
 
 def is_markdown(path: Path) -> bool:
@@ -75,7 +72,7 @@ def is_markdown(path: Path) -> bool:
         return False
 
 
-def _table(lines: Sequence[Line], *, fixes: bool) -> list[str]:
+def _table(lines: Sequence[ProtocolLine], *, fixes: bool) -> list[str]:
     heading = ["", "check", "found", *(["to do"] if fixes else [])]
     rows = [
         [MARKS[line.status], line.title, line.evidence, *([line.fix or ""] if fixes else [])]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import leitmotif.share.protocol.checks  # noqa: F401  # enters them
 from leitmotif.errors import LeitmotifError
 from leitmotif.share.protocol.inputs import Inputs
-from leitmotif.share.protocol.lines import Line, Protocol, failed
+from leitmotif.share.protocol.lines import Protocol, ProtocolLine, failed
 from leitmotif.share.protocol.registry import CHECKS, Check
 from leitmotif.share.revisions import revision
 from leitmotif.work.progress import progress
@@ -26,7 +26,7 @@ def run_checks(inputs: Inputs) -> Protocol:
     return Protocol(commit=_commit(), lines=lines)
 
 
-def _line(check: Check, inputs: Inputs) -> Line:
+def _line(check: Check, inputs: Inputs) -> ProtocolLine:
     repro = f"dvc repro {check.stage}".rstrip()
     try:
         outcome = check.find(inputs)
@@ -38,7 +38,7 @@ def _line(check: Check, inputs: Inputs) -> Line:
     evidence = " ".join(outcome.evidence.split())
     if len(evidence) > LONGEST:
         evidence = f"{evidence[: LONGEST - 1]}…"
-    return Line(
+    return ProtocolLine(
         id=check.id,
         item=check.item,
         title=check.title,

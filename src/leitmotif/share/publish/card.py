@@ -17,7 +17,7 @@ from leitmotif.share.publish.rows import (
     PublishedFile,
     PublishedTrack,
 )
-from leitmotif.share.publish.selection import Selection
+from leitmotif.share.publish.selection import PublicationSelection
 from leitmotif.store.reading.index import SHARDS
 
 TABLES = {
@@ -31,7 +31,7 @@ TABLES = {
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1 << 62, "100K<n<1M"))
 
 
-def card(repository: str, selection: Selection, record: PublicationRecord) -> str:
+def card(repository: str, selection: PublicationSelection, record: PublicationRecord) -> str:
     """The card as text, front matter included.
 
     Parameters
@@ -65,7 +65,7 @@ def _title(params: Params) -> str:
     return f"Activations and interventions of {params.model.name}"
 
 
-def _front_matter(selection: Selection, rows: Sequence[PublishedFile]) -> str:
+def _front_matter(selection: PublicationSelection, rows: Sequence[PublishedFile]) -> str:
     from huggingface_hub import DatasetCardData
 
     identifiers = sorted({hub_identifier(licence) for licence in _all_licences(selection)})
@@ -87,7 +87,7 @@ def _front_matter(selection: Selection, rows: Sequence[PublishedFile]) -> str:
     return f"---\n{data.to_yaml()}\n---"
 
 
-def _all_licences(selection: Selection) -> list[AnyLicence]:
+def _all_licences(selection: PublicationSelection) -> list[AnyLicence]:
     allowed = selection.permissions
     tracks = [
         track.licence
@@ -114,7 +114,7 @@ def _contents(rows: Iterable[PublishedFile]) -> str:
     )
 
 
-def how_to_load(repository: str, selection: Selection) -> str:
+def how_to_load(repository: str, selection: PublicationSelection) -> str:
     """Markdown that loads what is published: as files, and from the hub."""
     paths = {payload.row.path for payload in selection.payloads}
     store = (
@@ -140,7 +140,7 @@ def how_to_load(repository: str, selection: Selection) -> str:
     )
 
 
-def _licences(selection: Selection) -> str:
+def _licences(selection: PublicationSelection) -> str:
     allowed = selection.permissions
     text = (
         "What was made from a recording is published under the recording's licence, and what a "
@@ -164,7 +164,7 @@ def _licences(selection: Selection) -> str:
     return text + "\n" + _left_out(selection) + "\n\n" + _credits(allowed.rows())
 
 
-def _left_out(selection: Selection) -> str:
+def _left_out(selection: PublicationSelection) -> str:
     reasons = Counter(row.reason for row in selection.withheld)
     rows = sum(payload.row.rows_left_out for payload in selection.payloads)
     tensors = sum(payload.row.tensors_left_out for payload in selection.payloads)
@@ -192,7 +192,7 @@ def _credits(tracks: Sequence[PublishedTrack]) -> str:
     return "\n".join([*lines, "", "</details>"])
 
 
-def _caveats(selection: Selection) -> str:
+def _caveats(selection: PublicationSelection) -> str:
     params = selection.params
     notes = []
     if isinstance(params.corpus, OrganismCorpus):
@@ -225,7 +225,7 @@ def _caveats(selection: Selection) -> str:
     return "\n".join(f"- {note}" for note in notes)
 
 
-def _origin(selection: Selection, record: PublicationRecord) -> str:
+def _origin(selection: PublicationSelection, record: PublicationRecord) -> str:
     params, state = selection.params, selection.state
     revision = f" at revision `{params.model.revision}`" if params.model.revision else ""
     changed = ""

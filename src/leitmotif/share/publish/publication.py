@@ -20,7 +20,7 @@ from leitmotif.share.publish.rows import (
     PublishedFile,
     WithheldFile,
 )
-from leitmotif.share.publish.selection import Payload, Selection
+from leitmotif.share.publish.selection import Payload, PublicationSelection
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Publication:
         }
 
 
-def publication(repository: str, selection: Selection) -> Publication:
+def publication(repository: str, selection: PublicationSelection) -> Publication:
     """Write the tables and the card of what was selected; equal input gives equal bytes.
 
     Parameters

@@ -9,13 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from leitmotif.config import Settings
-from leitmotif.errors import ConfigError
-from leitmotif.files.yaml_files import read_yaml
+from leitmotif.config.section import read_settings
 from leitmotif.pipeline import CORPUS, REPORT
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.revisions import Revision
 
 ROUTING = Path("artifacts.yaml")
@@ -116,17 +115,7 @@ class Routing(Settings):
 
 def load_routing(path: Path = ROUTING) -> Routing:
     """Read artifacts.yaml; raises ConfigError naming the entry and the key."""
-    values = read_yaml(path)
-    try:
-        return Routing.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(
-            f"{path}: {'.'.join(map(str, problem['loc'])) or 'the file'} cannot be used",
-            found=repr(problem["input"]) if problem["type"] != "missing" else "nothing",
-            expected=problem["msg"].removeprefix("Value error, "),
-            fix=f"see {SCHEMA} and docs/publishing.md",
-        ) from error
+    return read_settings(path, Routing, fix=f"see {SCHEMA} and docs/publishing.md")
 
 
 def routing_problems(routing: Routing, revision: Revision) -> list[str]:
@@ -135,13 +124,13 @@ def routing_problems(routing: Routing, revision: Revision) -> list[str]:
     Each output has an entry, which says dvc exactly if DVC caches it; each file of weights or below
     data/ that git keeps has an entry, which says git; and each path of an entry stands for one of
     these.
-    Raises as ``outs_of`` does.
+    Raises as ``revision_outs`` does.
     """
     return list(_problems(routing, revision))
 
 
 def _problems(routing: Routing, revision: Revision) -> Iterator[str]:
-    outs = outs_of(revision)
+    outs = revision_outs(revision)
     in_git = [path for path in revision.paths(".") if _is_material(path)]
     for out in outs:
         kept = "dvc" if out.cached else "git"

@@ -10,7 +10,7 @@ from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table
 from leitmotif.pipeline import MANIFEST
 from leitmotif.sae.autoencoder.registry import FolderCheckpoint, load_registry
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.publish.local import LocalFile, read_local
 from leitmotif.share.publish.permissions import Permissions, permissions, tracks_by_file
 from leitmotif.share.publish.routing import Artifact, load_routing
@@ -41,7 +41,7 @@ class Payload:
 
 
 @dataclass
-class Selection:
+class PublicationSelection:
     """What of one run is published and what is not."""
 
     root: Path
@@ -58,7 +58,7 @@ def models_of(params: Params) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def select(root: Path = Path()) -> Selection:
+def select(root: Path = Path()) -> PublicationSelection:
     """Choose the files of the checkout in ``root``; nothing is sent.
 
     Raises
@@ -73,7 +73,7 @@ def select(root: Path = Path()) -> Selection:
     """
     state = current_state(root)
     routing, params = load_routing(root / "artifacts.yaml"), load_params(root / "params.yaml")
-    outs = outs_of(working_tree(root))
+    outs = revision_outs(working_tree(root))
     manifest = MANIFEST.as_posix()
     files: dict[str, list[LocalFile]] = {manifest: read_local(root, manifest)}
     routed: list[tuple[str, Artifact]] = []
@@ -89,7 +89,9 @@ def select(root: Path = Path()) -> Selection:
                 routed.append((chosen, artifact))
     check_outputs(outs, files)
     tracks = read_table(root / MANIFEST, ManifestTrack)
-    selection = Selection(root, params, state, permissions(routing, tracks, models_of(params)))
+    selection = PublicationSelection(
+        root, params, state, permissions(routing, tracks, models_of(params))
+    )
     made_here = {out.path for out in outs}
     for path, artifact in routed:
         if path not in made_here:
@@ -112,7 +114,7 @@ def _used_checkpoints(root: Path, params: Params, path: str) -> list[str]:
 
 
 def _add(
-    selection: Selection,
+    selection: PublicationSelection,
     artifact: Artifact,
     files: Iterable[LocalFile],
     listed: Mapping[str, set[str]] | None,
@@ -137,7 +139,7 @@ def _add(
 
 
 def _add_file(
-    selection: Selection,
+    selection: PublicationSelection,
     artifact: Artifact,
     file: LocalFile,
     listed: Mapping[str, set[str]] | None,
@@ -156,7 +158,7 @@ def _add_file(
 
 
 def _add_shard(
-    selection: Selection, artifact: Artifact, file: LocalFile, row: ShardRow
+    selection: PublicationSelection, artifact: Artifact, file: LocalFile, row: ShardRow
 ) -> Iterator[PublishedShard]:
     """Publish what may be of a shard; yields it if that is something."""
     allowed = selection.permissions
@@ -177,7 +179,7 @@ def _add_shard(
     yield shard
 
 
-def _withhold(selection: Selection, file: LocalFile, refused: Sequence[str]) -> None:
+def _withhold(selection: PublicationSelection, file: LocalFile, refused: Sequence[str]) -> None:
     reason = selection.permissions.refused[refused[0]] if refused else "unknown_track"
     row = WithheldFile(path=file.path, bytes=file.size, reason=reason, tracks=list(refused))
     selection.withheld.append(row)

@@ -28,7 +28,7 @@ BATCH_FILES, BATCH_BYTES = 50, 256 << 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class UploadPlan:
     """What has to be done there."""
 
     missing: list[Payload]
@@ -39,8 +39,13 @@ class Plan:
     """Files that somebody else put there; they stay."""
 
 
-def plan_upload(publication: Publication, state: RemoteState, *, overwrite: bool = False) -> Plan:
-    """Compare a publication with what is there; see ``Plan``. ``overwrite`` keeps nothing else."""
+def plan_upload(
+    publication: Publication, state: RemoteState, *, overwrite: bool = False
+) -> UploadPlan:
+    """Compare a publication with what is there.
+
+    See ``UploadPlan``. ``overwrite`` keeps nothing else.
+    """
     wanted = {payload.row.path: payload for payload in publication.payloads}
     missing = [
         payload
@@ -49,10 +54,12 @@ def plan_upload(publication: Publication, state: RemoteState, *, overwrite: bool
     ]
     others = [path for path in state.files if path not in wanted and path != ".gitattributes"]
     stale = [path for path in others if overwrite or path in state.published]
-    return Plan(missing, stale, [path for path in others if path not in stale])
+    return UploadPlan(missing, stale, [path for path in others if path not in stale])
 
 
-def upload(api: "HfApi", repository: str, state: RemoteState, plan: Plan, message: str) -> str:
+def upload(
+    api: "HfApi", repository: str, state: RemoteState, plan: UploadPlan, message: str
+) -> str:
     """Send what is missing, commit, and look whether it is there; returns the commit.
 
     Parameters
@@ -165,7 +172,7 @@ def _same(payload: Payload, there: "RepoFile") -> bool:
     return blob.hexdigest() == there.blob_id
 
 
-def _check_arrived(repository: str, plan: Plan, there: "Mapping[str, RepoFile]") -> None:
+def _check_arrived(repository: str, plan: UploadPlan, there: "Mapping[str, RepoFile]") -> None:
     wrong = [
         payload.row.path
         for payload in plan.missing

@@ -12,7 +12,7 @@ from typing import Literal
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.share.remote.contents import hashed, listed, read_object, unfinished_uploads
-from leitmotif.share.remote.journal import Journal, Stored
+from leitmotif.share.remote.journal import Journal, StoredObject
 from leitmotif.share.remote.named import (
     Named,
     Use,
@@ -48,7 +48,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Audit:
+class RemoteAudit:
     """What an audit has found."""
 
     remote: str
@@ -80,13 +80,13 @@ class _Objects:
     """What a remote and some revisions have to do with each other."""
 
     named: Named
-    listed: Mapping[str, Stored]
+    listed: Mapping[str, StoredObject]
     revisions: int
 
 
 def audit(
     remote: Remote, state: Revision, *, all_commits: bool = False, sample: float | None = None
-) -> Audit:
+) -> RemoteAudit:
     """Compare a remote with the ``dvc.lock`` of a revision.
 
     Parameters
@@ -123,7 +123,7 @@ def audit(
     finally:
         journal.close()
     journal.remove()
-    return Audit(
+    return RemoteAudit(
         remote=remote.place,
         revisions=seen.revisions,
         objects=len(seen.named.uses),
@@ -154,7 +154,7 @@ def _find(remote: Remote, state: Revision, *, all_commits: bool) -> _Objects:
 
 
 def _chosen(
-    remote: Remote, seen: _Objects, wanted: Mapping[str, Stored], sample: float | None
+    remote: Remote, seen: _Objects, wanted: Mapping[str, StoredObject], sample: float | None
 ) -> set[str]:
     """Objects to read: all, or a sample and those that look wrong in the list."""
     if sample is None:
@@ -168,7 +168,7 @@ def _chosen(
     return {*drawn, *(oid for oid, stored in wanted.items() if _odd(remote, seen, oid, stored))}
 
 
-def _odd(remote: Remote, seen: _Objects, oid: str, stored: Stored) -> bool:
+def _odd(remote: Remote, seen: _Objects, oid: str, stored: StoredObject) -> bool:
     """Whether the list alone makes an object suspect: its size, or the MD5 that S3 keeps of it."""
     size = _size(remote, seen, oid)
     tag = stored.etag if len(stored.etag) == 32 else ""  # of an upload in parts it is no MD5

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 from leitmotif.share.remote.failures import explained
-from leitmotif.share.remote.journal import Stored
+from leitmotif.share.remote.journal import StoredObject
 from leitmotif.share.remote.opening import Remote
 from leitmotif.work.progress import progress
 
@@ -15,14 +15,14 @@ _WHOLE = 32_000_000
 READERS = 8
 
 
-def listed(remote: Remote) -> dict[str, Stored]:
+def listed(remote: Remote) -> dict[str, StoredObject]:
     """All objects of the remote by their MD5, with ``.dir`` for the listing of a folder."""
     store, objects = remote.store, {}
     with explained("the remote cannot be listed", remote.url, remote.endpoint):
         infos = _infos(remote)
     for path, info in infos.items():
         try:
-            objects[store.path_to_oid(path)] = Stored.of(info)
+            objects[store.path_to_oid(path)] = StoredObject.of(info)
         except ValueError:  # not where DVC keeps objects
             continue
     return objects
@@ -61,7 +61,7 @@ def read_object(remote: Remote, oid: str) -> bytes | None:
 
 
 def hashed(
-    remote: Remote, objects: Mapping[str, Stored], description: str
+    remote: Remote, objects: Mapping[str, StoredObject], description: str
 ) -> Iterator[tuple[str, int, str | None]]:
     """Read objects and yield, as they are done, the name, the bytes and the MD5 of each.
 

@@ -11,7 +11,7 @@ FOLDER = Path(".leitmotif/remote")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredObject:
     """What a remote's list says of an object, without reading it."""
 
     size: int
@@ -19,7 +19,7 @@ class Stored:
     modified: str = ""
 
     @classmethod
-    def of(cls, info: Mapping[str, Any]) -> "Stored":
+    def of(cls, info: Mapping[str, Any]) -> "StoredObject":
         """From an entry of an ``fsspec`` file system."""
         modified = info.get("LastModified", info.get("mtime", ""))
         return cls(int(info["size"]), str(info.get("ETag", "")).strip('"'), str(modified))
@@ -38,11 +38,11 @@ class Journal:
         self._known = self._read()
         self._file: BinaryIO | None = None
 
-    def knows(self, oid: str, stored: Stored) -> bool:
+    def knows(self, oid: str, stored: StoredObject) -> bool:
         """Whether the object was found right, and is still the same by its size, tag and date."""
         return self._known.get(oid) == stored
 
-    def add(self, oid: str, stored: Stored) -> None:
+    def add(self, oid: str, stored: StoredObject) -> None:
         """Keep that an object was found right."""
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Journal:
         self.close()
         self.path.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Stored]:
+    def _read(self) -> dict[str, StoredObject]:
         known = {}
         if self.path.exists():
             for line in self.path.read_bytes().decode(errors="replace").splitlines():
@@ -70,5 +70,5 @@ class Journal:
                     oid, size, etag, modified = json.loads(line)
                 except ValueError:  # half a line: the last run was killed
                     continue
-                known[str(oid)] = Stored(size, etag, modified)
+                known[str(oid)] = StoredObject(size, etag, modified)
         return known

@@ -9,7 +9,7 @@ from typing import Any
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import parse_json
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.revisions import Revision, git_output, revision
 
 MANIFEST = "data/manifest.jsonl"
@@ -56,7 +56,7 @@ def named_objects(revisions: Iterable[Revision], listing: Callable[[str], bytes 
     named = Named()
     for state in revisions:
         tracks = _Tracks(state)
-        for out in outs_of(state):
+        for out in revision_outs(state):
             if not out.cached or out.md5 is None:
                 continue
             use = Use(out.stage, out.path, out.is_folder, tracks.of(out.path))

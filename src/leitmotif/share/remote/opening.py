@@ -122,7 +122,6 @@ def opened_repo(
 
     Raises ConfigError for a configuration that is no text file, and DVC's own errors.
     """
-    from configobj import ConfigObjError
     from dvc.config import Config
     from dvc.repo import Repo
 
@@ -134,7 +133,7 @@ def opened_repo(
     given = None if settings is None else {"remote": {name: {"url": settings["url"]}}}
     try:
         repo = Repo(str(root), config=given)
-    except (ConfigObjError, OSError, ValueError) as error:
+    except (SyntaxError, OSError, ValueError) as error:  # configobj's are SyntaxErrors
         raise ConfigError(
             "DVC cannot read its configuration",
             found=error,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leitmotif.errors import counted
-from leitmotif.share.remote.audit import Audit, Fault
+from leitmotif.share.remote.audit import Fault, RemoteAudit
 from leitmotif.share.remote.contents import hashed
 from leitmotif.share.remote.failures import explained
-from leitmotif.share.remote.journal import Stored
+from leitmotif.share.remote.journal import StoredObject
 from leitmotif.share.remote.opening import Remote
 from leitmotif.work.progress import progress
 
@@ -26,7 +26,7 @@ class Repair:
     """Faults that remain, each with the reason."""
 
 
-def repair(remote: Remote, audit: Audit) -> Repair:
+def repair(remote: Remote, audit: RemoteAudit) -> Repair:
     """Upload the objects that are missing or wrong, where the cache has the right bytes.
 
     Each object of the cache is hashed before it is uploaded, and read back afterwards. The listing
@@ -49,7 +49,7 @@ def repair(remote: Remote, audit: Audit) -> Repair:
     _upload(remote, [fault.oid for fault in ready if not fault.oid.endswith(".dir")])
     _upload(remote, [*listings, *(fault.oid for fault in ready if fault.oid.endswith(".dir"))])
     uploaded = {*listings, *(fault.oid for fault in ready)}
-    sizes = {oid: Stored(remote.cached(oid).stat().st_size) for oid in uploaded}
+    sizes = {oid: StoredObject(remote.cached(oid).stat().st_size) for oid in uploaded}
     right = {
         oid
         for oid, _, md5 in hashed(remote, sizes, "Reading back")

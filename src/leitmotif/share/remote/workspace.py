@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import ConfigError, counted
-from leitmotif.share.outs import Out, outs_of
+from leitmotif.share.outs import Out, revision_outs
 from leitmotif.share.remote.named import entries_of, is_listing
 from leitmotif.share.remote.opening import opened_repo
 from leitmotif.share.revisions import working_tree
@@ -49,7 +49,7 @@ def check_workspace(root: Path = Path(), *, full: bool = False) -> Checked:
 
     Raises ConfigError if dvc.yaml or dvc.lock cannot be used.
     """
-    outs = [out for out in outs_of(working_tree(root)) if out.md5 is not None]
+    outs = [out for out in revision_outs(working_tree(root)) if out.md5 is not None]
     checker = _Checker(root, _cache(root), full)
     absent = []
     for out in progress(outs, "Checking outputs", total=len(outs)):

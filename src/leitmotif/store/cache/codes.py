@@ -6,7 +6,7 @@ for activations, by every compared model, for prefixes, by the leak check and fo
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import torch
@@ -27,25 +27,6 @@ FOLDER = "codes"
 """Name of the folder in the work cache."""
 TENSOR = "codes"
 """Name of the one tensor in a file, int32 [K, T]."""
-
-
-class AudioEncoder(Protocol):
-    """What turns audio into codes: a model, or its codec with a memory (``CachedCodec``)."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second."""
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples that a frame stands for."""
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames a second."""
-
-    def encode_audio(self, audio: Clip) -> Tensor:
-        """Encode a clip at ``sample_rate`` to codes [1, K, T], T whole frames."""
 
 
 class CodesOrigin(Table):
@@ -82,24 +63,11 @@ class CachedCodec:
     """
 
     def __init__(self, model: MusicModel, root: Path) -> None:
+        self.sample_rate, self.samples_per_frame = model.sample_rate, model.samples_per_frame
+        self.frame_rate = model.frame_rate
         self._model, self._cache = model, WorkCache(root / FOLDER)
         self._code_version = code_version(__name__)
         self._versions = library_versions()
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second."""
-        return self._model.sample_rate
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples that a frame stands for."""
-        return self._model.samples_per_frame
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames a second."""
-        return self._model.frame_rate
 
     def encode_audio(self, audio: Clip) -> Tensor:
         """Encode a clip at ``sample_rate`` to codes [1, K, T], T whole frames.

@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 Tensors = Mapping[str, NDArray[np.generic]]
 
 
-class Form(NamedTuple, Generic[Item, Result]):
+class ResultFormat(NamedTuple, Generic[Item, Result]):
     """How the result of an item lies in files: in one, or in parts that other items may share."""
 
     keys: Callable[[Item], Sequence[object]]
@@ -53,7 +53,7 @@ class KeptResults:
         self,
         job: Callable[[Item], Result],
         items: Sequence[Item],
-        form: Form[Item, Result],
+        form: ResultFormat[Item, Result],
         *,
         workers: int | None,
     ) -> Iterator[Result]:

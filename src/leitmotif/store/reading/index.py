@@ -22,7 +22,7 @@ FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTensor:
     """One tensor, and where it lies."""
 
     site: str
@@ -52,9 +52,9 @@ class IndexRow(Table):
     """Address of the work that made it; see ``Origin``."""
 
     @property
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredTensor]:
         """The one tensor."""
-        return [Stored(self.site, self.track_id, self.file, TENSOR, self.shape, self.dtype)]
+        return [StoredTensor(self.site, self.track_id, self.file, TENSOR, self.shape, self.dtype)]
 
 
 class ShardRow(Table):
@@ -79,10 +79,10 @@ class ShardRow(Table):
         return self
 
     @property
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredTensor]:
         """The tensors."""
         return [
-            Stored(self.site, track, self.file, track, (frames, self.width), self.dtype)
+            StoredTensor(self.site, track, self.file, track, (frames, self.width), self.dtype)
             for track, frames in zip(self.tracks, self.frames, strict=True)
         ]
 

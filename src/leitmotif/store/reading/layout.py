@@ -15,7 +15,7 @@ from leitmotif.timing.windows import WINDOW_RATE
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoreLayout:
     """When a store has shards, and how large they are; the same for every model and precision."""
 
     sharded_above: int = 10_000
@@ -29,7 +29,7 @@ class Layout:
 
         ``seconds`` are those of all contexts of a site.
 
-        >>> Layout().digits(tracks=18_486, sites=72, seconds=18_486 * 30.0)
+        >>> StoreLayout().digits(tracks=18_486, sites=72, seconds=18_486 * 30.0)
         8
         """
         if tracks * sites <= self.sharded_above:
@@ -42,7 +42,7 @@ class Layout:
         return self.digits(tracks=len(tracks), sites=sites, seconds=frames / WINDOW_RATE)
 
 
-LAYOUT = Layout()
+LAYOUT = StoreLayout()
 
 
 def shard_of(track_id: str, digits: int) -> str:

@@ -13,7 +13,7 @@ from leitmotif.arguments import as_path
 from leitmotif.errors import StoreError, counted
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.header import TENSOR, Header, header_in_shard, is_shard
-from leitmotif.store.reading.index import ShardRow, Stored, read_index
+from leitmotif.store.reading.index import ShardRow, StoredTensor, read_index
 from leitmotif.timing.frames import Timing
 
 _RESTORE = "run `leitmotif verify --full`, then `dvc checkout` or `dvc repro activations`"
@@ -40,7 +40,7 @@ class ActivationStore:
         self.root = as_path(root, "the store", error=StoreError)
         rows = read_index(self.root)
         self._bytes = sum(row.bytes for row in rows)
-        self._sites: dict[str, dict[str, Stored]] = {row.site: {} for row in rows}
+        self._sites: dict[str, dict[str, StoredTensor]] = {row.site: {} for row in rows}
         stored = [tensor for row in rows for tensor in row.stored]
         if any(isinstance(row, ShardRow) for row in rows):
             stored.sort(key=lambda tensor: tensor.track_id)  # the same for every size of shards
@@ -166,7 +166,7 @@ class ActivationStore:
             )
         return name
 
-    def _stored(self, site: str, track_id: str) -> Stored:
+    def _stored(self, site: str, track_id: str) -> StoredTensor:
         name = self._known_site(site)
         try:
             return self._sites[name][track_id]

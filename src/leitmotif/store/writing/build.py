@@ -17,8 +17,7 @@ from leitmotif.audio.reading.failures import named_failure
 from leitmotif.errors import AudioError
 from leitmotif.files.provenance import code_version, library_versions
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.musicgen.protocol import MusicModel
-from leitmotif.store.cache.codes import AudioEncoder
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.store.cache.entries import Entry, WorkCache, place
 from leitmotif.store.prompt import prompt_from_tags
 from leitmotif.store.reading.header import TENSOR, Header, TensorOrigin, address_of
@@ -48,7 +47,7 @@ class Build:
 
 
 @dataclass
-class Kept:
+class CachedTensors:
     """What is in the work cache of some tracks."""
 
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -94,17 +93,17 @@ class StoreBuilder:
 
     def add(self, out: Path, tracks: Iterable[ManifestTrack]) -> Build:
         """Write the tensors of some tracks into ``out``, and leave its index to others."""
-        kept = Kept()
+        kept = CachedTensors()
         jobs = self._jobs(tracks, kept, partial(_placed, out))
         rows = in_background(jobs, workers=_WRITERS, pending=len(self.sites))
         return Build(list(rows), kept.captured, kept.failures)
 
-    def keep(self, tracks: Iterable[ManifestTrack], *, packed: Set[str]) -> Kept:
+    def keep(self, tracks: Iterable[ManifestTrack], *, packed: Set[str]) -> CachedTensors:
         """Write the tensors of some tracks into the work cache alone.
 
         Those at the addresses ``packed`` are left out: shards have them.
         """
-        kept = Kept()
+        kept = CachedTensors()
         jobs = self._jobs(tracks, kept, lambda _: None, packed=packed)
         for _ in in_background(jobs, workers=_WRITERS, pending=len(self.sites)):
             pass
@@ -140,7 +139,7 @@ class StoreBuilder:
     def _jobs(
         self,
         tracks: Iterable[ManifestTrack],
-        kept: Kept,
+        kept: CachedTensors,
         use: Callable[[Entry], T],
         *,
         packed: Set[str] = frozenset(),

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from leitmotif.audio.reading.samples import Samples
 from leitmotif.errors import StoreError
-from leitmotif.musicgen.protocol import MusicModel
+from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.sites import split_site
-from leitmotif.store.cache.codes import AudioEncoder
 from leitmotif.tables.corpus import Window
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}

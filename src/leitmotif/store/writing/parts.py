@@ -13,8 +13,8 @@ from leitmotif.errors import WorkerError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.codes import CachedCodec
 from leitmotif.store.cache.entries import WorkCache
-from leitmotif.store.reading.layout import LAYOUT, Layout
-from leitmotif.store.writing.build import Build, Kept, StoreBuilder
+from leitmotif.store.reading.layout import LAYOUT, StoreLayout
+from leitmotif.store.writing.build import Build, CachedTensors, StoreBuilder
 from leitmotif.store.writing.shards import build_shard, groups_of
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.work.engine import workers_on
@@ -50,7 +50,7 @@ def built(
     tracks: Sequence[ManifestTrack],
     *,
     shown: str,
-    layout: Layout = LAYOUT,
+    layout: StoreLayout = LAYOUT,
 ) -> Iterator[Build]:
     """Write the tensors of ``tracks`` into ``out``, and yield what was done, some tracks at a time.
 
@@ -99,15 +99,17 @@ def _lost(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> Bu
 
 def _kept(
     reading: StoreReading, tracks: Sequence[ManifestTrack], packed: Set[str]
-) -> Iterator[Kept]:
+) -> Iterator[CachedTensors]:
     """Keep in the work cache what is not ``packed``, in several processes."""
     keep, lost = partial(_keep, reading, packed), partial(_not_kept, reading)
     return in_parts(keep, tracks, size=_TRACKS, lost=lost, workers=_workers(reading))
 
 
-def _keep(reading: StoreReading, packed: Set[str], tracks: Sequence[ManifestTrack]) -> Kept:
+def _keep(
+    reading: StoreReading, packed: Set[str], tracks: Sequence[ManifestTrack]
+) -> CachedTensors:
     return _builder(reading).keep(tracks, packed=packed)
 
 
-def _not_kept(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> Kept:
-    return Kept(failures=[(track, worker_lost(reading.audio_root / track.path, error))])
+def _not_kept(reading: StoreReading, track: ManifestTrack, error: WorkerError) -> CachedTensors:
+    return CachedTensors(failures=[(track, worker_lost(reading.audio_root / track.path, error))])

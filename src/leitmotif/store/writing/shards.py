@@ -19,7 +19,7 @@ from leitmotif.store.reading.header import SHARD_FORMAT, TENSOR, Header, shard_m
 from leitmotif.store.reading.index import ShardRow
 from leitmotif.store.reading.layout import shard_file, shard_of
 from leitmotif.store.reading.reader import describe
-from leitmotif.store.writing.build import Build, Kept, in_background
+from leitmotif.store.writing.build import Build, CachedTensors, in_background
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tensors import TensorFile, map_tensors, serialise
 
@@ -30,7 +30,7 @@ FOLDER = "shards"
 _THREADS = 2
 """Threads that hash, pack and copy; each maps one shard."""
 
-Keep = Callable[[Sequence[ManifestTrack], Set[str]], Iterable[Kept]]
+Keep = Callable[[Sequence[ManifestTrack], Set[str]], Iterable[CachedTensors]]
 """Writes tensors of tracks into the work cache, but those at some addresses."""
 
 

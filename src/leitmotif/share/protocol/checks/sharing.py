@@ -13,7 +13,7 @@ from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import REPORT
 from leitmotif.pipeline.durations import PIPELINE
 from leitmotif.share.lockfile import LOCK, outdated_stages
-from leitmotif.share.outs import outs_of
+from leitmotif.share.outs import revision_outs
 from leitmotif.share.protocol.inputs import Inputs, named
 from leitmotif.share.protocol.lines import Outcome, failed, passed
 from leitmotif.share.protocol.registry import check
@@ -102,7 +102,7 @@ def settings(inputs: Inputs) -> Outcome:
 )
 def outputs(inputs: Inputs) -> Outcome:
     """Look for all outputs; hash tables, metrics and plots (``leitmotif verify`` has the rest)."""
-    outs = [out for out in outs_of(working_tree()) if out.md5 is not None]
+    outs = [out for out in revision_outs(working_tree()) if out.md5 is not None]
     kept = [out for out in outs if not out.cached and not out.is_folder]
     wrong = [out for out in kept if _md5(Path(out.path)) != out.md5]
     if wrong:
