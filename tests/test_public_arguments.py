@@ -391,7 +391,7 @@ def test_what_has_no_room_in_memory_is_refused_before_any_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _generate(seconds=1.0)
-    monkeypatch.setattr("leitmotif.musicgen.memory.memory_here", lambda: 10_000)
+    monkeypatch.setattr("leitmotif.musicgen.room.memory_here", lambda: 10_000)
     with pytest.raises(LeitmotifError, match="no room for so much music"):
         _generate(seconds=1.0)
     monkeypatch.setattr("leitmotif.notebook.pieces.memory_here", lambda: 3 * 1_064_960)

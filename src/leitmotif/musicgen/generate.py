@@ -16,10 +16,10 @@ from leitmotif.musicgen.core import Conditioning, Core
 from leitmotif.musicgen.fits import Pass
 from leitmotif.musicgen.graphs import graphs_on
 from leitmotif.musicgen.intervention import Half, Intervention, all_in_steps
-from leitmotif.musicgen.memory import check_room
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.positions import Offset, first_positions
+from leitmotif.musicgen.room import check_room
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.musicgen.steps import Steps
 from leitmotif.musicgen.tap import Place
