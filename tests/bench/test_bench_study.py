@@ -22,13 +22,13 @@ from leitmotif.tables.bench import BenchVerdict
 from leitmotif.work.parallel import WORKERS
 
 METHOD = """
-from leitmotif.bench.method import Finding
+from leitmotif.bench.method import MethodFinding
 seen = []
 def yes(model, pieces):
     seen.append((model, pieces))
-    return Finding(True, 5.5, {("layers.1.residual", 5.5): 2.0})
+    return MethodFinding(True, 5.5, {("layers.1.residual", 5.5): 2.0})
 def wrong(model, pieces):
-    return Finding(True, 1.0, {})
+    return MethodFinding(True, 1.0, {})
 """
 
 

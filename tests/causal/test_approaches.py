@@ -1,12 +1,17 @@
 """What each approach chooses and reports, on made rows of which the truth is known."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
+from leitmotif.causal.approaches.comparison import verdict_without_features
 from leitmotif.causal.approaches.kinds import APPROACHES, AtSite, EncodedFeatures, FeatureChoice
 from leitmotif.causal.approaches.search import FeatureSearch
+from leitmotif.causal.experiment.study import Study
+from leitmotif.causal.verdict import VerdictRules
 from leitmotif.claims import Claims
 from leitmotif.probe.estimators.experiment import ProbeSettings
 from leitmotif.probe.inputs.controls import ControlTable, Position
@@ -106,6 +111,21 @@ def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one
 
 def test_an_approach_that_finds_nothing_says_so() -> None:
     assert search(0.0, alpha=1e-300)(APPROACHES["naive"], NOWHERE) is None
+
+
+@pytest.mark.parametrize(
+    ("ways", "expected"),
+    [([], "unknown"), ([1] * 9, "unknown"), ([1, -1], "unknown"), ([1, -1] * 4, "none")],
+)
+def test_without_a_feature_it_is_unknown_where_none_could_have_counted(
+    ways: list[int], expected: str
+) -> None:
+    claims = search(0.0).claims
+    study = SimpleNamespace(
+        pieces=SimpleNamespace(towards=dict(enumerate(ways))),
+        thresholds=lambda tried: VerdictRules(claims, tried, similarity=0.8),
+    )
+    assert verdict_without_features(cast("Study", study)) == expected
 
 
 def test_too_few_tracks_to_be_halved_have_no_held_out_figure() -> None:

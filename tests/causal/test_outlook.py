@@ -16,6 +16,7 @@ from leitmotif.causal.experiment.outlook import (
     least_share,
     outlook,
 )
+from leitmotif.views.interventions import opened_of
 
 
 def tried(recordings: int, differing: int) -> OpeningCounts:
@@ -92,11 +93,14 @@ def test_the_least_share_is_the_least_that_suffices(
 def test_counts_survive_the_way_through_metrics() -> None:
     counts = OpeningCounts.of({"a": [True, False], "b": []}, 1)
     assert counts == OpeningCounts(recordings=2, differing=1, openings=2, returning=1)
-    assert OpeningCounts.read(counts.as_metric()) == counts
+    metrics = opened_of({"planner": counts})
+    assert OpeningCounts.read(metrics) == {"planner": counts}
+    assert OpeningCounts.read(opened_of({})) == {}
 
 
 @pytest.mark.parametrize(
     "damage", [None, [], {}, {"recordings": 1}, {**tried(1, 0).as_metric(), "openings": "8"}]
 )
 def test_other_values_are_no_counts(damage: object) -> None:
-    assert OpeningCounts.read(damage) is None
+    assert OpeningCounts.read(damage) == {}
+    assert OpeningCounts.read({"openings": {"planner": damage}}) == {}

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.causal.verdict import Evidence, Verdict, VerdictRules, moves, overall, verdict
+from leitmotif.causal.verdict import (
+    Evidence,
+    Verdict,
+    VerdictRules,
+    moves,
+    overall,
+    untested,
+    verdict,
+)
 from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 
@@ -163,3 +171,12 @@ def test_the_more_candidates_were_tried_the_smaller_a_p_value_has_to_be() -> Non
     evidence = replace(PLANNER, p=0.01)
     assert verdict(evidence, replace(LINES, tried=5)) == "foresight"
     assert verdict(evidence, replace(LINES, tried=6)) == "decodable, not causal"
+
+
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_nothing_to_change_is_as_unknown_as_a_change_that_could_not_count(
+    gaining: int, losing: int
+) -> None:
+    """No sooner is it said of nothing that it has no effect than of what was changed."""
+    still = replace(READER, cue=NO, onset=NO, gaining=gaining, losing=losing)
+    assert untested(gaining, losing, LINES) == verdict(still, LINES)

@@ -1,12 +1,14 @@
 """The summary of a run: what it says, and that it keeps within a screen whatever was found."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leitmotif.cli.preset_texts import preset
 from leitmotif.cli.results import STAGES, Results, as_lines
 from leitmotif.config import Params, load_params
 from leitmotif.files.yaml_files import parse_yaml
@@ -126,6 +128,15 @@ def test_a_row_that_hangs_on_one_feature_is_marked(params: Params) -> None:
     assert len(marked) == 2  # the row, and what the mark means
     assert "* would change if the nearest feature changed sides" in lines
     assert not any(line.startswith("*") for line in as_lines(Results(params, METRICS)))
+
+
+@pytest.mark.parametrize("name", ["folder", "musicgen-folder", "organism"])
+def test_results_of_a_rehearsal_say_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(preset(name, root=ROOT), encoding="utf-8")
+    (title, *more) = as_lines(Results(load_params(path), METRICS))
+    assert "on folder" in title or name == "organism"
+    assert any("  a rehearsal" in line for line in more[:1]) == (name == "folder")
 
 
 def test_exploratory_results_are_stamped(params: Params) -> None:

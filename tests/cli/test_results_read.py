@@ -25,9 +25,10 @@ def test_recordings_have_no_score_and_labels_wait(tmp_path: Path) -> None:
     shown = text(read_results(repository(tmp_path, metrics, "folder")))
     assert "precision" not in shown
     assert "1,434 proposals, in 0.000" in shown
-    assert "run `leitmotif review`: no track is labelled completely" in shown
-    missing = "sae, probes, calibration, interchange, interventions, and 4 more"
-    assert f"missing, run `dvc repro`: {missing}" in shown
+    assert "run `leitmotif status` for what to do: no track is labelled completely" in shown
+    missing = "sae, probes, calibration, interchange, interventions, summary, decoderlens, swaps"
+    assert f"missing: {missing}" in shown
+    assert "dvc repro" not in shown, "it would stop at the labels"
     assert "leitmotif compare" not in shown
 
 
@@ -69,6 +70,8 @@ stages:
     assert results.outdated == ["labels", "probes", "report"]
     assert "outdated, run `dvc repro`: labels, probes, report" in text(results)
     assert "209 labels" not in text(results)
+    fresh = {stage: METRICS[stage] for stage in ("corpus", "manifest")}
+    assert "tensors" not in text(replace(results, metrics=fresh))
     # Labels that were made anew, and probes that still are of the old ones.
     (root / "dvc.lock").write_text(
         lock.replace("labels.jsonl, md5: b}]\n  probes", "labels.jsonl, md5: e}]\n  probes")

@@ -171,5 +171,8 @@ def test_use_says_what_becomes_of_settings_that_were_changed(root: Path) -> None
     (said,) = (line for line in moved.stdout.splitlines() if line.startswith("kept from before"))
     assert "probes.folds" in said
     assert "corpus.path" not in said  # another value was typed
+    refused = leitmotif("use", "musicgen-folder", "--force", "--set", "seed=1", cwd=root)
+    assert refused.returncode == 1
+    assert "given up" not in refused.stdout, "nothing was"
     given_up = leitmotif("use", "musicgen-folder", "--force", cwd=root)
     assert "given up, as they were changed of the preset folder: corpus.path, " in given_up.stdout

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leitmotif.causal.experiment.effects import effect_of
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.possible import MOST, possible
 from leitmotif.causal.verdict import Evidence, VerdictRules, overall, verdict
 from leitmotif.claims import Claims
@@ -21,9 +22,8 @@ from leitmotif.report.sentences import (
     of_candidate,
     of_model,
     of_probes,
-    of_recall,
-    of_unsearched,
 )
+from leitmotif.report.track_sentences import of_openings, of_recall, of_unsearched
 from leitmotif.report.words import MINUS
 from leitmotif.tables.effects import VerdictRow
 from leitmotif.tables.interval import IntervalRow
@@ -113,7 +113,8 @@ def test_no_sentence_on_a_candidate_contradicts_its_numbers(finding: VerdictRow)
     if TOO_FEW.search(said):
         assert not could_count(finding), said
         n = finding.possible.gaining + finding.possible.losing
-        assert f"{n} piece" in said, "the number of pieces is that which was measured"
+        counted = f"{n} piece" if n else "there is none"
+        assert counted in said, "the number of pieces is that which was measured"
     if finding.effect is not None and f"({finding.effect.low:.1f}".replace("-", MINUS) in said:
         assert f"{finding.effect.n} piece" in said
         assert f"p {finding.effect.p:.3g}" in said
@@ -208,7 +209,7 @@ def test_probes_say_what_could_have_been_decodable(
         assert mean < least <= 1
         assert not decodable
     if least is not None and least > 1 and not decodable:
-        assert after == ". With so few tracks none could have been, as it is 1 at most."
+        assert after == ". With so few tracks it would have to exceed 1, and it cannot."
 
 
 def test_what_was_not_listened_to_or_searched_is_not_called_absent() -> None:
@@ -217,6 +218,14 @@ def test_what_was_not_listened_to_or_searched_is_not_called_absent() -> None:
     assert of_recall(IntervalRow(mean=0.8, low=0.6, high=0.9, n=20)) == (
         "0.80 (0.60 to 0.90; 20 tracks)"
     )
+    tried = OpeningCounts(recordings=1, differing=0, openings=8, returning=8)
+    said = of_openings(tried)
+    assert "".join(text for text, _ in said) == (
+        "The motif returned after 8 of 8 openings of 1 recording. An effect can show in 0 of "
+        "these: where the motif returns after some openings and not after others."
+    )
+    for text, field in said:
+        assert not field or text.split()[0] == str(getattr(tried, field))
     assert of_unsearched(100.0, 100.0, 0) == "The recordings were searched from beginning to end."
     assert of_unsearched(600.0, 300.0, 2).startswith("50 % of the sound was not searched: 2 rec")
 

@@ -33,8 +33,8 @@ recurrence. The rules, in this order:
 
 Rules 6 to 8, and rule 5 where it rests on effects, say that something has no effect. Where the
 pieces, or those of one kind, are too few for any effect to count, that is not known, and the
-verdict is ``unknown``. ``leitmotif.causal.possible`` says from which effect on one could have
-counted.
+verdict is ``unknown``; so it is on an approach that found nothing to change.
+``leitmotif.causal.possible`` says from which effect on one could have counted.
 """
 
 from collections.abc import Sequence
@@ -125,10 +125,15 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
 
 def _without_effect(evidence: Evidence, thresholds: VerdictRules, *, far: bool) -> Verdict:
     """Of a candidate without a cause; ``far``: it is decodable as far ahead as a claim needs."""
-    gaining, losing = evidence.gaining, evidence.losing
-    if not thresholds.claims.can_show(gaining=gaining, losing=losing, tried=thresholds.tried):
+    if untested(evidence.gaining, evidence.losing, thresholds) == "unknown":
         return "unknown"
     return "decodable, not causal" if far else _of_effects(evidence)
+
+
+def untested(gaining: int, losing: int, thresholds: VerdictRules) -> Verdict:
+    """Of nothing that could be changed: ``none``, or ``unknown`` where no effect could count."""
+    possible = thresholds.claims.can_show(gaining=gaining, losing=losing, tried=thresholds.tried)
+    return "none" if possible else "unknown"
 
 
 def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:

@@ -25,6 +25,7 @@ from leitmotif.cli.columns import (
 from leitmotif.cli.presets import preset_in_use
 from leitmotif.config import Params, load_params
 from leitmotif.errors import LeitmotifError, counted
+from leitmotif.feasibility.rehearsal import REHEARSAL, is_rehearsal
 from leitmotif.files import read_json
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.report.sentences import FINDING, in_short
@@ -115,6 +116,8 @@ def as_lines(results: Results) -> list[str]:
 def _title(results: Results) -> list[str]:
     params = results.params
     lines = [f"{one_line(params.model.name)} on {params.corpus.source}{results.preset}"]
+    if is_rehearsal(params):
+        lines.append(f"  {REHEARSAL}")
     if params.probes.exploratory:
         lines.append("  exploratory: labels were not verified by people, nothing here is a claim")
     return lines
@@ -260,7 +263,7 @@ def _counts(results: Results) -> list[str]:
             f"{counts(of('corpus', 'tracks'), 'recording')} used",
             f"{count(of('manifest', 'excluded'))} left out",
             f"{counts(_failures(results), 'failure')}",
-            f"{counts(of('activations', 'tensors'), 'tensor')}",
+            *_tensors(results),
         ],
         "proposals": [f"{counts(of('proposals', 'proposals'), 'proposal')}", *_quality(results)],
         "labels": [
@@ -323,7 +326,7 @@ def _quality(results: Results) -> list[str]:
 
 
 def _next(results: Results) -> list[str]:
-    labels = results.params.labels
+    labels, command = results.params.labels, ", run `dvc repro`"
     lines = []
     if "report" in results.metrics:
         pairs = f"{counts(results.of('report', 'pairs'), 'pair')} of clips to listen to"
@@ -333,13 +336,20 @@ def _next(results: Results) -> list[str]:
             else f"  {how_to_restore('report')}: {pairs}"
         )
     if labels.source == "decisions" and not results.of("labels", "tracks_complete"):
-        lines.append("  run `leitmotif review`: no track is labelled completely; then `dvc repro`")
+        lines.append("  run `leitmotif status` for what to do: no track is labelled completely")
+        command = ""
     for state, names in (("missing", results.missing), ("outdated", results.outdated)):
         if names:
-            lines.append(listed(f"  {state}, run `dvc repro`: ", names))
+            lines.append(listed(f"  {state}{command}: ", names))
     if not results.missing and not results.outdated:
         lines.append("  run `leitmotif compare main`: what differs from main")
     return ["Next", *lines]
+
+
+def _tensors(results: Results) -> list[str]:
+    if "activations" not in results.metrics:
+        return []
+    return [f"{counts(results.of('activations', 'tensors'), 'tensor')}"]
 
 
 def _failures(results: Results) -> int | None:

@@ -72,6 +72,7 @@ def as_lines(now: "Status", preset: "PresetInUse | None" = None) -> list[str]:
 
 def _settings(now: "Status", preset: "PresetInUse | None") -> list[str]:
     from leitmotif.config.auto import notices
+    from leitmotif.feasibility.rehearsal import REHEARSAL
     from leitmotif.status.needs import auto_words
 
     material, params = now.material, now.material.params
@@ -90,10 +91,8 @@ def _settings(now: "Status", preset: "PresetInUse | None") -> list[str]:
         listed("  horizons  ", [*horizons, f"of which claims are made from {least:g} s on"]),
     ]
     if now.rehearsal:
-        facts += [
-            "  a rehearsal: the model organism does not hear recordings, so results say nothing of",
-            "  music; `leitmotif use musicgen-folder` names a model that does",
-        ]
+        words = f"{REHEARSAL}; `leitmotif use musicgen-folder` names a model that does"
+        facts += _wrapped(words, "  ")
     if words := auto_words(material):
         facts += _wrapped(words, "  auto      ")
     if params.probes.exploratory:

@@ -238,7 +238,7 @@ def _horizons(material: Known, params: Params, claims: Claims) -> list[Step]:
     steps = []
     for horizon in claims.horizons:
         tracks = None if usable is None else usable.get(horizon.name)
-        claim = ", of which claims are made" if horizon == claims.claimed else ""
+        claim = "; claims are made of this horizon" if horizon == claims.claimed else ""
         note = f"{needed // TRACKS_PER_FOLD} folds need {needed}{claim}"
         steps.append(Step(f"usable at {horizon.name}", tracks, note, told_by="labels"))
     return steps

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.config import ReportParams
+from leitmotif.feasibility.rehearsal import REHEARSAL, is_rehearsal
 from leitmotif.files import sha256_json
 from leitmotif.files.targets import made_folder
 from leitmotif.report.clips import ReportClip
@@ -92,7 +93,7 @@ def build_report(
         (swaps, SWAPS_PAGE, "Swaps"),
     )
     tabs = [(path, label) for sources, path, label in more_tabs if sources is not None]
-    folder = Folder(root, _shell(material, settings, hashes, tabs))
+    folder = Folder(root, _shell(material, settings, hashes, tabs, brands_of(material, tracks)))
     reported = subjects(material, settings.conditions)
     clips = _clips_of(reported, folder, material)
     data = {subject.path: _pairs_of(subject, clips) for subject in reported}
@@ -105,7 +106,13 @@ def build_report(
     )
     for subject in reported:
         _subject_page(folder, subject, data[subject.path], _pages_of(subject, features))
-    folder.page("blind.html", "blind.html", pairs=_blind(data), left_out=_left_out(data))
+    folder.page(
+        "blind.html",
+        "blind.html",
+        pairs=_blind(data),
+        left_out=_left_out(data),
+        made=material.continued,
+    )
     if features is not None:
         of_model = [subject for subject in reported if subject.model == material.models[0]]
         own = {subject.name: subject.path for subject in of_model}
@@ -128,13 +135,8 @@ def _shell(
     settings: ReportParams,
     hashes: Mapping[str, str],
     more_tabs: Sequence[tuple[str, str]],
+    brands: Sequence[str],
 ) -> Shell:
-    brands = []
-    if material.exploratory:
-        brands.append(
-            "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
-        )
-    brands += [f"Misaligned on purpose: {brand}" for brand in material.misaligned]
     inputs = {"inputs": hashes, "settings": settings.model_dump()}
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
@@ -142,6 +144,19 @@ def _shell(
         brands=brands,
         tabs=[("index.html", "Overview"), ("blind.html", "Blind test"), *more_tabs],
     )
+
+
+def brands_of(material: ReportMaterial, tracks: TrackSources | None) -> list[str]:
+    """What every page says at its top, because without it all others would be misread."""
+    brands = []
+    params = None if tracks is None else tracks.known.params
+    if params is not None and is_rehearsal(params):
+        brands.append(f"{REHEARSAL[0].upper()}{REHEARSAL[1:]}.")
+    if material.exploratory:
+        brands.append(
+            "Exploratory: tracks with undecided proposals were used. Nothing here is a claim."
+        )
+    return [*brands, *(f"Misaligned on purpose: {brand}" for brand in material.misaligned)]
 
 
 def _clips_of(
@@ -221,11 +236,13 @@ def _subject_page(
         facts=_facts(subject),
         features=features,
         pairs=pairs,
+        made=any(tried.row.clips for tried in subject.tried),
         conditions=[
             {
                 "words": tried.words,
                 "tested": tried.tested and subject.judged is not None,
                 "control": tried.control,
+                "made": bool(tried.row.clips),
                 "effect": number_of(tried.row, "towards_source", file=EFFECTS),
                 "bar": bar_of(tried.row.towards_source),
                 "clap": placed(

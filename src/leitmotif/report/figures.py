@@ -30,13 +30,15 @@ WIDTH = 5.2
 """Inches of 72 points: a figure fills half a page's width, or a telephone's."""
 PARTIAL, SHARES = (-0.25, 1.0), (-0.5, 1.5)
 """Where the axes of partial R² and of shares of an effect end at the latest."""
+RANDOM_WEIGHTS = "random_weights"
+"""The model whose weights were drawn, as the tables name it."""
 HUES = (MOTIF, RECURRENCE, CHANGED, AMBIGUOUS)
 
 
 def layers_figure(material: ReportMaterial) -> Markup:
     """Partial R² by site and horizon, a panel for each model."""
     probed = {row.model for row in material.probes}
-    models = [name for name in (*material.models, "random_weights") if name in probed]
+    models = [name for name in (*material.models, RANDOM_WEIGHTS) if name in probed]
     rows = (len(models) + 1) // 2
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.55 + 1.75 * rows), layout="constrained")
@@ -192,13 +194,13 @@ def _power(ax: Axes, rows: Sequence[CalibrationRow]) -> None:
 def gap_figure(material: ReportMaterial) -> Markup | None:
     """Effect of patching each whole site in each window, towards the source: a map per model.
 
-    Returns None if no whole site was patched.
+    Returns None if no whole site was patched in any piece.
     """
     models = material.models
     maps = {name: _map(material, name) for name in models}
     windows = list(dict.fromkeys(window for cells in maps.values() for _, window in cells))
     sites = list(dict.fromkeys(site for cells in maps.values() for site, _ in cells))
-    if not sites:
+    if all(value is None for cells in maps.values() for value in cells.values()):
         return None
     with house_style():
         figure = Figure(figsize=(WIDTH, 0.95 + 0.36 * len(sites)), layout="constrained")

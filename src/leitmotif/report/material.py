@@ -90,6 +90,11 @@ class ReportMaterial:
         return next((row for row in untouched if row.condition == kind), None)
 
     @property
+    def continued(self) -> bool:
+        """Whether any piece was continued; of recordings none may be able to show an effect."""
+        return any(row.clips for row in self.effects)
+
+    @property
     def exploratory(self) -> bool:
         """Whether tracks with undecided proposals were used."""
         stamps = [row.exploratory for row in self.approaches]

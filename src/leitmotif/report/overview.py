@@ -7,6 +7,7 @@ from leitmotif.causal.verdict import overall
 from leitmotif.claims import CLAIM, Claims
 from leitmotif.errors import counted
 from leitmotif.report.figures import (
+    RANDOM_WEIGHTS,
     calibration_figure,
     effects_figure,
     gap_figure,
@@ -67,6 +68,7 @@ def overview(
         "headline": headline(material.verdicts),
         "tracks": None if tracks is None else tracks_section(tracks),
         "audio": bool(material.rows),
+        "made": material.continued,
         "heard": _heard(material),
         "fingerprints": material.fingerprints,
     }
@@ -108,7 +110,9 @@ def _model(
         "identity": {
             "clips": _written_back(name, clips, "clips"),
             "changed": _written_back(name, changed, "changed"),
-        },
+        }
+        if clips
+        else None,
         "shifted": None if shifted is None else _shifted(shifted),
     }
 
@@ -196,7 +200,9 @@ def _approach(row: ApproachRow) -> dict[str, Any]:
         if elsewhere
         else None,
         "verdict": row.verdict,
-        "possible": _possible(row) if row.possible and row.verdict != FINDING else "",
+        "possible": _possible(row)
+        if (row.possible or row.verdict == "unknown") and row.verdict != FINDING
+        else "",
     }
 
 
@@ -225,8 +231,12 @@ def _figures(material: ReportMaterial) -> list[dict[str, Any]]:
             PROBES,
             "What can be decoded, and where",
             "Partial R² of the residual stream after each layer: how well it predicts a return at "
-            "each horizon beyond the controls (95 % interval, over held-out tracks). Random "
-            "weights show what the input alone predicts.",
+            "each horizon beyond the controls (95 % interval, over held-out tracks)."
+            + (
+                " Random weights show what the input alone predicts."
+                if any(row.model == RANDOM_WEIGHTS for row in material.probes)
+                else ""
+            ),
         ),
         (
             leads_figure(material),

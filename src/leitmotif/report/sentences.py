@@ -44,6 +44,10 @@ def _is_unmeasured(finding: "VerdictRow") -> bool:
     return finding.effect is None
 
 
+def _has_no_piece(finding: "VerdictRow") -> bool:
+    return finding.possible is not None and not _count(finding.possible)
+
+
 def _always(finding: "VerdictRow") -> bool:
     return True
 
@@ -96,6 +100,10 @@ OF_CANDIDATES: dict["Verdict", tuple[Sentence, ...]] = {
         ),
     ),
     "unknown": (
+        Sentence(
+            _has_no_piece,
+            "Too few pieces to tell: there is none in which an effect could show.",
+        ),
         Sentence(
             _is_unmeasured, "Too few pieces to tell: no effect could be measured in {pieces}."
         ),
@@ -204,10 +212,14 @@ def _pieces(possible: "PossibleRow | None") -> str:
     if possible is None:
         return "so few pieces"
     return (
-        f"{counted(possible.gaining + possible.losing, 'piece')} ({possible.gaining} that "
+        f"{counted(_count(possible), 'piece')} ({possible.gaining} that "
         f"{'lacks' if possible.gaining == 1 else 'lack'} the return, {possible.losing} that "
         f"{'has' if possible.losing == 1 else 'have'} it)"
     )
+
+
+def _count(possible: "PossibleRow") -> int:
+    return possible.gaining + possible.losing
 
 
 def _what_is_missing(finding: "VerdictRow") -> str:
@@ -238,6 +250,8 @@ def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> str:
         name = _ALONE[verdict]
     tried = [finding.possible for finding in findings if finding.possible is not None]
     possible = tried[0] if tried else None
+    if verdict == "unknown" and possible is not None and not _count(possible):
+        return f"This model {name}: there is none in which an effect could show."
     if verdict == "unknown":
         return f"This model {name}: in {_pieces(possible)} no effect can count, however large."
     says_absence = verdict in ("decodable, not causal", "look-back", "none")
@@ -305,25 +319,5 @@ def of_probes(
     if partial_r2.mean >= least:
         return before, shown, ", which does not pass every test."
     if least > 1:
-        return before, shown, ". With so few tracks none could have been, as it is 1 at most."
+        return before, shown, ". With so few tracks it would have to exceed 1, and it cannot."
     return before, shown, f". None of less than {number(least)} could have been."
-
-
-def of_recall(recall: "IntervalRow | None") -> str | None:
-    """How many of the returns were proposed at all; None where nobody listened for others."""
-    if recall is None or not recall.n:
-        return None
-    return interval_words(recall, 2, of="track", sign=False)
-
-
-def of_unsearched(seconds: float, searched: float, longer: int) -> str:
-    """What part of the recordings lies outside every window."""
-    if not longer:
-        return "The recordings were searched from beginning to end."
-    left = 100 * (1 - searched / seconds)
-    return (
-        f"{number(left, 1 if left < 10 else 0)} % of the sound was not searched: "
-        f"{counted(longer, 'recording')} {'is' if longer == 1 else 'are'} longer than "
-        f"{'its' if longer == 1 else 'their'} windows ({number(searched / 60, 1)} of "
-        f"{number(seconds / 60, 1)} minutes lie in them). What returns there is not known."
-    )

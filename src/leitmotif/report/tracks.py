@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Step, funnel, probed_tracks
 from leitmotif.feasibility.known import Known
 from leitmotif.files import read_json, read_table, sha256_file
-from leitmotif.report.numbers import Number, counted_from, placed
-from leitmotif.report.sentences import of_recall, of_unsearched
+from leitmotif.report.numbers import Number, Said, counted_from, placed
+from leitmotif.report.track_sentences import of_openings, of_recall, of_unsearched
 from leitmotif.report.words import number
 from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
 from leitmotif.tables.effects import EffectRow
@@ -21,6 +22,7 @@ from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.windows import searched_seconds
 
 MANIFEST = "data/manifest.jsonl"
+OPENINGS = "metrics/interventions.json"
 _TOLD = {
     "corpus": ("metrics/corpus.json", ""),
     "manifest": (MANIFEST, ""),
@@ -41,6 +43,8 @@ class TrackFiles:
     """metrics/corpus.json"""
     proposed: Path
     """metrics/labels.json, which has the recall of the proposals."""
+    opened: Path
+    """metrics/interventions.json, which has what the openings of recordings say."""
     manifest: Path
     excluded: Path
     failures: Path
@@ -58,6 +62,8 @@ class TrackSources:
     known: Known
     recall: IntervalRow | None
     """Share of the returns that the proposals had, as reviewers who listened say."""
+    tried: Mapping[str, OpeningCounts]
+    """What the openings of recordings say, by model; empty for composed music."""
     hashes: Mapping[str, str]
 
 
@@ -81,6 +87,7 @@ def read_tracks(files: TrackFiles, params: Params) -> TrackSources:
     return TrackSources(
         known,
         None if recall is None else IntervalRow.model_validate(recall),
+        OpeningCounts.read(read_json(files.opened)),
         {f"{path.parent.name}/{path.name}": sha256_file(path) for path in vars(files).values()},
     )
 
@@ -103,9 +110,18 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
         "names": names if claimed is not None and len(names) == claimed.tracks else [],
         "by_people": known.params is not None and known.params.labels.source == "decisions",
         "recall": None if recall is None else Number(recall, "metrics/labels.json", {}, "recall"),
+        "openings": [(model, _opened(model, tried)) for model, tried in sources.tried.items()],
         "unsearched": of_unsearched(*_unsearched(known.manifest or [])),
         "parts": _parts(known.manifest or []),
     }
+
+
+def _opened(model: str, tried: OpeningCounts) -> Said:
+    """What a model did with the beginnings of recordings, each number with its place."""
+    return [
+        text if not field else Number(text, OPENINGS, {}, f"openings.{model}.{field}")
+        for text, field in of_openings(tried)
+    ]
 
 
 def _step(step: Step, most: int) -> dict[str, Any]:

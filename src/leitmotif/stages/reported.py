@@ -70,6 +70,7 @@ LENS_PATHS = LensPaths(
 TRACK_FILES = TrackFiles(
     corpus=METRICS / "corpus.json",
     proposed=METRICS / "labels.json",
+    opened=METRICS / "interventions.json",
     manifest=MANIFEST,
     excluded=EXCLUDED,
     failures=FAILURES,

@@ -242,10 +242,8 @@ def _tried(reader: _Reader, params: Params) -> OpeningCounts | None:
     """What the openings of recordings said; None for composed music, or what cannot be read."""
     if params.corpus.source == "organism":
         return None
-    match reader.known("interventions", METRICS / "interventions.json", read_json):
-        case {"openings": {**of}}:
-            return OpeningCounts.read(of.get(Path(params.model.name).name))
-    return None
+    metrics = reader.known("interventions", METRICS / "interventions.json", read_json)
+    return OpeningCounts.read(metrics).get(Path(params.model.name).name)
 
 
 def _timing(folder: Path) -> Timing:

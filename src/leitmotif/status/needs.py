@@ -45,7 +45,8 @@ class Needs:
     listening: float
     """Seconds of these tracks that are searched, to listen to once."""
     correlation: float | None
-    """Partial correlation that the long tracks find with a power of 80 %, if all are labelled."""
+    """Partial correlation that the long tracks find with a power of 80 %, if all are labelled; of
+    fewer than ``tracks`` the probes find nothing, so it is then that of ``tracks``."""
     pieces: int
     """Fewest with which an effect can count."""
     continuable: PossiblePieces
@@ -82,7 +83,7 @@ def needs_of(material: StatusMaterial) -> Needs | None:
         long_enough=len(long),
         decisions=sum(pending.get(track.track_id, 0) for track in first),
         listening=sum(end_seconds(track.windows) for track in first),
-        correlation=least_correlation(len(long), alpha=params.probes.alpha),
+        correlation=least_correlation(max(len(long), needed), alpha=params.probes.alpha),
         pieces=claims.pieces_needed(tried=len(params.activations.sites)),
         continuable=_pieces(params, tracks, motifs),
         best=_pieces(best_lengths(params, tracks, motifs), tracks, motifs),
@@ -102,14 +103,15 @@ def searched_seconds(material: StatusMaterial) -> tuple[float, float] | None:
 def as_words(needs: Needs, params: Params) -> list[tuple[str, str]]:
     """The needs as a name and a sentence each."""
     are = "is" if needs.long_enough == 1 else "are"
-    probes = (
-        f"{needs.tracks} tracks of at least {needs.seconds:.1f} s; {needs.long_enough} {are} here"
-    )
+    asked = f"{needs.tracks} tracks of at least {needs.seconds:.1f} s"
+    here = f"{needs.long_enough} {are} here"
+    power = ""
     if needs.correlation is not None:
-        probes += (
+        power = (
             f", which find a partial correlation of {needs.correlation:.2f} with 80 % power if all "
             "are labelled"
         )
+    probes = f"{asked}; {here}{power}" if needs.feasible else f"{asked}{power}; {here}"
     minutes = max(1.0, needs.listening / 60)
     people = (
         f"{counted(needs.decisions, 'decision')} or more, and {minutes:.0f} min "

@@ -4,14 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Folds, Step, folds_of, funnel
+from leitmotif.feasibility.rehearsal import is_rehearsal
 from leitmotif.status.material import StatusMaterial, read_material
 from leitmotif.status.needs import Needs, needs_of
 from leitmotif.status.next_step import NextStep, next_step
-
-ORGANISMS = Path("models")
-"""Models that this repository trained on music of its own; they know no other."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,3 @@ def read_status(root: Path = Path()) -> Status:
         None if enough else needs_of(material),
         next_step(material, root),
     )
-
-
-def is_rehearsal(params: Params) -> bool:
-    """Whether recordings are read by one of the repository's organisms.
-
-    Their codec was trained on composed music of a few tones, so they do not hear recordings.
-    """
-    return params.corpus.source != "organism" and ORGANISMS in Path(params.model.name).parents

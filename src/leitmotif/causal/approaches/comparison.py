@@ -23,7 +23,7 @@ from leitmotif.causal.experiment.findings import (
 from leitmotif.causal.experiment.pieces import Pieces
 from leitmotif.causal.experiment.study import Study, StudyClips
 from leitmotif.causal.possible import MOST, possible
-from leitmotif.causal.verdict import VerdictRules, verdict
+from leitmotif.causal.verdict import VerdictRules, untested, verdict
 from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
 from leitmotif.tables.effects import PossibleRow, Verdict
@@ -118,7 +118,11 @@ class Comparison:
         judged = self._judged(self.otherwise, heard)
         if not judged or (site not in judged and not self.choice.approach.screened):
             return OtherwiseRow(
-                near=near, site=None, delta_recurrence=None, verdict="none", stable=False
+                near=near,
+                site=None,
+                delta_recurrence=None,
+                verdict=verdict_without_features(heard.study),
+                stable=False,
             )
         other = self._concluded(site or self.choice.site, judged, heard)
         return OtherwiseRow(
@@ -167,6 +171,12 @@ class Comparison:
         lines = _lines(heard.study)
         concluded = verdict(evidence, lines)
         return Conclusion(site, towards, over, concluded, possible(len(gained), len(lost), lines))
+
+
+def verdict_without_features(study: Study) -> Verdict:
+    """The verdict on an approach that has no feature to change."""
+    ways = list(study.pieces.towards.values())
+    return untested(sum(way > 0 for way in ways), sum(way < 0 for way in ways), _lines(study))
 
 
 def _lines(study: Study) -> VerdictRules:

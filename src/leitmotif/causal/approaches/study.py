@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from threadpoolctl import threadpool_limits
 
-from leitmotif.causal.approaches.comparison import Comparison
+from leitmotif.causal.approaches.comparison import Comparison, verdict_without_features
 from leitmotif.causal.approaches.kinds import APPROACHES, Approach, EncodedFeatures, FeatureChoice
 from leitmotif.causal.approaches.search import FeatureSearch
 from leitmotif.causal.experiment.candidates import FeatureCandidates
@@ -72,7 +72,7 @@ class ApproachStudy:
         return [
             compared[approach].row(heard, self._named(approach))
             if approach in compared
-            else self._nothing(approach)
+            else self._nothing(approach, study)
             for approach in selected
         ]
 
@@ -131,15 +131,15 @@ class ApproachStudy:
             "exploratory": self.params.probes.exploratory,
         }
 
-    def _nothing(self, approach: Approach) -> ApproachRow:
-        """The row of an approach that finds nothing."""
+    def _nothing(self, approach: Approach, study: Study) -> ApproachRow:
+        """The row of an approach that finds no feature."""
         unknown = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
         return ApproachRow.model_validate(
             {
                 **self._named(approach),
                 **dict.fromkeys((*unknown, "over_random", "screened", "lead", "otherwise")),
                 "features": [],
-                "verdict": "none",
+                "verdict": verdict_without_features(study),
                 "by_site": [],
             }
         )

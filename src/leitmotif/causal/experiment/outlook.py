@@ -42,8 +42,16 @@ class OpeningCounts:
         return cls(len(returns), differing, len(each), sum(each))
 
     @classmethod
-    def read(cls, values: Any) -> Self | None:
-        """From what ``as_metric`` gave; None for anything else."""
+    def read(cls, metrics: Any) -> dict[str, Self]:
+        """By model, from metrics/interventions.json, as far as ``as_metric`` gave it."""
+        match metrics:
+            case {"openings": {**by_model}}:
+                each = {str(model): cls._of_metric(values) for model, values in by_model.items()}
+                return {model: tried for model, tried in each.items() if tried is not None}
+        return {}
+
+    @classmethod
+    def _of_metric(cls, values: Any) -> Self | None:
         try:
             tried = cls(**values)
         except TypeError:
