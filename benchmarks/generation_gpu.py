@@ -19,7 +19,7 @@ import torch
 from benchmarks._report import Row, report, row
 from benchmarks.generation import PROMPT, SMALL
 from leitmotif.musicgen import HookedMusicGen, Intervention, Replayable, Sampling
-from leitmotif.musicgen.memory import key_value_bytes
+from leitmotif.musicgen.room import key_value_bytes
 from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 SECONDS, REPEATS, BATCHES = 10.0, 2, (1, 8, 64)

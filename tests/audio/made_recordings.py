@@ -42,6 +42,23 @@ def rf64_data_size(content: bytes, size: int) -> bytes:
     return content[:at] + struct.pack("<Q", size) + content[at + 8 :]
 
 
+def aiff_frames(content: bytes, frames: int) -> bytes:
+    """AIFF whose COMM chunk says ``frames``."""
+    at = content.index(b"COMM") + 10
+    return content[:at] + struct.pack(">I", frames) + content[at + 4 :]
+
+
+def au_size(content: bytes, size: int) -> bytes:
+    """AU whose header says ``size`` bytes of samples."""
+    return content[:8] + struct.pack(">I", size) + content[12:]
+
+
+def caf_size(content: bytes, size: int) -> bytes:
+    """CAF whose data chunk says ``size`` bytes."""
+    at = content.index(b"data") + 4
+    return content[:at] + struct.pack(">q", size) + content[at + 8 :]
+
+
 def wav_format(content: bytes, *, rate: int | None = None, channels: int | None = None) -> bytes:
     """WAV with another rate or number of channels in its format chunk."""
     changed, at = bytearray(content), content.index(b"fmt ") + 8

@@ -24,6 +24,12 @@ MP3 = made.encoded(TONE, "MP3")
 MP3_OF_ANOTHER_RATE = made.encoded(made.tone(16_000), "MP3", 16_000)
 MP3_IN_STEREO = made.encoded(made.tone(channels=2), "MP3")
 RF64 = made.encoded(TONE, "RF64")
+OTHERS = {
+    f"{name}, {subtype}" if subtype != "PCM_16" else name: made.encoded(TONE, name, subtype=subtype)
+    for name in ("AIFF", "AU", "CAF", "W64")
+    for subtype in ("PCM_16", "FLOAT", "ULAW")
+}
+AIFF, AU, CAF = (OTHERS[name] for name in ("AIFF", "AU", "CAF"))
 SAMPLES = len(TONE)
 ALL = b"what is decoded"
 
@@ -59,7 +65,15 @@ USED = [
     pytest.param(made.encoded(TONE, "WAV", subtype="PCM_24"), None, id="WAV, 24 bits"),
     pytest.param(made.encoded(TONE, "WAV", subtype="PCM_32"), None, id="WAV, 32 bits"),
     pytest.param(made.encoded(TONE, "WAV", subtype="FLOAT"), None, id="WAV, float"),
-    pytest.param(made.encoded(TONE, "AIFF"), "length_unknown", id="AIFF"),
+    *(
+        pytest.param(made.encoded(TONE, name, subtype=subtype), None, id=f"{name}, {subtype}")
+        for name in ("AIFF", "AU", "CAF", "W64")
+        for subtype in ("PCM_16", "PCM_24", "FLOAT", "ULAW")
+    ),
+    pytest.param(made.encoded(TONE, "AIFF", endian="LITTLE"), None, id="AIFF-C, sowt"),
+    pytest.param(made.encoded(TONE, "AU", endian="LITTLE"), None, id="AU, dns."),
+    pytest.param(made.au_size(AU, 0xFFFF_FFFF), "length_unknown", id="AU streamed"),
+    pytest.param(made.encoded(TONE, "NIST"), "length_unknown", id="NIST"),
     pytest.param(made.mp3_frames(MP3, 5), "header_wrong", id="MP3 with more than it counts"),
     pytest.param(made.id3(16 << 20) + MP3, None, id="MP3 behind an ID3 tag of 16 MB"),
     pytest.param(MP3 + b"TAG" + bytes(125), None, id="MP3 with an ID3v1 tag"),
@@ -87,6 +101,16 @@ REFUSED = [
     pytest.param(made.wav_format(WAV, channels=0), "undecodable", id="WAV of 0 channels"),
     pytest.param(made.wav_format(WAV, rate=1), "undecodable", id="WAV at 1 Hz"),
     pytest.param(made.wav_format(WAV, rate=4_000_000_000), "undecodable", id="WAV at 4 GHz"),
+    *(
+        pytest.param(content[:end], "truncated", id=f"{name}, cut at {end}")
+        for name, content in OTHERS.items()
+        for end in (len(content) - 3, len(content) - 100, len(content) // 2)
+        if name[:3] != "CAF" or end > len(content) // 2
+    ),
+    pytest.param(made.aiff_frames(AIFF, 10**8), "truncated", id="AIFF with less than it says"),
+    pytest.param(made.au_size(AU, 10**8), "truncated", id="AU with less than it says"),
+    pytest.param(CAF[: len(CAF) // 2], "undecodable", id="half a CAF, which libsndfile refuses"),
+    pytest.param(made.caf_size(CAF, -1), "undecodable", id="CAF streamed"),
     pytest.param(MP3[: len(MP3) // 2], "truncated", id="half an MP3"),
     pytest.param(made.mp3_frames(MP3, 10_000), "truncated", id="MP3 with less than it counts"),
     pytest.param(

@@ -16,7 +16,8 @@ EACH = 60
 MOST = 30 * made.RATE
 """Samples; no damage makes more of the two seconds that there are."""
 CONTENTS = {
-    name: made.encoded(made.tone(), name) for name in ("WAV", "RF64", "FLAC", "OGG", "MP3", "AIFF")
+    name: made.encoded(made.tone(), name)
+    for name in ("WAV", "RF64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
 }
 
 

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from leitmotif.bench.zoo import WEIGHTS, Zoo
 from leitmotif.corpus.organism.world import World
-from leitmotif.errors import ConfigError, StoreError
+from leitmotif.errors import ConfigError, FullDiskError, StoreError
 from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
+from tests.disk import small_disk
 from training.zoo import behaves, finished, pack, truth_of, unpack
 from training.zoo_check import Behaviour
 
@@ -67,6 +68,14 @@ def test_a_model_that_changed_in_the_cache_is_put_together_again(zoo: Zoo, tmp_p
     whole = (made / WEIGHTS).read_bytes()
     (made / WEIGHTS).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert (zoo.assembled("looker.0", tmp_path) / WEIGHTS).read_bytes() == whole
+
+
+@pytest.mark.fault("zoo", "full disk for an assembled model", outcome="named error, nothing of it")
+def test_a_model_without_room_is_named(zoo: Zoo, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1 << 16) as disk:
+        with pytest.raises(FullDiskError, match="was not written"):
+            zoo.assembled("looker.0", disk)
+        assert not [path for path in disk.rglob("*") if path.is_file()]
 
 
 def test_models_are_chosen_by_name_and_by_kind(zoo: Zoo) -> None:

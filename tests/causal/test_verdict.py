@@ -19,8 +19,9 @@ from leitmotif.claims import Claims
 from leitmotif.intervals import Interval
 
 CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5.0, alpha=0.05)
-LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8)
+LINES = VerdictRules(CLAIMS, tried=1, similarity=0.8, likelihood=-2.5)
 NO, YES, AGAINST = Interval(0, -5, 5), Interval(90, 80, 100), Interval(-90, -100, -80)
+LIKELY, UNLIKELY = Interval(-2.4, -3.0, -1.8), Interval(-2.6, -3.2, -2.0)
 HIGH, LOW = Interval(0.95, 0.9, 0.99), Interval(0.5, 0.4, 0.6)
 PLANNER = Evidence((5.0,), YES, YES, YES, YES, HIGH, 0.001, YES, YES, 8, 8)
 READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
@@ -32,6 +33,9 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
         (PLANNER, "foresight"),
         (replace(PLANNER, similarity=LOW), "entangled"),
         (replace(PLANNER, ahead=AGAINST, similarity=LOW), "entangled"),
+        (replace(PLANNER, likelihood=UNLIKELY), "entangled"),
+        (replace(PLANNER, likelihood=LIKELY), "foresight"),
+        (replace(READER, likelihood=UNLIKELY), "look-back"),
         (replace(PLANNER, ahead=NO, over_random=NO), "decodable, not causal"),
         (replace(PLANNER, ahead=AGAINST), "decodable, not causal"),
         (replace(PLANNER, over_random=NO), "decodable, not causal"),
@@ -81,6 +85,12 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
 )
 def test_rules(evidence: Evidence, expected: Verdict) -> None:
     assert verdict(evidence, LINES) == expected
+
+
+def test_likelihood_counts_only_where_it_is_asked() -> None:
+    assert verdict(replace(PLANNER, likelihood=UNLIKELY), replace(LINES, likelihood=None)) == (
+        "foresight"
+    )
 
 
 intervals = st.builds(

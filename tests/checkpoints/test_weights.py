@@ -2,16 +2,19 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from tests.checkpoint_kinds import FAULTS, NAMES, OLD, PICKLED, Kind, kinds_below
+from tests.tiny import tiny_musicgen
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +172,17 @@ def test_a_weight_that_the_type_does_not_hold_is_named(
     kinds["musicgen"].load(folder)
     with pytest.raises(ModelError, match=r"layers\.1\.fc1\.weight"):
         HookedMusicGen.from_pretrained(folder, device="cpu", dtype="float16")
+
+
+@pytest.mark.fault(
+    "checkpoint of MusicGen",
+    "weights in memory that hold no numbers, or none that can be read one by one",
+    outcome="ModelError that names the tensor",
+)
+@pytest.mark.parametrize("change", [lambda x: x.to("meta"), lambda x: x.to_sparse()])
+def test_weights_without_numbers_are_named(change: Callable[[Tensor], Tensor]) -> None:
+    model = tiny_musicgen()
+    part = model.decoder.model.decoder.layers[0].fc1
+    part.weight = torch.nn.Parameter(change(part.weight.detach()), requires_grad=False)
+    with pytest.raises(ModelError, match=r"layers\.0\.fc1\.weight"):
+        HookedMusicGen.from_transformers(model)

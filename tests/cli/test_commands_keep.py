@@ -108,3 +108,36 @@ def test_a_name_that_is_taken_is_not_pinned(here: Path, repo_root: Path) -> None
     (here / "hooks.yaml").rename(here / "theirs.yaml")
     (here / "hooks.yaml").symlink_to("theirs.yaml")
     assert "is a link" in refused([*given, "new"], here)
+
+
+EMPTY = [
+    ["propose", "", "--out", "rows.jsonl"],
+    ["propose", "a.wav", "--out", ""],
+    ["propose", "a.wav", "--out="],
+    ["propose", "--out", "rows.jsonl", "--", "a.wav", ""],
+    ["compose", ""],
+    ["verify", ""],
+    ["import-labels", "", "--reviewer", "ana", "--format", "jams"],
+    ["report", "--out", ""],
+    ["replay", "--log", "", "x"],
+    ["train-sae", "layers.2.residual", "", "--store", "data/activations"],
+    ["check", "--json", ""],
+    ["plan", "--json="],
+    ["status", "--json", ""],
+    ["compare", "HEAD", "--md", ""],
+    ["publish", "owner/name", "--dry-run", ""],
+    ["use", ""],
+    ["remote", "add", ""],
+    ["remote", "audit", "--json", ""],
+    ["bench", "probe", "--out", ""],
+    ["pin-sae", "owner/saes", "", "--name", "x", "--prompts", "none"],
+]
+
+
+@pytest.mark.fault(
+    "any command", "an empty argument or value of an option", outcome="refused, untouched"
+)
+@pytest.mark.parametrize("typed", EMPTY, ids=" ".join)
+def test_an_empty_argument_is_not_the_working_directory(here: Path, typed: list[str]) -> None:
+    soundfile.write(here / "a.wav", np.zeros(800), 8000)
+    assert "an argument is empty" in refused(typed, here)

@@ -1,5 +1,6 @@
 """Errors advise to pull only where there is a remote to pull from."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,12 @@ def test_any_configuration_may_name_the_remote(tmp_path: Path, place: str) -> No
 def test_a_remote_that_is_not_the_default_one_does_not_count(tmp_path: Path) -> None:
     (tmp_path / ".dvc/config").write_text("['remote \"other\"']\n    url = /x\n    remote = y\n")
     assert not has_remote()
+
+
+@pytest.mark.fault(
+    "any message that says how to restore", "a pipe in the place of DVC's configuration",
+    outcome="said without waiting",
+)  # fmt: skip
+def test_a_pipe_for_a_configuration_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".dvc" / "config")
+    assert not has_remote(tmp_path)

@@ -16,6 +16,7 @@ from leitmotif.files.targets import (
     check_file,
     check_folder,
     made_folder,
+    overlap,
 )
 
 
@@ -256,3 +257,10 @@ def test_two_targets_need_two_places(tmp_path: Path, second: str) -> None:
     with pytest.raises(TargetError, match="overlap"):
         check_apart(tmp_path / "a", None, tmp_path / second)
     check_apart(tmp_path / "a", tmp_path / "b", None)
+
+
+def test_links_in_a_circle_hold_nothing(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "file").write_text("text")
+    assert not overlap(tmp_path / "circle", tmp_path / "file")
+    assert overlap(tmp_path / "circle", tmp_path / "circle")

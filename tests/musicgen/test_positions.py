@@ -160,3 +160,6 @@ def test_positions_that_repeat_are_refused(model: HookedMusicGen, codes: Tensor)
         model(codes, position_offset=DISTINCT - steps + 1)
     with pytest.raises(ModelError, match="repeat"):
         model.generate(seconds=0.1, prefix=codes, position_offset=[0, DISTINCT - steps])
+    for seconds in (DISTINCT / model.frame_rate, 1e9, 1e300):
+        with pytest.raises(ModelError, match="repeat"):
+            model.generate(seconds=seconds)

@@ -13,8 +13,9 @@ from leitmotif.errors import ConfigError
 from leitmotif.musicgen.checkpoint import transformers_weights
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.loading import load_model
-from leitmotif.musicgen.memory import CODEC_PARAMETERS, key_value_bytes
+from leitmotif.musicgen.memory import CODEC_PARAMETERS
 from leitmotif.musicgen.model import Decoder
+from leitmotif.musicgen.room import key_value_bytes
 from leitmotif.musicgen.tap import Tap
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import (

@@ -1,5 +1,6 @@
 """``leitmotif review`` and ``leitmotif agreement`` as people run them."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from leitmotif.review.serve import access_for, check_reviewers, git_name, links,
 from leitmotif.review.session import Session
 from tests.review.conftest import Build
 from tests.review.made import decision
+from tests.review.serving import running
 
 PROGRAM = [sys.executable, "-c", "from leitmotif.cli import main; main()"]
 
@@ -131,3 +133,43 @@ def test_a_port_that_is_taken_is_said(session: Session) -> None:
                 ready=lambda _: None,
             )
     assert "--port" in str(error.value.fix)
+
+
+HEAD = b"POST /as/ana/decisions HTTP/1.1\r\nHost: localhost\r\n"
+MALFORMED = {
+    "no HTTP": b"nonsense\r\n\r\n",
+    "zeros": bytes(20_000),
+    "the beginning of TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xff" * 200,
+    "HTTP 2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n",
+    "a path of bytes": b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a length of letters": HEAD + b"Content-Length: abc\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nab",
+    "more promised than sent": HEAD + b"Content-Length: 9\r\n\r\nab",
+    "a chunk of no size": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "an endless header": HEAD + b"X: " + b"a" * 50_000,
+    "an upgrade": HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+}
+
+
+@pytest.mark.fault(
+    "leitmotif review", "a request that is no HTTP, or breaks off", outcome="a line; it goes on"
+)
+def test_a_malformed_request_is_a_line_at_most(build: Build, capfd: pytest.CaptureFixture) -> None:
+    with running(build()) as server:
+        for request in MALFORMED.values():
+            for broken_off in (False, True):
+                with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+                    client.sendall(request)
+                    if broken_off:
+                        client.shutdown(socket.SHUT_WR)
+                    client.settimeout(0.2)
+                    with contextlib.suppress(OSError):
+                        client.recv(100)
+        with urllib.request.urlopen(f"{server.address}/as/ana/review") as answer:
+            assert answer.status == 200
+    said = capfd.readouterr().err.splitlines()
+    assert "Malformed HTTP request" in "".join(said)
+    assert all(line.startswith(("WARNING:", "ERROR:")) for line in said), said
+    assert len(said) <= 3 * 2 * len(MALFORMED)

@@ -1,5 +1,6 @@
 """Training finds planted features, and a broken-off run equals an unbroken one."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from leitmotif.errors import ModelError
+from leitmotif.errors import FullDiskError, ModelError
 from leitmotif.sae.audit.measured import measure
 from leitmotif.sae.autoencoder import load_sae, save_sae
 from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.pool import RowPool
 from leitmotif.sae.training.train import Trainer, finish
 from leitmotif.store.reading import ActivationStore
+from tests.disk import enlarge, small_disk
 
 SITE = "layers.1.residual"
 SETTINGS = {
@@ -129,3 +131,17 @@ def test_the_centre_is_the_mean_and_the_spread(store: ActivationStore) -> None:
     x = np.concatenate([array for _, array in store.items(SITE)])
     np.testing.assert_allclose(mean.numpy(), x.mean(0), atol=1e-5)
     assert scale == pytest.approx(float(np.square(x - x.mean(0)).sum(1).mean() ** 0.5), rel=1e-4)
+
+
+@pytest.mark.fault(
+    "leitmotif train-sae", "full disk for its checkpoint", outcome="named error; the last one stays"
+)
+def test_a_checkpoint_without_room_leaves_the_last(store: ActivationStore, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        trainer(store).save(disk / "checkpoint")
+        before = (disk / "checkpoint").read_bytes()
+        enlarge(disk, shutil.disk_usage(disk).used + 4096)
+        with pytest.raises(FullDiskError, match="checkpoint was not written"):
+            trainer(store).save(disk / "checkpoint")
+        assert [path.name for path in disk.iterdir()] == ["checkpoint"]
+        assert (disk / "checkpoint").read_bytes() == before

@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,3 +120,22 @@ def test_another_tensor_in_a_files_place_is_not_read(store: Path) -> None:
     )
     with pytest.raises(StoreError, match="not the tensor of the index"):
         ActivationStore(store).load("layers.1.residual", "11")
+
+
+@pytest.mark.fault(
+    "activation store", "a site or a track that is none", outcome="StoreError that says what is"
+)
+@pytest.mark.parametrize("odd", [None, 5, "", [], object(), b"1", float("nan"), {}])
+def test_what_is_no_site_and_no_track_is_named(store: Path, odd: Any) -> None:
+    stored = ActivationStore(store)
+    site = stored.sites[0]
+    calls = [
+        lambda: stored.tracks(odd),
+        lambda: stored.load(odd, "1"),
+        lambda: stored.load(site, odd),
+        lambda: stored.header(site, odd),
+        lambda: list(stored.items(odd)),
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match=r"expected|to do"):
+            call()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from leitmotif.errors import ConfigError, StoreError
 from leitmotif.files import (
@@ -29,6 +29,7 @@ from leitmotif.files import (
     write_text,
 )
 from leitmotif.tables.bench import ZooTruth
+from leitmotif.tensors import write_tensors
 
 ZOO, CODEC = Path("models/zoo"), Path("models/organism/codec")
 WEIGHTS = "model.safetensors"
@@ -99,7 +100,8 @@ class Zoo:
                 else:
                     target = temporary / Path(name).name
                     target.write_bytes((self.root / name).read_bytes())
-            save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
+            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+            write_tensors(temporary / WEIGHTS, arrays, {"format": "pt"})
             write_text(temporary / WEIGHTS_RECORD, sha256_file(temporary / WEIGHTS))
         return folder
 

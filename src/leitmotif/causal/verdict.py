@@ -12,7 +12,8 @@ may carry a claim, from which *lead* a site carries the event, and when an effec
 recurrence. The rules, in this order:
 
 1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
-   baselines is below the threshold. Whatever it does, it does by breaking the music.
+   baselines, or how much likelier than these the untouched model finds them, is below its
+   threshold. Whatever it does, it does by breaking the music.
 2. ``foresight``: decodable at a horizon that may carry a claim, and the intervention ahead moves
    the recurrence. It moves it both ways: pieces that lack the event gain it, and pieces that have
    it lose it, each with an interval above 0, because whatever breaks the music can only take
@@ -68,6 +69,9 @@ class VerdictRules:
     """Candidates that were tried in the model: the family of the effects' p-values."""
     similarity: float
     """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
+    likelihood: float | None = None
+    """Least mean log-likelihood of such a clip under the untouched model, in nats a token more than
+    its baseline's; None: it is not asked."""
     seeds: int = 1
     """Continuations of each piece, over which its change is a mean."""
 
@@ -101,6 +105,8 @@ class Evidence:
     lead: float | None = None
     """Seconds ahead of the event from which on the site carries it; None: it does not, or no
     residuals were exchanged."""
+    likelihood: Interval | None = None
+    """Mean log-likelihood of a token beside the baseline's, in nats, under that intervention."""
     exchanged: bool = False
     """Whether residuals were exchanged, so that a site without a lead does not carry the event."""
 
@@ -109,8 +115,7 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     """Apply the rules of this module to one candidate."""
     claims, near = thresholds.claims, evidence.lead
     far = any(claims.may_carry(seconds) for seconds in evidence.decodable)
-    broken = evidence.similarity is not None and evidence.similarity.mean < thresholds.similarity
-    if broken and excludes_zero(evidence.ahead):
+    if excludes_zero(evidence.ahead) and is_damaged(evidence, thresholds):
         return "entangled"
     if far and moves(evidence, thresholds) and _carried(evidence, claims):
         return "foresight"
@@ -121,6 +126,14 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     if evidence.decodable and not far:
         return "local"
     return _without_effect(evidence, thresholds, far=far)
+
+
+def is_damaged(evidence: Evidence, thresholds: VerdictRules) -> bool:
+    """Whether the clips count as other music, by one of the measures that are asked."""
+    asked = [(evidence.similarity, thresholds.similarity)]
+    if thresholds.likelihood is not None:
+        asked.append((evidence.likelihood, thresholds.likelihood))
+    return any(measured is not None and measured.mean < least for measured, least in asked)
 
 
 def _without_effect(evidence: Evidence, thresholds: VerdictRules, *, far: bool) -> Verdict:

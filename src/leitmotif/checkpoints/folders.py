@@ -1,5 +1,6 @@
 """Checkpoints as `transformers` keeps them: fetched from a folder or the hub, and read."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,21 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
     Parameters
     ----------
     name : folder or hub id.
-    revision : commit of the hub repository; None for a folder.
+    revision : commit of the hub repository, 40 hex digits; None for a folder.
     old_weights : whether a repository that has no safetensors gives its ``pytorch_model.bin``,
         which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
         nothing.
     """
     from huggingface_hub import snapshot_download
 
+    if revision is not None and not (
+        isinstance(revision, str) and re.fullmatch("[0-9a-f]{40}", revision)
+    ):
+        raise ModelError(
+            "this is no revision of a hub repository",
+            found=f"{revision!r:.200}",
+            expected="a commit of 40 hex digits, or None for a folder",
+        )
     if Path(name).is_dir():
         return Path(name).resolve()
     folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
@@ -85,13 +94,13 @@ def usable_device(name: str | torch.device) -> torch.device:
 
     Raises ModelError, which says what is there, for a device that is not.
     """
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     there = _devices()
     try:
         device = torch.device(name)
-    except (RuntimeError, TypeError):
-        found = repr(name)
+    except (RuntimeError, TypeError, ValueError):
+        found = f"{name!r:.200}"
     else:
         if device.type in there and (device.index or 0) < there[device.type]:
             return device

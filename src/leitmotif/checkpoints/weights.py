@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from leitmotif.arguments import odd_storage
 from leitmotif.errors import ModelError
 from leitmotif.files import read_text
 
@@ -101,7 +102,16 @@ def refuse_other_names(
 
 
 def check_finite(model: nn.Module, what: str) -> None:
-    """Raise ModelError, which names the tensors, if a weight or buffer is NaN or infinite."""
+    """Raise ModelError, which names the tensors, unless all weights and buffers are numbers.
+
+    NaN and infinity are none, and a tensor may hold no numbers at all, or none that can be read one
+    by one (``odd_storage``).
+    """
+    odd = [f"{name}: {why}" for name, x in model.state_dict().items() if (why := odd_storage(x))]
+    if odd:
+        raise ModelError(
+            f"{what} cannot be read", found=_some(odd), expected="dense tensors with their values"
+        )
     bad = [name for name, tensor in model.state_dict().items() if not is_finite(tensor)]
     if bad:
         kinds = {str(tensor.dtype) for tensor in model.parameters()}
@@ -217,7 +227,9 @@ def _pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _is_weight(name: object, value: object) -> bool:
-    return isinstance(name, str) and isinstance(value, Tensor)
+    if not isinstance(name, str) or not isinstance(value, Tensor):
+        return False
+    return value.layout is torch.strided and not value.is_quantized
 
 
 def _left_over(stored: Mapping[str, str], model: nn.Module, report: Mapping[str, Any]) -> set[str]:

@@ -1,8 +1,10 @@
 """The program ``leitmotif``: its commands, and how its errors are printed."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from leitmotif import __version__
 from leitmotif.cli.autoencoders import pin_sae, train_sae
@@ -20,7 +22,32 @@ from leitmotif.cli.settings import deps, use
 from leitmotif.cli.status import status
 from leitmotif.errors import LeitmotifError
 
+_EMPTY_VALUE = re.compile(r"--[\w-]+=")
+"""An option with nothing behind its sign."""
+
+
+class Commands(TyperGroup):
+    """All commands; what is typed passes through here before any of them has it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an empty text: a shell makes it of a variable that is not set.
+
+        Taken as a path it would be the working directory. Raises LeitmotifError.
+        """
+        for number, word in enumerate(args):
+            if not word or _EMPTY_VALUE.fullmatch(word):
+                before = " ".join(["leitmotif", *args[:number]])
+                raise LeitmotifError(
+                    "an argument is empty",
+                    found=f"{before} {word or repr('')}",
+                    expected="a value, or nothing",
+                    fix="give the value; of a shell's variable, look whether it is set",
+                )
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=Commands,
     name="leitmotif",
     help="Do autoregressive music models foresee long-horizon structure?",
     no_args_is_help=True,

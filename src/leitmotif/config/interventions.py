@@ -76,6 +76,9 @@ class InterventionsParams(Settings):
     min_similarity: Annotated[float, Field(ge=-1, le=1)]
     """Minimum mean CLAP similarity to the baseline. Below it an effect is entangled, not a
     finding."""
+    min_log_likelihood: float | None
+    """The same of the clips' log-likelihood under the untouched model, in nats a token more than
+    the baseline's. null: it is not asked."""
     p: Annotated[float, Field(gt=0, lt=1)]
     """Maximum p-value at which a motif counts as returned."""
     min_score: Annotated[float, Field(ge=0, le=1)]

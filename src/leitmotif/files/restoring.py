@@ -45,6 +45,8 @@ def _users() -> list[Path]:
 
 def _default_remote(path: Path) -> bool:
     try:
+        if not path.is_file():  # reading a pipe may never end
+            return False
         lines = path.read_bytes().decode(errors="replace").splitlines()
     except OSError:
         return False

@@ -239,7 +239,7 @@ def _holds(outer: Path, inner: Path) -> bool:
     real_outer, real_inner = (Path(os.path.realpath(path)) for path in (outer, inner))
     if real_inner.is_relative_to(real_outer):
         return True
-    if not os.path.lexists(real_outer):
+    if not real_outer.exists():  # nothing, or links in a circle
         return False
     return any(
         place.samefile(real_outer) for place in (real_inner, *real_inner.parents) if place.exists()

@@ -18,7 +18,8 @@ class ActivationCache(Mapping[str, Tensor]):
     ----------
     tensors: what was captured, by canonical site.
 
-    Raises KeyError, which names what was captured, for a site that was not.
+    Raises ModelError for what are none, and KeyError, which names what was captured, for a site
+    that was not.
 
     Example
     -------
@@ -29,12 +30,19 @@ class ActivationCache(Mapping[str, Tensor]):
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        pairs = tensors.items() if isinstance(tensors, Mapping) else [(None, tensors)]
+        if not all(isinstance(site, str) and isinstance(x, Tensor) for site, x in pairs):
+            raise ModelError(
+                "these are no captured activations",
+                found=f"{tensors!r:.200}",
+                expected="tensors by their sites",
+            )
         self._tensors = dict(tensors)
 
     def __getitem__(self, site: str | tuple[str, int]) -> Tensor:
         """Activations [B, S, d]; raises KeyError naming what was captured."""
         pair = isinstance(site, tuple) and len(site) == 2
-        name = f"{site[0]}{site[1]}" if pair else str(site)
+        name = f"{site[0]}{site[1]}" if pair else f"{site!s:.200}"
         try:
             return self._tensors[canonical_site(name)]
         except (KeyError, ValueError):
@@ -59,10 +67,11 @@ class ActivationCache(Mapping[str, Tensor]):
         """
         activations = self[site]
         steps = activations.shape[-2]
-        if frames.step != 1 or not 0 <= frames.start <= frames.stop <= steps:
+        contiguous = isinstance(frames, range) and frames.step == 1
+        if not contiguous or not 0 <= frames.start <= frames.stop <= steps:
             raise ModelError(
                 "these frames were not captured",
-                found=frames,
+                found=f"{frames!r:.200}",
                 expected=f"range(start, stop) within 0..{steps}",
             )
         return activations[..., frames.start : frames.stop, :]

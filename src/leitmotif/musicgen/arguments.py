@@ -1,18 +1,19 @@
 """What a model is given: numbers and rows as plain Python has them, tensors that fit its own."""
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.arguments import is_integer
+from leitmotif.arguments import is_integer, odd_storage
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 
 
 def as_rows(rows: object) -> list[int] | None:
     """Rows as plain integers; None where they are not a sequence of integers from 0 up."""
-    if isinstance(rows, Tensor) or hasattr(rows, "tolist"):
+    if isinstance(rows, Tensor) and odd_storage(rows):
+        return None
+    if isinstance(rows, Tensor | np.ndarray):
         rows = rows.tolist()
     if not isinstance(rows, list | tuple | range):
         return None
@@ -29,6 +30,12 @@ def check_result(after: object, before: Tensor, site: str) -> Tensor:
             found=type(after).__name__,
             expected=f"a tensor of shape {tuple(before.shape)}",
             fix="return the changed activations",
+        )
+    if found := odd_storage(after):
+        raise ModelError(
+            f"the function at {site} returned activations that cannot be read",
+            found=found,
+            expected="a dense tensor",
         )
     if after.shape != before.shape:
         raise ModelError(
@@ -64,19 +71,15 @@ def check_residual(residual: object, width: int, *, like: Tensor) -> Tensor:
     """
     is_stream = (
         isinstance(residual, Tensor)
+        and odd_storage(residual) is None
         and residual.is_floating_point()
         and residual.dim() == 3
         and residual.shape[-1] == width
     )
     if not isinstance(residual, Tensor) or not is_stream:
-        found = (
-            f"{residual.dtype} of shape {tuple(residual.shape)}"
-            if isinstance(residual, Tensor)
-            else type(residual).__name__
-        )
         raise ModelError(
             "this is no residual stream of the model",
-            found=found,
+            found=described(residual),
             expected=f"numbers [B, S, {width}]",
         )
     if not is_finite(residual):
@@ -88,11 +91,20 @@ def check_residual(residual: object, width: int, *, like: Tensor) -> Tensor:
     return residual.to(device=like.device, dtype=like.dtype)
 
 
-def check_steps(steps: Sequence[int], length: int) -> None:
-    """Raise ModelError unless ``steps`` are numbers of the steps of a pass, at least one."""
-    if not steps or not all(is_integer(step) and 0 <= step < length for step in steps):
+def check_steps(steps: object, length: int) -> list[int]:
+    """Return numbers of the steps of a pass, at least one; raises ModelError for what is none."""
+    numbers = as_rows(steps)
+    if not numbers or max(numbers) >= length:
         raise ModelError(
             "the pass has no such steps",
-            found=f"steps={steps!r}",
-            expected=f"numbers of 0..{length - 1}, at least one",
+            found=f"steps={steps!r:.200}",
+            expected=f"a list of numbers of 0..{length - 1}, at least one",
         )
+    return numbers
+
+
+def described(value: object) -> str:
+    """What was given in the place of a tensor, in a few words: its kind, its shape."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return odd_storage(value) or f"{value.dtype} of shape {tuple(value.shape)}"

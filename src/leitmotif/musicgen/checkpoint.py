@@ -102,6 +102,13 @@ def split_transformers(
     With ``emptied`` its decoder loses them meanwhile, one by one. Otherwise queries, keys, values,
     embeddings and heads, which are joined, are in memory twice until it is dropped.
     """
+    kind = getattr(getattr(model, "config", None), "model_type", None)
+    if kind != "musicgen":
+        raise ModelError(
+            "this is no MusicGen of `transformers`",
+            found=f"model_type {kind!r}" if kind else f"{type(model).__name__}",
+            expected="a MusicgenForConditionalGeneration",
+        )
     theirs = model.config.decoder
     _check_config(model, theirs)
     check_finite(model, "the weights")

@@ -1,8 +1,10 @@
 """Sites chosen by name, by a list of names or by a function, and functions to run at them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from leitmotif.errors import ModelError
@@ -49,10 +51,11 @@ def choose_sites(
     """
     if isinstance(sites, str):
         sites = [sites]
-    if sites is not None and not callable(sites) and not isinstance(sites, Iterable):
+    named = isinstance(sites, Iterable) and not isinstance(sites, Tensor | np.ndarray)
+    if sites is not None and not callable(sites) and not named:
         raise ModelError(
             "these are not sites",
-            found=repr(sites),
+            found=f"{sites!r:.200}",
             expected="a name, a list of names, a function of the name, or None for all",
         )
     if sites is not None and not callable(sites):
@@ -83,7 +86,7 @@ def require_sites(
         try:
             site = canonical_site(name)
         except (TypeError, ValueError) as error:
-            raise ModelError(f"site {name!r}: {error}") from None
+            raise ModelError(f"site {name!r:.200}: {error}") from None
         if site not in offered and site not in parts:
             raise ModelError(
                 f"the model has no site {name}",
@@ -116,7 +119,9 @@ def as_interventions(
 
     Raises ModelError for what are no such pairs, and as ``choose_sites`` does.
     """
-    pairs = list(fwd_hooks) if isinstance(fwd_hooks, Iterable) else [fwd_hooks]
+    none = isinstance(fwd_hooks, Tensor | np.ndarray | str | bytes | Mapping)
+    several = isinstance(fwd_hooks, Iterable) and not none
+    pairs: list[Any] = list(fwd_hooks) if several else [fwd_hooks]
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
             raise ModelError(

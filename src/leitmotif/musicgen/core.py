@@ -7,14 +7,16 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import is_integer, odd_storage
 from leitmotif.audio.reading.samples import Clips
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError, counted
 from leitmotif.files import sha256_json
+from leitmotif.musicgen.arguments import as_rows, described
 from leitmotif.musicgen.checkpoint import Parts
 from leitmotif.musicgen.fingerprints import codec_fingerprint, fingerprint
 from leitmotif.musicgen.model import TextKeys, sinusoidal_positions
-from leitmotif.musicgen.positions import first_positions
+from leitmotif.musicgen.positions import DISTINCT, first_positions
 from leitmotif.sites import parts_of, patterns_of, sites_of
 
 DTYPES = {
@@ -39,6 +41,12 @@ class Core:
     """Decoder, text encoder and codec of a MusicGen; no weight asks for a gradient."""
 
     def __init__(self, parts: Parts) -> None:
+        if not isinstance(parts, Parts):
+            raise ModelError(
+                "these are no parts of a model",
+                found=f"{parts!r:.200}",
+                fix="load a model with from_pretrained or from_transformers",
+            )
         self.decoder = parts.decoder.eval().requires_grad_(False)
         self.text = parts.text.eval().requires_grad_(False)
         self.codec = parts.codec.eval().requires_grad_(False)
@@ -67,8 +75,8 @@ class Core:
 
     def to(self, *, device: str | None = None, dtype: str | None = None) -> Self:
         """Move to a device (``auto``: a GPU if there is one) and precision; returns self."""
-        place = usable_device(device) if device else None
-        kind = dtype_of(dtype) if dtype else None
+        place = None if device is None else usable_device(device)
+        kind = None if dtype is None else dtype_of(dtype)
         if (place or self.device).type == "mps" and (kind or self.dtype) == torch.float64:
             raise ModelError(
                 "Apple's GPUs do not compute in float64",
@@ -212,7 +220,16 @@ class Core:
         return self.codec.decode(self.check_codes(codes))
 
     def positions(self, steps: int) -> Tensor:
-        """Position embeddings [S, d] of the positions 0 to ``steps`` - 1."""
+        """Position embeddings [S, d] of the positions 0 to ``steps`` - 1; raises ModelError.
+
+        Beyond a period of the slowest sinusoid positions repeat.
+        """
+        if not is_integer(steps) or not 0 <= steps <= DISTINCT:
+            raise ModelError(
+                "there are no such positions",
+                found=f"{steps!r:.200} steps",
+                expected=f"0..{DISTINCT}, a period of the slowest sinusoid",
+            )
         if self._positions.shape[0] < steps:
             self._positions = sinusoidal_positions(
                 max(steps, 2048), self.width, exact=self.dtype == torch.float64
@@ -224,13 +241,22 @@ class Core:
 
         [S, d] where all begin at the same one, else [B, S, d].
         """
-        table = self.positions(max(first) + steps)
-        begins = first[:1] if len(set(first)) == 1 else first
+        numbers = as_rows(first)
+        if not numbers or not is_integer(steps):
+            raise ModelError(
+                "these are no positions",
+                found=f"{steps!r:.100} steps from {first!r:.100} on",
+                expected="a list with the first position of each row, and a number of steps",
+            )
+        table = self.positions(max(numbers) + steps)
+        begins = numbers[:1] if len(set(numbers)) == 1 else numbers
         each = [table[begin : begin + steps] for begin in begins]
         return each[0] if len(each) == 1 else torch.stack(each)
 
     def condition(self, prompts: str | Sequence[str] | None, rows: int) -> Conditioning | None:
         """Encode prompts for a batch of ``rows``; None for None. Raises ModelError."""
+        if not is_integer(rows) or rows < 1:
+            raise ModelError("there are no such rows", found=f"{rows!r:.200}", expected="1 or more")
         if prompts is None:
             return None
         if not isinstance(prompts, str | list | tuple) or not all(
@@ -261,10 +287,10 @@ class Core:
         A padded or delayed sequence is refused here, where it would silently be read as music.
         """
         config = self.config
-        if not isinstance(codes, Tensor):
+        if not isinstance(codes, Tensor) or odd_storage(codes):
             raise ModelError(
                 "these are not codes",
-                found=type(codes).__name__,
+                found=described(codes),
                 expected=f"a tensor of integers [B, {config.codebooks}, T]",
                 fix="torch.as_tensor(codes)",
             )
@@ -289,7 +315,6 @@ class Core:
 
 def dtype_of(name: str) -> torch.dtype:
     """The type of this name; raises ModelError."""
-    try:
-        return DTYPES[name]
-    except KeyError:
-        raise ModelError("unknown dtype", found=name, expected=", ".join(DTYPES)) from None
+    if not isinstance(name, str) or name not in DTYPES:
+        raise ModelError("unknown dtype", found=f"{name!r:.200}", expected=", ".join(DTYPES))
+    return DTYPES[name]

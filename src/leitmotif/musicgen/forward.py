@@ -127,8 +127,7 @@ def resume(
         )
     residual = check_residual(residual, model.width, like=model.decoder.final_norm.weight)
     rows, length, _ = residual.shape
-    if steps is not None:
-        check_steps(steps, length)
+    numbers = None if steps is None else check_steps(steps, length)
     if past is not None:
         _check_past(model, past, range(layer, model.num_layers), rows)
     conditioning = model.condition(prompts, rows)
@@ -139,7 +138,7 @@ def resume(
         text=conditioning.text if conditioning else None,
         text_mask=conditioning.mask if conditioning else None,
         tap=Tap(),
-        at=None if steps is None else torch.tensor(steps, device=residual.device),
+        at=None if numbers is None else torch.tensor(numbers, device=residual.device),
         resumed=resumed,
     )
     logits: Tensor = model.decoder.logits(hidden)
@@ -148,8 +147,14 @@ def resume(
     return logits, Past(resumed.of_block, length + (0 if past is None else past.steps))
 
 
-def _check_past(model: Core, past: Past, blocks: range, rows: int) -> None:
+def _check_past(model: Core, past: object, blocks: range, rows: int) -> None:
     """Raise ModelError for a past that lacks a block, or is of other rows."""
+    if not isinstance(past, Past):
+        raise ModelError(
+            "the pass cannot go on from this past",
+            found=f"{past!r:.200}",
+            expected="a Past, as resume returns it, or None",
+        )
     lacking = [block for block in blocks if block not in past.of_block]
     if lacking:
         raise ModelError(

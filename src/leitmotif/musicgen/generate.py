@@ -19,6 +19,7 @@ from leitmotif.musicgen.intervention import Half, Intervention, all_in_steps
 from leitmotif.musicgen.model import delay, undelay
 from leitmotif.musicgen.noise import RowNoise
 from leitmotif.musicgen.positions import Offset, first_positions
+from leitmotif.musicgen.room import check_room
 from leitmotif.musicgen.sampling import Sampling
 from leitmotif.musicgen.steps import Steps
 from leitmotif.musicgen.tap import Place
@@ -174,6 +175,8 @@ def _prepare(
 ) -> _Job:
     """Bring the arguments of ``generate`` into the model's terms; raises ModelError."""
     config, device = model.config, model.device
+    if prefix is not None:
+        prefix = model.check_codes(prefix)
     rows = _count_rows(prompts, prefix, tracks)
     new_frames = round(seconds * model.frame_rate)
     if new_frames < 1:
@@ -184,23 +187,19 @@ def _prepare(
         )
     if prefix is None:
         prefix = torch.empty(rows, config.codebooks, 0, dtype=torch.long, device=device)
-    else:
-        prefix = model.check_codes(prefix)
     sites = choose_sites(capture, model.sites, model.parts)
-    conditioning = model.condition(prompts, rows)
-    halves: list[Half] = ["unconditional" if conditioning is None else "conditional"]
-    if conditioning is not None and scale != 1.0:
+    halves: list[Half] = ["unconditional" if prompts is None else "conditional"]
+    if prompts is not None and scale != 1.0:
         halves.append("unconditional")
+    steps = prefix.shape[2] + new_frames + max(model.delays)
+    first = first_positions(position_offset, rows=rows, begin=model.first_position, steps=steps)
+    check_room(model, rows * len(halves), steps)
+    conditioning = model.condition(prompts, rows)
     return _Job(
         model=model,
         prefix=prefix,
         prefix_contents=_prefix_contents(prompts, prefix),
-        first_positions=first_positions(
-            position_offset,
-            rows=rows,
-            begin=model.first_position,
-            steps=prefix.shape[2] + new_frames + max(model.delays),
-        ),
+        first_positions=first,
         new_frames=new_frames,
         conditioning=conditioning,
         halves=halves,
@@ -266,7 +265,7 @@ def _count_rows(
     counts = {}
     if isinstance(prompts, list | tuple):
         counts["prompts"] = len(prompts)
-    if isinstance(prefix, Tensor) and prefix.dim():
+    if prefix is not None:
         counts["prefix"] = prefix.shape[0]
     if tracks is not None:
         counts["tracks"] = len(tracks)

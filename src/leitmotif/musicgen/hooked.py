@@ -1,12 +1,11 @@
 """HookedMusicGen: a MusicGen whose sites can be read and written."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from torch import Tensor
 
 from leitmotif.checkpoints.folders import usable_device
-from leitmotif.errors import ModelError
 from leitmotif.musicgen.activation_cache import ActivationCache
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
@@ -25,7 +24,7 @@ from leitmotif.musicgen.intervention import Intervention
 from leitmotif.musicgen.key_values import Past
 from leitmotif.musicgen.positions import Offset
 from leitmotif.musicgen.sampling import Sampling
-from leitmotif.musicgen.text import Padding
+from leitmotif.musicgen.text import Padding, check_padding
 
 
 class HookedMusicGen(Core):
@@ -94,10 +93,7 @@ class HookedMusicGen(Core):
         Raises ModelError for a checkpoint that is missing, incomplete or of another kind, and for
         an unknown device, dtype or padding.
         """
-        if text_padding not in ("auto", "masked", "attended"):
-            raise ModelError(
-                "unknown text_padding", found=repr(text_padding), expected="auto, masked, attended"
-            )
+        check_padding(text_padding, ("auto", *get_args(Padding)))
         usable_device(device)  # before anything is read
         padding: Padding = "attended" if text_padding == "attended" else "masked"
         parts = load_transformers(name, revision=revision, dtype=dtype_of(dtype), padding=padding)
@@ -121,6 +117,7 @@ class HookedMusicGen(Core):
 
         Raises ModelError for a model that is not a mono or stereo MusicGen of text.
         """
+        check_padding(text_padding, get_args(Padding))
         return cls(split_transformers(model, tokenizer, text_padding))
 
     def __call__(

@@ -12,9 +12,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from leitmotif.arguments import as_number
+from leitmotif.arguments import as_number, odd_storage
 from leitmotif.errors import ModelError
-from leitmotif.musicgen.arguments import as_rows
+from leitmotif.musicgen.arguments import as_rows, described
 from leitmotif.sites import canonical_site
 
 Edit = Callable[[Tensor], Tensor]
@@ -34,7 +34,8 @@ class Replayable:
         x.any()``, a mask as an index) and none comes from it, nothing is counted or collected in
         Python, and what it changes, it changes in place.
 
-    Nothing is raised here: a function that breaks the rule fails when the step is recorded.
+    Raises ModelError for what is no function; one that breaks the rule fails when the step is
+    recorded.
 
     Example
     -------
@@ -44,6 +45,14 @@ class Replayable:
     """
 
     function: Edit
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ModelError(
+                "this is no function of activations",
+                found=f"{self.function!r:.200}",
+                expected="a function of a tensor [rows, n, d]",
+            )
 
     def __call__(self, x: Tensor) -> Tensor:
         """Call the function.
@@ -120,7 +129,7 @@ class Intervention:
         try:
             object.__setattr__(self, "site", canonical_site(self.site))
         except (TypeError, ValueError) as error:
-            raise ModelError(f"site {self.site!r}: {error}") from None
+            raise ModelError(f"site {self.site!r:.200}: {error}") from None
         self._check_where()
         if not isinstance(self.half, str) or self.half not in get_args(Half):
             raise self._error(f"half={self.half!r}", f"one of {get_args(Half)}")
@@ -146,7 +155,7 @@ class Intervention:
             rows = as_rows(self.rows)
             if rows is None:
                 raise self._error(
-                    f"rows={self.rows!r}", "a list of row numbers from 0 up, such as rows=[0]"
+                    f"rows={self.rows!r:.200}", "a list of row numbers from 0 up, such as rows=[0]"
                 )
             object.__setattr__(self, "rows", rows)
         if self.steps is not None and self.frames is not None:
@@ -156,12 +165,12 @@ class Intervention:
             if span is not None and not (
                 isinstance(span, range) and span.step == 1 and span.start >= 0
             ):
-                raise self._error(f"{name}={span!r}", "range(start, stop) with 0 <= start")
+                raise self._error(f"{name}={span!r:.200}", "range(start, stop) with 0 <= start")
 
     def _check_tensor(self, tensor: Tensor) -> None:
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise self._error(f"tensor of {kind}", "a floating-point torch.Tensor")
+        floating = isinstance(tensor, Tensor) and tensor.is_floating_point()
+        if not floating or odd_storage(tensor):
+            raise self._error(described(tensor), "a dense floating-point torch.Tensor")
         if not torch.isfinite(tensor).all():
             raise self._error("a tensor with NaN or infinity", "finite numbers")
         if self.change in ("scale", "project_out"):

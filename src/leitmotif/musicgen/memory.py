@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from leitmotif.musicgen.model import DecoderConfig
+from leitmotif.musicgen.room import row_bytes
 from leitmotif.work.budget import Batches, Holding, batches_of
 from leitmotif.work.parallel import number_of_workers
 
 if TYPE_CHECKING:
     from leitmotif.config import Params
     from leitmotif.musicgen.hooked import HookedMusicGen
-
-LOGIT_COPIES = 4
-"""Of the logits of a step: as they are, guided, cut to the likeliest, with noise."""
 
 CODEC_PARAMETERS, CODEC_BYTES_A_SECOND = 58_990_022, 39_000_000
 """Of EnCodec at 32 kHz with 4 codebooks, codebooks included, and what it holds for each second of
@@ -80,25 +78,6 @@ class Footprint:
         row = halves * row_bytes(self.config, self.steps(seconds), self.size)
         packed = packed_bytes(self.config, self.size)
         return Holding(self.weights + beside, row, judge, otherwise, main, packed)
-
-
-def key_value_bytes(config: DecoderConfig, rows: int, steps: int, size: int) -> int:
-    """Bytes of the keys and values of so many rows and steps: rows x layers x 2 x steps x width."""
-    return rows * config.layers * 2 * steps * config.width * size
-
-
-def row_bytes(config: DecoderConfig, steps: int, size: int) -> int:
-    """Bytes of one row of a batch at its last step: keys and values, one layer of them twice.
-
-    Parameters
-    ----------
-    config : sizes of the decoder.
-    steps : of prefix and continuation.
-    size : bytes of a number; keys and values have the precision of the weights.
-    """
-    kept = key_value_bytes(config, 1, steps, size)
-    logits = LOGIT_COPIES * config.codebooks * config.codebook_size * max(4, size)
-    return kept + kept // config.layers + logits
 
 
 def packed_bytes(config: DecoderConfig, size: int) -> int:

@@ -25,7 +25,7 @@ def first_positions(offset: Offset, *, rows: int, begin: int, steps: int) -> lis
     """The position of the first step of each row: ``begin``, the model's own, and ``offset`` more.
 
     Raises ModelError for an offset that is no integer of 0 or more, for another number of them than
-    rows, and where a moved pass of ``steps`` steps leaves the positions that are distinct.
+    rows, and where a pass of ``steps`` steps leaves the positions that are distinct.
     """
     each: list[Any] = list(offset) if isinstance(offset, list | tuple) else [offset] * rows
     if not all(is_integer(number) and number >= 0 for number in each):
@@ -42,11 +42,11 @@ def first_positions(offset: Offset, *, rows: int, begin: int, steps: int) -> lis
             expected="an integer for all rows, or a list with one for each",
         )
     first = [begin + int(number) for number in each]
-    if any(first) and max(first) + steps > DISTINCT:
+    if max(first) + steps > DISTINCT:
         raise ModelError(
             "the positions repeat",
             found=f"{steps} steps from position {max(first)} on",
             expected=f"positions below {DISTINCT}, a period of the slowest sinusoid",
-            fix="choose a smaller offset; MusicGen was trained on 30 s, about 1500 positions",
+            fix="shorten the pass or its offset; MusicGen was trained on about 1500 positions",
         )
     return first

@@ -12,6 +12,14 @@ from leitmotif.precision import Undiminished
 Padding = Literal["masked", "attended"]
 
 
+def check_padding(padding: object, known: Sequence[str]) -> None:
+    """Raise ModelError for a rule of pads that is not ``known``."""
+    if not isinstance(padding, str) or padding not in known:
+        raise ModelError(
+            "unknown text_padding", found=f"{padding!r:.200}", expected=", ".join(known)
+        )
+
+
 class TextEncoder(nn.Module):
     """T5 and the projection to the decoder's width.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.arguments import as_number, is_integer
+from leitmotif.arguments import as_number, is_integer, odd_storage
 from leitmotif.errors import LeitmotifError
 
 
@@ -22,7 +22,8 @@ def whole_number(value: object, name: str, *, least: int, most: int | None = Non
 
 def whole_numbers(values: object, name: str, *, count: int) -> list[int]:
     """Return numbers of 0..``count`` - 1, at least one; raises LeitmotifError."""
-    listed = values.tolist() if hasattr(values, "tolist") else values
+    odd = hasattr(values, "detach") and odd_storage(values)
+    listed = values.tolist() if hasattr(values, "tolist") and not odd else values
     if not isinstance(listed, list | tuple | range) or not listed:
         raise LeitmotifError(
             f"{name} cannot be used",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.arguments import is_integer
+from leitmotif.arguments import as_path, is_integer
 from leitmotif.audio.writing import described, player
 from leitmotif.corpus.organism.composer import Score, render, sounds, truth
 from leitmotif.corpus.organism.composer import compose as compose_score
@@ -15,6 +15,7 @@ from leitmotif.corpus.organism.world import World, load_world
 from leitmotif.errors import CorpusError, LeitmotifError
 from leitmotif.notebook.arguments import whole_number
 from leitmotif.tables.truth import Truth
+from leitmotif.work.machine import memory_here
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +86,27 @@ def compose(
     """
     pieces = whole_number(pieces, "pieces", least=1)
     seed = whole_number(seed, "seed", least=0)
-    if not isinstance(world, Path | str):
-        raise LeitmotifError("this is no world", found=repr(world), expected="a path of a file")
-    described = load_world(Path(world))
+    described = load_world(as_path(world, "the world"))
+    _check_room(described, pieces)
     bank = SoundBank(described)
     return [
         _piece(described, bank, compose_score(described, seed, n, part="held_out"), seed, n)
         for n in range(pieces)
     ]
+
+
+def _check_room(world: World, pieces: int) -> None:
+    """Raise LeitmotifError where the samples of so many pieces cannot lie in memory."""
+    frames = world.bars * world.notes_per_bar * world.frames_per_note
+    needed = pieces * frames * world.samples_per_frame * np.dtype(np.float32).itemsize
+    there = memory_here()
+    if there is not None and needed > there:
+        raise LeitmotifError(
+            "there is no room for so many pieces",
+            found=f"{pieces:,} pieces" if pieces < 10**12 else "more than 10^12 pieces",
+            expected=f"at most {there * pieces // needed:,}, in {there / 1e9:.3g} GB of memory",
+            fix="compose fewer at once",
+        )
 
 
 def _piece(world: World, bank: SoundBank, score: Score, seed: int, index: int) -> ComposedPiece:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leitmotif.arguments import as_texts
 from leitmotif.audio.decode import Audio
 from leitmotif.audio.features import SAMPLE_RATE, extract_features
 from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
@@ -303,11 +304,12 @@ def _weights_of(pattern: Any, tokens: Sequence[str] | None) -> NDArray[np.floati
         weights.ndim != 3
         or not weights.size
         or not square
-        or len(tokens or ()) not in (0, weights.shape[-1])
+        or (tokens is not None and len(as_texts(tokens) or ()) != weights.shape[-1])
     ):
         raise LeitmotifError(
             "this pattern cannot be drawn",
-            found=f"shape {weights.shape}" + (f" and {len(tokens)} tokens" if tokens else ""),
+            found=f"shape {weights.shape}"
+            + ("" if tokens is None else f", tokens {tokens!r:.100}"),
             expected="[heads, S, S] of one row, or [heads, S, tokens] with the tokens",
         )
     return weights

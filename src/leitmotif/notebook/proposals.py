@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leitmotif.arguments import as_number
 from leitmotif.audio.decode import load_audio
 from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.audio.reading.samples import Clip, as_clip, rate_of
@@ -72,11 +73,11 @@ def _settings(search: object, p: float, false_per_minute: float) -> SearchSettin
             expected="SearchSettings, or None for the defaults",
         )
     for name, value, most in (("p", p, 1.0), ("false_per_minute", false_per_minute, np.inf)):
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not 0 <= value <= most or not np.isfinite(value):
+        number = as_number(value)
+        if number is None or not 0 <= number <= most:
             raise LeitmotifError(
                 f"{name} is out of range",
-                found=repr(value),
+                found=f"{value!r:.200}",
                 expected=f"a number from 0{' to 1' if most == 1 else ''}",
             )
     return search or SearchSettings()

@@ -13,7 +13,8 @@ from leitmotif.config import Params
 from leitmotif.config.auto import ROWS
 from leitmotif.lens.memory import lens_holding, swaps_holding
 from leitmotif.lens.tuned import map_bytes
-from leitmotif.musicgen.memory import packed_bytes, row_bytes
+from leitmotif.musicgen.memory import packed_bytes
+from leitmotif.musicgen.room import row_bytes
 from leitmotif.pipeline import CONTROLS
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.sizes import BYTES, ModelSize, judge_bytes

@@ -16,8 +16,9 @@ from safetensors import safe_open
 from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
 from leitmotif.files import read_json
-from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint, key_value_bytes
+from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint
 from leitmotif.musicgen.model import DecoderConfig
+from leitmotif.musicgen.room import key_value_bytes
 
 T5_BASE_PARAMETERS = 109_628_544
 """Number of parameters of the encoder of t5-base, which MusicGen reads prompts with."""

@@ -1,6 +1,7 @@
 """``leitmotif review``: the page's server, from its address to its end."""
 
 import ipaddress
+import logging
 import re
 import secrets
 import socket
@@ -118,9 +119,11 @@ def serve(
             lifespan="off",
             ws="none",
             proxy_headers=False,
+            http="h11",
             h11_max_incomplete_event_size=16 * 1024,
         )
     )
+    logging.getLogger("uvicorn.error").addFilter(_without_traceback)
     ready(addresses)
     if open_browser:
         first = next(iter(addresses.values()))
@@ -129,6 +132,15 @@ def serve(
         server.run(sockets=[listener])
     finally:
         session.index.close()
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Say in a line that a client broke off, or sent no HTTP; it has had its answer by then."""
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__module__.startswith("h11."):
+        record.msg, record.args = f"Malformed HTTP request: {error}", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

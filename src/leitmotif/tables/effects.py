@@ -112,6 +112,9 @@ class VerdictRow(Table):
     """Seconds ahead of the event from which on the site's residuals carry it, as data/
     interchange.jsonl says; null if from none, for features, and where none were exchanged."""
     clap_similarity: IntervalRow | None
+    log_likelihood: IntervalRow | None = None
+    """Of a token under the untouched model, in nats more than the baseline's; null in tables of
+    older versions."""
     effect_per_fidelity_lost: IntervalRow | None
     """Null where nothing was lost."""
     dose_response: IntervalRow | None

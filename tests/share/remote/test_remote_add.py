@@ -1,7 +1,9 @@
 """A remote is written into DVC's configuration once it works, and every revision still loads."""
 
 import json
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from typer.testing import CliRunner
 from leitmotif.cli import app
 from leitmotif.errors import LeitmotifError
 from leitmotif.share.remote.adding import Keys, add_remote
+from leitmotif.share.remote.opening import open_remote
+from leitmotif.share.remote.workspace import check_workspace
 from tests.commands import run
 from tests.share.remote.s3_server import KEY, READER_KEY, READER_SECRET, SECRET, S3Server, free_port
 
@@ -150,6 +154,18 @@ def test_a_folder_that_cannot_be_written_is_refused(repository: Path) -> None:
         ("s3://bucket/x", {"name": 'a"b'}, "no name of a remote"),
         ("/tmp/x", {"profile": "p"}, "are for buckets"),
         ("s3://bucket/x", {"profile": "p", "keys": GOOD}, "a profile and keys"),
+        ("s3://bucket/x", {"endpoint": "http://"}, "the endpoint is no address"),
+        ("s3://bucket/x", {"endpoint": "http://[::1"}, "the endpoint is no address"),
+        ("s3://bucket/x", {"endpoint": "http://host:99999"}, "the endpoint is no address"),
+        ("s3://bucket/x", {"endpoint": "http://a b"}, "the endpoint is no address"),
+        ("s3://bucket/x", {"profile": "%(p)s"}, "cannot be written for DVC"),
+        ("/tmp/%(x)s", {}, "cannot be written for DVC"),
+        ("a\nb", {}, "cannot be written for DVC"),
+        ("a\0b", {}, "cannot be written for DVC"),
+        (" ", {}, "cannot be written for DVC"),
+        ("~nobody-of-this-name/x", {}, "there is no such folder"),
+        ("ssh://host/x", {}, "DVC does not reach this kind of place"),
+        ("gopher://host/x", {}, "DVC cannot use its configuration"),
     ],
 )
 @pytest.mark.fault("remote add", "an address with secrets, or none", outcome="refused by name")
@@ -211,3 +227,42 @@ def test_a_full_quota_is_named(repository: Path, s3: S3Server) -> None:
     s3.limit("full-when-added", 10)
     error = refused(repository, "s3://full-when-added/x", endpoint=s3.endpoint, keys=GOOD)
     assert "the quota is used up" in error.what
+
+
+@pytest.mark.parametrize("place", ["data/features", "data/features/x", ".git/x", ".dvc/cache"])
+@pytest.mark.fault(
+    "remote add", "a folder that a stage, git or DVC deletes", outcome="refused, no setting"
+)
+def test_a_folder_that_others_delete_is_no_remote(repository: Path, place: str) -> None:
+    assert "cannot be a remote" in str(refused(repository, place))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.mkdir(),
+        os.mkfifo,
+        lambda path: path.symlink_to(path.name),
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.write_bytes(b"\xff\xfe"),
+        lambda path: path.write_bytes(b"[core\n"),
+        lambda path: path.write_bytes(b"['remote \"x\"']\nurl = %(y)s\n"),
+        lambda path: path.write_bytes(b"['remote \"x\"']\nkey = 1\n"),
+    ],
+    ids=["folder", "pipe", "circle", "broken link", "UTF-16", "torn", "%(y)s", "no url"],
+)
+@pytest.mark.parametrize("file", CONFIG)
+@pytest.mark.fault(
+    "DVC's configuration", "a folder, pipe, link or text that is none", outcome="refused by name"
+)
+def test_a_configuration_that_is_none_is_named(
+    repository: Path, file: str, make: Callable[[Path], None]
+) -> None:
+    (repository / file).unlink(missing_ok=True)
+    make(repository / file)
+    with pytest.raises(LeitmotifError, match=r"config|DVC"):
+        add_remote(repository, "/tmp/x", local=True)
+    with pytest.raises(LeitmotifError, match=r"config|DVC"), open_remote(repository):
+        pass
+    with pytest.raises(LeitmotifError, match=r"config|DVC"):
+        check_workspace(repository)

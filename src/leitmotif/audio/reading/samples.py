@@ -5,7 +5,6 @@ file, which are divided by their full scale, as libsndfile and torchaudio do. Wh
 two ways is refused: rows of a two-dimensional array may be channels or clips.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Number
 from typing import Any, NoReturn, Protocol, runtime_checkable
@@ -13,6 +12,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leitmotif.arguments import as_number, odd_storage
 from leitmotif.errors import AudioError, LeitmotifError
 
 Samples = NDArray[np.float32]
@@ -146,7 +146,9 @@ def check_section(start_seconds: object, seconds: object) -> None:
 def _several(audio: Any, channels: int = 1) -> Iterator[Any]:
     """The clips, one by one, as they were given."""
     listed = isinstance(audio, list | tuple) and not any(isinstance(x, Number) for x in audio[:1])
-    if listed or (getattr(audio, "ndim", 0) == 3 and audio.shape[1] in (1, channels)):
+    if hasattr(audio, "detach") and odd_storage(audio):
+        yield audio  # for ``_array`` to refuse
+    elif listed or (getattr(audio, "ndim", 0) == 3 and audio.shape[1] in (1, channels)):
         yield from audio
     else:
         yield audio
@@ -157,6 +159,8 @@ def _array(audio: Any, name: str) -> NDArray[Any]:
     if isinstance(audio, np.ma.MaskedArray) and (hidden := np.count_nonzero(audio.mask)):
         raise _no_samples(f"{hidden} masked samples", name)
     if hasattr(audio, "detach"):
+        if found := odd_storage(audio):
+            raise _no_samples(found, name)
         audio = audio.detach().cpu()
         audio = audio.float() if "bfloat16" in str(audio.dtype) else audio
     try:
@@ -220,4 +224,4 @@ def _no_samples(found: str, name: str) -> AudioError:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and math.isfinite(value)
+    return as_number(value) is not None

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from leitmotif.audio.reading.flac import read_flac
+from leitmotif.audio.reading.iff import read_aiff, read_au, read_caf, read_w64
 from leitmotif.audio.reading.layout import (
     UNKNOWN_LENGTH,
     WRONG_LENGTH,
@@ -38,10 +39,14 @@ _SHORTFALL_SECONDS = 0.1
 """Tolerated where a header's duration is an estimate."""
 
 _READERS: dict[str, Callable[[BinaryIO, int, int], ContainerLayout | None]] = {
+    "AIFF": read_aiff,
+    "AU": read_au,
+    "CAF": read_caf,
     "FLAC": read_flac,
     "MP3": read_mpeg,
     "OGG": read_ogg,
     "RF64": read_riff,
+    "W64": read_w64,
     "WAV": read_riff,
     "WAVEX": read_riff,
 }

@@ -49,6 +49,8 @@ class Finding:
     """The same of pieces that have it."""
     likeness: ByTrack
     """CLAP similarity of its clips to the baseline."""
+    likelihood: ByTrack
+    """Log-likelihood of a token of its clips beside the baseline's, in nats."""
     doses: Mapping[float, ByTrack]
     """Change of the recurrence rate in points, by strength."""
 
@@ -79,6 +81,7 @@ class Finding:
             lost=effect_row(self.lost, limits=MOST),
             lead=self.evidence.lead,
             clap_similarity=self.clap_similarity,
+            log_likelihood=effect_row(self.likelihood, 3),
             effect_per_fidelity_lost=self._specificity(),
             dose_response=self._slope(),
             match_distance=None if distance is None else round(distance, 3),
@@ -157,8 +160,11 @@ class MeasuresByCondition:
 
     def similarity(self, condition: Condition) -> ByTrack:
         """CLAP similarity to the baseline by track, seeds averaged."""
-        values = self.values(condition, lambda metrics: metrics.clap_similarity)
-        return differences(values, dict.fromkeys(values, 0.0))
+        return self._means(condition, lambda metrics: metrics.clap_similarity)
+
+    def likelihood(self, condition: Condition) -> ByTrack:
+        """Log-likelihood of a token beside the baseline's, in nats, by track, seeds averaged."""
+        return self._means(condition, lambda metrics: metrics.log_likelihood)
 
     def row(
         self, condition: Condition, *, model: str, name: str, tested: bool = False
@@ -178,19 +184,19 @@ class MeasuresByCondition:
             delta_recurrence=effect_row(self.plain(condition), limits=MOST),
             towards_source=effect_row(self.moved(condition), limits=MOST),
             clap_similarity=effect_row(self.similarity(condition), 4),
-            loudness_db=self._mean(condition, lambda metrics: metrics.loudness_db),
-            spectral_db=self._mean(condition, lambda metrics: metrics.spectral_db),
-            log_likelihood=self._mean(condition, lambda metrics: metrics.log_likelihood),
+            loudness_db=effect_row(self._means(condition, lambda metrics: metrics.loudness_db), 3),
+            spectral_db=effect_row(self._means(condition, lambda metrics: metrics.spectral_db), 3),
+            log_likelihood=effect_row(self.likelihood(condition), 3),
             clips=len(self._by_condition[condition]),
             changed=self.changed(condition),
             excluded=self.excluded(condition),
         )
 
-    def _mean(
+    def _means(
         self, condition: Condition, measure: Callable[[ClipMetrics], float | None]
-    ) -> IntervalRow | None:
+    ) -> ByTrack:
         values = self.values(condition, measure)
-        return effect_row(differences(values, dict.fromkeys(values, 0.0)), 3)
+        return differences(values, dict.fromkeys(values, 0.0))
 
     def _difference(self, condition: Condition, towards: Mapping[str, int] | None) -> ByTrack:
         def recurrence(metrics: ClipMetrics) -> float | None:
@@ -226,7 +232,7 @@ def judge_candidate(
     towards = measures.moved(tested)
     others = [measures.moved(condition) for condition in random]
     over = contrast(towards, others) if random else {}
-    likeness = measures.similarity(tested)
+    likeness, likelihood = measures.similarity(tested), measures.likelihood(tested)
     gained, lost = both_ways(towards, pieces)
     evidence = Evidence(
         decodable=tuple(decodable),
@@ -241,6 +247,7 @@ def judge_candidate(
         cue=interval_by_track(measures.moved(counterfactual), MOST),
         onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
         similarity=interval_by_track(likeness),
+        likelihood=interval_by_track(likelihood),
         p=largest_p(towards, over),
     )
     doses = {
@@ -259,6 +266,7 @@ def judge_candidate(
         gained,
         lost,
         likeness,
+        likelihood,
         doses,
     )
 

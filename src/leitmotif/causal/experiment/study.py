@@ -83,7 +83,13 @@ class Study:
     def thresholds(self, *, tried: int) -> VerdictRules:
         """Where verdicts draw their lines, with so many candidates tried."""
         settings = self.settings
-        return VerdictRules(self.claims, tried, settings.min_similarity, settings.seeds)
+        return VerdictRules(
+            self.claims,
+            tried,
+            settings.min_similarity,
+            settings.min_log_likelihood,
+            settings.seeds,
+        )
 
     @property
     def untouched(self) -> list[Condition]:

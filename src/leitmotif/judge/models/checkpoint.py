@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 
+from leitmotif.arguments import is_integer
 from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.checkpoints.weights import load_weights
 from leitmotif.errors import ModelError
@@ -63,8 +64,8 @@ def load_judge(
     """
     import transformers
 
-    if dtype not in DTYPES:
-        raise ModelError("unknown dtype", found=repr(dtype), expected=", ".join(DTYPES))
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ModelError("unknown dtype", found=f"{dtype!r:.200}", expected=", ".join(DTYPES))
     place = usable_device(device)
     with reading_checkpoint(
         name,
@@ -111,6 +112,13 @@ class Judge:
     """Name of the class of `transformers`."""
 
     def __init__(self, loaded: Loaded, name: str, *, batch_size: int) -> None:
+        if not isinstance(loaded, Loaded) or not is_integer(batch_size) or batch_size < 1:
+            raise ModelError(
+                "this is no judge",
+                found=f"{loaded!r:.200} with batch_size={batch_size!r:.200}",
+                expected="a checkpoint that was loaded, and a batch of 1 or more",
+                fix="load a judge with from_pretrained",
+            )
         self._model, self._extractor = loaded.model, loaded.extractor
         self._device, self._dtype = loaded.device, loaded.dtype
         self.name, self._batch_size = name, batch_size

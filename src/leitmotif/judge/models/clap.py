@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from leitmotif.arguments import as_texts
 from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.checkpoints.folders import reading_checkpoint
 from leitmotif.errors import ModelError
@@ -137,8 +138,7 @@ class Clap(Judge):
         return self._embed_text(sentences)
 
     def _embed_text(self, sentences: Sequence[str]) -> Embeddings:
-        empty = [row for row, sentence in enumerate(sentences) if not sentence.strip()]
-        if isinstance(sentences, str) or not sentences or empty:
+        if not as_texts(sentences) or not all(sentence.strip() for sentence in sentences):
             raise ModelError(
                 "these sentences cannot be embedded",
                 found=f"{sentences!r:.200}",
@@ -188,7 +188,18 @@ class Clap(Judge):
         Returns
         -------
         Logits [clips, sentences].
+
+        Raises ModelError for what are no such embeddings, and for NaN.
         """
+        for name, rows in (("audio", audio), ("text", text)):
+            array = rows if isinstance(rows, np.ndarray) else np.empty(0)
+            fits = array.dtype.kind == "f" and array.ndim == 2 and array.shape[1] == self.width
+            if not fits or not np.isfinite(array).all():
+                raise ModelError(
+                    f"these are no embeddings of {name}",
+                    found=f"{rows!r:.200}",
+                    expected=f"finite numbers [rows, {self.width}], as embed_{name} returns them",
+                )
         scale = float(self._model.logit_scale_a.exp())
         return np.asarray(scale * audio @ text.T)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from leitmotif.arguments import as_texts
 from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.checkpoint import Judge, Loaded
@@ -125,6 +126,10 @@ class Tagger(Judge):
 
         Raises ModelError, which names the labels that the tagger lacks.
         """
+        if as_texts(labels) is None:
+            raise ModelError(
+                "these are no labels", found=f"{labels!r:.200}", expected="a list of their names"
+            )
         unknown = [label for label in labels if label not in self._index]
         if unknown:
             raise ModelError(

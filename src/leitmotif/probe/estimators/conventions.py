@@ -26,7 +26,7 @@ def features_of(probe: BaseEstimator, X: ArrayLike, *, fitted: bool = False) -> 
     settings = {"dtype": np.float64, "ensure_all_finite": False, "reset": not fitted}
     try:
         checked = validate_data(probe, X, ensure_min_samples=1 if fitted else 2, **settings)
-    except OverflowError as error:
+    except (OverflowError, RuntimeError) as error:
         raise ProbeError("features are not numbers", found=error) from error
     return np.asarray(checked)
 
@@ -38,7 +38,7 @@ def targets_of(y: ArrayLike) -> Array:
     refuse_hidden(y, "targets")
     try:
         checked = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False)
-    except (TypeError, OverflowError) as error:
+    except (TypeError, OverflowError, RuntimeError) as error:
         raise ProbeError("targets are not numbers", found=error) from error
     return np.asarray(checked)
 

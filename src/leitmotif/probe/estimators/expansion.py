@@ -68,7 +68,7 @@ def expand(
     for name, value in (("knots", knots), ("waves", waves), ("interactions", interactions)):
         whole_number(value, name)
     whole_number(seed, "seed")
-    if np.ndim(controls) != 2 or np.shape(controls)[1]:
+    if getattr(controls, "ndim", 0) != 2 or controls.shape[1]:
         controls = matrix(controls, "controls")
     spread = controls.std(axis=0)
     scaled = (controls - controls.mean(axis=0)) / np.where(spread > 0, spread, 1)

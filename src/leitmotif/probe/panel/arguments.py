@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leitmotif.arguments import odd_storage
 from leitmotif.errors import ProbeError
 
 Array = NDArray[np.float64]
@@ -26,8 +27,11 @@ class DenseError(ProbeError, TypeError):
 def refuse_hidden(values: object, name: str) -> None:
     """Raise ProbeError for what turns into other numbers without a word.
 
-    These are sparse tables and masked entries.
+    These are sparse tables and masked entries. Tensors that no array can be made of are refused
+    here too.
     """
+    if hasattr(values, "detach") and (found := odd_storage(values)):
+        raise DenseError(f"{name} cannot be read", found=found, expected="a dense array")
     from scipy import sparse  # here: `leitmotif status` needs panels, and none of scipy
 
     if sparse.issparse(values):
@@ -54,7 +58,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
         if array.dtype.kind in "cmMSUV":
             raise TypeError(f"type {array.dtype}")
         return np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ProbeError(f"{name} are not numbers", found=error, expected="real numbers") from error
 
 
@@ -140,7 +144,10 @@ def track_names(groups: ArrayLike, *, rows: int) -> NDArray[Any]:
     """
     refuse_hidden(groups, "groups")
     # NumPy would write a NaN among texts as the text "nan".
-    names = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
+    try:
+        names = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
+    except RuntimeError as error:  # a tensor that asks for a gradient
+        raise ProbeError("groups name each row's track", found=error) from error
     if names.shape != (rows,):
         raise ProbeError(
             "groups name each row's track", found=f"shape {names.shape}", expected=f"[{rows}]"

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from leitmotif.arguments import odd_storage
 from leitmotif.checkpoints.weights import is_finite
 from leitmotif.errors import ModelError
 
@@ -15,10 +16,11 @@ def check_activations(x: object, width: int, *, finite: bool = False) -> None:
 
     That they are ``finite`` may be known; a GPU is then not asked.
     """
-    if not isinstance(x, Tensor) or not x.is_floating_point():
+    if not isinstance(x, Tensor) or not x.is_floating_point() or odd_storage(x):
+        kind = (odd_storage(x) or x.dtype) if isinstance(x, Tensor) else type(x).__name__
         raise ModelError(
             "these are no activations",
-            found=x.dtype if isinstance(x, Tensor) else type(x).__name__,
+            found=kind,
             expected="a tensor of floating-point numbers",
             fix="torch.from_numpy(array)",
         )
@@ -40,6 +42,8 @@ def features_of(
 
     That a tensor's numbers lie in 0..``count`` - 1 may be ``known``; a GPU is then not asked.
     """
+    if isinstance(features, Tensor) and (found := odd_storage(features)):
+        raise _no_features(found, count)
     try:
         wanted = torch.as_tensor(features, device=like.device)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -56,7 +60,7 @@ def features_of(
 def check_codes(codes: Any, count: int) -> None:
     """Raise ModelError unless codes are whole, finite, and of features 0..``count`` - 1."""
     parts = [getattr(codes, name, None) for name in ("indices", "values", "offsets")]
-    if not all(isinstance(part, Tensor) and part.dim() == 1 for part in parts):
+    if not all(isinstance(x, Tensor) and not odd_storage(x) and x.dim() == 1 for x in parts):
         raise ModelError(
             "these are no codes",
             found=type(codes).__name__,

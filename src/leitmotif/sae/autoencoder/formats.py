@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from leitmotif.arguments import as_path
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, read_json, write_json
@@ -122,7 +123,8 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
     >>> load_sae("models/organism/sae/layers.2.residual").config.site
     'layers.2.residual'
     """
-    folder, device = Path(folder), usable_device(device)
+    folder = as_path(folder, "the autoencoder", error=ModelError)
+    device = usable_device(device)
     values = _values(folder)
     architecture, config, rescaled = _parse(folder, values)
     tensors = _read_tensors(folder, config, architecture)

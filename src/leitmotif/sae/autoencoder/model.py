@@ -102,6 +102,12 @@ class SparseAutoencoder(nn.Module):
 
     def __init__(self, config: SaeConfig) -> None:
         super().__init__()
+        if not isinstance(config, SaeConfig):
+            raise ModelError(
+                "this is no configuration of an autoencoder",
+                found=f"{config!r:.200}",
+                fix="load an autoencoder with load_sae",
+            )
         self.config = config
         d, features = config.d_in, config.d_sae
         self.W_enc = nn.Parameter(torch.zeros(d, features))

@@ -20,16 +20,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leitmotif.errors import ModelError
-from leitmotif.files import atomic
 from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.autoencoder.topk import grouped_topk
 from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.pool import TrainingRows
+from leitmotif.tensors import write_tensors
 
 
 @dataclass(frozen=True)
@@ -192,9 +191,8 @@ class Trainer:
         tensors["curve"] = torch.tensor(curve, dtype=torch.float64).reshape(-1, len(COLUMNS))
         for number, values in self._adam.state_dict()["state"].items():
             tensors |= {f"adam/{number}/{key}": value for key, value in values.items()}
-        with atomic(path) as temporary:
-            kept = {key: tensor.cpu().contiguous().clone() for key, tensor in tensors.items()}
-            save_file(kept, temporary, metadata={"work": self._work()})
+        kept = {key: tensor.cpu().numpy() for key, tensor in tensors.items()}
+        write_tensors(path, kept, {"work": self._work()})
 
     def load(self, path: Path) -> None:
         """Go back to where ``save`` was called; raises ModelError if that was another run."""

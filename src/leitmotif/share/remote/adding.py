@@ -7,12 +7,13 @@ does not have this remote, cannot be loaded. So ``config.local`` gets the whole 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from leitmotif.errors import ConfigError, LeitmotifError
+from leitmotif.errors import ConfigError, LeitmotifError, TargetError
 from leitmotif.files import atomic, read_text, write_text
+from leitmotif.files.owned import owner_of
 from leitmotif.share.remote.failures import explained
 from leitmotif.share.remote.opening import open_remote, opened_repo
 from leitmotif.share.remote.trial import try_remote
@@ -65,8 +66,9 @@ def add_remote(
     Raises LeitmotifError, with nothing written, if the remote exists or if one object cannot be
     written, read back and deleted.
     """
+    _check_texts(url, endpoint, profile, *(astuple(keys) if keys else ()))
     _check(url, name, endpoint, profile, keys)
-    url = url if "://" in url else str(Path(url).expanduser().absolute())
+    url = url if "://" in url else str(_folder(url))
     _check_free(root, url, name, endpoint, replace)
     shared = {"url": url, "verify": "true"}
     if url.startswith("s3://"):
@@ -133,7 +135,7 @@ def _check(
             )
     if not _NAME.fullmatch(name):
         raise LeitmotifError(f"{name!r} is no name of a remote", expected="letters, digits, - or _")
-    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
+    if endpoint is not None and not _is_address(endpoint):
         raise LeitmotifError(
             "the endpoint is no address", found=endpoint, expected="https://SERVER or with a port"
         )
@@ -145,6 +147,41 @@ def _check(
         )
     if profile and keys:
         raise LeitmotifError("a profile and keys were given", expected="one of the two")
+
+
+def _check_texts(*texts: str | None) -> None:
+    """Raise LeitmotifError for what DVC's configuration does not give back as it is."""
+    for text in texts:
+        if text is not None and not (text.isprintable() and text.strip() and "%(" not in text):
+            raise LeitmotifError(
+                "a value cannot be written for DVC",
+                found=f"{text!r:.200}",
+                expected="text in one line, without %(, which DVC's configuration replaces",
+            )
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        named = parts.hostname is not None and re.fullmatch(r"[^\s/]+", parts.netloc) is not None
+        return parts.scheme in ("http", "https") and named and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        return False
+
+
+def _folder(url: str) -> Path:
+    """The folder of a remote on a disk, absolute; raises LeitmotifError where it has no place."""
+    try:
+        folder = Path(url).expanduser().absolute()
+    except RuntimeError as error:
+        raise LeitmotifError("there is no such folder", found=f"{url}: {error}") from error
+    if owner := owner_of(folder):
+        raise TargetError(
+            f"{folder} cannot be a remote",
+            found=f"a place that {owner}",
+            expected="a place of its own, on another disk if possible",
+        )
+    return folder
 
 
 def _check_free(root: Path, url: str, name: str, endpoint: str | None, replace: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leitmotif.errors import ConfigError, LeitmotifError
+from leitmotif.files import read_text
 from leitmotif.share.remote.failures import explained
 
 _BOUNDS = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "2"}
@@ -98,6 +99,13 @@ def _opened(root: Path, name: str | None, settings: Mapping[str, Any] | None) ->
             expected="every section of a remote with its url",
             fix=f"{ADD}, with --replace",
         ) from error
+    except ImportError as error:
+        raise LeitmotifError(
+            "DVC does not reach this kind of place",
+            found=error,
+            expected="s3://BUCKET/PREFIX, or a folder",
+            fix="install the package that it names",
+        ) from error
     section = repo.config["remote"][name]
     url, endpoint = str(section["url"]), section.get("endpointurl")
     with explained("the remote cannot be opened", url, endpoint):
@@ -110,14 +118,30 @@ def _opened(root: Path, name: str | None, settings: Mapping[str, Any] | None) ->
 def opened_repo(
     root: Path, name: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> Any:
-    """DVC's repository in ``root``; with ``settings``, its remote ``name`` has these alone."""
+    """DVC's repository in ``root``; with ``settings``, its remote ``name`` has these alone.
+
+    Raises ConfigError for a configuration that is no text file, and DVC's own errors.
+    """
     from dvc.config import Config
     from dvc.repo import Repo
 
-    if settings is None:
-        return Repo(str(root))
+    for file in (root / ".dvc" / "config", root / ".dvc" / "config.local"):
+        if os.path.lexists(file):
+            # DVC would raise what the system says, or wait for ever at a pipe.
+            read_text(file, fix=f"restore it from git, or {ADD}", error=ConfigError)
     # Given beforehand too: DVC refuses to open a repository with half a section of a remote.
-    repo = Repo(str(root), config={"remote": {name: {"url": settings["url"]}}})
+    given = None if settings is None else {"remote": {name: {"url": settings["url"]}}}
+    try:
+        repo = Repo(str(root), config=given)
+    except (SyntaxError, OSError, ValueError) as error:  # configobj's are SyntaxErrors
+        raise ConfigError(
+            "DVC cannot read its configuration",
+            found=error,
+            expected="sections of keys and values, without %( in them",
+            fix="correct .dvc/config or .dvc/config.local",
+        ) from error
+    if settings is None:
+        return repo
     values = {**repo.config, "remote": {**repo.config["remote"], name: dict(settings)}}
     repo.config.update(Config.validate(values))
     return repo

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from leitmotif.arguments import as_path
 from leitmotif.errors import StoreError, counted
 from leitmotif.sites import canonical_site
 from leitmotif.store.reading.header import TENSOR, Header, header_in_shard, is_shard
@@ -36,7 +37,7 @@ class ActivationStore:
     """
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+        self.root = as_path(root, "the store", error=StoreError)
         rows = read_index(self.root)
         self._bytes = sum(row.bytes for row in rows)
         self._sites: dict[str, dict[str, StoredTensor]] = {row.site: {} for row in rows}
@@ -153,8 +154,10 @@ class ActivationStore:
     def _known_site(self, site: str) -> str:
         try:
             name = canonical_site(site)
-        except ValueError as error:
-            raise StoreError(str(error)) from None
+        except (TypeError, ValueError) as error:
+            raise StoreError(
+                f"{site!r:.200} is no site", found=error, expected=f"one of {', '.join(self.sites)}"
+            ) from None
         if name not in self.sites:
             raise StoreError(
                 f"{name} is not in {self.root}",
@@ -167,9 +170,9 @@ class ActivationStore:
         name = self._known_site(site)
         try:
             return self._sites[name][track_id]
-        except KeyError:
+        except (KeyError, TypeError):
             raise StoreError(
-                f"track {track_id!r} is not in {self.root}",
+                f"track {track_id!r:.200} is not in {self.root}",
                 found=f"{counted(len(self._sites[name]), 'track')} at {name}",
                 fix="see data/manifest.jsonl for the tracks in use and data/failures.jsonl for "
                 "those that failed",

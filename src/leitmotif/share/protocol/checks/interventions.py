@@ -186,7 +186,8 @@ def written_back(inputs: Inputs) -> Outcome:
 )
 def causal(inputs: Inputs) -> Outcome:
     """Look at effect, controls and fidelity beside each verdict."""
-    least = inputs.params.interventions.min_similarity
+    settings = inputs.params.interventions
+    least, likely = settings.min_similarity, settings.min_log_likelihood
     verdicts = inputs.rows(VERDICTS, VerdictRow)
     bare = [
         f"{row.model} {row.candidate} {row.name}"
@@ -203,6 +204,10 @@ def causal(inputs: Inputs) -> Outcome:
             all(map(is_above_zero, (row.effect, row.over_random, row.gained, row.lost)))
             and row.clap_similarity is not None
             and row.clap_similarity.mean >= least
+            and (
+                likely is None
+                or (row.log_likelihood is not None and row.log_likelihood.mean >= likely)
+            )
         )
     ]
     if wrong:
@@ -211,6 +216,7 @@ def causal(inputs: Inputs) -> Outcome:
     return passed(
         f"{len(called)} of {len(verdicts)} candidates called foresight, {damaged} entangled; "
         f"similarity to the baseline at least {least:g}"
+        + ("" if likely is None else f", log-likelihood at least {likely:g} nats a token")
     )
 
 
