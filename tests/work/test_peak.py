@@ -2,6 +2,7 @@
 
 import sys
 from subprocess import run
+from types import ModuleType
 
 import pytest
 
@@ -51,3 +52,16 @@ def test_an_error_ends_the_watch() -> None:
     with pytest.raises(ZeroDivisionError), watched_memory() as peak:
         raise ZeroDivisionError
     assert peak.host > 0
+
+
+@pytest.mark.parametrize("cuda", [None, ModuleType("torch.cuda")])
+def test_a_torch_that_is_being_imported_holds_nothing_of_a_gpu(
+    cuda: ModuleType | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = ModuleType("torch")
+    if cuda is not None:
+        monkeypatch.setattr(half, "cuda", cuda, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", half)
+    with watched_memory() as peak:
+        pass
+    assert peak.gpu == 0

@@ -72,7 +72,9 @@ def _held() -> int:
 
 
 def _reserved() -> int:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    # Another thread may be importing torch in this moment, and its parts are not all there.
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    is_initialized = getattr(cuda, "is_initialized", None)
+    if cuda is None or is_initialized is None or not is_initialized():
         return 0
-    return int(torch.cuda.max_memory_reserved())
+    return int(cuda.max_memory_reserved())
