@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from leitmotif.errors import ConfigError
-from leitmotif.files.yaml_files import parse_stages
+from leitmotif.files.yaml_files import parse_stages, parse_yaml
 from leitmotif.share.revisions import Revision
 
 Kind = Literal["out", "metric", "plot"]
+SCHEMA = "2.0"
+"""Version of dvc.lock."""
 _SECTIONS: Mapping[str, Kind] = {"outs": "out", "metrics": "metric", "plots": "plot"}
 
 
@@ -39,8 +41,8 @@ def revision_outs(revision: Revision) -> list[Out]:
 
     Raises ConfigError if one of the two files does not have the form that DVC gives it.
     """
-    stages = _stages(revision, "dvc.yaml")
-    locked = _stages(revision, "dvc.lock")
+    stages, locked = _stages(revision, "dvc.yaml"), _stages(revision, "dvc.lock")
+    _check_schema(revision)
     try:
         return [out for name in stages for out in _outs(name, stages[name], locked.get(name, {}))]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -56,7 +58,10 @@ def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Ite
     for section, kind in _SECTIONS.items():
         for entry in stage.get(section, []):
             ((path, options),) = (entry if isinstance(entry, dict) else {entry: None}).items()
-            locked_out = known.get(path, {})
+            locked_out = known.get(path)
+            if locked_out is not None and not isinstance(locked_out["md5"], str):
+                raise ValueError(f"the md5 of {path} is {locked_out['md5']!r}")
+            locked_out = locked_out or {}
             yield Out(
                 name,
                 path,
@@ -66,6 +71,20 @@ def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Ite
                 size=locked_out.get("size"),
                 files=locked_out.get("nfiles"),
             )
+
+
+def _check_schema(revision: Revision) -> None:
+    """Raise ConfigError for a dvc.lock of another version, whose stages may say something else."""
+    if (content := revision.read("dvc.lock")) is None:
+        return
+    schema = parse_yaml(content.decode(errors="replace")).get("schema", SCHEMA)
+    if str(schema) != SCHEMA:
+        raise ConfigError(
+            f"dvc.lock of {revision.name} is of another version",
+            found=f"schema {schema}",
+            expected=f"schema {SCHEMA}, which DVC 3 writes",
+            fix="restore it from git, or install the DVC of constraints.txt",
+        )
 
 
 def _stages(revision: Revision, path: str) -> dict[str, Any]:
