@@ -131,6 +131,21 @@ def test_a_report_before_its_results_names_the_next_command(root: Path) -> None:
     assert not (root / "report").exists()
 
 
+def test_a_report_without_own_results_names_no_file_of_others(root: Path) -> None:
+    """A clone has the tables of the shipped experiment, and not the files that they name."""
+    proposed(root, [track(number) for number in range(20)], [proposal(1, 1), proposal(3, 2)])
+    corpus = {"params": {"params.yaml": {"corpus": {"source": "organism"}}}}
+    (root / "dvc.lock").write_text(json.dumps({"stages": {"corpus": corpus}}), encoding="utf-8")
+    done = leitmotif("report", cwd=root)
+    assert done.returncode == 1
+    first, found, *_ = done.stderr.splitlines()
+    assert first.endswith(
+        "the report cannot be made yet: what is here is of other settings than params.yaml has"
+    )
+    assert found.startswith("  found:    outdated: corpus")
+    assert "data/" not in done.stderr
+
+
 def test_nobody_decides_on_another_corpus(root: Path) -> None:
     proposed(root, [track(number) for number in range(2)], [proposal(0, 1)])
     corpus = {"params": {"params.yaml": {"corpus": {"source": "organism"}}}}

@@ -131,7 +131,7 @@ def test_no_sentence_on_a_candidate_contradicts_its_numbers(finding: VerdictRow)
 @settings(max_examples=60, deadline=None)
 def test_no_sentence_on_a_model_contradicts_its_candidates(rows: list[VerdictRow]) -> None:
     conclusion = overall([row.verdict for row in rows])
-    said = of_model(conclusion, rows)
+    said = " ".join(of_model(conclusion, rows))
     if ABSENT.search(said) and not TOO_FEW.search(said):
         assert not any(is_clear(row.effect) for row in rows), said
     if TOO_FEW.search(said):

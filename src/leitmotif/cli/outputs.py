@@ -94,8 +94,9 @@ def report(
 def _explaining_what_is_missing() -> Iterator[None]:
     """Let an output that cannot be read say which stages have to run, and what is next.
 
-    Where people have to decide first, the stage that makes the output would only stop. If all
-    stages are done, the error is left as it is.
+    Where people have to decide first, the stage that makes the output would only stop. Where stages
+    ran with other settings, the file belongs to their results, such as the shipped ones, and is not
+    named. If all stages are done, the error is left as it is.
     """
     from leitmotif.status.overview import read_status
 
@@ -110,9 +111,11 @@ def _explaining_what_is_missing() -> Iterator[None]:
         ]
         if not waiting:
             raise
-        details = [] if error.found is None else [str(error.found)]
+        of_others = now.in_state("outdated")
+        what = "what is here is of other settings than params.yaml has" if of_others else error.what
+        details = [] if error.found is None or of_others else [str(error.found)]
         raise LeitmotifError(
-            f"the report cannot be made yet: {error.what}",
+            f"the report cannot be made yet: {what}",
             found="; ".join([*details, *waiting]),
             expected="all stages done",
             fix=str(now.next),

@@ -17,8 +17,8 @@ class Number:
     """A text and where its number is written; pages link it to the file's entry among the sources.
 
     ``row`` has the key fields of ``tables.keys`` with their values; it is empty for a file that is
-    one object. Where several rows have these values, the number is their sum. ``field`` may lead
-    into fields of a field by dots.
+    one object. Where several rows have these values, the number is their sum, or how many they are
+    if ``field`` is empty. ``field`` may lead into fields of a field by dots.
     """
 
     text: str

@@ -31,7 +31,7 @@ from leitmotif.report.words import mean_words, number
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import of_kind
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.effects import EffectRow, VerdictRow, identity
+from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow, largest
 
@@ -102,7 +102,7 @@ def _model(
         "name": name,
         "own": name == material.models[0],
         "verdict": verdict,
-        "words": of_model(verdict, judged),
+        "words": _of_model(verdict, judged),
         "probes": None if decodable is None else _probes(material, name, decodable),
         "strongest": None
         if strongest is None
@@ -115,6 +115,15 @@ def _model(
         else None,
         "shifted": None if shifted is None else _shifted(shifted),
     }
+
+
+def _of_model(verdict: Verdict, judged: Sequence[VerdictRow]) -> Said:
+    """The sentences on a model; what could have been found leads to the row that says it."""
+    words, possible = of_model(verdict, judged)
+    if not possible:
+        return words
+    row = next((row for row in judged if row.possible is not None), judged[0])
+    return [f"{words} ", placed(possible, row, "possible", file=VERDICTS)]
 
 
 def _shifted(row: EffectRow) -> dict[str, Any]:

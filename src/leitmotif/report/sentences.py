@@ -243,19 +243,23 @@ def _what_is_missing(finding: "VerdictRow") -> str:
     return "what it holds so far ahead does not carry the event where it is exchanged"
 
 
-def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> str:
-    """What is said of a model whose strongest verdict this is; ``findings`` are all of its own."""
+def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> tuple[str, str]:
+    """What is said of a model whose strongest verdict this is; ``findings`` are all of its own.
+
+    The second text says what could have been found, by the ``possible`` of the findings; it is
+    empty where nothing is to be said of that.
+    """
     name = _OF_MODELS[verdict]
     if verdict in _ALONE and any(_is_moved(finding) for finding in findings):
         name = _ALONE[verdict]
     tried = [finding.possible for finding in findings if finding.possible is not None]
     possible = tried[0] if tried else None
     if verdict == "unknown" and possible is not None and not _count(possible):
-        return f"This model {name}: there is none in which an effect could show."
+        return f"This model {name}: there is none in which an effect could show.", ""
     if verdict == "unknown":
-        return f"This model {name}: in {_pieces(possible)} no effect can count, however large."
+        return f"This model {name}:", f"in {_pieces(possible)} no effect can count, however large."
     says_absence = verdict in ("decodable, not causal", "look-back", "none")
-    return f"This model {name}. {of_possible(possible) if says_absence else ''}".strip()
+    return f"This model {name}.", of_possible(possible) if says_absence else ""
 
 
 _OF_MODELS: dict["Verdict", str] = {

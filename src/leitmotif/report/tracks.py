@@ -1,5 +1,6 @@
 """From the recordings given to the pieces continued: what is left, and what was not searched."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from leitmotif.tables.probes import HorizonRow
 from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.windows import searched_seconds
 
-MANIFEST = "data/manifest.jsonl"
+MANIFEST, EXCLUDED = "data/manifest.jsonl", "data/excluded.jsonl"
 OPENINGS = "metrics/interventions.json"
 _TOLD = {
     "corpus": ("metrics/corpus.json", ""),
@@ -101,7 +102,7 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
     claimed = next((row for row in known.horizons or [] if row.claimed), None)
     recall = of_recall(sources.recall)
     return {
-        "steps": [_step(step, most) for step in steps],
+        "steps": [_step(step, most, known.excluded or []) for step in steps],
         "probed": None
         if claimed is None
         else placed(str(claimed.tracks), claimed, "tracks", file="data/horizons.jsonl"),
@@ -124,14 +125,27 @@ def _opened(model: str, tried: OpeningCounts) -> Said:
     ]
 
 
-def _step(step: Step, most: int) -> dict[str, Any]:
+def _step(step: Step, most: int, excluded: Sequence[Exclusion]) -> dict[str, Any]:
     file, key = _TOLD.get(step.told_by, _TOLD["manifest"])
     return {
         "name": step.name,
         "tracks": None if step.tracks is None else Number(str(step.tracks), file, {}, key),
         "share": round(100 * (step.tracks or 0) / most, 1) if most else 0,
-        "note": step.note,
+        "note": _noted(step.note, Counter(row.reason for row in excluded)),
     }
+
+
+def _noted(note: str, reasons: Mapping[str, int]) -> Said:
+    """A step's note; where it counts the tracks left out for a reason, with the place of these."""
+    said: list[str | Number] = []
+    for part in note.split(", "):
+        count, _, reason = part.partition(" ")
+        between = ", " if said else ""
+        if str(reasons.get(reason)) == count:
+            said += [between, Number(count, EXCLUDED, {"reason": reason}, ""), f" {reason}"]
+        else:
+            said.append(between + part)
+    return said
 
 
 def _unsearched(tracks: Sequence[ManifestTrack]) -> tuple[float, float, int]:
