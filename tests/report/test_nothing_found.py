@@ -60,7 +60,9 @@ def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Pa
     made.effects = [
         row.model_copy(update={**unmeasured, "clips": 0, "changed": 0}) for row in made.effects
     ]
-    unmeasured = dict.fromkeys(("effect", "over_random", "gained", "lost", "clap_similarity"))
+    unmeasured = dict.fromkeys(
+        ("effect", "over_random", "gained", "lost", "clap_similarity", "log_likelihood")
+    )
     made.verdicts = [
         row.model_copy(update={**unmeasured, "verdict": "unknown", "possible": none})
         for row in made.verdicts

@@ -182,6 +182,7 @@ def verdict(**changed: Any) -> VerdictRow:
         "lost": None,
         "lead": None,
         "clap_similarity": interval(0.97, 0.01),
+        "log_likelihood": interval(-0.02, 0.01),
         "effect_per_fidelity_lost": None,
         "dose_response": None,
         "match_distance": None,

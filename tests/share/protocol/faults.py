@@ -313,6 +313,14 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
         ),
         "without a sound effect",
     ),
+    "causal: foresight in clips that the model finds unlikely": (
+        "causal",
+        lambda: rows(
+            VERDICTS,
+            lambda it: it[0].update(log_likelihood={"mean": -3.0, "low": -4.0, "high": -2.0}),
+        ),
+        "without a sound effect",
+    ),
     "routing: an output that nobody routes": (
         "routing",
         lambda: Path("artifacts.yaml").write_text(
