@@ -6,16 +6,16 @@ Controllable Music Generation", and the checkpoints' config.json).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
-from leitmotif.files import read_json
+from leitmotif.files import kind_of, read_json
 from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint
 from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.musicgen.room import key_value_bytes
@@ -31,6 +31,8 @@ JUDGE_BYTES = {
     "MIT/ast-finetuned-audioset-10-10-0.4593": 346_000_000,
 }
 """Size of the published weights; see docs/judges.md."""
+LARGEST = 1 << 20
+"""No size in a config.json is as large."""
 
 
 def _published(layers: int, width: int) -> DecoderConfig:
@@ -142,7 +144,8 @@ def step_operations(config: DecoderConfig, rows: int, steps: int) -> int:
 def size_of(name: str, revision: str | None = None) -> ModelSize:
     """The sizes of a model, by its folder or hub id.
 
-    Raises ConfigError for a checkpoint of the hub that is not here and whose sizes are not known.
+    Raises ConfigError for a checkpoint of the hub that is not here and whose sizes are not known,
+    and for a folder that holds no MusicGen whose sizes can be read.
     """
     folder = _folder(name, revision)
     if folder is not None:
@@ -171,40 +174,75 @@ def size_of(name: str, revision: str | None = None) -> ModelSize:
 
 
 def judge_bytes(name: str, revision: str | None) -> tuple[int | None, bool]:
-    """Bytes of a judge's weights (None: not known), and whether they are on this machine."""
+    """Bytes of a judge's weights (None: not known), and whether they are on this machine.
+
+    Raises ConfigError for a folder without weights, and for a name that is no checkpoint's.
+    """
     folder = _folder(name, revision)
     if folder is not None:
-        return sum(file.stat().st_size for file in _weights(folder)), True
+        return _bytes(_weights(folder) or _old_weights(folder), folder), True
     return JUDGE_BYTES.get(name), False
 
 
 def _folder(name: str, revision: str | None) -> Path | None:
-    """Where a checkpoint is on this machine; None: nowhere."""
+    """Where a checkpoint is on this machine; None: nowhere.
+
+    Raises ConfigError for a name that is neither a folder nor one that the hub could have.
+    """
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    try:
+        cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError as error:
+        raise ConfigError(
+            f"{name} is no checkpoint",
+            found="no folder of this name, and none that a hub's checkpoint can have",
+            expected="a folder, or a hub id such as facebook/musicgen-small",
+            fix="check the names of models in params.yaml",
+        ) from error
     folder = Path(cached).parent if isinstance(cached, str) else None
-    return folder if folder is not None and _weights(folder) else None
+    here = folder is not None and (_weights(folder) or _old_weights(folder))
+    return folder if here else None
 
 
 def _weights(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _old_weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("pytorch_model*.bin"))
+
+
+def _bytes(weights: Sequence[Path], folder: Path) -> int:
+    """Bytes of a checkpoint's weights; raises ConfigError if there are none, or one is no file."""
+    if not weights:
+        raise ConfigError(
+            f"{folder} has no weights", expected="model.safetensors", fix="download it again"
+        )
+    for path in weights:
+        if not path.is_file():
+            found = "a link to no file" if path.is_symlink() else kind_of(path.lstat().st_mode)
+            raise ConfigError(
+                f"{path} cannot be read", found=found, expected="a file", fix="download it again"
+            )
+    return sum(path.stat().st_size for path in weights)
 
 
 def _measured(name: str, folder: Path) -> ModelSize:
     values = read_json(folder / "config.json")
     try:
         theirs, codec = values["decoder"], values["audio_encoder"]
-        config = DecoderConfig(
-            layers=theirs["num_hidden_layers"],
-            width=theirs["hidden_size"],
-            heads=theirs["num_attention_heads"],
-            mlp_width=theirs["ffn_dim"],
-            codebooks=theirs["num_codebooks"],
-            codebook_size=theirs["vocab_size"],
-        )
+        sizes = {
+            "layers": theirs["num_hidden_layers"],
+            "width": theirs["hidden_size"],
+            "heads": theirs["num_attention_heads"],
+            "mlp_width": theirs["ffn_dim"],
+            "codebooks": theirs["num_codebooks"],
+            "codebook_size": theirs["vocab_size"],
+        }
         rate, hop = codec["sampling_rate"], math.prod(codec["upsampling_ratios"])
     except (KeyError, TypeError) as error:
         raise ConfigError(
@@ -212,7 +250,10 @@ def _measured(name: str, folder: Path) -> ModelSize:
             found=f"config.json without {error}",
             expected="the sizes of decoder and audio_encoder",
         ) from error
-    counts = _counted(folder)
+    _check_sizes(name, {**sizes, "sampling rate": rate, "samples of a frame": hop})
+    config = DecoderConfig(**sizes)
+    weights = _weights(folder)
+    size, counts = _bytes(weights, folder), _counted(weights)
     return ModelSize(
         name,
         config,
@@ -220,20 +261,40 @@ def _measured(name: str, folder: Path) -> ModelSize:
         counts["audio_encoder"],
         rate / hop,
         rate,
-        file_bytes=sum(file.stat().st_size for file in _weights(folder)),
+        file_bytes=size,
         here=True,
         known="its config.json and weights",
     )
 
 
-def _counted(folder: Path) -> Mapping[str, int]:
+def _check_sizes(name: str, sizes: Mapping[str, Any]) -> None:
+    """Raise ConfigError for sizes of a config.json that no model has."""
+    for key, size in sizes.items():
+        if type(size) is not int or not 0 < size < LARGEST:
+            raise ConfigError(
+                f"{name} is not a MusicGen checkpoint",
+                found=f"{key} {size!r:.100} in its config.json",
+                expected=f"a whole number from 1, below {LARGEST:,}",
+                fix="download it again",
+            )
+
+
+def _counted(weights: Sequence[Path]) -> Mapping[str, int]:
     """Numbers in a checkpoint by the first part of their names, from the files' headers alone."""
     counts: dict[str, int] = dict.fromkeys(("text_encoder", "enc_to_dec_proj", "audio_encoder"), 0)
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as file:
-            opened: Any = file
-            for key in opened.keys():  # noqa: SIM118  (no mapping)
-                part = key.partition(".")[0]
-                shape = opened.get_slice(key).get_shape()
-                counts[part] = counts.get(part, 0) + math.prod(shape)
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                opened: Any = file
+                for key in opened.keys():  # noqa: SIM118  (no mapping)
+                    part = key.partition(".")[0]
+                    shape = opened.get_slice(key).get_shape()
+                    counts[part] = counts.get(part, 0) + math.prod(shape)
+        except (SafetensorError, OSError) as error:
+            raise ConfigError(
+                f"{path} cannot be read",
+                found=error,
+                expected="weights as safetensors",
+                fix="download it again",
+            ) from error
     return counts

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from leitmotif.errors import ConfigError, LeitmotifError, StoreError
-from leitmotif.files import sha256_file
+from leitmotif.files import read_table, sha256_file, write_table
 from leitmotif.files.yaml_files import EditableYaml
 from leitmotif.share.publish.card import how_to_load
 from leitmotif.share.publish.selection import PublicationSelection, select
 from leitmotif.store.reading.index import read_index, write_index
+from leitmotif.tables.corpus import ManifestTrack
 from tests.share.publish.published_project import (
     KEPT_BACK,
     SHARED,
@@ -283,4 +284,21 @@ def test_a_torn_table_is_named(project: Path, line: str) -> None:
     lock(project)
     commit(project)
     with pytest.raises(LeitmotifError, match=r"artifacts\.jsonl:7 is not"):
+        select(project)
+
+
+@pytest.mark.fault(
+    "leitmotif publish", "a track with two rows of the manifest", outcome="refused by name"
+)
+def test_a_track_has_one_licence(project: Path) -> None:
+    manifest = project / "data" / "manifest.jsonl"
+    tracks = read_table(manifest, ManifestTrack)
+    free = next(track.licence for track in tracks if track.track_id == "free")
+    again = [
+        track.model_copy(update={"licence": free}) for track in tracks if track.track_id == "bare"
+    ]
+    write_table(manifest, [*tracks, *again])
+    lock(project)
+    commit(project)
+    with pytest.raises(LeitmotifError, match="bare cannot be published"):
         select(project)

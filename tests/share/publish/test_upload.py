@@ -108,10 +108,11 @@ def test_a_public_data_set_is_not_taken_for_private(project: Path, hub: Writable
 
 @pytest.mark.fault(
     "leitmotif publish",
-    "a data set with other files, a foreign record, or another publication",
+    "a data set with other files, a foreign record, another publication, or a list of files that "
+    "was changed there",
     outcome="refused, untouched; taken with --overwrite",
 )
-@pytest.mark.parametrize("what", ["files", "record", "source"])
+@pytest.mark.parametrize("what", ["files", "record", "source", "list"])
 def test_what_was_not_made_here_is_not_overwritten(
     project: Path, hub: WritableHub, what: str
 ) -> None:
@@ -128,6 +129,13 @@ def test_what_was_not_made_here_is_not_overwritten(
             record["source"] = "models/organism/reader on organism"
             text = json.dumps(record).encode()
             made.commit("main", {**made.main, "publication.json": text})
+        case "list":  # the next publication would delete what it names
+            publish(hub)
+            made = hub.sets[NAME]
+            row = json.loads(made.main["manifest.jsonl"].splitlines()[0])
+            added = json.dumps({**row, "path": "theirs.bin"}).encode() + b"\n"
+            listed = made.main["manifest.jsonl"] + added
+            made.commit("main", {**made.main, "theirs.bin": b"1", "manifest.jsonl": listed})
     before = there(hub)
     assert "--overwrite" in refused(hub)
     assert there(hub) == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leitmotif.errors import LeitmotifError
-from leitmotif.files import parse_json, read_table, read_text
+from leitmotif.files import parse_json, read_table, read_text, sha256_file
 from leitmotif.share.publish.hub import asking
 from leitmotif.share.publish.rows import MANIFEST, PUBLICATION, PublicationRecord, PublishedFile
 
@@ -92,7 +92,8 @@ def check_ours(repository: str, state: RemoteState, source: str, *, overwrite: b
     if state.record is None:
         raise LeitmotifError(
             f"{repository} was not made by `leitmotif publish`",
-            found=f"{len(state.files)} files, and no {PUBLICATION} of this format",
+            found=f"{len(state.files)} files, and no {PUBLICATION} of this format that has "
+            f"the SHA-256 of {MANIFEST}",
             fix=fix,
         )
     if state.record.source != source:
@@ -115,7 +116,11 @@ def remote_files(api: "HfApi", repository: str, commit: str) -> "dict[str, RepoF
 def _earlier(
     api: "HfApi", repository: str, commit: str
 ) -> tuple[PublicationRecord | None, frozenset[str]]:
-    """The publication that is there and the paths it lists; None if the files are no such thing."""
+    """The publication that is there and the paths it lists; None if the files are no such thing.
+
+    A list of files that was changed there is not that of the publication: by it a file of somebody
+    else could be deleted.
+    """
     record, manifest = (
         _download(api, repository, commit, name) for name in (PUBLICATION, MANIFEST)
     )
@@ -123,9 +128,12 @@ def _earlier(
         text = read_text(record)
         parse_json(text)
         rows = read_table(manifest, PublishedFile)
-        return PublicationRecord.model_validate_json(text), frozenset(row.path for row in rows)
+        earlier = PublicationRecord.model_validate_json(text)
     except (LeitmotifError, ValueError):
         return None, frozenset()  # files of these names, but of somebody else
+    if earlier.manifest_sha256 != sha256_file(manifest):
+        return None, frozenset()
+    return earlier, frozenset(row.path for row in rows)
 
 
 def _download(api: "HfApi", repository: str, commit: str, path: str) -> Path:
