@@ -119,7 +119,7 @@ def counted(text: str) -> int:
     """The changes that a text says it does not show, added up from where they would stand."""
     total = 0
     for line in text.splitlines():
-        if found := re.fullmatch(r"and ([\d,]+) more tables with ([\d,]+) changes", line):
+        if found := re.fullmatch(r"and ([\d,]+) more tables? with ([\d,]+) changes?", line):
             total += number(found[2])
         elif found := re.fullmatch(r"and ([\d,]+) more (.*?)(?: \(([\d,]+) changes\))?", line):
             if found[2] not in ("candidates", "horizons"):
