@@ -121,11 +121,11 @@ def counted(text: str) -> int:
     for line in text.splitlines():
         if found := re.fullmatch(r"and ([\d,]+) more tables? with ([\d,]+) changes?", line):
             total += number(found[2])
-        elif found := re.fullmatch(r"and ([\d,]+) more (.*?)(?: \(([\d,]+) changes\))?", line):
-            if found[2] not in ("candidates", "horizons"):
+        elif found := re.fullmatch(r"and ([\d,]+) more (.*?)(?: \(([\d,]+) changes?\))?", line):
+            if found[2].rstrip("s") not in ("candidate", "horizon"):
                 total += number(found[3] or found[1])
         elif line.startswith("| "):
-            total += sum(number(more) for more in re.findall(r", and ([\d,]+) more values", line))
+            total += sum(number(more) for more in re.findall(r", and ([\d,]+) more values?", line))
     return total
 
 
