@@ -11,14 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = {
     "leitmotif",
-    "pretend_device",
-    "pretend_graphs",
     "training",
     "benchmarks",
     "tests",
     "made_recordings",
     "official_layout",
-    "page_table",
+    *(path.stem for path in (ROOT / "scripts").glob("*.py")),
 }
 APART = {"sae-lens"}
 """An extra with an environment of its own; see docs/dependencies.md."""

@@ -205,7 +205,7 @@ def test_the_end_of_a_process_is_named_while_items_are_given_out(tmp_path: Path)
     def items() -> Iterator[int]:
         yield from (0, 1)
         wait_until((tmp_path / "ends").exists)
-        time.sleep(2)  # the time in which joblib sees it
+        time.sleep(2)  # the time in which it is noticed
         yield 2
 
     with pytest.raises(WorkerError, match="SIGKILL"):
