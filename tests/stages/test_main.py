@@ -1,30 +1,50 @@
 """The command that dvc.yaml runs for each stage."""
 
+import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from leitmotif.files.yaml_files import read_yaml
-from leitmotif.stages.__main__ import SHARED, main
+from leitmotif.stages.__main__ import STAGES, main
+from leitmotif.work import WORKERS
 
 
-def test_what_processes_import_ahead_is_of_stages_and_exists(repo_root: Path) -> None:
-    stages = read_yaml(repo_root / "dvc.yaml")["stages"]
-    assert set(SHARED) <= set(stages)
-    for modules in SHARED.values():
-        assert all(find_spec(module) for module in modules)
+def test_the_stages_are_those_of_the_pipelines(repo_root: Path) -> None:
+    pipelines = (repo_root / "dvc.yaml", repo_root / "data/sources/dvc.yaml")
+    assert set(STAGES) == {name for path in pipelines for name in read_yaml(path)["stages"]}
+    for name, late in STAGES.items():
+        assert callable(getattr(import_module(f"leitmotif.stages.{name}"), name))
+        assert all(find_spec(module) for module in late or ())
 
 
-@pytest.mark.parametrize("arguments", [[], ["no_such"], ["../corpus"], ["corpus", "manifest"]])
+@pytest.mark.parametrize(
+    "arguments", [[], [""], ["no_such"], ["plots"], ["../corpus"], ["corpus", "manifest"]]
+)
 def test_what_is_no_stage_is_named(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match="no stage"):
+    with pytest.raises(SystemExit, match=r"(?s)no stage.*corpus, manifest"):
         main(arguments)
 
 
-def test_importing_nothing_heavy_comes_before_the_processes_begin() -> None:
+def test_a_number_of_processes_that_is_none_is_said_in_a_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "leitmotif.stages", "corpus"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, WORKERS: "two"},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("corpus: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_heavy_is_imported_before_the_processes_begin() -> None:
     code = (
         "import sys, leitmotif.stages.__main__\n"
         "print([m for m in ('torch', 'pydantic', 'pandas') if m in sys.modules])"

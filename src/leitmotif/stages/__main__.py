@@ -5,18 +5,21 @@ What the stage imports, the processes that share its work import at the same tim
 
 import importlib
 import sys
-from collections.abc import Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 
+from leitmotif.errors import ConfigError
 from leitmotif.work.engine import number_of_workers
 from leitmotif.work.processes import import_ahead
 
 _MUSICGEN = "transformers.models.musicgen.modeling_musicgen"
 _CLAP = "transformers.models.clap.modeling_clap"
-SHARED = {
+STAGES: Mapping[str, Sequence[str] | None] = {
+    "recordings": None,
     "corpus": (),
+    "manifest": None,
     "features": ("librosa.onset",),
     "proposals": (),
+    "labels": None,
     "activations": (_MUSICGEN,),
     "sae": (_MUSICGEN,),
     "probes": (_MUSICGEN,),
@@ -26,24 +29,34 @@ SHARED = {
     "summary": (_MUSICGEN, _CLAP),
     "decoderlens": (_MUSICGEN,),
     "swaps": (_MUSICGEN,),
+    "report": None,
 }
-"""Stages whose work several processes share, and what these import late, when they need it."""
+"""What processes that share a stage's work import late, when they need it; None: it is not shared.
+"""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the stage that is named; an expected error ends the program in a line."""
     name = arguments[0] if len(arguments) == 1 else ""
-    module = f"leitmotif.stages.{name}"
-    if not name.isidentifier() or find_spec(module) is None:
+    if name not in STAGES:
         raise SystemExit(
-            f"stages: there is no stage {' '.join(arguments)!r}\n  to do:    name one of "
-            "dvc.yaml, as in `python -m leitmotif.stages corpus`"
+            f"stages: there is no stage {' '.join(arguments)!r}\n"
+            f"  expected: {', '.join(STAGES)}\n"
+            "  to do:    name one, as in `python -m leitmotif.stages corpus`"
         )
-    if name in SHARED and number_of_workers() > 1:
-        import_ahead([module, *SHARED[name]])
+    module, late = f"leitmotif.stages.{name}", STAGES[name]
+    if late is not None and _is_shared():
+        import_ahead([module, *late])
     from leitmotif.pipeline import run  # here, as it takes a third of a second
 
     run(name, lambda: getattr(importlib.import_module(module), name))
+
+
+def _is_shared() -> bool:
+    try:
+        return number_of_workers() > 1
+    except ConfigError:
+        return False  # the stage says so when it needs the number
 
 
 if __name__ == "__main__":
