@@ -71,29 +71,34 @@ def test_a_corpus_is_read_from_its_folder(
         read.counterfactual(planner, "piece_1", 2)
 
 
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The sounds of each twin that is rendered from now on."""
+    seen: list[object] = []
+
+    def render(*arguments: Any) -> Any:
+        seen.append(arguments[1])
+        return composer.render(*arguments)
+
+    monkeypatch.setattr("leitmotif.causal.experiment.twins.render", render)
+    return seen
+
+
 def test_a_twin_is_rendered_once_for_all_models(
     planner: HookedMusicGen,
     pieces: list[Prefix],
     truths: list[Truth],
     tmp_path: Path,
     repo_root: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    rendered: list[object],
 ) -> None:
     described = repo_root / "models/organism/world.json"
     write_table(tmp_path / "truth.jsonl", truths)
-    rendered = 0
-
-    def counted(*arguments: Any) -> Any:
-        nonlocal rendered
-        rendered += 1
-        return composer.render(*arguments)
-
-    monkeypatch.setattr("leitmotif.causal.experiment.twins.render", counted)
     for _ in range(2):
         twin = shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0)
         assert twin is not None
         assert torch.equal(twin, pieces[1].sources["twin"])
-    assert rendered == 1
+    assert len(rendered) == 1
     write_table(tmp_path / "truth.jsonl", truths[:1])
     assert shared_twins(tmp_path, described).counterfactual(planner, "piece_1", 0) is None
 
@@ -104,16 +109,9 @@ def test_a_twin_is_kept_for_other_processes_and_only_if_the_same_things_decide_i
     tmp_path: Path,
     repo_root: Path,
     monkeypatch: pytest.MonkeyPatch,
+    rendered: list[object],
 ) -> None:
     world = load_world(repo_root / "models/organism/world.json")
-    rendered = 0
-
-    def counted(*arguments: Any) -> Any:
-        nonlocal rendered
-        rendered += 1
-        return composer.render(*arguments)
-
-    monkeypatch.setattr("leitmotif.causal.experiment.twins.render", counted)
 
     def twin(truth: Truth, slot: int = 0) -> Tensor:
         twins = Twins(world, {truth.track_id: truth}, WorkCache(tmp_path))
@@ -123,13 +121,13 @@ def test_a_twin_is_kept_for_other_processes_and_only_if_the_same_things_decide_i
 
     first = twin(truths[0])
     assert torch.equal(twin(truths[0]), first)
-    assert rendered == 1
+    assert len(rendered) == 1
     (kept,) = tmp_path.iterdir()
     kept.write_bytes(kept.read_bytes()[:-1])  # damaged
     assert torch.equal(twin(truths[0]), first)
-    assert rendered == 2
+    assert len(rendered) == 2
     assert not torch.equal(twin(truths[1]), first)
     twin(truths[0], 1)
     monkeypatch.setattr("leitmotif.causal.experiment.twins.code_version", lambda name: "another")
     twin(truths[0])
-    assert rendered == 5
+    assert len(rendered) == 5

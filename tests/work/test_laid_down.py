@@ -75,3 +75,11 @@ def test_nothing_is_written_over(path: Path) -> None:
     with pytest.raises(FileExistsError):
         lay_down(1, path)
     assert path.read_text() == "mine"
+
+
+def test_a_folder_is_made_where_shared_memory_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert make_folder().parent == tmp_path

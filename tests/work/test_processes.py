@@ -29,44 +29,51 @@ print(*(result.number for result in in_processes(doubled, range(3), workers=2)))
 """
 
 
-def test_a_script_needs_no_guard(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(UNGUARDED)
+def ran(script: str, folder: Path, **variables: str) -> tuple[list[str], str]:
+    """Words that a script printed, run in ``folder`` whose modules it finds, and its errors."""
+    (folder / "script.py").write_text(script)
+    paths = os.pathsep.join([str(folder), *sys.path])
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "script.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": paths, **variables},
     )
-    assert (done.stdout.split(), done.stderr) == (["begun", "0", "2", "4"], "")
+    return done.stdout.split(), done.stderr
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    assert ran(UNGUARDED, tmp_path) == (["begun", "0", "2", "4"], "")
+
+
+def test_the_folder_for_temporary_files_may_have_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    assert ran(UNGUARDED, tmp_path, TMPDIR=str(folder)) == (["begun", "0", "2", "4"], "")
 
 
 AHEAD = """
-import sys
+import os, sys
 from leitmotif.work.parallel import in_processes
 from leitmotif.work.processes import import_ahead
 
 def has_it(number):
-    return "sndhdr_of_nobody" in sys.modules and sys.modules["sndhdr_of_nobody"].PID
+    return "imported_ahead" in sys.modules and sys.modules["imported_ahead"].PID
 
-import_ahead(["sndhdr_of_nobody", "no_such_module"])
-import os
+import_ahead(["imported_ahead", "no_such_module"])
 pids = set(in_processes(has_it, range(4), workers=2))
-print(len(pids), os.getpid() in pids, "sndhdr_of_nobody" in sys.modules)
+print(len(pids), os.getpid() in pids, "imported_ahead" in sys.modules)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 def test_processes_have_what_was_imported_ahead_once_for_all(tmp_path: Path) -> None:
-    (tmp_path / "sndhdr_of_nobody.py").write_text("import os\nPID = os.getpid()\n")
-    (tmp_path / "script.py").write_text(AHEAD)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-    )
-    assert done.stdout.split() == ["1", "False", "False"], done.stderr
+    (tmp_path / "imported_ahead.py").write_text("import os\nPID = os.getpid()\n")
+    assert ran(AHEAD, tmp_path) == (["1", "False", "False"], "")
 
 
 INTERRUPTED = """
@@ -80,7 +87,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def doubled(number):
     return 2 * number
 
-import_ahead(["slow_of_nobody"])
+import_ahead(["slowly_imported"])
 try:
     os.killpg(0, signal.SIGINT)
     time.sleep(60)
@@ -93,19 +100,8 @@ except KeyboardInterrupt:
     "worker process", "Ctrl-C while it is made ready", outcome="it says nothing, and goes on"
 )
 def test_ctrl_c_does_not_break_what_imports_ahead(tmp_path: Path) -> None:
-    (tmp_path / "slow_of_nobody.py").write_text("import time\ntime.sleep(1)\n")
-    (tmp_path / "script.py").write_text(INTERRUPTED)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-    )
-    assert (done.stdout.split(), done.stderr) == (["0", "2"], "")
+    (tmp_path / "slowly_imported.py").write_text("import time\ntime.sleep(1)\n")
+    assert ran(INTERRUPTED, tmp_path) == (["0", "2"], "")
 
 
 def environment(name: str) -> str | None:

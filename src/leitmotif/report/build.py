@@ -294,7 +294,7 @@ def _facts(subject: Subject) -> list[tuple[str, Said]]:
             for name, field in (("counts from, points", "least"), ("likely from, points", "likely"))
         ]
     likeness = interval_words(judged.clap_similarity, 3, sign=False, tested=False)
-    likelihood = interval_words(judged.log_likelihood, 3, tested=False)
+    likelihood = interval_words(judged.log_likelihood, 3)
     facts += [
         ("CLAP similarity", placed(likeness, judged, "clap_similarity", file=VERDICTS)),
         (

@@ -6,6 +6,7 @@ there once for all processes, and read-only.
 """
 
 import mmap
+import os
 import pickle
 import shutil
 import tempfile
@@ -25,13 +26,14 @@ _ROOM = 2 << 30
 def make_folder() -> Path:
     """A new folder, in memory where the system has room for that."""
     below = None
-    if _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free >= _ROOM:
+    usable = _SHARED_MEMORY.is_dir() and os.access(_SHARED_MEMORY, os.W_OK | os.X_OK)
+    if usable and shutil.disk_usage(_SHARED_MEMORY).free >= _ROOM:
         below = _SHARED_MEMORY
     return Path(tempfile.mkdtemp(prefix="leitmotif-", dir=below))
 
 
 def lay_down(value: object, path: Path) -> None:
-    """Write a value that cloudpickle can take into a new file."""
+    """Write a value that cloudpickle can take into a new file; raises FileExistsError."""
     buffers: list[pickle.PickleBuffer] = []
     pickled = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(pickled), *(buffer.raw() for buffer in buffers)]

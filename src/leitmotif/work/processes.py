@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,16 +41,18 @@ _ONE_THREAD = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")},
 }
 """Variables that native libraries read as they are loaded."""
+_LONGEST_FOLDER = 70
+"""Bytes of a path: the names of a folder and a socket in it, which Python makes, take 32 more."""
 
 
 def import_ahead(modules: Sequence[str]) -> None:
     """Let the processes to come find these modules imported; returns at once.
 
-    Does nothing where processes are not forked, or once it has been called.
+    Does nothing where processes are not forked, or once one has been begun.
     """
     if sys.platform == "linux":
         multiprocessing.set_forkserver_preload([*modules])
-        with _in_surroundings(), _deaf_to_interrupts():
+        with _in_surroundings(), _deaf_to_interrupts(), _short_paths():
             forkserver.ensure_running()
 
 
@@ -103,7 +106,7 @@ class _Process(AnyProcess):
         main = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         try:
-            with _in_surroundings():
+            with _in_surroundings(), _short_paths():
                 super().start()
         finally:
             sys.modules["__main__"] = main
@@ -143,6 +146,22 @@ def _in_surroundings() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _short_paths() -> Iterator[None]:
+    """Begin a process in the body, even where the folder for temporary files has a long path.
+
+    The socket by which processes are asked for lies there, and its path has 107 bytes at most
+    (https://man7.org/linux/man-pages/man7/unix.7.html). Batch systems give each job a folder.
+    """
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
+        tempfile.tempdir = "/tmp"
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager
