@@ -18,18 +18,20 @@ other cue   no damage: the model goes on from the counterfactual
 
 The rule, which was stated when six pieces had been heard. A kind's *onset* is its smallest dose
 that takes returns away, by an interval above 0, as the verdict's first rule asks of an effect. A
-kind is *visible* in a measure if the measure at its onset is below that of a redrawn continuation
-(the low end of its interval): a threshold above that would call undamaged music broken. The
-threshold is the highest value at the onset of a visible kind, rounded down. Measures are the
-similarity of ``interventions.min_similarity``, and the change of a token's log-likelihood under the
-untouched model in nats, of the tokens that the codec hears.
+kind is *visible* in a measure if the measure at its onset, rounded up, is below that of a redrawn
+continuation (the low end of its interval): a threshold above that would call undamaged music
+broken. The threshold is the highest of these values, so that visible damage lies below it from its
+onset on. It was first rounded down, by which the onset itself passed. Measures are the similarity
+of ``interventions.min_similarity``, and the change of a token's log-likelihood under the untouched
+model in nats. Here that is of the tokens that the codec hears, damaged or not; in verdicts, of the
+tokens that were generated. The pieces that give the threshold are not held back from verdicts.
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import floor
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -249,14 +251,13 @@ def thresholds_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             onsets.setdefault(row["kind"], row)
     thresholds = {}
     for measure, digits in MEASURES.items():
-        visible = {
-            kind: row[measure]["mean"]
+        above = {
+            kind: ceil(row[measure]["mean"] * 10**digits) / 10**digits
             for kind, row in onsets.items()
-            if row[measure]["mean"] < redrawn[measure]["low"]
         }
-        least = max(visible.values(), default=None)
+        visible = {kind: least for kind, least in above.items() if least < redrawn[measure]["low"]}
         thresholds[measure] = {
-            "threshold": None if least is None else floor(least * 10**digits) / 10**digits,
+            "threshold": max(visible.values(), default=None),
             "visible": sorted(visible),
             "not_visible": sorted(onsets.keys() - visible.keys()),
         }
