@@ -2,7 +2,8 @@
 
 The noise of a clip belongs to its track and seed, so it is the same under every condition. Rows of
 a track share their prefix's keys and values. A patch reads from another row of the same batch, the
-run on the other prefix with the same noise, step by step as both go on.
+run on the other prefix with the same noise, step by step as both go on. Before its first treated
+step a clip is its baseline, so one that is treated late goes on from there.
 
 Each finished clip is kept in a work cache under the hash of all that decides it, so a run that was
 killed goes on where it stopped, and its clips are those of an unbroken run. In float64 the batch's
@@ -15,7 +16,7 @@ import gc
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -73,6 +74,8 @@ class _ClipJob:
     condition: Condition
     address: str
     """Hash of all that decides the clip."""
+    frames: int
+    """P + T"""
 
     @property
     def source(self) -> tuple[str, int, str] | None:
@@ -118,8 +121,15 @@ class Runner:
         disk.
         """
         _check(prefixes)
+        new = round(self.continuation.seconds * self.model.frame_rate)
         jobs = deque(
-            _ClipJob(prefix, seed, condition, self._address(prefix, seed, condition))
+            _ClipJob(
+                prefix,
+                seed,
+                condition,
+                self._address(prefix, seed, condition),
+                prefix.codes.shape[1] + new,
+            )
             for prefix in prefixes
             for seed in self.continuation.seeds
             for condition in conditions
@@ -128,21 +138,56 @@ class Runner:
             batch = self._take(jobs)
             # By address, for one clip may serve several candidates.
             missing = {job.address: job for job in batch if not self.cache.find(job.address)}
-            self._make(deque(missing.values()))
+            late = [job for job in missing.values() if _is_late(job)]
+            self._make(deque(job for job in missing.values() if not _is_late(job)))
+            self._make(deque(self._begun(job) for job in late))
             for job in batch:
                 entry = self.cache.find(job.address)
                 assert entry is not None
                 codes, finite = _read(entry)
                 yield Clip(job.address[:16], job.prefix, job.condition, job.seed, codes, finite)
 
+    def _begun(self, job: _ClipJob) -> _ClipJob:
+        """The same clip, to go on from its baseline where it is first treated.
+
+        Its source goes on from the counterfactual. As it was where these are not kept, or are no
+        music.
+        """
+        prefix, name = job.prefix, job.condition.source
+        steps = job.condition.steps_of(prefix)
+        assert steps is not None
+        begins = {"": self._kept(job, Condition("baseline"))}
+        if name is not None:
+            begins[name] = self._kept(job, Condition("counterfactual", source=name))
+        # Frames of which every codebook is drawn before that step.
+        frames = steps.start - max(self.model.delays) - 1
+        begun = {
+            key: codes[:, :frames].to(prefix.codes.device)
+            for key, codes in begins.items()
+            if codes is not None
+        }
+        if len(begun) < len(begins):
+            return job
+        own = begun.pop("")
+        return replace(job, prefix=replace(prefix, codes=own, sources=begun))
+
+    def _kept(self, job: _ClipJob, condition: Condition) -> Tensor | None:
+        """Codes [K, P + T] of a finite clip with the prefix and the noise of ``job``."""
+        entry = self.cache.find(self._address(job.prefix, job.seed, condition))
+        codes, finite = (None, False) if entry is None else _read(entry)
+        return codes if finite else None
+
     def _take(self, jobs: deque[_ClipJob]) -> list[_ClipJob]:
-        """Remove the jobs of the next batch: prefixes of one length, at most ``rows`` rows."""
+        """Remove the jobs of the next batch: all of one length, at most ``rows`` rows."""
         batch: list[_ClipJob] = []
         sources: set[tuple[str, int, str]] = set()
         while jobs:
             job = jobs[0]
             wanted = sources | ({job.source} if job.source else set())
-            alike = not batch or batch[0].codes.shape == job.codes.shape
+            alike = not batch or (batch[0].codes.shape, batch[0].frames) == (
+                job.codes.shape,
+                job.frames,
+            )
             if batch and (len(batch) + 1 + len(wanted) > self.rows or not alike):
                 break
             batch.append(jobs.popleft())
@@ -191,12 +236,11 @@ class Runner:
         sources = [_source_of(given[origin].prefix, origin[2]) for origin in origins]
         ahead = len(origins)
         prefix = torch.stack([*sources, *(job.codes for job in jobs)])
-        held = prefix.shape[2]
+        held, frames = prefix.shape[2], jobs[0].frames
         prompts = [given[origin].prefix.prompt for origin in origins]
         prompts += [job.prefix.prompt for job in jobs]
         rows = len(prompts)
-        new = round(self.continuation.seconds * self.model.frame_rate)
-        steps = decoder_steps(self.model, held + new)
+        steps = decoder_steps(self.model, frames)
         treated = [
             Treated(
                 ahead + number,
@@ -214,7 +258,7 @@ class Runner:
         watched = range(min([held + 1, *starts]), steps)
         generation = self.model.generate(
             None if prompts[0] is None else [str(prompt) for prompt in prompts],
-            seconds=self.continuation.seconds,
+            seconds=(frames - held) / self.model.frame_rate,
             prefix=prefix,
             tracks=[
                 *(_noise(track_id, seed) for track_id, seed, _ in origins),
@@ -272,6 +316,12 @@ class _Watch:
         by_step = torch.isfinite(wide.square().sum(dim=2))  # [halves * rows, n]
         self.finite &= by_step.all(dim=1).view(-1, len(self.finite)).all(dim=0)
         return x.masked_fill(~by_step[..., None], 0.0)
+
+
+def _is_late(job: _ClipJob) -> bool:
+    """Whether the clip is its baseline for more than half of what is new in it."""
+    steps, held = job.condition.steps_of(job.prefix), job.prefix.codes.shape[1]
+    return steps is not None and 2 * (steps.start - held) > job.frames - held
 
 
 def _noise(track_id: str, seed: int) -> str:
