@@ -37,8 +37,8 @@ from leitmotif.causal.verdict import Evidence, VerdictRules, verdict
 from leitmotif.claims import Claims, is_above_zero
 from leitmotif.files import write_json
 
-PIECES, TRIED = 16, 9
-HAVING = (16, 13, 8, 3)
+PIECES, TRIED = 32, 9
+HAVING = (32, 26, 16, 6)
 """Pieces that have the event."""
 CLAIMS = Claims.of_horizons([[4, 6]], minimum_seconds=4, alpha=0.05)
 RULES = VerdictRules(CLAIMS, tried=TRIED, similarity=0.8)
