@@ -159,7 +159,7 @@ def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
             raise StageError(
                 f"{paths.clips / 'clips.jsonl'} has a swapped clip without the untouched one",
                 found=f"{clip.original}, prompt {clip.prompt!r:.200}",
-                fix="run `dvc repro swaps`",
+                fix=RERUN,
             )
         place = place_of(clip)
         if place and (clip.original, clip.desired, place) not in sources.of_pairs:
