@@ -78,7 +78,7 @@ def rows_of(name: str) -> list[str]:
     try:
         ROWS[name].model_validate_json(line, strict=True)
     except ValidationError:
-        return rows * 2
+        return rows
     return [*rows, line]
 
 
@@ -105,7 +105,8 @@ def test_a_damaged_table(name: str, tmp_path: Path, record_property: Record) -> 
         if number % 2:
             content = bytes_changed("\n".join([*lines, ""]).encode(), chance)
         else:
-            changed = [json.loads(lines[0]), value_changed(json.loads(lines[-1]), chance)]
+            *others, last = map(json.loads, lines)
+            changed = [*others, value_changed(last, chance)]
             content = "".join(json.dumps(row) + "\n" for row in changed).encode()
         outcomes.append(tried(path, content, read))
     record_property("inputs", EACH)

@@ -37,7 +37,9 @@ short form ``pattern3``, or ``blocks.3.cross_attn.hook_pattern``.
 
 import re
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator
 
 Kind = Literal[
     "input",
@@ -99,6 +101,10 @@ def canonical_site(name: str) -> str:
     """
     layer, kind = split_site(name)
     return f"layers.{layer}.{kind}"
+
+
+Site = Annotated[str, AfterValidator(canonical_site)]
+"""A field of a row or a setting; an alias is written out."""
 
 
 def split_site(name: str) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -322,6 +323,42 @@ def test_other_files_than_the_lines_are_refused(
     ]:
         with pytest.raises(LeitmotifError, match=message):
             replay(rows[number].model_copy(update=update), load_params(), known)
+
+
+@pytest.mark.fault(
+    "leitmotif replay",
+    "a line whose values contradict each other or the model",
+    outcome="refused by name, or another clip",
+)
+@pytest.mark.parametrize(
+    ("number", "update"),
+    [
+        (1, {"source": "twin.slotX"}),
+        (5, {"feature": 10**6, "sae": None, "sae_sha256": None}),
+        (5, {"feature": -1, "sae": None, "sae_sha256": None}),
+        (5, {"site": "nonsense"}),
+        (3, {"steps": [10**6, 10**6 + 5]}),
+        (0, {"frames": 2**70}),
+        (0, {"prefix_frames": 2**70}),
+        (0, {"opening": {"seed": 1, "frames": 10**6}}),
+        (0, {"condition": "position_shift", "strength": 1e308}),
+        (0, {"model": ""}),
+        (0, {"site": "layers.1.residual", "condition": "scale", "strength": 1e300}),
+    ],
+)
+def test_a_line_that_contradicts_itself_is_refused(
+    rows: list[InterventionRow],
+    workplace: Path,
+    run_replay: Replay,
+    number: int,
+    update: dict[str, Any],
+) -> None:
+    line = rows[number].model_dump(mode="json") | {"frames": 8} | update
+    (workplace / LOG).write_text(json.dumps(line) + "\n", encoding="utf-8")
+    done = run_replay(workplace, "1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_a_replay_lacks_is_said_at_the_command_line(

@@ -1,6 +1,7 @@
 """Settings: what is refused, and whether the message names key, value and rule."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,29 @@ def test_any_value_is_either_kept_or_refused_by_name(key: str, value: Any) -> No
     # A name that reads as a hub id, or as another folder, is refused where the remedy is.
     named = (key, "model.revision", "model.watch") if key == "model.name" else (key,)
     assert any(name in refusal for name in named) if refusal else kept == value
+
+
+BEYOND_USE = [10**30, 10**400, 1e308, -1e308, 1e300, 1e-300, 5e-324]
+
+
+@pytest.mark.fault(
+    "params.yaml",
+    "a number that is too large, or too near to 0, in each setting",
+    outcome="refused by name",
+)
+@pytest.mark.parametrize("key", KEYS)
+def test_numbers_beyond_any_use_are_refused(key: str) -> None:
+    for number in BEYOND_USE:
+        for value in (number, [number], [[0.0, number]]):
+            with pytest.raises(ConfigError, match=re.escape(key.replace(".watch", "."))):
+                parse_params(changed(key, value))
+
+
+@pytest.mark.fault("YAML", "an integer that Python cannot write", outcome="named error")
+def test_an_integer_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(f"model: {{name: 0x{'f' * 5000}}}\n")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_params(tmp_path / "params.yaml")
 
 
 @given(name=st.text(min_size=1, max_size=10).filter(lambda name: name not in Params.model_fields))

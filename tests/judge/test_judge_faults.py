@@ -1,5 +1,9 @@
 """What a judge gives is a number, or an error that names the clip."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +29,35 @@ def test_a_judgement_that_is_no_number_names_its_clip(noise: NDArray[np.float32]
 
     with pytest.raises(ModelError, match="clip 1 of 3"):
         over_windows(clips, 2 * RATE, judge, batch_size=2)
+
+
+@pytest.mark.fault(
+    "judge", "an embedding that is 0, or too large for a norm", outcome="ModelError, by clip"
+)
+@pytest.mark.parametrize("factor", [0.0, 1e30])
+def test_an_embedding_without_a_direction_is_refused(
+    factor: float, clap: Clap, noise: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.full((3, clap.width), factor)
+    monkeypatch.setattr(clap, "_embed", lambda pieces: rows)
+    with pytest.raises(ModelError, match="for clip 0, 1, 2 of 3"):
+        clap.embed_audio(list(noise), RATE)
+
+
+@pytest.mark.fault("judge", "names of labels with gaps, or empty ones", outcome="refused by name")
+@pytest.mark.parametrize("change", [{"0": ""}, {"99": "Guitar"}])
+def test_labels_with_gaps_are_refused(
+    change: dict[str, str], tagger_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tagger_folder, tmp_path / "tagger")
+    path = tmp_path / "tagger" / "config.json"
+    config = json.loads(path.read_text())
+    names = config["id2label"] | change
+    if len(names) > len(config["id2label"]):
+        del names["1"]
+    path.write_text(json.dumps(config | {"id2label": names}))
+    with pytest.raises(ModelError, match="have no names of their own"):
+        Tagger.from_pretrained(str(tmp_path / "tagger"), device="cpu")
 
 
 @pytest.mark.fault("judge", "samples beyond float32", outcome="AudioError, by clip")

@@ -92,3 +92,13 @@ def test_a_layer_that_is_not_there_is_refused(model: HookedMusicGen) -> None:
         exiting([0, model.num_layers], model.num_layers, prompted=True)
     with pytest.raises(ModelError, match="cannot exit there"):
         exiting([-1], model.num_layers, prompted=True)
+
+
+@pytest.mark.fault("lens", "guidance that takes an exit beyond the numbers", outcome="ModelError")
+def test_an_exit_that_overflows_is_refused(model: HookedMusicGen) -> None:
+    codes = played(model, PROMPTS, 1.0)
+    with pytest.raises(ModelError, match="gives no numbers to draw tokens from"):
+        read_exits(
+            model, codes, PROMPTS, [0], tracks=TRACKS, seed=3, sampling=SAMPLING,
+            guidance_scale=1.7e308,
+        )  # fmt: skip

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from leitmotif import Clap, Tagger
 from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.checkpoint import (
@@ -229,6 +232,16 @@ def test_a_folder_without_weights_or_with_a_pickle_alone_is_refused(
     torch.save(load_file(folder / "model.safetensors"), tmp_path / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         HookedMusicGen.from_pretrained(str(tmp_path), device="cpu")
+
+
+@pytest.mark.fault(
+    "checkpoint", "a hub id without its revision", outcome="ModelError, nothing is asked"
+)
+@pytest.mark.parametrize("kind", [HookedMusicGen, Clap, Tagger])
+def test_a_hub_id_needs_its_revision(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    with pytest.raises(ModelError, match="no folder of this name, and no revision"):
+        kind.from_pretrained("facebook/musicgen-small", device="cpu")
 
 
 def test_no_such_folder_or_device(folder: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.musicgen import HookedMusicGen, Intervention, Sampling
+from tests.tiny import tiny_musicgen, tiny_tokenizer
 
 WIDTH, STEPS, FRAMES = 32, 23, 20
 SITE, CROSS = "layers.1.residual", "layers.1.cross_attention"
@@ -194,6 +195,26 @@ ARGUMENTS = [
     {"prefix": torch.full((2, 4, 5), 64)},
     {"prefix": torch.zeros(2, 4, 5)}, {"prefix": [[0]]}, {"capture": 3}, {"capture": [3]},
 ]  # fmt: skip
+
+
+@pytest.mark.fault(
+    "generate", "guidance or cold that takes the logits beyond the numbers", outcome="ModelError"
+)
+@pytest.mark.parametrize(
+    ("dtype", "scale", "temperature"),
+    [("float32", 1e38, 1.0), ("float32", -1e308, 0.0), ("float16", 1.0, 1e-6)],
+)
+def test_logits_that_overflow_before_a_token_is_drawn(
+    dtype: str, scale: float, temperature: float
+) -> None:
+    model = HookedMusicGen.from_transformers(tiny_musicgen(), tiny_tokenizer()).to(dtype=dtype)
+    with pytest.raises(ModelError, match="first at the logits of step"):
+        model.generate(
+            "a calm piece",
+            seconds=0.2,
+            guidance_scale=scale,
+            sampling=Sampling(temperature=temperature),
+        )
 
 
 @pytest.mark.fault("generate", "an argument of another type or range", outcome="ModelError")

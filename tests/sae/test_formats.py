@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,44 @@ def test_what_cannot_be_meant_is_refused(
     edit(published, **changes)
     with pytest.raises(ModelError, match=message):
         load_sae(published)
+
+
+DECIDING = (
+    "architecture",
+    "d_in",
+    "d_sae",
+    "dtype",
+    "apply_b_dec_to_input",
+    "normalize_activations",
+    "k",
+    "rescale_acts_by_decoder_norm",
+    "activation_fn",
+)
+STRANGE: list[Any] = [None, True, "false", 1, -1, 10**30, 1e308, [], ["k"], [["k"]], {}, {"k": "a"}]
+
+
+@pytest.mark.fault(
+    "autoencoder", "values of other kinds in its configuration", outcome="refused by name"
+)
+@pytest.mark.parametrize("form", ["old", "new"])
+def test_each_setting_is_of_its_kind_or_refused(
+    form: str, published: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    folder = published
+    if form == "new":
+        save_sae(random_sae(), folder := tmp_path / "new")
+    whole = json.loads((folder / "cfg.json").read_text())
+    kept = load_sae(folder).config
+    decide = [*(set(whole) & set(DECIDING)), "reshape_activations", "activation_fn_kwargs"]
+    for key in decide:
+        for value in STRANGE:
+            (folder / "cfg.json").write_text(json.dumps({**whole, key: value}))
+            try:
+                read = load_sae(folder).config
+            except ModelError:
+                continue
+            assert read == kept or value in (True, 1), (key, value)
+    record_property("inputs", len(decide) * len(STRANGE))
 
 
 @pytest.mark.parametrize("name", ["W_enc", "b_enc", "W_dec", "b_dec"])

@@ -63,6 +63,7 @@ def test_a_revision_without_a_pipeline_has_no_outputs(tmp_path: Path) -> None:
         (YAML, "stages: {one: {outs: 3}}"),
         ("stages: {one: {outs: [{}]}}", LOCK),
         ("{", LOCK),
+        (YAML.replace("{cache: false}", "{cache: no}"), LOCK),
         (YAML, LOCK.replace("2.0", "9.9")),
         (YAML, LOCK.replace("md5: ", "md4: ")),
         (YAML, LOCK.replace("md5: ", "md5: 7 # ")),

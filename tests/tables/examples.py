@@ -14,6 +14,8 @@ from leitmotif.tables.base import Table
 
 _TEXTS = ("a", "a" * 16, "a" * 32, "a" * 40, "a" * 64)
 """One of them matches the pattern of any text."""
+SITE = "layers.0.residual"
+"""A text that no pattern describes."""
 _BEYOND_SCHEMA = {"Proposal": {"recurrence": {"start_sample": 90_000, "samples": 1}}}
 """Fields whose rules no schema has, by the class."""
 
@@ -64,7 +66,7 @@ def value_of(schema: Mapping[str, Any], defs: Mapping[str, Any] | None = None) -
             return value_of(kinds[0], defs)
         case {"type": "object"}:
             fields = schema.get("properties", {}).items()
-            return {name: value_of(of, defs) for name, of in fields}
+            return {name: SITE if name == "site" else value_of(of, defs) for name, of in fields}
         case {"type": "array"}:
             items = schema.get("prefixItems") or [schema["items"]] * schema.get("minItems", 1)
             return [value_of(of, defs) for of in items]

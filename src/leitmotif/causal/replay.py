@@ -185,6 +185,13 @@ def _target(row: InterventionRow, model: HookedMusicGen, files: ReplayFiles) -> 
         sae = load_sae(fetch(hook.checkpoint)).to(model.device, model.dtype_beside)
         return SaeFeatures(sae, indices, row.sae, hook.checkpoint.sha256, at=site)
     rest = _rest(row, model, files)
+    if max(indices, default=0) >= len(rest):
+        raise StoreError(
+            f"{site} has no such coordinates",
+            found=list(indices),
+            expected=f"numbers of 0..{len(rest) - 1}",
+            fix="check out the revision that the log belongs to",
+        )
     return Coordinates(site, indices, rest[list(indices)]) if indices else WholeSite(site, rest)
 
 

@@ -21,7 +21,7 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
     Parameters
     ----------
     name : folder or hub id.
-    revision : commit of the hub repository, 40 hex digits; None for a folder.
+    revision : commit of the hub repository, 40 hex digits; None for a folder. A hub id needs it.
     old_weights : whether a repository that has no safetensors gives its ``pytorch_model.bin``,
         which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
         nothing.
@@ -38,6 +38,14 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
         )
     if Path(name).is_dir():
         return Path(name).resolve()
+    if revision is None:
+        raise ModelError(
+            f"the model {str(name)!r:.200} cannot be loaded",
+            found="no folder of this name, and no revision",
+            expected="a folder, or a hub id with the 40-digit revision of its commit",
+            fix="correct the folder's name, or pass the revision: the hub may change what an id "
+            "stands for",
+        )
     folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
     if old_weights and not any(folder.glob("*.safetensors")):
         snapshot_download(name, revision=revision, allow_patterns=[_OLD_WEIGHTS])

@@ -76,9 +76,13 @@ def _send(
 ) -> None:
     """Upload what the data set lacks, and say what was done."""
     from leitmotif.share.publish.preview import totals
+    from leitmotif.share.publish.remote import check_unchanged_there
     from leitmotif.share.publish.upload import plan_upload, upload
 
     plan = plan_upload(made, state, overwrite=overwrite)
+    if not overwrite:
+        replaced = [payload.row.path for payload in plan.missing]
+        check_unchanged_there(api, repository, state, [*replaced, *plan.stale])
     typer.echo("\n".join(totals(made)))
     if plan.kept:
         typer.echo(f"not of `leitmotif publish`, left as they are: {', '.join(plan.kept)}")

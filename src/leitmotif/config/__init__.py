@@ -17,7 +17,7 @@ from leitmotif.config.execution import ExecutionParams
 from leitmotif.config.interventions import InterventionsParams, JudgeParams, ReportParams
 from leitmotif.config.labels import ProposalsParams
 from leitmotif.config.lens import DecoderLensParams, SwapsParams
-from leitmotif.config.model import ActivationsParams, ModelParams, Site
+from leitmotif.config.model import ActivationsParams, ModelParams
 from leitmotif.config.params import Params, TextSetting, text_setting
 from leitmotif.config.probes import ProbesParams
 from leitmotif.config.reading import PARAMS_FILE, load_params, parse_params
@@ -45,7 +45,6 @@ __all__ = [
     "ReportParams",
     "ResourcesParams",
     "Settings",
-    "Site",
     "SwapsParams",
     "TextSetting",
     "load_params",

@@ -2,12 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from leitmotif.config.section import Settings, is_hub_id
-from leitmotif.sites import canonical_site
-
-Site = Annotated[str, AfterValidator(canonical_site)]
+from leitmotif.sites import Site
 
 
 class ModelParams(Settings):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from leitmotif.config.model import Site
 from leitmotif.config.section import Settings
+from leitmotif.sites import Site
 
 LEAST_FOLDS = 3
 

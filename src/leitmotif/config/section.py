@@ -4,19 +4,37 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from leitmotif.errors import ConfigError
 from leitmotif.files.yaml_files import read_yaml
 
 Location = Sequence[int | str]
 """Keys and numbers that lead to a value of a file."""
+LARGEST = 1e15
+"""Of any number of a setting; times a rate, or bytes of a gigabyte, it still fits the machine's.
+One over it is the smallest beside 0."""
 
 
 class Settings(BaseModel):
     """Base of every section: immutable, and strict about unknown keys and types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _of_use(cls, value: Any) -> Any:
+        if _beyond_use(value):
+            raise ValueError(f"expected 0, or a size from {1 / LARGEST:g} to {LARGEST:g}")
+        return value
+
+
+def _beyond_use(value: Any) -> bool:
+    """Whether a setting is, or lists, a number that is too large, or too near to 0."""
+    if isinstance(value, list | tuple):
+        return any(map(_beyond_use, value))
+    is_number = isinstance(value, int | float)
+    return is_number and value != 0 and not 1 / LARGEST <= abs(value) <= LARGEST
 
 
 Kind = TypeVar("Kind", bound=Settings)

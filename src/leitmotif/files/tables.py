@@ -40,8 +40,12 @@ def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
 
 
 def read_table(path: Path, model: type[Row]) -> list[Row]:
-    """Read JSON lines as ``model`` rows; an error names the file, the line and the field."""
+    """Read JSON lines as ``model`` rows; an error names the file, the line and the field.
+
+    A line that is there twice is one: no stage writes a row twice, so two files were joined.
+    """
     rows = []
+    first: dict[str, int] = {}
     text = read_text(path)
     # Not splitlines(): it also breaks at U+2028 and its like, which JSON strings may hold.
     lines = text.removesuffix("\n").split("\n") if text.strip("\n") else []
@@ -50,6 +54,8 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
             # Strict: a text such as "nan" is no number.
             rows.append(model.model_validate_json(line, strict=True))
             parse_json(line)
+            if (before := first.setdefault(line, number)) < number:
+                raise ValueError(f"it repeats line {before}")
         except ValueError as error:
             raise LeitmotifError(
                 f"{path}:{number} is not a {model.__name__}",

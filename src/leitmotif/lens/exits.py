@@ -21,7 +21,7 @@ from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen, Intervention, Sampling
 from leitmotif.musicgen.model import undelay
 from leitmotif.musicgen.noise import RowNoise
-from leitmotif.musicgen.sampling import draw
+from leitmotif.musicgen.sampling import draw, drawable
 
 ADDED = ("self_attention", "cross_attention", "mlp")
 """What a block adds to the residual stream."""
@@ -106,6 +106,13 @@ def read_exits(
     for layer, logits in exit_logits(
         model, codes, prompts, layers, guidance_scale=guidance_scale, mapped=mapped
     ):
+        if not drawable(logits, sampling).all():
+            raise ModelError(
+                f"the exit after layer {layer} gives no numbers to draw tokens from",
+                found=f"NaN or infinity at guidance {guidance_scale}, {sampling}",
+                expected="finite logits",
+                fix="take guidance and temperature nearer to 1",
+            )
         drawn = codes.new_empty(rows, codebooks, steps)
         for step in range(steps):
             at = noise.at(step) if sampling.temperature else None

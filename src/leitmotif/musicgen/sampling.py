@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from leitmotif.arguments import as_number, is_integer
@@ -50,6 +51,12 @@ class Sampling:
 
 
 GREEDY = Sampling(temperature=0.0, top_k=None)
+
+
+def drawable(logits: Tensor, sampling: Sampling) -> Tensor:
+    """Whether each row [B] of logits [B, …, V] holds numbers, also over the temperature."""
+    changed = sampling.temperature not in (0, 1)
+    return torch.isfinite(logits / sampling.temperature if changed else logits).flatten(1).all(1)
 
 
 def draw(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:

@@ -11,7 +11,7 @@ from leitmotif.musicgen.core import Core
 from leitmotif.musicgen.graphs import WORTHWHILE, Graphs, Replay, segments
 from leitmotif.musicgen.intervention import Intervention, Replayable
 from leitmotif.musicgen.noise import RowNoise
-from leitmotif.musicgen.sampling import Sampling, draw
+from leitmotif.musicgen.sampling import Sampling, draw, drawable
 
 
 class Steps:
@@ -116,12 +116,13 @@ class Steps:
 
     def _draw(self, hidden: Tensor) -> None:
         logits = self._model.decoder.logits(hidden)[:, 0]  # [halves * B, K, V]
-        finite = torch.isfinite(logits).flatten(1).all(1)
-        first = torch.minimum(self.not_finite, self._at)
-        self.not_finite.copy_(torch.where(finite, self.not_finite, first))
+        finite = drawable(logits, self._sampling)
         if self._scale is not None:
             with_prompt, without = logits.chunk(2)
             logits = without + self._scale * (with_prompt - without)
+            finite = finite & drawable(logits, self._sampling).repeat(2)
+        first = torch.minimum(self.not_finite, self._at)
+        self.not_finite.copy_(torch.where(finite, self.not_finite, first))
         token = draw(logits, self._noise, self._sampling)[..., None]
         after = self._at + 1
         kept = self._tokens.index_select(2, after)

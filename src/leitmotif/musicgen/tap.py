@@ -198,7 +198,9 @@ def no_numbers(where: str, tap: Tap, dtype: torch.dtype) -> ModelError:
         "the pass gives no numbers",
         found=f"NaN or infinity, first at {where}{by}",
         expected=f"finite activations, computed in {dtype}",
-        fix="make the change smaller" if made else "load the model with dtype float32",
+        fix="make the change smaller"
+        if made
+        else "load the model with dtype float32, and take guidance and temperature nearer to 1",
     )
 
 

@@ -1,13 +1,16 @@
 """Reads and checks the outputs of the pipeline from which a report is made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.tables.alignment import AlignmentRow, brands
 from leitmotif.tables.approaches import ApproachRow
-from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.calibration import CalibrationRow, of_kind
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, Kind, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
@@ -107,10 +110,10 @@ class ReportMaterial:
 
 
 def read_material(files: ReportFiles) -> ReportMaterial:
-    """Read the outputs. Raises LeitmotifError if one is missing or damaged."""
+    """Read the outputs. Raises LeitmotifError if one is missing, damaged, or lacks rows."""
     rows = read_log(files.log)
     tracks = read_table(files.manifest, ManifestTrack)
-    return ReportMaterial(
+    material = ReportMaterial(
         approaches=read_table(files.approaches, ApproachRow),
         verdicts=read_table(files.verdicts, VerdictRow),
         effects=read_table(files.effects, EffectRow),
@@ -125,4 +128,29 @@ def read_material(files: ReportFiles) -> ReportMaterial:
         tracks={track.track_id: track for track in tracks},
         hashes={name: sha256_file(path) for name, path in files.tables.items()},
         fingerprints={Path(row.model).name: row.model_fingerprint for row in rows},
+    )
+    for path, complete, expected in (
+        (files.approaches, bool(material.approaches), "one row or more"),
+        (files.effects, bool(material.effects), "one row or more"),
+        (files.probes, _one_each(material.probes), "one row for each model, site and horizon"),
+        (files.calibration, len(of_kind(material.calibration, "all")) == 1, "one row of kind all"),
+    ):
+        if not complete:
+            raise LeitmotifError(
+                f"{path} does not have the rows of one run",
+                expected=expected,
+                fix=how_to_restore(),
+            )
+    return material
+
+
+def _one_each(probes: Sequence[ProbeRow]) -> bool:
+    """Whether each model has each of its sites at each of its horizons once, and one has any."""
+    models: dict[str, list[ProbeRow]] = {}
+    for row in probes:
+        models.setdefault(row.model, []).append(row)
+    return bool(models) and all(
+        sorted((row.site, row.horizon) for row in rows)
+        == sorted(product({row.site for row in rows}, {row.horizon for row in rows}))
+        for rows in models.values()
     )

@@ -154,6 +154,12 @@ def _of_model(material: ReportMaterial, model: str, pairs: ByCondition) -> Itera
     composed = material.composed
     for judged in material.verdicts_of(model):
         rows = material.effects_of(model, judged.candidate)
+        if not rows:
+            raise StageError(
+                f"data/effects.jsonl has no condition of {judged.candidate} in {model}",
+                expected="conditions of each candidate that data/verdicts.jsonl judges",
+                fix="run `dvc repro interventions`: the tables are of different runs",
+            )
         ranked = sorted(
             rows, key=lambda row: (not row.tested, _ORDER.index(row.condition), row.name)
         )

@@ -62,11 +62,14 @@ def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Ite
             if locked_out is not None and not isinstance(locked_out["md5"], str):
                 raise ValueError(f"the md5 of {path} is {locked_out['md5']!r}")
             locked_out = locked_out or {}
+            cached = (options or {}).get("cache", True)
+            if not isinstance(cached, bool):
+                raise ValueError(f"cache of {path} is {cached!r}")
             yield Out(
                 name,
                 path,
                 kind,
-                cached=(options or {}).get("cache", True),
+                cached=cached,
                 md5=locked_out.get("md5"),
                 size=locked_out.get("size"),
                 files=locked_out.get("nfiles"),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -39,7 +40,7 @@ class EncodedRow(Table):
 class TrainedRow(Table):
     """What training reached, on tracks that it did not see."""
 
-    site: str
+    site: Site
     tracks: int
     """Trained on."""
     held_out: int
@@ -66,7 +67,7 @@ class AlignmentRow(Table):
 
     hook: str
     """Entry of hooks.yaml."""
-    site: str
+    site: Site
     fvu: IntervalRow
     """Share of the variance that it leaves unexplained, over tracks: of sites that are not stored,
     over those of the audit."""

@@ -1,5 +1,6 @@
 """data/approaches.jsonl: four ways to look for foresight, by the same code."""
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.effects import PossibleRow, Verdict
 from leitmotif.tables.interval import IntervalRow
@@ -8,7 +9,7 @@ from leitmotif.tables.interval import IntervalRow
 class ScreenedRow(Table):
     """What an approach would have found if interventions had chosen its site."""
 
-    site: str
+    site: Site
     delta_recurrence: IntervalRow | None
     """Effect on other pieces than those on which the site was chosen."""
 
@@ -16,7 +17,7 @@ class ScreenedRow(Table):
 class AtSiteRow(Table):
     """What an approach chose at one site, and what changing it did."""
 
-    site: str
+    site: Site
     features: int
     r2: float | None
     delta_recurrence: IntervalRow | None
@@ -30,7 +31,7 @@ class OtherwiseRow(Table):
 
     near: float
     """Share by which the number would have to change that decides of that feature, at most 1."""
-    site: str | None
+    site: Site | None
     """Null where no feature would be left."""
     delta_recurrence: IntervalRow | None
     verdict: Verdict
@@ -46,7 +47,7 @@ class ApproachRow(Table):
     """Hub id or folder of the model under study."""
     horizon: str
     """Horizon of which claims are made."""
-    site: str | None
+    site: Site | None
     """Null where nothing was found; so are all measures."""
     hook: str | None
     features: list[int]

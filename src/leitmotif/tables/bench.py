@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Sha256, Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -13,7 +14,7 @@ Seconds = Annotated[float, Field(ge=0)]
 class PlantedCell(Table):
     """Residuals that carry the decision on a slot: a site over decoder steps."""
 
-    site: str
+    site: Site
     first_step: Annotated[int, Field(ge=0)]
     last_step: Annotated[int, Field(ge=0)]
 
@@ -47,7 +48,7 @@ class ZooTruth(Table):
 class CellStrength(Table):
     """How strongly a method sees the decision at a site, in one bin of lead time."""
 
-    site: str
+    site: Site
     after: Seconds
     """The event is more than so many seconds ahead, and no more than a bin further."""
     strength: float

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -20,7 +21,7 @@ class CalibrationRow(Table):
     strength: float | None
     """Partial correlation of the planted features; null for the others."""
     horizon: str
-    site: str
+    site: Site
     """Site whose activations real features are taken from."""
     alpha: float
     """Level of both tests."""

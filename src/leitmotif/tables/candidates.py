@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 
 
@@ -11,7 +12,7 @@ class Ranked(Table):
     Searches, interventions and pages take a feature in this form.
     """
 
-    site: str
+    site: Site
     hook: str | None
     """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
     feature: int

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -22,7 +23,7 @@ class CoordinateRow(Table):
 
     model: str
     """Name of the model's folder, or ``random weights``."""
-    site: str
+    site: Site
     after: float
     """Seconds; steps from which the event is further away are exchanged."""
     featuriser: Featuriser
@@ -44,7 +45,7 @@ class AreaRow(Table):
     """The mean share over the logarithm of k, from 1 to the most: 1 if one coordinate is all."""
 
     model: str
-    site: str
+    site: Site
     featuriser: Featuriser
     most: int
     """Largest k."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -45,7 +46,7 @@ class EffectRow(Table):
     condition: Kind
     tested: bool
     """Whether the candidate's verdict rests on it."""
-    site: str | None
+    site: Site | None
     """Null where nothing was changed."""
     strength: float | None
     """Factor of the change; of a shift of positions, its steps."""
@@ -91,7 +92,7 @@ class VerdictRow(Table):
     model: str
     """Model as in data/effects.jsonl."""
     candidate: str
-    site: str
+    site: Site
     hook: str | None
     """Autoencoder of the features; null for coordinates of the residual stream and whole sites."""
     features: list[int]

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -19,7 +20,7 @@ class InterchangeRow(Table):
 
     model: str
     """Name of the model's folder; the one under study comes first."""
-    site: str | None
+    site: Site | None
     """Null where the whole deciding part of the piece is the donor's: the total effect."""
     donor: Donor
     window: Literal["deciding", "between", "ahead"]

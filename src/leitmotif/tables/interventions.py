@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from leitmotif.files import read_table
+from leitmotif.sites import Site
 from leitmotif.tables.base import Sha256, Span, Table, TrackId
 from leitmotif.tables.effects import Kind
 
@@ -87,7 +88,7 @@ class InterventionRow(Table):
     """Of the condition, as data/effects.jsonl has it: such as patch_gap or scale_gap_-2."""
     condition: Kind
     """What was done."""
-    site: str | None
+    site: Site | None
     """Canonical name; null where nothing was changed."""
     feature: int | list[int] | None
     """Feature or coordinate, or several changed together; null for a whole site."""

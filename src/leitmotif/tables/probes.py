@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from leitmotif.sites import Site
 from leitmotif.tables.base import Table
 from leitmotif.tables.interval import IntervalRow
 
@@ -30,7 +31,7 @@ class ProbeRow(Table):
 
     model: str
     """Name of the model's folder, or random_weights; the one under study comes first."""
-    site: str
+    site: Site
     horizon: str
     after: float
     """Seconds ahead at which the horizon begins."""
@@ -92,7 +93,7 @@ class HorizonRow(Table):
     least_chosen: int | None
     """Fewest features that could be chosen. 1 unless there are so few tracks that no p-value is
     small enough for one feature by itself; null where none were tested."""
-    site: str
+    site: Site
     """Where the model under study shows most at the horizon of the claim."""
     controls: list[LeftOutRow]
     """What the probe at ``site`` finds with each control left out."""

@@ -16,6 +16,7 @@ from leitmotif.files import read_table, sha256_file
 from leitmotif.share.publish.card import card
 from leitmotif.share.publish.preview import as_lines
 from leitmotif.share.publish.publication import Publication, publication
+from leitmotif.share.publish.routing import StatedLicence
 from leitmotif.share.publish.rows import PublishedFile, PublishedTrack, WithheldFile
 from leitmotif.share.publish.selection import PublicationSelection, select
 from tests.share.publish.published_project import KEPT_BACK, LICENCES, SHARED
@@ -84,7 +85,7 @@ def test_the_card_counts_and_names(made: Publication, selection: PublicationSele
     text = text_of(made)
     assert f"`{selection.state.commit}`" in text
     assert "| `data/clips` | 2 | 0.0 |" in text
-    assert "`models/organism/planner`" in text
+    assert "<code>models/organism/planner</code>" in text
     assert "- 5 files: its licence forbids sharing what is made from it" in text
     assert "- 12 rows of tables, on tracks that are not published" in text
     assert f'snapshot_download("{NAME}", repo_type="dataset")' in text
@@ -101,6 +102,30 @@ def test_a_credit_is_text_and_no_markup(made: Publication) -> None:
     (line,) = re.findall(r"^\| credited \|.*$", text_of(made), flags=re.MULTILINE)
     assert len(re.findall(r"(?<!\\)\|", line)) == 5
     assert "<script>" not in line
+
+
+@pytest.mark.fault(
+    "leitmotif publish",
+    "markup, bars and new lines in the names of artifacts.yaml and of the model",
+    outcome="text in the card, and no markup",
+)
+def test_names_of_settings_are_text_and_no_markup(selection: PublicationSelection) -> None:
+    mark = "A | B\n# <script>`[x](y)"
+    licence = StatedLicence(name=mark, url="https://a/b) | [c](d) <e", attribution=mark)
+    routing = selection.permissions.routing.model_copy(update={"repository": licence})
+    allowed = replace(selection.permissions, routing=routing, models=(licence,))
+    model = selection.params.model.model_copy(update={"name": mark})
+    params = selection.params.model_copy(update={"model": model})
+    text = text_of(publication(NAME, replace(selection, permissions=allowed, params=params)))
+    body = text.partition("\n---\n")[2]
+    assert "<script>" not in body
+    assert re.findall(r"^# .*$", body, flags=re.MULTILINE) == [
+        "# Activations and interventions of A &#124; B # &lt;script&gt;&#96;&#91;x&#93;(y)"
+    ]
+    stated = [line for line in body.split("\n") if "https://a/b" in line]
+    assert len(stated) == 2
+    assert all(line.count("|") == 3 and line.count("](") == 1 for line in stated)
+    assert all(re.search(r"\]\(https://[^\s()|<]+\) \|", line) for line in stated)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,52 @@ def test_what_was_not_made_here_is_not_overwritten(
 
 @pytest.mark.fault(
     "leitmotif publish",
+    "a card, table, tensor or clip of the data set that somebody changed there",
+    outcome="refused, untouched; replaced with --overwrite, or once it is gone there",
+)
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "tracks.jsonl", "data/clips/a.wav", "data/features/free.safetensors"],
+)
+def test_what_somebody_changed_there_is_not_replaced(
+    project: Path, hub: WritableHub, path: str
+) -> None:
+    publish(hub)
+    made = hub.sets[NAME]
+    theirs = made.main[path] + b"Words of theirs"
+    made.commit("main", {**made.main, path: theirs})
+    change(project)  # the clip would be replaced, the features deleted
+    before = there(hub)
+    assert f"found:    {path}" in refused(hub)
+    assert there(hub) == before
+    kept = {name: content for name, content in made.main.items() if name != path}
+    made.commit("main", kept)
+    publish(hub)
+    assert there(hub) == expected(project)
+    made.commit("main", {**made.main, "README.md": theirs})
+    publish(hub, "--overwrite")
+    assert there(hub) == expected(project)
+
+
+@pytest.mark.fault(
+    "leitmotif publish",
+    "a record of an earlier version, which has no hash of the card",
+    outcome="refused, since its card may be somebody's",
+)
+def test_a_card_without_a_hash_is_not_replaced(project: Path, hub: WritableHub) -> None:
+    publish(hub)
+    made = hub.sets[NAME]
+    record = json.loads(made.main["publication.json"])
+    del record["card_sha256"]
+    made.commit("main", {**made.main, "publication.json": json.dumps(record).encode()})
+    publish(hub)  # the card is the same
+    made.commit("main", {**made.main, "publication.json": json.dumps(record).encode()})
+    change(project)
+    assert "found:    README.md" in refused(hub)
+
+
+@pytest.mark.fault(
+    "leitmotif publish",
     "killed in the middle of the upload",
     outcome="nothing is visible; the next run sends only the rest",
 )
@@ -212,6 +258,10 @@ def test_what_arrived_is_compared(project: Path, hub: WritableHub) -> None:
     assert f"{NAME} does not hold what was committed" in said
     assert "18 files other than sent" in said
     hub.lose = False
+    assert "were changed since they were published" in refused(hub)
+    whole = expected(project)
+    sound = {path: content for path, content in there(hub).items() if content == whole[path]}
+    hub.sets[NAME].commit("main", sound)
     publish(hub)
     assert there(hub) == expected(project)
 

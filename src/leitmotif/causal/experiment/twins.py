@@ -84,9 +84,9 @@ def source_name(slot: int) -> str:
 
 
 def slot_of(source: str) -> int | None:
-    """The slot whose twin a source is; None if it is another track."""
+    """The slot whose twin a source is; None if it is none."""
     number = source.removeprefix(_TWIN)
-    return int(number) if number != source else None
+    return int(number) if number != source and number.isdecimal() else None
 
 
 class Twins:

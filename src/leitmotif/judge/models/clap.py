@@ -99,7 +99,8 @@ class Clap(Judge):
         """
         prepared = prepare(clips, sample_rate, self.sample_rate)
         size = self._batch_size
-        return _unit(over_windows(prepared, self.context_samples, self._embed, batch_size=size))
+        embedded = over_windows(prepared, self.context_samples, self._embed, batch_size=size)
+        return _unit(embedded, "clip")
 
     def _embed(self, pieces: list[Samples]) -> torch.Tensor:
         inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
@@ -161,8 +162,7 @@ class Clap(Judge):
                 )
             rows.append(_pooled(out))
         embedded = torch.cat(rows)
-        check_judged(embedded, "sentence")
-        return _unit(embedded)
+        return _unit(embedded, "sentence")
 
     @cached_property
     def text_collapse(self) -> float:
@@ -228,5 +228,8 @@ def _pooled(out: Any) -> torch.Tensor:
     return getattr(out, "pooler_output", out)
 
 
-def _unit(rows: torch.Tensor) -> Embeddings:
-    return np.asarray(torch.nn.functional.normalize(rows, dim=-1).cpu().numpy())
+def _unit(rows: torch.Tensor, what: str) -> Embeddings:
+    """Rows of norm 1; raises ModelError for one that has no direction, or too large a norm."""
+    units = rows / rows.norm(dim=-1, keepdim=True)
+    check_judged(torch.where(units.any(-1, keepdim=True), units, torch.nan), what)
+    return np.asarray(units.cpu().numpy())

@@ -141,9 +141,9 @@ class Tagger(Judge):
 
 
 def _labels(config: Any, name: str) -> tuple[str, ...]:
-    labels = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    labels = tuple(str(config.id2label.get(number, "")) for number in range(config.num_labels))
     unnamed = all(label == f"LABEL_{number}" for number, label in enumerate(labels))
-    if unnamed or len(set(labels)) < len(labels):
+    if unnamed or not all(labels) or len(set(labels)) < len(labels):
         raise ModelError(
             f"the labels of {name} have no names of their own",
             found=", ".join(labels[:4]),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from leitmotif.claims import Claims
 from leitmotif.config import Params
+from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import PageSources
@@ -48,6 +50,12 @@ def feature_sources(
     )
     if not shown:
         return None
+    if not tracks:
+        raise LeitmotifError(
+            f"{places.candidates} has features, and no track is left to show them on",
+            expected="tracks of the manifest with activations",
+            fix=how_to_restore(),
+        )
     headers = {
         hook: read_codes(places.encoded / hook / f"{tracks[0].track_id}.safetensors")[1]
         for hook in sorted({feature.ref.hook for feature in shown})

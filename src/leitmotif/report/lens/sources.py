@@ -103,6 +103,12 @@ def read_lens(paths: LensPaths, model: str) -> LensSources | None:
         folder=paths.clips,
         hashes={path.as_posix(): sha256_file(path) for path in paths.tables},
     )
+    if silent := [slot for slot in sources.slots if not sources.curve(slot, None)]:
+        raise StageError(
+            f"{paths.recognition} has no row of the slot {silent[0]} as a whole",
+            expected="one for each layer, of clips that were read by the plain lens",
+            fix=RERUN,
+        )
     known = {concept for concepts in sources.slots.values() for concept in concepts}
     strange = sorted(
         {f"{row.concept}, layer {row.layer}" for row in sources.clips}

@@ -153,7 +153,14 @@ def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
     )
     if not sources.cells:
         return None
+    untouched = {(clip.original, clip.prompt) for clip in sources.clips if not clip.desired}
     for clip in sources.clips:
+        if (clip.original, clip.prompt) not in untouched:
+            raise StageError(
+                f"{paths.clips / 'clips.jsonl'} has a swapped clip without the untouched one",
+                found=f"{clip.original}, prompt {clip.prompt!r:.200}",
+                fix=RERUN,
+            )
         place = place_of(clip)
         if place and (clip.original, clip.desired, place) not in sources.of_pairs:
             raise StageError(

@@ -191,7 +191,9 @@ def _parse(folder: Path, values: Mapping[str, Any]) -> tuple[str, SaeConfig, boo
     architecture, settings = (_parse_old if old else _parse_new)(folder, values)
     if settings.pop("reshape_activations", "none") != "none":
         raise _error(folder, "it reshapes attention heads", expected="reshape_activations 'none'")
-    rescaled = bool(settings.pop("rescale_acts_by_decoder_norm", False))
+    rescaled = settings.pop("rescale_acts_by_decoder_norm", False)
+    if not isinstance(rescaled, bool):
+        raise _error(folder, "rescale_acts_by_decoder_norm is no flag", found=repr(rescaled))
     try:
         config = SaeConfig(activation=_ACTIVATIONS[architecture], **settings)
     except ValidationError as error:
@@ -208,7 +210,7 @@ def _parse(folder: Path, values: Mapping[str, Any]) -> tuple[str, SaeConfig, boo
 
 def _parse_new(folder: Path, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     architecture = values.get("architecture")
-    if architecture not in _NEW_KEYS:
+    if not isinstance(architecture, str) or architecture not in _NEW_KEYS:
         raise _error(
             folder,
             "its architecture is not supported",
@@ -238,8 +240,8 @@ def _parse_old(folder: Path, values: Mapping[str, Any]) -> tuple[str, dict[str, 
             found=f"architecture {architecture!r} with activation_fn {function!r}",
             expected="standard with relu or topk, or jumprelu with relu",
         )
-    if set(arguments) - {"k"}:
-        raise _error(folder, "activation_fn_kwargs has unknown keys", found=sorted(arguments))
+    if not isinstance(arguments, dict) or set(arguments) - {"k"}:
+        raise _error(folder, "activation_fn_kwargs holds more than k", found=repr(arguments))
     if values.get("hook_head_index") is not None:
         raise _error(folder, "it is for one attention head", found=values["hook_head_index"])
     _check_layer(folder, values)
@@ -329,9 +331,9 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
 
 
 def _check_dtypes(folder: Path, tensors: Mapping[str, Tensor], dtype: object) -> None:
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise _error(folder, "dtype is not known", found=repr(dtype), expected=", ".join(_DTYPES))
-    expected = _DTYPES[str(dtype)]
+    expected = _DTYPES[dtype]
     wrong = [
         f"{name} {tensor.dtype}"
         for name, tensor in sorted(tensors.items())

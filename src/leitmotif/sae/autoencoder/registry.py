@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from leitmotif.config import Settings, Site
+from leitmotif.config import Settings
 from leitmotif.config.section import Location, dotted, read_settings
 from leitmotif.errors import ConfigError
 from leitmotif.files import read_text, write_text
 from leitmotif.files.targets import check_editable
 from leitmotif.files.yaml_files import EditableYaml
 from leitmotif.sae.autoencoder.model import Normalisation
+from leitmotif.sites import Site
 from leitmotif.tables.base import Sha256
 
 REGISTRY = Path("hooks.yaml")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from leitmotif.config import OrganismCorpus, Params
 from leitmotif.errors import counted
@@ -28,6 +29,8 @@ TABLES = {
     "source_artifacts": "data/features/artifacts.jsonl",
 }
 """Tables that `datasets` reads as rows, by the name of their configuration."""
+_IN_AN_ADDRESS = "/:?#[]@!$&'*+,;=%~"
+"""What stays in the address of a link; a bracket or a space would end it."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1 << 62, "100K<n<1M"))
 
 
@@ -47,7 +50,7 @@ def card(repository: str, selection: PublicationSelection, record: PublicationRe
     params = selection.params
     sections = [
         _front_matter(selection, rows),
-        f"# {_title(params)}\n\n"
+        f"# {_cell(_title(params))}\n\n"
         f"What Leitmotif {record.version} made while it "
         "tested whether a music model plans ahead: the model's activations, features of the "
         "recordings, encoded features, interventions with their clips, and autoencoders. "
@@ -149,18 +152,18 @@ def _licences(selection: PublicationSelection) -> str:
         "| licence | holds for |\n|---|---|\n"
     )
     counts = Counter(
-        (track.licence.name, track.licence.url)
+        _linked(track.licence)
         for track_id, track in allowed.tracks.items()
         if track_id not in allowed.refused and track.licence is not None
     )
-    for (name, url), count in sorted(counts.items()):
-        text += f"| [{_cell(name)}]({url}) | what was made from {counted(count, 'track')} |\n"
+    for licence_link, count in sorted(counts.items()):
+        text += f"| {licence_link} | what was made from {counted(count, 'track')} |\n"
     for licence in allowed.models:
         text += (
-            f"| [{licence.name}]({licence.url}) | what a model put out: {licence.attribution} |\n"
+            f"| {_linked(licence)} | what a model put out: {_cell(licence.attribution or '')} |\n"
         )
     repository = allowed.routing.repository
-    text += f"| [{repository.name}]({repository.url}) | all else: {repository.attribution} |\n"
+    text += f"| {_linked(repository)} | all else: {_cell(repository.attribution)} |\n"
     return text + "\n" + _left_out(selection) + "\n\n" + _credits(allowed.rows())
 
 
@@ -235,7 +238,7 @@ def _origin(selection: PublicationSelection, record: PublicationRecord) -> str:
             "which decides what is published"
         )
     return (
-        f"- model: `{params.model.name}`{revision}\n"
+        f"- model: <code>{_cell(params.model.name)}</code>{revision}\n"
         f"- corpus: {params.corpus.source}, "
         f"{counted(len(selection.permissions.tracks), 'track')}\n"
         f"- commit: `{record.commit}`{changed}\n"
@@ -243,6 +246,11 @@ def _origin(selection: PublicationSelection, record: PublicationRecord) -> str:
         f"- SHA-256 of `{MANIFEST}`: `{record.manifest_sha256}`\n"
         f"- written by `leitmotif publish`, leitmotif {record.version}"
     )
+
+
+def _linked(licence: AnyLicence) -> str:
+    """A licence's name as a link to its text."""
+    return f"[{_cell(licence.name)}]({quote(licence.url or '', safe=_IN_AN_ADDRESS)})"
 
 
 def _cell(text: str) -> str:

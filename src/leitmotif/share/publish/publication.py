@@ -75,11 +75,13 @@ def publication(repository: str, selection: PublicationSelection) -> Publication
         bytes=sum(payload.row.bytes for payload in data),
         version=version("leitmotif"),
     )
+    card_file = _description(CARD, card(repository, selection, record).encode(), licence)
+    record = record.model_copy(update={"card_sha256": card_file.row.sha256})
     text = json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
     described = [
         manifest,
         _description(PUBLICATION, text.encode(), licence),
-        _description(CARD, card(repository, selection, record).encode(), licence),
+        card_file,
     ]
     everything = sorted([*data, *described], key=lambda payload: payload.row.path)
     return Publication(everything, withheld, record)

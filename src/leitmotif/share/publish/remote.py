@@ -1,6 +1,6 @@
 """A data set on the hub as it is: what is in it, and whether it was made here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import parse_json, read_table, read_text, sha256_file
 from leitmotif.share.publish.hub import asking
-from leitmotif.share.publish.rows import MANIFEST, PUBLICATION, PublicationRecord, PublishedFile
+from leitmotif.share.publish.rows import (
+    CARD,
+    MANIFEST,
+    PUBLICATION,
+    PublicationRecord,
+    PublishedFile,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -29,8 +35,8 @@ class RemoteState:
     """Files by path."""
     record: PublicationRecord | None
     """Record of the publication that is there; None if there is none."""
-    published: frozenset[str]
-    """Paths that this publication lists."""
+    published: Mapping[str, str | None]
+    """SHA-256 of each file that it put there, by path; None where it does not say."""
 
 
 def open_dataset(
@@ -77,7 +83,7 @@ def open_dataset(
         assert commit is not None
         files = remote_files(api, repository, commit)
         ours = {PUBLICATION, MANIFEST} <= set(files)
-        record, published = _earlier(api, repository, commit) if ours else (None, frozenset())
+        record, published = _earlier(api, repository, commit) if ours else (None, {})
     return RemoteState(revision, commit, files, record, published)
 
 
@@ -105,6 +111,43 @@ def check_ours(repository: str, state: RemoteState, source: str, *, overwrite: b
         )
 
 
+def check_unchanged_there(
+    api: "HfApi", repository: str, state: RemoteState, paths: Iterable[str]
+) -> None:
+    """Raise LeitmotifError if files that a publication would replace are not as one left them.
+
+    What somebody wrote into the card there, or put in the place of our file, would be lost.
+
+    Parameters
+    ----------
+    api, repository, state
+        As in ``open_dataset``.
+    paths
+        What would be replaced or deleted.
+    """
+    with asking(f"{repository} cannot be compared with what was published"):
+        changed = [
+            path
+            for path in sorted(set(paths) & set(state.files) - {PUBLICATION})
+            if state.published.get(path) != _sha256_there(api, repository, state, path)
+        ]
+    if changed:
+        raise LeitmotifError(
+            f"{repository} holds files that were changed since they were published",
+            found=", ".join(changed[:5]) + (", …" if len(changed) > 5 else ""),
+            expected="files as `leitmotif publish` left them, which it may replace",
+            fix="save what you need of them, delete them there, and run the same command again; "
+            "--overwrite replaces them, and deletes all else that is there",
+        )
+
+
+def _sha256_there(api: "HfApi", repository: str, state: RemoteState, path: str) -> str:
+    stored = state.files[path].lfs
+    if stored is not None:
+        return stored.sha256
+    return sha256_file(_download(api, repository, state.commit, path))
+
+
 def remote_files(api: "HfApi", repository: str, commit: str) -> "dict[str, RepoFile]":
     """The files of a data set at a commit, by path."""
     from huggingface_hub.hf_api import RepoFile
@@ -115,8 +158,8 @@ def remote_files(api: "HfApi", repository: str, commit: str) -> "dict[str, RepoF
 
 def _earlier(
     api: "HfApi", repository: str, commit: str
-) -> tuple[PublicationRecord | None, frozenset[str]]:
-    """The publication that is there and the paths it lists; None if the files are no such thing.
+) -> tuple[PublicationRecord | None, Mapping[str, str | None]]:
+    """The publication that is there and its files; None if what is there is no such thing.
 
     A list of files that was changed there is not that of the publication: by it a file of somebody
     else could be deleted.
@@ -130,10 +173,11 @@ def _earlier(
         rows = read_table(manifest, PublishedFile)
         earlier = PublicationRecord.model_validate_json(text)
     except (LeitmotifError, ValueError):
-        return None, frozenset()  # files of these names, but of somebody else
+        return None, {}  # files of these names, but of somebody else
     if earlier.manifest_sha256 != sha256_file(manifest):
-        return None, frozenset()
-    return earlier, frozenset(row.path for row in rows)
+        return None, {}
+    described = {MANIFEST: earlier.manifest_sha256, CARD: earlier.card_sha256}
+    return earlier, {**{row.path: row.sha256 for row in rows}, **described}
 
 
 def _download(api: "HfApi", repository: str, commit: str, path: str) -> Path:

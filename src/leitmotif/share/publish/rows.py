@@ -68,6 +68,8 @@ class PublicationRecord(Table):
     """Files that differed from that commit; none that decides what is published."""
     dvc_lock_sha256: Sha256
     manifest_sha256: Sha256
+    card_sha256: Sha256 | None = None
+    """Of README.md, by which words that somebody added there are noticed; null in older records."""
     files: int
     bytes: int
     version: str

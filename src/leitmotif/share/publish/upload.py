@@ -184,5 +184,5 @@ def _check_arrived(repository: str, plan: UploadPlan, there: "Mapping[str, RepoF
         raise LeitmotifError(
             f"{repository} does not hold what was committed",
             found=f"{counted(len(wrong), 'file')} other than sent: {shown}",
-            fix=AGAIN,
+            fix="delete them there, and run the same command again, which sends only those",
         )
