@@ -6,7 +6,7 @@ import pytest
 
 from leitmotif.cli import presets
 from leitmotif.cli.columns import WIDTH
-from leitmotif.cli.status import LINES, as_lines, next_line
+from leitmotif.cli.status import LINES, as_lines
 from leitmotif.config import load_params
 from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
@@ -307,7 +307,7 @@ def test_it_keeps_within_a_screen_whatever_there_is(tmp_path: Path, repo_root: P
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= WIDTH
     assert lines[lines.index("Next") + 1].startswith("  add 17 recordings")
-    assert len(next_line(status)) <= 2 * WIDTH
+    assert len(status.next_line) <= 2 * WIDTH
 
 
 def needs(status: Status) -> dict[str, str]:

@@ -19,18 +19,14 @@ def say_what_is_missing(
     labels: Sequence[Label],
     coverage: Sequence[Coverage],
 ) -> None:
-    """Say how many decisions and listenings are missing, and which command is next.
+    """Say how many decisions and listenings there are, and how many are missing.
 
     Raises StageError if the probes could not be fitted with what is known. Labels of a score are
     complete, and nothing is said of them.
     """
     if params.labels.source != "decisions":
         return
-    there = labelled(params, tracks, labels, coverage, timing=AS_MUSICGEN)
-    print(f"labels: {there}")
-    # Where the tracks are too short, no decision would help.
-    if there.long_enough >= there.needed and (there.pending or there.unheard):
-        print("labels: next: leitmotif review")
+    print(f"labels: {labelled(params, tracks, labels, coverage, timing=AS_MUSICGEN)}")
     for line in notices(params):
         print(f"labels: {line}", file=sys.stderr)
     refuse_too_few(params, tracks, labels, coverage, timing=AS_MUSICGEN)
