@@ -68,6 +68,13 @@ def test_a_damaged_preset_hides_how_long_it_takes(root: Path) -> None:
     assert read_status(root).next.command == "dvc repro proposals"
 
 
+def test_too_few_recordings_are_said_before_any_is_read(root: Path) -> None:
+    recordings(root, 6)
+    assert read_status(root).next.why.endswith("; the probes need 20 tracks, and 6 are given")
+    recordings(root, 20)
+    assert "given" not in read_status(root).next.why
+
+
 def test_what_a_stage_took_is_how_long_it_takes(root: Path) -> None:
     recordings(root, 1)
     params = load_params(root / "params.yaml")
