@@ -110,6 +110,8 @@ def test_enough_labels_stop_nothing(root: Path, capsys: pytest.CaptureFixture[st
     labels(labelled_enough(root))
     said = capsys.readouterr()
     assert "20 of 20 tracks known, 20 usable at every horizon" in said.out
+    assert "of 20 tracks, 20 known throughout, 0 in part, 0 not\n" in said.out
+    assert "can be continued" not in said.err
     assert "verified motif" not in said.err
     assert last_line(capsys).startswith("labels: next: dvc repro (")
 
@@ -119,6 +121,16 @@ def test_motifs_outside_the_prefix_are_said(root: Path, capsys: pytest.CaptureFi
     short = params.interventions.model_copy(update={"prefix_seconds": 2.0})
     labels(params.model_copy(update={"interventions": short}))
     assert "no window begins with a verified motif so far" in capsys.readouterr().err
+
+
+def test_too_few_pieces_to_continue_are_said(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = labelled_enough(root)
+    few = params.interventions.model_copy(update={"tracks": 6})
+    labels(params.model_copy(update={"interventions": few}))
+    said = capsys.readouterr().err
+    assert "6 recordings can be continued so far, and no effect can count below 8" in said
 
 
 @pytest.mark.parametrize("stage", [probes, calibration])
