@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from leitmotif.causal.experiment.effects import chosen_apart, sign_flip_p
+from leitmotif.causal.experiment.effects import chosen_apart
 from leitmotif.claims import (
     LEAST_EACH_WAY,
     Claims,
@@ -24,7 +24,7 @@ from leitmotif.claims import (
 )
 from leitmotif.config import parse_params
 from leitmotif.errors import ConfigError, ProbeError
-from leitmotif.intervals import Interval, bounded_mean
+from leitmotif.intervals import Interval, bounded_mean, sign_flip_p
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.probes import ProbeRow
 from tests.tables.made import exchanged, probe, ranked

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, multinomial, norm
+from scipy.stats import beta, multinomial, norm, permutation_test
 from scipy.stats import t as student
 
 from leitmotif.errors import LeitmotifError
@@ -17,6 +17,7 @@ from leitmotif.intervals import (
     bounded_mean,
     bounded_ratio,
     interval_of,
+    sign_flip_p,
     track_weights,
     with_estimate,
 )
@@ -178,3 +179,36 @@ def test_one_track_says_next_to_nothing_of_others() -> None:
 def test_other_numbers_are_no_ratio(hits: list[float], totals: list[float]) -> None:
     with pytest.raises(LeitmotifError, match="no hits of totals"):
         bounded_ratio(np.array(hits), np.array(totals))
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=10), st.floats(0.1, 9))
+def test_p_is_blind_to_sign_and_scale(values: list[float], factor: float) -> None:
+    values = [round(value, 3) for value in values]
+    column = np.array(values)
+    p = sign_flip_p(column)
+    assert 2 ** (1 - len(values)) <= p <= 1
+    assert sign_flip_p(-column) == p
+    assert sign_flip_p(factor * column) == pytest.approx(p)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=8))
+def test_p_of_all_flips_is_that_of_scipy(values: list[float]) -> None:
+    column = np.array([round(value, 3) for value in values])
+    every = permutation_test(
+        (column,), np.sum, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
+    assert sign_flip_p(column) == pytest.approx(every.pvalue, abs=1e-12)
+
+
+def test_random_flips_agree_with_all_flips() -> None:
+    random = np.random.default_rng(0)
+    many = random.normal(0.4, 1, 15)
+    few = many[:14]
+    more = np.concatenate([few, [0.0]])  # a value that no flip moves
+    assert sign_flip_p(more, seed=3) == pytest.approx(sign_flip_p(few), abs=0.01)
+
+
+def test_without_an_effect_one_test_in_twenty_errs() -> None:
+    random = np.random.default_rng(1)
+    hits = [sign_flip_p(random.normal(size=9)) <= 0.05 for _ in range(600)]
+    assert 0.02 < np.mean(hits) < 0.08

@@ -1,6 +1,8 @@
-"""Estimates with intervals from resampling tracks, which are what is drawn at random."""
+"""Estimates with intervals and p-values over tracks, which are what is drawn at random."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ from leitmotif.errors import LeitmotifError, counted
 Array = NDArray[np.float64]
 
 RESAMPLES = 2000
+EXACT_TRACKS = 14
+"""Up to so many tracks all sign flips are enumerated (16384 of 14)."""
+FLIPS = 9_999
 
 
 @dataclass(frozen=True)
@@ -143,3 +148,25 @@ def bounded_ratio(hits: Array, totals: Array, *, seed: int = 0) -> Interval:
     low, high = np.quantile(ratios, [0.025, 0.975])
     mean = float(hits.sum() / totals.sum())
     return Interval(mean, min(mean, float(low)), max(mean, float(high)))
+
+
+def sign_flip_p(values: Array, *, seed: int = 0) -> float:
+    """How often the mean of [n] is as far from 0 when signs are flipped at random; two-sided.
+
+    All 2**n flips are counted up to 14 values, the smallest p is then 2**(1 - n); beyond, 9999
+    random ones and the observed.
+    """
+    observed = abs(float(values.sum())) * (1 - 1e-9)
+    as_far = np.abs(_flips(len(values), seed) @ values) >= observed
+    if len(values) <= EXACT_TRACKS:
+        return float(as_far.mean())
+    return float((1 + as_far.sum()) / (1 + FLIPS))
+
+
+@lru_cache(maxsize=4)
+def _flips(n: int, seed: int) -> Array:
+    """Signs [flips, n]. Kept: a table may have thousands of p-values over the same tracks."""
+    if n <= EXACT_TRACKS:
+        return np.array(list(product((-1.0, 1.0), repeat=n)))
+    drawn = np.random.default_rng(seed).integers(2, size=(FLIPS, n))
+    return drawn.astype(np.float64) * 2 - 1

@@ -83,6 +83,7 @@ def test_the_whole_pipeline_finds_what_is_planted_and_holds_its_figure_out() -> 
     assert own(choice).chosen[0].feature == 0
     assert own(choice).partial_r2 is not None
     assert own(choice).partial_r2.low > 0.1
+    assert own(choice).partial_r2.p == 0.0001, "nearly all of 80 tracks gain"
     assert own(choice).r2 == own(choice).partial_r2.mean
 
 
@@ -105,6 +106,7 @@ def test_choosing_among_noise_flatters_the_naive_figure_and_not_the_held_out_one
     for choice in (naive, aligned):
         assert own(choice).partial_r2 is not None
         assert own(choice).partial_r2.low < 0.01
+        assert own(choice).partial_r2.p is not None
     assert own(aligned).r2 is not None
     assert own(aligned).r2 < own(naive).r2
 

@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from leitmotif.intervals import sign_flip_p
 from leitmotif.judge.measures import kl_divergence, log_odds_effect
 from leitmotif.lens.effects import (
     SwapEffects,
@@ -38,6 +39,8 @@ def test_effect_and_precision_are_those_of_the_paper() -> None:
     assert row.precision.mean == pytest.approx(-kl_divergence(BEFORE, AFTER).mean(), abs=1e-4)
     assert row.effect.low < row.effect.mean < row.effect.high
     assert row.effect.n == 8
+    assert row.effect.p == pytest.approx(sign_flip_p(expected), abs=1e-3)
+    assert row.precision.p is None, "a change of the sound always costs something"
 
 
 def test_what_did_not_change_has_exactly_no_effect() -> None:
@@ -70,6 +73,7 @@ def test_an_effect_is_compared_with_its_strongest_control() -> None:
     fields = cell_fields({"swap": swap, "itself": of(*[0.0] * 10), "mixed": of(*[3.0] * 10)})
     assert fields["strongest"] == "mixed"
     assert fields["excess"].mean == pytest.approx(2.0)
+    assert fields["excess"].p == pytest.approx(2 / 2**10, abs=1e-5)
     assert list(fields["controls"]) == ["itself", "mixed"]
     alone = cell_fields({"swap": swap})
     assert (alone["strongest"], alone["excess"], alone["controls"]) == (None, None, {})

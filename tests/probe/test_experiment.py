@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 from sklearn.linear_model import LinearRegression
 
 from leitmotif.claims import Claims, Horizon
-from leitmotif.intervals import Interval
+from leitmotif.intervals import Interval, sign_flip_p
 from leitmotif.probe.estimators.experiment import (
     ProbeSettings,
     expanded,
@@ -80,8 +80,10 @@ def test_the_difference_to_a_baseline_is_that_of_the_partial_r2() -> None:
         fit.partial_r2.mean - there.partial_r2.mean
     )
     assert fit.over_random_weights.low > 0
+    assert fit.p_over_random_weights == sign_flip_p(there.by_all - fit.by_all) < 0.01
     over_baseline(same, same, seed=0)
-    assert same["layers.1.residual"]["5-7s"].over_random_weights == Interval(0, 0, 0)
+    none = same["layers.1.residual"]["5-7s"]
+    assert (none.over_random_weights, none.p_over_random_weights) == (Interval(0, 0, 0), 1.0)
 
 
 def test_leaving_a_control_out_changes_what_the_others_explain() -> None:

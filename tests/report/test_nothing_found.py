@@ -80,6 +80,8 @@ def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Pa
         for untrue in ("not kept", "was kept", "in 0 pieces", "0 of 0", "0 pairs answered"):
             assert untrue not in text
     index = every["index.html"]
+    empty = (out / "index.html").read_text(encoding="utf-8").count("<span></span>")
+    assert empty >= len(made.verdicts), "a row without a bar keeps its columns"
     assert index.count("there is none in which an effect could show") >= 2
     nothing = " \N{EN DASH}" * 3
     assert f"no feature found{nothing} too few pieces to tell unknown" in index

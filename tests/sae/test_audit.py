@@ -137,6 +137,8 @@ def test_an_aligned_autoencoder_passes(store: ActivationStore, true_sae: TrueSae
     assert set(result.fits) == {f"layers.{i}.residual" for i in range(3)}
     assert 0 < result.margin.low <= result.margin.mean <= result.margin.high
     fit = result.fits["layers.1.residual"]
+    assert fit.fvu_of_tracks.sum() == pytest.approx(fit.fvu.mean)
+    assert result.margin_p == 2 ** (1 - fit.tracks), "all tracks agree"
     assert fit.fvu.low <= fit.fvu.mean <= fit.fvu.high
     assert fit.l0.mean <= 6
 

@@ -1,5 +1,6 @@
 """What the stages say while labels are missing, before anything long runs."""
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from leitmotif.files import write_table
 from leitmotif.files.yaml_files import read_stages
 from leitmotif.pipeline import COVERAGE, LABELS
 from leitmotif.stages import calibration, probes, settled
+from leitmotif.stages.__main__ import main
 from leitmotif.stages.labels import labels
 from leitmotif.status.material import read_material
 from leitmotif.tables.corpus import ManifestTrack
@@ -43,6 +45,13 @@ def made(root: Path, tracks: list[ManifestTrack], proposals: list[Proposal]) -> 
     return load_params()
 
 
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of the stage as dvc.yaml runs it."""
+    with contextlib.suppress(SystemExit):
+        main(["labels"])
+    return capsys.readouterr().out.splitlines()[-1]
+
+
 def refused(params: Params) -> str:
     with pytest.raises(StageError) as error:
         labels(params)
@@ -61,7 +70,7 @@ def test_pending_decisions_stop_the_labels_and_say_what_is_next(
     assert "leitmotif review" in text
     assert "horizons" not in text
     assert "windows" not in text
-    assert "labels: next: leitmotif review\n" in capsys.readouterr().out
+    assert last_line(capsys).startswith("labels: next: leitmotif review (20 proposals to decide")
 
 
 def test_tracks_that_are_too_short_are_not_for_people_to_label(
@@ -71,7 +80,8 @@ def test_tracks_that_are_too_short_are_not_for_people_to_label(
     text = refused(made(root, rows, [proposal(0, 1)]))
     assert "20 tracks (they are read for 12.0 to 12.0 s), of which 0 last the 17.0 s" in text
     assert "probes.horizons=[[1, 2], [2, 5], [5, 10]] (needs 20 tracks of at least 12.0 s" in text
-    assert "leitmotif review" not in text + capsys.readouterr().out
+    assert "leitmotif review" not in text
+    assert last_line(capsys).startswith("labels: next: add 20 recordings or more of at least")
 
 
 def test_all_negative_is_said(root: Path) -> None:
@@ -100,8 +110,10 @@ def test_enough_labels_stop_nothing(root: Path, capsys: pytest.CaptureFixture[st
     labels(labelled_enough(root))
     said = capsys.readouterr()
     assert "20 of 20 tracks known, 20 usable at every horizon" in said.out
-    assert "next:" not in said.out
+    assert "of 20 tracks, 20 known throughout, 0 in part, 0 not\n" in said.out
+    assert "can be continued" not in said.err
     assert "verified motif" not in said.err
+    assert last_line(capsys).startswith("labels: next: dvc repro (")
 
 
 def test_motifs_outside_the_prefix_are_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +121,16 @@ def test_motifs_outside_the_prefix_are_said(root: Path, capsys: pytest.CaptureFi
     short = params.interventions.model_copy(update={"prefix_seconds": 2.0})
     labels(params.model_copy(update={"interventions": short}))
     assert "no window begins with a verified motif so far" in capsys.readouterr().err
+
+
+def test_too_few_pieces_to_continue_are_said(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = labelled_enough(root)
+    few = params.interventions.model_copy(update={"tracks": 6})
+    labels(params.model_copy(update={"interventions": few}))
+    said = capsys.readouterr().err
+    assert "6 recordings can be continued so far, and no effect can count below 8" in said
 
 
 @pytest.mark.parametrize("stage", [probes, calibration])

@@ -6,7 +6,7 @@ import pytest
 
 from leitmotif.cli import presets
 from leitmotif.cli.columns import WIDTH
-from leitmotif.cli.status import LINES, as_lines, next_line
+from leitmotif.cli.status import LINES, as_lines
 from leitmotif.config import load_params
 from leitmotif.files import write_json, write_table
 from leitmotif.files.yaml_files import read_stages
@@ -66,6 +66,13 @@ def test_a_damaged_preset_hides_how_long_it_takes(root: Path) -> None:
     recordings(root, 1)
     (root / "presets/organism.yaml").write_text("corpus: 3\n", encoding="utf-8")
     assert read_status(root).next.command == "dvc repro proposals"
+
+
+def test_too_few_recordings_are_said_before_any_is_read(root: Path) -> None:
+    recordings(root, 6)
+    assert read_status(root).next.why.endswith("; the probes need 20 tracks, and 6 are given")
+    recordings(root, 20)
+    assert "given" not in read_status(root).next.why
 
 
 def test_what_a_stage_took_is_how_long_it_takes(root: Path) -> None:
@@ -307,7 +314,7 @@ def test_it_keeps_within_a_screen_whatever_there_is(tmp_path: Path, repo_root: P
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= WIDTH
     assert lines[lines.index("Next") + 1].startswith("  add 17 recordings")
-    assert len(next_line(status)) <= 2 * WIDTH
+    assert len(status.next_line) <= 2 * WIDTH
 
 
 def needs(status: Status) -> dict[str, str]:

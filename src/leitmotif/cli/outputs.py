@@ -28,6 +28,7 @@ def verify(
     from leitmotif.store.reading import verify as verify_store
 
     problems: list[str] = []
+    whole, rest = f"{root or 'all outputs'}", ""
     hashed = "every file hashed" if full else "sizes compared; --full hashes every file"
     if root is None and Path("dvc.lock").exists():
         from leitmotif.share.remote.workspace import check_workspace
@@ -36,6 +37,10 @@ def verify(
         problems += map(str, checked.deviations)
         for path in checked.absent:
             typer.echo(f"{path} is not here: {how_to_restore()}")
+        if checked.absent:
+            gone = len(checked.absent)
+            whole = "what is here"
+            rest = f"; {gone} of {checked.outs} outputs {'is' if gone == 1 else 'are'} not here"
         typer.echo(f"{counted(checked.outs, 'output')}, {counted(checked.files, 'file')}: {hashed}")
     store = root or ACTIVATIONS
     if root or store.exists() or not Path("dvc.lock").exists():
@@ -49,7 +54,7 @@ def verify(
             err=True,
         )
         raise typer.Exit(1)
-    typer.echo(f"{root or 'all outputs'}: no problem found")
+    typer.echo(f"{whole}: no problem found{rest}")
 
 
 def report(

@@ -51,12 +51,7 @@ def print_next() -> None:
     """Print the next command, as the last line of another one."""
     from leitmotif.status.overview import read_status
 
-    typer.echo(next_line(read_status()))
-
-
-def next_line(now: "Status") -> str:
-    """``next: `` with the command, why, and how long it takes, in a line."""
-    return cut(one_line(f"next: {now.next}"), 2 * WIDTH)
+    typer.echo(read_status().next_line)
 
 
 def as_lines(now: "Status", preset: "PresetInUse | None" = None) -> list[str]:

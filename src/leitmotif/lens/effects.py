@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leitmotif.causal.experiment.effects import sign_flip_p
-from leitmotif.intervals import interval_of, track_weights
+from leitmotif.intervals import interval_of, sign_flip_p, track_weights
 from leitmotif.judge.measures import kl_divergence, log_odds, swapped
 from leitmotif.sites import Control
 from leitmotif.tables.interval import IntervalRow
@@ -57,7 +56,7 @@ class SwapEffects:
             effect=mean_row(self.effect),
             original=mean_row(self.original),
             desired=mean_row(self.desired),
-            precision=mean_row(0.0 - self.divergence),
+            precision=mean_row(0.0 - self.divergence, tested=False),
         )
 
 
@@ -138,11 +137,12 @@ def excess_p(cluster: Cluster) -> float | None:
     return max(1.0 if values.mean() <= 0 else sign_flip_p(values) for values in differences)
 
 
-def mean_row(values: Array) -> IntervalRow:
-    """Mean of [n] with its interval."""
+def mean_row(values: Array, *, tested: bool = True) -> IntervalRow:
+    """Mean of [n] with its interval and, if ``tested``, the p-value of flipping its signs."""
     n = len(values)
     resampled = _weights(n) @ values / n
-    return IntervalRow.of(interval_of(float(values.mean()), resampled, tracks=n), DIGITS, n=n)
+    interval = interval_of(float(values.mean()), resampled, tracks=n)
+    return IntervalRow.of(interval, DIGITS, p=sign_flip_p(values) if tested else None, n=n)
 
 
 @lru_cache(maxsize=4)

@@ -119,10 +119,9 @@ def _model(
 
 def _of_model(verdict: Verdict, judged: Sequence[VerdictRow]) -> Said:
     """The sentences on a model; what could have been found leads to the row that says it."""
-    words, possible = of_model(verdict, judged)
-    if not possible:
+    words, possible, row = of_model(verdict, judged)
+    if not possible or row is None:
         return words
-    row = next((row for row in judged if row.possible is not None), judged[0])
     return [f"{words} ", placed(possible, row, "possible", file=VERDICTS)]
 
 

@@ -243,23 +243,35 @@ def _what_is_missing(finding: "VerdictRow") -> str:
     return "what it holds so far ahead does not carry the event where it is exchanged"
 
 
-def of_model(verdict: "Verdict", findings: Sequence["VerdictRow"]) -> tuple[str, str]:
+def of_model(
+    verdict: "Verdict", findings: Sequence["VerdictRow"]
+) -> tuple[str, str, "VerdictRow | None"]:
     """What is said of a model whose strongest verdict this is; ``findings`` are all of its own.
 
-    The second text says what could have been found, by the ``possible`` of the findings; it is
-    empty where nothing is to be said of that.
+    The second text says what could have been found, by the ``possible`` of the finding beside it:
+    of those that are told of the one that could show least, of those that are not the one with most
+    pieces. It is empty where nothing is to be said of that.
     """
     name = _OF_MODELS[verdict]
     if verdict in _ALONE and any(_is_moved(finding) for finding in findings):
         name = _ALONE[verdict]
-    tried = [finding.possible for finding in findings if finding.possible is not None]
-    possible = tried[0] if tried else None
-    if verdict == "unknown" and possible is not None and not _count(possible):
-        return f"This model {name}: there is none in which an effect could show.", ""
+    untold = [finding for finding in findings if finding.verdict == "unknown"]
+    some = f"of {len(untold)} of the {len(findings)} that were tried"
     if verdict == "unknown":
-        return f"This model {name}:", f"in {_pieces(possible)} no effect can count, however large."
-    says_absence = verdict in ("decodable, not causal", "look-back", "none")
-    return f"This model {name}.", of_possible(possible) if says_absence else ""
+        row = max(untold, key=lambda row: _count(row.possible) if row.possible else 0)
+        if len(untold) < len(findings):
+            name += f" {some}"
+        if _has_no_piece(row):
+            return f"This model {name}: there is none in which an effect could show.", "", row
+        words = f"in {_pieces(row.possible)} no effect can count, however large."
+        return f"This model {name}:", words, row
+    if untold and verdict != FINDING:
+        name += f", but {some} too few pieces were continued to tell"
+    told = [(f.possible.least, f) for f in findings if f.possible and f.possible.least is not None]
+    if verdict not in ("decodable, not causal", "look-back", "none") or not told:
+        return f"This model {name}.", "", None
+    row = max(told, key=lambda pair: pair[0])[1]
+    return f"This model {name}.", of_possible(row.possible), row
 
 
 _OF_MODELS: dict["Verdict", str] = {
@@ -296,11 +308,25 @@ def headline(findings: Sequence["VerdictRow"]) -> str | None:
             "Too few pieces to tell: no effect could have counted in them, however large. That "
             "nothing was found says nothing of the model."
         )
-    more = " Of some of it too few pieces were continued to tell." if "unknown" in verdicts else ""
     return (
-        f"No finding: nothing that was tried is foresight.{more} Everything that was tried is "
-        "listed below, with what could have been found."
+        f"No finding: nothing that was tried is foresight.{_untold(findings)} Everything that was "
+        "tried is listed below, with what could have been found."
     )
+
+
+def _untold(findings: Sequence["VerdictRow"]) -> str:
+    """Of which models too few pieces were continued to tell, of all or of some that was tried."""
+    untold: dict[str, set[bool]] = {}
+    for finding in findings:
+        untold.setdefault(finding.model, set()).add(finding.verdict == "unknown")
+    whole = [model for model, which in untold.items() if which == {True}]
+    part = [model for model, which in untold.items() if len(which) == 2]
+    said = [
+        f"{what} tried in {' and '.join(models)}"
+        for what, models in (("all that was", whole), ("some of what was", part))
+        if models
+    ]
+    return f" Too few pieces were continued to tell of {', and of '.join(said)}." if said else ""
 
 
 def in_short(least: float | None, likely: float | None) -> str:

@@ -49,7 +49,21 @@ def main(arguments: Sequence[str]) -> None:
         import_ahead([module, *late])
     from leitmotif.pipeline import run  # here, as it takes a third of a second
 
-    run(name, lambda: getattr(importlib.import_module(module), name))
+    try:
+        run(name, lambda: getattr(importlib.import_module(module), name))
+    finally:
+        if name == "labels":
+            _say_what_is_next()
+
+
+def _say_what_is_next() -> None:
+    """End the stage with the next command where people decide, whether their decisions suffice."""
+    from leitmotif.status.overview import read_status
+
+    now = read_status()
+    params = now.material.params
+    if params is not None and params.labels.source == "decisions":
+        print(f"labels: {now.next_line}", flush=True)
 
 
 def _is_shared() -> bool:

@@ -25,8 +25,8 @@ def manifest(params: Params) -> None:
         )
     if chosen.eligible < params.manifest.tracks:
         print(
-            f"manifest: {counted(chosen.eligible, 'eligible track')}, fewer than manifest.tracks = "
-            f"{params.manifest.tracks}",
+            f"manifest: {counted(chosen.eligible, 'eligible track')}, and all are taken: "
+            f"manifest.tracks allows {params.manifest.tracks}",
             file=sys.stderr,
         )
     write_table(MANIFEST, chosen.tracks)

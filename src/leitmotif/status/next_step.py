@@ -10,6 +10,7 @@ from leitmotif.config import Params
 from leitmotif.config.probes import LEAST_FOLDS
 from leitmotif.errors import LeitmotifError, counted
 from leitmotif.feasibility.funnel import Folds, folds_of, readable
+from leitmotif.feasibility.labelled import needed_tracks
 from leitmotif.feasibility.pieces import continuable
 from leitmotif.feasibility.ways import best_way
 from leitmotif.files.restoring import has_remote
@@ -77,6 +78,9 @@ def _people(material: StatusMaterial, root: Path) -> NextStep | None:
         return None
     if material.proposals is None or material.manifest is None:
         what = "finds and measures the recordings, and proposes where motifs return"
+        needed, given = needed_tracks(params), material.files
+        if given is not None and given < needed:
+            what += f"; the probes need {needed} tracks, and {given} {_are(given)} given"
         return _repro(material, root, what, goal="proposals")
     folds = folds_of(material)
     return None if folds is None else _deciding(material, folds, params)
@@ -147,9 +151,13 @@ def _too_few(material: StatusMaterial, folds: Folds, have: int, params: Params) 
     """Before anybody labels: tracks that cannot suffice even if all are decided."""
     return NextStep(
         _more(folds.needed - have, folds, params),
-        f"the probes need {folds.needed} tracks: {have} {'is' if have == 1 else 'are'} long enough",
+        f"the probes need {folds.needed} tracks: {have} {_are(have)} long enough",
         advice=_ways(material, folds, params),
     )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _undecided(material: StatusMaterial, folds: Folds, have: int, params: Params) -> NextStep:

@@ -1,5 +1,6 @@
 """All that a status says, as values."""
 
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ class Status:
         """Whether recordings are read by a model organism, which only rehearses the workflow."""
         params = self.material.params
         return params is not None and is_rehearsal(params)
+
+    @property
+    def next_line(self) -> str:
+        """``next: `` with the command, why, and how long it takes: one line, 200 characters."""
+        return textwrap.shorten(f"next: {self.next}", 200, placeholder=" …")
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for ``leitmotif status --json``."""

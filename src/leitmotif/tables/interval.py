@@ -15,7 +15,8 @@ class IntervalRow(Table):
     low: float
     high: float
     p: float | None = None
-    """Two-sided p-value of no effect, three significant digits."""
+    """Two-sided p-value of no effect, three significant digits. Left out where no
+    effect is no question: of a rate, a share, a level, and how well anything predicts."""
     n: int | None = None
     """Tracks, or draws, that the estimate rests on."""
     changed: int | None = None

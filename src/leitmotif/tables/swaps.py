@@ -24,7 +24,8 @@ class MeasuredRow(Table):
     desired: IntervalRow
     """Rise of the log-odds of the desired concept's label."""
     precision: IntervalRow
-    """Minus the KL divergence of all labels from what was heard before; at most 0."""
+    """Minus the KL divergence of all labels from what was heard before; at most 0. Without p, as
+    every change of the sound lowers it."""
 
 
 class CellRow(Table):
@@ -45,7 +46,8 @@ class CellRow(Table):
     strongest: Control | None
     """The control with the largest mean effect; null without controls."""
     excess: IntervalRow | None
-    """Effect less that of the strongest control; paired."""
+    """Effect less that of the strongest control; paired. Its p is two-sided and of this control
+    alone."""
 
 
 class SwapRow(CellRow):

@@ -33,11 +33,11 @@ def in_words(labelled: Labels) -> list[str]:
     coverage = labelled.coverage
     complete = sum(row.complete for row in coverage)
     partly = sum(bool(row.known) for row in coverage) - complete
+    missing = ": a recurrence may be missing where nobody listened or a pair is open"
     return [
         f"pairs by outcome: {', '.join(outcomes) or 'none'}",
         f"of {counted(len(coverage), 'track')}, {complete} known throughout, {partly} in "
-        f"part, {len(coverage) - complete - partly} not: a recurrence may be missing where nobody "
-        "listened or a pair is open",
+        f"part, {len(coverage) - complete - partly} not{missing * (complete < len(coverage))}",
     ]
 
 

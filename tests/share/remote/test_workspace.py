@@ -104,6 +104,16 @@ def test_what_was_not_pulled_is_no_damage(repository: Path) -> None:
     assert checked.absent == ("data/features", FILE, "data/report")
 
 
+def test_the_command_says_how_much_was_not_there_to_check(repository: Path) -> None:
+    for folder in (".dvc/cache", "data"):
+        shutil.rmtree(repository / folder)
+    done = CliRunner().invoke(app, ["verify"])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == (
+        "what is here: no problem found; 3 of 4 outputs are not here"
+    )
+
+
 def test_the_command_says_what_to_do(repository: Path) -> None:
     done = CliRunner().invoke(app, ["verify", "--full"])
     assert done.exit_code == 0, done.output

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leitmotif.causal.approaches.kinds import Approach, AtSite, EncodedFeatures, FeatureChoice
 from leitmotif.causal.approaches.selection import FeatureSelection
 from leitmotif.claims import Claims, Horizon
-from leitmotif.intervals import track_weights
+from leitmotif.intervals import sign_flip_p, track_weights
 from leitmotif.probe.estimators.experiment import ProbeSettings, errors_of, varying
 from leitmotif.probe.estimators.intervals import explained
 from leitmotif.probe.estimators.naive import NaiveCorrelation
@@ -192,10 +192,13 @@ class FeatureSearch:
             controls.append(by_controls)
         total = np.concatenate(controls)
         weights = track_weights(len(total), seed=self.probing.seed)
-        explains = {
-            site: explained(total, np.concatenate(left), weights) for site, left in both.items()
+        left = {site: np.concatenate(halves) for site, halves in both.items()}
+        return {
+            site: IntervalRow.of(
+                explained(total, by_all, weights), 4, p=sign_flip_p(total - by_all), n=len(total)
+            )
+            for site, by_all in left.items()
         }
-        return {site: IntervalRow.of(r2, 4, n=len(total)) for site, r2 in explains.items()}
 
     def _any(self, source: EncodedFeatures, tracks: Sequence[str]) -> Iterator[Array]:
         """Some feature that varies in these tracks, on all rows."""

@@ -10,22 +10,23 @@ and their bootstrap knows it: sixteen tracks that all agree do not make an effec
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
 from leitmotif.errors import ProbeError
-from leitmotif.intervals import Interval, bounded_mean, interval_of, track_weights
+from leitmotif.intervals import (
+    Interval,
+    bounded_mean,
+    interval_of,
+    sign_flip_p,
+    track_weights,
+)
 from leitmotif.probe.panel.panel import Array
 from leitmotif.tables.interval import IntervalRow
 
 Values = Mapping[tuple[str, int], float | None]
 """A measure of one condition's clips by track and seed; None where a clip was excluded."""
 ByTrack = dict[str, float]
-
-EXACT_TRACKS = 14
-"""Up to so many tracks all sign flips are enumerated (16384 of 14)."""
-FLIPS = 9_999
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,11 @@ def steepest(strengths: Collection[float], limit: float) -> float:
 
 def specificity(
     effects: Mapping[str, float], similarity: Mapping[str, float], *, seed: int = 0
-) -> Interval | None:
+) -> Effect | None:
     """Effect per fidelity lost: mean effect over 1 less the mean similarity, tracks resampled.
 
-    None where nothing was lost at all, so that the ratio does not exist.
+    The ratio is 0 where the effect is, so its p is that of the effect on the same tracks. None
+    where nothing was lost at all, so that the ratio does not exist.
     """
     shared = [track for track in effects if track in similarity]
     gained = _column({track: effects[track] for track in shared})
@@ -169,7 +171,8 @@ def specificity(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = (weights @ gained) / (weights @ lost)
     ratios[weights @ lost <= 1e-6 * len(shared)] = np.nan
-    return interval_of(float(gained.sum() / lost.sum()), ratios, tracks=len(shared))
+    interval = interval_of(float(gained.sum() / lost.sum()), ratios, tracks=len(shared))
+    return Effect(interval, sign_flip_p(gained, seed=seed), len(shared))
 
 
 def by_track(values: Values) -> ByTrack:
@@ -179,21 +182,6 @@ def by_track(values: Values) -> ByTrack:
         if value is not None:
             kept.setdefault(track, []).append(value)
     return {track: float(np.mean(of_track)) for track, of_track in kept.items()}
-
-
-def sign_flip_p(values: Array, *, seed: int = 0) -> float:
-    """How often the mean of [n] is as far from 0 when signs are flipped at random; two-sided.
-
-    All 2**n flips are counted up to 14 values, the smallest p is then 2**(1 - n); beyond, 9999
-    random ones and the observed.
-    """
-    observed = abs(float(values.sum())) * (1 - 1e-9)
-    if len(values) <= EXACT_TRACKS:
-        flips = np.array(list(product((-1.0, 1.0), repeat=len(values))))
-        return float((np.abs(flips @ values) >= observed).mean())
-    random = np.random.default_rng(seed)
-    flips = random.integers(2, size=(FLIPS, len(values))) * 2.0 - 1.0
-    return float((1 + (np.abs(flips @ values) >= observed).sum()) / (1 + FLIPS))
 
 
 def _centred(strengths: Iterable[float]) -> tuple[Array, Array]:

@@ -96,10 +96,11 @@ class Finding:
         if ratio is None:
             return None
         return IntervalRow(
-            mean=three_digits(ratio.mean),
-            low=three_digits(ratio.low),
-            high=three_digits(ratio.high),
-            n=len(self.towards.keys() & self.likeness.keys()),
+            mean=three_digits(ratio.interval.mean),
+            low=three_digits(ratio.interval.low),
+            high=three_digits(ratio.interval.high),
+            p=three_digits(ratio.p),
+            n=ratio.tracks,
         )
 
     def _slope(self) -> IntervalRow | None:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from leitmotif.intervals import Interval, interval_of, track_weights
+from leitmotif.intervals import Interval, interval_of, sign_flip_p, track_weights
 from leitmotif.probe.estimators.expansion import expand
 from leitmotif.probe.estimators.naive import NaiveCorrelation
 from leitmotif.probe.estimators.nested import NestedRidge
@@ -74,6 +74,8 @@ class Fit:
     """[permutations], partial R² after exchanges of tracks."""
     over_random_weights: Interval | None = None
     """By how much the partial R² exceeds that of random weights; None where it was not compared."""
+    p_over_random_weights: float | None = None
+    """Two-sided p-value of that, from flipping signs of tracks."""
 
 
 Fits = dict[str, dict[str, Fit]]
@@ -170,7 +172,9 @@ def over_baseline(fits: Fits, baseline: Fits, *, seed: int) -> None:
             total = fit.by_controls.sum()
             resampled = (weights @ gained) / (weights @ fit.by_controls)
             over = interval_of(float(gained.sum() / total), resampled, tracks=len(gained))
-            by_horizon[name] = replace(fit, over_random_weights=over)
+            by_horizon[name] = replace(
+                fit, over_random_weights=over, p_over_random_weights=sign_flip_p(gained)
+            )
 
 
 _CUSTOMARY = 0.05

@@ -53,15 +53,15 @@ def _row(
         auroc=_rounded(fit.auroc, n),
         p=p,
         least=None if least is None else round(least, 4),
-        over_random_weights=_rounded(over, n),
+        over_random_weights=_rounded(over, n, fit.p_over_random_weights),
         naive=None,
         selectivity=None,
         exploratory=exploratory,
     )
 
 
-def _rounded(interval: Interval | None, tracks: int) -> IntervalRow | None:
-    return None if interval is None else IntervalRow.of(interval, 4, n=tracks)
+def _rounded(interval: Interval | None, tracks: int, p: float | None = None) -> IntervalRow | None:
+    return None if interval is None else IntervalRow.of(interval, 4, p=p, n=tracks)
 
 
 def beside(

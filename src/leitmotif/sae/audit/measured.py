@@ -22,6 +22,7 @@ from leitmotif.intervals import (
     Array,
     Interval,
     interval_of,
+    sign_flip_p,
     track_weights,
     with_estimate,
 )
@@ -67,6 +68,8 @@ class SiteFit:
     """Share of features that no frame of any track activates."""
     resampled_fvu: Array = field(repr=False)
     """FVU under each resample of the tracks [RESAMPLES + 1], the estimate first."""
+    fvu_of_tracks: Array = field(repr=False)
+    """What each track adds to the FVU [tracks]; their sum is the FVU."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class AlignmentAudit:
     """Site of the smallest FVU."""
     margin: Interval
     """FVU of the best other site less that of the declared one, paired by track."""
+    margin_p: float
+    """Two-sided p-value of that, from flipping signs of tracks."""
     passed: bool
     """The declared site is best, the margin's interval lies above 0, and that of ``of_chance``
     below ``CLEARLY``, where it was measured."""
@@ -139,13 +144,14 @@ def audit_sites(
     rival = min(others, key=lambda fit: fit.fvu.mean)
     own, tracks = fits[declared].resampled_fvu, rival.tracks
     margin = interval(rival.resampled_fvu - own, tracks)
+    p = sign_flip_p(rival.fvu_of_tracks - fits[declared].fvu_of_tracks)
     passed = best == declared and is_above_zero(margin)
     if chance is None:
-        return AlignmentAudit(name, declared, best, margin, passed, fits)
+        return AlignmentAudit(name, declared, best, margin, p, passed, fits)
     of_chance = interval(own / chance, tracks)
     passed = passed and of_chance.high < CLEARLY
     return AlignmentAudit(
-        name, declared, best, margin, passed, fits, interval(chance, tracks), of_chance
+        name, declared, best, margin, p, passed, fits, interval(chance, tracks), of_chance
     )
 
 
@@ -212,6 +218,7 @@ def measure(
         l0=interval(ratios(weights, active, rows), len(tracks)),
         dead_fraction=1 - float(fired.cpu().double().mean()),
         resampled_fvu=fvu,
+        fvu_of_tracks=errors / spread.sum(),
     )
 
 

@@ -230,7 +230,7 @@ def _given(
     return {
         "audit": AuditRow(
             best=audit.best,
-            margin=IntervalRow.of(audit.margin, n=tracks),
+            margin=IntervalRow.of(audit.margin, p=audit.margin_p, n=tracks),
             chance=IntervalRow.of(audit.chance, n=tracks),
             of_chance=IntervalRow.of(audit.of_chance, n=tracks),
             passed=audit.passed,
