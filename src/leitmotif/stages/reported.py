@@ -14,10 +14,7 @@ from leitmotif.pipeline import (
     COVERAGE,
     DECODERLENS,
     EFFECTS,
-    EXCLUDED,
-    FAILURES,
     FEATURES,
-    HORIZONS,
     INTERCHANGE,
     INTERVENTIONS,
     LABELS,
@@ -25,9 +22,7 @@ from leitmotif.pipeline import (
     LENS,
     LENS_DIVERGENCE,
     MANIFEST,
-    METRICS,
     PROBES,
-    PROPOSALS,
     SAE,
     SWAP_CLIPS,
     SWAP_SUMMARY,
@@ -39,7 +34,7 @@ from leitmotif.report.features.sources import FeaturePaths, feature_sources
 from leitmotif.report.lens.sources import LensPaths, LensSources, read_lens
 from leitmotif.report.material import ReportFiles, ReportMaterial, read_material
 from leitmotif.report.swaps.sources import SwapPaths, SwapSources, read_swaps
-from leitmotif.report.tracks import TrackFiles, TrackSources, read_tracks
+from leitmotif.report.tracks import TABLES, TrackSources, read_tracks
 from leitmotif.stages.tracks import tracks_with_activations
 
 FILES = ReportFiles(
@@ -67,19 +62,6 @@ LENS_PATHS = LensPaths(
     recognition=DECODERLENS, divergence=LENS_DIVERGENCE, similarity=LAYER_SIMILARITY, clips=LENS
 )
 
-TRACK_FILES = TrackFiles(
-    corpus=METRICS / "corpus.json",
-    proposed=METRICS / "labels.json",
-    opened=METRICS / "interventions.json",
-    manifest=MANIFEST,
-    excluded=EXCLUDED,
-    failures=FAILURES,
-    proposals=PROPOSALS,
-    labels=LABELS,
-    coverage=COVERAGE,
-    horizons=HORIZONS,
-    effects=EFFECTS,
-)
 SWAP_PATHS = SwapPaths(swaps=SWAPS, summary=SWAP_SUMMARY, clips=SWAP_CLIPS)
 
 
@@ -101,12 +83,13 @@ def read_reported(params: Params) -> Reported:
         features=feature_sources(params, tracks_with_activations(), PLACES),
         lens=read_lens(LENS_PATHS, heard),
         swaps=read_swaps(SWAP_PATHS, heard),
-        tracks=read_tracks(TRACK_FILES, params),
+        tracks=read_tracks(params),
         material=read_material(FILES),
     )
 
 
 def inputs() -> Iterator[Path]:
     """Paths of all outputs that the report reads."""
-    for paths in (FILES, PLACES, LENS_PATHS, SWAP_PATHS, TRACK_FILES):
+    for paths in (FILES, PLACES, LENS_PATHS, SWAP_PATHS):
         yield from vars(paths).values()
+    yield from TABLES
