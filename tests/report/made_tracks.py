@@ -6,6 +6,7 @@ from leitmotif.audio.features import SAMPLE_RATE
 from leitmotif.cli.preset_texts import preset
 from leitmotif.config import load_params
 from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import MANIFEST
 from leitmotif.report.tracks import TrackSources, read_tracks
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import CorpusTrack, Failure, ManifestTrack
@@ -66,7 +67,7 @@ def add_tracks(made: Made, name: str = "organism") -> TrackSources:
     """Write the study with recordings of which half was searched, and read what is left."""
     made.write()
     write_tracks(made)
-    manifest = made.files.manifest
+    manifest = made.root / MANIFEST
     rows = [row.model_copy(update={"seconds": 6.0}) for row in read_table(manifest, ManifestTrack)]
     write_table(manifest, rows)
     settings = made.root / "params.yaml"

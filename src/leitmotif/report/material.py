@@ -5,6 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.files import read_table, sha256_file
+from leitmotif.pipeline import (
+    ALIGNMENT,
+    APPROACHES,
+    CALIBRATION,
+    EFFECTS,
+    INTERCHANGE,
+    INTERVENTIONS,
+    MANIFEST,
+    PROBES,
+    VERDICTS,
+)
 from leitmotif.tables.alignment import AlignmentRow, brands
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow
@@ -14,28 +25,18 @@ from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow, read_log
 from leitmotif.tables.probes import ProbeRow
 
-
-@dataclass(frozen=True)
-class ReportFiles:
-    """Paths of the outputs."""
-
-    log: Path
-    """data/interventions.jsonl; its clips are relative to it."""
-    manifest: Path
-    alignment: Path
-    probes: Path
-    calibration: Path
-    interchange: Path
-    effects: Path
-    verdicts: Path
-    approaches: Path
-
-    @property
-    def tables(self) -> dict[str, Path]:
-        """Every file except the clips, by the name under which the report lists its hash."""
-        results = (self.approaches, self.verdicts, self.effects, self.interchange, self.probes)
-        every = (*results, self.calibration, self.alignment, self.log, self.manifest)
-        return {f"data/{path.name}": path for path in every}
+TABLES = (
+    APPROACHES,
+    VERDICTS,
+    EFFECTS,
+    INTERCHANGE,
+    PROBES,
+    CALIBRATION,
+    ALIGNMENT,
+    INTERVENTIONS,
+    MANIFEST,
+)
+"""In the order in which the report lists their hashes."""
 
 
 @dataclass(frozen=True)
@@ -106,23 +107,23 @@ class ReportMaterial:
         return brands(self.alignment)
 
 
-def read_material(files: ReportFiles) -> ReportMaterial:
-    """Read the outputs. Raises LeitmotifError if one is missing or damaged."""
-    rows = read_log(files.log)
-    tracks = read_table(files.manifest, ManifestTrack)
+def read_material(root: Path = Path()) -> ReportMaterial:
+    """Read the outputs below ``root``. Raises LeitmotifError if one is missing or damaged."""
+    rows = read_log(root / INTERVENTIONS)
+    tracks = read_table(root / MANIFEST, ManifestTrack)
     return ReportMaterial(
-        approaches=read_table(files.approaches, ApproachRow),
-        verdicts=read_table(files.verdicts, VerdictRow),
-        effects=read_table(files.effects, EffectRow),
-        probes=read_table(files.probes, ProbeRow),
-        calibration=read_table(files.calibration, CalibrationRow),
-        interchange=read_table(files.interchange, InterchangeRow),
-        alignment=read_table(files.alignment, AlignmentRow),
+        approaches=read_table(root / APPROACHES, ApproachRow),
+        verdicts=read_table(root / VERDICTS, VerdictRow),
+        effects=read_table(root / EFFECTS, EffectRow),
+        probes=read_table(root / PROBES, ProbeRow),
+        calibration=read_table(root / CALIBRATION, CalibrationRow),
+        interchange=read_table(root / INTERCHANGE, InterchangeRow),
+        alignment=read_table(root / ALIGNMENT, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
         # Composed music always has clips; of recordings there may be none.
         composed=bool(rows) and all(row.opening is None for row in rows),
-        clips=files.log.parent,
+        clips=(root / INTERVENTIONS).parent,
         tracks={track.track_id: track for track in tracks},
-        hashes={name: sha256_file(path) for name, path in files.tables.items()},
+        hashes={path.as_posix(): sha256_file(root / path) for path in TABLES},
         fingerprints={Path(row.model).name: row.model_fingerprint for row in rows},
     )
