@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from scipy.stats import betabinom
+
 from leitmotif.claims import LEAST_EACH_WAY
 from leitmotif.errors import counted
 from leitmotif.intervals import Interval
@@ -83,22 +85,10 @@ def expected(tried: OpeningCounts, recordings: int) -> Interval:
     4.0
     """
     more = recordings - tried.recordings
-    yes, no = tried.differing + 0.5, tried.recordings - tried.differing + 0.5
-    mean = tried.differing + more * yes / (yes + no)
-    below, low, high = 0.0, None, None
-    for count in range(more + 1):
-        below += math.comb(more, count) * math.exp(
-            _log_beta(yes + count, no + more - count) - _log_beta(yes, no)
-        )
-        if low is None and below >= TAIL - 1e-12:
-            low = count
-        if high is None and below >= 1 - TAIL - 1e-12:
-            high = count
-    return Interval(
-        mean,
-        float(tried.differing + (low or 0)),
-        float(tried.differing + (more if high is None else high)),
-    )
+    rest = betabinom(more, tried.differing + 0.5, tried.recordings - tried.differing + 0.5)
+    # A little less, as the last digit would decide where a count's share is that of a tail.
+    low, high = rest.ppf([TAIL - 1e-12, 1 - TAIL - 1e-12])
+    return Interval(*(tried.differing + float(count) for count in (rest.mean(), low, high)))
 
 
 def beforehand(recordings: int, openings: int, *, needed: int) -> str:
@@ -157,7 +147,3 @@ def outlook(tried: OpeningCounts, recordings: int, *, needed: int) -> str:
             "kept"
         )
     return text
-
-
-def _log_beta(first: float, second: float) -> float:
-    return math.lgamma(first) + math.lgamma(second) - math.lgamma(first + second)
