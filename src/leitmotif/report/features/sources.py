@@ -29,46 +29,42 @@ from leitmotif.tables.labels import Coverage, Label
 TABLES = (CANDIDATES, LABELS, COVERAGE, ALIGNMENT)
 
 
-def feature_sources(
-    params: Params, tracks: Sequence[ManifestTrack], root: Path = Path()
-) -> PageSources | None:
+def feature_sources(params: Params, tracks: Sequence[ManifestTrack]) -> PageSources | None:
     """Read what the pages of features need; None where no autoencoder has one to show.
-
-    ``root`` is the folder of the outputs.
 
     Raises LeitmotifError for a table or a file that cannot be read.
     """
     own, claims = Path(params.model.name).name, Claims.of(params.probes)
     shown = choose(
-        read_table(root / CANDIDATES, CandidateRow),
-        [row for row in read_table(root / VERDICTS, VerdictRow) if row.model == own],
+        read_table(CANDIDATES, CandidateRow),
+        [row for row in read_table(VERDICTS, VerdictRow) if row.model == own],
         horizon=claims.claimed.name,
         limit=params.report.features,
     )
     if not shown:
         return None
     headers = {
-        hook: read_codes(root / SAE / hook / f"{tracks[0].track_id}.safetensors")[1]
+        hook: read_codes(SAE / hook / f"{tracks[0].track_id}.safetensors")[1]
         for hook in sorted({feature.ref.hook for feature in shown})
     }
     listened = tracks_of(
         tracks,
-        root / FEATURES,
-        read_table(root / LABELS, Label),
-        read_table(root / COVERAGE, Coverage),
+        FEATURES,
+        read_table(LABELS, Label),
+        read_table(COVERAGE, Coverage),
         timing=headers[shown[0].ref.hook].timing,
         exploratory=params.probes.exploratory,
     )
     return PageSources(
         shown=shown,
-        corpus=root / CORPUS,
-        features=root / FEATURES,
-        encoded=root / SAE,
+        corpus=CORPUS,
+        features=FEATURES,
+        encoded=SAE,
         tracks=listened,
         used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
         horizons=claims.horizons,
         claimed=claims.claimed,
         misaligned={name: header.misaligned for name, header in headers.items()},
         seed=params.probes.seed,
-        hashes={path.as_posix(): sha256_file(root / path) for path in TABLES},
+        hashes={path.as_posix(): sha256_file(path) for path in TABLES},
     )
