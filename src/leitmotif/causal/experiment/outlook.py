@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from scipy.stats import betabinom
-
 from leitmotif.claims import LEAST_EACH_WAY
 from leitmotif.errors import counted
 from leitmotif.intervals import Interval
@@ -84,6 +82,9 @@ def expected(tried: OpeningCounts, recordings: int) -> Interval:
     >>> expected(OpeningCounts(6, 0, 48, 0), 15).high
     4.0
     """
+    # Here: to import it takes time, and most of those that import this module do not ask.
+    from scipy.stats import betabinom
+
     more = recordings - tried.recordings
     rest = betabinom(more, tried.differing + 0.5, tried.recordings - tried.differing + 0.5)
     # A little less, as the last digit would decide where a count's share is that of a tail.
