@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.claims import Claims
 from leitmotif.config import load_params
 from leitmotif.report.build import ReportCounts
@@ -25,6 +24,7 @@ from leitmotif.stages import (
 )
 from leitmotif.tables.decoderlens import DecoderLensRow
 from leitmotif.tables.effects import Verdict, VerdictRow
+from leitmotif.tables.openings import OpenedRecording
 from leitmotif.tables.swaps import SwapSummaryRow
 from leitmotif.views import (
     calibration,
@@ -193,8 +193,9 @@ def test_sites_are_named_under_their_models() -> None:
 
 
 def test_what_openings_of_recordings_say_is_named_where_there_are_recordings() -> None:
-    assert interventions.opened_of({}) == {}
-    assert interventions.opened_of({"planner": OpeningCounts(15, 0, 120, 0)}) == {
+    row = OpenedRecording(model="planner", track_id="a", openings=8, returning=0, towards=None)
+    assert interventions.opened_of([]) == {}
+    assert interventions.opened_of([row] * 15) == {
         "openings": {"planner": {"recordings": 15, "differing": 0, "openings": 120, "returning": 0}}
     }
 

@@ -16,7 +16,7 @@ from leitmotif.causal.experiment.outlook import (
     least_share,
     outlook,
 )
-from leitmotif.views.interventions import opened_of
+from leitmotif.tables.openings import OpenedRecording
 
 
 def tried(recordings: int, differing: int) -> OpeningCounts:
@@ -90,17 +90,17 @@ def test_the_least_share_is_the_least_that_suffices(
         assert differing(share) >= needed > differing(share - 1e-5)
 
 
-def test_counts_survive_the_way_through_metrics() -> None:
-    counts = OpeningCounts.of({"a": [True, False], "b": []}, 1)
-    assert counts == OpeningCounts(recordings=2, differing=1, openings=2, returning=1)
-    metrics = opened_of({"planner": counts})
-    assert OpeningCounts.read(metrics) == {"planner": counts}
-    assert OpeningCounts.read(opened_of({})) == {}
-
-
-@pytest.mark.parametrize(
-    "damage", [None, [], {}, {"recordings": 1}, {**tried(1, 0).as_metric(), "openings": "8"}]
-)
-def test_other_values_are_no_counts(damage: object) -> None:
-    assert OpeningCounts.read(damage) == {}
-    assert OpeningCounts.read({"openings": {"planner": damage}}) == {}
+def test_openings_are_counted_for_each_model() -> None:
+    rows = [
+        OpenedRecording(model=model, track_id=track, openings=n, returning=yes, towards=way)
+        for model, track, n, yes, way in (
+            ("planner", "a", 3, 2, -1),
+            ("reader", "a", 4, 4, None),
+            ("planner", "b", 0, 0, None),
+        )
+    ]
+    assert OpeningCounts.by_model(rows) == {
+        "planner": OpeningCounts(recordings=2, differing=1, openings=3, returning=2),
+        "reader": OpeningCounts(recordings=1, differing=0, openings=4, returning=4),
+    }
+    assert OpeningCounts.by_model([]) == {}

@@ -86,7 +86,9 @@ def made(
         }
     )
     model = cast("Sweep", ModelThatSays(says, asked))
-    resampling = Resampling(model, given, frame_rate=RATE, sample_rate=AUDIO, horizon=5.0)
+    resampling = Resampling(
+        "planner", model, given, frame_rate=RATE, sample_rate=AUDIO, horizon=5.0
+    )
     codes = torch.zeros(4, HELD, dtype=torch.int64)
     recorded = [Recorded(Prefix(name, codes), [MOTIF]) for name in says]
     return resampling.pieces(recorded, tell), asked
@@ -119,11 +121,15 @@ def test_a_piece_has_an_opening_that_says_the_opposite_and_one_that_says_the_sam
 def test_recordings_whose_openings_do_not_differ_are_left_out_with_the_reason() -> None:
     pieces, _ = made({"always": [1] * 4, "never": [0] * 4, "open": [2] * 4, "one": [1, 1, 1, 0]})
     assert [piece.prefix.track_id for piece in pieces.pieces] == ["one"]
-    assert pieces.left_out == {
-        "always": "the motif returns after 4 of 4 openings",
-        "never": "the motif returns after 0 of 4 openings",
-        "open": "the motif returns after 0 of 0 openings",
-    }
+    assert [
+        (row.model, row.track_id, row.returning, row.openings, row.towards)
+        for row in pieces.openings
+    ] == [
+        ("planner", "always", 4, 4, None),
+        ("planner", "never", 0, 4, None),
+        ("planner", "open", 0, 0, None),
+        ("planner", "one", 3, 4, -1),
+    ]
 
 
 def test_openings_and_their_trials_are_counted_while_they_are_made(
@@ -147,7 +153,7 @@ def test_what_openings_say_is_told_early_and_changes_no_piece() -> None:
     told: list[OpeningCounts] = []
     pieces, asked = made(says, tell=told.append)
     assert told == [OpeningCounts(3, 1, 11, 2), OpeningCounts(6, 3, 21, 6)]
-    assert pieces.tried == OpeningCounts(7, 3, 25, 6)
+    assert OpeningCounts.of(pieces.openings) == OpeningCounts(7, 3, 25, 6)
     assert [name.partition(" ")[0] for name, _ in asked] == [
         name for name in says for _ in range(8)
     ]
@@ -206,7 +212,10 @@ def test_every_piece_and_no_other_recording_can_show_an_effect(says: list[list[i
         if min(tokens.count(0), tokens.count(1)) >= 1 and max(tokens.count(0), tokens.count(1)) >= 2
     }
     assert {piece.prefix.track_id for piece in pieces.pieces} == able
-    assert set(pieces.left_out) == set(by_track) - able
+    assert {row.track_id: row.towards for row in pieces.openings} == {
+        **dict.fromkeys(by_track),
+        **pieces.towards,
+    }
     for piece in pieces.pieces:
         own = first_token(piece.prefix.codes)
         assert piece.towards == (-1 if own else 1)

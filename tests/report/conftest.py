@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from leitmotif.config import ReportParams
-from leitmotif.report.build import build_report
+from leitmotif.report.build import Reported, build_report
 from leitmotif.report.material import read_material
 from leitmotif.report.tracks import TrackSources
 from tests.report.made import Made
@@ -35,7 +35,7 @@ def built(
 ) -> Path:
     """Write a study and the report of it."""
     out.mkdir()
-    build_report(out, read_material(made.write()), settings, tracks=tracks)
+    build_report(out, Reported(read_material(made.write()), tracks=tracks), settings)
     return out
 
 

@@ -10,7 +10,7 @@ import soundfile
 
 from leitmotif.causal.experiment.log import write_log
 from leitmotif.files import sha256_json, write_table
-from leitmotif.report.material import ReportFiles
+from leitmotif.pipeline import INTERVENTIONS, MANIFEST
 from leitmotif.tables.corpus import Licence, ManifestTrack
 from leitmotif.tables.effects import EffectRow, Kind, Verdict, VerdictRow
 from leitmotif.tables.interventions import InterventionRow, OpeningRow
@@ -82,12 +82,6 @@ class Made:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        data = root / "data"
-        self.files = ReportFiles(
-            log=data / "interventions.jsonl",
-            manifest=data / "manifest.jsonl",
-            **{name: data / f"{name}.jsonl" for name in TABLES},
-        )
         self.kept = True
         self.opening: OpeningRow | None = None
         self.verdicts: list[VerdictRow] = []
@@ -183,12 +177,12 @@ class Made:
             for row in self.verdicts
         ]
 
-    def write(self) -> ReportFiles:
+    def write(self) -> Path:
         for name in TABLES:
-            write_table(getattr(self.files, name), getattr(self, name))
-        write_table(self.files.manifest, map(track, TRACKS))
-        write_log(self.files.log, self.rows())
-        return self.files
+            write_table(self.root / f"data/{name}.jsonl", getattr(self, name))
+        write_table(self.root / MANIFEST, map(track, TRACKS))
+        write_log(self.root / INTERVENTIONS, self.rows())
+        return self.root
 
     def rows(self) -> list[InterventionRow]:
         moving = {
@@ -218,7 +212,7 @@ class Made:
         digest = hashlib.sha256(samples.tobytes()).hexdigest()
         file = f"clips/{digest[:16]}.wav"
         if self.kept:
-            path = self.files.log.parent / file
+            path = self.root / "data" / file
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, samples, RATE, subtype="PCM_16")
         address = sha256_json([what.model, track_id, what.candidate, what.condition, feature])

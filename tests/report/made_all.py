@@ -17,6 +17,6 @@ def write_all(made: Made, repo_root: Path) -> None:
     shutil.copy(repo_root / "presets/organism.yaml", made.root / "params.yaml")
     shutil.copy(repo_root / "hooks.yaml", made.root / "hooks.yaml")
     add_features(made.root / "data", "planner-1", [9, 30])
-    write_lens(made.root / "data")
-    write_swaps(made.root / "data")
+    write_lens(made.root)
+    write_swaps(made.root)
     write_tracks(made)

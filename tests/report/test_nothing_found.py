@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from leitmotif.causal.experiment.log import write_log
-from leitmotif.report.build import build_report, write_report
+from leitmotif.pipeline import INTERVENTIONS
+from leitmotif.report.build import Reported, build_report, write_report
 from leitmotif.report.material import read_material
 from leitmotif.tables.effects import PossibleRow
 from leitmotif.tables.interval import IntervalRow
@@ -70,10 +71,10 @@ def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Pa
     made.approaches = [nothing_found("naive correlation").model_copy(update={"verdict": "unknown"})]
     made.probes = [row for row in made.probes if row.model != "random_weights"]
     tracks = add_tracks(made)
-    write_log(made.files.log, [])
+    write_log(made.root / INTERVENTIONS, [])
     out = tmp_path / "report"
     out.mkdir()
-    build_report(out, read_material(made.files), ALL, tracks=tracks)
+    build_report(out, Reported(read_material(made.root), tracks=tracks), ALL)
     every = {path.name: Page(path).text for path in out.rglob("*.html")}
     for text in every.values():
         assert "nothing to listen to: no piece could show an effect, so no clip was made." in text
@@ -103,18 +104,18 @@ def test_without_a_piece_nothing_is_said_of_cues(made: Made, tmp_path: Path) -> 
     """Only recordings can be without one, and they have openings."""
     material = read_material(made.write())
     assert material.composed
-    write_log(made.files.log, [])
-    assert not read_material(made.files).composed
+    write_log(made.root / INTERVENTIONS, [])
+    assert not read_material(made.root).composed
 
 
 def test_what_could_not_be_measured_says_why(made: Made, tmp_path: Path) -> None:
-    files = made.write()
-    rows = read_log(files.log)
+    log = made.write() / INTERVENTIONS
+    rows = read_log(log)
     at = next(n for n, row in enumerate(rows) if row.candidate == SITE and row.condition == "patch")
     nothing = {"excluded": "silent", "returns": [], "metrics": ClipMetrics()}
     rows[at] = rows[at].model_copy(update=nothing)
-    write_log(files.log, rows)
-    write_report(tmp_path / "report", read_material(files), ALL)
+    write_log(log, rows)
+    write_report(tmp_path / "report", Reported(read_material(made.root)), ALL)
     path = next((tmp_path / "report/pairs").glob("planner-layers*"))
     first = page_data(path)[0]
     assert first["measured"] is None

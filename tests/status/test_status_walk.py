@@ -8,9 +8,9 @@ from leitmotif.cli import presets
 from leitmotif.cli.columns import WIDTH
 from leitmotif.cli.status import LINES, as_lines
 from leitmotif.config import load_params
-from leitmotif.files import write_json, write_table
+from leitmotif.files import write_table
 from leitmotif.files.yaml_files import read_stages
-from leitmotif.pipeline import COVERAGE, LABELS
+from leitmotif.pipeline import COVERAGE, LABELS, OPENINGS
 from leitmotif.pipeline.durations import Durations
 from leitmotif.status.material import read_material
 from leitmotif.status.needs import as_words
@@ -18,6 +18,7 @@ from leitmotif.status.next_step import UNKNOWN_TIME
 from leitmotif.status.overview import Status, read_status
 from leitmotif.tables.corpus import Exclusion
 from leitmotif.tables.decisions import Imported
+from leitmotif.tables.openings import OpenedRecording
 from tests.status.half_made import (
     decided,
     folder_experiment,
@@ -236,15 +237,22 @@ def test_what_openings_said_stays_in_the_funnel(root: Path) -> None:
     write_table(root / LABELS, material.labels or [])
     write_table(root / COVERAGE, material.coverage or [])
     ran(root, *read_stages(root / "dvc.yaml"))
-    tried = {"recordings": 10, "differing": 0, "openings": 80, "returning": 0}
-    write_json(root / "metrics/interventions.json", {"openings": {"planner": tried}})
+    opened = [
+        OpenedRecording(model=model, track_id=f"t{n}", openings=8, returning=0, towards=None)
+        for model in ("reader", "planner")
+        for n in range(10)
+    ]
+    write_table(root / OPENINGS, opened)
     assert notes(read_status(root))["pieces continued"] == (
         "no effect can count below 8; the motif returns after 0 of 80 openings of 10 recordings, "
         "0 of which can show an effect"
     )
-    for damage in ([], {"openings": []}, {"openings": {"planner": 1}}, {"openings": {}}):
-        write_json(root / "metrics/interventions.json", damage)
-        assert notes(read_status(root))["pieces continued"] == "no effect can count below 8"
+    write_table(root / OPENINGS, opened[:10])
+    assert notes(read_status(root))["pieces continued"] == "no effect can count below 8"
+    (root / OPENINGS).write_text('{"model": 1}', encoding="utf-8")
+    damaged = read_status(root)
+    assert notes(damaged)["pieces continued"] == "no effect can count below 8"
+    assert any("openings.jsonl" in problem for problem in damaged.material.problems)
 
 
 def test_all_negative_is_nothing_to_learn_from(root: Path) -> None:

@@ -68,24 +68,14 @@ def report(
     from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
     from leitmotif.files.targets import check_folder
-    from leitmotif.pipeline import METRICS
     from leitmotif.report.build import write_report
-    from leitmotif.stages.reported import inputs, read_reported
+    from leitmotif.stages.report import read_reported
 
-    check_folder(out, inputs=[*inputs(), METRICS], replace=replace)
+    check_folder(out, replace=replace)
     params = load_params()
     with _explaining_what_is_missing():
-        parts = read_reported(params)
-    counts = write_report(
-        out,
-        parts.material,
-        params.report,
-        parts.features,
-        parts.lens,
-        parts.swaps,
-        parts.tracks,
-        replace=replace,
-    )
+        reported = read_reported(params)
+    counts = write_report(out, reported, params.report, replace=replace)
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "
         f"{counts.bytes / 1e6:.1f} MB: "

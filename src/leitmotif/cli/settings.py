@@ -69,10 +69,8 @@ def use(
         typer.echo(f"note: {apart}", err=True)
         branch = _asked()
     diff = use_preset(preset, settings or [], force=force, keep=not reset, branch=branch)
-    if before is not None:
-        changed = [name for name in before.changed if name not in typed]
-        if changed:
-            _say_what_becomes(changed, of=before.name, preset=preset, reset=reset)
+    if before is not None and (changed := [name for name in before.changed if name not in typed]):
+        _say_what_becomes(changed, of=before.name, preset=preset, reset=reset)
     typer.echo(diff.rstrip() or "params.yaml says this already; nothing changed")
     if branch:
         typer.echo(f"branch {branch}: results of this preset stay apart from those before")

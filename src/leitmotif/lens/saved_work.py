@@ -17,6 +17,7 @@ from leitmotif.musicgen import HookedMusicGen
 from leitmotif.precision import doubled
 from leitmotif.store.cache.results import KeptResults, ResultFormat, Tensors, computed_by
 from leitmotif.tables.decoderlens import Heard, Lens
+from leitmotif.work.engine import workers_on
 
 Array = NDArray[np.float64]
 Played = tuple[torch.Tensor, Array]
@@ -33,15 +34,18 @@ def results_in(
     taggers: Sequence[Callable[[], Tagger]],
     playing: Playing,
     module: str,
+    workers: int | None,
     **settings: object,
 ) -> KeptResults:
     """The results of one experiment in a folder of the work cache; None: nothing is kept.
 
-    ``module`` computes them, and ``settings`` decide them besides.
+    ``module`` computes them, and ``settings`` decide them besides. ``workers`` are processes on a
+    CPU; None: one a processor.
     """
-    if cache is None:
-        return KeptResults(None, {})
     model, scale = load(), playing.guidance_scale
+    workers = workers_on(model.device.type, workers)
+    if cache is None:
+        return KeptResults(None, {}, workers=workers)
     return KeptResults(
         cache,
         {
@@ -51,6 +55,7 @@ def results_in(
             "guidance_scale": model.default_guidance_scale if scale is None else scale,
             **settings,
         },
+        workers=workers,
     )
 
 

@@ -33,9 +33,8 @@ from leitmotif.lens.saved_work import exits_form, played_form, results_in, tuned
 from leitmotif.lens.similarity import time_averaged
 from leitmotif.lens.tuned import Translator, Tuning, divergence, fit_translator, predicted
 from leitmotif.musicgen import HookedMusicGen
-from leitmotif.store.cache.results import KeptResults, ResultFormat
+from leitmotif.store.cache.results import KeptResults
 from leitmotif.tables.decoderlens import Lens
-from leitmotif.work.engine import workers_on
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -100,21 +99,21 @@ class DecoderLens:
         labels = [tagger().labels for tagger in self._taggers]
         for concept, of_tagger in product(self.table.concepts, labels):  # before anything is played
             known_labels(concept, of_tagger)
-        each = partial(self._each, self._results())
+        each = self._results().each
         parts = [[*part] for part in self.parts(every)]
-        played = list(each(_played, parts, played_form(model)))
+        played = list(each(partial(_played, self), parts, played_form(model)))
         codes = torch.cat([of_part for of_part, _ in played])
         fits = list(product(range(last), (0, 1)))
-        tuned = each(partial(_tuned, codes=codes), fits, tuned_form(model))
+        tuned = each(partial(_tuned, self, codes=codes), fits, tuned_form(model))
         lenses = dict(zip(fits, tuned, strict=True))
         translators = {key: translator for key, (translator, _) in lenses.items()}
         heard: dict[Exit, dict[int, TaggedClip]] = {}
-        read = partial(_read, codes=codes, translators=translators)
+        read = partial(_read, self, codes=codes, translators=translators)
         for of_part in each(read, parts, exits_form("read")):
             _enter(heard, of_part)
         pairs = list(product(every, range(last)))
         for lens in ("plain", "tuned"):
-            alone = partial(_sampled, lens=lens, translators=translators)
+            alone = partial(_sampled, self, lens=lens, translators=translators)
             of_lens = [[*part] for part in self.parts(pairs)]
             for of_part in each(alone, of_lens, exits_form(f"alone, {lens}")):
                 _enter(heard, of_part)
@@ -132,16 +131,6 @@ class DecoderLens:
             second_labels=labels[1] if self.load_second else None,
         )
 
-    def _each(
-        self,
-        results: KeptResults,
-        job: Callable[["DecoderLens", Any], Result],
-        items: Sequence[Any],
-        form: ResultFormat[Any, Result],
-    ) -> Iterator[Result]:
-        workers = workers_on(self.load().device.type, self.workers)
-        yield from results.each(partial(job, self), items, form, workers=workers)
-
     @property
     def _taggers(self) -> list[Callable[[], Tagger]]:
         return [self.load_tagger, *([self.load_second] if self.load_second else [])]
@@ -153,6 +142,7 @@ class DecoderLens:
             self._taggers,
             self.playing,
             __name__,
+            self.workers,
             prompts=[[prompt.name, prompt.text] for prompt in self.all_prompts],
             tuning=asdict(self.tuning),
             rows=self.rows,

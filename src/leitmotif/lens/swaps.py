@@ -8,11 +8,11 @@ at the same step. A tagger says what became of either concept.
 Each cell, pair and control is a few rows of a large batch, so that many of them play at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -41,8 +41,7 @@ from leitmotif.lens.swap_rows import HeardSwaps
 from leitmotif.lens.sweep import Swap, SwapSweep
 from leitmotif.musicgen import HookedMusicGen, Intervention
 from leitmotif.musicgen.choice import require_sites
-from leitmotif.store.cache.results import KeptResults, ResultFormat
-from leitmotif.work.engine import workers_on
+from leitmotif.store.cache.results import KeptResults
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -126,7 +125,7 @@ class Swaps:
         """Play the prompts of all sets."""
         played: dict[str, Played] = {}
         form = sets_form(self.load(), sweep, self._kept)
-        for of_part in self._each(results, _played, self._set_parts(sweep.pairs), form):
+        for of_part in results.each(partial(_played, self), self._set_parts(sweep.pairs), form):
             played.update(of_part)
         originals = list(dict.fromkeys(pair.original for pair in sweep.pairs.pairs))
         return _Base(
@@ -146,7 +145,7 @@ class Swaps:
         ]
         parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
         form = swaps_form(sweep.pairs.sets, self.length(self.load()), known, self._kept)
-        played = list(self._each(results, partial(_heard, known=known, base=base), parts, form))
+        played = list(results.each(partial(_heard, self, known=known, base=base), parts, form))
         of_parts = [part for part, _ in played]
         audio = {clip: samples for _, part in played for clip, samples in part.items()}
         ends = np.cumsum(counts)[:-1]
@@ -195,18 +194,9 @@ class Swaps:
             [self.load_tagger],
             self.playing,
             __name__,
+            self.workers,
             batches=None if exact else batches,
         )
-
-    def _each(
-        self,
-        results: KeptResults,
-        job: Callable[["Swaps", Any], Result],
-        items: Sequence[Any],
-        form: ResultFormat[Any, Result],
-    ) -> Iterator[Result]:
-        workers = workers_on(self.load().device.type, self.workers)
-        yield from results.each(partial(job, self), items, form, workers=workers)
 
 
 def _of(clip: KeptClip) -> ClipOf:

@@ -44,67 +44,70 @@ class ReportCounts:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What a report is made from; it has no pages of a part that is None."""
+
+    material: ReportMaterial
+    features: PageSources | None = None
+    lens: LensSources | None = None
+    swaps: SwapSources | None = None
+    tracks: TrackSources | None = None
+    """Without it nothing is said of the tracks that are left."""
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each input, by its path."""
+        hashes = dict(self.material.hashes)
+        for part in (self.features, self.lens, self.swaps, self.tracks):
+            hashes |= {} if part is None else part.hashes
+        return hashes
+
+    @property
+    def tabs(self) -> list[tuple[str, str]]:
+        """Page and name of each tab."""
+        parts = (
+            (self.features, INDEX, "Features"),
+            (self.lens, LENS_PAGE, "Layers"),
+            (self.swaps, SWAPS_PAGE, "Swaps"),
+        )
+        more = [(path, label) for part, path, label in parts if part is not None]
+        return [("index.html", "Overview"), ("blind.html", "Blind test"), *more]
+
+
 def write_report(
-    out: Path,
-    material: ReportMaterial,
-    settings: ReportParams,
-    features: PageSources | None = None,
-    lens: LensSources | None = None,
-    swaps: SwapSources | None = None,
-    tracks: TrackSources | None = None,
-    *,
-    replace: bool = False,
+    out: Path, reported: Reported, settings: ReportParams, *, replace: bool = False
 ) -> ReportCounts:
     """Build a report as the folder ``out``, whole or not at all.
 
-    Without ``features`` there are no pages of features, without ``lens`` none of layers, without
-    ``swaps`` none of swaps, and without ``tracks`` nothing is said of the tracks that are left.
-
-    With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does.
+    With ``replace`` an older report is written over. Raises TargetError as ``check_folder`` does,
+    and what ``build_report`` raises.
     """
     with made_folder(out, replace=replace) as folder:
-        return build_report(folder, material, settings, features, lens, swaps, tracks)
+        return build_report(folder, reported, settings)
 
 
-def build_report(
-    root: Path,
-    material: ReportMaterial,
-    settings: ReportParams,
-    features: PageSources | None = None,
-    lens: LensSources | None = None,
-    swaps: SwapSources | None = None,
-    tracks: TrackSources | None = None,
-) -> ReportCounts:
+def build_report(root: Path, reported: Reported, settings: ReportParams) -> ReportCounts:
     """Write all pages below ``root``, an empty folder; the same inputs give the same bytes.
-
-    The other parameters are those of ``write_report``.
 
     Raises
     ------
     LeitmotifError
         If a clip cannot be read or does not belong to the tables.
     """
-    hashes = dict(material.hashes)
-    for more in (features, lens, swaps, tracks):
-        hashes.update({} if more is None else more.hashes)
-    more_tabs = (
-        (features, INDEX, "Features"),
-        (lens, LENS_PAGE, "Layers"),
-        (swaps, SWAPS_PAGE, "Swaps"),
-    )
-    tabs = [(path, label) for sources, path, label in more_tabs if sources is not None]
-    folder = Folder(root, _shell(material, settings, hashes, tabs, brands_of(material, tracks)))
-    reported = subjects(material, settings.conditions)
-    clips = _clips_of(reported, folder, material)
-    data = {subject.path: _pairs_of(subject, clips) for subject in reported}
+    material, features = reported.material, reported.features
+    folder = Folder(root, _shell(reported, settings))
+    shown = subjects(material, settings.conditions)
+    clips = _clips_of(shown, folder, material)
+    data = {subject.path: _pairs_of(subject, clips) for subject in shown}
     folder.page(
         "index.html",
         "index.html",
-        pairs=_of_findings(reported, data),
-        hashes=hashes,
-        **overview(material, reported, tracks),
+        pairs=_of_findings(shown, data),
+        hashes=reported.hashes,
+        **overview(material, shown, reported.tracks),
     )
-    for subject in reported:
+    for subject in shown:
         _subject_page(folder, subject, data[subject.path], _pages_of(subject, features))
     folder.page(
         "blind.html",
@@ -114,15 +117,16 @@ def build_report(
         made=material.continued,
     )
     if features is not None:
-        of_model = [subject for subject in reported if subject.model == material.models[0]]
-        own = {subject.name: subject.path for subject in of_model}
+        own = {
+            subject.name: subject.path for subject in shown if subject.model == material.models[0]
+        }
         write_feature_pages(folder, features, own)
-    if lens is not None:
-        write_lens_page(folder, lens)
-    if swaps is not None:
-        write_swaps_page(folder, swaps)
+    if reported.lens is not None:
+        write_lens_page(folder, reported.lens)
+    if reported.swaps is not None:
+        write_swaps_page(folder, reported.swaps)
     return ReportCounts(
-        findings=sum(subject.verdict == FINDING for subject in reported),
+        findings=sum(subject.verdict == FINDING for subject in shown),
         pairs=sum(map(len, data.values())),
         clips=len(folder.clips),
         features=0 if features is None else len(features.shown),
@@ -130,19 +134,13 @@ def build_report(
     )
 
 
-def _shell(
-    material: ReportMaterial,
-    settings: ReportParams,
-    hashes: Mapping[str, str],
-    more_tabs: Sequence[tuple[str, str]],
-    brands: Sequence[str],
-) -> Shell:
-    inputs = {"inputs": hashes, "settings": settings.model_dump()}
+def _shell(reported: Reported, settings: ReportParams) -> Shell:
+    inputs = {"inputs": reported.hashes, "settings": settings.model_dump()}
     return Shell(
         report_id=sha256_json(inputs)[:REPORT_ID_DIGITS],
-        model=material.approaches[0].model,
-        brands=brands,
-        tabs=[("index.html", "Overview"), ("blind.html", "Blind test"), *more_tabs],
+        model=reported.material.approaches[0].model,
+        brands=brands_of(reported.material, reported.tracks),
+        tabs=reported.tabs,
     )
 
 

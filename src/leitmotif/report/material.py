@@ -8,6 +8,17 @@ from pathlib import Path
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_file
 from leitmotif.files.restoring import how_to_restore
+from leitmotif.pipeline import (
+    ALIGNMENT,
+    APPROACHES,
+    CALIBRATION,
+    EFFECTS,
+    INTERCHANGE,
+    INTERVENTIONS,
+    MANIFEST,
+    PROBES,
+    VERDICTS,
+)
 from leitmotif.tables.alignment import AlignmentRow, brands
 from leitmotif.tables.approaches import ApproachRow
 from leitmotif.tables.calibration import CalibrationRow, of_kind
@@ -17,28 +28,18 @@ from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow, read_log
 from leitmotif.tables.probes import ProbeRow
 
-
-@dataclass(frozen=True)
-class ReportFiles:
-    """Paths of the outputs."""
-
-    log: Path
-    """data/interventions.jsonl; its clips are relative to it."""
-    manifest: Path
-    alignment: Path
-    probes: Path
-    calibration: Path
-    interchange: Path
-    effects: Path
-    verdicts: Path
-    approaches: Path
-
-    @property
-    def tables(self) -> dict[str, Path]:
-        """Every file except the clips, by the name under which the report lists its hash."""
-        results = (self.approaches, self.verdicts, self.effects, self.interchange, self.probes)
-        every = (*results, self.calibration, self.alignment, self.log, self.manifest)
-        return {f"data/{path.name}": path for path in every}
+TABLES = (
+    APPROACHES,
+    VERDICTS,
+    EFFECTS,
+    INTERCHANGE,
+    PROBES,
+    CALIBRATION,
+    ALIGNMENT,
+    INTERVENTIONS,
+    MANIFEST,
+)
+"""In the order in which the report lists their hashes."""
 
 
 @dataclass(frozen=True)
@@ -109,31 +110,34 @@ class ReportMaterial:
         return brands(self.alignment)
 
 
-def read_material(files: ReportFiles) -> ReportMaterial:
-    """Read the outputs. Raises LeitmotifError if one is missing, damaged, or lacks rows."""
-    rows = read_log(files.log)
-    tracks = read_table(files.manifest, ManifestTrack)
+def read_material(root: Path = Path()) -> ReportMaterial:
+    """Read the outputs below ``root``.
+
+    Raises LeitmotifError if one is missing or damaged, or lacks rows.
+    """
+    rows = read_log(root / INTERVENTIONS)
+    tracks = read_table(root / MANIFEST, ManifestTrack)
     material = ReportMaterial(
-        approaches=read_table(files.approaches, ApproachRow),
-        verdicts=read_table(files.verdicts, VerdictRow),
-        effects=read_table(files.effects, EffectRow),
-        probes=read_table(files.probes, ProbeRow),
-        calibration=read_table(files.calibration, CalibrationRow),
-        interchange=read_table(files.interchange, InterchangeRow),
-        alignment=read_table(files.alignment, AlignmentRow),
+        approaches=read_table(root / APPROACHES, ApproachRow),
+        verdicts=read_table(root / VERDICTS, VerdictRow),
+        effects=read_table(root / EFFECTS, EffectRow),
+        probes=read_table(root / PROBES, ProbeRow),
+        calibration=read_table(root / CALIBRATION, CalibrationRow),
+        interchange=read_table(root / INTERCHANGE, InterchangeRow),
+        alignment=read_table(root / ALIGNMENT, AlignmentRow),
         rows=[row for row in rows if row.file is not None],
         # Composed music always has clips; of recordings there may be none.
         composed=bool(rows) and all(row.opening is None for row in rows),
-        clips=files.log.parent,
+        clips=(root / INTERVENTIONS).parent,
         tracks={track.track_id: track for track in tracks},
-        hashes={name: sha256_file(path) for name, path in files.tables.items()},
+        hashes={path.as_posix(): sha256_file(root / path) for path in TABLES},
         fingerprints={Path(row.model).name: row.model_fingerprint for row in rows},
     )
     for path, complete, expected in (
-        (files.approaches, bool(material.approaches), "one row or more"),
-        (files.effects, bool(material.effects), "one row or more"),
-        (files.probes, _one_each(material.probes), "one row for each model, site and horizon"),
-        (files.calibration, len(of_kind(material.calibration, "all")) == 1, "one row of kind all"),
+        (APPROACHES, bool(material.approaches), "one row or more"),
+        (EFFECTS, bool(material.effects), "one row or more"),
+        (PROBES, _one_each(material.probes), "one row for each model, site and horizon"),
+        (CALIBRATION, len(of_kind(material.calibration, "all")) == 1, "one row of kind all"),
     ):
         if not complete:
             raise LeitmotifError(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,50 +10,44 @@ from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import Params
 from leitmotif.feasibility.funnel import Step, funnel, probed_tracks
 from leitmotif.feasibility.known import Known
-from leitmotif.files import read_json, read_table, sha256_file
+from leitmotif.files import read_table, sha256_file
+from leitmotif.pipeline import (
+    CORPUS,
+    CORPUS_FAILURES,
+    COVERAGE,
+    EFFECTS,
+    EXCLUDED,
+    FAILURES,
+    HORIZONS,
+    LABELS,
+    MANIFEST,
+    OPENINGS,
+    PROPOSALS,
+)
 from leitmotif.report.numbers import Number, Said, counted_from, placed
 from leitmotif.report.track_sentences import of_openings, of_recall, of_unsearched
 from leitmotif.report.words import number
-from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
+from leitmotif.review.recall import recall
+from leitmotif.tables.corpus import TRACKS, CorpusTrack, Exclusion, Failure, ManifestTrack
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.interval import IntervalRow
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.openings import OpenedRecording
 from leitmotif.tables.probes import HorizonRow
 from leitmotif.tables.proposals import read_proposals
 from leitmotif.timing.windows import searched_seconds
 
-MANIFEST, EXCLUDED = "data/manifest.jsonl", "data/excluded.jsonl"
-OPENINGS = "metrics/interventions.json"
 _TOLD = {
-    "corpus": ("metrics/corpus.json", ""),
-    "manifest": (MANIFEST, ""),
-    "features": ("data/failures.jsonl", ""),
-    "proposals": ("data/proposals.jsonl", ""),
-    "labels": ("data/coverage.jsonl", ""),
-    "probes": ("data/horizons.jsonl", ""),
-    "interventions": ("data/effects.jsonl", ""),
+    "corpus": CORPUS / TRACKS,
+    "manifest": MANIFEST,
+    "features": FAILURES,
+    "proposals": PROPOSALS,
+    "labels": COVERAGE,
+    "probes": HORIZONS,
+    "interventions": EFFECTS,
 }
-"""File and key of what each stage tells; without a key it is counted from the whole file."""
-
-
-@dataclass(frozen=True)
-class TrackFiles:
-    """Paths of what says which tracks are left."""
-
-    corpus: Path
-    """metrics/corpus.json"""
-    proposed: Path
-    """metrics/labels.json, which has the recall of the proposals."""
-    opened: Path
-    """metrics/interventions.json, which has what the openings of recordings say."""
-    manifest: Path
-    excluded: Path
-    failures: Path
-    proposals: Path
-    labels: Path
-    coverage: Path
-    horizons: Path
-    effects: Path
+"""The table from which each stage's steps are counted."""
+TABLES = (*_TOLD.values(), CORPUS_FAILURES, EXCLUDED, LABELS, OPENINGS)
 
 
 @dataclass(frozen=True)
@@ -68,28 +62,27 @@ class TrackSources:
     hashes: Mapping[str, str]
 
 
-def read_tracks(files: TrackFiles, params: Params) -> TrackSources:
-    """Read the outputs. Raises LeitmotifError if one is missing or damaged."""
-    counts = read_json(files.corpus)
-    recall = read_json(files.proposed).get("recall")
+def read_tracks(params: Params, root: Path = Path()) -> TrackSources:
+    """Read the outputs below ``root``. Raises LeitmotifError if one is missing or damaged."""
+    tracks = read_table(root / CORPUS / TRACKS, CorpusTrack)
     known = Known(
         params=params,
-        given=counts["tracks"] + counts["failures"],
-        verified=counts["tracks"],
-        manifest=read_table(files.manifest, ManifestTrack),
-        excluded=read_table(files.excluded, Exclusion),
-        failures=read_table(files.failures, Failure),
-        proposals=read_proposals(files.proposals),
-        labels=read_table(files.labels, Label),
-        coverage=read_table(files.coverage, Coverage),
-        horizons=read_table(files.horizons, HorizonRow),
-        effects=read_table(files.effects, EffectRow),
+        given=len(tracks) + len(read_table(root / CORPUS_FAILURES, Failure)),
+        verified=len(tracks),
+        manifest=read_table(root / MANIFEST, ManifestTrack),
+        excluded=read_table(root / EXCLUDED, Exclusion),
+        failures=read_table(root / FAILURES, Failure),
+        proposals=read_proposals(root / PROPOSALS),
+        labels=read_table(root / LABELS, Label),
+        coverage=read_table(root / COVERAGE, Coverage),
+        horizons=read_table(root / HORIZONS, HorizonRow),
+        effects=read_table(root / EFFECTS, EffectRow),
     )
     return TrackSources(
         known,
-        None if recall is None else IntervalRow.model_validate(recall),
-        OpeningCounts.read(read_json(files.opened)),
-        {f"{path.parent.name}/{path.name}": sha256_file(path) for path in vars(files).values()},
+        recall(known.labels or [], known.coverage or [], known.proposals or []),
+        OpeningCounts.by_model(read_table(root / OPENINGS, OpenedRecording)),
+        {path.as_posix(): sha256_file(root / path) for path in TABLES},
     )
 
 
@@ -99,18 +92,18 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
     steps = funnel(known)
     most = max((step.tracks or 0 for step in steps), default=0)
     names = probed_tracks(known)
+    said = of_recall(sources.recall)
     claimed = next((row for row in known.horizons or [] if row.claimed), None)
-    recall = of_recall(sources.recall)
     return {
         "steps": [_step(step, most, known.excluded or []) for step in steps],
         "probed": None
         if claimed is None
-        else placed(str(claimed.tracks), claimed, "tracks", file="data/horizons.jsonl"),
-        "of": counted_from(MANIFEST, str(len(known.manifest or []))),
+        else placed(str(claimed.tracks), claimed, "tracks", file=HORIZONS.as_posix()),
+        "of": counted_from(MANIFEST.as_posix(), str(len(known.manifest or []))),
         "probed_of": len(known.manifest or []),
         "names": names if claimed is not None and len(names) == claimed.tracks else [],
         "by_people": known.params is not None and known.params.labels.source == "decisions",
-        "recall": None if recall is None else Number(recall, "metrics/labels.json", {}, "recall"),
+        "recall": None if said is None else counted_from(LABELS.as_posix(), said),
         "openings": [(model, _opened(model, tried)) for model, tried in sources.tried.items()],
         "unsearched": of_unsearched(*_unsearched(known.manifest or [])),
         "parts": _parts(known.manifest or []),
@@ -119,17 +112,23 @@ def tracks_section(sources: TrackSources) -> dict[str, Any]:
 
 def _opened(model: str, tried: OpeningCounts) -> Said:
     """What a model did with the beginnings of recordings, each number with its place."""
+    file = OPENINGS.as_posix()
+    places = {
+        "recordings": Number("", file, {"model": model}, ""),
+        "openings": Number("", file, {"model": model}, "openings"),
+        "returning": Number("", file, {"model": model}, "returning"),
+        "differing": counted_from(file, ""),
+    }
     return [
-        text if not field else Number(text, OPENINGS, {}, f"openings.{model}.{field}")
-        for text, field in of_openings(tried)
+        text if not name else replace(places[name], text=text) for text, name in of_openings(tried)
     ]
 
 
 def _step(step: Step, most: int, excluded: Sequence[Exclusion]) -> dict[str, Any]:
-    file, key = _TOLD.get(step.told_by, _TOLD["manifest"])
+    file = _TOLD.get(step.told_by, MANIFEST).as_posix()
     return {
         "name": step.name,
-        "tracks": None if step.tracks is None else Number(str(step.tracks), file, {}, key),
+        "tracks": None if step.tracks is None else counted_from(file, str(step.tracks)),
         "share": round(100 * (step.tracks or 0) / most, 1) if most else 0,
         "note": _noted(step.note, Counter(row.reason for row in excluded)),
     }
@@ -142,7 +141,11 @@ def _noted(note: str, reasons: Mapping[str, int]) -> Said:
         count, _, reason = part.partition(" ")
         between = ", " if said else ""
         if str(reasons.get(reason)) == count:
-            said += [between, Number(count, EXCLUDED, {"reason": reason}, ""), f" {reason}"]
+            said += [
+                between,
+                Number(count, EXCLUDED.as_posix(), {"reason": reason}, ""),
+                f" {reason}",
+            ]
         else:
             said.append(between + part)
     return said
@@ -160,7 +163,7 @@ def _parts(tracks: Sequence[ManifestTrack]) -> list[dict[str, str | Number]]:
     return [
         {
             "name": track.track_id,
-            "seconds": placed(number(track.seconds, 1), track, "seconds", file=MANIFEST),
+            "seconds": placed(number(track.seconds, 1), track, "seconds", file=MANIFEST.as_posix()),
             "searched": number(_searched(track), 1),
             "share": number(100 * (1 - _searched(track) / track.seconds), 0),
         }

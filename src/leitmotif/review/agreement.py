@@ -10,15 +10,14 @@ Measurement 20(1), 37-46.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leitmotif.errors import counted
+from leitmotif.intervals import track_weights
 from leitmotif.tables.decisions import VERDICTS, Decision
-
-RESAMPLES = 2000
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def agreements(decisions: Iterable[Decision]) -> list[Agreement]:
     return [_compare(first, pair) for pair in combinations(reviewers, 2)]
 
 
-def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def cohen_kappa(confusion: NDArray[Any]) -> NDArray[np.float64]:
     """Cohen's kappa of confusion counts [..., k, k]: [...].
 
     NaN where it says nothing: without a decision, and where one side only ever says one thing.
@@ -125,9 +124,7 @@ def _interval(
     tracks = len(by_track)
     if tracks < 2:  # nothing to resample
         return AgreementInterval(mean, None, None)
-    random = np.random.default_rng(_SEED)
-    weights = random.multinomial(tracks, np.full(tracks, 1 / tracks), size=RESAMPLES)
-    kappas = cohen_kappa(np.einsum("rt,tij->rij", weights, by_track))
+    kappas = cohen_kappa(np.einsum("rt,tij->rij", track_weights(tracks), by_track))
     low, high = np.nanpercentile(kappas, [2.5, 97.5])
     return AgreementInterval(mean, float(low), float(high))
 

@@ -29,6 +29,8 @@ SEMITONES = range(-5, 7)
 _LEAST_LAG_SECONDS = 2.0
 """Between two moments that are named as alike; nearer ones sound alike in most music."""
 
+_NAMED = 3
+"""Pairs of moments that a picture names."""
 _FAINT_DB, _CLEAR_DB = 50.0, 25.0
 """Below the track's loudest frame: chroma fades from full at the latter to nothing at the former,
 for that of near-silence is the chroma of noise."""
@@ -144,7 +146,7 @@ def likeness(
 
 
 def most_alike(
-    features: TrackFeatures, start_second: float, seconds: float, *, count: int = 3
+    features: TrackFeatures, start_second: float, seconds: float
 ) -> list[tuple[float, float, float]]:
     """Pairs of moments that are most alike, the later one in a section: what a picture shows.
 
@@ -159,7 +161,7 @@ def most_alike(
     similarity[:, ~here] = -1
     similarity[places[:, None] > places[None, :] - _LEAST_LAG_SECONDS] = -1
     named = []
-    for _ in range(count):
+    for _ in range(_NAMED):
         earlier, later = np.unravel_index(int(np.argmax(similarity)), similarity.shape)
         value = float(similarity[earlier, later])
         if value <= 0:

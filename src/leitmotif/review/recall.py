@@ -21,7 +21,8 @@ def recall(
 ) -> IntervalRow | None:
     """Share of verified recurrences that were proposed, where every onset is known.
 
-    Elsewhere only proposals were heard, which would all be found. A recurrence counts as proposed
+    Elsewhere only proposals were heard, which would all be found. By a score there is none: the
+    stage ``proposals`` measures it, of all tracks. A recurrence counts as proposed
     if a proposal's recurrence matches it, and that proposal's motif any statement of its motif:
     both by intersection over union, as against a score (``leitmotif.recurrence.proposals.scoring``,
     MATCH). Two labels of one pair of windows count once.
@@ -32,6 +33,8 @@ def recall(
         With n, the tracks that have such recurrences, which are resampled; None where there are
         none.
     """
+    if not any(row.source == "decisions" for row in coverage):
+        return None
     rates = {row.track_id: row.sample_rate for row in coverage}
     verified: dict[str, list[Windows]] = {row.track_id: [] for row in coverage}
     for label in labels:

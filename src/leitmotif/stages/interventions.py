@@ -1,10 +1,7 @@
 """Stage ``interventions``: continue pieces while one thing is changed, and hear what changes."""
 
-from pathlib import Path
-
 from leitmotif.causal.experiment.candidates import FeatureCandidates
 from leitmotif.causal.experiment.log import write_log
-from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.tried import FeaturesTried, judged, sites_tried
 from leitmotif.config import Params
 from leitmotif.feasibility.settled import as_metrics
@@ -17,6 +14,7 @@ from leitmotif.pipeline import (
     INTERCHANGE,
     INTERVENTIONS,
     METRICS,
+    OPENINGS,
     PROBES,
     SAE,
     VERDICTS,
@@ -31,12 +29,13 @@ from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.effects import EffectRow, VerdictRow
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interventions import InterventionRow
+from leitmotif.tables.openings import OpenedRecording
 from leitmotif.tables.probes import ProbeRow
 from leitmotif.views.interventions import metrics_of, opened_of, plot_of
 
 
 def interventions(params: Params) -> None:
-    """Write the log, data/clips, data/effects.jsonl, data/verdicts.jsonl, metrics and plot."""
+    """Write the log, data/clips, the tables of effects, verdicts and openings, metrics and plot."""
     params = with_lengths(params, tracks_with_activations())
     probed = read_table(PROBES, ProbeRow)
     ranked = read_table(CANDIDATES, CandidateRow)
@@ -48,13 +47,12 @@ def interventions(params: Params) -> None:
     effects: list[EffectRow] = []
     verdicts: list[VerdictRow] = []
     rows: list[InterventionRow] = []
-    opened: dict[str, OpeningCounts] = {}
+    opened: list[OpenedRecording] = []
     # Log and clips are complete under temporary names before either takes its place.
     with atomic(INTERVENTIONS) as log, atomic_folder(CLIPS) as clips:
         for name in dict.fromkeys((params.model.name, *params.probes.comparisons)):
             study = study_of(params, name)
-            if study.pieces.tried is not None:
-                opened[Path(name).name] = study.pieces.tried
+            opened += study.pieces.openings
             tried = sites_tried(params.activations.sites, study.model.width, study.pieces)
             if name == params.model.name:
                 features = FeaturesTried(makes, params.interventions, study.claims)
@@ -66,6 +64,7 @@ def interventions(params: Params) -> None:
         write_log(log, rows, clips=clips)
     write_table(EFFECTS, effects)
     write_table(VERDICTS, verdicts)
+    write_table(OPENINGS, opened)
     metrics = metrics_of(effects, verdicts, rows) | opened_of(opened)
     metrics |= as_metrics(params, "interventions")
     write_json(METRICS / "interventions.json", metrics)

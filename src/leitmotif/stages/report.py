@@ -3,24 +3,33 @@
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json
 from leitmotif.pipeline import METRICS, REPORT
-from leitmotif.report.build import ReportCounts, build_report
-from leitmotif.stages.reported import read_reported
+from leitmotif.report.build import ReportCounts, Reported, build_report
+from leitmotif.report.features.sources import feature_sources
+from leitmotif.report.lens.sources import read_lens
+from leitmotif.report.material import read_material
+from leitmotif.report.swaps.sources import read_swaps
+from leitmotif.report.tracks import read_tracks
+from leitmotif.stages.tracks import tracks_with_activations
 
 
 def report(params: Params) -> None:
     """Write data/report and metrics/report.json."""
-    parts = read_reported(params)
+    reported = read_reported(params)
     with atomic_folder(REPORT) as folder:
-        counts = build_report(
-            folder,
-            parts.material,
-            params.report,
-            parts.features,
-            parts.lens,
-            parts.swaps,
-            parts.tracks,
-        )
+        counts = build_report(folder, reported, params.report)
     write_json(METRICS / "report.json", metrics_of(counts))
+
+
+def read_reported(params: Params) -> Reported:
+    """Read the outputs; raises LeitmotifError for one that is missing or cannot be read."""
+    heard = params.decoderlens.model or params.model.name
+    return Reported(
+        features=feature_sources(params, tracks_with_activations()),
+        lens=read_lens(heard),
+        swaps=read_swaps(heard),
+        tracks=read_tracks(params),
+        material=read_material(),
+    )
 
 
 def metrics_of(counts: ReportCounts) -> dict[str, object]:

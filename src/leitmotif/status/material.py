@@ -26,6 +26,7 @@ from leitmotif.pipeline import (
     LABELS,
     MANIFEST,
     METRICS,
+    OPENINGS,
     PROPOSALS,
 )
 from leitmotif.pipeline.watched import PIPELINE
@@ -40,6 +41,7 @@ from leitmotif.tables.corpus import Exclusion, Failure, ListedFile, ManifestTrac
 from leitmotif.tables.decisions import Decision, Entry
 from leitmotif.tables.effects import EffectRow
 from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.openings import OpenedRecording
 from leitmotif.tables.probes import HorizonRow
 from leitmotif.tables.proposals import Proposal, read_proposals
 from leitmotif.timing.frames import AS_MUSICGEN, Timing
@@ -102,6 +104,7 @@ def read_material(root: Path = Path()) -> StatusMaterial:
         if (labels, coverage) != (now.labels, now.coverage):
             reader.make_outdated("labels")
         labels, coverage, outcomes = now.labels, now.coverage, now.counts
+    openings = reader.table("interventions", OPENINGS, OpenedRecording)
     timing = reader.known("activations", ACTIVATIONS, _timing) or AS_MUSICGEN
     return StatusMaterial(
         params=_settled(params, manifest, failures, labels, coverage, timing),
@@ -123,7 +126,7 @@ def read_material(root: Path = Path()) -> StatusMaterial:
         timing=timing,
         horizons=reader.table("probes", HORIZONS, HorizonRow),
         effects=reader.table("interventions", EFFECTS, EffectRow),
-        tried=_tried(reader, params),
+        tried=OpeningCounts.by_model(openings or []).get(Path(params.model.name).name),
     )
 
 
@@ -236,14 +239,6 @@ def _files(params: Params, root: Path) -> list[str] | None:
 
 def _entries(folder: Path, reader: _Reader) -> list[Entry]:
     return reader.attempt(lambda: read_logs(log_files(folder))) or []
-
-
-def _tried(reader: _Reader, params: Params) -> OpeningCounts | None:
-    """What the openings of recordings said; None for composed music, or what cannot be read."""
-    if params.corpus.source == "organism":
-        return None
-    metrics = reader.known("interventions", METRICS / "interventions.json", read_json)
-    return OpeningCounts.read(metrics).get(Path(params.model.name).name)
 
 
 def _timing(folder: Path) -> Timing:

@@ -22,6 +22,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "data/layer_similarity.jsonl": ("concept", "first", "second"),
     "data/lens_divergence.jsonl": ("lens", "layer", "codebook"),
     "data/manifest.jsonl": ("track_id",),
+    "data/openings.jsonl": ("model", "track_id"),
     "data/probes.jsonl": ("model", "site", "horizon"),
     "data/proposals.jsonl": (
         "track_id", "motif.start_sample", "recurrence.start_sample", "transposition",

@@ -1,6 +1,7 @@
 """Views of the stage ``interventions``: verdicts, carriers, and what each condition did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from leitmotif.causal.verdict import overall
 from leitmotif.tables.effects import EffectRow, Verdict, VerdictRow, identity, whole_sites
 from leitmotif.tables.interval import as_metric
 from leitmotif.tables.interventions import InterventionRow
+from leitmotif.tables.openings import OpenedRecording
 
 
 def metrics_of(
@@ -40,9 +42,9 @@ def _shifted(rows: Sequence[EffectRow]) -> dict[str, object]:
     return {"position_shift": by_model} if by_model else {}
 
 
-def opened_of(tried: Mapping[str, OpeningCounts]) -> dict[str, object]:
+def opened_of(rows: Iterable[OpenedRecording]) -> dict[str, object]:
     """What the openings of recordings say, by model; nothing for composed music."""
-    by_model = {model: counts.as_metric() for model, counts in tried.items()}
+    by_model = {model: asdict(counts) for model, counts in OpeningCounts.by_model(rows).items()}
     return {"openings": by_model} if by_model else {}
 
 

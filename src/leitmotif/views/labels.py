@@ -17,13 +17,11 @@ def metrics_of(
 ) -> dict[str, object]:
     """How much is known, how much people had to say for it, and what the machine had missed."""
     labels, coverage = labelled.labels, labelled.coverage
-    # By a score the stage proposals measures its own recall, of all tracks.
-    by_people = any(row.source == "decisions" for row in coverage)
     return {
         "labels": len(labels),
         "tracks_complete": sum(row.complete for row in coverage),
         "decisions": len(decisions),
-        "recall": as_metric(recall(labels, coverage, proposals)) if by_people else None,
+        "recall": as_metric(recall(labels, coverage, proposals)),
     }
 
 

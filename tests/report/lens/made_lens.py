@@ -7,7 +7,8 @@ import numpy as np
 import soundfile
 
 from leitmotif.files import sha256_file, write_table
-from leitmotif.report.lens.sources import LensPaths
+from leitmotif.pipeline import DECODERLENS, LAYER_SIMILARITY, LENS, LENS_DIVERGENCE
+from leitmotif.report.lens.sources import CLIPS
 from leitmotif.tables.decoderlens import DecoderLensRow, Heard, Lens, LensClipRow
 from tests.report.made import MARKUP, RATE
 from tests.tables.made import diverging, interval, recognised, similar
@@ -43,18 +44,13 @@ def named(concept: str, layer: int, layers: int) -> str:
     return concept if layer >= layers // 2 else second if concept == first else first
 
 
-def write_lens(data: Path, layers: int = 3, *, kept: bool = True) -> LensPaths:
+def write_lens(root: Path, layers: int = 3, *, kept: bool = True) -> Path:
     """Write the four tables, and a clip of half a second for each exit of each concept."""
-    paths = LensPaths(
-        data / "decoderlens.jsonl",
-        data / "lens_divergence.jsonl",
-        data / "layer_similarity.jsonl",
-        data / "lens",
-    )
-    paths.clips.mkdir(parents=True)
-    write_table(paths.recognition, _recognition(layers))
+    clips = root / LENS
+    clips.mkdir(parents=True)
+    write_table(root / DECODERLENS, _recognition(layers))
     write_table(
-        paths.divergence,
+        root / LENS_DIVERGENCE,
         (
             diverging(layer=layer, codebook=codebook, lens=lens, nats=interval(4.0 - codebook))
             for layer in range(layers - 1)
@@ -63,7 +59,7 @@ def write_lens(data: Path, layers: int = 3, *, kept: bool = True) -> LensPaths:
         ),
     )
     write_table(
-        paths.similarity,
+        root / LAYER_SIMILARITY,
         (
             similar(
                 concept=concept,
@@ -77,8 +73,8 @@ def write_lens(data: Path, layers: int = 3, *, kept: bool = True) -> LensPaths:
             for second in range(first, layers)
         ),
     )
-    write_table(paths.clips / "clips.jsonl", _clips(paths.clips, layers) if kept else [])
-    return paths
+    write_table(root / CLIPS, _clips(clips, layers) if kept else [])
+    return root
 
 
 def _recognition(layers: int) -> Iterator[DecoderLensRow]:

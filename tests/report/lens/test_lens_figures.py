@@ -13,7 +13,7 @@ from tests.report.lens.made_lens import write_lens
 
 
 def made(folder: Path, layers: int = 4) -> LensSources:
-    read = read_lens(write_lens(folder, layers, kept=False), "models/tiny")
+    read = read_lens("models/tiny", write_lens(folder, layers, kept=False))
     assert read is not None
     return read
 

@@ -10,9 +10,10 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import DECODERLENS, LENS
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.lens.pages import PAGE, write_lens_page
-from leitmotif.report.lens.sources import LensPaths, read_lens
+from leitmotif.report.lens.sources import CLIPS, read_lens
 from leitmotif.tables.decoderlens import AgreementRow, DecoderLensRow, Heard, Lens, LensClipRow
 from tests.accessibility import violations
 from tests.report.lens.made_lens import PROMPT, hertz, write_lens
@@ -28,23 +29,23 @@ LOOP = """() => report.player.addEventListener("change", () => {
 """What plays goes on, however slow the machine."""
 
 
-def write(root: Path, paths: LensPaths) -> Path:
+def write(out: Path, root: Path) -> Path:
     """A report with this page alone."""
-    sources = read_lens(paths, "models/tiny")
+    sources = read_lens("models/tiny", root)
     assert sources is not None
-    root.mkdir()
-    write_lens_page(Folder(root, Shell("made", "tiny", [], [(PAGE, "Layers")])), sources)
-    return root
+    out.mkdir()
+    write_lens_page(Folder(out, Shell("made", "tiny", [], [(PAGE, "Layers")])), sources)
+    return out
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lens")
-    return write(folder / "report", write_lens(folder / "data", LAYERS))
+    return write(folder / "report", write_lens(folder, LAYERS))
 
 
 def test_the_same_inputs_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
-    again = write(tmp_path / "report", write_lens(tmp_path / "data", LAYERS))
+    again = write(tmp_path / "report", write_lens(tmp_path, LAYERS))
     assert [
         (path.relative_to(report), path.read_bytes())
         for path in sorted(report.rglob("*"))
@@ -65,12 +66,12 @@ def test_names_with_markup_stay_text(report: Path) -> None:
 def test_how_far_two_taggers_agree_is_said_where_there_are_two(
     report: Path, tmp_path: Path
 ) -> None:
-    paths = write_lens(tmp_path / "data", LAYERS)
+    root = write_lens(tmp_path, LAYERS)
     agreed = AgreementRow(labels=4, rank=interval(0.5), named=interval(0.75), named_by_chance=0.25)
-    rows = read_table(paths.recognition, DecoderLensRow)
+    rows = read_table(root / DECODERLENS, DecoderLensRow)
     last = [row.model_copy(update={"agreement": agreed}) for row in rows if row.layer == LAYERS - 1]
-    write_table(paths.recognition, [*(row for row in rows if row.layer < LAYERS - 1), *last])
-    text = re.sub("<[^>]*>", "", (write(tmp_path / "report", paths) / PAGE).read_text("utf-8"))
+    write_table(root / DECODERLENS, [*(row for row in rows if row.layer < LAYERS - 1), *last])
+    text = re.sub("<[^>]*>", "", (write(tmp_path / "report", root) / PAGE).read_text("utf-8"))
     (line,) = [line for line in text.splitlines() if line.startswith("two taggers name the same")]
     assert re.search(
         r"instrument 0\.75 \(0\.70 to 0\.80; \d+ clips[^)]*\), by chance 0\.25; ", line
@@ -84,24 +85,24 @@ def test_each_clip_is_stored_once(report: Path) -> None:
 
 
 def test_a_clip_that_is_lost_stops_the_build_with_its_name(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path / "data", LAYERS)
-    (paths.clips / "0-1-tuned-read.wav").unlink()
+    root = write_lens(tmp_path, LAYERS)
+    (root / LENS / "0-1-tuned-read.wav").unlink()
     with pytest.raises(LeitmotifError, match=r"0-1-tuned-read\.wav") as stopped:
-        write(tmp_path / "report", paths)
+        write(tmp_path / "report", root)
     assert "dvc checkout" in str(stopped.value)
     assert "dvc repro decoderlens" in str(stopped.value)
 
 
 def test_a_clip_of_another_run_stops_the_build_with_its_name(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path / "data", LAYERS)
-    other = (paths.clips / "1-0-plain-read.wav").read_bytes()
-    (paths.clips / "0-1-tuned-read.wav").write_bytes(other)
+    root = write_lens(tmp_path, LAYERS)
+    other = (root / LENS / "1-0-plain-read.wav").read_bytes()
+    (root / LENS / "0-1-tuned-read.wav").write_bytes(other)
     with pytest.raises(LeitmotifError, match=r"0-1-tuned-read\.wav is not the clip of its table"):
-        write(tmp_path / "report", paths)
+        write(tmp_path / "report", root)
 
 
 def test_without_clips_the_page_says_so(tmp_path: Path) -> None:
-    page = write(tmp_path / "report", write_lens(tmp_path / "data", LAYERS, kept=False))
+    page = write(tmp_path / "report", write_lens(tmp_path, LAYERS, kept=False))
     text = (page / PAGE).read_text(encoding="utf-8")
     assert "There is nothing to listen to" in text
     assert "<svg" in text
@@ -109,27 +110,27 @@ def test_without_clips_the_page_says_so(tmp_path: Path) -> None:
 
 
 def test_a_switch_offers_only_what_was_kept(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path / "data", LAYERS)
-    table = paths.clips / "clips.jsonl"
+    root = write_lens(tmp_path, LAYERS)
+    table = root / CLIPS
     rows = read_table(table, LensClipRow)
     write_table(table, [row for row in rows if row.lens == "plain" and row.heard == "read"])
-    text = (write(tmp_path / "report", paths) / PAGE).read_text(encoding="utf-8")
+    text = (write(tmp_path / "report", root) / PAGE).read_text(encoding="utf-8")
     assert re.findall(r'name="(\w+)" value="(\w+)"', text) == [("heard", "read"), ("lens", "plain")]
 
 
 def test_several_prompts_of_a_concept_are_numbered(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path / "data", LAYERS)
-    table = paths.clips / "clips.jsonl"
+    root = write_lens(tmp_path, LAYERS)
+    table = root / CLIPS
     rows = read_table(table, LensClipRow)
     others = [row.model_copy(update={"prompt": "another"}) for row in rows]
     write_table(table, [*rows, *(row for row in others if row.concept == "guitar")])
-    text = (write(tmp_path / "report", paths) / PAGE).read_text(encoding="utf-8")
+    text = (write(tmp_path / "report", root) / PAGE).read_text(encoding="utf-8")
     names = re.findall(r'<th scope="row">([^<]*)</th>', text)
     assert names[:3] == ["guitar 1", "guitar 2", "piano"]
 
 
 def test_a_model_of_48_layers_has_a_column_for_each(tmp_path: Path) -> None:
-    page = write(tmp_path / "report", write_lens(tmp_path / "data", 48)) / PAGE
+    page = write(tmp_path / "report", write_lens(tmp_path, 48)) / PAGE
     text = page.read_text(encoding="utf-8")
     assert re.findall(r'<th scope="col">layer (\d+)</th>', text) == [str(n) for n in range(48)]
     assert text.count("<td>") == 4 * 48

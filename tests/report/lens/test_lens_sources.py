@@ -7,14 +7,15 @@ import pytest
 
 from leitmotif.errors import LeitmotifError, StageError
 from leitmotif.files import read_table, sha256_file, write_table
-from leitmotif.report.lens.sources import LensSources, read_lens
+from leitmotif.pipeline import DECODERLENS, LENS_DIVERGENCE
+from leitmotif.report.lens.sources import CLIPS, TABLES, LensSources, read_lens
 from leitmotif.tables.decoderlens import LensClipRow
 from tests.report.lens.made_lens import SLOTS, write_lens
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> LensSources:
-    read = read_lens(write_lens(tmp_path, layers=4), "models/tiny")
+    read = read_lens("models/tiny", write_lens(tmp_path, layers=4))
     assert read is not None
     return read
 
@@ -49,31 +50,31 @@ def test_a_way_that_was_not_heard_has_no_curve(sources: LensSources) -> None:
 
 
 def test_every_table_is_hashed_under_its_path(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path)
-    sources = read_lens(paths, "models/tiny")
+    write_lens(tmp_path)
+    sources = read_lens("models/tiny", tmp_path)
     assert sources is not None
-    assert sources.hashes == {path.as_posix(): sha256_file(path) for path in paths.tables}
+    assert sources.hashes == {path.as_posix(): sha256_file(tmp_path / path) for path in TABLES}
     assert len(sources.hashes) == 4
 
 
 def test_an_empty_table_is_nothing_to_show(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path)
-    write_table(paths.recognition, [])
-    assert read_lens(paths, "models/tiny") is None
+    write_lens(tmp_path)
+    write_table(tmp_path / DECODERLENS, [])
+    assert read_lens("models/tiny", tmp_path) is None
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path)
-    paths.divergence.unlink()
+    write_lens(tmp_path)
+    (tmp_path / LENS_DIVERGENCE).unlink()
     with pytest.raises(LeitmotifError, match=r"lens_divergence\.jsonl"):
-        read_lens(paths, "models/tiny")
+        read_lens("models/tiny", tmp_path)
 
 
 def test_clips_of_another_run_are_refused(tmp_path: Path) -> None:
-    paths = write_lens(tmp_path)
-    table = paths.clips / "clips.jsonl"
+    write_lens(tmp_path)
+    table = tmp_path / CLIPS
     first, *others = read_table(table, LensClipRow)
     write_table(table, [first.model_copy(update={"layer": 9}), *others])
     with pytest.raises(StageError, match="guitar, layer 9") as refused:
-        read_lens(paths, "models/tiny")
+        read_lens("models/tiny", tmp_path)
     assert "dvc repro decoderlens" in str(refused.value)

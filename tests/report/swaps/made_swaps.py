@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 
 from leitmotif.files import sha256_file, write_table
-from leitmotif.report.swaps.sources import SwapPaths
+from leitmotif.pipeline import SWAP_CLIPS, SWAP_SUMMARY, SWAPS
+from leitmotif.report.swaps.sources import CLIPS
 from leitmotif.sites import Component, Technique
 from leitmotif.tables.swaps import Depth, MeasuredRow, SwapClipRow, SwapRow, SwapSummaryRow
 from tests.report.made import MARKUP, RATE
@@ -40,16 +41,14 @@ def effect(technique: Technique, component: Component, layer: int) -> float:
     return size * (0.5 if technique == "adjust" else 1.0)
 
 
-def write_swaps(
-    data: Path, layers: int = 3, *, kept: bool = True, controls: bool = True
-) -> SwapPaths:
+def write_swaps(root: Path, layers: int = 3, *, kept: bool = True, controls: bool = True) -> Path:
     """Write the three tables, and a clip of half a second for each cell of each concept."""
-    paths = SwapPaths(data / "swaps.jsonl", data / "swap_summary.jsonl", data / "swap_clips")
-    paths.clips.mkdir(parents=True)
-    write_table(paths.summary, _summary(layers, controls))
-    write_table(paths.swaps, _rows(layers))
-    write_table(paths.clips / "clips.jsonl", _clips(paths.clips, layers) if kept else [])
-    return paths
+    clips = root / SWAP_CLIPS
+    clips.mkdir(parents=True)
+    write_table(root / SWAP_SUMMARY, _summary(layers, controls))
+    write_table(root / SWAPS, _rows(layers))
+    write_table(root / CLIPS, _clips(clips, layers) if kept else [])
+    return root
 
 
 def _measures(technique: Technique, component: Component, layers: Sequence[int]) -> MeasuredRow:

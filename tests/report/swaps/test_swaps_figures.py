@@ -12,7 +12,8 @@ from tests.report.swaps.made_swaps import write_swaps
 
 
 def made(folder: Path, layers: int = 4, *, controls: bool = True) -> SwapSources:
-    read = read_swaps(write_swaps(folder, layers, kept=False, controls=controls), "models/tiny")
+    write_swaps(folder, layers, kept=False, controls=controls)
+    read = read_swaps("models/tiny", folder)
     assert read is not None
     return read
 

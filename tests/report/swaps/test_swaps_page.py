@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import SWAP_CLIPS, SWAP_SUMMARY
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.swaps.pages import PAGE, write_swaps_page
-from leitmotif.report.swaps.sources import SwapPaths, read_swaps
+from leitmotif.report.swaps.sources import CLIPS, read_swaps
 from leitmotif.tables.swaps import SwapClipRow, SwapSummaryRow
 from tests.accessibility import violations
 from tests.report.listened import PITCH
@@ -24,13 +25,13 @@ HALF, GAP = 0.5, 0.25
 """Seconds of a clip, and between two."""
 
 
-def write(root: Path, paths: SwapPaths) -> Path:
+def write(out: Path, root: Path) -> Path:
     """A report with this page alone."""
-    sources = read_swaps(paths, "models/tiny")
+    sources = read_swaps("models/tiny", root)
     assert sources is not None
-    root.mkdir()
-    write_swaps_page(Folder(root, Shell("made", "tiny", [], [(PAGE, "Swaps")])), sources)
-    return root
+    out.mkdir()
+    write_swaps_page(Folder(out, Shell("made", "tiny", [], [(PAGE, "Swaps")])), sources)
+    return out
 
 
 def text_of(root: Path) -> str:
@@ -40,11 +41,11 @@ def text_of(root: Path) -> str:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swaps")
-    return write(folder / "report", write_swaps(folder / "data", LAYERS))
+    return write(folder / "report", write_swaps(folder, LAYERS))
 
 
 def test_the_same_inputs_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
-    again = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS))
+    again = write(tmp_path / "report", write_swaps(tmp_path, LAYERS))
     files = [sorted(root.rglob("*.*")) for root in (report, again)]
     assert [path.relative_to(report) for path in files[0]] == [
         path.relative_to(again) for path in files[1]
@@ -59,35 +60,37 @@ def test_names_with_markup_stay_text(report: Path) -> None:
 
 
 def test_what_the_tables_have_besides_is_named(report: Path, tmp_path: Path) -> None:
-    paths = write_swaps(tmp_path / "data", LAYERS)
-    rows = read_table(paths.summary, SwapSummaryRow)
+    root = write_swaps(tmp_path, LAYERS)
+    rows = read_table(root / SWAP_SUMMARY, SwapSummaryRow)
     span = [row.model_copy(update={"frames": (20, 40)}) for row in rows]
     group = [row.model_copy(update={"layers": [0, 1]}) for row in rows[:1]]
-    write_table(paths.summary, [*rows, *group, *span])
-    text = re.sub("<[^>]*>", "", text_of(write(tmp_path / "report", paths)))
+    write_table(root / SWAP_SUMMARY, [*rows, *group, *span])
+    text = re.sub("<[^>]*>", "", text_of(write(tmp_path / "report", root)))
     assert "0 to 39; the tables also have 20 to 39" in text
     assert "also at once, in the tables0+1" in text
     assert "the tables" not in text_of(report)
 
 
 def test_a_clip_that_is_lost_stops_the_build_with_its_name(tmp_path: Path) -> None:
-    paths = write_swaps(tmp_path / "data", LAYERS)
-    (paths.clips / "0.replace.mlp.1.wav").unlink()
+    root = write_swaps(tmp_path, LAYERS)
+    (root / SWAP_CLIPS / "0.replace.mlp.1.wav").unlink()
     with pytest.raises(LeitmotifError, match=r"0\.replace\.mlp\.1\.wav") as stopped:
-        write(tmp_path / "report", paths)
+        write(tmp_path / "report", root)
     assert "dvc checkout" in str(stopped.value)
     assert "dvc repro swaps" in str(stopped.value)
 
 
 def test_a_clip_of_another_run_stops_the_build_with_its_name(tmp_path: Path) -> None:
-    paths = write_swaps(tmp_path / "data", LAYERS)
-    (paths.clips / "0.replace.mlp.1.wav").write_bytes((paths.clips / "0.wav").read_bytes())
+    root = write_swaps(tmp_path, LAYERS)
+    (root / SWAP_CLIPS / "0.replace.mlp.1.wav").write_bytes(
+        (root / SWAP_CLIPS / "0.wav").read_bytes()
+    )
     with pytest.raises(LeitmotifError, match=r"0\.replace\.mlp\.1\.wav is not the clip of its"):
-        write(tmp_path / "report", paths)
+        write(tmp_path / "report", root)
 
 
 def test_without_clips_the_page_says_so_and_has_its_maps(tmp_path: Path) -> None:
-    page = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS, kept=False))
+    page = write(tmp_path / "report", write_swaps(tmp_path, LAYERS, kept=False))
     assert "There is nothing to listen to" in text_of(page)
     assert "data-cell" not in text_of(page)
     assert "replace, MLP, layer 1: effect +3.00 (2.95 to 3.05; 2 pairs, p 0.001) nats" in text_of(
@@ -100,26 +103,26 @@ def test_what_is_beyond_its_controls_is_marked(report: Path, tmp_path: Path) -> 
     labels = re.findall(r'aria-label="Play ([^"]*)"', text_of(report))
     assert len(labels) == 2 * 3 * LAYERS
     assert {label.split(",")[1] for label in labels if "beyond its controls" in label} == {" MLP"}
-    without = write(tmp_path / "report", write_swaps(tmp_path / "data", controls=False))
+    without = write(tmp_path / "report", write_swaps(tmp_path, controls=False))
     assert "beyond its controls" not in "".join(
         re.findall(r'aria-label="Play ([^"]*)"', text_of(without))
     )
 
 
 def test_several_prompts_of_a_pair_are_numbered(tmp_path: Path) -> None:
-    paths = write_swaps(tmp_path / "data", LAYERS)
-    table = paths.clips / "clips.jsonl"
+    root = write_swaps(tmp_path, LAYERS)
+    table = root / CLIPS
     rows = read_table(table, SwapClipRow)
     others = [row.model_copy(update={"prompt": "another"}) for row in rows]
     write_table(table, [*rows, *(row for row in others if row.original == "guitar")])
-    text = text_of(write(tmp_path / "report", paths))
+    text = text_of(write(tmp_path / "report", root))
     names = re.findall(r"<option [^>]*>([^<]*)</option>", text)
     assert names[:2] == ["guitar → piano (1)", "guitar → piano (2)"]
     assert len(names) == 4
 
 
 def test_a_model_of_48_layers_has_a_cell_for_each_without_numbers(tmp_path: Path) -> None:
-    text = text_of(write(tmp_path / "report", write_swaps(tmp_path / "data", 48)))
+    text = text_of(write(tmp_path / "report", write_swaps(tmp_path, 48)))
     assert text.count("data-cell ") == 2 * 3 * 48
     assert "<span>+3.0 ✓</span>" not in text
     assert "MLP, layer 47" in text
@@ -220,13 +223,13 @@ def test_the_page_begins_with_the_strongest_branch_and_keys_go_on_from_it(tab: P
 def test_a_pair_without_a_clip_of_the_desired_concept_has_no_button_for_it(
     browser: Browser, tmp_path: Path
 ) -> None:
-    paths = write_swaps(tmp_path / "data", LAYERS)
-    table = paths.clips / "clips.jsonl"
+    root = write_swaps(tmp_path, LAYERS)
+    table = root / CLIPS
     rows = read_table(table, SwapClipRow)
     few = [row for row in rows if row.original == "guitar" and row.layer in (None, 0)]
     write_table(table, few)
     page = browser.new_page()
-    page.goto((write(tmp_path / "report", paths) / PAGE).as_uri())
+    page.goto((write(tmp_path / "report", root) / PAGE).as_uri())
     expect(part(page, "Desired")).to_be_disabled()
     expect(part(page, "Swapped")).to_be_enabled()
     expect(page.locator("[data-cell]")).to_have_count(2 * 3)
@@ -234,7 +237,7 @@ def test_a_pair_without_a_clip_of_the_desired_concept_has_no_button_for_it(
 
 
 def test_a_clip_that_is_not_beside_the_page_is_named(browser: Browser, tmp_path: Path) -> None:
-    root = write(tmp_path / "report", write_swaps(tmp_path / "data", LAYERS))
+    root = write(tmp_path / "report", write_swaps(tmp_path, LAYERS))
     for path in (root / "clips").iterdir():
         path.unlink()
     page = browser.new_page()
@@ -245,7 +248,7 @@ def test_a_clip_that_is_not_beside_the_page_is_named(browser: Browser, tmp_path:
 
 
 def test_on_a_phone_only_the_maps_scroll(browser: Browser, tmp_path: Path) -> None:
-    root = write(tmp_path / "report", write_swaps(tmp_path / "data", 24))
+    root = write(tmp_path / "report", write_swaps(tmp_path, 24))
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.goto((root / PAGE).as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -31,7 +31,7 @@ FORM: ResultFormat[Sequence[int], list[int]] = ResultFormat(
 
 def each(root: Path | None, items: Sequence[Sequence[int]], by: str = "a") -> list[list[int]]:
     DONE.clear()
-    return [*KeptResults(root, {"by": by}).each(squares, items, FORM, workers=1)]
+    return [*KeptResults(root, {"by": by}, workers=1).each(squares, items, FORM)]
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_without_a_folder_nothing_is_kept() -> None:
 
 def test_what_a_run_had_finished_when_it_was_stopped_is_there(tmp_path: Path) -> None:
     DONE.clear()
-    results = KeptResults(tmp_path, {"by": "a"}).each(squares, [[1], [2], [3]], FORM, workers=1)
+    results = KeptResults(tmp_path, {"by": "a"}, workers=1).each(squares, [[1], [2], [3]], FORM)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert each(tmp_path, [[1], [2], [3]]) == [[1], [4], [9]]

@@ -58,17 +58,23 @@ def differences(
     direction that is predicted, as the twin says it, in which a difference then counts as positive.
     A pair of which either clip was excluded is left out, and with its last pair a track.
     """
-    pairs: dict[str, list[float]] = {}
-    for (track, seed), value in treated.items():
-        other = baseline.get((track, seed))
-        if value is not None and other is not None:
-            sign = 1 if towards is None else towards[track]
-            pairs.setdefault(track, []).append(scale * sign * (value - other))
-    return {track: float(np.mean(values)) for track, values in pairs.items()}
+    return mean_by_track(
+        (track, scale * (1 if towards is None else towards[track]) * (value - other))
+        for (track, seed), value in treated.items()
+        if value is not None and (other := baseline.get((track, seed))) is not None
+    )
+
+
+def mean_by_track(values: Iterable[tuple[str, float]]) -> ByTrack:
+    """Mean of the values of each track, from pairs of both."""
+    grouped: dict[str, list[float]] = {}
+    for track, value in values:
+        grouped.setdefault(track, []).append(value)
+    return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
 
 
 def effect_of(
-    by_track: Mapping[str, float], *, limits: tuple[float, float] | None = None, seed: int = 0
+    by_track: Mapping[str, float], *, limits: tuple[float, float] | None = None
 ) -> Effect:
     """Summarise differences, which lie within ``limits`` if they are given.
 
@@ -76,13 +82,13 @@ def effect_of(
     """
     values = _column(by_track)
     n = len(values)
-    p = sign_flip_p(values, seed=seed)
+    p = sign_flip_p(values)
     if limits is None:
-        resampled = track_weights(n, seed=seed) @ values / n
+        resampled = track_weights(n) @ values / n
         return Effect(interval_of(float(values.mean()), resampled, tracks=n), p, n)
     # Means of shares may differ from 0 by their last digits.
     changed = int((np.abs(values) > 1e-9 * (limits[1] - limits[0])).sum())
-    return Effect(bounded_mean(values, limits, seed=seed), p, n, changed)
+    return Effect(bounded_mean(values, limits), p, n, changed)
 
 
 def contrast(of_condition: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:
@@ -154,9 +160,7 @@ def steepest(strengths: Collection[float], limit: float) -> float:
     return float(limit * np.abs(centred[doses != 1.0]).sum() / (centred @ centred))
 
 
-def specificity(
-    effects: Mapping[str, float], similarity: Mapping[str, float], *, seed: int = 0
-) -> Effect | None:
+def specificity(effects: Mapping[str, float], similarity: Mapping[str, float]) -> Effect | None:
     """Effect per fidelity lost: mean effect over 1 less the mean similarity, tracks resampled.
 
     The ratio is 0 where the effect is, so its p is that of the effect on the same tracks. None
@@ -167,21 +171,17 @@ def specificity(
     lost = 1.0 - _column({track: similarity[track] for track in shared})
     if lost.mean() <= 1e-6:
         return None
-    weights = track_weights(len(shared), seed=seed)
+    weights = track_weights(len(shared))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = (weights @ gained) / (weights @ lost)
     ratios[weights @ lost <= 1e-6 * len(shared)] = np.nan
     interval = interval_of(float(gained.sum() / lost.sum()), ratios, tracks=len(shared))
-    return Effect(interval, sign_flip_p(gained, seed=seed), len(shared))
+    return Effect(interval, sign_flip_p(gained), len(shared))
 
 
 def by_track(values: Values) -> ByTrack:
     """Mean over seeds of a measure, by track; excluded clips are left out."""
-    kept: dict[str, list[float]] = {}
-    for (track, _), value in values.items():
-        if value is not None:
-            kept.setdefault(track, []).append(value)
-    return {track: float(np.mean(of_track)) for track, of_track in kept.items()}
+    return mean_by_track((track, x) for (track, _), x in values.items() if x is not None)
 
 
 def _centred(strengths: Iterable[float]) -> tuple[Array, Array]:

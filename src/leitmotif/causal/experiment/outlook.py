@@ -7,13 +7,14 @@ beta distribution with 1/2 and 1/2). How many of the rest will is then beta-bino
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
 
 from leitmotif.claims import LEAST_EACH_WAY
 from leitmotif.errors import counted
 from leitmotif.intervals import Interval
+from leitmotif.tables.openings import OpenedRecording
 
 T = TypeVar("T")
 
@@ -36,31 +37,22 @@ class OpeningCounts:
     """Those after which the motif returns."""
 
     @classmethod
-    def of(cls, returns: Mapping[str, Sequence[bool]], differing: int) -> Self:
-        """Count the openings of each recording that say whether the motif returns."""
-        each = [way for ways in returns.values() for way in ways]
-        return cls(len(returns), differing, len(each), sum(each))
+    def of(cls, rows: Sequence[OpenedRecording]) -> Self:
+        """Count what the rows of one model say."""
+        return cls(
+            recordings=len(rows),
+            differing=sum(row.towards is not None for row in rows),
+            openings=sum(row.openings for row in rows),
+            returning=sum(row.returning for row in rows),
+        )
 
     @classmethod
-    def read(cls, metrics: Any) -> dict[str, Self]:
-        """By model, from metrics/interventions.json, as far as ``as_metric`` gave it."""
-        match metrics:
-            case {"openings": {**by_model}}:
-                each = {str(model): cls._of_metric(values) for model, values in by_model.items()}
-                return {model: tried for model, tried in each.items() if tried is not None}
-        return {}
-
-    @classmethod
-    def _of_metric(cls, values: Any) -> Self | None:
-        try:
-            tried = cls(**values)
-        except TypeError:
-            return None
-        return tried if all(isinstance(value, int) for value in asdict(tried).values()) else None
-
-    def as_metric(self) -> dict[str, int]:
-        """Plain numbers."""
-        return asdict(self)
+    def by_model(cls, rows: Iterable[OpenedRecording]) -> dict[str, Self]:
+        """Count them for each model, in the order of the table."""
+        of_model: dict[str, list[OpenedRecording]] = {}
+        for row in rows:
+            of_model.setdefault(row.model, []).append(row)
+        return {model: cls.of(its) for model, its in of_model.items()}
 
     def __str__(self) -> str:
         return (
@@ -90,23 +82,14 @@ def expected(tried: OpeningCounts, recordings: int) -> Interval:
     >>> expected(OpeningCounts(6, 0, 48, 0), 15).high
     4.0
     """
+    # Here: to import it takes time, and most of those that import this module do not ask.
+    from scipy.stats import betabinom
+
     more = recordings - tried.recordings
-    yes, no = tried.differing + 0.5, tried.recordings - tried.differing + 0.5
-    mean = tried.differing + more * yes / (yes + no)
-    below, low, high = 0.0, None, None
-    for count in range(more + 1):
-        below += math.comb(more, count) * math.exp(
-            _log_beta(yes + count, no + more - count) - _log_beta(yes, no)
-        )
-        if low is None and below >= TAIL - 1e-12:
-            low = count
-        if high is None and below >= 1 - TAIL - 1e-12:
-            high = count
-    return Interval(
-        mean,
-        float(tried.differing + (low or 0)),
-        float(tried.differing + (more if high is None else high)),
-    )
+    rest = betabinom(more, tried.differing + 0.5, tried.recordings - tried.differing + 0.5)
+    # A little less, as the last digit would decide where a count's share is that of a tail.
+    low, high = rest.ppf([TAIL - 1e-12, 1 - TAIL - 1e-12])
+    return Interval(*(tried.differing + float(count) for count in (rest.mean(), low, high)))
 
 
 def beforehand(recordings: int, openings: int, *, needed: int) -> str:
@@ -165,7 +148,3 @@ def outlook(tried: OpeningCounts, recordings: int, *, needed: int) -> str:
             "kept"
         )
     return text
-
-
-def _log_beta(first: float, second: float) -> float:
-    return math.lgamma(first) + math.lgamma(second) - math.lgamma(first + second)

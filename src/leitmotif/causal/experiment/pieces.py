@@ -13,12 +13,11 @@ their control from a twin whose cue says the opposite of another slot. For recor
 ``resampled``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leitmotif.causal.experiment.beginnings import beginning_of
-from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.twins import Planted, Twins, source_name
 from leitmotif.errors import ConfigError, ProbeError
@@ -26,6 +25,7 @@ from leitmotif.musicgen.protocol import AudioEncoder, MusicModel
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.labels import Label
+from leitmotif.tables.openings import OpenedRecording
 
 COUNTERFACTUAL, CONTROL = "counterfactual", "control"
 LEAD_SECONDS = 0.32
@@ -55,10 +55,9 @@ class Pieces:
     source: str
     control: str
     """A source that differs as much, but says nothing of what is listened for."""
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    """Why other tracks have no piece."""
-    tried: OpeningCounts | None = None
-    """What the openings of recordings say; None for composed music."""
+    openings: Sequence[OpenedRecording] = ()
+    """What the openings of recordings say, those without a piece included; none of composed music.
+    """
 
     @property
     def prefixes(self) -> list[Prefix]:

@@ -34,6 +34,7 @@ from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import ConfigError
 from leitmotif.tables.base import Span
+from leitmotif.tables.openings import OpenedRecording
 from leitmotif.work.progress import progress
 
 FIRST_SEED = 100_000
@@ -76,6 +77,7 @@ class Resampling:
 
     Parameters
     ----------
+    model : name of the model's folder.
     sweep : continues and hears prefixes; its continuation is that of the experiment.
     settings : how many openings there are, how long they are, and how often each is tried.
     frame_rate : of the model, in Hz.
@@ -86,6 +88,7 @@ class Resampling:
     the experiment that the openings have too.
     """
 
+    model: str
     sweep: Sweep
     settings: InterventionsParams
     frame_rate: float
@@ -108,29 +111,23 @@ class Resampling:
     ) -> Pieces:
         """One piece for each recording whose openings differ in whether the motif returns.
 
-        ``Pieces.left_out`` says why the others have none. ``tell`` hears what the openings say
-        after the first few recordings, and whenever twice as many are tried, but for the last.
-        Raises what ``Sweep.run`` does.
+        ``Pieces.openings`` has all of them. ``tell`` hears what the openings say after the first
+        few recordings, and whenever twice as many are tried, but for the last. Raises what
+        ``Sweep.run`` does.
         """
         opened: dict[str, list[OpenedPrefix]] = {}
         for part in in_doubling_parts(recorded):
             opened |= self._tried(part, self._openings(part))
             if len(opened) < len(recorded):
-                tell(_tally(opened))
-        left_out: dict[str, str] = {}
-        possible: dict[str, list[bool]] = {}
-        for item in recorded:
-            name = item.prefix.track_id
-            possible[name] = [has for has in (True, False) if _can_be(opened[name], has)]
-            if not possible[name]:
-                left_out[name] = _why_not(opened[name])
-        chosen = _balanced(possible)
+                tell(OpeningCounts.of(_rows(self.model, opened)))
+        rows = _rows(self.model, opened)
+        towards = {row.track_id: row.towards for row in rows}
         pieces = [
-            self._piece(item, opened[item.prefix.track_id], returns=chosen[item.prefix.track_id])
+            self._piece(item, opened[item.prefix.track_id], way)
             for item in recorded
-            if item.prefix.track_id in chosen
+            if (way := towards[item.prefix.track_id]) is not None
         ]
-        return Pieces(pieces, COUNTERFACTUAL, CONTROL, left_out, _tally(opened))
+        return Pieces(pieces, COUNTERFACTUAL, CONTROL, rows)
 
     def _openings(self, recorded: Sequence[Recorded]) -> dict[str, list[tuple[Tensor, Opening]]]:
         """Codes [K, P + opening] of every usable opening of every recording."""
@@ -197,8 +194,8 @@ class Resampling:
             samples=round(self.heard_seconds * self.sample_rate),
         )
 
-    def _piece(self, item: Recorded, opened: Sequence[OpenedPrefix], *, returns: bool) -> Piece:
-        own, other, same = _chosen(opened, returns)
+    def _piece(self, item: Recorded, opened: Sequence[OpenedPrefix], towards: int) -> Piece:
+        own, other, same = _chosen(opened, returns=towards < 0)
         first = own.codes.shape[1] + 1
         treated = round(self.settings.treated_seconds * self.frame_rate)
         prefix = replace(
@@ -212,29 +209,38 @@ class Resampling:
             windows={AHEAD: range(first, first + treated)},
             opening=own.opening,
         )
-        return Piece(prefix, item.motifs, self._heard, -1 if returns else 1)
+        return Piece(prefix, item.motifs, self._heard, towards)
 
 
-def _can_be(opened: Sequence[OpenedPrefix], returns: bool) -> bool:
+def _can_be(decided: Sequence[bool], returns: bool) -> bool:
     """Whether there are two openings of a kind, and one of the other."""
-    decided = _decided(opened)
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
 
-def _tally(opened: Mapping[str, Sequence[OpenedPrefix]]) -> OpeningCounts:
+def _rows(model: str, opened: Mapping[str, Sequence[OpenedPrefix]]) -> list[OpenedRecording]:
+    """What the openings of each recording say, and the kind of its piece, if it can be one."""
     decided = {name: _decided(ways) for name, ways in opened.items()}
-    differing = sum(_can_be(ways, True) or _can_be(ways, False) for ways in opened.values())
-    return OpeningCounts.of(decided, differing)
+    returns = _balanced(
+        {
+            name: [has for has in (True, False) if _can_be(says, has)]
+            for name, says in decided.items()
+        }
+    )
+    return [
+        OpenedRecording(
+            model=model,
+            track_id=name,
+            openings=len(says),
+            returning=sum(says),
+            towards=None if name not in returns else -1 if returns[name] else 1,
+        )
+        for name, says in decided.items()
+    ]
 
 
 def _decided(opened: Sequence[OpenedPrefix]) -> list[bool]:
     """Whether the motif returns, for each opening that says so."""
     return [way.returns for way in opened if not way.undecided]
-
-
-def _why_not(opened: Sequence[OpenedPrefix]) -> str:
-    decided = _decided(opened)
-    return f"the motif returns after {sum(decided)} of {len(decided)} openings"
 
 
 def _balanced(possible: Mapping[str, Sequence[bool]]) -> dict[str, bool]:

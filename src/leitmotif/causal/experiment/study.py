@@ -181,6 +181,7 @@ class Study:
     ) -> Pieces:
         labelled, settings = {label.track_id for label in labels}, self.settings
         resampling = Resampling(
+            Path(self.name).name,
             self._sweep,
             settings,
             frame_rate=self.model.frame_rate,
@@ -204,12 +205,16 @@ class Study:
 
         recorded = [Recorded(prefix, motifs) for prefix, motifs in recordings]
         pieces = resampling.pieces(recorded, tell)
-        if pieces.left_out:
-            few = list(pieces.left_out.items())[:3]
+        left_out = [row for row in pieces.openings if row.towards is None]
+        if left_out:
+            few = [
+                f"{row.track_id} (the motif returns after {row.returning} of {row.openings} "
+                "openings)"
+                for row in left_out[:3]
+            ]
             print(
-                f"{Path(self.name).name}: {counted(len(pieces.left_out), 'recording')} of "
-                f"{len(recordings)} cannot show an effect, such as "
-                f"{'; '.join(f'{track} ({why})' for track, why in few)}",
+                f"{Path(self.name).name}: {counted(len(left_out), 'recording')} of "
+                f"{len(recordings)} cannot show an effect, such as {'; '.join(few)}",
                 file=sys.stderr,
             )
         return pieces

@@ -19,17 +19,15 @@ from functools import partial
 import numpy as np
 import torch
 
-from leitmotif.causal.experiment.effects import ByTrack, effect_of
+from leitmotif.causal.experiment.effects import ByTrack, effect_of, mean_by_track
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.interchange.reader import EventReader, Exchange, StepWindow
+from leitmotif.causal.interchange.reader import EventReader, Exchange, StepWindow, read_in_parts
 from leitmotif.claims import is_above_zero
 from leitmotif.errors import ProbeError
 from leitmotif.intervals import bounded_mean, interval_of, track_weights
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.interval import IntervalRow
-from leitmotif.work.engine import workers_on
-from leitmotif.work.parallel import in_processes
 
 
 def windows_of(
@@ -81,18 +79,10 @@ class Interchange:
                 found=f"{len(events)} events of {len(tracks)} tracks",
                 expected="two tracks or more",
             )
-        # Pieces of one length are read together.
-        order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
-        parts = [order[first : first + self.rows] for first in range(0, len(order), self.rows)]
-        workers = workers_on(self.load().device.type, None)
-        odds: list[Mapping[Exchange | None, float]] = [{} for _ in events]
-        read = in_processes(
-            partial(_read, self), [[events[i] for i in part] for part in parts], workers=workers
+        device = self.load().device.type
+        return ExchangedOdds(
+            events, read_in_parts(partial(_read, self), events, rows=self.rows, device=device)
         )
-        for part, of_part in zip(parts, read, strict=True):
-            for number, of_event in zip(part, of_part, strict=True):
-                odds[number] = of_event
-        return ExchangedOdds(events, odds)
 
     def exchanges(self) -> Iterator[Exchange]:
         """All that is done, in the order of the table."""
@@ -203,10 +193,7 @@ class ExchangedOdds:
         return _row_of(by_track) if len(by_track) > 1 else None
 
     def _by_track(self, values: Mapping[int, float]) -> ByTrack:
-        grouped: dict[str, list[float]] = {}
-        for number, value in values.items():
-            grouped.setdefault(self.events[number].track_id, []).append(value)
-        return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
+        return mean_by_track((self.events[n].track_id, value) for n, value in values.items())
 
 
 def _values(by_track: ByTrack) -> np.ndarray:

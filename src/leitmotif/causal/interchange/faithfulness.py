@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.causal.experiment.effects import ByTrack, effect_of
+from leitmotif.causal.experiment.effects import ByTrack, effect_of, mean_by_track
 from leitmotif.causal.interchange.coordinates import (
     EventSample,
     ExchangedCoordinates,
@@ -169,10 +169,8 @@ class Curve:
         return IntervalRow.of(interval, 4, n=len(by_track))
 
     def _by_track(self, values: Tensor) -> ByTrack:
-        grouped: dict[str, list[float]] = {}
-        for row, value in zip(self.sample.rows, values.tolist(), strict=True):
-            grouped.setdefault(self.sample.reader.events[row].track_id, []).append(value)
-        return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
+        tracks = [self.sample.reader.events[row].track_id for row in self.sample.rows]
+        return mean_by_track(zip(tracks, values.tolist(), strict=True))
 
     def _area(self, shares: Sequence[np.ndarray], tracks: int) -> AreaRow:
         """Trapezoids between the logarithms of k."""

@@ -21,17 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.causal.experiment.effects import ByTrack, effect_of
+from leitmotif.causal.experiment.effects import effect_of, mean_by_track
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.interchange.faithfulness import halves
-from leitmotif.causal.interchange.reader import EventReader
+from leitmotif.causal.interchange.reader import EventReader, read_in_parts
 from leitmotif.claims import is_above_zero
 from leitmotif.errors import ModelError
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
 from leitmotif.tables.heads import HeadRow, Receiver
-from leitmotif.work.engine import workers_on
-from leitmotif.work.parallel import in_processes
 
 MOST = 8
 """Heads that are tried together."""
@@ -86,27 +84,19 @@ class HeadPaths:
         self, events: Sequence[Event], receiver: Receiver, sets: Sequence[Heads]
     ) -> dict[Heads, Moved]:
         """What each set of heads does to each event, on all processors."""
-        order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
-        parts = [order[first : first + self.rows] for first in range(0, len(order), self.rows)]
-        workers = workers_on(self.load().device.type, None)
-        read = in_processes(
-            partial(_read, self, receiver, sets),
-            [[events[number] for number in part] for part in parts],
-            workers=workers,
-        )
-        moved: dict[Heads, Moved] = {heads: [(0.0, 0.0)] * len(events) for heads in sets}
-        for part, of_part in zip(parts, read, strict=True):
-            for heads, values in zip(sets, of_part, strict=True):
-                for number, value in zip(part, values, strict=True):
-                    moved[heads][number] = value
-        return moved
+        job, device = partial(_read, self, receiver, sets), self.load().device.type
+        by_event = read_in_parts(job, events, rows=self.rows, device=device)
+        return {
+            heads: list(moved)
+            for heads, moved in zip(sets, zip(*by_event, strict=True), strict=True)
+        }
 
 
 @torch.no_grad()
 def _read(
     paths: HeadPaths, receiver: Receiver, sets: Sequence[Heads], events: Sequence[Event]
-) -> list[Moved]:
-    """What each set of heads does to each of some events."""
+) -> list[tuple[tuple[float, float], ...]]:
+    """What is done to each of some events by each set of heads."""
     model = paths.load()
     named = {head for heads in sets for head in heads}
     senders = {f"{_attention(head)}.{part}" for head in named for part in "kv"}
@@ -120,7 +110,7 @@ def _read(
         added = {head: _only(steps, routed[head] - reader.own.at[head]) for head in heads}
         change = signs * (reader.shifted(added) - own)
         moved.append(list(zip(change.tolist(), total.tolist(), strict=True)))
-    return moved
+    return list(zip(*moved, strict=True))
 
 
 def _routed(reader: EventReader, heads: Sequence[str]) -> dict[str, Tensor]:
@@ -159,13 +149,6 @@ def _mean(moved: Moved) -> float:
     return float(np.mean([change for change, _ in moved]))
 
 
-def _by_track(values: Sequence[float], events: Sequence[Event]) -> ByTrack:
-    grouped: dict[str, list[float]] = {}
-    for event, value in zip(events, values, strict=True):
-        grouped.setdefault(event.track_id, []).append(value)
-    return {track: float(np.mean(of_track)) for track, of_track in grouped.items()}
-
-
 def _row(
     model: str,
     receiver: Receiver,
@@ -175,7 +158,10 @@ def _row(
     *,
     apart: bool,
 ) -> HeadRow:
-    changes, totals = (_by_track(values, events) for values in zip(*moved, strict=True))
+    tracks = [event.track_id for event in events]
+    changes, totals = (
+        mean_by_track(zip(tracks, values, strict=True)) for values in zip(*moved, strict=True)
+    )
     change, total = effect_of(changes), effect_of(totals)
     # A model that does not know the event has no total effect, and nothing is a share of it.
     known = is_above_zero(total.interval)

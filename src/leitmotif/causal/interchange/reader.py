@@ -1,8 +1,10 @@
 """Events as a model reads them: the piece itself and both donors, and what an exchange changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +16,28 @@ from leitmotif.musicgen.key_values import Past
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.sites import split_site
 from leitmotif.tables.interchange import Donor
+from leitmotif.work.engine import workers_on
+from leitmotif.work.parallel import in_processes
+
+Result = TypeVar("Result")
+
+
+def read_in_parts(
+    job: Callable[[Sequence[Event]], Sequence[Result]],
+    events: Sequence[Event],
+    *,
+    rows: int,
+    device: str,
+) -> list[Result]:
+    """What ``job`` makes of each event, ``rows`` of them at once, on all processors."""
+    # Pieces of one length are read together.
+    order = sorted(range(len(events)), key=lambda number: events[number].codes.shape[1])
+    parts = [order[first : first + rows] for first in range(0, len(order), rows)]
+    read = in_processes(
+        job, [[events[n] for n in part] for part in parts], workers=workers_on(device, None)
+    )
+    made = dict(zip(order, chain.from_iterable(read), strict=True))
+    return [made[number] for number in range(len(events))]
 
 
 @dataclass(frozen=True)

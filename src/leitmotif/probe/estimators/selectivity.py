@@ -31,7 +31,7 @@ class Selectivity:
         return self.r2 - self.r2_control_task
 
 
-def sound_types(sound: Array, *, types: int = 32, seed: int = 0) -> NDArray[np.int64]:
+def sound_types(sound: Array, *, types: int = 32) -> NDArray[np.int64]:
     """Cluster rows of local sound [rows, p] into kinds by k-means: [rows], 0 to ``types`` - 1.
 
     Raises ProbeError for sound that is no table of finite numbers, and for fewer rows than types.
@@ -43,7 +43,7 @@ def sound_types(sound: Array, *, types: int = 32, seed: int = 0) -> NDArray[np.i
             found=f"{counted(len(sound), 'row')}, {counted(types, 'type')}",
             expected="at least a row for each type",
         )
-    return np.asarray(KMeans(types, n_init=1, random_state=seed).fit_predict(sound), np.int64)
+    return np.asarray(KMeans(types, n_init=1, random_state=0).fit_predict(sound), np.int64)
 
 
 def control_task(types: NDArray[np.int64], y: Array, *, seed: int = 0) -> Array:

@@ -278,6 +278,6 @@ def refuse_nothing_left(residual: Array, raw: Array) -> None:
         )
 
 
-def _some(items: Sequence[Any] | NDArray[Any], limit: int = 8) -> str:
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown + (", …" if len(items) > limit else "")
+def _some(items: Sequence[Any] | NDArray[Any]) -> str:
+    shown = ", ".join(str(item) for item in items[:8])
+    return shown + (", …" if len(items) > 8 else "")

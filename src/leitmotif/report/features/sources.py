@@ -1,7 +1,6 @@
 """What the feature pages are made from, read from the pipeline's outputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.claims import Claims
@@ -9,6 +8,16 @@ from leitmotif.config import Params
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_file
 from leitmotif.files.restoring import how_to_restore
+from leitmotif.pipeline import (
+    ALIGNMENT,
+    CANDIDATES,
+    CORPUS,
+    COVERAGE,
+    FEATURES,
+    LABELS,
+    SAE,
+    VERDICTS,
+)
 from leitmotif.report.features.chosen import choose
 from leitmotif.report.features.listening import tracks_of
 from leitmotif.report.features.pages import PageSources
@@ -19,32 +28,18 @@ from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import VerdictRow
 from leitmotif.tables.labels import Coverage, Label
 
-
-@dataclass(frozen=True)
-class FeaturePaths:
-    """Where the outputs lie."""
-
-    corpus: Path
-    features: Path
-    encoded: Path
-    candidates: Path
-    verdicts: Path
-    labels: Path
-    coverage: Path
-    alignment: Path
+TABLES = (CANDIDATES, LABELS, COVERAGE, ALIGNMENT)
 
 
-def feature_sources(
-    params: Params, tracks: Sequence[ManifestTrack], places: FeaturePaths
-) -> PageSources | None:
+def feature_sources(params: Params, tracks: Sequence[ManifestTrack]) -> PageSources | None:
     """Read what the pages of features need; None where no autoencoder has one to show.
 
     Raises LeitmotifError for a table or a file that cannot be read.
     """
     own, claims = Path(params.model.name).name, Claims.of(params.probes)
     shown = choose(
-        read_table(places.candidates, CandidateRow),
-        [row for row in read_table(places.verdicts, VerdictRow) if row.model == own],
+        read_table(CANDIDATES, CandidateRow),
+        [row for row in read_table(VERDICTS, VerdictRow) if row.model == own],
         horizon=claims.claimed.name,
         limit=params.report.features,
     )
@@ -52,33 +47,32 @@ def feature_sources(
         return None
     if not tracks:
         raise LeitmotifError(
-            f"{places.candidates} has features, and no track is left to show them on",
+            f"{CANDIDATES} has features, and no track is left to show them on",
             expected="tracks of the manifest with activations",
             fix=how_to_restore(),
         )
     headers = {
-        hook: read_codes(places.encoded / hook / f"{tracks[0].track_id}.safetensors")[1]
+        hook: read_codes(SAE / hook / f"{tracks[0].track_id}.safetensors")[1]
         for hook in sorted({feature.ref.hook for feature in shown})
     }
     listened = tracks_of(
         tracks,
-        places.features,
-        read_table(places.labels, Label),
-        read_table(places.coverage, Coverage),
+        FEATURES,
+        read_table(LABELS, Label),
+        read_table(COVERAGE, Coverage),
         timing=headers[shown[0].ref.hook].timing,
         exploratory=params.probes.exploratory,
     )
-    tables = (places.candidates, places.labels, places.coverage, places.alignment)
     return PageSources(
         shown=shown,
-        corpus=places.corpus,
-        features=places.features,
-        encoded=places.encoded,
+        corpus=CORPUS,
+        features=FEATURES,
+        encoded=SAE,
         tracks=listened,
         used=load_used(params.sae.hooks, dtype=params.model.dtype_beside),
         horizons=claims.horizons,
         claimed=claims.claimed,
         misaligned={name: header.misaligned for name, header in headers.items()},
         seed=params.probes.seed,
-        hashes={path.as_posix(): sha256_file(path) for path in tables},
+        hashes={path.as_posix(): sha256_file(path) for path in TABLES},
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.pipeline import DECODERLENS, LAYER_SIMILARITY, LENS, LENS_DIVERGENCE
 from leitmotif.tables.decoderlens import (
     DecoderLensRow,
     DivergenceRow,
@@ -19,21 +20,8 @@ from leitmotif.tables.decoderlens import (
 RERUN = "run `dvc repro decoderlens`"
 
 
-@dataclass(frozen=True)
-class LensPaths:
-    """Where the outputs lie."""
-
-    recognition: Path
-    """data/decoderlens.jsonl"""
-    divergence: Path
-    similarity: Path
-    clips: Path
-    """Folder of the WAV files and of ``clips.jsonl``, their table."""
-
-    @property
-    def tables(self) -> list[Path]:
-        """Every file except the WAV files."""
-        return [self.recognition, self.divergence, self.similarity, self.clips / "clips.jsonl"]
+CLIPS = LENS / "clips.jsonl"
+TABLES = (DECODERLENS, LENS_DIVERGENCE, LAYER_SIMILARITY, CLIPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,28 +72,28 @@ class LensSources:
         return [of_lens[layer] for layer in sorted(of_lens)]
 
 
-def read_lens(paths: LensPaths, model: str) -> LensSources | None:
+def read_lens(model: str, root: Path = Path()) -> LensSources | None:
     """Read the outputs of a model; None if nothing was heard, so that there is nothing to show.
 
-    ``model`` is the model's name or folder.
+    ``model`` is the model's name or folder, and ``root`` the folder of the outputs.
 
     Raises LeitmotifError if a table is missing or damaged, or if the tables do not fit together.
     """
-    recognition = read_table(paths.recognition, DecoderLensRow)
+    recognition = read_table(root / DECODERLENS, DecoderLensRow)
     if not recognition:
         return None
     sources = LensSources(
         model=Path(model).name,
         recognition=recognition,
-        divergence=read_table(paths.divergence, DivergenceRow),
-        similarity=read_table(paths.similarity, SimilarityRow),
-        clips=read_table(paths.clips / "clips.jsonl", LensClipRow),
-        folder=paths.clips,
-        hashes={path.as_posix(): sha256_file(path) for path in paths.tables},
+        divergence=read_table(root / LENS_DIVERGENCE, DivergenceRow),
+        similarity=read_table(root / LAYER_SIMILARITY, SimilarityRow),
+        clips=read_table(root / CLIPS, LensClipRow),
+        folder=root / LENS,
+        hashes={path.as_posix(): sha256_file(root / path) for path in TABLES},
     )
     if silent := [slot for slot in sources.slots if not sources.curve(slot, None)]:
         raise StageError(
-            f"{paths.recognition} has no row of the slot {silent[0]} as a whole",
+            f"{DECODERLENS} has no row of the slot {silent[0]} as a whole",
             expected="one for each layer, of clips that were read by the plain lens",
             fix=RERUN,
         )
@@ -116,7 +104,7 @@ def read_lens(paths: LensPaths, model: str) -> LensSources | None:
     )
     if strange:
         raise StageError(
-            f"{paths.clips / 'clips.jsonl'} does not fit {paths.recognition}",
+            f"{root / CLIPS} does not fit {root / DECODERLENS}",
             found=f"a clip of {strange[0]}, of which the table has no row",
             fix=RERUN,
         )

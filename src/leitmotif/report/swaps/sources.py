@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leitmotif.errors import StageError
 from leitmotif.files import read_table, sha256_file
+from leitmotif.pipeline import SWAP_CLIPS, SWAP_SUMMARY, SWAPS
 from leitmotif.sites import Component, Technique
 from leitmotif.tables.swaps import (
     Depth,
@@ -30,24 +31,11 @@ TECHNIQUES: dict[Technique, str] = {
     "concept's mean is added.",
 }
 
+CLIPS = SWAP_CLIPS / "clips.jsonl"
+TABLES = (SWAPS, SWAP_SUMMARY, CLIPS)
+
 Place = tuple[Technique, Component, int]
 """A cell of the maps: one component at one layer."""
-
-
-@dataclass(frozen=True)
-class SwapPaths:
-    """Where the outputs lie."""
-
-    swaps: Path
-    """data/swaps.jsonl"""
-    summary: Path
-    clips: Path
-    """Folder of the WAV files and of ``clips.jsonl``, their table."""
-
-    @property
-    def tables(self) -> list[Path]:
-        """Every file except the WAV files."""
-        return [self.swaps, self.summary, self.clips / "clips.jsonl"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,22 +121,22 @@ class SwapSources:
         }
 
 
-def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
+def read_swaps(model: str, root: Path = Path()) -> SwapSources | None:
     """Read the outputs of a model; None if nothing was swapped, so that there is nothing to show.
 
-    ``model`` is the model's name or folder.
+    ``model`` is the model's name or folder, and ``root`` the folder of the outputs.
 
     Raises LeitmotifError if a table is missing or damaged, or if the tables do not fit together.
     """
-    summary = read_table(paths.summary, SwapSummaryRow)
+    summary = read_table(root / SWAP_SUMMARY, SwapSummaryRow)
     frames = list(dict.fromkeys(row.frames for row in summary))
     sources = SwapSources(
         model=Path(model).name,
-        rows=of_first_frames(read_table(paths.swaps, SwapRow)),
+        rows=of_first_frames(read_table(root / SWAPS, SwapRow)),
         summary=of_first_frames(summary),
-        clips=read_table(paths.clips / "clips.jsonl", SwapClipRow),
-        folder=paths.clips,
-        hashes={path.as_posix(): sha256_file(path) for path in paths.tables},
+        clips=read_table(root / CLIPS, SwapClipRow),
+        folder=root / SWAP_CLIPS,
+        hashes={path.as_posix(): sha256_file(root / path) for path in TABLES},
         other_frames=frames[1:],
     )
     if not sources.cells:
@@ -157,14 +145,14 @@ def read_swaps(paths: SwapPaths, model: str) -> SwapSources | None:
     for clip in sources.clips:
         if (clip.original, clip.prompt) not in untouched:
             raise StageError(
-                f"{paths.clips / 'clips.jsonl'} has a swapped clip without the untouched one",
+                f"{CLIPS} has a swapped clip without the untouched one",
                 found=f"{clip.original}, prompt {clip.prompt!r:.200}",
                 fix=RERUN,
             )
         place = place_of(clip)
         if place and (clip.original, clip.desired, place) not in sources.of_pairs:
             raise StageError(
-                f"{paths.clips / 'clips.jsonl'} does not fit {paths.swaps}",
+                f"{root / CLIPS} does not fit {root / SWAPS}",
                 found=f"a clip of {clip.original} to {clip.desired}, {clip.technique}, "
                 f"{clip.component} of layer {clip.layer}, of which the table has no row",
                 fix=RERUN,

@@ -153,11 +153,7 @@ def splice(sae: SparseAutoencoder, site: str) -> Intervention:
 
 
 def spliced_losses(
-    model: MusicModel,
-    replacements: Sequence[Replacement],
-    codes: Tensor,
-    *,
-    prompts: str | list[str] | None = None,
+    model: MusicModel, replacements: Sequence[Replacement], codes: Tensor
 ) -> list[SplicedLoss]:
     """Measure each replacement, one at a time, on codes [B, K, T]; raises ModelError.
 
@@ -172,7 +168,7 @@ def spliced_losses(
             )
 
     def loss(*interventions: Intervention) -> float:
-        return _cross_entropy(model(codes, prompts, interventions=interventions), codes)
+        return _cross_entropy(model(codes, interventions=interventions), codes)
 
     with torch.inference_mode():
         intact = loss()

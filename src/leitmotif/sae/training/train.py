@@ -242,12 +242,15 @@ def saved_work(path: Path) -> str | None:
         ) from error
 
 
+_REPORT_EVERY = 50
+"""Steps between two rows of the curve."""
+
+
 def finish(
     trainer: Trainer,
     checkpoint: Path,
     *,
     save_every: int = 200,
-    report_every: int = 50,
     report: Callable[[TrainingProgress], None] = lambda row: None,
 ) -> list[TrainingProgress]:
     """Go on from ``checkpoint`` if it is there, to the last step.
@@ -260,7 +263,7 @@ def finish(
     while trainer.step < trainer.settings.steps:
         recent.append(trainer.advance())
         last = trainer.step == trainer.settings.steps
-        if trainer.step % report_every == 0 or last:
+        if trainer.step % _REPORT_EVERY == 0 or last:
             trainer.curve.append(_mean(recent))
             report(trainer.curve[-1])
             recent = []

@@ -21,18 +21,19 @@ from leitmotif.tensors import read_tensors, serialise
 from leitmotif.work.parallel import in_processes
 
 Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
 Result = TypeVar("Result")
 Tensors = Mapping[str, NDArray[np.generic]]
 
 
-class ResultFormat(NamedTuple, Generic[Item, Result]):
+class ResultFormat(NamedTuple, Generic[Item_contra, Result]):
     """How the result of an item lies in files: in one, or in parts that other items may share."""
 
-    keys: Callable[[Item], Sequence[object]]
+    keys: Callable[[Item_contra], Sequence[object]]
     """What decides each part, besides what decides all items; as JSON."""
-    tensors: Callable[[Item, Result], Sequence[Tensors]]
+    tensors: Callable[[Item_contra, Result], Sequence[Tensors]]
     """Tensors of each part."""
-    result: Callable[[Item, Sequence[Tensors]], Result]
+    result: Callable[[Item_contra, Sequence[Tensors]], Result]
     """Made of its parts again, the same."""
 
 
@@ -43,9 +44,13 @@ class KeptResults:
     ----------
     root : folder of the work cache, made if it is not there; None: nothing is kept.
     decided_by : what decides the results of all items, as JSON; see ``computed_by``.
+    workers : processes that work on items, as ``in_processes`` takes them.
     """
 
-    def __init__(self, root: Path | None, decided_by: Mapping[str, object]) -> None:
+    def __init__(
+        self, root: Path | None, decided_by: Mapping[str, object], *, workers: int | None
+    ) -> None:
+        self._workers = workers
         self._cache = None if root is None else WorkCache(root)
         self._decided_by = sha256_json(decided_by)
 
@@ -54,8 +59,6 @@ class KeptResults:
         job: Callable[[Item], Result],
         items: Sequence[Item],
         form: ResultFormat[Item, Result],
-        *,
-        workers: int | None,
     ) -> Iterator[Result]:
         """Yield ``job(item)`` of each item in their order, as ``in_processes`` does.
 
@@ -63,12 +66,12 @@ class KeptResults:
         disk, and what ``in_processes`` raises.
         """
         if self._cache is None:
-            yield from in_processes(job, items, workers=workers)
+            yield from in_processes(job, items, workers=self._workers)
             return
         addresses = [[self._address(key) for key in form.keys(item)] for item in items]
         kept = [_entries(self._cache, of_item) for of_item in addresses]
         missing = [item for item, entries in zip(items, kept, strict=True) if entries is None]
-        made = in_processes(job, missing, workers=workers)
+        made = in_processes(job, missing, workers=self._workers)
         for item, of_item, entries in zip(items, addresses, kept, strict=True):
             # Also what is new is read: a part that was there may come from another item.
             whole = entries or self._keep(of_item, form.tensors(item, next(made)))
