@@ -1,5 +1,7 @@
 """What the stages of a revision make, by dvc.yaml and dvc.lock."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,6 +53,16 @@ def revision_outs(revision: Revision) -> list[Out]:
             found=f"{type(error).__name__}: {error}",
             fix="restore them from git",
         ) from error
+
+
+def folder_hash(files: Mapping[str, str]) -> str:
+    """DVC's hash of a folder, from the MD5 of each file by its path within.
+
+    It is the MD5 of their list as JSON, with ``.dir``.
+    """
+    entries = [{"md5": files[name], "relpath": name} for name in sorted(files)]
+    content = json.dumps(entries, sort_keys=True).encode()
+    return f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
 
 
 def _outs(name: str, stage: Mapping[str, Any], locked: Mapping[str, Any]) -> Iterator[Out]:

@@ -1,12 +1,12 @@
 """Files as they lie here, with the hashes of DVC and of the hub."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import StoreError
+from leitmotif.share.outs import folder_hash
 
 _BLOCK = 1 << 20
 _TEXT = (".jsonl", ".json", ".csv", ".md", ".txt")
@@ -63,17 +63,11 @@ def stamp(path: Path) -> tuple[int, int, int, int]:
 
 
 def dvc_hash(path: str, files: Iterable[LocalFile]) -> str:
-    """The hash that dvc.lock has of an output which consists of these files.
-
-    That of a folder is the MD5 of its list of hashes and relative paths, with ``.dir``.
-    """
+    """The hash that dvc.lock has of an output which consists of these files."""
     files = list(files)
     if len(files) == 1 and files[0].path == path:
         return files[0].md5
-    entries = [{"md5": file.md5, "relpath": file.path.removeprefix(f"{path}/")} for file in files]
-    entries.sort(key=lambda entry: entry["relpath"])
-    text = json.dumps(entries, sort_keys=True)
-    return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+    return folder_hash({file.path.removeprefix(f"{path}/"): file.md5 for file in files})
 
 
 def _read(root: Path, path: Path) -> LocalFile:

@@ -1,12 +1,9 @@
 """A publication: the selected files, the tables that describe them, and the card."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
-
-from pydantic import BaseModel
 
 from leitmotif.config import Params
 from leitmotif.share.publish.card import card
@@ -19,6 +16,7 @@ from leitmotif.share.publish.rows import (
     PublicationRecord,
     PublishedFile,
     WithheldFile,
+    json_lines,
 )
 from leitmotif.share.publish.selection import Payload, PublicationSelection
 
@@ -60,11 +58,11 @@ def publication(repository: str, selection: PublicationSelection) -> Publication
     licence = selection.permissions.routing.repository.name
     withheld = sorted(selection.withheld, key=lambda row: row.path)
     tables = [
-        _description(TRACKS, _lines(selection.permissions.rows()), licence),
-        _description(WITHHELD, _lines(withheld), licence),
+        _description(TRACKS, json_lines(selection.permissions.rows()), licence),
+        _description(WITHHELD, json_lines(withheld), licence),
     ]
     data = sorted([*selection.payloads, *tables], key=lambda payload: payload.row.path)
-    manifest = _description(MANIFEST, _lines(payload.row for payload in data), licence)
+    manifest = _description(MANIFEST, json_lines(payload.row for payload in data), licence)
     record = PublicationRecord(
         source=source_of(selection.params),
         commit=selection.state.commit,
@@ -101,11 +99,3 @@ def _description(path: str, content: bytes, licence: str) -> Payload:
         tracks=[],
     )
     return Payload(row, content, None)
-
-
-def _lines(rows: Iterable[BaseModel]) -> bytes:
-    """JSON lines as ``leitmotif.files.write_table`` writes them; an empty line for no rows."""
-    lines = [
-        json.dumps(row.model_dump(mode="json"), sort_keys=True, ensure_ascii=False) for row in rows
-    ]
-    return ("\n".join(lines) + "\n").encode()

@@ -1,5 +1,7 @@
 """Tables of a publication: what is in it, what was left out, and the licence of each track."""
 
+import json
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -13,6 +15,14 @@ MANIFEST = "manifest.jsonl"
 TRACKS = "tracks.jsonl"
 WITHHELD = "withheld.jsonl"
 FORMAT: Final = "leitmotif-publication/1"
+
+
+def json_lines(rows: Iterable[Table]) -> bytes:
+    """A table as ``leitmotif.files.write_table`` writes it; an empty line for no rows."""
+    lines = [
+        json.dumps(row.model_dump(mode="json"), sort_keys=True, ensure_ascii=False) for row in rows
+    ]
+    return ("\n".join(lines) + "\n").encode()
 
 
 class PublishedFile(Table):

@@ -1,6 +1,5 @@
 """Shards of a store as they are published: without the tensors of tracks that may not be."""
 
-import json
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,12 +53,6 @@ def published_shard(file: LocalFile, row: ShardRow, allowed: Set[str]) -> Publis
     if without:
         row = _row(row, _packed(file.place, without), without)
     return PublishedShard(row, without)
-
-
-def index_of_published(shards: Iterable[PublishedShard]) -> bytes:
-    """Their index, as ``leitmotif.files.write_table`` writes it."""
-    lines = [json.dumps(shard.row.model_dump(mode="json"), sort_keys=True) for shard in shards]
-    return ("\n".join(lines) + "\n").encode()
 
 
 def content_of(file: LocalFile, without: Set[str]) -> bytes:

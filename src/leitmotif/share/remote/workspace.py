@@ -1,13 +1,12 @@
 """Do the working tree and DVC's cache still hold what dvc.lock says?"""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from leitmotif.errors import ConfigError, counted
-from leitmotif.share.outs import Out, revision_outs
+from leitmotif.share.outs import Out, folder_hash, revision_outs
 from leitmotif.share.remote.named import entries_of, is_listing
 from leitmotif.share.remote.opening import opened_repo
 from leitmotif.share.revisions import working_tree
@@ -144,7 +143,7 @@ class _Checker:
         if (len(files), size) != (out.files, out.size):
             what = f"{counted(len(files), 'file')} of {size} bytes, not {out.files} of {out.size}"
             self._say(out, out.path, "working tree", what)
-        elif self._full and _folder_md5(files) != out.md5:
+        elif self._full and folder_hash({name: _md5(files[name]) for name in files}) != out.md5:
             self._say(out, out.path, "working tree", "a file of it has changed")
 
     def _say(self, out: Out, path: str, where: str, what: str) -> None:
@@ -166,10 +165,3 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(
             file, lambda: hashlib.md5(usedforsecurity=False)
         ).hexdigest()  # fmt: skip
-
-
-def _folder_md5(files: Mapping[str, Path]) -> str:
-    """The MD5 of a folder as DVC makes it: of the list of its files, as JSON."""
-    entries = [{"md5": _md5(files[name]), "relpath": name} for name in sorted(files)]
-    content = json.dumps(entries, sort_keys=True).encode()
-    return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
