@@ -346,7 +346,7 @@ def test_what_is_needed_stands_there_before_anybody_labels(root: Path) -> None:
     assert said["people"].startswith("21 decisions or more, and 10 min of audio to listen to")
     assert said["effects"] == (
         "8 pieces, 4 with a return and 4 without; 5 tracks at most, by proposals within 6 s, "
-        "16 with prefix_seconds=9 and seconds=16.5"
+        "24 with prefix_seconds=9 and seconds=16.5"
     )
     assert "would do" not in said
 
