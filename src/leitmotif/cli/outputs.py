@@ -62,6 +62,7 @@ def report(
     """
     from leitmotif.cli.status import print_next
     from leitmotif.config import load_params
+    from leitmotif.files import read_bytes
     from leitmotif.files.targets import check_folder
     from leitmotif.pipeline import METRICS
     from leitmotif.report.build import write_report
@@ -70,6 +71,9 @@ def report(
     check_folder(out, inputs=[*inputs(), METRICS], replace=replace)
     params = load_params()
     with _explaining_what_is_missing():
+        for path in inputs():
+            if path.suffix and not path.is_file():
+                read_bytes(path)  # says why it cannot be
         parts = read_reported(params)
     counts = write_report(
         out,
