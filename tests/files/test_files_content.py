@@ -106,7 +106,7 @@ ROWS = st.builds(
 )
 
 
-@given(rows=st.lists(ROWS, max_size=5))
+@given(rows=st.lists(ROWS, max_size=5, unique_by=repr))
 def test_tables_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     target = tmp_path_factory.mktemp("table") / "t.jsonl"
     assert write_table(target, rows) == len(rows)
@@ -208,6 +208,15 @@ def test_json_is_strict(tmp_path: Path, text: str, found: str) -> None:
     assert found in str(caught.value.found)
 
 
+@pytest.mark.fault("table", "a row that is there twice", outcome="refused by file and line")
+def test_a_row_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_table(path, [Row(name=name, count=1, score=None, tags=[]) for name in "ab"])
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(LeitmotifError, match=r"rows\.jsonl:3 [\s\S]*it repeats line 1"):
+        read_table(path, Row)
+
+
 @pytest.mark.fault("table", "a key given twice in a row", outcome="refused by file and line")
 def test_a_row_with_a_key_twice_is_refused(tmp_path: Path) -> None:
     row = '{"count": 1, "count": 2, "name": "a", "score": null, "tags": []}'
@@ -224,6 +233,6 @@ def test_a_table_without_rows_has_a_byte(tmp_path: Path) -> None:
 
 
 def test_a_table_holds_any_separator_that_json_does(tmp_path: Path) -> None:
-    rows = [Row(name="a\u2028b\x85c\nd", count=1, score=None, tags=[]) for _ in range(2)]
+    rows = [Row(name="a\u2028b\x85c\nd", count=n, score=None, tags=[]) for n in range(2)]
     write_table(tmp_path / "rows.jsonl", rows)
     assert read_table(tmp_path / "rows.jsonl", Row) == rows

@@ -23,12 +23,14 @@ def report(params: Params) -> None:
 def read_reported(params: Params) -> Reported:
     """Read the outputs; raises LeitmotifError for one that is missing or cannot be read."""
     heard = params.decoderlens.model or params.model.name
+    # The tables first: what is wrong with one of them is said of the table.
+    material, tracks = read_material(), read_tracks(params)
     return Reported(
+        material=material,
+        tracks=tracks,
         features=feature_sources(params, tracks_with_activations()),
         lens=read_lens(heard),
         swaps=read_swaps(heard),
-        tracks=read_tracks(params),
-        material=read_material(),
     )
 
 
