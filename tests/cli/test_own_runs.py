@@ -103,6 +103,19 @@ def test_a_branch_that_was_made_is_not_offered_again(
 
 
 @pytest.mark.usefixtures("_no_dependencies")
+def test_no_branch_is_offered_before_a_refusal(
+    with_results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(with_results)
+    settings.use("folder")
+    (with_results / "metrics/probes.json").write_text('{"a": 2}\n')
+    capsys.readouterr()
+    with pytest.raises(ConfigError, match="results of the preset folder are in no commit"):
+        settings.use("musicgen-folder")
+    assert "organism" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_no_dependencies")
 def test_the_note_says_what_would_be_written_over(with_results: Path) -> None:
     kept = own_runs.kept_results(with_results)
     assert kept is not None

@@ -41,6 +41,8 @@ def plan(
         params = load_params()
     else:
         params = parse_params(parse_yaml(text_of(preset)), origin=f"preset {preset}")
+    if measure:
+        typer.echo("measuring this machine; --no-measure leaves it out", err=True)
     made = make_plan(params, device=device, measure=measure)
     if json is not None:
         write_json(json, asdict(made))

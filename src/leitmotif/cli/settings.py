@@ -64,7 +64,7 @@ def use(
     typed = _names(settings or [])
     typer.echo(f"{preset}: {title_of(preset)}")
     before = preset_in_use()
-    apart = None if branch else _apart(preset)
+    apart = None if branch else _apart(preset, force=force)
     if apart:
         typer.echo(f"note: {apart}", err=True)
         branch = _asked()
@@ -99,8 +99,12 @@ def _list_presets() -> None:
         typer.echo(f"params.yaml: {now}")
 
 
-def _apart(preset: str) -> str | None:
-    """What to say where the results of another preset are committed here; None: they are not."""
+def _apart(preset: str, *, force: bool) -> str | None:
+    """What to say where the results of another preset are committed here; None: they are not.
+
+    None, too, where the present results are in no commit: then a refusal follows, with or without
+    a branch.
+    """
     from leitmotif.cli.own_runs import kept_results, note
     from leitmotif.cli.presets import committed_preset, preset_in_use
 
@@ -109,6 +113,8 @@ def _apart(preset: str) -> str | None:
         return None  # it was said when the preset was chosen, and there may be a branch for it
     kept, theirs = kept_results(), committed_preset()
     if kept is None or theirs is None or theirs.name == preset:
+        return None
+    if now is not None and kept.unsaved and not force:
         return None
     return note(kept, theirs.name, f"leitmotif use {preset}")
 

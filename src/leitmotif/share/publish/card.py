@@ -121,7 +121,8 @@ def how_to_load(repository: str, selection: PublicationSelection) -> str:
     """Markdown that loads what is published: as files, and from the hub."""
     paths = {payload.row.path for payload in selection.payloads}
     store = (
-        "As files, with `pip install leitmotif`:\n\n"
+        "As files, with `pip install .` in a clone of Leitmotif (the package of this name on the "
+        "Python package index is another project):\n\n"
         "```python\n"
         "from huggingface_hub import snapshot_download\n"
         "import leitmotif\n\n"
