@@ -25,7 +25,9 @@ def test_measures_are_those_of_the_results() -> None:
     assert metrics["heads"] == heads.carrying(of_heads)
     assert metrics["nulls_above"] == len(nulls.above(rows("nulls")))  # type: ignore[arg-type]
     null = {
-        f"{r['having']} of 16": r["ours"] for r in rows("verdicts") if r["case"] == "destructive"
+        f"{r['having']} of {r['pieces']}": r["ours"]
+        for r in rows("verdicts")
+        if r["case"] == "destructive"
     }
     assert metrics["destructive_null"] == null
     recorded = read(as_recordings.RESULT)

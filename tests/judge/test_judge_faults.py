@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from leitmotif.errors import AudioError, ModelError
 from leitmotif.judge.models import Clap, Tagger
@@ -34,12 +35,18 @@ def test_a_judgement_that_is_no_number_names_its_clip(noise: NDArray[np.float32]
 @pytest.mark.fault(
     "judge", "an embedding that is 0, or too large for a norm", outcome="ModelError, by clip"
 )
-@pytest.mark.parametrize("factor", [0.0, 1e30])
+@pytest.mark.parametrize("value", [0.0, 1e30])
 def test_an_embedding_without_a_direction_is_refused(
-    factor: float, clap: Clap, noise: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+    value: float, clap_folder: Path, noise: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    rows = torch.full((3, clap.width), factor)
-    monkeypatch.setattr(clap, "_embed", lambda pieces: rows)
+    folder = tmp_path / "clap"
+    shutil.copytree(clap_folder, folder)
+    (path,) = folder.glob("*.safetensors")
+    weights = load_file(path)
+    weights["audio_projection.linear2.weight"].zero_()
+    weights["audio_projection.linear2.bias"].fill_(value)
+    save_file(weights, path, {"format": "pt"})
+    clap = Clap.from_pretrained(str(folder), device="cpu")
     with pytest.raises(ModelError, match="for clip 0, 1, 2 of 3"):
         clap.embed_audio(list(noise), RATE)
 
