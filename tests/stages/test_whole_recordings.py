@@ -189,7 +189,7 @@ def test_a_later_window_is_continued(
     monkeypatch.setattr(
         "leitmotif.causal.experiment.resampled.Resampling.pieces",
         lambda _, given, _tell: (
-            recordings.extend(given) or SimpleNamespace(left_out={}, source="other")
+            recordings.extend(given) or SimpleNamespace(openings=[], source="other")
         ),
     )
     study = study_of(params, params.model.name)
