@@ -1,5 +1,6 @@
 """Estimates with intervals and p-values over tracks, which are what is drawn at random."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -15,6 +16,8 @@ RESAMPLES = 2000
 EXACT_TRACKS = 14
 """Up to so many tracks all sign flips are enumerated (16384 of 14)."""
 FLIPS = 9_999
+KEPT_TRACKS = 400
+"""Up to so many tracks the drawn signs are kept (32 MB); of more they are drawn anew."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +160,12 @@ def sign_flip_p(values: Array, *, seed: int = 0) -> float:
     random ones and the observed.
     """
     observed = abs(float(values.sum())) * (1 - 1e-9)
-    as_far = np.abs(_flips(len(values), seed) @ values) >= observed
-    if len(values) <= EXACT_TRACKS:
-        return float(as_far.mean())
-    return float((1 + as_far.sum()) / (1 + FLIPS))
+    n = len(values)
+    signs = [_flips(n, seed)] if n <= KEPT_TRACKS else _drawn_flips(n, seed)
+    as_far = sum(int((np.abs(block @ values) >= observed).sum()) for block in signs)
+    if n <= EXACT_TRACKS:
+        return as_far / 2**n
+    return (1 + as_far) / (1 + FLIPS)
 
 
 @lru_cache(maxsize=4)
@@ -168,5 +173,12 @@ def _flips(n: int, seed: int) -> Array:
     """Signs [flips, n]. Kept: a table may have thousands of p-values over the same tracks."""
     if n <= EXACT_TRACKS:
         return np.array(list(product((-1.0, 1.0), repeat=n)))
-    drawn = np.random.default_rng(seed).integers(2, size=(FLIPS, n))
-    return drawn.astype(np.float64) * 2 - 1
+    return np.vstack(list(_drawn_flips(n, seed)))
+
+
+def _drawn_flips(n: int, seed: int) -> Iterator[Array]:
+    """Random signs in blocks [flips, n] of 8 MB at most: all of them at once may be gigabytes."""
+    random, rows = np.random.default_rng(seed), max(1, 2**20 // n)
+    for first in range(0, FLIPS, rows):
+        drawn = random.integers(2, size=(min(rows, FLIPS - first), n))
+        yield drawn.astype(np.float64) * 2 - 1

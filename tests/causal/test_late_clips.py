@@ -9,6 +9,7 @@ from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
 from leitmotif.causal.experiment.targets import WholeSite
+from leitmotif.errors import ModelError
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.store.cache.entries import WorkCache
 from tests.tiny import tiny_musicgen, tiny_tokenizer
@@ -79,3 +80,12 @@ def test_a_baseline_that_is_no_music_is_not_gone_on_from(
     clips = list(Runner(model, WorkCache(tmp_path), SETTINGS).run([prefix], [BASELINE, *TREATED]))
     assert not any(clip.finite for clip in clips)
     assert {*begun} == {20}
+
+
+def test_steps_behind_the_end_are_refused_as_steps_that_are_not_reached(
+    exact_model: HookedMusicGen, prefixes: list[Prefix], tmp_path: Path
+) -> None:
+    runner = Runner(exact_model, WorkCache(tmp_path), SETTINGS)
+    behind = Condition("scale", "site", WHOLE, -5.0, steps=range(70, 74))
+    with pytest.raises(ModelError, match="step"):
+        list(runner.run(prefixes, [BASELINE, behind]))

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from leitmotif.causal.experiment.candidates import Candidate
-from leitmotif.causal.experiment.pieces import Pieces
-from leitmotif.causal.tried import FeaturesTried, decodable_at
+from leitmotif.causal.experiment.pieces import Piece, Pieces
+from leitmotif.causal.experiment.prefixes import Prefix
+from leitmotif.causal.tried import FeaturesTried, decodable_at, sites_tried
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, load_params
 from leitmotif.errors import StageError
@@ -68,6 +70,19 @@ def test_where_the_nearest_horizon_is_the_claimed_one_nothing_is_local() -> None
     alone = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
     (_, more), *_ = asked([candidate(feature=0), candidate(feature=5)], alone)
     assert more["local"] is None
+
+
+def test_a_site_is_written_back_in_a_few_pieces_and_patched_in_all() -> None:
+    codes, ahead = torch.zeros(4, 3, dtype=torch.int64), {"ahead": range(4, 6)}
+    prefixes = [Prefix(f"track_{n}", codes, windows=ahead) for n in range(9)]
+    pieces = Pieces([Piece(prefix, [], None, 1) for prefix in prefixes], "twin", "control")
+    (tried,) = sites_tried([SITE], 8, pieces)
+    treated = {c.kind: [p.track_id for p in prefixes if c.treats(p)] for c in tried.conditions}
+    assert treated == {
+        "patch": [f"track_{n}" for n in range(9)],
+        "random_feature": [f"track_{n}" for n in range(9)],
+        "zero_effect": ["track_0", "track_1", "track_2", "track_3"],
+    }
 
 
 def site(name: str) -> Candidate:

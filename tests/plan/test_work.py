@@ -21,9 +21,11 @@ def test_conditions_are_those_that_the_shipped_experiment_ran(
     assert counts["planner"] == scale.conditions(of_features=True)
     assert counts["reader"] == counts["blind"] == scale.conditions(of_features=False)
     # Candidates share their local control, so that its clips are made once.
-    made = scale.pieces * (len(rows) - scale.params.interventions.candidates)
+    shared = scale.pieces * scale.params.interventions.candidates
+    clips = [scale.clips(of_features=name == "planner") for name in counts]
     metrics = json.loads(Path("metrics/interventions.json").read_text())
-    assert metrics["clips"] == made
+    assert metrics["clips"] == sum(clips) - shared
+    assert sum(clips) == sum(row["clips"] for row in rows)
 
 
 def test_interchange_exchanges_at_as_many_windows(scale_of: Callable[..., Scale]) -> None:
@@ -75,9 +77,7 @@ def test_pieces_of_recordings_are_made_first(scale_of: Callable[..., Scale]) -> 
     assert tried.clips == made.clips * settings.opening_trials
     assert measured.prefix_frames == 50 * (settings.prefix_seconds + settings.opening_seconds)
     assert measured.steps == 50 * settings.seconds + 3
-    assert work.heard_clips == tried.clips + settings.tracks * settings.seeds * scale.conditions(
-        of_features=True
-    )
+    assert work.heard_clips == tried.clips + scale.clips(of_features=True)
     assert 0 < work.repeated < 1
 
 

@@ -23,7 +23,7 @@ from leitmotif.tables.probes import ProbeRow
 
 def sites_tried(sites: Sequence[str], width: int, pieces: Pieces) -> list[Candidate]:
     """Every site as a whole; ``width`` is that of the residual stream."""
-    return [site_candidate(site, width, pieces, identity=True) for site in sites]
+    return [site_candidate(site, width, pieces) for site in sites]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Whole files or none: atomic writes, strict reads, hashes, and the tables that stages exchange."""
 
 from leitmotif.files.hashes import sha256_file, sha256_json
-from leitmotif.files.tables import Row, line_problem, read_table, write_table
+from leitmotif.files.tables import Row, json_lines, line_problem, read_table, write_table
 from leitmotif.files.texts import (
     difference,
     parse_json,
@@ -27,6 +27,7 @@ __all__ = [
     "difference",
     "explained_full_disk",
     "is_full_disk",
+    "json_lines",
     "kind_of",
     "line_problem",
     "parse_json",

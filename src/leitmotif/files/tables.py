@@ -1,7 +1,7 @@
 """The tables that stages exchange: JSON lines, each a typed row."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,21 +22,31 @@ def write_table(path: Path, rows: Iterable[BaseModel]) -> int:
     """
     count = 0
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            fields = row.model_dump(mode="json")
-            try:
-                line = json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False)
-            except ValueError as error:
-                raise LeitmotifError(
-                    f"{path} was not written: row {count + 1} holds what is not a number",
-                    found=fields,
-                    expected="finite numbers",
-                ) from error
-            file.write(line + "\n")
-            count += 1
-        if not count:
-            file.write("\n")
+        for line in json_lines(rows, name=str(path)):
+            file.write(line)
+            count += line != "\n"
     return count
+
+
+def json_lines(rows: Iterable[BaseModel], *, name: str) -> Iterator[str]:
+    """The lines of a table of that name, as ``write_table`` writes them.
+
+    Raises LeitmotifError for a row that holds NaN or infinity.
+    """
+    number = 0
+    for number, row in enumerate(rows, 1):
+        fields = row.model_dump(mode="json")
+        try:
+            line = json.dumps(fields, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise LeitmotifError(
+                f"{name} was not written: row {number} holds what is not a number",
+                found=fields,
+                expected="finite numbers",
+            ) from error
+        yield line + "\n"
+    if not number:
+        yield "\n"
 
 
 def read_table(path: Path, model: type[Row]) -> list[Row]:

@@ -204,8 +204,8 @@ def _codes(scale: Scale) -> int:
     """Tokens, int32 [K, frames], of contexts and of continuations."""
     settings, books = scale.params.interventions, scale.model.decoder.codebooks
     frames = scale.contexts * scale.context_frames
-    conditions = scale.approach_conditions + sum(
-        scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
+    clips = scale.approach_conditions * scale.pieces * settings.seeds + sum(
+        scale.clips(of_features=name == scale.params.model.name) for name in scale.models
     )
     new = scale.prefix_frames + round(settings.seconds * scale.model.frame_rate)
-    return 4 * books * (frames + scale.pieces * settings.seeds * conditions * new)
+    return 4 * books * (frames + clips * new)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from leitmotif.causal.experiment.conditions import conditions_of
+from leitmotif.causal.experiment.pieces import WRITTEN_BACK
 from leitmotif.causal.experiment.targets import WholeSite
 from leitmotif.claims import Claims
 from leitmotif.config import MtgJamendoCorpus, OrganismCorpus, Params
@@ -172,16 +173,24 @@ class Scale:
 
         Features are tried in the model under study alone.
         """
-        settings = self.params.interventions
-        tried = settings.candidates + (settings.together > 0) if of_features else 0
         of_sites = len(self.sites) * self.site_conditions
-        return self.untouched + of_sites + tried * self.feature_conditions
+        return self.untouched + of_sites + self._features(of_features) * self.feature_conditions
+
+    def clips(self, *, of_features: bool) -> int:
+        """Clips of one model; in few pieces the activations of each candidate are written back."""
+        candidates = len(self.sites) + self._features(of_features)
+        written_back = candidates * min(WRITTEN_BACK, self.pieces)
+        others = self.conditions(of_features=of_features) - candidates
+        return (self.pieces * others + written_back) * self.params.interventions.seeds
+
+    def _features(self, of_features: bool) -> int:
+        settings = self.params.interventions
+        return settings.candidates + (settings.together > 0) if of_features else 0
 
     @property
     def candidates_tried(self) -> int:
         """Candidates in the model under study, which are the family of the effects' p-values."""
-        settings = self.params.interventions
-        return len(self.sites) + settings.candidates + (settings.together > 0)
+        return len(self.sites) + self._features(True)
 
     @property
     def approach_conditions(self) -> int:

@@ -207,11 +207,9 @@ def _interchange(scale: Scale) -> Work:
 
 
 def _interventions(scale: Scale) -> Work:
-    conditions = sum(
-        scale.conditions(of_features=name == scale.params.model.name) for name in scale.models
-    )
+    clips = sum(scale.clips(of_features=name == scale.params.model.name) for name in scale.models)
     models = len(scale.models)
-    measured = _continued(scale, conditions, models=models, untouched=models * scale.untouched)
+    measured = _continued(scale, clips, models=models, untouched=models * scale.untouched)
     if scale.world is not None:
         return measured
     return _together(_openings(scale), measured)
@@ -223,25 +221,26 @@ def _summary(scale: Scale) -> Work:
     Approaches with controls test all features, once on all tracks and once on either half.
     """
     controlled = sum(name != "naive" for name in scale.params.summary.approaches)
-    work = _continued(scale, scale.approach_conditions, models=1, untouched=2)
+    clips = scale.approach_conditions * scale.pieces * scale.params.interventions.seeds
+    work = _continued(scale, clips, models=1, untouched=2)
     return _with_tests(work, scale, families=2 * controlled)
 
 
-def _continued(scale: Scale, conditions: int, *, models: int, untouched: int) -> Work:
-    """Clips of so many conditions of all models; ``untouched`` of them are heard in any case."""
+def _continued(scale: Scale, clips: int, *, models: int, untouched: int) -> Work:
+    """So many clips of all models; those of ``untouched`` conditions are heard in any case."""
     settings = scale.params.interventions
     runs = scale.pieces * settings.seeds
     frames = round(settings.seconds * scale.model.frame_rate)
     generating = Generating(
         scale.model,
-        clips=runs * (conditions + models * SOURCES),
+        clips=clips + runs * models * SOURCES,
         rows=settings.rows,
         halves=scale.params.halves,
         prefix_frames=scale.prefix_frames,
         frames=frames,
     )
-    alike = max(0.0, 1 - untouched / conditions)
-    return replace(_heard(scale, generating, runs * conditions), repeated=alike)
+    alike = max(0.0, 1 - runs * untouched / clips) if clips else 0.0
+    return replace(_heard(scale, generating, clips), repeated=alike)
 
 
 def _openings(scale: Scale) -> Work:

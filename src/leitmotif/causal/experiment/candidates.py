@@ -38,15 +38,19 @@ class Candidate:
     """Of the random feature that is least like the one it stands for; see ``matching``."""
 
 
-def site_candidate(site: str, width: int, pieces: Pieces, *, identity: bool) -> Candidate:
-    """A whole site, patched in each window from the counterfactual, and from the control source."""
+def site_candidate(site: str, width: int, pieces: Pieces) -> Candidate:
+    """A whole site, patched in each window from the counterfactual, and from the control source.
+
+    In a few pieces it is written back as it was read.
+    """
     target = WholeSite(site, torch.zeros(width))  # a patch never takes it to rest
     conditions = [
         Condition("patch", site, target, 1.0, pieces.source, window=name) for name in pieces.windows
     ]
-    conditions.append(Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD))
-    if identity:
-        conditions.append(Condition("zero_effect", site, target, window=AHEAD))
+    conditions += [
+        Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD),
+        Condition("zero_effect", site, target, window=AHEAD, tracks=pieces.written_back),
+    ]
     return Candidate(site, site, None, (), conditions)
 
 
@@ -116,6 +120,7 @@ class FeatureCandidates:
             ],
             local=None if local is None else self.target(local.site, local.hook, (local.feature,)),
             window=AHEAD,
+            written_back=pieces.written_back,
         )
         return Candidate(
             name,

@@ -49,6 +49,8 @@ class Condition:
     """Name of the steps, which each prefix has its own of (``Prefix.windows``)."""
     shift: int = 0
     """Decoder steps by which the positions of prefix and continuation are moved."""
+    tracks: frozenset[str] | None = None
+    """Ids of the tracks that are continued under it; None: all."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -86,6 +88,10 @@ class Condition:
         if self.shift:
             return float(self.shift)
         return None if self.target is None else self.strength
+
+    def treats(self, prefix: Prefix) -> bool:
+        """Whether this prefix is continued under it."""
+        return self.tracks is None or prefix.track_id in self.tracks
 
     def steps_of(self, prefix: Prefix) -> range | None:
         """Decoder steps at which this prefix is treated; None: all of the continuation.
@@ -127,23 +133,29 @@ def conditions_of(
     random: Sequence[Target] = (),
     local: Target | None = None,
     window: str | None = None,
+    written_back: frozenset[str] | None = None,
 ) -> list[Condition]:
     """Every condition of a candidate but the baseline, which all candidates share.
 
+    ``written_back`` are the tracks in which the activation is written back; None: all.
     With a ``source`` the candidate is patched too, and the random and local features are treated
     as the candidate is in the condition that counts: patched if there is a source, else ablated.
     """
 
     def condition(
-        kind: Kind, of: Target, strength: float = 1.0, source: str | None = None
+        kind: Kind,
+        of: Target,
+        strength: float = 1.0,
+        source: str | None = None,
+        tracks: frozenset[str] | None = None,
     ) -> Condition:
-        return Condition(kind, candidate, of, strength, source, window=window)
+        return Condition(kind, candidate, of, strength, source, window=window, tracks=tracks)
 
     def control(kind: Kind) -> Callable[[Target], Condition]:
         return lambda of: condition(kind, of, 0.0 if source is None else 1.0, source)
 
     return [
-        condition("zero_effect", target),
+        condition("zero_effect", target, tracks=written_back),
         condition("ablate", target, 0.0),
         *(condition("scale", target, dose) for dose in doses),
         *([] if source is None else [condition("patch", target, 1.0, source)]),

@@ -31,6 +31,9 @@ COUNTERFACTUAL, CONTROL = "counterfactual", "control"
 LEAD_SECONDS = 0.32
 """Heard before a slot: a return found a little early still counts."""
 AHEAD, SLOT = "ahead", "slot"
+WRITTEN_BACK = 4
+"""Pieces in which activations are written back as they were read. That this changes nothing is a
+property of the code and the site, not a rate: more pieces would say nothing new of it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Pieces:
     def prefixes(self) -> list[Prefix]:
         """What the runner takes."""
         return [piece.prefix for piece in self.pieces]
+
+    @property
+    def written_back(self) -> frozenset[str]:
+        """Tracks in which activations are written back as they were read."""
+        return frozenset(piece.prefix.track_id for piece in self.pieces[:WRITTEN_BACK])
 
     @property
     def towards(self) -> dict[str, int]:

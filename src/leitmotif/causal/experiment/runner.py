@@ -114,7 +114,7 @@ class Runner:
         """Clips made so far; the others came from the cache."""
 
     def run(self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]) -> Iterator[Clip]:
-        """Yield the clips of every track, seed and condition, in that order.
+        """Yield the clips of every track, seed and condition that treats it, in that order.
 
         Raises ModelError for tracks of which some have a prompt and others none, for a source that
         a track lacks, and where memory does not suffice for a single clip; StoreError on a full
@@ -133,6 +133,7 @@ class Runner:
             for prefix in prefixes
             for seed in self.continuation.seeds
             for condition in conditions
+            if condition.treats(prefix)
         )
         while jobs:
             batch = self._take(jobs)
@@ -166,7 +167,7 @@ class Runner:
             for key, codes in begins.items()
             if codes is not None
         }
-        if len(begun) < len(begins):
+        if len(begun) < len(begins) or frames >= job.frames:  # treated behind its end
             return job
         own = begun.pop("")
         return replace(job, prefix=replace(prefix, codes=own, sources=begun))

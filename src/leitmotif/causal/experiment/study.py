@@ -125,7 +125,8 @@ class Study:
             kept=self._kept,
         )
         measured = sweep.run(self.pieces.prefixes, conditions)
-        total = len(conditions) * len(self.pieces.prefixes) * self.settings.seeds
+        treated = sum(c.treats(prefix) for prefix in self.pieces.prefixes for c in conditions)
+        total = treated * self.settings.seeds
         shown = progress(measured, f"interventions in {Path(self.name).name}", total=total)
         return StudyClips(self, names, list(shown))
 

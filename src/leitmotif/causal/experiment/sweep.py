@@ -48,7 +48,7 @@ class Sweep:
     def run(
         self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
     ) -> Iterator[MeasuredClip]:
-        """Yield the measured clips of every track, seed and condition, in that order.
+        """Yield the measured clips of every track, seed and condition treating it, in that order.
 
         On a CPU each processor has a model of its own and takes pieces one batch at a time; on a
         GPU one process takes all. Raises what ``Runner`` and ``ClipMeasurer`` do.
@@ -78,7 +78,13 @@ class Sweep:
         made = in_processes(partial(function, self, conditions), parts, workers=workers)
         for part, clips in zip(parts, made, strict=True):
             # Conditions and prefixes come back as copies, and are known by identity.
-            order = ((p, c) for p in part for _ in self.continuation.seeds for c in conditions)
+            order = (
+                (prefix, condition)
+                for prefix in part
+                for _ in self.continuation.seeds
+                for condition in conditions
+                if condition.treats(prefix)
+            )
             for clip, (prefix, condition) in zip(clips, order, strict=True):
                 yield clip, prefix, condition
 

@@ -1,6 +1,7 @@
 """A publication: the selected files, the tables that describe them, and the card."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,9 +17,10 @@ from leitmotif.share.publish.rows import (
     PublicationRecord,
     PublishedFile,
     WithheldFile,
-    json_lines,
+    content_of,
 )
 from leitmotif.share.publish.selection import Payload, PublicationSelection
+from leitmotif.tables.base import Table
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ def publication(repository: str, selection: PublicationSelection) -> Publication
     licence = selection.permissions.routing.repository.name
     withheld = sorted(selection.withheld, key=lambda row: row.path)
     tables = [
-        _description(TRACKS, json_lines(selection.permissions.rows()), licence),
-        _description(WITHHELD, json_lines(withheld), licence),
+        _table(TRACKS, selection.permissions.rows(), licence),
+        _table(WITHHELD, withheld, licence),
     ]
     data = sorted([*selection.payloads, *tables], key=lambda payload: payload.row.path)
-    manifest = _description(MANIFEST, json_lines(payload.row for payload in data), licence)
+    manifest = _description(
+        MANIFEST, content_of(MANIFEST, (payload.row for payload in data)), licence
+    )
     record = PublicationRecord(
         source=source_of(selection.params),
         commit=selection.state.commit,
@@ -88,6 +92,10 @@ def publication(repository: str, selection: PublicationSelection) -> Publication
 def source_of(params: Params) -> str:
     """Model and kind of corpus: what a second publication must share to take the first's place."""
     return f"{params.model.name} on {params.corpus.source}"
+
+
+def _table(path: str, rows: Iterable[Table], licence: str) -> Payload:
+    return _description(path, content_of(path, rows), licence)
 
 
 def _description(path: str, content: bytes, licence: str) -> Payload:

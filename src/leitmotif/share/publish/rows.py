@@ -1,11 +1,11 @@
 """Tables of a publication: what is in it, what was left out, and the licence of each track."""
 
-import json
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from leitmotif.files import json_lines
 from leitmotif.tables.base import Sha256, Table, TrackId
 from leitmotif.tables.corpus import Licence
 
@@ -17,12 +17,9 @@ WITHHELD = "withheld.jsonl"
 FORMAT: Final = "leitmotif-publication/1"
 
 
-def json_lines(rows: Iterable[Table]) -> bytes:
-    """A table as ``leitmotif.files.write_table`` writes it; an empty line for no rows."""
-    lines = [
-        json.dumps(row.model_dump(mode="json"), sort_keys=True, ensure_ascii=False) for row in rows
-    ]
-    return ("\n".join(lines) + "\n").encode()
+def content_of(name: str, rows: Iterable[Table]) -> bytes:
+    """A table of that name, as ``leitmotif.files.write_table`` writes it."""
+    return "".join(json_lines(rows, name=name)).encode()
 
 
 class PublishedFile(Table):

@@ -14,7 +14,7 @@ from leitmotif.share.outs import revision_outs
 from leitmotif.share.publish.local import LocalFile, read_local
 from leitmotif.share.publish.permissions import Permissions, permissions, tracks_by_file
 from leitmotif.share.publish.routing import Artifact, load_routing
-from leitmotif.share.publish.rows import PublishedFile, WithheldFile, json_lines
+from leitmotif.share.publish.rows import PublishedFile, WithheldFile, content_of
 from leitmotif.share.publish.shards import (
     PublishedShard,
     published_shard,
@@ -133,7 +133,7 @@ def _add(
             _add_file(selection, artifact, file, listed)
     if index is not None:
         left_out = len(rows) - len(shards)
-        content = json_lines(shard.row for shard in shards)
+        content = content_of(index.path, (shard.row for shard in shards))
         selection.payloads.append(_table(index, artifact, allowed, content, left_out))
 
 
