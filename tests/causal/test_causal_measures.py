@@ -27,6 +27,7 @@ from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.search.settings import search_of
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
+from leitmotif.tables.interventions import ClipMetrics
 
 ORGANISM = Path("models/organism")
 AFTER = 5 * 32_000
@@ -95,6 +96,21 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
             assert motif.start == pytest.approx(due / 32_000, abs=0.05)
             assert measured.heard is not None
             assert measured.heard.start_sample <= motif.start * 32_000
+
+
+def test_what_is_listened_to_for_returns_alone_is_not_compared(
+    planner: HookedMusicGen,
+    clap: Clap,
+    listening: ListeningSettings,
+    measured_clips: list[MeasuredClip],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type(clap), "embed_audio", None)
+    alone = ClipMeasurer(planner, clap, replace(listening, compared=False))
+    heard = alone.measure([measured.clip for measured in measured_clips[:3]])
+    for measured, whole in zip(heard, measured_clips, strict=False):
+        assert measured.metrics == ClipMetrics(recurrence=whole.metrics.recurrence)
+        assert measured.returns == whole.returns
 
 
 def test_identity_is_perfect_and_an_edit_is_not(measured_clips: list[MeasuredClip]) -> None:

@@ -57,6 +57,7 @@ class ModelThatSays:
     def run(
         self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
     ) -> Iterator[MeasuredClip]:
+        assert not self.listening.compared, "a trial says whether the motif returns, and no more"
         for prefix in prefixes:
             for number, seed in enumerate(self.continuation.seeds):
                 self.asked.append((prefix.track_id, seed))

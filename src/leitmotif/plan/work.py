@@ -256,7 +256,8 @@ def _openings(scale: Scale) -> Work:
     tried = Generating(
         scale.model, trials, settings.rows, scale.params.halves, scale.prefix_frames, frames
     )
-    return _together(Work(generating=(made,)), _heard(scale, tried, trials))
+    heard = replace(_heard(scale, tried, trials), reading=(), compared_windows=0)
+    return _together(Work(generating=(made,)), heard)
 
 
 def _heard(scale: Scale, generating: Generating, clips: int) -> Work:

@@ -51,6 +51,9 @@ class ListeningSettings:
     window_seconds: float = 2.0
     """Length of the windows of the comparison with the baseline."""
     silence_dbfs: float = -60.0
+    compared: bool = True
+    """Whether clips are compared with their baselines, too, and not only listened to for returns.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +171,9 @@ class ClipMeasurer:
         of_baseline: tuple[str, bool],
         start: int,
     ) -> dict[tuple[str, bool], ClipMetrics]:
-        if not clips:
-            return {}
+        recurrences = {key: recurrence_rate(of) if of else None for key, of in returns.items()}
+        if not clips or not self.listening.compared:
+            return {key: ClipMetrics(recurrence=rate) for key, rate in recurrences.items()}
         rate, keys = self.model.sample_rate, list(clips)
         first = clips[keys[0]]
         new = {key: samples[key][start:] for key in keys}
@@ -191,7 +195,7 @@ class ClipMeasurer:
         of_key = dict(zip(keys, likelihood.tolist(), strict=True))
         return {
             key: ClipMetrics(
-                recurrence=recurrence_rate(returns[key]) if returns[key] else None,
+                recurrence=recurrences[key],
                 clap_similarity=_stored(like.similarity.mean()),
                 clap_prompt=_stored(prompt_cosines[key]) if key in prompt_cosines else None,
                 loudness_db=_stored(like.loudness_db),

@@ -176,7 +176,10 @@ class Resampling:
             self.sweep,
             continuation=replace(self.sweep.continuation, seconds=seconds, seeds=tuple(seeds)),
             listening=replace(
-                self.sweep.listening, motifs=motifs, heard=dict.fromkeys(motifs, self._heard)
+                self.sweep.listening,
+                motifs=motifs,
+                heard=dict.fromkeys(motifs, self._heard),
+                compared=False,
             ),
         )
 
