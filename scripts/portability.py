@@ -8,8 +8,8 @@ One run is as usual. Another, ``capped``, is kept from most of the processor's i
 one thread and one process, and puts other numbers of clips into a batch; that makes one machine
 compute like another. Every output is then compared by its SHA-256, stage by stage. A third,
 ``pretend``, has all models on a device of its own (pretend_device.py), which fails as a GPU does
-where tensors of two devices meet; its metrics and plots have to be the same. Exit status 1: some
-differ.
+where tensors of two devices meet; its metrics and plots have to be the same. It begins where a
+model is first used, with what the usual run made before. Exit status 1: some differ.
 """
 
 import argparse
@@ -32,14 +32,15 @@ READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml")
 SMALL = (
     "corpus.pieces=48",
     "manifest.tracks=36",
-    "activations.sites=[layers.0.residual,layers.1.residual,layers.2.residual]",
-    "sae.hooks=[planner-0,planner-1]",
+    "activations.sites=[layers.0.residual,layers.1.residual]",
+    "sae.hooks=[planner-0]",
     "sae.spliced_tracks=2",
     "probes.comparisons=[]",
     "probes.random_weights=false",
     "probes.permutations=99",
     "probes.shifts=99",
     "probes.folds=3",
+    "calibration.site=layers.1.residual",
     "calibration.targets=20",
     "calibration.each=2",
     "calibration.permutations=99",
@@ -89,6 +90,8 @@ class Run:
     """Whether ``device: auto`` is the pretend device."""
     kinds: tuple[str, ...] = ("outs", "metrics", "plots")
     """Which outputs have to be those of the usual run."""
+    on_device: bool = False
+    """Whether models are elsewhere: stages that use none are those of the usual run."""
 
 
 OTHER_BATCHES = (
@@ -106,12 +109,14 @@ OTHERS = {
         ONE_PROCESS,
         ("model.device=auto", "judge.device=auto"),
         pretend=True,
+        on_device=True,
         kinds=("metrics", "plots"),  # headers of tensors and lines of the log name the device
     ),
     "gpu": Run(
         "gpu",
         {},
         ("model.device=cuda", "judge.device=cuda"),
+        on_device=True,
         kinds=("metrics", "plots"),
     ),
 }
@@ -132,25 +137,54 @@ def main() -> int:
     with TemporaryDirectory(prefix="leitmotif-portability-") as folder:
         others = [OTHERS[name] for name in arguments.runs]
         roots = {run.name: Path(folder) / run.name.replace(" ", "_") for run in (USUAL, *others)}
-        children = [start(roots[run.name], run, arguments) for run in (USUAL, *others)]
-        if not all_well(children):
+        alike = [run for run in others if not run.on_device]
+        children = [
+            start(roots[run.name], run, arguments.stages, arguments) for run in (USUAL, *alike)
+        ]
+        well = all_well(children, until=children[:1])
+        for run in others if well else ():
+            if run.on_device:
+                taken = [name for name in arguments.stages if name not in stages_of(run, arguments)]
+                give(roots[USUAL.name], roots[run.name], taken)
+                children.append(start(roots[run.name], run, stages_of(run, arguments), arguments))
+        if not all_well(children, until=children):
             print("a run ended with an error; see above", file=sys.stderr)
             return 2
         differing = []
         for run in others:
             print(f"{USUAL.name} and {run.name}, {', '.join(run.kinds)}:")
             pair = [roots[USUAL.name], roots[run.name]]
-            differing += report(pair, arguments.stages, run.kinds)
+            differing += report(pair, stages_of(run, arguments), run.kinds)
     print(f"{time.monotonic() - started:.0f} s")
     return 1 if differing else 0
 
 
-def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Popen[bytes]":
-    """Lay a folder for a run and start its stages in a process of their own."""
+def stages_of(run: Run, arguments: argparse.Namespace) -> list[str]:
+    """The stages that a run has of its own: on a device those whose settings name a model."""
+    stages = _pipeline()
+    return [
+        name
+        for name in arguments.stages
+        if not run.on_device or {"model", "judge"} & set(stages[name].get("params", ()))
+    ]
+
+
+def give(source: Path, target: Path, stages: Sequence[str]) -> None:
+    """Copy all outputs of some stages."""
+    outputs = _outputs(USUAL.kinds)
+    for name in (name for stage in stages for name in _files(source, outputs[stage])):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / name, target / name)
+
+
+def start(
+    root: Path, run: Run, stages: Sequence[str], arguments: argparse.Namespace
+) -> "subprocess.Popen[bytes]":
+    """Lay a folder for a run and start stages in a process of their own."""
     from leitmotif.cli.presets import use
 
     shutil.copytree(ROOT / "presets", root / "presets")
-    (root / "data" / "decisions").mkdir(parents=True)
+    (root / "data" / "decisions").mkdir(parents=True, exist_ok=True)
     for name in READ:
         (root / name).symlink_to(ROOT / name)
     settings = (*SMALL, f"model.dtype={arguments.dtype}", *arguments.set, *run.settings)
@@ -161,7 +195,7 @@ def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Po
         use("organism", settings)
     finally:
         os.chdir(here)
-    command = [sys.executable, __file__, "--stages-in", str(root), "--stages", *arguments.stages]
+    command = [sys.executable, __file__, "--stages-in", str(root), "--stages", *stages]
     command += ["--pretend"] if run.pretend else []
     environment = {**os.environ, **run.environment}
     # What numba has compiled for the whole processor must not be found.
@@ -170,15 +204,17 @@ def start(root: Path, run: Run, arguments: argparse.Namespace) -> "subprocess.Po
     return subprocess.Popen(command, env=environment)
 
 
-def all_well(children: Sequence["subprocess.Popen[bytes]"]) -> bool:
-    """Wait for all; the first that fails ends the others."""
-    while any(child.poll() is None for child in children):
+def all_well(
+    children: Sequence["subprocess.Popen[bytes]"], *, until: Sequence["subprocess.Popen[bytes]"]
+) -> bool:
+    """Wait until some of them have ended; the first that fails ends all."""
+    while any(child.poll() is None for child in until):
         if any(child.poll() for child in children):
             for child in children:
                 child.terminate()
                 child.wait()
         time.sleep(0.2)
-    return not any(child.returncode for child in children)
+    return not any(child.returncode for child in until)
 
 
 def run_stages(root: Path, stages: Sequence[str]) -> int:
@@ -212,18 +248,23 @@ def report(roots: Sequence[Path], stages: Sequence[str], kinds: Sequence[str]) -
     return differing
 
 
-def _outputs(kinds: Sequence[str] = USUAL.kinds) -> dict[str, list[str]]:
-    """Outputs of some kinds of each stage of dvc.yaml, in its order."""
+def _pipeline() -> dict[str, Any]:
+    """The stages of dvc.yaml by name, in its order."""
     from leitmotif.files.yaml_files import parse_yaml
 
     stages: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return stages
+
+
+def _outputs(kinds: Sequence[str] = USUAL.kinds) -> dict[str, list[str]]:
+    """Outputs of some kinds of each stage of dvc.yaml, in its order."""
     return {
         name: [
             entry if isinstance(entry, str) else next(iter(entry))
             for kind in kinds
             for entry in stage.get(kind, ())
         ]
-        for name, stage in stages.items()
+        for name, stage in _pipeline().items()
     }
 
 

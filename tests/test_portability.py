@@ -1,9 +1,12 @@
 """The check that bytes are equal everywhere must be able to fail: in float32 they are not."""
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from scripts.portability import OTHERS, USUAL, stages_of
 
 SMALL = ("corpus.pieces=8", "manifest.tracks=4")
 STAGES = ("corpus", "manifest", "features", "activations")
@@ -40,3 +43,10 @@ def test_float32_follows_the_processor(repo_root: Path) -> None:
 def test_float64_does_not(repo_root: Path) -> None:
     done = run(repo_root, "float64")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_run_on_a_device_begins_where_a_model_is_used() -> None:
+    arguments = argparse.Namespace(stages=[*STAGES, "labels", "interventions", "report"])
+    own = {run.name: stages_of(run, arguments) for run in (USUAL, *OTHERS.values())}
+    assert own["as usual"] == own["capped"] == arguments.stages
+    assert own["pretend"] == own["gpu"] == ["activations", "interventions", "report"]

@@ -102,7 +102,7 @@ def test_a_setting_changes_one_line_and_keeps_comments(checkout: Path, name: str
         ("manifest.require_licence=false", False),
         ("model.revision=null", None),
         ("manifest.windows=all", "all"),
-        ("activations.sites=[layers.4.mlp, layers.5.mlp]", ["layers.4.mlp", "layers.5.mlp"]),
+        ("sae.hooks=[planner-0, planner-1]", ["planner-0", "planner-1"]),
         ("manifest.excluded_tag_words=[]", []),
     ],
 )

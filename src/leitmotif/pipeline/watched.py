@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from leitmotif.config import Params
 from leitmotif.errors import ConfigError, StageError
@@ -113,21 +114,42 @@ def check_outs(stage: str, root: Path = Path()) -> None:
             )
 
 
-def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
-    """Folders of entries ``NAME`` or ``NAME@SITE``; the rest of the registry is checked later."""
-    if not hooks or not registry.exists():
+class RegisteredHook(NamedTuple):
+    """What of an entry of hooks.yaml decides where it can be used; its stage reads the rest."""
+
+    name: str
+    site: str
+    folder: str | None
+    """Of its weights; None where they are on the hub."""
+
+
+def registered_hooks(registry: Path) -> list[RegisteredHook]:
+    """The entries of hooks.yaml, [] without the file; raises ConfigError where they are none."""
+    if not registry.exists():
         return []
-    names = {hook.partition("@")[0] for hook in hooks}
     values = read_yaml(registry)
     try:
-        checkpoints = [hook["checkpoint"] for hook in values["hooks"] if hook["name"] in names]
         return [
-            checkpoint["path"] for checkpoint in checkpoints if checkpoint["source"] == "folder"
+            RegisteredHook(
+                hook["name"],
+                hook["site"],
+                hook["checkpoint"]["path"] if hook["checkpoint"]["source"] == "folder" else None,
+            )
+            for hook in values["hooks"]
         ]
     except (KeyError, TypeError) as error:
         raise ConfigError(
             f"{registry} cannot be used",
             found=f"{type(error).__name__}: {error}",
-            expected="hooks: a list of entries, each with name and checkpoint",
+            expected="hooks: a list of entries, each with name, site and checkpoint",
             fix="see schemas/hooks.schema.json and docs/sae.md, or restore it from git",
         ) from error
+
+
+def _checkpoints(hooks: Sequence[str], registry: Path) -> list[str]:
+    """Folders of entries ``NAME`` or ``NAME@SITE``."""
+    if not hooks:
+        return []
+    names = {hook.partition("@")[0] for hook in hooks}
+    known = registered_hooks(registry)
+    return [hook.folder for hook in known if hook.name in names and hook.folder is not None]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from leitmotif.config import Params
 from leitmotif.config.auto import ROWS
 from leitmotif.config.auto import notices as unwise
+from leitmotif.errors import ConfigError
+from leitmotif.feasibility.sites import check_sites
 from leitmotif.plan.memory import Memory
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import Work
@@ -54,6 +56,7 @@ def notices(
     disk_bytes, disk_free : what the run writes, and what is free; None: not known.
     """
     return [
+        *_sites(scale.params),
         *_lengths(scale),
         *_pieces(scale),
         *_many_clips(works),
@@ -61,6 +64,14 @@ def notices(
         *_room(disk_bytes, disk_free),
         *_no_autoencoders(scale.params),
     ]
+
+
+def _sites(params: Params) -> list[str]:
+    try:
+        check_sites(params)
+    except ConfigError as error:
+        return [" ".join(str(error).split())]
+    return []
 
 
 def _lengths(scale: Scale) -> list[str]:

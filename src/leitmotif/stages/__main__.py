@@ -6,10 +6,14 @@ What the stage imports, the processes that share its work import at the same tim
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from leitmotif.errors import ConfigError
 from leitmotif.work.engine import number_of_workers
 from leitmotif.work.processes import import_ahead
+
+if TYPE_CHECKING:
+    from leitmotif.config import Params
 
 _MUSICGEN = "transformers.models.musicgen.modeling_musicgen"
 _CLAP = "transformers.models.clap.modeling_clap"
@@ -49,8 +53,14 @@ def main(arguments: Sequence[str]) -> None:
         import_ahead([module, *late])
     from leitmotif.pipeline import run  # here, as it takes a third of a second
 
+    def stage(params: "Params") -> None:
+        from leitmotif.feasibility.sites import check_sites
+
+        check_sites(params)  # before the first stage, which may be long, and not in the late one
+        getattr(importlib.import_module(module), name)(params)
+
     try:
-        run(name, lambda: getattr(importlib.import_module(module), name))
+        run(name, lambda: stage)
     finally:
         if name == "labels":
             _say_what_is_next()

@@ -1,0 +1,94 @@
+"""Settings that name sites of which no activations are kept are refused before anything runs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitmotif.cli.presets import use
+from leitmotif.config import Params, load_params, parse_params
+from leitmotif.errors import ConfigError
+from leitmotif.feasibility.sites import check_sites
+from leitmotif.files.yaml_files import parse_yaml
+
+KEPT = ["layers.0.residual", "layers.5.mlp"]
+
+
+def settings(repo_root: Path, **changed: Any) -> Params:
+    values = parse_yaml((repo_root / "presets/organism.yaml").read_text(encoding="utf-8"))
+    values["activations"]["sites"] = KEPT
+    values["calibration"]["site"] = changed.get("calibrated", KEPT[0])
+    values["sae"]["hooks"] = changed.get("hooks", ["planner-0"])
+    return parse_params(values)
+
+
+def test_sites_that_are_kept_pass(repo_root: Path) -> None:
+    check_sites(settings(repo_root), repo_root)
+    check_sites(settings(repo_root, hooks=["planner-1@layers.5.mlp"]), repo_root)
+
+
+def test_an_autoencoder_that_is_still_to_be_trained_is_left_to_its_stage(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    check_sites(settings(repo_root, hooks=["not-trained"]), repo_root)
+    check_sites(settings(repo_root), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"calibrated": "layers.2.residual"}, "layers.2.residual .calibration.site."),
+        ({"hooks": ["planner-0", "planner-1"]}, "layers.1.residual .sae.hooks: planner-1."),
+        ({"hooks": ["planner-0@layers.3.mlp"]}, "layers.3.mlp .sae.hooks: planner-0@layers.3.mlp."),
+    ],
+)
+def test_a_site_that_is_not_kept_is_named_with_its_setting(
+    repo_root: Path, changed: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=named) as refused:
+        check_sites(settings(repo_root, **changed), repo_root)
+    assert "layers.0.residual, layers.5.mlp" in str(refused.value)
+
+
+def test_every_preset_keeps_the_sites_that_it_needs(repo_root: Path) -> None:
+    from leitmotif.cli.preset_texts import available, preset
+
+    for name in available(repo_root):
+        check_sites(parse_params(parse_yaml(preset(name, root=repo_root))), repo_root)
+
+
+@pytest.fixture
+def project(repo_root: Path, tmp_path: Path) -> Path:
+    for name in ("presets", "models", "hooks.yaml", "controls.yaml", "concepts.yaml"):
+        (tmp_path / name).symlink_to(repo_root / name)
+    shutil.copy(repo_root / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def test_use_refuses_it_and_writes_nothing(project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises(ConfigError, match="no activations are kept"):
+        use("organism", ["activations.sites=[layers.2.residual]"], root=project)
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_the_first_stage_says_so(project: Path) -> None:
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(
+        text.replace("  site: layers.2.residual", "  site: layers.4.residual"), encoding="utf-8"
+    )
+    assert load_params(project / "params.yaml").calibration.site == "layers.4.residual"
+    done = subprocess.run(
+        [sys.executable, "-m", "leitmotif.stages", "corpus"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "layers.4.residual (calibration.site)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "data").exists()
