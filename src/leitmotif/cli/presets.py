@@ -131,7 +131,7 @@ def use(
     # Needs numpy, which commands that only name the preset start without.
     from leitmotif.cli.dependencies import with_dependencies
     from leitmotif.cli.own_runs import kept_results, refuse_unsaved, start_branch
-    from leitmotif.feasibility.sites import check_sites
+    from leitmotif.feasibility.named import check_kept
     from leitmotif.pipeline.watched import PIPELINE, check_inputs
 
     kept = kept_results(root)
@@ -141,7 +141,7 @@ def use(
     new = with_settings(text, settings, old_values if keep else {})
     params = parse_params(parse_yaml(new), origin=f"preset {name}")
     check_inputs(params, root)
-    check_sites(params, root)
+    check_kept(params, root)
 
     target, pipeline = root / PARAMS_FILE, root / PIPELINE
     texts = {path: _editable_text(path) for path in (target, pipeline)}

@@ -7,7 +7,7 @@ from leitmotif.config import Params
 from leitmotif.config.auto import ROWS
 from leitmotif.config.auto import notices as unwise
 from leitmotif.errors import ConfigError
-from leitmotif.feasibility.sites import check_sites
+from leitmotif.feasibility.named import check_blocks, check_named
 from leitmotif.plan.memory import Memory
 from leitmotif.plan.scale import Scale
 from leitmotif.plan.work import Work
@@ -56,7 +56,7 @@ def notices(
     disk_bytes, disk_free : what the run writes, and what is free; None: not known.
     """
     return [
-        *_sites(scale.params),
+        *_named(scale),
         *_lengths(scale),
         *_pieces(scale),
         *_many_clips(works),
@@ -66,9 +66,10 @@ def notices(
     ]
 
 
-def _sites(params: Params) -> list[str]:
+def _named(scale: Scale) -> list[str]:
     try:
-        check_sites(params)
+        check_named(scale.params)
+        check_blocks(scale.params, scale.model.decoder.layers)
     except ConfigError as error:
         return [" ".join(str(error).split())]
     return []

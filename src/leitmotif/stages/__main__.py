@@ -54,9 +54,9 @@ def main(arguments: Sequence[str]) -> None:
     from leitmotif.pipeline import run  # here, as it takes a third of a second
 
     def stage(params: "Params") -> None:
-        from leitmotif.feasibility.sites import check_sites
+        from leitmotif.feasibility.named import check_named
 
-        check_sites(params)  # before the first stage, which may be long, and not in the late one
+        check_named(params)  # before the first stage, which may be long, and not in the late one
         getattr(importlib.import_module(module), name)(params)
 
     try:

@@ -1,4 +1,4 @@
-"""Settings that name sites of which no activations are kept are refused before anything runs."""
+"""Settings that name what is not there are refused before anything runs."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from leitmotif.cli.presets import use
 from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
-from leitmotif.feasibility.sites import check_sites
+from leitmotif.feasibility.named import check_named
 from leitmotif.files.yaml_files import parse_yaml
 
 KEPT = ["layers.0.residual", "layers.5.mlp"]
@@ -19,22 +19,23 @@ KEPT = ["layers.0.residual", "layers.5.mlp"]
 
 def settings(repo_root: Path, **changed: Any) -> Params:
     values = parse_yaml((repo_root / "presets/organism.yaml").read_text(encoding="utf-8"))
-    values["activations"]["sites"] = KEPT
+    values["activations"]["sites"] = changed.get("sites", KEPT)
+    values["probes"]["comparisons"] = changed.get("comparisons", ["models/organism/reader"])
     values["calibration"]["site"] = changed.get("calibrated", KEPT[0])
     values["sae"]["hooks"] = changed.get("hooks", ["planner-0"])
     return parse_params(values)
 
 
 def test_sites_that_are_kept_pass(repo_root: Path) -> None:
-    check_sites(settings(repo_root), repo_root)
-    check_sites(settings(repo_root, hooks=["planner-1@layers.5.mlp"]), repo_root)
+    check_named(settings(repo_root), repo_root)
+    check_named(settings(repo_root, hooks=["planner-1@layers.5.mlp"]), repo_root)
 
 
 def test_an_autoencoder_that_is_still_to_be_trained_is_left_to_its_stage(
     repo_root: Path, tmp_path: Path
 ) -> None:
-    check_sites(settings(repo_root, hooks=["not-trained"]), repo_root)
-    check_sites(settings(repo_root), tmp_path)
+    check_named(settings(repo_root, hooks=["not-trained"]), repo_root)
+    check_named(settings(repo_root, comparisons=[]), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -49,15 +50,26 @@ def test_a_site_that_is_not_kept_is_named_with_its_setting(
     repo_root: Path, changed: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(ConfigError, match=named) as refused:
-        check_sites(settings(repo_root, **changed), repo_root)
+        check_named(settings(repo_root, **changed), repo_root)
     assert "layers.0.residual, layers.5.mlp" in str(refused.value)
+
+
+def test_a_block_that_the_model_lacks_is_named_with_how_many_there_are(repo_root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"layers\.6\.mlp\n.*blocks 0 to 5") as refused:
+        check_named(settings(repo_root, sites=[*KEPT, "layers.6.mlp"]), repo_root)
+    assert "layers.5" not in str(refused.value)
+
+
+def test_a_model_to_compare_with_that_is_no_folder_is_named(repo_root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"models/nowhere, which is no folder"):
+        check_named(settings(repo_root, comparisons=["models/nowhere"]), repo_root)
 
 
 def test_every_preset_keeps_the_sites_that_it_needs(repo_root: Path) -> None:
     from leitmotif.cli.preset_texts import available, preset
 
     for name in available(repo_root):
-        check_sites(parse_params(parse_yaml(preset(name, root=repo_root))), repo_root)
+        check_named(parse_params(parse_yaml(preset(name, root=repo_root))), repo_root)
 
 
 @pytest.fixture
