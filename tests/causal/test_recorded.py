@@ -165,7 +165,7 @@ def test_the_planner_carries_the_events_of_recordings_and_the_reader_does_not(
     params = given.model_copy(
         update={
             "activations": given.activations.model_copy(update={"sites": sites}),
-            "interchange": given.interchange.model_copy(update={"lead_seconds": 2.0}),
+            "interchange": given.interchange.model_copy(update={"lead_seconds": 4.0}),
         }
     )
     rows = []
@@ -174,7 +174,7 @@ def test_the_planner_carries_the_events_of_recordings_and_the_reader_does_not(
         monkeypatch.setattr(study, "shared_model", lambda _, model=model: model)
         rows += exchange_in_trials(params, name, opened)
     claims = Claims.of(params.probes)
-    assert claims.leads(rows, model="planner") == {sites[0]: 4.0, sites[1]: 2.0}
+    assert claims.leads(rows, model="planner") == {sites[0]: 4.0, sites[1]: 0.0}
     assert claims.leads(rows, model="reader") == {}
     total = next(row for row in rows if (row.model, row.site) == ("reader", None))
     assert total.nats.mean > 5

@@ -102,6 +102,17 @@ def judged(
         for candidate in tried
     }
     heard = study.run(tried, tried=len(tried))
-    read = any(row.model == model for row in exchanged)
-    leads = claims.leads(exchanged, model=model) if read else None
+    leads = leads_of(exchanged, model=model, claims=claims)
     return heard, heard.judged(tried, decodable, leads)
+
+
+def leads_of(
+    exchanged: Sequence[InterchangeRow], *, model: str, claims: Claims
+) -> dict[str, float] | None:
+    """The lead of each site of a model that carries the event; None: none of its were exchanged.
+
+    ``exchanged`` are the rows of all models.
+    """
+    if all(row.model != model for row in exchanged):
+        return None
+    return claims.leads(exchanged, model=model)
