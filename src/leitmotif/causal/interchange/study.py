@@ -54,21 +54,24 @@ def exchange_in_trials(
 ) -> list[InterchangeRow]:
     """The same in the trials of a model's own openings of recordings.
 
-    No rows, and a notice, where the recordings whose openings differ are too few for an exchange to
-    count whatever it does (``claims``, rule 8). Raises ModelError.
+    No rows, and a notice, where the recordings whose openings differ are too few for an exchange as
+    far ahead as a claim needs to count, whatever it does (``claims``, rule 8). Raises ModelError.
     """
     events = recorded_events(shared_model(params.model.beside(name)), opened)
+    interchange = _interchange(params, name, [own for own, _ in events])
+    claims = Claims.of(params.probes)
+    far = sum(claims.may_carry(window.after or 0.0) for window in interchange.controlled)
+    needed = claims.pieces_needed(tried=far * len(interchange.sites))
     kinds = [{own.track_id for own, _ in events if own.returns == has} for has in (False, True)]
     gaining, losing = map(len, kinds)
-    if min(gaining, losing) < LEAST_EACH_WAY:
+    if len(kinds[0] | kinds[1]) < needed or min(gaining, losing) < LEAST_EACH_WAY:
         print(
-            f"{Path(name).name}: the motif can be lost in {counted(losing, 'recording')} and "
-            f"gained in {gaining}, so no exchange of residuals can count: {LEAST_EACH_WAY} of each "
-            "are needed. Verdicts rest on continuations alone",
+            f"{Path(name).name}: of {counted(len(opened), 'recording')} the motif can be lost in "
+            f"{losing} and gained in {gaining}, so no exchange of residuals can count: {needed} "
+            f"are needed, and {LEAST_EACH_WAY} of each. Verdicts rest on continuations alone",
             file=sys.stderr,
         )
         return []
-    interchange = _interchange(params, name, [own for own, _ in events])
     exchanged = interchange.run_endings(events)
     return exchanged.rows(Path(name).name, list(interchange.exchanges()))
 
