@@ -27,7 +27,7 @@ from leitmotif.work.budget import GB, Budget
 
 PAGE = Path("docs/what-it-takes.md")
 MODELS = ("musicgen-small", "musicgen-medium", "musicgen-large")
-STAGES = ("activations", "interventions", "decoderlens", "swaps")
+STAGES = ("activations", "interchange", "interventions", "decoderlens", "swaps")
 PROCESSORS = 2
 FIRST, LAST = "<!-- computed by scripts/plans.py -->", "<!-- end of what is computed -->"
 

@@ -92,7 +92,7 @@ def made(
     )
     codes = torch.zeros(4, HELD, dtype=torch.int64)
     recorded = [Recorded(Prefix(name, codes), [MOTIF]) for name in says]
-    return resampling.pieces(recorded, tell), asked
+    return resampling.pieces(recorded, resampling.opened(recorded, tell)), asked
 
 
 def first_token(codes: torch.Tensor) -> int:

@@ -10,12 +10,12 @@ import torch
 from leitmotif.causal.experiment.candidates import Candidate
 from leitmotif.causal.experiment.pieces import Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix
-from leitmotif.causal.tried import FeaturesTried, decodable_at, sites_tried
+from leitmotif.causal.tried import FeaturesTried, decodable_at, leads_of, sites_tried
 from leitmotif.claims import Claims
 from leitmotif.config import InterventionsParams, load_params
 from leitmotif.errors import StageError
 from leitmotif.tables.candidates import CandidateRow, Ranked
-from tests.tables.made import SITE, candidate, probe, ranked
+from tests.tables.made import SITE, candidate, exchanged, probe, ranked
 
 CLAIMS = Claims.of_horizons([[1, 3], [5, 7]], minimum_seconds=5, alpha=0.05)
 ROOT = Path(__file__).parents[2]
@@ -114,3 +114,10 @@ def test_features_are_decodable_at_the_claimed_horizon_if_the_rule_says_so(
     chosen = [ranked(), ranked(feature=1, low=low, high=high)]
     features = Candidate("planner-1:0,1", SITE, None, (0, 1), [], chosen)
     assert decodable_at(features, [], model="planner", claims=CLAIMS) == at
+
+
+def test_nothing_is_known_of_the_leads_of_a_model_that_was_not_read() -> None:
+    rows = [exchanged(model="reader")]
+    assert leads_of(rows, model="reader", claims=CLAIMS) is not None
+    assert leads_of(rows, model="planner", claims=CLAIMS) is None
+    assert leads_of([], model="planner", claims=CLAIMS) is None

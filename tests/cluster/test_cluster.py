@@ -107,6 +107,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     params = parse_yaml((repo_root / "presets/organism.yaml").read_text())
     params["model"] |= {"name": "tiny", "watch": "tiny"}
     params["activations"] |= {"sites": ["layers.0.residual", "layers.1.residual"]}
+    params["calibration"]["site"], params["probes"]["comparisons"] = "layers.1.residual", []
     write_json(folder / "params.yaml", params)
     return folder
 

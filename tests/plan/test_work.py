@@ -71,8 +71,10 @@ def test_a_row_of_pairs_has_one_prompt_and_spans_multiply_the_clips(
 
 def test_pieces_of_recordings_are_made_first(scale_of: Callable[..., Scale]) -> None:
     scale = scale_of("musicgen-small")
-    settings, work = scale.params.interventions, work_of(scale)["interventions"]
-    made, tried, measured = work.generating
+    settings, works = scale.params.interventions, work_of(scale)
+    work, first = works["interventions"], works["interchange"]
+    (made, tried), (measured,) = first.generating, work.generating
+    assert first.heard_clips == tried.clips
     assert made.clips == settings.tracks * settings.openings
     assert tried.clips == made.clips * settings.opening_trials
     assert measured.prefix_frames == 50 * (settings.prefix_seconds + settings.opening_seconds)
@@ -81,8 +83,14 @@ def test_pieces_of_recordings_are_made_first(scale_of: Callable[..., Scale]) -> 
     assert 0 < work.repeated < 1
 
 
-def test_music_without_a_score_has_no_exchange(scale_of: Callable[..., Scale]) -> None:
-    assert not work_of(scale_of("musicgen-small"))["interchange"].reading
+def test_events_of_recordings_are_read_with_both_endings(scale_of: Callable[..., Scale]) -> None:
+    few, many = (
+        work_of(scale_of("musicgen-small", f"interventions.tracks={tracks}"))["interchange"]
+        for tracks in (20, 40)
+    )
+    # Two events with two endings each, and three readings of each.
+    assert few.reading[-1].contexts > 20 * 4 * 3
+    assert many.reading[-1].contexts == 2 * few.reading[-1].contexts
 
 
 def test_longer_contexts_and_more_tracks_are_more_work(scale_of: Callable[..., Scale]) -> None:

@@ -69,6 +69,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Work
     whole = load_params(repo_root / "presets" / "organism.yaml").model_dump()
     whole["corpus"]["pieces"] = whole["manifest"]["tracks"] = 2
     whole["activations"]["sites"] = [SITE]
+    whole["calibration"]["site"] = SITE
     whole["sae"]["hooks"] = []
     whole["probes"]["comparisons"] = []
     whole["interventions"] |= {

@@ -58,6 +58,7 @@ def workspace(tmp_path: Path, repo_root: Path) -> Path:
     params = parse_yaml((repo_root / "presets/organism.yaml").read_text())
     params["model"] |= {"name": "tiny", "watch": "tiny"}
     params["activations"] |= {"sites": ["layers.1.residual"], "max_failures": 1}
+    params["calibration"]["site"], params["probes"]["comparisons"] = "layers.1.residual", []
     write_json(folder / "params.yaml", params)
     return folder
 

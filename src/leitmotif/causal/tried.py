@@ -92,8 +92,8 @@ def judged(
 ) -> tuple[StudyClips, list[Finding]]:
     """Continue all pieces of a study under each candidate's conditions, and give the verdicts.
 
-    ``probed`` and ``exchanged`` are the rows of all models; without any of the latter, nothing is
-    known of leads. Raises StageError if the study's model was not probed.
+    ``probed`` and ``exchanged`` are the rows of all models; without any of the study's model among
+    the latter, nothing is known of leads. Raises StageError if the study's model was not probed.
     """
     claims, model = study.claims, Path(study.name).name
     # Before anything long runs, as it may be refused.
@@ -102,5 +102,17 @@ def judged(
         for candidate in tried
     }
     heard = study.run(tried, tried=len(tried))
-    leads = claims.leads(exchanged, model=model) if exchanged else None
+    leads = leads_of(exchanged, model=model, claims=claims)
     return heard, heard.judged(tried, decodable, leads)
+
+
+def leads_of(
+    exchanged: Sequence[InterchangeRow], *, model: str, claims: Claims
+) -> dict[str, float] | None:
+    """The lead of each site of a model that carries the event; None: none of its were exchanged.
+
+    ``exchanged`` are the rows of all models.
+    """
+    if all(row.model != model for row in exchanged):
+        return None
+    return claims.leads(exchanged, model=model)

@@ -89,6 +89,8 @@ def within(scale: Scale, budget: Budget, *, device: str, processors: int) -> Fit
         workers[section] = batches.workers
     if "interventions" in workers:
         workers["summary"] = workers["interventions"]
+        if scale.world is None:
+            workers["interchange"] = workers["interventions"]
     return Fitted(replace(scale, params=settled), workers)
 
 
@@ -221,6 +223,7 @@ def _weights(scale: Scale, stage: str, work: Work) -> int:
     if not models:
         return 0
     weights = sum(model.weight_bytes(dtype) for model in models.values())
+    stage = _like(scale, stage)
     if stage in AUTOENCODERS:
         weights += scale.autoencoder_bytes(beside)
     if stage in JUDGES:
@@ -237,8 +240,8 @@ def _at_once(scale: Scale, stage: str, work: Work) -> int:
     if stage == "activations":
         otherwise = scale.model.footprint(params.model).codec_bytes(scale.context_seconds)
     elif work.generating:
-        section = "interventions" if stage == "summary" else stage
-        otherwise = _holding(scale, section).otherwise
+        like = _like(scale, stage)
+        otherwise = _holding(scale, "interventions" if like == "summary" else like).otherwise
     batches = [generating_bytes(batch, params.model.dtype) for batch in work.generating]
     passes = [
         reading_bytes(reading.model, reading.frames, params.model.dtype, rows=1)
@@ -246,6 +249,11 @@ def _at_once(scale: Scale, stage: str, work: Work) -> int:
         if reading.contexts
     ]
     return max(0, *batches, *passes, otherwise)
+
+
+def _like(scale: Scale, stage: str) -> str:
+    """The stage that loads what this one does: of recordings, interchange continues them too."""
+    return "interventions" if stage == "interchange" and scale.world is None else stage
 
 
 def _judge(params: Params, name: str) -> int:

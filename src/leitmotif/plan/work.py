@@ -17,6 +17,8 @@ from leitmotif.sites import split_site
 
 COMPARED_SECONDS = 2.0
 """Window in which a clip is compared with its baseline (``ListeningSettings.window_seconds``)."""
+EVENTS_OF_A_RECORDING = 4
+"""Read at most: two events, each with two endings."""
 SOURCES = 2
 """Rows beside the clips of a piece, from which patches are taken."""
 
@@ -191,19 +193,25 @@ def _calibration(scale: Scale) -> Work:
 
 
 def _interchange(scale: Scale) -> Work:
-    """Three readings of each event, and for each site and window the blocks after the site."""
-    if scale.world is None:
-        return Work()
-    settings, layers = scale.params.interchange, scale.model.decoder.layers
-    world = scale.world
-    gap_bars = max(world.slot_bars) - world.cue_bar - 1
-    gap_seconds = gap_bars * world.samples_per_bar / world.sample_rate
+    """Three readings of each event, and for each site and window the blocks after the site.
+
+    Recordings have two events each, with two endings, after their openings and trials were made.
+    """
+    settings, layers, world = scale.params.interchange, scale.model.decoder.layers, scale.world
+    if world is None:
+        made, frames = _openings(scale), scale.prefix_frames + _continued_frames(scale)
+        gap_seconds = scale.params.interventions.seconds
+        events = scale.pieces * EVENTS_OF_A_RECORDING
+    else:
+        made, frames = Work(), scale.context_frames
+        gap_bars = max(world.slot_bars) - world.cue_bar - 1
+        gap_seconds = gap_bars * world.samples_per_bar / world.sample_rate
+        events = min(settings.tracks, scale.tracks) * len(world.slot_bars)
     windows = max(1, math.ceil(gap_seconds / settings.lead_seconds))
     each_site = 1 + windows + 2 * windows  # deciding; between; ahead, with its control
     after = sum(1 - (split_site(site)[0] + 1) / layers for site in scale.sites)
-    events = min(settings.tracks, scale.tracks) * len(world.slot_bars)
     passes = len(scale.models) * events * (3 + each_site * after)
-    return Work(reading=(Reading(scale.model, passes, scale.context_frames),))
+    return _together(made, Work(reading=(Reading(scale.model, passes, frames),)))
 
 
 def _interventions(scale: Scale) -> Work:
@@ -212,7 +220,8 @@ def _interventions(scale: Scale) -> Work:
     measured = _continued(scale, clips, models=models, untouched=models * scale.untouched)
     if scale.world is not None:
         return measured
-    return _together(_openings(scale), measured)
+    # The trials that ``interchange`` made are heard again.
+    return _together(replace(_openings(scale), generating=()), measured)
 
 
 def _summary(scale: Scale) -> Work:
@@ -230,7 +239,7 @@ def _continued(scale: Scale, clips: int, *, models: int, untouched: int) -> Work
     """So many clips of all models; those of ``untouched`` conditions are heard in any case."""
     settings = scale.params.interventions
     runs = scale.pieces * settings.seeds
-    frames = round(settings.seconds * scale.model.frame_rate)
+    frames = _continued_frames(scale)
     generating = Generating(
         scale.model,
         clips=clips + runs * models * SOURCES,
@@ -243,6 +252,10 @@ def _continued(scale: Scale, clips: int, *, models: int, untouched: int) -> Work
     return replace(_heard(scale, generating, clips), repeated=alike)
 
 
+def _continued_frames(scale: Scale) -> int:
+    return round(scale.params.interventions.seconds * scale.model.frame_rate)
+
+
 def _openings(scale: Scale) -> Work:
     """What makes pieces of recordings: openings, and trials of each."""
     settings, rate = scale.params.interventions, scale.model.frame_rate
@@ -251,7 +264,7 @@ def _openings(scale: Scale) -> Work:
         round(seconds * rate) for seconds in (settings.prefix_seconds, settings.opening_seconds)
     )
     made = Generating(scale.model, openings, settings.rows, scale.params.halves, prefix, opening)
-    frames = round(settings.seconds * rate)
+    frames = _continued_frames(scale)
     trials = openings * settings.opening_trials
     tried = Generating(
         scale.model, trials, settings.rows, scale.params.halves, scale.prefix_frames, frames

@@ -15,7 +15,8 @@ class InterchangeRow(Table):
     """One model, one site, one stretch of lead time; the residual there is taken from the donor.
 
     All numbers are of the log-odds, in nats, that the model gives the first token of the event
-    against that of its absence, with everything before it as it is in the piece.
+    against that of its absence, with everything before it as it is in the piece; of recordings, one
+    ending against another (``causal.experiment.recorded``).
     """
 
     model: str

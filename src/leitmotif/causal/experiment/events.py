@@ -27,7 +27,7 @@ from leitmotif.tables.corpus import ManifestTrack
 class Event:
     """One recurrence that the piece has or lacks, with a counterfactual in which it is otherwise.
 
-    All codes are [K, T] up to the frame at which the event shows, and steps correspond.
+    All codes are [K, T] up to the last frame that is read, and steps correspond.
     """
 
     track_id: str
@@ -51,6 +51,14 @@ class Event:
     """Steps after what decides the event has been read, and before ``onset``."""
     deciding: range
     """Steps that read what decides the event."""
+    ending: tuple[int, ...] = ()
+    """Tokens of the first codebook from ``frame`` on, of which the log-probability is read instead
+    of the log-odds of ``tokens``; none: those are read."""
+
+    @property
+    def read(self) -> range:
+        """Frames of which tokens are read."""
+        return range(self.frame, self.frame + max(1, len(self.ending)))
 
     @property
     def sign(self) -> int:

@@ -27,6 +27,7 @@ from itertools import product
 from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.measures import MeasuredClip
 from leitmotif.causal.experiment.outlook import OpeningCounts, in_doubling_parts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Opening, Prefix
@@ -57,8 +58,15 @@ class OpenedPrefix:
     codes: Tensor
     """[K, P + opening]."""
     opening: Opening
-    rate: float
-    """Share of its trials in which the motif returned."""
+    trials: Sequence[MeasuredClip]
+    """Continuations of it that could be heard; at least one."""
+
+    @property
+    def rate(self) -> float:
+        """Share of its trials in which the motif returned."""
+        heard = [clip.metrics.recurrence for clip in self.trials]
+        rates = [rate for rate in heard if rate is not None]
+        return sum(rates) / len(rates)
 
     @property
     def returns(self) -> bool:
@@ -106,20 +114,28 @@ class Resampling:
                 fix="lower interventions.seed",
             )
 
-    def pieces(
+    def opened(
         self, recorded: Sequence[Recorded], tell: Callable[[OpeningCounts], None] = lambda _: None
-    ) -> Pieces:
-        """One piece for each recording whose openings differ in whether the motif returns.
+    ) -> dict[str, list[OpenedPrefix]]:
+        """The openings of each recording whose trials can be heard.
 
-        ``Pieces.openings`` has all of them. ``tell`` hears what the openings say after the first
-        few recordings, and whenever twice as many are tried, but for the last. Raises what
-        ``Sweep.run`` does.
+        ``tell`` hears what the openings say after the first few recordings, and whenever twice as
+        many are tried, but for the last. Raises what ``Sweep.run`` does.
         """
         opened: dict[str, list[OpenedPrefix]] = {}
         for part in in_doubling_parts(recorded):
             opened |= self._tried(part, self._openings(part))
             if len(opened) < len(recorded):
                 tell(OpeningCounts.of(_rows(self.model, opened)))
+        return opened
+
+    def pieces(
+        self, recorded: Sequence[Recorded], opened: Mapping[str, Sequence[OpenedPrefix]]
+    ) -> Pieces:
+        """One piece for each recording whose openings differ in whether the motif returns.
+
+        ``Pieces.openings`` has all of them.
+        """
         rows = _rows(self.model, opened)
         towards = {row.track_id: row.towards for row in rows}
         pieces = [
@@ -156,17 +172,16 @@ class Resampling:
                 name = f"{item.prefix.track_id} after {opening.seed}"
                 tried.append(replace(item.prefix, track_id=name, codes=codes))
                 motifs[name], of_track[name] = item.motifs, (item.prefix.track_id, codes, opening)
-        rates: dict[str, list[float]] = {}
+        trials: dict[str, list[MeasuredClip]] = {}
         sweep = self._sweep_for(self.settings.seconds, seeds, motifs)
         heard = sweep.run(tried, [Condition("baseline")])
         for clip in progress(heard, "trials of openings", total=len(tried) * len(seeds)):
             if clip.metrics.recurrence is not None:
-                rates.setdefault(clip.clip.prefix.track_id, []).append(clip.metrics.recurrence)
+                trials.setdefault(clip.clip.prefix.track_id, []).append(clip)
         opened: dict[str, list[OpenedPrefix]] = {item.prefix.track_id: [] for item in recorded}
         for name, (track, codes, opening) in of_track.items():
-            if name in rates:
-                mean = sum(rates[name]) / len(rates[name])
-                opened[track].append(OpenedPrefix(codes, opening, mean))
+            if name in trials:
+                opened[track].append(OpenedPrefix(codes, opening, trials[name]))
         return opened
 
     def _sweep_for(
@@ -198,7 +213,7 @@ class Resampling:
         )
 
     def _piece(self, item: Recorded, opened: Sequence[OpenedPrefix], towards: int) -> Piece:
-        own, other, same = _chosen(opened, returns=towards < 0)
+        own, other, same = chosen(opened, returns=towards < 0)
         first = own.codes.shape[1] + 1
         treated = round(self.settings.treated_seconds * self.frame_rate)
         prefix = replace(
@@ -215,17 +230,17 @@ class Resampling:
         return Piece(prefix, item.motifs, self._heard, towards)
 
 
-def _can_be(decided: Sequence[bool], returns: bool) -> bool:
+def can_be(decided: Sequence[bool], returns: bool) -> bool:
     """Whether there are two openings of a kind, and one of the other."""
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
 
 def _rows(model: str, opened: Mapping[str, Sequence[OpenedPrefix]]) -> list[OpenedRecording]:
     """What the openings of each recording say, and the kind of its piece, if it can be one."""
-    decided = {name: _decided(ways) for name, ways in opened.items()}
+    decided = {name: decided_by(ways) for name, ways in opened.items()}
     returns = _balanced(
         {
-            name: [has for has in (True, False) if _can_be(says, has)]
+            name: [has for has in (True, False) if can_be(says, has)]
             for name, says in decided.items()
         }
     )
@@ -241,7 +256,7 @@ def _rows(model: str, opened: Mapping[str, Sequence[OpenedPrefix]]) -> list[Open
     ]
 
 
-def _decided(opened: Sequence[OpenedPrefix]) -> list[bool]:
+def decided_by(opened: Sequence[OpenedPrefix]) -> list[bool]:
     """Whether the motif returns, for each opening that says so."""
     return [way.returns for way in opened if not way.undecided]
 
@@ -255,7 +270,7 @@ def _balanced(possible: Mapping[str, Sequence[bool]]) -> dict[str, bool]:
     return chosen
 
 
-def _chosen(
+def chosen(
     opened: Sequence[OpenedPrefix], returns: bool
 ) -> tuple[OpenedPrefix, OpenedPrefix, OpenedPrefix]:
     """The surest opening of a kind, its counterfactual and its control."""

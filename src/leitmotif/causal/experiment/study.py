@@ -15,7 +15,7 @@ from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
 from leitmotif.causal.experiment.memory import continuations_holding
 from leitmotif.causal.experiment.outlook import OpeningCounts, outlook
 from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recordings_with_motifs
-from leitmotif.causal.experiment.resampled import Recorded, Resampling
+from leitmotif.causal.experiment.resampled import OpenedPrefix, Recorded, Resampling
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.causal.experiment.twins import shared_twins
@@ -71,6 +71,8 @@ class Study:
         self.continuation = _continuing(self.settings)
         self.cache = cache
         self.claims = Claims.of(params.probes)
+        self.opened: Mapping[str, Sequence[OpenedPrefix]] = {}
+        """The openings of recordings, by track; none of composed music."""
         if isinstance(params.corpus, OrganismCorpus):
             self.pieces = self._composed(params.corpus, tracks, audio_root)
         else:
@@ -205,7 +207,8 @@ class Study:
             print(f"{Path(self.name).name}: {said}", file=sys.stderr, flush=True)
 
         recorded = [Recorded(prefix, motifs) for prefix, motifs in recordings]
-        pieces = resampling.pieces(recorded, tell)
+        self.opened = resampling.opened(recorded, tell)
+        pieces = resampling.pieces(recorded, self.opened)
         left_out = [row for row in pieces.openings if row.towards is None]
         if left_out:
             few = [

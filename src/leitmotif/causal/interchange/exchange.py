@@ -84,6 +84,20 @@ class Interchange:
             events, read_in_parts(partial(_read, self), events, rows=self.rows, device=device)
         )
 
+    def run_endings(self, events: Sequence[tuple[Event, Event]]) -> "ExchangedOdds":
+        """Read events that are there twice, with what each has and with what it lacks.
+
+        The log-odds of an event are those of its return against its absence, as the model finds the
+        two endings likely. Raises what ``run`` does.
+        """
+        own, other = zip(*events, strict=True)
+        read = self.run([*own, *other]).odds
+        odds = [
+            {key: -event.sign * (has[key] - lacks[key]) for key in has}
+            for event, has, lacks in zip(own, read, read[len(own) :], strict=False)
+        ]
+        return ExchangedOdds(own, odds)
+
     def exchanges(self) -> Iterator[Exchange]:
         """All that is done, in the order of the table."""
         yield Exchange(None, StepWindow("deciding"), "counterfactual")

@@ -168,17 +168,16 @@ class EventReader:
         Residuals are [len(rows), S, d], of the steps after the past's.
         """
         first = 0 if past is None else past.steps
-        frames = [self.events[row].frame for row in rows]
         # Of the first codebook, which lags behind by nothing, steps are frames.
-        wanted = sorted(set(frames))
+        wanted = sorted({frame for row in rows for frame in self.events[row].read})
         logits, past = self.model.resume(
             x[:, : wanted[-1] + 1 - first],
             block + 1,
             steps=[frame - first for frame in wanted],
             past=past,
         )
-        at = logits[range(len(rows)), [wanted.index(frame) for frame in frames], self._book]
-        return self._odds(at, rows), past
+        places = {frame: place for place, frame in enumerate(wanted)}
+        return self._odds(logits[:, :, self._book], rows, places), past
 
     @cached_property
     def _own_past(self) -> Past:
@@ -208,10 +207,10 @@ class EventReader:
         block, kind = split_site(site)
         if kind == "residual":
             return self._resumed(block, x, rows)[0]
-        frames, every = [self.events[row].frame for row in rows], range(len(rows))
+        every = range(len(rows))
         edit = Intervention(site, "replace", x, rows=every, steps=range(x.shape[1]))
-        at = self.model(self._codes[rows], interventions=[edit])[every, self._book, frames]
-        return self._odds(at, rows)
+        logits = self.model(self._codes[rows], interventions=[edit])
+        return self._odds(logits[:, self._book], rows)
 
     def shifted(self, added: Mapping[str, Tensor]) -> Tensor:
         """Log-odds [rows] where something is added at some sites, [rows, S, d]."""
@@ -220,8 +219,7 @@ class EventReader:
             for site, x in added.items()
         ]
         logits = self.model(self._codes, interventions=edits)
-        frames = [event.frame for event in self.events]
-        return self._odds(logits[range(len(frames)), self._book, frames], range(len(frames)))
+        return self._odds(logits[:, self._book], range(len(self.events)))
 
     def activations(self, sites: Sequence[str], given: Mapping[str, Tensor]) -> ActivationCache:
         """Activations [rows, S, d] at some sites where those at earlier ones are ``given``."""
@@ -246,10 +244,8 @@ class EventReader:
     def _pass(self, codes: Tensor, there: Sequence[bool]) -> Read:
         logits, cache = self.model.run_with_cache(codes, sites=list(self.sites))
         assert logits is not None
-        frames = [event.frame for event in self.events]
-        at = logits[range(len(codes)), self._book, frames]
         held = {site: cache[site] for site in self.sites}
-        return Read(self._odds(at, range(len(codes))), held, there)
+        return Read(self._odds(logits[:, self._book], range(len(codes))), held, there)
 
     def _stacked(self, pieces: Sequence[Tensor]) -> Tensor:
         """Codes to the common length; what stands after an event changes nothing before it."""
@@ -260,9 +256,24 @@ class EventReader:
             ]
         )
 
-    def _odds(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
-        """Log-odds of each event's token against its absence's, on the CPU: logits [rows, V]."""
-        has, lacks = zip(*(self.events[row].tokens for row in rows), strict=True)
-        # On the CPU: Apple's GPUs have no float64.
-        at, every = logits.cpu().double(), range(len(rows))
-        return at[every, has] - at[every, lacks]
+    def _odds(
+        self, logits: Tensor, rows: Sequence[int], places: Mapping[int, int] | None = None
+    ) -> Tensor:
+        """What is read of each event, on the CPU: [rows] of logits [rows, F, V].
+
+        The log-odds of its token against its absence's, or the log-probability of its ending.
+        ``places`` has the place of each frame among the logits; None: its own number.
+        """
+        read = []
+        for number, row in enumerate(rows):
+            event = self.events[row]
+            frames = [*event.read] if places is None else [places[frame] for frame in event.read]
+            # On the CPU: Apple's GPUs have no float64.
+            at = logits[number, frames].cpu().double()
+            if event.ending:
+                chances = at.log_softmax(-1)
+                read.append(chances[range(len(frames)), list(event.ending)].sum())
+            else:
+                has, lacks = event.tokens
+                read.append(at[0, has] - at[0, lacks])
+        return torch.stack(read)
