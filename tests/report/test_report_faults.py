@@ -69,11 +69,11 @@ def no_whole_slot(rows: Rows) -> Rows:
 CASES = [
     ("manifest", none, "no track is left"),
     ("probes", none, "probes.jsonl does not have the rows of one run"),
-    ("probes", nearly_twice, "probes.jsonl does not have the rows of one run"),
+    ("probes", nearly_twice, "probes.jsonl:13 is not a ProbeRow"),
     ("probes", another_horizon, "probes.jsonl does not have the rows of one run"),
     ("probes", elsewhere, "'nowhere' is not a site"),
     ("calibration", none, "calibration.jsonl does not have the rows of one run"),
-    ("calibration", nearly_twice, "calibration.jsonl does not have the rows of one run"),
+    ("calibration", nearly_twice, "calibration.jsonl:6 is not a CalibrationRow"),
     ("effects", none, "effects.jsonl does not have the rows of one run"),
     ("approaches", none, "approaches.jsonl does not have the rows of one run"),
     ("interchange", elsewhere, "'nowhere' is not a site"),

@@ -36,6 +36,8 @@ _FLOOR_DB = -150.0
 class SourceArtifacts(Table):
     """A row of data/features/artifacts.jsonl."""
 
+    KEY = ("track_id",)
+
     track_id: str
     sample_rate: Annotated[int, Field(gt=0)]
     """Sample rate of the file in Hz."""

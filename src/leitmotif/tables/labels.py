@@ -12,6 +12,8 @@ Source = Literal["score", "decisions"]
 class Label(Table):
     """A row of data/labels.jsonl: a motif and a verified return of it."""
 
+    KEY = ("track_id", "motif.start_sample", "recurrence.start_sample", "transposition", "pair")
+
     track_id: TrackId
     sample_rate: Annotated[int, Field(gt=0)]
     motif: Span
@@ -30,6 +32,8 @@ class Label(Table):
 
 class Coverage(Table):
     """A row of data/coverage.jsonl: how much of a track is known. One for each manifest track."""
+
+    KEY = ("track_id",)
 
     track_id: TrackId
     source: Source
