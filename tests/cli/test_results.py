@@ -241,7 +241,7 @@ def test_the_fullest_summary_fills_the_screen(params: Params) -> None:
     full["labels"] = {"tracks_complete": 0}
     lines = as_lines(Results(changed, full, ["corpus"], ["sae"]))
     assert len(lines) == 40
-    assert "  and 34 more models" in lines
+    assert "  and 36 more models" in lines
     assert "  and 7 more approaches" in lines
 
 
