@@ -59,9 +59,7 @@ def test_what_was_changed_since_is_refused(root: Path, content: bytes) -> None:
     assert "dvc commit labels" in str(caught.value.fix)
 
 
-@pytest.mark.parametrize(
-    "lock", ["stages: 3", "stages: {a: {outs: [3]}}"]
-)
+@pytest.mark.parametrize("lock", ["stages: 3", "stages: {a: {outs: [3]}}"])
 def test_a_lock_of_another_form_is_named(root: Path, lock: str) -> None:
     (root / "dvc.lock").write_text(lock)
     with pytest.raises(ConfigError, match=r"dvc\.lock"):

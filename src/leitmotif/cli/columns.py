@@ -15,9 +15,7 @@ NOTHING = "-"
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a number that can be shown; larger ones no program has written."""
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def count(value: object) -> str:

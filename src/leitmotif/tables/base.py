@@ -11,6 +11,8 @@ Count = Annotated[int, Field(ge=0)]
 """How many, or a number counted from 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, a probability or a p-value."""
+SampleRate = Annotated[int, Field(gt=0, le=10_000_000)]
+"""Hz."""
 LARGEST_INTEGER, LARGEST = 2**63 - 1, 1e100
 """No computation gives larger ones, and programs that read or draw them fail."""
 

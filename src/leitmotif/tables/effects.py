@@ -1,7 +1,9 @@
 """data/effects.jsonl and data/verdicts.jsonl: what changing a model did, and what that means."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from leitmotif.sites import Site
 from leitmotif.tables.base import Count, Share, Table
@@ -95,7 +97,7 @@ class VerdictRow(Table):
 
     model: str
     """Model as in data/effects.jsonl."""
-    candidate: str
+    candidate: Annotated[str, Field(min_length=1)]
     site: Site
     hook: str | None
     """Autoencoder of the features; null for coordinates of the residual stream and whole sites."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leitmotif.tables.base import Span, Table, TrackId
+from leitmotif.tables.base import SampleRate, Span, Table, TrackId
 
 Source = Literal["score", "decisions"]
 
@@ -15,7 +15,7 @@ class Label(Table):
     KEY = ("track_id", "motif.start_sample", "recurrence.start_sample", "transposition", "pair")
 
     track_id: TrackId
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     motif: Span
     recurrence: Span
     transposition: int
@@ -46,6 +46,6 @@ class Coverage(Table):
     """Where every onset of a recurrence is known, ascending and apart, at ``sample_rate``: all of
     the piece by the score; by decisions the stretches that were listened to and in which no pair
     is pending. Elsewhere a recurrence may be missing, and no row may rest on its absence."""
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     complete: bool
     """All that is searched of the track is known."""

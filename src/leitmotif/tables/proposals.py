@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_json, write_table
-from leitmotif.tables.base import Sha256, Share, Span, Table, TrackId
+from leitmotif.tables.base import SampleRate, Sha256, Share, Span, Table, TrackId
 
 
 class Proposal(Table):
@@ -20,7 +20,7 @@ class Proposal(Table):
     proposal_id: Sha256
     """Address of the proposal: ``proposal_address`` of track, windows and engine."""
     track_id: TrackId
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     """Sample rate of the windows in Hz."""
     motif: Span
     recurrence: Span
