@@ -1,7 +1,7 @@
 """Formats numbers, intervals and lists as text within a width."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeGuard
+from typing import TypeGuard, cast
 
 from leitmotif.errors import counted
 from leitmotif.report.words import framed
@@ -25,9 +25,9 @@ def count(value: object) -> str:
 
 def counts(value: object, noun: str) -> str:
     """A whole number and its noun, as ``counted`` says it; of what is not known, ``- tracks``."""
-    if not isinstance(value, int) or not is_number(value):
+    if count(value) == NOTHING:
         return f"{NOTHING} {noun}s"
-    return counted(value, noun)
+    return counted(cast("int", value), noun)
 
 
 def yes(value: object) -> str:
@@ -67,6 +67,14 @@ def interval(value: object, form: str, *, of: str) -> str:
 def one_line(value: object) -> str:
     """Text without line breaks, without two spaces in a row, and without what a screen obeys."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+
+
+def on_screen(text: object) -> str:
+    """Text of any lines, in which what a screen would obey, and is no character, is escaped."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
 
 
 def column(value: object, width: int) -> str:

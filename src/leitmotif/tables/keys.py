@@ -5,6 +5,7 @@ from typing import Any
 
 from leitmotif.tables.alignment import AlignmentRow
 from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.base import Table
 from leitmotif.tables.calibration import CalibrationRow
 from leitmotif.tables.candidates import CandidateRow
 from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
@@ -23,33 +24,31 @@ from leitmotif.tables.probes import HorizonRow, ProbeRow
 from leitmotif.tables.proposals import Proposal
 from leitmotif.tables.swaps import SwapClipRow, SwapRow, SwapSummaryRow
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    path: row.KEY
-    for path, row in {
-        "data/alignment.jsonl": AlignmentRow,
-        "data/approaches.jsonl": ApproachRow,
-        "data/calibration.jsonl": CalibrationRow,
-        "data/candidates.jsonl": CandidateRow,
-        "data/coverage.jsonl": Coverage,
-        "data/decoderlens.jsonl": DecoderLensRow,
-        "data/effects.jsonl": EffectRow,
-        "data/excluded.jsonl": Exclusion,
-        "data/failures.jsonl": Failure,
-        "data/horizons.jsonl": HorizonRow,
-        "data/interchange.jsonl": InterchangeRow,
-        "data/interventions.jsonl": InterventionRow,
-        "data/labels.jsonl": Label,
-        "data/layer_similarity.jsonl": SimilarityRow,
-        "data/lens_divergence.jsonl": DivergenceRow,
-        "data/manifest.jsonl": ManifestTrack,
-        "data/openings.jsonl": OpenedRecording,
-        "data/probes.jsonl": ProbeRow,
-        "data/proposals.jsonl": Proposal,
-        "data/swap_summary.jsonl": SwapSummaryRow,
-        "data/swaps.jsonl": SwapRow,
-        "data/verdicts.jsonl": VerdictRow,
-    }.items()
+_ROWS: Mapping[str, type[Table]] = {
+    "data/alignment.jsonl": AlignmentRow,
+    "data/approaches.jsonl": ApproachRow,
+    "data/calibration.jsonl": CalibrationRow,
+    "data/candidates.jsonl": CandidateRow,
+    "data/coverage.jsonl": Coverage,
+    "data/decoderlens.jsonl": DecoderLensRow,
+    "data/effects.jsonl": EffectRow,
+    "data/excluded.jsonl": Exclusion,
+    "data/failures.jsonl": Failure,
+    "data/horizons.jsonl": HorizonRow,
+    "data/interchange.jsonl": InterchangeRow,
+    "data/interventions.jsonl": InterventionRow,
+    "data/labels.jsonl": Label,
+    "data/layer_similarity.jsonl": SimilarityRow,
+    "data/lens_divergence.jsonl": DivergenceRow,
+    "data/manifest.jsonl": ManifestTrack,
+    "data/openings.jsonl": OpenedRecording,
+    "data/probes.jsonl": ProbeRow,
+    "data/proposals.jsonl": Proposal,
+    "data/swap_summary.jsonl": SwapSummaryRow,
+    "data/swaps.jsonl": SwapRow,
+    "data/verdicts.jsonl": VerdictRow,
 }
+KEYS: Mapping[str, tuple[str, ...]] = {path: row.KEY for path, row in _ROWS.items()}
 """By the path of the table; a dot leads into a field's own fields."""
 IN_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "data/lens/clips.jsonl": LensClipRow.KEY,
