@@ -56,6 +56,44 @@ def test_an_input_is_no_place_for_proposals(here: Path, out: str) -> None:
     refused(["propose", "in", "--out", out, "--replace"], here)
 
 
+@pytest.mark.fault(
+    "leitmotif compose and train-sae",
+    "more pieces than anybody composes, a seed that no table can hold",
+    outcome="refused, untouched",
+)
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["compose", "new", "--pieces", "9" * 20],
+        ["compose", "new", "--pieces", "1", "--seed", "9" * 20],
+        ["train-sae", "layers.1.residual", "new", "--seed", "9" * 20],
+    ],
+)
+def test_numbers_that_are_too_large_are_refused(here: Path, typed: list[str]) -> None:
+    done = CliRunner().invoke(app, typed)
+    assert done.exit_code == 2
+    assert "less than or equal to" in done.output
+    assert not files(here)
+
+
+@pytest.mark.fault(
+    "leitmotif propose", "names with what a screen obeys", outcome="escaped in what is printed"
+)
+def test_a_name_does_not_command_the_screen(here: Path) -> None:
+    (here / "in").mkdir()
+    for number, name in enumerate(("\x1b[2J.wav", "a\nb.wav", "\u202ea.wav", "\x9b.mp3")):
+        if number < 3:
+            soundfile.write(here / "in" / name, np.zeros(8000), 8000, format="WAV")
+        else:
+            (here / "in" / name).write_bytes(b"none")
+    done = CliRunner().invoke(app, ["propose", "in", "--out", "rows.jsonl"])
+    assert done.exit_code == 1
+    assert done.output.replace("\n", "").isprintable()
+    assert "note: \\x1b[2J has 1.0 s" in done.output
+    assert "note: a b has" in done.output
+    assert "\\x9b" in done.output
+
+
 def test_a_key_that_is_typed_twice_is_refused(here: Path) -> None:
     twice = ["--set", "manifest.tracks=3", "--set", "manifest.tracks=4"]
     message = refused(["use", "organism", *twice], here)

@@ -20,6 +20,7 @@ from leitmotif.files import (
     write_json,
     write_table,
 )
+from leitmotif.tables.corpus import Exclusion
 
 
 class Row(BaseModel):
@@ -215,6 +216,17 @@ def test_a_row_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() * 2)
     with pytest.raises(LeitmotifError, match=r"rows\.jsonl:3 [\s\S]*it repeats line 1"):
         read_table(path, Row)
+
+
+@pytest.mark.fault(
+    "table", "two rows of the same track, or of the same of anything", outcome="refused by name"
+)
+def test_a_row_of_the_same_as_another_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    exclusions = [Exclusion(track_id="a", reason="too_short", detail=text) for text in "xy"]
+    write_table(path, exclusions)
+    with pytest.raises(LeitmotifError, match=r"rows\.jsonl:2 [\s\S]*repeats line 1 in track_id"):
+        read_table(path, Exclusion)
 
 
 @pytest.mark.fault("table", "a key given twice in a row", outcome="refused by file and line")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,77 @@ def test_labels_with_gaps_are_refused(
     path.write_text(json.dumps(config | {"id2label": names}))
     with pytest.raises(ModelError, match="have no names of their own"):
         Tagger.from_pretrained(str(tmp_path / "tagger"), device="cpu")
+
+
+EXTRACTORS = {
+    Clap: {
+        "sampling_rate": (44_100, 0, -1, 7, 48_000.0, "48000"),
+        "feature_size": (0, -1, 7, 128),
+        "fft_window_size": (0, 1, 2**70),
+        "hop_length": (0, -1, None, "x", 2**70),
+        "max_length_s": (0, -1, 11, 2**70, "x", []),
+        "frequency_min": (-1, 24_000, True),
+        "frequency_max": (0, 50, 2**70, 24_001),
+        "padding": (None, 0, "x", []),
+        "truncation": ("fusion", "x"),
+    },
+    Tagger: {
+        "sampling_rate": (48_000, 0, None),
+        "max_length": (None, "x", [], 100),
+        "num_mel_bins": (64, 0),
+        "do_normalize": (None, 0, [], False),
+        "mean": (None, "x", [], 2**70),
+        "std": (None, "x", [], 0, -1, 2**70),
+    },
+}
+
+
+@pytest.mark.fault(
+    "judge",
+    "a feature extractor with a field that is missing or does not fit the model",
+    outcome="ModelError that names the field",
+)
+@pytest.mark.parametrize("judge", list(EXTRACTORS))
+def test_an_extractor_that_does_not_fit_is_refused(
+    judge: type[Clap] | type[Tagger],
+    clap_folder: Path,
+    tagger_folder: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    folder = tmp_path / "judge"
+    shutil.copytree(clap_folder if judge is Clap else tagger_folder, folder)
+    (folder / "processor_config.json").unlink(missing_ok=True)
+    path = folder / "preprocessor_config.json"
+    whole = json.loads(path.read_text())
+    tried = 0
+    for field, values in EXTRACTORS[judge].items():
+        without = {key: value for key, value in whole.items() if key != field}
+        for fields in (without, *({**whole, field: value} for value in values)):
+            path.write_text(json.dumps(fields))
+            with pytest.raises(ModelError) as caught:
+                judge.from_pretrained(str(folder), device="cpu")
+            assert folder.name in caught.value.what
+            tried += 1
+        path.write_text(json.dumps(without))
+        with pytest.raises(ModelError, match=f"does not fit its model\n  found:    {field}: "):
+            judge.from_pretrained(str(folder), device="cpu")
+    record_property("inputs", tried)
+
+
+@pytest.mark.fault(
+    "judge", "two files of a feature extractor that differ", outcome="the one that is read is held"
+)
+def test_of_two_files_of_an_extractor_the_one_that_is_read_is_held(
+    clap_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(clap_folder, tmp_path / "clap")
+    path = tmp_path / "clap" / "processor_config.json"
+    both = json.loads(path.read_text())
+    both["feature_extractor"]["sampling_rate"] = 44_100
+    path.write_text(json.dumps(both))
+    with pytest.raises(ModelError, match=r"sampling_rate: 44100[\s\S]*processor_config\.json"):
+        Clap.from_pretrained(str(tmp_path / "clap"), device="cpu")
 
 
 @pytest.mark.fault("judge", "samples beyond float32", outcome="AudioError, by clip")

@@ -146,8 +146,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     made.verdicts = [row.model_copy(update={"possible": might}) for row in made.verdicts]
     write_all(made, repo_root)
     left_out = [
-        Exclusion(track_id=f"track{number}", reason=reason, detail="")
-        for number, reason in enumerate(["too_short", "too_short", "no_licence"])
+        Exclusion(track_id=f"piece_{number}", reason=reason, detail="")
+        for number, reason in enumerate(["too_short", "too_short", "no_licence"], start=3)
     ]
     write_table(made.root / "data/excluded.jsonl", left_out)
     write_corpus(made.root / "data", 6)

@@ -54,6 +54,30 @@ def elsewhere(rows: Rows) -> Rows:
     return [{**rows[0], "site": "nowhere"}, *rows[1:]]
 
 
+def of_none(rows: Rows) -> Rows:
+    """The first row that is of a candidate, of none."""
+    first = next(row for row in rows if row["candidate"])
+    return [{**first, "candidate": ""}, *(row for row in rows if row is not first)]
+
+
+def counterfactual(rows: Rows) -> Rows:
+    """A candidate's condition of a kind that is of no candidate."""
+    return [{**row, "condition": "counterfactual"} if row["candidate"] else row for row in rows]
+
+
+def baselines(rows: Rows) -> Rows:
+    return [row for row in rows if not row["candidate"]]
+
+
+def renamed(rows: Rows) -> Rows:
+    """A row of a track that no other table knows."""
+    return [{**rows[0], "track_id": "stranger"}, *rows[1:]]
+
+
+def of_no_feature(rows: Rows) -> Rows:
+    return [{**rows[0], "feature": 10**9}, *rows[1:]]
+
+
 def another_horizon(rows: Rows) -> Rows:
     return [{**rows[0], "horizon": "9-11s"}, *rows[1:]]
 
@@ -67,13 +91,25 @@ def no_whole_slot(rows: Rows) -> Rows:
 
 
 CASES = [
-    ("manifest", none, "no track is left"),
+    ("manifest", none, "coverage.jsonl and data/manifest.jsonl are not of one run"),
+    ("manifest", one, "coverage.jsonl and data/manifest.jsonl are not of one run"),
+    ("manifest", renamed, "manifest.jsonl and data/corpus/tracks.jsonl are not of one run"),
+    ("coverage", one, "manifest.jsonl and data/coverage.jsonl are not of one run"),
+    ("coverage", renamed, "data/coverage.jsonl are not of one run"),
+    ("labels", renamed, "labels.jsonl and data/manifest.jsonl are not of one run"),
+    ("openings", renamed, "openings.jsonl and data/manifest.jsonl are not of one run"),
+    ("proposals", renamed, "proposals.jsonl and data/manifest.jsonl are not of one run"),
+    ("corpus/tracks", one, "manifest.jsonl and data/corpus/tracks.jsonl are not of one run"),
+    ("candidates", of_no_feature, "do not fit the encoded features"),
+    ("verdicts", of_none, "verdicts.jsonl:1 is not a VerdictRow"),
+    ("effects", counterfactual, "effects.jsonl does not fit data/verdicts.jsonl"),
+    ("effects", baselines, "is of no condition that data/effects.jsonl has"),
     ("probes", none, "probes.jsonl does not have the rows of one run"),
-    ("probes", nearly_twice, "probes.jsonl does not have the rows of one run"),
+    ("probes", nearly_twice, "probes.jsonl:13 is not a ProbeRow"),
     ("probes", another_horizon, "probes.jsonl does not have the rows of one run"),
     ("probes", elsewhere, "'nowhere' is not a site"),
     ("calibration", none, "calibration.jsonl does not have the rows of one run"),
-    ("calibration", nearly_twice, "calibration.jsonl does not have the rows of one run"),
+    ("calibration", nearly_twice, "calibration.jsonl:6 is not a CalibrationRow"),
     ("effects", none, "effects.jsonl does not have the rows of one run"),
     ("approaches", none, "approaches.jsonl does not have the rows of one run"),
     ("interchange", elsewhere, "'nowhere' is not a site"),

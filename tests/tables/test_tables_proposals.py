@@ -92,7 +92,7 @@ def test_a_repeated_proposal_is_refused_on_both_sides(tmp_path: Path) -> None:
         write_proposals(tmp_path / "queue.jsonl", [first, again])
     lines = [json.dumps(row.model_dump(mode="json")) + "\n" for row in (first, again)]
     (tmp_path / "queue.jsonl").write_text("".join(lines))
-    with pytest.raises(LeitmotifError, match="same windows twice"):
+    with pytest.raises(LeitmotifError, match="repeats line 1 in track_id, motif"):
         read_proposals(tmp_path / "queue.jsonl")
 
 

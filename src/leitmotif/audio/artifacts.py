@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from leitmotif.audio.decode import Recording, rms_dbfs
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import SampleRate, Table
 
 Mono = NDArray[np.floating]
 """Mono audio [n], full scale at 1; float64 input is measured in float64."""
@@ -36,8 +36,10 @@ _FLOOR_DB = -150.0
 class SourceArtifacts(Table):
     """A row of data/features/artifacts.jsonl."""
 
+    KEY = ("track_id",)
+
     track_id: str
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     """Sample rate of the file in Hz."""
     channels: Annotated[int, Field(gt=0)]
     bit_rate: Annotated[float, Field(ge=0)]

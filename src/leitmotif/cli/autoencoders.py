@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leitmotif.cli.options import Replace
+from leitmotif.cli.options import LARGEST_SEED, Replace
 
 if TYPE_CHECKING:
     from leitmotif.sae.autoencoder.trained import Training
@@ -37,7 +37,7 @@ def train_sae(
     pool_tracks: Annotated[
         int, typer.Option(min=1, help="Tracks in memory at a time (3 MB each for 30 s at d 1024).")
     ] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same bytes.")] = 0,
     device: Annotated[
         str, typer.Option(help="cpu, cuda, mps, or auto: a GPU if there is one.")
     ] = "auto",

@@ -1,9 +1,11 @@
 """Formats numbers, intervals and lists as text within a width."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard, cast
 
 from leitmotif.errors import counted
 from leitmotif.report.words import framed
+from leitmotif.tables.base import LARGEST
 
 WIDTH = 100
 """Maximum width of a line."""
@@ -11,17 +13,21 @@ NOTHING = "-"
 """Text for unknown values."""
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number that can be shown; larger ones no program has written."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
 def count(value: object) -> str:
     """A whole number, with commas."""
-    known = isinstance(value, int) and not isinstance(value, bool)
-    return f"{value:,}" if known else NOTHING
+    return f"{value:,}" if isinstance(value, int) and is_number(value) else NOTHING
 
 
 def counts(value: object, noun: str) -> str:
     """A whole number and its noun, as ``counted`` says it; of what is not known, ``- tracks``."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    if count(value) == NOTHING:
         return f"{NOTHING} {noun}s"
-    return counted(value, noun)
+    return counted(cast("int", value), noun)
 
 
 def yes(value: object) -> str:
@@ -35,8 +41,7 @@ def mean(value: object, form: str) -> str:
     """A number, or the mean of an interval, in the format ``form``."""
     if isinstance(value, dict):
         value = value.get("mean")
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return format(value, form) if known else NOTHING
+    return format(value, form) if is_number(value) else NOTHING
 
 
 def interval(value: object, form: str, *, of: str) -> str:
@@ -54,14 +59,22 @@ def interval(value: object, form: str, *, of: str) -> str:
         low,
         high,
         n=n if count(n) != NOTHING else None,
-        p=p if mean(p, "g") != NOTHING else None,
+        p=p if is_number(p) else None,
         of=of,
     )
 
 
 def one_line(value: object) -> str:
-    """Text without line breaks and without two spaces in a row."""
-    return " ".join(str(value).split())
+    """Text without line breaks, without two spaces in a row, and without what a screen obeys."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+
+
+def on_screen(text: object) -> str:
+    """Text of any lines, in which what a screen would obey, and is no character, is escaped."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
 
 
 def column(value: object, width: int) -> str:

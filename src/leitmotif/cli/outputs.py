@@ -69,12 +69,14 @@ def report(
     from leitmotif.config import load_params
     from leitmotif.files.targets import check_folder
     from leitmotif.report.build import write_report
+    from leitmotif.share.lockfile import check_unchanged
     from leitmotif.stages.report import read_reported
 
     check_folder(out, replace=replace)
     params = load_params()
     with _explaining_what_is_missing():
         reported = read_reported(params)
+    check_unchanged(reported.hashes)
     counts = write_report(out, reported, params.report, replace=replace)
     typer.echo(
         f"{counted(counts.pairs, 'pair')} of {counted(counts.clips, 'clip')}, "

@@ -61,7 +61,9 @@ def main() -> None:
     try:
         app()
     except LeitmotifError as error:
-        typer.echo(f"error: {error}", err=True)
+        from leitmotif.cli.columns import on_screen
+
+        typer.echo(f"error: {on_screen(error)}", err=True)
         raise SystemExit(1) from None
     except ModuleNotFoundError as error:
         from leitmotif.cli.extras import missing_extra

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from leitmotif.cli.options import Replace
+from leitmotif.cli.options import LARGEST_SEED, Replace
 from leitmotif.errors import LeitmotifError, counted
 
 
 def compose(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    pieces: Annotated[int, typer.Option(min=1, help="Number of pieces.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
+    pieces: Annotated[int, typer.Option(min=1, max=10_000, help="Number of pieces.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same bytes.")] = 7,
     world: Annotated[Path, typer.Option(help="JSON file that describes the music.")] = Path(
         "models/organism/world.json"
     ),
@@ -55,6 +55,7 @@ def propose(
 
     The best proposals of each file come first.
     """
+    from leitmotif.cli.columns import on_screen, one_line
     from leitmotif.files import write_table
     from leitmotif.recurrence.listing import (
         Listed,
@@ -73,11 +74,11 @@ def propose(
     for listing in progress(each_listed(files, settings), "proposing", total=len(files)):
         if isinstance(listing, LeitmotifError):
             failed += 1
-            typer.echo(f"error: {listing}", err=True)
+            typer.echo(f"error: {on_screen(listing)}", err=True)
             continue
         rows += listing.rows
         for note in listing.notes:
-            typer.echo(f"note: {note}", err=True)
+            typer.echo(f"note: {one_line(on_screen(note))}", err=True)
     check_out(out, audio, replace=replace)  # again: what came meanwhile stays
     write_table(out, rows)
     proposals, heard = counted(len(rows), "proposal"), counted(len(files) - failed, "file")

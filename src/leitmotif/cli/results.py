@@ -17,6 +17,7 @@ from leitmotif.cli.columns import (
     cut,
     first_rows,
     interval,
+    is_number,
     listed,
     mean,
     one_line,
@@ -29,7 +30,7 @@ from leitmotif.feasibility.rehearsal import REHEARSAL, is_rehearsal
 from leitmotif.files import read_json
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.report.sentences import FINDING, in_short
-from leitmotif.share.lockfile import outdated_stages
+from leitmotif.share.lockfile import check_unchanged, outdated_stages
 
 METRICS = Path("metrics")
 PAGES = Path("data/report/index.html")
@@ -39,8 +40,9 @@ STAGES = (
 )  # fmt: skip
 ORDER = ("naive correlation", "local continuity", "misaligned autoencoder", "aligned and causal")
 """Order of the approaches, from the usual one to the complete one. JSON files have sorted keys."""
-_MODELS, _APPROACHES, _SLOTS = 10, 5, 3
-"""Maximum number of rows in these tables."""
+LINES = 40
+_APPROACHES, _SLOTS = 5, 3
+"""Maximum number of rows in these tables; the models get the lines that are left."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def read_results(root: Path = Path()) -> Results:
     """Read the metrics of the repository at ``root``.
 
     Raises ConfigError if params.yaml cannot be used, and LeitmotifError if a metrics file is not
-    JSON or if no stage has metrics of the current settings.
+    JSON, is not the one that its stage wrote, or if no stage has metrics of the current settings.
     """
     there = [name for name in STAGES if (root / METRICS / f"{name}.json").exists()]
     outdated = outdated_stages(root).intersection(there)
@@ -85,6 +87,7 @@ def read_results(root: Path = Path()) -> Results:
             found="metrics of other settings or inputs" if outdated else "no metrics",
             fix="run `dvc repro` in the repository's root, or `make repro`, which installs too",
         )
+    check_unchanged([(METRICS / f"{name}.json").as_posix() for name in fresh], root)
     return Results(
         params=load_params(root / "params.yaml"),
         metrics={name: read_json(root / METRICS / f"{name}.json") for name in fresh},
@@ -104,13 +107,13 @@ def _preset(root: Path) -> str:
 
 
 def as_lines(results: Results) -> list[str]:
-    """The summary: at most 40 lines of at most ``columns.WIDTH`` characters."""
-    blocks = [_title, _models, _approaches, _tests, _concepts, _counts, _next]
-    lines: list[str] = []
-    for block in blocks:
-        if lines_of_block := block(results):
-            lines += ["", *lines_of_block] if lines else lines_of_block
-    return [cut(line) for line in lines]
+    """The summary: at most ``LINES`` lines of at most ``columns.WIDTH`` characters."""
+    others = (_approaches, _tests, _concepts, _counts, _next)
+    title, *rest = [_title(results), *filter(None, (block(results) for block in others))]
+    taken = len(title) + sum(1 + len(block) for block in rest)
+    if models := _models(results, most=LINES - taken - 2):  # an empty line, and the heading
+        rest.insert(0, models)
+    return [cut(line) for line in [*title, *(line for block in rest for line in ("", *block))]]
 
 
 def _title(results: Results) -> list[str]:
@@ -123,7 +126,7 @@ def _title(results: Results) -> list[str]:
     return lines
 
 
-def _models(results: Results) -> list[str]:
+def _models(results: Results, most: int) -> list[str]:
     verdicts = results.keyed("interventions", "verdicts")
     probed = results.keyed("probes", "models")
     names = [*verdicts, *(name for name in probed if name not in verdicts)]
@@ -143,7 +146,7 @@ def _models(results: Results) -> list[str]:
         said = [] if patched is None else [points + _possible(patched, verdicts.get(name))]
         rows.append([row, *said, *_sites(results, name)])
     head = f"{'Models':<20}{'verdict':<22}{'probes':<7}partial R²; below it patches, in points"
-    return [head, *first_rows(rows, _MODELS, "models")]
+    return [head, *first_rows(rows, most, "models")]
 
 
 def _possible(patched: object, verdict: object) -> str:
@@ -181,7 +184,7 @@ def _sites(results: Results, model: str) -> list[str]:
 
 def _from(lead: object) -> str:
     """How far ahead of the event a site carries it; nothing where that is not known."""
-    return f", from {lead:g} s ahead" if isinstance(lead, int | float) else ""
+    return f", from {lead:g} s ahead" if is_number(lead) else ""
 
 
 def _approaches(results: Results) -> list[str]:

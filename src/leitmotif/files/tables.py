@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,10 +53,12 @@ def json_lines(rows: Iterable[BaseModel], *, name: str) -> Iterator[str]:
 def read_table(path: Path, model: type[Row]) -> list[Row]:
     """Read JSON lines as ``model`` rows; an error names the file, the line and the field.
 
-    A line that is there twice is one: no stage writes a row twice, so two files were joined.
+    So is a row that is there twice, or of the same as another by the model's ``KEY``: no stage
+    writes such rows, so two files were joined, of two runs perhaps.
     """
     rows = []
     first: dict[str, int] = {}
+    key: tuple[str, ...] = getattr(model, "KEY", ())
     text = read_text(path)
     # Not splitlines(): it also breaks at U+2028 and its like, which JSON strings may hold.
     lines = text.removesuffix("\n").split("\n") if text.strip("\n") else []
@@ -64,8 +67,10 @@ def read_table(path: Path, model: type[Row]) -> list[Row]:
             # Strict: a text such as "nan" is no number.
             rows.append(model.model_validate_json(line, strict=True))
             parse_json(line)
-            if (before := first.setdefault(line, number)) < number:
-                raise ValueError(f"it repeats line {before}")
+            same = repr(attrgetter(*key)(rows[-1])) if key else line
+            if (before := first.setdefault(same, number)) < number:
+                of = f" in {', '.join(key)}" if key else ""
+                raise ValueError(f"it repeats line {before}{of}")
         except ValueError as error:
             raise LeitmotifError(
                 f"{path}:{number} is not a {model.__name__}",

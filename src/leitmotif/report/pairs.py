@@ -154,9 +154,11 @@ def _of_model(material: ReportMaterial, model: str, pairs: ByCondition) -> Itera
     composed = material.composed
     for judged in material.verdicts_of(model):
         rows = material.effects_of(model, judged.candidate)
-        if not rows:
+        strange = [row.condition for row in rows if row.condition not in _ORDER]
+        if not rows or strange:
             raise StageError(
-                f"data/effects.jsonl has no condition of {judged.candidate} in {model}",
+                "data/effects.jsonl does not fit data/verdicts.jsonl",
+                found=f"{', '.join(strange) or 'no condition'} of {judged.candidate} in {model}",
                 expected="conditions of each candidate that data/verdicts.jsonl judges",
                 fix="run `dvc repro interventions`: the tables are of different runs",
             )

@@ -8,9 +8,11 @@ from typing import Any
 
 from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.config import Params
+from leitmotif.errors import LeitmotifError, counted
 from leitmotif.feasibility.funnel import Step, funnel, probed_tracks
 from leitmotif.feasibility.known import Known
 from leitmotif.files import read_table, sha256_file
+from leitmotif.files.restoring import how_to_restore
 from leitmotif.pipeline import (
     CORPUS,
     CORPUS_FAILURES,
@@ -63,7 +65,10 @@ class TrackSources:
 
 
 def read_tracks(params: Params, root: Path = Path()) -> TrackSources:
-    """Read the outputs below ``root``. Raises LeitmotifError if one is missing or damaged."""
+    """Read the outputs below ``root``.
+
+    Raises LeitmotifError if one is missing or damaged, or if they are not of the same tracks.
+    """
     tracks = read_table(root / CORPUS / TRACKS, CorpusTrack)
     known = Known(
         params=params,
@@ -78,12 +83,41 @@ def read_tracks(params: Params, root: Path = Path()) -> TrackSources:
         horizons=read_table(root / HORIZONS, HorizonRow),
         effects=read_table(root / EFFECTS, EffectRow),
     )
+    opened = read_table(root / OPENINGS, OpenedRecording)
+    _check_tracks(tracks, known, opened)
     return TrackSources(
         known,
         recall(known.labels or [], known.coverage or [], known.proposals or []),
-        OpeningCounts.by_model(read_table(root / OPENINGS, OpenedRecording)),
+        OpeningCounts.by_model(opened),
         {path.as_posix(): sha256_file(root / path) for path in TABLES},
     )
+
+
+def _check_tracks(
+    verified: Sequence[CorpusTrack], known: Known, opened: Sequence[OpenedRecording]
+) -> None:
+    """Raise LeitmotifError, which names the table, where two tables are not of the same tracks."""
+    corpus, chosen, left_out, failed, covered = (
+        {row.track_id for row in rows or []}
+        for rows in (verified, known.manifest, known.excluded, known.failures, known.coverage)
+    )
+    found_in, told = CORPUS / TRACKS, ((PROPOSALS, known.proposals), (LABELS, known.labels))
+    for path, other, strange, which in (
+        (EXCLUDED, MANIFEST, chosen & left_out, "both have"),
+        (MANIFEST, found_in, chosen - corpus, "the second lacks"),
+        (EXCLUDED, found_in, left_out - corpus, "the second lacks"),
+        (MANIFEST, COVERAGE, chosen - failed - covered, "the second lacks"),
+        *(
+            (path, MANIFEST, {row.track_id for row in rows or []} - chosen, "the second lacks")
+            for path, rows in ((COVERAGE, known.coverage), *told, (OPENINGS, opened))
+        ),
+    ):
+        if strange:
+            raise LeitmotifError(
+                f"{path} and {other} are not of one run",
+                found=f"{counted(len(strange), 'track')} that {which}, such as {min(strange)}",
+                fix=how_to_restore(),
+            )
 
 
 def tracks_section(sources: TrackSources) -> dict[str, Any]:

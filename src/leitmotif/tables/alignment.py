@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 
@@ -29,10 +29,10 @@ class AuditRow(Table):
 class EncodedRow(Table):
     """What encoding all tracks gave."""
 
-    frames: int
+    frames: Count
     l0: float
     """Mean number of active features a frame."""
-    most: int
+    most: Count
     """Most active features in one frame."""
     bytes_per_frame: float
 
@@ -41,15 +41,15 @@ class TrainedRow(Table):
     """What training reached, on tracks that it did not see."""
 
     site: Site
-    tracks: int
+    tracks: Count
     """Trained on."""
-    held_out: int
-    rows: int
+    held_out: Count
+    rows: Count
     """Rows of the tracks trained on."""
     fvu: Annotated[float, Field(ge=0)]
     cosine: float
     l0: float
-    dead_fraction: float
+    dead_fraction: Share
 
 
 class TrialRow(Table):
@@ -65,6 +65,8 @@ class TrialRow(Table):
 class AlignmentRow(Table):
     """A row of data/alignment.jsonl: one autoencoder at one site, stored or captured beside it."""
 
+    KEY = ("hook", "site")
+
     hook: str
     """Entry of hooks.yaml."""
     site: Site
@@ -73,7 +75,7 @@ class AlignmentRow(Table):
     over those of the audit."""
     cosine: IntervalRow
     l0: IntervalRow
-    dead_fraction: float
+    dead_fraction: Share
     """Share of features that no frame activates."""
     audit: AuditRow | None
     """Null for other sites than the one whose activations it is given; so are the next four."""

@@ -1,7 +1,7 @@
 """data/approaches.jsonl: four ways to look for foresight, by the same code."""
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Table
 from leitmotif.tables.effects import PossibleRow, Verdict
 from leitmotif.tables.interval import IntervalRow
 
@@ -18,7 +18,7 @@ class AtSiteRow(Table):
     """What an approach chose at one site, and what changing it did."""
 
     site: Site
-    features: int
+    features: Count
     r2: float | None
     delta_recurrence: IntervalRow | None
 
@@ -42,6 +42,8 @@ class OtherwiseRow(Table):
 class ApproachRow(Table):
     """A row of data/approaches.jsonl."""
 
+    KEY = ("name",)
+
     name: str
     model: str
     """Hub id or folder of the model under study."""
@@ -50,7 +52,7 @@ class ApproachRow(Table):
     site: Site | None
     """Null where nothing was found; so are all measures."""
     hook: str | None
-    features: list[int]
+    features: list[Count]
     r2: float | None
     """R² as the approach would report it."""
     partial_r2: IntervalRow | None
@@ -67,7 +69,7 @@ class ApproachRow(Table):
     versions."""
     screened: ScreenedRow | None
     by_site: list[AtSiteRow]
-    lead: int | None
+    lead: Count | None
     """By how many of the surest features the first site leads the next; null without a next."""
     otherwise: OtherwiseRow | None
     """Null where nothing was found."""

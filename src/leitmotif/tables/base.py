@@ -1,18 +1,38 @@
 """What all rows share: the strict base, hashes, ids and spans."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TrackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$")]
 """Safe as a file name on every system; made from the source's own id or relative path."""
+Count = Annotated[int, Field(ge=0)]
+"""How many, or a number counted from 0."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole, a probability or a p-value."""
+SampleRate = Annotated[int, Field(gt=0, le=10_000_000)]
+"""Hz."""
+LARGEST_INTEGER, LARGEST = 2**63 - 1, 1e100
+"""No computation gives larger ones, and programs that read or draw them fail."""
 
 
 class Table(BaseModel):
-    """Base of every row: strict, immutable, no unknown fields, and finite numbers."""
+    """Base of every row: strict, immutable, no unknown fields, and finite numbers of usual size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    KEY: ClassVar[tuple[str, ...]] = ()
+    """Fields that say what a row is of: no two rows of a table have the same values in them. A dot
+    leads into a field's own fields. Empty: rows that are equal in all fields are the same."""
+
+    @field_validator("*")
+    @classmethod
+    def _of_usual_size(cls, value: object) -> object:
+        for number in value if isinstance(value, list | tuple) else (value,):
+            most = LARGEST_INTEGER if isinstance(number, int) else LARGEST
+            if isinstance(number, int | float) and abs(number) > most:
+                raise ValueError(f"a number of at most {most:g} is expected")
+        return value
 
 
 class Span(Table):

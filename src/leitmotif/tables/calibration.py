@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Kind = Literal["all", "null", "planted"]
@@ -15,6 +15,8 @@ Kind = Literal["all", "null", "planted"]
 class CalibrationRow(Table):
     """A row of data/calibration.jsonl: features of which the truth is known, and what was found."""
 
+    KEY = ("kind", "generator", "horizon", "site", "strength")
+
     kind: Kind
     generator: str | None
     """Generator of the null features; null for the others."""
@@ -23,7 +25,7 @@ class CalibrationRow(Table):
     horizon: str
     site: Site
     """Site whose activations real features are taken from."""
-    alpha: float
+    alpha: Share
     """Level of both tests."""
     naive: IntervalRow | None
     """Share that the naive test calls significant; null for planted features."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Share, Table
 
 
 class Ranked(Table):
@@ -15,28 +15,28 @@ class Ranked(Table):
     site: Site
     hook: str | None
     """Autoencoder whose feature it is; null for a coordinate of the residual stream."""
-    feature: int
+    feature: Count
     horizon: str
     effect: float
     """Partial correlation with the target, the controls removed from both."""
     low: float
     high: float
-    p: float
-    q: float
+    p: Share
+    q: Share
     """After Benjamini & Hochberg over all features of all sites of the horizon."""
-    p_shift: float | None
+    p_shift: Share | None
     """By shifting each track's features within the track; null where that was not done."""
-    stability: float | None
+    stability: Share | None
     """Share of folds, over all splits, in which the effect has the sign it has overall; null where
     nothing was folded."""
     misaligned: str = ""
     """Empty, or what does not match: then the row is no evidence about the site."""
-    tracks: int | None = None
+    tracks: Count | None = None
     """Tracks over which it was tested; null in tables of older versions."""
-    active: int | None = None
+    active: Count | None = None
     """Tracks in which it is active on the rows tested; null for a coordinate. Features of fewer
     tracks than ``probes.least_active`` asks for were not tested."""
-    exchanges: int | None = None
+    exchanges: Count | None = None
     """Exchanges of tracks that were made for ``p``: until twenty of them reached the observed
     statistic, or until the feature was certain to be chosen, and ``p`` is then a bound from above.
     Null where p is computed."""
@@ -47,6 +47,8 @@ class Ranked(Table):
 
 class CandidateRow(Ranked):
     """A row of data/candidates.jsonl: a feature that may foresee, the surest first."""
+
+    KEY = ("hook", "site", "feature", "horizon", "misaligned")
 
     rank: int
     exploratory: bool

@@ -21,6 +21,8 @@ class Licence(Table):
 class CorpusTrack(Table):
     """A row of data/corpus/tracks.jsonl: one verified file, in metadata order."""
 
+    KEY = ("track_id",)
+
     track_id: TrackId
     path: str
     """Relative to data/corpus, with forward slashes."""
@@ -36,6 +38,8 @@ class CorpusTrack(Table):
 
 class Failure(Table):
     """A row of a failures table: a file that was left out, and why."""
+
+    KEY = ("track_id", "path")
 
     track_id: str
     path: str
@@ -88,6 +92,8 @@ class Window(Table):
 class ManifestTrack(Table):
     """A row of data/manifest.jsonl: a track of the experiment."""
 
+    KEY = ("track_id",)
+
     track_id: TrackId
     path: str
     """Relative to data/corpus, with forward slashes."""
@@ -100,6 +106,8 @@ class ManifestTrack(Table):
 
 class Exclusion(Table):
     """A row of data/excluded.jsonl: a verified track that the manifest leaves out, and why."""
+
+    KEY = ("track_id",)
 
     track_id: TrackId
     reason: str

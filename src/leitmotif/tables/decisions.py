@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from leitmotif.files import sha256_json
-from leitmotif.tables.base import Sha256, Span, Table, TrackId
+from leitmotif.tables.base import SampleRate, Sha256, Span, Table, TrackId
 
 Verdict = Literal["positive", "negative", "ambiguous", "rejected"]
 VERDICTS: tuple[Verdict, ...] = ("positive", "negative", "ambiguous", "rejected")
@@ -80,7 +80,7 @@ class Decision(Table):
     note: Annotated[str, Field(max_length=LONGEST_NOTE)]
     track_id: TrackId
     audio_sha256: Sha256
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     motif: JudgedSpan
     recurrence: JudgedSpan
     proposal_id: str | None
@@ -114,7 +114,7 @@ class Listening(Table):
     note: Annotated[str, Field(max_length=LONGEST_NOTE)]
     track_id: TrackId
     audio_sha256: Sha256
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     stretch: JudgedSpan
     """What was listened to. Onsets of recurrences are known there; their motifs may be earlier."""
     versions: Versions

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from leitmotif.tables.base import Sha256, Table
+from leitmotif.tables.base import Count, Sha256, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Lens = Literal["plain", "tuned"]
@@ -14,35 +14,37 @@ Heard = Literal["read", "sampled"]
 class AgreementRow(Table):
     """How far two taggers agree on the same clips, over labels that both know by name."""
 
-    labels: int
+    labels: Count
     """Number of the slot's concepts that both know."""
     rank: IntervalRow
     """Spearman's correlation of the two orders of these labels in a clip, mean over clips. The same
     order gives 1, and orders that have nothing to do with each other 0."""
     named: IntervalRow
     """Share of clips of which both name the same concept of the slot."""
-    named_by_chance: float
+    named_by_chance: Share
     """The same if each named as many clips after a concept, but others."""
 
 
 class DecoderLensRow(Table):
     """How well a tagger recognises one concept, or all of one slot, in the music of one layer."""
 
+    KEY = ("lens", "heard", "slot", "concept", "layer")
+
     slot: str
     """Slot of the prompts' template, such as instrument."""
     concept: str | None
     """Null for all concepts of the slot."""
-    layer: int
+    layer: Count
     lens: Lens
     heard: Heard
     ndcg: IntervalRow
     """Of the concept's labels among all labels of the tagger, over prompts, as in the paper."""
-    chance: float
+    chance: Share
     """Expected of a random order of the labels."""
     within: IntervalRow
     """The same among the labels of the slot's concepts alone. Labels that are true of all music,
     such as Music, rank high too, so ``ndcg`` does not reach 1 where every concept is named."""
-    chance_within: float
+    chance_within: Share
     agreement: AgreementRow | None
     """Agreement of the tagger and a second one; null without one."""
 
@@ -50,8 +52,10 @@ class DecoderLensRow(Table):
 class DivergenceRow(Table):
     """How far what one layer says is from what the model says, in one codebook."""
 
-    layer: int
-    codebook: int
+    KEY = ("lens", "layer", "codebook")
+
+    layer: Count
+    codebook: Count
     lens: Lens
     nats: IntervalRow
     """KL divergence, mean over steps, over prompts that the tuned lens was not fitted on."""
@@ -60,10 +64,12 @@ class DivergenceRow(Table):
 class SimilarityRow(Table):
     """Two layers over the prompts of one concept, or of all; outputs are means over time."""
 
+    KEY = ("concept", "first", "second")
+
     concept: str | None
     """Null for all prompts."""
-    first: int
-    second: int
+    first: Count
+    second: Count
     distance: float
     """Euclidean, mean over prompts."""
     cka: float | None
@@ -75,15 +81,17 @@ class SimilarityRow(Table):
 class LensClipRow(Table):
     """data/lens/clips.jsonl: a clip that was kept, of what one layer plays for one prompt."""
 
+    KEY = ("concept", "prompt", "layer", "lens", "heard")
+
     concept: str
     prompt: str
     """The whole text."""
-    layer: int
+    layer: Count
     lens: Lens
     heard: Heard
     named: str
     """The concept of the slot whose labels the tagger ranks highest."""
-    ndcg: float
+    ndcg: Share
     """``within`` of this clip alone."""
     file: str
     """Name of the WAV file beside the table: mono, 16 bits."""

@@ -1,10 +1,12 @@
 """data/effects.jsonl and data/verdicts.jsonl: what changing a model did, and what that means."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Kind = Literal[
@@ -37,6 +39,8 @@ Verdict = Literal[
 class EffectRow(Table):
     """A row of data/effects.jsonl: one model under one condition, over all pieces."""
 
+    KEY = ("model", "candidate", "name")
+
     model: str
     """Name of the model's folder; the one under study comes first."""
     candidate: str
@@ -63,21 +67,21 @@ class EffectRow(Table):
     loudness_db: IntervalRow | None
     spectral_db: IntervalRow | None
     log_likelihood: IntervalRow | None
-    clips: int
-    changed: int
+    clips: Count
+    changed: Count
     """Clips whose tokens are not those of the baseline."""
-    excluded: dict[str, int]
+    excluded: dict[str, Count]
     """Clips that were not measured, by reason."""
 
 
 class PossibleRow(Table):
     """What an effect had to be to count, as ``leitmotif.causal.possible`` says."""
 
-    gaining: int
+    gaining: Count
     """Pieces that lack the event and were measured."""
-    losing: int
+    losing: Count
     """Pieces that have it and were measured."""
-    level: float
+    level: Share
     """Largest p-value that counts in the family of the candidates that were tried."""
     least: float | None
     """Points: no smaller mean change could count; null where none could, however large."""
@@ -89,13 +93,15 @@ class PossibleRow(Table):
 class VerdictRow(Table):
     """A row of data/verdicts.jsonl: a candidate of one model, and what it was found to be."""
 
+    KEY = ("model", "candidate")
+
     model: str
     """Model as in data/effects.jsonl."""
-    candidate: str
+    candidate: Annotated[str, Field(min_length=1)]
     site: Site
     hook: str | None
     """Autoencoder of the features; null for coordinates of the residual stream and whole sites."""
-    features: list[int]
+    features: list[Count]
     """None of them for a whole site."""
     verdict: Verdict
     possible: PossibleRow | None = None

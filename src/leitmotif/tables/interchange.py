@@ -3,7 +3,7 @@
 from typing import Literal
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Table
 from leitmotif.tables.interval import IntervalRow
 
 Donor = Literal["counterfactual", "control"]
@@ -19,6 +19,8 @@ class InterchangeRow(Table):
     ending against another (``causal.experiment.recorded``).
     """
 
+    KEY = ("model", "site", "donor", "window", "slot", "after", "until")
+
     model: str
     """Name of the model's folder; the one under study comes first."""
     site: Site | None
@@ -30,9 +32,9 @@ class InterchangeRow(Table):
     after: float | None
     """Seconds; null for windows that no lead names."""
     until: float | None
-    slot: int | None
+    slot: Count | None
     """Which of a piece's events; null: all of them."""
-    events: int
+    events: Count
     nats: IntervalRow
     """Mean change of the log-odds towards the counterfactual, by track; ``n`` counts tracks."""
     over_control: IntervalRow | None

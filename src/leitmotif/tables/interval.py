@@ -2,10 +2,10 @@
 
 from typing import Any, Self, overload
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from leitmotif.intervals import Interval
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Share, Table
 
 
 class IntervalRow(Table):
@@ -14,14 +14,20 @@ class IntervalRow(Table):
     mean: float
     low: float
     high: float
-    p: float | None = None
+    p: Share | None = None
     """Two-sided p-value of no effect, three significant digits. Left out where no
     effect is no question: of a rate, a share, a level, and how well anything predicts."""
-    n: int | None = None
+    n: Count | None = None
     """Tracks, or draws, that the estimate rests on."""
-    changed: int | None = None
+    changed: Count | None = None
     """Of a change of a rate: how many of the ``n`` changed at all. If none did, the interval says
     nothing but how many they are."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"the interval ends at {self.high}, before it begins at {self.low}")
+        return self
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from leitmotif.files import read_table
 from leitmotif.sites import Site
-from leitmotif.tables.base import Sha256, Span, Table, TrackId
+from leitmotif.tables.base import Count, Sha256, Share, Span, Table, TrackId
 from leitmotif.tables.effects import Kind
 
 LOG = Path("data/interventions.jsonl")
@@ -50,13 +50,13 @@ class ReturnRow(Table):
 
     motif: Span
     """Samples of the clip, as all spans of its line."""
-    start_sample: int | None
+    start_sample: Count | None
     """Where the motif fits best; null where nothing is like it, or no room."""
     transposition: int
     """Semitones."""
     score: float | None
     """Score as of a proposal; null as the place is."""
-    p: float
+    p: Share
     """Under the null, as of a proposal."""
     recurs: bool
     """Whether it counts as returned: p and score are within interventions.p and min_score."""
@@ -65,7 +65,7 @@ class ReturnRow(Table):
 class OpeningRow(Table):
     """What the model itself put after a recording's prefix."""
 
-    seed: int
+    seed: Count
     """Seed of its noise."""
     frames: Annotated[int, Field(ge=1)]
     """Frames at the end of the prefix."""
@@ -73,6 +73,8 @@ class OpeningRow(Table):
 
 class InterventionRow(Table):
     """A line of the log. Codes are hashed as int32, audio as 16-bit samples."""
+
+    KEY = ("model", "candidate", "name", "track_id", "seed", "clip_id")
 
     clip_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     """Of all that decides the clip. Candidates may share one, and each then has its line."""
@@ -90,7 +92,7 @@ class InterventionRow(Table):
     """What was done."""
     site: Site | None
     """Canonical name; null where nothing was changed."""
-    feature: int | list[int] | None
+    feature: Count | list[Count] | None
     """Feature or coordinate, or several changed together; null for a whole site."""
     sae: str | None
     """Entry of hooks.yaml; null where the feature is a coordinate."""
@@ -102,9 +104,9 @@ class InterventionRow(Table):
     source: str | None
     """The prefix whose run the activations, or with a counterfactual the start, come from: the twin
     of a slot, or an opening by its seed."""
-    steps: tuple[int, int] | None
+    steps: tuple[Count, Count] | None
     """Decoder steps [start, stop); null: all that have read a token of the continuation."""
-    seed: int
+    seed: Count
     """Seed of the noise, which a clip shares with its baseline."""
     sampling: SamplingRow
     """How the tokens were drawn."""

@@ -3,45 +3,57 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "data/alignment.jsonl": ("hook", "site"),
-    "data/approaches.jsonl": ("name",),
-    "data/calibration.jsonl": ("kind", "generator", "horizon", "site", "strength"),
-    "data/candidates.jsonl": ("hook", "site", "feature", "horizon", "misaligned"),
-    "data/coverage.jsonl": ("track_id",),
-    "data/decoderlens.jsonl": ("lens", "heard", "slot", "concept", "layer"),
-    "data/effects.jsonl": ("model", "candidate", "name"),
-    "data/excluded.jsonl": ("track_id",),
-    "data/failures.jsonl": ("track_id", "path"),
-    "data/horizons.jsonl": ("horizon",),
-    "data/interchange.jsonl": ("model", "site", "donor", "window", "slot", "after", "until"),
-    "data/interventions.jsonl": ("model", "candidate", "name", "track_id", "seed", "clip_id"),
-    "data/labels.jsonl": (
-        "track_id", "motif.start_sample", "recurrence.start_sample", "transposition", "pair",
-    ),
-    "data/layer_similarity.jsonl": ("concept", "first", "second"),
-    "data/lens_divergence.jsonl": ("lens", "layer", "codebook"),
-    "data/manifest.jsonl": ("track_id",),
-    "data/openings.jsonl": ("model", "track_id"),
-    "data/probes.jsonl": ("model", "site", "horizon"),
-    "data/proposals.jsonl": (
-        "track_id", "motif.start_sample", "recurrence.start_sample", "transposition",
-    ),
-    "data/swap_summary.jsonl": (
-        "technique", "component", "layers", "frames", "scope", "original_slot", "desired_slot",
-        "depth",
-    ),
-    "data/swaps.jsonl": ("technique", "component", "layers", "frames", "original", "desired"),
-    "data/verdicts.jsonl": ("model", "candidate"),
-}  # fmt: skip
-"""By the path of the table; a dot leads into a field's own fields. No two rows of a table have the
-same values in them."""
+from leitmotif.tables.alignment import AlignmentRow
+from leitmotif.tables.approaches import ApproachRow
+from leitmotif.tables.base import Table
+from leitmotif.tables.calibration import CalibrationRow
+from leitmotif.tables.candidates import CandidateRow
+from leitmotif.tables.corpus import Exclusion, Failure, ManifestTrack
+from leitmotif.tables.decoderlens import (
+    DecoderLensRow,
+    DivergenceRow,
+    LensClipRow,
+    SimilarityRow,
+)
+from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
+from leitmotif.tables.interventions import InterventionRow
+from leitmotif.tables.labels import Coverage, Label
+from leitmotif.tables.openings import OpenedRecording
+from leitmotif.tables.probes import HorizonRow, ProbeRow
+from leitmotif.tables.proposals import Proposal
+from leitmotif.tables.swaps import SwapClipRow, SwapRow, SwapSummaryRow
+
+_ROWS: Mapping[str, type[Table]] = {
+    "data/alignment.jsonl": AlignmentRow,
+    "data/approaches.jsonl": ApproachRow,
+    "data/calibration.jsonl": CalibrationRow,
+    "data/candidates.jsonl": CandidateRow,
+    "data/coverage.jsonl": Coverage,
+    "data/decoderlens.jsonl": DecoderLensRow,
+    "data/effects.jsonl": EffectRow,
+    "data/excluded.jsonl": Exclusion,
+    "data/failures.jsonl": Failure,
+    "data/horizons.jsonl": HorizonRow,
+    "data/interchange.jsonl": InterchangeRow,
+    "data/interventions.jsonl": InterventionRow,
+    "data/labels.jsonl": Label,
+    "data/layer_similarity.jsonl": SimilarityRow,
+    "data/lens_divergence.jsonl": DivergenceRow,
+    "data/manifest.jsonl": ManifestTrack,
+    "data/openings.jsonl": OpenedRecording,
+    "data/probes.jsonl": ProbeRow,
+    "data/proposals.jsonl": Proposal,
+    "data/swap_summary.jsonl": SwapSummaryRow,
+    "data/swaps.jsonl": SwapRow,
+    "data/verdicts.jsonl": VerdictRow,
+}
+KEYS: Mapping[str, tuple[str, ...]] = {path: row.KEY for path, row in _ROWS.items()}
+"""By the path of the table; a dot leads into a field's own fields."""
 IN_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "data/lens/clips.jsonl": ("concept", "prompt", "layer", "lens", "heard"),
-    "data/swap_clips/clips.jsonl": (
-        "original", "desired", "technique", "component", "layer", "prompt",
-    ),
-}  # fmt: skip
+    "data/lens/clips.jsonl": LensClipRow.KEY,
+    "data/swap_clips/clips.jsonl": SwapClipRow.KEY,
+}
 """The same of tables that lie in a folder of clips."""
 
 

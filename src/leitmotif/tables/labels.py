@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leitmotif.tables.base import Span, Table, TrackId
+from leitmotif.tables.base import SampleRate, Span, Table, TrackId
 
 Source = Literal["score", "decisions"]
 
@@ -12,8 +12,10 @@ Source = Literal["score", "decisions"]
 class Label(Table):
     """A row of data/labels.jsonl: a motif and a verified return of it."""
 
+    KEY = ("track_id", "motif.start_sample", "recurrence.start_sample", "transposition", "pair")
+
     track_id: TrackId
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     motif: Span
     recurrence: Span
     transposition: int
@@ -31,6 +33,8 @@ class Label(Table):
 class Coverage(Table):
     """A row of data/coverage.jsonl: how much of a track is known. One for each manifest track."""
 
+    KEY = ("track_id",)
+
     track_id: TrackId
     source: Source
     labels: Annotated[int, Field(ge=0)]
@@ -42,6 +46,6 @@ class Coverage(Table):
     """Where every onset of a recurrence is known, ascending and apart, at ``sample_rate``: all of
     the piece by the score; by decisions the stretches that were listened to and in which no pair
     is pending. Elsewhere a recurrence may be missing, and no row may rest on its absence."""
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     complete: bool
     """All that is searched of the track is known."""

@@ -13,6 +13,8 @@ class OpenedRecording(Table):
     There are no rows for composed music, whose counterfactual is composed too.
     """
 
+    KEY = ("model", "track_id")
+
     model: str
     """Model as in data/effects.jsonl."""
     track_id: TrackId

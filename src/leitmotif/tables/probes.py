@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from leitmotif.sites import Site
-from leitmotif.tables.base import Table
+from leitmotif.tables.base import Count, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 
@@ -14,7 +14,7 @@ class NaiveRow(Table):
     """R² of the best feature."""
     r2_place: float
     """Of the place in the track alone, without any feature: a mean for each row number."""
-    significant_share: float
+    significant_share: Share
     """Share of the features whose q-value is at most 0.05, as is customary."""
 
 
@@ -28,6 +28,8 @@ class SelectivityRow(Table):
 
 class ProbeRow(Table):
     """A row of data/probes.jsonl: one model's features at one site, and one horizon."""
+
+    KEY = ("model", "site", "horizon")
 
     model: str
     """Name of the model's folder, or random_weights; the one under study comes first."""
@@ -46,7 +48,7 @@ class ProbeRow(Table):
     auroc_controls: IntervalRow | None
     """Null where a row has an event in too few tracks."""
     auroc: IntervalRow | None
-    p: float
+    p: Share
     """p-value of the partial R², from exchanging tracks."""
     least: float | None = None
     """No smaller partial R² could have been decodable, as ``Claims.least_decodable`` says; null
@@ -74,23 +76,25 @@ class LeftOutRow(Table):
 class HorizonRow(Table):
     """A row of data/horizons.jsonl: the rows of one horizon, and what was tested on them."""
 
+    KEY = ("horizon",)
+
     horizon: str
     after: float
     until: float
     """Seconds ahead at which it begins and ends."""
     claimed: bool
     """Whether it is the one of which claims are made: the nearest that is far enough."""
-    tracks: int
-    rows: int
-    events: float
+    tracks: Count
+    rows: Count
+    events: Share
     """Share of the rows whose target is above 0."""
     heard_ahead: float
     """Seconds past their own frame that features of any horizon were seen to hear."""
-    tested: int | None
+    tested: Count | None
     """Features tested one by one; null where none were."""
-    chosen: int | None
+    chosen: Count | None
     """Features whose q-value is at most probes.alpha."""
-    least_chosen: int | None
+    least_chosen: Count | None
     """Fewest features that could be chosen. 1 unless there are so few tracks that no p-value is
     small enough for one feature by itself; null where none were tested."""
     site: Site

@@ -9,18 +9,18 @@ from pydantic import Field, model_validator
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table, sha256_json, write_table
-from leitmotif.tables.base import Sha256, Span, Table, TrackId
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from leitmotif.tables.base import SampleRate, Sha256, Share, Span, Table, TrackId
 
 
 class Proposal(Table):
     """A suggestion that the same motif sounds in two windows."""
 
+    KEY = ("track_id", "motif.start_sample", "recurrence.start_sample", "transposition")
+
     proposal_id: Sha256
     """Address of the proposal: ``proposal_address`` of track, windows and engine."""
     track_id: TrackId
-    sample_rate: Annotated[int, Field(gt=0)]
+    sample_rate: SampleRate
     """Sample rate of the windows in Hz."""
     motif: Span
     recurrence: Span

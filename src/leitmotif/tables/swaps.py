@@ -1,11 +1,13 @@
 """Tables of the swaps between concepts: what one component's output does to what a tagger hears."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field
 
 from leitmotif.claims import exceeds_controls
 from leitmotif.sites import Component, Control, Technique
-from leitmotif.tables.base import Sha256, Table
+from leitmotif.tables.base import Count, Sha256, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Scope = Literal["all", "within", "across", "slots"]
@@ -36,8 +38,8 @@ class CellRow(Table):
 
     technique: Technique
     component: Component
-    layers: list[int]
-    frames: tuple[int, int]
+    layers: Annotated[list[Count], Field(min_length=1)]
+    frames: tuple[Count, Count]
     """Of the clip, in which outputs are swapped: the first one, and the one after the last."""
     swap: MeasuredRow
     ideal_precision: float
@@ -53,6 +55,8 @@ class CellRow(Table):
 class SwapRow(CellRow):
     """One cell and one ordered pair of concepts; intervals are over clips."""
 
+    KEY = ("technique", "component", "layers", "frames", "original", "desired")
+
     original: str
     """Concept whose prompts are played."""
     desired: str
@@ -62,12 +66,23 @@ class SwapRow(CellRow):
     desired_slot: str | None
     turned: IntervalRow
     """Share of clips in which the desired label ranks above the original one after the swap."""
-    turned_before: float
+    turned_before: Share
     """The same before."""
 
 
 class SwapSummaryRow(CellRow):
     """One cell over several pairs of concepts; intervals resample pairs, or the clips of one."""
+
+    KEY = (
+        "technique",
+        "component",
+        "layers",
+        "frames",
+        "scope",
+        "original_slot",
+        "desired_slot",
+        "depth",
+    )
 
     scope: Scope
     original_slot: str | None
@@ -75,13 +90,13 @@ class SwapSummaryRow(CellRow):
     depth: Depth | None
     """Null for one cell, whose ``layers`` change at once. Else the row is the mean over cells of
     single layers, which are then the ``layers``."""
-    pairs: int
+    pairs: Count
     """Ordered pairs of concepts, which are the clusters."""
-    p: float | None
+    p: Share | None
     """That the effect exceeds none of some control: the largest of the controls' p-values, each
     two-sided, of flipping signs of pairs; 1 where a control's mean is as large. Null without
     controls and where ``depth`` is given."""
-    q: float | None
+    q: Share | None
     """After Benjamini and Hochberg over the cells of one technique and scope."""
 
     @property
@@ -104,13 +119,15 @@ class SwapClipRow(Table):
     Of an untouched clip all that says what was done is null.
     """
 
+    KEY = ("original", "desired", "technique", "component", "layer", "prompt")
+
     original: str
     """Concept whose prompt is played."""
     desired: str | None
     """Concept whose mean is put in."""
     technique: Technique | None
     component: Component | None
-    layer: int | None
+    layer: Count | None
     prompt: str
     """The whole text."""
     named: str

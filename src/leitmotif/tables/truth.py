@@ -25,6 +25,8 @@ class Slot(Span):
 class Truth(Table):
     """A row of truth.jsonl: what is known of one composed track."""
 
+    KEY = ("track_id",)
+
     track_id: TrackId
     seed: int
     index: int

@@ -1,6 +1,7 @@
 """Loads the checkpoint of a judge, and checks its kind and that no weights are missing."""
 
 import warnings
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -11,9 +12,10 @@ from leitmotif.arguments import is_integer
 from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.checkpoints.weights import load_weights
 from leitmotif.errors import ModelError
-from leitmotif.files import sha256_file, sha256_json
+from leitmotif.files import read_json, sha256_file, sha256_json
 
 Precision = Literal["float32", "float64"]
+_PROCESSOR = "processor_config.json"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -103,6 +105,28 @@ def _extractor(folder: Path) -> Any:
         return AutoFeatureExtractor.from_pretrained(folder)
 
 
+Fits = tuple[str, Callable[[Any], bool]]
+"""What is expected of a field, in words, and whether a value is that."""
+
+
+def is_one_of(*values: object) -> Fits:
+    """A field that is equal to one of some values, and of its type."""
+    words = " or ".join(map(repr, values))
+    return words, lambda found: any(type(found) is type(v) and found == v for v in values)
+
+
+def is_within(low: float, high: float, *, whole: bool = False) -> Fits:
+    """A field that is a number of a range, its ends included."""
+    kind = int if whole else (int, float)
+    words = f"{'an integer' if whole else 'a number'} from {low:g} to {high:g}"
+    return (
+        words,
+        lambda found: (
+            isinstance(found, kind) and not isinstance(found, bool) and low <= found <= high
+        ),
+    )
+
+
 class Judge:
     """A judge made of a checkpoint, on its device; each kind of judge is a subclass."""
 
@@ -123,6 +147,7 @@ class Judge:
         self._device, self._dtype = loaded.device, loaded.dtype
         self.name, self._batch_size = name, batch_size
         self._folder = loaded.folder
+        self._check_extractor(loaded.extractor, loaded.model.config)
         self.sample_rate: int = loaded.extractor.sampling_rate
         """Hz, to which clips are resampled."""
 
@@ -131,6 +156,34 @@ class Judge:
         kind = str(self._dtype).removeprefix("torch.")
         details = f"{self.name}, {self.sample_rate} Hz, {kind} on {self._device}"
         return f"{type(self).__name__}({details})"
+
+    def _expected(self, extractor: Any, config: Any) -> Iterator[tuple[str, Fits]]:
+        """Fields of a feature extractor that decide what the model of ``config`` hears.
+
+        What is expected of a field may rest on those before it, which fit when it is asked for.
+        """
+        raise NotImplementedError
+
+    def _check_extractor(self, extractor: Any, config: Any) -> None:
+        """Raise ModelError for a field that does not fit, or is not written.
+
+        For what is not written `transformers` takes values of its own.
+        """
+        alone, both = (
+            read_json(path, error=ModelError) if path.is_file() else {}
+            for path in (self._folder / "preprocessor_config.json", self._folder / _PROCESSOR)
+        )
+        # Where both files have it, transformers reads the second.
+        written = both.get("feature_extractor", alone)
+        for field, (words, fits) in self._expected(extractor, config):
+            found = getattr(extractor, field, None) if field in written else "no such field"
+            if not fits(found):
+                raise ModelError(
+                    f"the feature extractor of {self.name} does not fit its model",
+                    found=f"{field}: {found!r:.200}",
+                    expected=words,
+                    fix=f"correct preprocessor_config.json, and {_PROCESSOR} if it is there",
+                )
 
     @cached_property
     def fingerprint(self) -> str:

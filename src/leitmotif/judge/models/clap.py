@@ -4,7 +4,7 @@ Wu et al., Large-scale contrastive language-audio pretraining with feature fusio
 keyword-to-caption augmentation, ICASSP 2023 (arXiv 2211.06687), by the classes of `transformers`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +18,7 @@ from leitmotif.arguments import as_texts
 from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.checkpoints.folders import reading_checkpoint
 from leitmotif.errors import ModelError
-from leitmotif.judge.models.checkpoint import Judge, Loaded
+from leitmotif.judge.models.checkpoint import Fits, Judge, Loaded, is_one_of, is_within
 from leitmotif.judge.models.clips import check_judged, over_windows, prepare
 from leitmotif.precision import Undiminished
 
@@ -31,6 +31,9 @@ COLLAPSED = 0.99
 """Mean cosine among these sentences above which a text tower counts as broken. Others measured on
 LAION's checkpoints: 0.18 and 0.29 in working checkpoints, 0.9993 in the broken one
 (https://github.com/embeddings-benchmark/mteb/issues/5069)."""
+
+
+_RATE, _MOST_FFT = 48_000, 65_536
 
 
 class Clap(Judge):
@@ -48,7 +51,8 @@ class Clap(Judge):
     name: folder or hub id, for messages.
     batch_size: windows or sentences that are embedded at once.
 
-    Raises ModelError for a tokenizer that is missing or tells no sentences apart.
+    Raises ModelError for a tokenizer that is missing or tells no sentences apart, and for a feature
+    extractor that does not fit the model.
 
     Example
     -------
@@ -75,6 +79,21 @@ class Clap(Judge):
         text = loaded.model.config.text_config
         positions = text.max_position_embeddings - text.pad_token_id - 1
         self._text_context = min(self._tokenizer.model_max_length, positions)
+
+    def _expected(self, extractor: Any, config: Any) -> Iterator[tuple[str, Fits]]:
+        audio = config.audio_config
+        yield "sampling_rate", is_one_of(_RATE)
+        yield "feature_size", is_one_of(audio.num_mel_bins)
+        yield "fft_window_size", is_within(2, _MOST_FFT, whole=True)
+        yield "hop_length", is_within(1, extractor.fft_window_size, whole=True)
+        # The network folds at most so many frames of a spectrogram into its square image.
+        frames = audio.spec_size * (audio.spec_size // audio.num_mel_bins)
+        most_seconds = (frames - 1) * extractor.hop_length // _RATE
+        yield "max_length_s", is_within(1, most_seconds, whole=True)
+        yield "frequency_min", is_within(0, _RATE / 2 - 1)
+        yield "frequency_max", is_within(extractor.frequency_min + 1, _RATE / 2)
+        yield "padding", is_one_of("repeatpad", "repeat", "pad")
+        yield "truncation", is_one_of("fusion" if audio.enable_fusion else "rand_trunc")
 
     @torch.inference_mode()
     def embed_audio(self, clips: Clips, sample_rate: int | None = None) -> Embeddings:

@@ -4,7 +4,7 @@ It is the Audio Spectrogram Transformer (Gong, Chung, Glass, Interspeech 2021, a
 the implementation of `transformers`. The labels come from the checkpoint's config.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leitmotif.arguments import as_texts
 from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.errors import ModelError, counted
-from leitmotif.judge.models.checkpoint import Judge, Loaded
+from leitmotif.judge.models.checkpoint import Fits, Judge, Loaded, is_one_of, is_within
 from leitmotif.judge.models.clips import over_windows, prepare
 from leitmotif.precision import Undiminished
 
@@ -62,7 +62,14 @@ class Tagger(Judge):
         self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
         """Maximum length of a window, in samples at ``sample_rate``."""
         self._index = {label: number for number, label in enumerate(self.labels)}
-        _check_extractor(loaded.extractor, loaded.model.config, name)
+
+    def _expected(self, extractor: Any, config: Any) -> Iterator[tuple[str, Fits]]:
+        yield "sampling_rate", is_one_of(_RATE)
+        yield "max_length", is_one_of(config.max_length)
+        yield "num_mel_bins", is_one_of(config.num_mel_bins)
+        yield "do_normalize", is_one_of(True)
+        yield "mean", is_within(-1000, 1000)
+        yield "std", is_within(1e-3, 1000)
 
     @torch.inference_mode()
     def logits(self, clips: Clips, sample_rate: int | None = None) -> Logits:
@@ -151,19 +158,3 @@ def _labels(config: Any, name: str) -> tuple[str, ...]:
             fix="name a checkpoint that has them",
         )
     return labels
-
-
-def _check_extractor(extractor: Any, config: Any, name: str) -> None:
-    expected = {
-        "sampling_rate": _RATE,
-        "max_length": config.max_length,
-        "num_mel_bins": config.num_mel_bins,
-    }
-    actual = {key: getattr(extractor, key, None) for key in expected}
-    if actual != expected:
-        raise ModelError(
-            f"the feature extractor of {name} does not fit its model",
-            found=actual,
-            expected=expected,
-            fix="correct preprocessor_config.json",
-        )

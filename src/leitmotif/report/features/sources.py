@@ -55,6 +55,14 @@ def feature_sources(params: Params, tracks: Sequence[ManifestTrack]) -> PageSour
         hook: read_codes(SAE / hook / f"{tracks[0].track_id}.safetensors")[1]
         for hook in sorted({feature.ref.hook for feature in shown})
     }
+    for ref in (feature.ref for feature in shown):
+        if ref.feature >= headers[ref.hook].d_sae:
+            raise LeitmotifError(
+                f"{CANDIDATES} and {VERDICTS} do not fit the encoded features in {SAE}",
+                found=f"feature {ref.feature} of {ref.hook}",
+                expected=f"below {headers[ref.hook].d_sae}",
+                fix=how_to_restore(),
+            )
     listened = tracks_of(
         tracks,
         FEATURES,

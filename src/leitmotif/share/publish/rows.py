@@ -25,6 +25,8 @@ def content_of(name: str, rows: Iterable[Table]) -> bytes:
 class PublishedFile(Table):
     """A row of manifest.jsonl: a file of the publication."""
 
+    KEY = ("path",)
+
     path: str
     """Path in the data set, and in the repository that made it."""
     bytes: Annotated[int, Field(ge=0)]
@@ -42,6 +44,8 @@ class PublishedFile(Table):
 class WithheldFile(Table):
     """A row of withheld.jsonl: a file that was not published, and why."""
 
+    KEY = ("path",)
+
     path: str
     bytes: Annotated[int, Field(ge=0)]
     reason: str
@@ -53,6 +57,8 @@ class WithheldFile(Table):
 
 class PublishedTrack(Table):
     """A row of tracks.jsonl: a track of the experiment, published or not."""
+
+    KEY = ("track_id",)
 
     track_id: TrackId
     sha256: Sha256

@@ -39,6 +39,8 @@ class StoredTensor:
 class IndexRow(Table):
     """A row of index.jsonl: one tensor."""
 
+    KEY = ("file",)
+
     site: str
     track_id: TrackId
     file: str
@@ -59,6 +61,8 @@ class IndexRow(Table):
 
 class ShardRow(Table):
     """A row of shards.jsonl: one site of some tracks, in one file."""
+
+    KEY = ("file",)
 
     site: str
     file: str
