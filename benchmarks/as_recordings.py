@@ -6,8 +6,9 @@ Music is composed as for the organism's preset. Its audio alone is copied into a
 pipeline reads it as it would read anybody's recordings: without score, cue or twins. A listener who
 knows the score decides every proposal, adds what the engine missed, and says of every track that
 nothing else returns, so labels come from a log alone. Verdicts on the shipped organisms, their
-carriers and their numbers of pieces go into benchmarks/results/as_recordings.json, and the verdicts
-into metrics/validity.json. It takes about a quarter of an hour on two cores.
+carriers, leads and numbers of pieces go into benchmarks/results/as_recordings.json, and the
+verdicts into metrics/validity.json. It takes about an hour on two cores, most of it to make and to
+hear trials.
 """
 
 import argparse
@@ -125,7 +126,11 @@ def decide_by(root: Path, hidden: dict[str, Truth]) -> None:
 
 
 def verdicts_in(root: Path) -> dict[str, Any]:
-    """By model: its verdict, the whole sites that carry the event, and how many pieces it has."""
+    """By model: its verdict, the whole sites that carry the event, leads, and how many pieces.
+
+    Leads are the seconds ahead from which on residuals of sites carry it, by teacher-forced
+    exchange.
+    """
     verdicts = read_table(root / "recorded/data/verdicts.jsonl", VerdictRow)
     effects = read_table(root / "recorded/data/effects.jsonl", EffectRow)
     return {
@@ -136,6 +141,11 @@ def verdicts_in(root: Path) -> dict[str, Any]:
                 for row in verdicts
                 if row.model == name and row.verdict == "foresight" and not row.features
                 if row.effect is not None
+            },
+            "leads": {
+                row.site: row.lead
+                for row in verdicts
+                if row.model == name and row.lead is not None and not row.features
             },
             "pieces": next(
                 row.clips for row in effects if row.model == name and row.name == "baseline"
