@@ -69,7 +69,10 @@ def _sites_that_are(verdict: Verdict, rows: Sequence[VerdictRow]) -> dict[str, o
 
 
 def plot_of(effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow]) -> pd.DataFrame:
-    """Effects towards the source, by model, candidate and condition."""
+    """Effects towards the source, by model, candidate and condition.
+
+    What is written back as it was read is counted (``identity_changed``), and estimates nothing.
+    """
     of_candidate = {(row.model, row.candidate): row.verdict for row in verdicts}
     return pd.DataFrame(
         {
@@ -83,5 +86,6 @@ def plot_of(effects: Sequence[EffectRow], verdicts: Sequence[VerdictRow]) -> pd.
             "verdict": of_candidate[row.model, row.candidate],
         }
         for row in effects
-        if row.candidate and row.towards_source and row.clap_similarity
+        if row.candidate and row.condition != "zero_effect"
+        if row.towards_source and row.clap_similarity
     )
