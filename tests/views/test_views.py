@@ -73,7 +73,9 @@ def test_a_model_foresees_only_where_its_family_of_tests_allows_it() -> None:
 
 
 def test_conditions_are_drawn_with_their_candidates_verdict_and_baselines_not() -> None:
+    written = {"condition": "zero_effect", "name": "zero_effect_ahead"}
     rows = [
+        effect(candidate="layers.1.residual", towards_source=interval(0.0), **written),
         effect(candidate="layers.1.residual", towards_source=interval(80.0)),
         effect(condition="baseline", name="baseline", towards_source=interval(0.0)),
         effect(candidate="layers.1.residual", name="patch_slot"),
