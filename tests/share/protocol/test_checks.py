@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from leitmotif.causal.experiment import pieces
 from leitmotif.config import load_params
 from leitmotif.errors import StageError
-from leitmotif.files import read_table
-from leitmotif.pipeline import CALIBRATION, MANIFEST, PROPOSALS, REPORT
+from leitmotif.files import read_table, write_table
+from leitmotif.pipeline import CALIBRATION, INTERVENTIONS, MANIFEST, PROPOSALS, REPORT
 from leitmotif.review.log import append
 from leitmotif.share.protocol.inputs import Inputs
 from leitmotif.share.protocol.lines import ProtocolLine
@@ -18,6 +19,7 @@ from leitmotif.share.protocol.run import all_checks, run_checks
 from leitmotif.stages.labels import labels
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import pair_id
+from leitmotif.tables.interventions import InterventionRow
 from leitmotif.tables.proposals import Proposal
 from tests.review.made import decision
 from tests.share.protocol import faults, made
@@ -57,6 +59,18 @@ def test_a_planted_fault_fails_its_line_alone(repository: Path, fault: str) -> N
 def test_every_check_has_a_planted_fault() -> None:
     elsewhere = {"settings", "outputs", "git", "report", "replay"}
     assert {name for name, _, _ in faults.FAULTS.values()} | elsewhere == all_checks().keys()
+
+
+def test_activations_are_written_back_in_few_pieces(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "WRITTEN_BACK", 1)
+    assert "zero_effect_ahead: 2 of 1 clips" in failing()["log"].evidence
+    rows = read_table(INTERVENTIONS, InterventionRow)
+    again = [row for row in rows if row.condition == "zero_effect" and row.file is None]
+    write_table(INTERVENTIONS, [row for row in rows if row not in again])
+    made.settle()
+    assert "log" not in failing()
 
 
 @pytest.mark.fault("leitmotif check", "one fault of each kind", outcome="its line alone fails")
