@@ -1,5 +1,6 @@
 """Each command that writes refuses what it did not make, before any work."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,35 @@ def test_a_name_that_is_taken_is_not_pinned(here: Path, repo_root: Path) -> None
     (here / "hooks.yaml").rename(here / "theirs.yaml")
     (here / "hooks.yaml").symlink_to("theirs.yaml")
     assert "is a link" in refused([*given, "new"], here)
+
+
+@pytest.mark.fault(
+    "leitmotif check and compare",
+    "a file at the target that comes while they work",
+    outcome="refused, untouched",
+)
+@pytest.mark.parametrize(
+    ("working", "typed"),
+    [
+        ("leitmotif.share.protocol.run.run_checks", ["check", "--json", "mine"]),
+        ("leitmotif.share.protocol.run.run_checks", ["check", "--md", "mine"]),
+        ("leitmotif.share.compare.writing.compare", ["compare", "HEAD", "--md", "mine"]),
+    ],
+)
+def test_what_comes_meanwhile_stays(
+    here: Path, monkeypatch: pytest.MonkeyPatch, working: str, typed: list[str]
+) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+
+    def work(*_: object, **__: object) -> None:
+        (here / "mine").write_text("my words")
+
+    monkeypatch.setattr(working, work)
+    done = CliRunner().invoke(app, [*typed, "--replace"])
+    assert "a file that this command did not write" in str(done.exception)
+    assert (here / "mine").read_text() == "my words"
 
 
 EMPTY = [

@@ -195,3 +195,66 @@ def resolved_stages(root: Path) -> dict[str, dict[str, list[str]]]:
             stage.name: {"deps": [dep.def_path for dep in stage.deps]}
             for stage in repo.stage.load_all("dvc.yaml")
         }
+
+
+@pytest.mark.fault(
+    "src/leitmotif",
+    "without its stages, or a source that is broken",
+    outcome="named error, dvc.yaml and params.yaml untouched",
+)
+@pytest.mark.parametrize(
+    ("gone", "source", "named"),
+    [
+        ("stages", None, "no src/leitmotif/stages/report.py"),
+        ("", None, "no src/leitmotif/stages/report.py"),
+        ("stages/probes.py", None, "src/leitmotif/stages/probes.py"),
+        ("tables/base.py", b"def f(:\n", "src/leitmotif/tables/base.py: .*line 1"),
+        ("tables/base.py", b"\xff\xfe", "src/leitmotif/tables/base.py: .*utf-8"),
+        ("tables/base.py", b"a = '\0'", "src/leitmotif/tables/base.py: .*null"),
+        ("tables/base.py", b"from ........a import b", "src/leitmotif/tables/base.py: .*relative"),
+        ("bench/__init__.py", b"<<<<<<< HEAD", "src/leitmotif/bench/__init__.py: .*line 1"),
+    ],
+)
+def test_a_source_that_is_broken_is_named(
+    repository: Path, gone: str, source: bytes | None, named: str
+) -> None:
+    path = repository / "src" / "leitmotif" / gone
+    if source is not None:
+        path.write_bytes(source)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    before = [(repository / name).read_bytes() for name in ("dvc.yaml", "params.yaml")]
+    with pytest.raises(ConfigError, match=named):
+        write_dependencies()
+    with pytest.raises(ConfigError, match=named):
+        presets.use("organism", ["probes.folds=3"], force=True)
+    assert [(repository / name).read_bytes() for name in ("dvc.yaml", "params.yaml")] == before
+
+
+@pytest.mark.fault("dvc.yaml", "lists in another form", outcome="refused by name")
+@pytest.mark.parametrize(
+    "lists",
+    [
+        "    deps: [data/corpus]\n    params:\n      - corpus\n",
+        "    deps: data/corpus\n    params:\n      - corpus\n",
+        "    deps:\n    - data/corpus\n    params:\n    - corpus\n",
+        "    deps:\n        - data/corpus\n    params:\n      - corpus\n",
+        "    deps:\n      - data/corpus\n\n      - data/x\n    params:\n      - corpus\n",
+        "    deps:\n      - data/corpus\n    params:\n",
+        "    deps:\n      - data/corpus\n    params: corpus\n",
+    ],
+)
+def test_lists_of_another_form_are_refused(repository: Path, lists: str) -> None:
+    with pytest.raises(ConfigError, match="of the stage corpus are no lists as git has them"):
+        with_dependencies(f"stages:\n  corpus:\n    cmd: x\n{lists}", load_params())
+
+
+def test_deps_may_be_empty_or_end_the_file(repository: Path) -> None:
+    end = "    params: [corpus]\n    deps:\n      - data/x"
+    for lists in ("    deps:\n    params: [corpus]\n", end):
+        written = with_dependencies(f"stages:\n  corpus:\n    cmd: x\n{lists}", load_params())
+        (stage,) = parse_yaml(written)["stages"].values()
+        assert "src/leitmotif/stages/corpus.py" in stage["deps"]
+        assert ("data/x" in stage["deps"]) == (lists == end)

@@ -13,7 +13,7 @@ from leitmotif.review.importing import run
 from leitmotif.review.importing.annotations import Occurrence, pairs_of
 from leitmotif.review.importing.bps import performed, read_bps, steady
 from leitmotif.review.log import log_files
-from tests.review.annotated import EXAMPLES, NOTES, TRACKS, imported, jams, note
+from tests.review.annotated import EXAMPLES, HEADER, NOTES, TRACKS, imported, jams, note
 
 BPS = "LEITMOTIF_BPS_MOTIF"
 """Names the folder of the data set BPS-motif, where somebody has it."""
@@ -71,6 +71,42 @@ def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
     path.write_text("start,end,type,start\n0,4,a,1\n8,12,a,9\n")
     with pytest.raises(ReviewError, match="twice start"):
         read_bps(path, track="track_0", clock=steady(0.5, 0.0))
+
+
+@pytest.mark.fault(
+    "leitmotif import-labels",
+    "a pair twice with two transpositions, a name longer than a note, an end before its start, "
+    "a duration that is none, a file with column names alone",
+    outcome="refused by its place, the logs untouched",
+)
+@pytest.mark.parametrize(
+    ("kind", "content", "problem"),
+    [
+        ("csv", f"{HEADER}\n", "no line after the first"),
+        (
+            "csv",
+            f"{HEADER},transposition\ntrack_0,1,3,10,12,0\nSong 0,1,3,10,12,5\n",
+            "line 3: transposition 5, where line 2 says 0",
+        ),
+        ("csv", f"{HEADER},note\ntrack_0,1,3,10,12,{'x' * 2001}\n", "line 2: a note of 2001"),
+        ("bps", f"start,end,type\n0,4,{'x' * 3000}\n20,24,{'x' * 3000}\n", "line 3: a note of"),
+        ("bps", "start,end,type\n0,4,a\n20,24,a\n7,4,b\n", "line 4: it ends at 4, before"),
+        *(
+            ("jams", jams(NOTES).replace("45.5", text), "file_metadata.duration: ")
+            for text in ("9" * 400, "true", '"long"', "[45.5]", "{}")
+        ),
+    ],
+)
+def test_what_would_be_dropped_or_fail_later_is_refused(
+    tmp_path: Path, kind: str, content: str, problem: str
+) -> None:
+    options = {} if kind == "csv" else {"track": "track_0"}
+    if kind == "bps":
+        options["clock"] = steady(0.5, 1.0)
+    with pytest.raises(ReviewError, match=rf"annotations\.{kind}") as error:
+        imported(tmp_path, content, kind, exhaustive=True, **options)
+    assert problem in str(error.value)
+    assert not log_files(tmp_path / "decisions")
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,7 @@ times = st.tuples(
             st.sampled_from(["", "positive", "negative", "ambiguous", "rejected"]),
             st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
         ),
+        min_size=1,
         max_size=8,
         unique_by=lambda row: (row[0].track_id, row[1]),
     ),

@@ -31,12 +31,16 @@ def check(
     from leitmotif.share.protocol.output import as_markdown, as_text, is_json, is_markdown
     from leitmotif.share.protocol.run import run_checks
 
-    check_apart(json, md)
-    if json is not None:
-        check_file(json, made=is_json, replace=replace)
-    if md is not None:
-        check_file(md, made=is_markdown, replace=replace)
+    def check_targets() -> None:
+        check_apart(json, md)
+        if json is not None:
+            check_file(json, made=is_json, replace=replace)
+        if md is not None:
+            check_file(md, made=is_markdown, replace=replace)
+
+    check_targets()
     protocol = run_checks(Inputs(sample=sample, replay=replay))
+    check_targets()  # again: what came meanwhile stays
     if json is not None:
         write_json(json, protocol.model_dump(mode="json"))
     if md is not None:

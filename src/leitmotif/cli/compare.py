@@ -43,7 +43,9 @@ def compare(
     targets = Targets(md, assets, assets_url, report_url, comment, check)
     document = compared_to(base, head, targets, over=replace)
     if md is not None:
-        typer.echo(f"{md}: {counted(document.changes, 'change')}")
+        from leitmotif.cli.columns import on_screen
+
+        typer.echo(on_screen(f"{md}: {counted(document.changes, 'change')}"))
         return
     from rich.console import Console
 

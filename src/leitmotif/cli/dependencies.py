@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from leitmotif.config import PARAMS_FILE, Params, load_params
@@ -47,9 +48,10 @@ def write_dependencies(root: Path = Path()) -> str:
 def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str:
     """The text of dvc.yaml with the derived deps of every stage; all else stays as it is.
 
-    Raises ConfigError for a stage without deps.
+    Raises ConfigError for a stage without deps, lists of another form, and sources that cannot be
+    read.
     """
-    lines = pipeline.splitlines(keepends=True)
+    lines = (pipeline.removesuffix("\n") + "\n").splitlines(keepends=True)
     stages = _stages(pipeline)
     for name, stage in reversed(list(stages.items())):
         has_both = isinstance(stage, dict) and {"deps", "params"} <= stage.keys()
@@ -58,6 +60,12 @@ def with_dependencies(pipeline: str, params: Params, root: Path = Path()) -> str
         start = end = stage.lc.key("deps")[0] + 1
         while end < len(lines) and lines[end].startswith(_ITEM):
             end += 1
+        if not _is_list(stage["deps"], start, end) or not isinstance(stage["params"], list):
+            raise ConfigError(
+                f"{PIPELINE}: deps and params of the stage {name} are no lists as git has them",
+                expected=f"a line for each, with {len(_ITEM)} spaces before its -",
+                fix=f"write them so, or git checkout {PIPELINE}",
+            )
         derived = derived_dependencies(name, stage["params"], params, root)
         lines[start:end] = [
             *_by_hand(lines[start:end], derived),
@@ -73,19 +81,49 @@ def derived_dependencies(
     """Paths relative to ``root`` that a stage depends on by its module and by settings.
 
     A setting counts for a stage with its section among the params, ``sections``, if a module of the
-    stage's closure reads an attribute of that name.
+    stage's closure reads an attribute of that name. Raises ConfigError for sources that cannot be
+    read.
     """
     package = root / PACKAGE
-    needed = import_closure(f"leitmotif.stages.{stage}", package=package)
-    read = attributes_read(needed, package)
+    try:
+        needed = import_closure(f"leitmotif.stages.{stage}", package=package)
+        read = attributes_read(needed, package)
+        sources = {path.relative_to(root).as_posix() for path in _folders(set(needed), package)}
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
+        raise ConfigError(
+            f"what the stage {stage} of {PIPELINE} imports cannot be told",
+            found=_broken(package) or f"no {package}/stages/{stage}.py",
+            expected="the sources of all stages, in the repository's root",
+            fix=f"mend the file, or git checkout {PACKAGE}",
+        ) from error
     listed = {
         path
         for setting, paths in listed_paths(params, root).items()
         if setting.partition(".")[0] in sections and setting.partition(".")[2] in read
         for path in paths
     }
-    sources = {path.relative_to(root).as_posix() for path in _folders(set(needed), package)}
     return [*sorted(listed), *sorted(sources)]
+
+
+def _broken(package: Path) -> str | None:
+    """A source that cannot be read, and why; None: there is none."""
+    for path in sorted(package.rglob("*.py")):
+        try:
+            attributes_read([path], package)
+        except (ImportError, OSError, SyntaxError, ValueError) as error:
+            return f"{path}: {error}"
+    return None
+
+
+def _is_list(deps: object, start: int, end: int) -> bool:
+    """Whether the entries of a list of YAML begin in these lines, as this command writes them."""
+    if deps is None:
+        return True
+    if not isinstance(deps, CommentedSeq):
+        return False
+    column = len(f"{_ITEM}- ")
+    places = (deps.lc.item(number) for number in range(len(deps)))
+    return all(start <= line < end and at == column for line, at in places)
 
 
 def _folders(needed: set[Path], package: Path) -> set[Path]:

@@ -75,6 +75,7 @@ def _send(
     api: "HfApi", repository: str, made: "Publication", state: "RemoteState", *, overwrite: bool
 ) -> None:
     """Upload what the data set lacks, and say what was done."""
+    from leitmotif.cli.columns import on_screen
     from leitmotif.share.publish.preview import totals
     from leitmotif.share.publish.remote import check_unchanged_there
     from leitmotif.share.publish.upload import plan_upload, upload
@@ -85,7 +86,8 @@ def _send(
         check_unchanged_there(api, repository, state, [*replaced, *plan.stale])
     typer.echo("\n".join(totals(made)))
     if plan.kept:
-        typer.echo(f"not of `leitmotif publish`, left as they are: {', '.join(plan.kept)}")
+        kept = on_screen(", ".join(plan.kept))
+        typer.echo(f"not of `leitmotif publish`, left as they are: {kept}")
     if not plan.missing and not plan.stale:
         typer.echo(f"{repository} has all of it already, at commit {state.commit}")
         return

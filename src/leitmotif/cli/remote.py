@@ -98,20 +98,23 @@ def audit(
     if done:
         _print_repair(done)
     if json is not None:
+        check_file(json, made=_is_report, replace=True)  # again: what came meanwhile stays
         write_json(json, _as_json(outcome, done))
     if done.left if done else outcome.faults:
         raise typer.Exit(1)
 
 
 def _print_audit(audit: "RemoteAudit") -> None:
+    from leitmotif.cli.columns import on_screen
+
     faults = [str(fault) for fault in audit.faults]
     for line in [*faults[:_MOST_LINES], *_more(faults)]:
-        typer.echo(line, err=True)
+        typer.echo(on_screen(line), err=True)
     if faults:
         typer.echo(f"affected stages: {', '.join(audit.stages)}", err=True)
         if audit.tracks:
             shown = ", ".join(audit.tracks[:_MOST_LINES])
-            typer.echo(f"affected tracks ({len(audit.tracks)}): {shown}", err=True)
+            typer.echo(f"affected tracks ({len(audit.tracks)}): {on_screen(shown)}", err=True)
     of = f"{counted(audit.revisions, 'state')} of dvc.lock" if audit.revisions > 1 else "dvc.lock"
     typer.echo(
         f"{audit.remote}: {audit.read:,} of the {counted(audit.objects, 'object')} of {of} read, "
@@ -128,8 +131,10 @@ def _print_audit(audit: "RemoteAudit") -> None:
 
 
 def _print_repair(done: "Repair") -> None:
+    from leitmotif.cli.columns import on_screen
+
     for fault, reason in done.left[:_MOST_LINES]:
-        typer.echo(f"not repaired: {fault.uses[0]}: {reason}", err=True)
+        typer.echo(on_screen(f"not repaired: {fault.uses[0]}: {reason}"), err=True)
     for line in _more(done.left):
         typer.echo(line, err=True)
     if done.left:

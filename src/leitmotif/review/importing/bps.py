@@ -52,6 +52,8 @@ def read_bps(path: Path, *, track: str, clock: Clock) -> Annotations:
             start, end = (clock(number(row[name])) for name in ("start", "end"))
             if not row["type"].strip():
                 raise ValueError("no type")
+            if end < start:
+                raise ValueError(f"it ends at {row['end']}, before it starts at {row['start']}")
         except ValueError as error:
             mistakes.add(place, error)
             continue

@@ -20,7 +20,7 @@ from leitmotif.review.importing.annotations import (
     number,
     unknown_keys,
 )
-from leitmotif.tables.decisions import LONGEST_NOTE, VERDICTS, Verdict
+from leitmotif.tables.decisions import VERDICTS, Verdict
 
 TIMES = ("motif_start", "motif_end", "recurrence_start", "recurrence_end")
 OPTIONAL = ("verdict", "transposition", "note")
@@ -50,6 +50,8 @@ def read_csv(path: Path, *, track: str | None) -> Annotations:
         tracks.setdefault(name, place)
         if pair:
             pairs.append(pair)
+    if not tracks:
+        mistakes.add("file", "no line after the first")
     mistakes.refuse()
     return Annotations(pairs, tracks)
 
@@ -101,9 +103,6 @@ def _pair(place: str, track: str, row: dict[str, str]) -> AnnotatedPair | None:
             raise ValueError("no times")
         return None
     times = [_time(name, row[name]) for name in TIMES]
-    note = row.get("note", "")
-    if len(note) > LONGEST_NOTE:
-        raise ValueError(f"a note of {len(note)} characters, more than {LONGEST_NOTE}")
     return AnnotatedPair(
         place,
         track,
@@ -111,7 +110,7 @@ def _pair(place: str, track: str, row: dict[str, str]) -> AnnotatedPair | None:
         recurrence=(times[2], times[3]),
         verdict=_verdict(row.get("verdict", "")),
         transposition=_semitones(row.get("transposition", "")),
-        note=note,
+        note=row.get("note", ""),
     )
 
 

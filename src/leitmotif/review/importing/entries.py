@@ -17,6 +17,7 @@ from leitmotif.review.limits import check_windows
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.decisions import (
+    LONGEST_NOTE,
     Decision,
     Imported,
     JudgedSpan,
@@ -99,10 +100,10 @@ def placed(
             outside += 1
             continue
         earlier = pairs.setdefault(on_track.pair, on_track)
-        if earlier.verdict != on_track.verdict:
-            mistakes.add(
-                pair.place, f"{on_track.verdict}, where {earlier.place} says {earlier.verdict}"
-            )
+        for said in ("verdict", "transposition"):
+            now, before = getattr(on_track, said), getattr(earlier, said)
+            if now != before:
+                mistakes.add(pair.place, f"{said} {now}, where {earlier.place} says {before}")
     annotated = [track for name in annotations.tracks if (track := tracks.get(name))]
     return [*pairs.values()], list({track.track_id: track for track in annotated}.values()), outside
 
@@ -113,6 +114,8 @@ def _placed(pair: AnnotatedPair, track: ManifestTrack) -> PlacedPair:
         for name, seconds in (("motif", pair.motif), ("recurrence", pair.recurrence))
     )
     check_windows(track, motif, recurrence, SAMPLE_RATE)
+    if len(pair.note) > LONGEST_NOTE:
+        raise ValueError(f"a note of {len(pair.note)} characters, more than {LONGEST_NOTE}")
     return PlacedPair(
         pair.place, track, motif, recurrence, pair.verdict, pair.transposition, pair.note
     )

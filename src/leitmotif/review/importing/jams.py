@@ -45,8 +45,8 @@ def read_jams(
     """
     content = read_json(path, fix=FIX, error=ReviewError)
     annotation = _annotation(path, content)
-    duration = _within(content, "file_metadata", "duration")
-    if seconds is None or not isinstance(duration, int | float):
+    duration = _duration(path, content)
+    if seconds is None or duration is None:
         pass  # nothing to compare
     elif alignment is not None:
         alignment.check_within(duration, seconds)
@@ -74,6 +74,20 @@ def read_jams(
     occurrences = [Occurrence(places[key], key[0], span) for key, span in spans.items()]
     pairs, remarks = pairs_of(track, occurrences)
     return Annotations(pairs, {track: "--track"}, remarks)
+
+
+def _duration(path: Path, content: Any) -> float | None:
+    """Seconds of what was annotated; None: the file does not say."""
+    duration = _within(content, "file_metadata", "duration")
+    try:
+        return None if duration is None else number(duration)
+    except ValueError as error:
+        raise ReviewError(
+            f"{path} has a duration that is none",
+            found=f"file_metadata.duration: {error}",
+            expected="seconds, or null",
+            fix=FIX,
+        ) from None
 
 
 def _annotation(path: Path, content: Any) -> list[Any]:

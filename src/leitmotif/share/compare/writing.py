@@ -62,8 +62,12 @@ def compared_to(
         )
     read = [] if targets.check is None else [targets.check]
     check_apart(targets.md, targets.assets)
-    if targets.md is not None:
-        check_file(targets.md, inputs=read, made=is_comparison, replace=over)
+
+    def check_md() -> None:
+        if targets.md is not None:
+            check_file(targets.md, inputs=read, made=is_comparison, replace=over)
+
+    check_md()
     beside = root if targets.md is None else targets.md.parent
     with ExitStack() as stack:
         pictures = None
@@ -77,6 +81,7 @@ def compared_to(
         linked = not targets.comment or targets.report_url is not None
         report_link = report.rstrip("/") if linked else None
         document = compare(old, new, Options(pictures, report_link, targets.check))
+        check_md()  # again: what came meanwhile stays
         if targets.md is not None:
             write_text(targets.md, to_markdown(document))
     return document
