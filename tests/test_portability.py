@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.portability import OTHERS, USUAL, stages_of
+import pytest
 
 SMALL = ("corpus.pieces=8", "manifest.tracks=4")
 STAGES = ("corpus", "manifest", "features", "activations")
@@ -45,7 +45,12 @@ def test_float64_does_not(repo_root: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_run_on_a_device_begins_where_a_model_is_used() -> None:
+def test_a_run_on_a_device_begins_where_a_model_is_used(
+    repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(repo_root / "scripts"))
+    from portability import OTHERS, USUAL, stages_of
+
     arguments = argparse.Namespace(stages=[*STAGES, "labels", "interventions", "report"])
     own = {run.name: stages_of(run, arguments) for run in (USUAL, *OTHERS.values())}
     assert own["as usual"] == own["capped"] == arguments.stages

@@ -21,7 +21,8 @@ from leitmotif.tables.interventions import ClipMetrics
 
 BASELINE = Condition("baseline")
 LAST = WholeSite("layers.5.residual", torch.zeros(128))
-BEYOND = Condition("scale", "beyond", LAST, 1e308)
+FAR = WholeSite("layers.5.residual", torch.full((128,), 1e200, dtype=torch.float64))
+BEYOND = Condition("ablate", "beyond", FAR, 0.0)
 PATCH = Condition("patch", "last", LAST, source="twin")
 
 
@@ -65,7 +66,7 @@ def test_a_run_without_numbers_is_counted_and_is_no_effect(
     measured: list[MeasuredClip], pieces_of_four: Pieces
 ) -> None:
     measures = MeasuresByCondition(pieces_of_four, BASELINE, with_rates(measured))
-    beyond = measures.row(BEYOND, model="planner", name="scale_ahead_1e+308")
+    beyond = measures.row(BEYOND, model="planner", name="ablate_ahead")
     assert beyond.excluded == {"non_finite": 4}
     assert beyond.delta_recurrence is beyond.clap_similarity is None
     patch = measures.row(PATCH, model="planner", name="patch_ahead", tested=True)
