@@ -6,6 +6,7 @@ score puts after them.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def way(codes: Tensor, returns: bool, seed: int = 0) -> OpenedPrefix:
 def openings(
     model: HookedMusicGen, tracks: Sequence[ManifestTrack], root: Path, twins: Twins
 ) -> Opened:
-    """Of each piece: its own cue, that of the opposite second slot, and that of the first."""
+    """Of each piece: its own cue, that of the opposite second slot, that of the first, and the
+    second again, as an opening that is no donor."""
     opened: Opened = {}
     for track in tracks:
         returns = twins.decisions[track.track_id][1]
@@ -68,7 +70,7 @@ def openings(
             for slot in (1, 0)
             if (piece := twins.counterfactual_piece(model, track.track_id, slot)) is not None
         )
-        says = ((own, returns), (other, not returns), (same, returns))
+        says = ((own, returns), (other, not returns), (same, returns), (other, not returns))
         opened[track.track_id] = [way(codes, has, n) for n, (codes, has) in enumerate(says)]
     return opened
 
@@ -84,11 +86,12 @@ def of_pieces(
 
 def test_twins_differ_in_the_opening_alone(of_pieces: tuple[HookedMusicGen, Opened]) -> None:
     model, opened = of_pieces
-    events = recorded_events(model, opened)
-    assert [own.track_id for own, _ in events] == [*opened]
+    both = recorded_events(model, opened)
+    assert [(own.track_id, own.returns) for own, _ in both] == list(product(opened, (True, False)))
+    events = [pair for pair in both if pair[0].returns == opened[pair[0].track_id][0].returns]
     for own, other in events:
         first = opened[own.track_id][0]
-        assert own.returns == other.returns == first.returns
+        assert own.returns == other.returns
         trial = first.trials[0].clip.codes
         for event in (own, other):
             assert event.onset == event.frame == SLOT - 8
@@ -115,7 +118,8 @@ def test_the_other_ending_is_of_an_opening_that_is_no_donor(
     track, ways = next(iter(opened.items()))
     changed = ways[1].trials[0].clip.codes.clone()
     changed[:, SLOT:] = (changed[:, SLOT:] + 1) % 256
-    (pair,) = recorded_events(model, {track: [*ways, way(changed, ways[1].returns, 9)]})[:1]
+    events = recorded_events(model, {track: [*ways[:3], way(changed, ways[1].returns, 9)]})
+    (pair,) = (pair for pair in events if pair[0].returns == ways[0].returns)
     assert pair[1].ending[8:] == tuple(changed[0, SLOT : SLOT + 8].tolist())
     assert torch.equal(pair[1].counterfactual[:, :64], ways[1].codes)
 
@@ -124,11 +128,20 @@ def test_openings_that_agree_or_endings_that_do_not_differ_make_no_event(
     of_pieces: tuple[HookedMusicGen, Opened],
 ) -> None:
     model, opened = of_pieces
-    own, other, same = next(iter(opened.values()))
+    own, _, same, _ = next(iter(opened.values()))
     assert recorded_events(model, {"x": [own, same]}) == []
-    assert recorded_events(model, {"x": [own, other]}) == []
-    alike = way(own.trials[0].clip.codes, not own.returns)
-    assert recorded_events(model, {"x": [own, same, alike]}) == []
+    alike = [way(own.trials[0].clip.codes, not own.returns, seed) for seed in (5, 6)]
+    assert recorded_events(model, {"x": [own, replace(own), *alike]}) == []
+
+
+def test_a_donor_does_not_give_the_ending_that_it_makes_likely(
+    of_pieces: tuple[HookedMusicGen, Opened],
+) -> None:
+    """With one opening of the other kind, that would be the donor's own."""
+    model, opened = of_pieces
+    own, other, same, no_donor = next(iter(opened.values()))
+    assert recorded_events(model, {"x": [own, other, same]}) == []
+    assert len(recorded_events(model, {"x": [own, other, same, no_donor]})) == 2
 
 
 def test_an_ending_of_one_token_is_read_as_that_token(
@@ -189,7 +202,7 @@ def test_recordings_that_cannot_make_an_exchange_count_are_not_read(
 ) -> None:
     model, opened = of_pieces
     monkeypatch.setattr(study, "shared_model", lambda _: model)
-    only = {track: ways for track, ways in opened.items() if ways[0].returns}
+    few = dict([*opened.items()][:3])
     params = load_params(repo_root / "presets/organism.yaml")
-    assert exchange_in_trials(params, "models/organism/planner", only) == []
-    assert "gained in 0" in capsys.readouterr().err
+    assert exchange_in_trials(params, "models/organism/planner", few) == []
+    assert "gained in 3, so no exchange" in capsys.readouterr().err

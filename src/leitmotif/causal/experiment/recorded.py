@@ -8,8 +8,8 @@ carried. The control has an opening after which the same happens.
 
 Nobody knows which token of a recording shows its event, so the event is read as the log-odds of two
 *endings*: what the trial itself does around the time of the return, against what a trial of the
-other kind does at that time. That one goes on from an opening that is no donor, where there is
-such, as a donor would make the texture of its own trials likely, return or not.
+other kind does at that time. That one goes on from an opening that is no donor: a donor would make
+the texture of its own trials likely, return or not. So two openings of either kind are needed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ import torch
 
 from leitmotif.causal.experiment.events import Event
 from leitmotif.causal.experiment.measures import MeasuredClip
-from leitmotif.causal.experiment.resampled import OpenedPrefix, can_be, chosen, decided_by
+from leitmotif.causal.experiment.resampled import OpenedPrefix, chosen, decided_by
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 
 MARGIN_SECONDS = 0.16
@@ -31,14 +31,14 @@ def recorded_events(
 ) -> list[tuple[Event, Event]]:
     """Up to two events of each recording, one that the trial has and one that it lacks.
 
-    Each is there twice, with the trial's own ending and with the other. Recordings whose openings
-    do not differ have none.
+    Each is there twice, with the trial's own ending and with the other. Recordings without two
+    openings of either kind have none.
     """
     return [
         event
         for track, ways in opened.items()
+        if min(decided_by(ways).count(returns) for returns in (True, False)) >= 2
         for returns in (True, False)
-        if can_be(decided_by(ways), returns)
         for event in _event(model, track, ways, returns)
     ]
 
@@ -48,8 +48,8 @@ def _event(
 ) -> Iterator[tuple[Event, Event]]:
     own, other, same = chosen(ways, returns=returns)
     others = [way for way in ways if way.returns != returns and not way.undecided]
-    elsewhere = next((way for way in others if way is not other), other)
-    trial, opposite = _trial(own, returns), _trial(elsewhere, not returns)
+    no_donor = next(way for way in others if way is not other)
+    trial, opposite = _trial(own, returns), _trial(no_donor, not returns)
     start = round(_start(trial if returns else opposite) * model.frame_rate)
     margin, opening = round(MARGIN_SECONDS * model.frame_rate), own.codes.shape[1]
     frame, book = start - margin, model.delays.index(0)

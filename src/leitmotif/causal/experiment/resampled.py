@@ -230,7 +230,7 @@ class Resampling:
         return Piece(prefix, item.motifs, self._heard, towards)
 
 
-def can_be(decided: Sequence[bool], returns: bool) -> bool:
+def _can_be(decided: Sequence[bool], returns: bool) -> bool:
     """Whether there are two openings of a kind, and one of the other."""
     return decided.count(returns) >= 2 and decided.count(not returns) >= 1
 
@@ -240,7 +240,7 @@ def _rows(model: str, opened: Mapping[str, Sequence[OpenedPrefix]]) -> list[Open
     decided = {name: decided_by(ways) for name, ways in opened.items()}
     returns = _balanced(
         {
-            name: [has for has in (True, False) if can_be(says, has)]
+            name: [has for has in (True, False) if _can_be(says, has)]
             for name, says in decided.items()
         }
     )

@@ -94,7 +94,7 @@ class Interchange:
         read = self.run([*own, *other]).odds
         odds = [
             {key: -event.sign * (has[key] - lacks[key]) for key in has}
-            for event, has, lacks in zip(own, read, read[len(own) :], strict=False)
+            for event, has, lacks in zip(own, read[: len(own)], read[len(own) :], strict=True)
         ]
         return ExchangedOdds(own, odds)
 

@@ -64,9 +64,7 @@ def publication(repository: str, selection: PublicationSelection) -> Publication
         _table(WITHHELD, withheld, licence),
     ]
     data = sorted([*selection.payloads, *tables], key=lambda payload: payload.row.path)
-    manifest = _description(
-        MANIFEST, content_of(MANIFEST, (payload.row for payload in data)), licence
-    )
+    manifest = _table(MANIFEST, (payload.row for payload in data), licence)
     record = PublicationRecord(
         source=source_of(selection.params),
         commit=selection.state.commit,
