@@ -15,7 +15,7 @@ from leitmotif.cli.preset_texts import (
     title_of,
     with_settings,
 )
-from leitmotif.config import PARAMS_FILE, parse_params
+from leitmotif.config import PARAMS_FILE, Params, parse_params
 from leitmotif.errors import ConfigError, LeitmotifError, counted
 from leitmotif.files import difference, read_text, write_texts
 from leitmotif.files.targets import check_editable
@@ -131,17 +131,14 @@ def use(
     # Needs numpy, which commands that only name the preset start without.
     from leitmotif.cli.dependencies import with_dependencies
     from leitmotif.cli.own_runs import kept_results, refuse_unsaved, start_branch
-    from leitmotif.feasibility.named import check_kept
-    from leitmotif.pipeline.watched import PIPELINE, check_inputs
+    from leitmotif.pipeline.watched import PIPELINE
 
     kept = kept_results(root)
     now = preset_in_use(root)
     old_values = now.values if now is not None and now.name == name else {}
     text = preset(name, root=root)
     new = with_settings(text, settings, old_values if keep else {})
-    params = parse_params(parse_yaml(new), origin=f"preset {name}")
-    check_inputs(params, root)
-    check_kept(params, root)
+    params = _checked(new, f"preset {name}", root)
 
     target, pipeline = root / PARAMS_FILE, root / PIPELINE
     texts = {path: _editable_text(path) for path in (target, pipeline)}
@@ -161,6 +158,17 @@ def use(
     changed = {pipeline: derived, target: new}
     write_texts({path: text for path, text in changed.items() if text != texts[path]})
     return "".join(difference(path.name, texts[path], changed[path]) for path in texts)
+
+
+def _checked(text: str, origin: str, root: Path) -> Params:
+    """The settings; raises ConfigError for those with which a stage could not run."""
+    from leitmotif.feasibility.named import check_kept
+    from leitmotif.pipeline.watched import check_inputs
+
+    params = parse_params(parse_yaml(text), origin=origin)
+    check_inputs(params, root)
+    check_kept(params, root)
+    return params
 
 
 def _editable_text(path: Path) -> str:
