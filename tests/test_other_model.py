@@ -15,8 +15,8 @@ import torch
 from leitmotif.audio.artifacts import SourceArtifacts
 from leitmotif.audio.features import HOP, SAMPLE_RATE
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.hearing import ListeningSettings
 from leitmotif.causal.experiment.log import row_of
-from leitmotif.causal.experiment.measures import ListeningSettings
 from leitmotif.causal.experiment.pieces import Pieces, composed_pieces
 from leitmotif.causal.experiment.prefixes import Prefix, prefix_of
 from leitmotif.causal.experiment.runner import ContinuationSettings

@@ -20,6 +20,9 @@ from leitmotif.tables.alignment import AlignmentRow
 from leitmotif.tables.labels import Label
 from tests.hub import Hub
 
+SHORTER = ("decoderlens.seconds=0.4", "swaps.seconds=0.2")
+"""Clips of thousands of cells, in which nobody here hears anything."""
+
 NOT_NUMBERS = {
     ("sae", "allow_misaligned"),  # random weights are on no site
     ("interventions", "doses"),  # a list of numbers
@@ -83,7 +86,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
             hub.requests = requests
 
         patch.setattr(Hub, "__init__", remembered)
-        costs = dict(rehearse(folder, SMALL))
+        costs = dict(rehearse(folder, SMALL, settings=SHORTER))
     return Rehearsed(folder / "repository", costs, requests)
 
 

@@ -19,8 +19,9 @@ import torch
 
 from leitmotif import cli, files
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.hearing import ListeningSettings
 from leitmotif.causal.experiment.log import row_of, write_audio, write_log
-from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.measures import ClipMeasurer, MeasuredClip
 from leitmotif.causal.experiment.pieces import AHEAD, COUNTERFACTUAL
 from leitmotif.causal.experiment.prefixes import Opening, Prefix, prefix_of
 from leitmotif.causal.experiment.runner import ContinuationSettings, Runner

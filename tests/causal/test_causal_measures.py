@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from leitmotif.causal.experiment.conditions import Condition
+from leitmotif.causal.experiment.hearing import ListeningSettings, returns_of
 from leitmotif.causal.experiment.measures import (
     ClipMeasurer,
-    ListeningSettings,
     MeasuredClip,
     log_likelihoods,
     sha256_audio,
@@ -27,7 +27,6 @@ from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.recurrence.search.settings import search_of
 from leitmotif.store.cache.entries import WorkCache
 from leitmotif.tables.base import Span
-from leitmotif.tables.interventions import ClipMetrics
 
 ORGANISM = Path("models/organism")
 AFTER = 5 * 32_000
@@ -98,19 +97,13 @@ def test_the_motif_is_heard_where_the_cue_or_the_twin_says(
             assert measured.heard.start_sample <= motif.start * 32_000
 
 
-def test_what_is_listened_to_for_returns_alone_is_not_compared(
-    planner: HookedMusicGen,
-    clap: Clap,
-    listening: ListeningSettings,
-    measured_clips: list[MeasuredClip],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_clip_that_is_listened_to_alone_returns_the_same(
+    planner: HookedMusicGen, listening: ListeningSettings, measured_clips: list[MeasuredClip]
 ) -> None:
-    monkeypatch.setattr(type(clap), "embed_audio", None)
-    alone = ClipMeasurer(planner, clap, replace(listening, compared=False))
-    heard = alone.measure([measured.clip for measured in measured_clips[:3]])
-    for measured, whole in zip(heard, measured_clips, strict=False):
-        assert measured.metrics == ClipMetrics(recurrence=whole.metrics.recurrence)
-        assert measured.returns == whole.returns
+    for measured in measured_clips[:2]:
+        assert returns_of(planner, listening, measured.clip) == measured.returns
+    broken = replace(measured_clips[0].clip, finite=False)
+    assert returns_of(planner, listening, broken) is None
 
 
 def test_identity_is_perfect_and_an_edit_is_not(measured_clips: list[MeasuredClip]) -> None:

@@ -8,7 +8,8 @@ import torch
 
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.findings import MeasuresByCondition
-from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.hearing import ListeningSettings
+from leitmotif.causal.experiment.measures import ClipMeasurer, MeasuredClip
 from leitmotif.causal.experiment.pieces import Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.runner import ContinuationSettings, Runner

@@ -13,12 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.measures import MeasuredClip
-from leitmotif.causal.experiment.prefixes import Opening, Prefix, prefix_of
+from leitmotif.causal.experiment.prefixes import Opening, prefix_of
 from leitmotif.causal.experiment.recorded import recorded_events
-from leitmotif.causal.experiment.resampled import OpenedPrefix
-from leitmotif.causal.experiment.runner import Clip
+from leitmotif.causal.experiment.resampled import OpenedPrefix, Trial
 from leitmotif.causal.experiment.twins import Twins
 from leitmotif.causal.interchange import study
 from leitmotif.causal.interchange.exchange import Interchange, StepWindow
@@ -30,7 +27,6 @@ from leitmotif.musicgen import HookedMusicGen
 from leitmotif.recurrence.continuation import Return
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.interventions import ClipMetrics
 from leitmotif.work.parallel import WORKERS
 from tests.causal.test_events import composed
 from tests.causal.test_interchange import organism
@@ -49,11 +45,7 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def way(codes: Tensor, returns: bool, seed: int = 0) -> OpenedPrefix:
     """An opening of which one trial was heard, codes [K, T]."""
     opened, heard = codes[:, : CUE.stop], Return(MOTIF, returns, SLOT / 50, 0, 0.9, 0.01)
-    clip = Clip("", Prefix("x", opened), Condition("baseline"), seed, codes, finite=True)
-    trial = MeasuredClip(
-        clip, ClipMetrics(recurrence=float(returns)), None, None, "", "", None, (heard,)
-    )
-    return OpenedPrefix(opened, Opening(seed, OPENING), [trial])
+    return OpenedPrefix(opened, Opening(seed, OPENING), [Trial(codes, (heard,))])
 
 
 def openings(
@@ -92,7 +84,7 @@ def test_twins_differ_in_the_opening_alone(of_pieces: tuple[HookedMusicGen, Open
     for own, other in events:
         first = opened[own.track_id][0]
         assert own.returns == other.returns
-        trial = first.trials[0].clip.codes
+        trial = first.trials[0].codes
         for event in (own, other):
             assert event.onset == event.frame == SLOT - 8
             assert event.gap == range(68, SLOT - 8)
@@ -116,7 +108,7 @@ def test_the_other_ending_is_of_an_opening_that_is_no_donor(
 ) -> None:
     model, opened = of_pieces
     track, ways = next(iter(opened.items()))
-    changed = ways[1].trials[0].clip.codes.clone()
+    changed = ways[1].trials[0].codes.clone()
     changed[:, SLOT:] = (changed[:, SLOT:] + 1) % 256
     events = recorded_events(model, {track: [*ways[:3], way(changed, ways[1].returns, 9)]})
     (pair,) = (pair for pair in events if pair[0].returns == ways[0].returns)
@@ -130,7 +122,7 @@ def test_openings_that_agree_or_endings_that_do_not_differ_make_no_event(
     model, opened = of_pieces
     own, _, same, _ = next(iter(opened.values()))
     assert recorded_events(model, {"x": [own, same]}) == []
-    alike = [way(own.trials[0].clip.codes, not own.returns, seed) for seed in (5, 6)]
+    alike = [way(own.trials[0].codes, not own.returns, seed) for seed in (5, 6)]
     assert recorded_events(model, {"x": [own, replace(own), *alike]}) == []
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leitmotif.causal.experiment import resampled
 from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.hearing import ListeningSettings, Returns
 from leitmotif.causal.experiment.outlook import OpeningCounts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Pieces
 from leitmotif.causal.experiment.prefixes import Prefix, opening_seed
@@ -21,9 +21,9 @@ from leitmotif.causal.experiment.runner import Clip, ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.config import load_params
 from leitmotif.errors import ConfigError
+from leitmotif.recurrence.continuation import Return
 from leitmotif.recurrence.search.settings import SearchSettings
 from leitmotif.tables.base import Span
-from leitmotif.tables.interventions import ClipMetrics
 
 PRESET = Path(__file__).parents[2] / "presets/organism.yaml"
 RATE, AUDIO = 50, 32_000
@@ -50,23 +50,19 @@ class ModelThatSays:
             for seed in self.continuation.seeds:
                 random = torch.Generator().manual_seed(seed)
                 drawn = torch.randint(8, (4, frames), generator=random)
-                drawn[0, 0] = self.says[prefix.track_id][seed - FIRST_SEED]
+                if prefix.track_id in self.says:
+                    drawn[0, 0] = self.says[prefix.track_id][seed - FIRST_SEED]
+                else:
+                    self.asked.append((prefix.track_id, seed))
                 codes = torch.cat([prefix.codes, drawn], 1)
                 yield Clip("", prefix, conditions[0], seed, codes, finite=True)
 
-    def run(
-        self, prefixes: Sequence[Prefix], conditions: Sequence[Condition]
-    ) -> Iterator[MeasuredClip]:
-        assert not self.listening.compared, "a trial says whether the motif returns, and no more"
-        for prefix in prefixes:
-            for number, seed in enumerate(self.continuation.seeds):
-                self.asked.append((prefix.track_id, seed))
-                rate = SAYS[int(prefix.codes[0, HELD])]
-                heard = None if rate is None else float(number < rate * 2)
-                clip = Clip("", prefix, conditions[0], seed, prefix.codes, finite=True)
-                yield MeasuredClip(
-                    clip, ClipMetrics(recurrence=heard), None, None, "", "", None, ()
-                )
+    def returns(self, clips: Sequence[Clip]) -> Iterator[Returns | None]:
+        for clip in clips:
+            rate = SAYS[int(clip.codes[0, HELD])]
+            number = clip.seed - min(self.continuation.seeds)
+            recurs = rate is not None and number < rate * 2
+            yield None if rate is None else (Return(MOTIF, recurs, 0.0, 0, 1.0, 0.0),)
 
 
 def made(
@@ -145,7 +141,11 @@ def test_openings_and_their_trials_are_counted_while_they_are_made(
 
     monkeypatch.setattr(resampled, "progress", counting)
     made({"a": [1, 0, 1, 2], "b": [0, 1, 0, 3]})
-    assert shown == {"openings": (8, 8), "trials of openings": (16, 16)}
+    assert shown == {
+        "openings": (8, 8),
+        "trials of openings": (16, 16),
+        "trials that are heard": (16, 16),
+    }
 
 
 def test_what_openings_say_is_told_early_and_changes_no_piece() -> None:

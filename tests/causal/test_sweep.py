@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.hearing import ListeningSettings
+from leitmotif.causal.experiment.measures import MeasuredClip
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep

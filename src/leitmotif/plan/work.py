@@ -217,11 +217,7 @@ def _interchange(scale: Scale) -> Work:
 def _interventions(scale: Scale) -> Work:
     clips = sum(scale.clips(of_features=name == scale.params.model.name) for name in scale.models)
     models = len(scale.models)
-    measured = _continued(scale, clips, models=models, untouched=models * scale.untouched)
-    if scale.world is not None:
-        return measured
-    # The trials that ``interchange`` made are heard again.
-    return _together(replace(_openings(scale), generating=()), measured)
+    return _continued(scale, clips, models=models, untouched=models * scale.untouched)
 
 
 def _summary(scale: Scale) -> Work:

@@ -7,53 +7,28 @@ befalls a baseline, its track and seed have nothing to be compared with and are 
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from leitmotif.audio.decode import Audio, check_audio
 from leitmotif.audio.reading.samples import Samples
+from leitmotif.causal.experiment.hearing import ClipListener, ListeningSettings, Returns
 from leitmotif.causal.experiment.prefixes import sha256_codes
 from leitmotif.causal.experiment.runner import Clip
-from leitmotif.errors import AudioError, ModelError
+from leitmotif.errors import ModelError
 from leitmotif.judge.models.clap import Clap
 from leitmotif.judge.models.fidelity import fidelities
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.precision import doubled
-from leitmotif.recurrence.continuation import Listener, Return, recurrence_rate
-from leitmotif.recurrence.search.settings import SearchSettings
+from leitmotif.recurrence.continuation import recurrence_rate
 from leitmotif.tables.base import Span
 from leitmotif.tables.interventions import ClipMetrics
 
-FULL_SCALE = 0.999
-CLIPPED_SHARE = 0.01
-"""A clip with more samples than this at full scale or beyond counts as clipped."""
 _LOGITS = 1 << 25
 """Logits in memory at a time (128 MB of float32)."""
-
-
-@dataclass(frozen=True)
-class ListeningSettings:
-    """How clips are heard."""
-
-    search: SearchSettings
-    """Settings of the engine that looks for returns."""
-    motifs: Mapping[str, Sequence[Span]]
-    """Windows in samples of each track's prefix."""
-    heard: Mapping[str, Span] = field(default_factory=dict)
-    """Samples of each track's continuation in which a return counts; all of it where none is
-    given. One that begins at the least horizon of a claim counts distant returns only."""
-    p: float = 0.05
-    min_score: float = 0.5
-    window_seconds: float = 2.0
-    """Length of the windows of the comparison with the baseline."""
-    silence_dbfs: float = -60.0
-    compared: bool = True
-    """Whether clips are compared with their baselines, too, and not only listened to for returns.
-    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +45,8 @@ class MeasuredClip:
     baseline_audio_sha256: str
     heard: Span | None
     """Samples of the clip in which a return counts; None for all of its continuation."""
-    returns: tuple[Return, ...]
-    """One for each motif of the prefix, ``start`` in seconds of the clip; none if excluded."""
+    returns: Returns
+    """Empty if excluded."""
 
     @property
     def tokens_sha256(self) -> str:
@@ -103,11 +78,9 @@ class ClipMeasurer:
             )
         # Where an intervention moved no token, the clip is the baseline.
         distinct = {(sha256_codes(clip.codes), clip.finite): clip for clip in [*clips, baseline]}
-        samples = {key: self._decoded(clip) for key, clip in distinct.items()}
-        start = baseline.prefix_frames * self.model.samples_per_frame
-        reasons = {
-            key: self._unusable(samples[key][start:], clip) for key, clip in distinct.items()
-        }
+        listener = ClipListener(self.model, self.listening)
+        samples = {key: listener.decoded(clip) for key, clip in distinct.items()}
+        reasons = {key: listener.unusable(clip, samples[key]) for key, clip in distinct.items()}
         of_baseline = (sha256_codes(baseline.codes), baseline.finite)
         if reasons[of_baseline] is not None:
             reasons = {
@@ -115,15 +88,8 @@ class ClipMeasurer:
                 for key, reason in reasons.items()
             }
         usable = [key for key, reason in reasons.items() if reason is None]
-        # One listener a prefix: what follows changes the last milliseconds of its sound alone.
-        listeners: dict[str, Listener] = {}
-        returns = {}
-        for key in usable:
-            clip, heard_first, rest = distinct[key], samples[key][:start], samples[key][start:]
-            prefix = sha256_codes(clip.codes[:, : clip.prefix_frames])
-            if prefix not in listeners:
-                listeners[prefix] = self._listener(clip, heard_first)
-            returns[key] = self._returns(clip, listeners[prefix], rest, start)
+        returns = {key: listener.returns(distinct[key], samples[key]) for key in usable}
+        start = baseline.prefix_frames * self.model.samples_per_frame
         metrics = self._metrics(
             {key: distinct[key] for key in usable}, samples, returns, of_baseline, start
         )
@@ -143,37 +109,17 @@ class ClipMeasurer:
                 returns=returns.get(key, ()),
             )
 
-    def _decoded(self, clip: Clip) -> Samples:
-        # Alone: in a batch, other clips would decide the last digits.
-        return self.model.decode_audio(clip.codes[None])[0].cpu().numpy()
-
-    def _unusable(self, continuation: Samples, clip: Clip) -> str | None:
-        rate = self.model.sample_rate
-        if not clip.finite:
-            return "non_finite"
-        try:
-            check_audio(
-                Audio(continuation, rate, rate, 1),
-                min_seconds=0.0,
-                silence_dbfs=self.listening.silence_dbfs,
-                name=f"clip {clip.id}",
-            )
-        except AudioError as error:
-            return "clipped" if error.reason == "out_of_range" else error.reason
-        clipped = float((np.abs(continuation) >= FULL_SCALE).mean()) > CLIPPED_SHARE
-        return "clipped" if clipped else None
-
     def _metrics(
         self,
         clips: Mapping[tuple[str, bool], Clip],
         samples: Mapping[tuple[str, bool], Samples],
-        returns: Mapping[tuple[str, bool], Sequence[Return]],
+        returns: Mapping[tuple[str, bool], Returns],
         of_baseline: tuple[str, bool],
         start: int,
     ) -> dict[tuple[str, bool], ClipMetrics]:
         recurrences = {key: recurrence_rate(of) if of else None for key, of in returns.items()}
-        if not clips or not self.listening.compared:
-            return {key: ClipMetrics(recurrence=rate) for key, rate in recurrences.items()}
+        if not clips:
+            return {}
         rate, keys = self.model.sample_rate, list(clips)
         first = clips[keys[0]]
         new = {key: samples[key][start:] for key in keys}
@@ -204,31 +150,6 @@ class ClipMeasurer:
             )
             for key, like in zip(keys, likeness, strict=True)
         }
-
-    def _listener(self, clip: Clip, prefix: Samples) -> Listener:
-        return Listener(
-            prefix,
-            self.listening.motifs.get(clip.prefix.track_id, ()),
-            sample_rate=self.model.sample_rate,
-            search=self.listening.search,
-            p=self.listening.p,
-            min_score=self.listening.min_score,
-        )
-
-    def _returns(
-        self, clip: Clip, listener: Listener, continuation: Samples, start: int
-    ) -> tuple[Return, ...]:
-        first = 0
-        if span := self.listening.heard.get(clip.prefix.track_id):
-            first = span.start_sample
-            continuation = continuation[first : first + span.samples]
-        before = (start + first) / self.model.sample_rate
-        return tuple(
-            motif_return
-            if motif_return.start is None
-            else replace(motif_return, start=before + motif_return.start)
-            for motif_return in listener.returns(continuation)
-        )
 
 
 def _stored(value: float) -> float:

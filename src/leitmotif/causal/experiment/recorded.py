@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.experiment.measures import MeasuredClip
-from leitmotif.causal.experiment.resampled import OpenedPrefix, chosen, decided_by
+from leitmotif.causal.experiment.resampled import OpenedPrefix, Trial, chosen, decided_by
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 
 MARGIN_SECONDS = 0.16
@@ -54,7 +53,7 @@ def _event(
     margin, opening = round(MARGIN_SECONDS * model.frame_rate), own.codes.shape[1]
     frame, book = start - margin, model.delays.index(0)
     gap = range(decoder_steps(model, opening) + 1, frame)
-    codes = [clip.clip.codes for clip in (trial, opposite)]
+    codes = [way.codes for way in (trial, opposite)]
     differs = (codes[0][book, start:] != codes[1][book, start:]).nonzero().flatten()
     if not gap or not len(differs):
         return
@@ -81,19 +80,16 @@ def _event(
     yield whole, alternative
 
 
-def _trial(way: OpenedPrefix, returns: bool) -> MeasuredClip:
+def _trial(way: OpenedPrefix, returns: bool) -> Trial:
     """The first of an opening's trials that is as the most of them are."""
     return next(
-        clip
-        for clip in way.trials
-        if (rate := clip.metrics.recurrence) is not None
-        if (rate > 0.5 if returns else rate < 0.5)
+        trial for trial in way.trials if (trial.rate > 0.5 if returns else trial.rate < 0.5)
     )
 
 
-def _start(clip: MeasuredClip) -> float:
-    """Seconds of the clip at which the motif returns that returns most alike."""
-    found = [heard for heard in clip.returns if heard.recurs]
+def _start(trial: Trial) -> float:
+    """Seconds of the trial at which the motif returns that returns most alike."""
+    found = [heard for heard in trial.returns if heard.recurs]
     start = max(found, key=lambda heard: heard.score).start
     assert start is not None
     return start

@@ -27,13 +27,14 @@ from itertools import product
 from torch import Tensor
 
 from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.measures import MeasuredClip
+from leitmotif.causal.experiment.hearing import Returns
 from leitmotif.causal.experiment.outlook import OpeningCounts, in_doubling_parts
 from leitmotif.causal.experiment.pieces import AHEAD, CONTROL, COUNTERFACTUAL, Piece, Pieces
 from leitmotif.causal.experiment.prefixes import Opening, Prefix
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.config import InterventionsParams
 from leitmotif.errors import ConfigError
+from leitmotif.recurrence.continuation import recurrence_rate
 from leitmotif.tables.base import Span
 from leitmotif.tables.openings import OpenedRecording
 from leitmotif.work.progress import progress
@@ -52,21 +53,33 @@ class Recorded:
 
 
 @dataclass(frozen=True, eq=False)
+class Trial:
+    """A continuation of an opening that could be heard."""
+
+    codes: Tensor
+    """[K, P + opening + T]."""
+    returns: Returns
+
+    @property
+    def rate(self) -> float:
+        """Share of the motifs that return."""
+        return recurrence_rate(self.returns)
+
+
+@dataclass(frozen=True, eq=False)
 class OpenedPrefix:
     """One way in which a prefix goes on."""
 
     codes: Tensor
     """[K, P + opening]."""
     opening: Opening
-    trials: Sequence[MeasuredClip]
-    """Continuations of it that could be heard; at least one."""
+    trials: Sequence[Trial]
+    """At least one."""
 
     @property
     def rate(self) -> float:
         """Share of its trials in which the motif returned."""
-        heard = [clip.metrics.recurrence for clip in self.trials]
-        rates = [rate for rate in heard if rate is not None]
-        return sum(rates) / len(rates)
+        return sum(trial.rate for trial in self.trials) / len(self.trials)
 
     @property
     def returns(self) -> bool:
@@ -172,12 +185,15 @@ class Resampling:
                 name = f"{item.prefix.track_id} after {opening.seed}"
                 tried.append(replace(item.prefix, track_id=name, codes=codes))
                 motifs[name], of_track[name] = item.motifs, (item.prefix.track_id, codes, opening)
-        trials: dict[str, list[MeasuredClip]] = {}
+        trials: dict[str, list[Trial]] = {}
         sweep = self._sweep_for(self.settings.seconds, seeds, motifs)
-        heard = sweep.run(tried, [Condition("baseline")])
-        for clip in progress(heard, "trials of openings", total=len(tried) * len(seeds)):
-            if clip.metrics.recurrence is not None:
-                trials.setdefault(clip.clip.prefix.track_id, []).append(clip)
+        total = len(tried) * len(seeds)
+        made = sweep.make(tried, [Condition("baseline")])
+        clips = list(progress(made, "trials of openings", total=total))
+        heard = progress(sweep.returns(clips), "trials that are heard", total=total)
+        for clip, returns in zip(clips, heard, strict=True):
+            if returns:
+                trials.setdefault(clip.prefix.track_id, []).append(Trial(clip.codes, returns))
         opened: dict[str, list[OpenedPrefix]] = {item.prefix.track_id: [] for item in recorded}
         for name, (track, codes, opening) in of_track.items():
             if name in trials:
@@ -194,7 +210,6 @@ class Resampling:
                 self.sweep.listening,
                 motifs=motifs,
                 heard=dict.fromkeys(motifs, self._heard),
-                compared=False,
             ),
         )
 

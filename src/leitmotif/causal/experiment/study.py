@@ -10,8 +10,9 @@ from leitmotif.causal.experiment.candidates import Candidate, condition_names
 from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.events import balanced
 from leitmotif.causal.experiment.findings import Finding, MeasuresByCondition, judge_candidate
+from leitmotif.causal.experiment.hearing import ListeningSettings
 from leitmotif.causal.experiment.log import row_of, write_audio
-from leitmotif.causal.experiment.measures import ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.measures import MeasuredClip
 from leitmotif.causal.experiment.memory import continuations_holding
 from leitmotif.causal.experiment.outlook import OpeningCounts, outlook
 from leitmotif.causal.experiment.pieces import Pieces, composed_pieces, recordings_with_motifs

@@ -13,7 +13,14 @@ from typing import TypeVar
 import torch
 
 from leitmotif.causal.experiment.conditions import Condition
-from leitmotif.causal.experiment.measures import ClipMeasurer, ListeningSettings, MeasuredClip
+from leitmotif.causal.experiment.hearing import (
+    ListeningSettings,
+    Returns,
+    returns_decided_by,
+    returns_form,
+    returns_of,
+)
+from leitmotif.causal.experiment.measures import ClipMeasurer, MeasuredClip
 from leitmotif.causal.experiment.prefixes import Prefix
 from leitmotif.causal.experiment.runner import Clip, ContinuationSettings, Runner
 from leitmotif.config import JudgeParams
@@ -21,6 +28,7 @@ from leitmotif.judge.models.checkpoint import Precision
 from leitmotif.judge.models.loading import shared_clap
 from leitmotif.musicgen.protocol import MusicModel
 from leitmotif.store.cache.entries import WorkCache
+from leitmotif.store.cache.results import KeptResults
 from leitmotif.work.engine import cluster, workers_on
 from leitmotif.work.parallel import in_processes
 
@@ -37,7 +45,7 @@ class Sweep:
     continuation: ContinuationSettings
     listening: ListeningSettings
     cache: Path
-    """Folder of the work cache that keeps finished clips."""
+    """Folder of the work cache that keeps finished clips, and what of them returns."""
     rows: int
     """Clips in a batch."""
     kept: frozenset[str]
@@ -61,6 +69,20 @@ class Sweep:
         """As ``run``, but nobody hears the clips."""
         for clip, prefix, condition in self._parts(_made, prefixes, conditions):
             yield replace(clip, prefix=prefix, condition=condition)
+
+    def returns(self, clips: Sequence[Clip]) -> Iterator[Returns | None]:
+        """Yield which motifs each clip returns, in their order; None of one that cannot be heard.
+
+        No clip is compared with another. What was heard before is taken from the work cache.
+        Raises what ``KeptResults`` and ``ClipListener`` do.
+        """
+        model = self.load()
+        results = KeptResults(
+            self.cache,
+            returns_decided_by(model, self.listening),
+            workers=workers_on(model.device.type, self.workers),
+        )
+        return results.each(partial(_returns, self), clips, returns_form(self.listening))
 
     def _parts(
         self,
@@ -92,6 +114,10 @@ class Sweep:
 def _made(sweep: Sweep, conditions: Sequence[Condition], prefixes: Sequence[Prefix]) -> list[Clip]:
     runner = Runner(sweep.load(), WorkCache(sweep.cache), sweep.continuation, rows=sweep.rows)
     return list(runner.run(prefixes, conditions))
+
+
+def _returns(sweep: Sweep, clip: Clip) -> Returns | None:
+    return returns_of(sweep.load(), sweep.listening, clip)
 
 
 def _heard(
