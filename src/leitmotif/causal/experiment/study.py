@@ -189,6 +189,7 @@ class Study:
             settings,
             frame_rate=self.model.frame_rate,
             sample_rate=self.model.sample_rate,
+            delay=max(self.model.delays),
             horizon=self.claims.claimed.after,
         )
         recordings = recordings_with_motifs(
