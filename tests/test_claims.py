@@ -308,6 +308,17 @@ def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_val
     assert claims().leads([by_control, *others], model="planner") == {}
 
 
+def test_events_depend_on_what_decides_them_by_rule_6_of_the_whole_counterfactual() -> None:
+    whole = {"site": None, "window": "deciding", "after": None}
+    row = exchanged(**whole)
+    assert claims().recalls([row], model="planner")
+    assert not claims().recalls([row], model="reader")
+    for no in ({"towards": interval(-0.1)}, {"share": None}, {"over_control": None}, {"slot": 1}):
+        assert not claims().recalls([row.model_copy(update=no)], model="planner")
+    for other in (exchanged(), exchanged(**whole, donor="control")):
+        assert not claims().recalls([other], model="planner")
+
+
 def test_as_many_pieces_of_each_kind_are_needed_as_an_interval_above_0_takes() -> None:
     """One fewer, all of which change, is not enough; the number in `claims` is that of the rule."""
 

@@ -326,6 +326,19 @@ class Claims:
                 leads[row.site] = max(row.after, leads.get(row.site, row.after))
         return leads
 
+    def recalls(self, rows: Iterable["InterchangeRow"], *, model: str) -> bool:
+        """Whether a model's events depend on what decides them while all later tokens stay.
+
+        By rule 6, of the whole counterfactual: one test of the model. ``rows`` are those of all
+        models.
+        """
+        whole = (None, "deciding", "counterfactual", None)
+        return any(
+            self.carries(row, tests=1)
+            for row in rows
+            if row.model == model and (row.site, row.window, row.donor, row.slot) == whole
+        )
+
     def is_chosen(self, q: float) -> bool:
         """Whether a feature with this q-value is chosen (rule 3)."""
         return q <= self.alpha
