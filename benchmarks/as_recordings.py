@@ -6,8 +6,9 @@ Music is composed as for the organism's preset. Its audio alone is copied into a
 pipeline reads it as it would read anybody's recordings: without score, cue or twins. A listener who
 knows the score decides every proposal, adds what the engine missed, and says of every track that
 nothing else returns, so labels come from a log alone. Verdicts on the shipped organisms, their
-carriers, leads and numbers of pieces go into benchmarks/results/as_recordings.json, and the
-verdicts into metrics/validity.json. It takes about an hour on two cores, most of it to make and to
+carriers, leads and numbers of pieces go into benchmarks/results/as_recordings.json, what exchanges
+ahead of the events do into as_recordings.jsonl beside it, and the verdicts into
+metrics/validity.json. It takes about an hour on two cores, most of it to make and to
 hear trials.
 """
 
@@ -25,14 +26,16 @@ from typing import Any
 from benchmarks._listener import Heard, decide
 from benchmarks._report import RESULTS, record
 from leitmotif.causal.verdict import overall
-from leitmotif.files import read_table, write_json, write_text
+from leitmotif.files import read_table, write_json, write_table, write_text
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.tables.corpus import ManifestTrack
 from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.truth import TRUTH, Truth
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = RESULTS / "as_recordings.json"
+EXCHANGED = RESULT.with_suffix(".jsonl")
 READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml", "presets")
 COMPOSED = ("corpus", "manifest")
 HEARD = ("recordings", "corpus", "manifest", "features", "activations", "proposals")
@@ -49,6 +52,7 @@ def main() -> int:
         root = (arguments.folder or Path(temporary)).resolve()
         run_in(root, arguments.set)
         by_model = verdicts_in(root)
+        write_table(EXCHANGED, exchanged_in(root))
     write_json(RESULT, by_model)
     record("as_recordings", {name: model["verdict"] for name, model in by_model.items()})
     print(by_model)
@@ -153,6 +157,12 @@ def verdicts_in(root: Path) -> dict[str, Any]:
         }
         for name in dict.fromkeys(row.model for row in verdicts)
     }
+
+
+def exchanged_in(root: Path) -> list[InterchangeRow]:
+    """What the whole opening does, and the residuals of each site ahead of the events."""
+    rows = read_table(root / "recorded/data/interchange.jsonl", InterchangeRow)
+    return [row for row in rows if row.site is None or row.window == "ahead"]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Pieces are simulated: each has the event or lacks it, and a treatment changes that. Every verdict is
 reached by the code of the pipeline (intervals, p-values, rules), of one of nine candidates that are
-all decodable, at alpha 0.05. The controls are inert, or heard with the same errors.
+all decodable, at alpha 0.05. The controls are inert, but where the table says otherwise.
 
 ==============  ===================================================================================
 destructive     half of all events are lost, and none is gained
@@ -12,10 +12,15 @@ misheard        nothing happens, but a tenth of the clips is misheard, baselines
 fatal           all events are lost, and none is gained
 carried         the event follows the counterfactual in 9 of 10 pieces
 half            it does in half of the pieces
+redrawn         the model forgets what was decided, and half of the pieces have the event, whatever
+                they had; so it does with the control
+redrawn alone   the same, but the control is inert
 ==============  ===================================================================================
 
-The first three are nulls: the share that is called foresight must not exceed alpha, at any number
-of pieces that have the event. The others show the power. The peer is the rule that was used before:
+The first three and ``redrawn`` are nulls: the share that is called foresight must not exceed alpha,
+at any number of pieces that have the event. ``carried`` and ``half`` show the power, and the last
+case what the rules cannot tell from them: what makes the model forget moves pieces both ways, and
+only the control says whether anything else would. The peer is the rule that was used before:
 the mean over all pieces had to be clear of 0, and pieces did not have to move both ways. The share
 of the destructive null at each balance is copied into metrics/validity.json.
 """
@@ -71,14 +76,26 @@ def half(has: Outcomes, random: np.random.Generator) -> Outcomes:
     return has ^ (random.random(len(has)) < 0.5)
 
 
+def redrawn(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """Half of the pieces have the event, whatever they had."""
+    return random.random(len(has)) < 0.5
+
+
+def redrawn_alone(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """The same, where the control changes nothing."""
+    return redrawn(has, random)
+
+
 TREATMENTS: dict[str, Treatment] = {
     "destructive": destructive,
     "fatal": fatal,
     "misheard": misheard,
     "carried": carried,
     "half": half,
+    "redrawn": redrawn,
+    "redrawn alone": redrawn_alone,
 }
-NULLS = ("destructive", "fatal", "misheard")
+NULLS = ("destructive", "fatal", "misheard", "redrawn")
 
 
 def called_foresight(
@@ -88,6 +105,8 @@ def called_foresight(
     has = np.arange(PIECES) < having
     heard = misheard if treatment is misheard else lambda outcomes, _: outcomes
     baseline, control = heard(has, random), heard(has, random)
+    if treatment is redrawn:
+        control = redrawn(has, random)
     changed = treatment(has, random)
     codes = torch.zeros(1, 1)
     pieces = Pieces(

@@ -270,6 +270,8 @@ def test_settings_without_a_horizon_of_a_claim_are_refused() -> None:
         ({"towards": interval(-0.1)}, False),
         ({"away": None}, False),
         ({"nats": interval(0.1)}, False),  # no p-value
+        ({"over_control": interval(0.1)}, False),
+        ({"over_control": interval(0.1).model_copy(update={"p": 0.06})}, False),
         ({"share": None}, False),
         ({"share": IntervalRow(mean=0.09, low=0.05, high=0.12)}, False),
         ({"donor": "control"}, False),
@@ -300,6 +302,21 @@ def test_the_lead_is_the_furthest_and_more_sites_and_leads_ask_for_smaller_p_val
     assert claims().leads([barely], model="planner") == {"layers.1.residual": 5.0}
     others = [exchanged(site=f"layers.{n}.residual", after=5.0, share=0.0) for n in range(2, 5)]
     assert claims().leads([barely, *others], model="planner") == {}
+    # The excess over the control is one of as many.
+    by_control = exchanged(over_control=barely.nats, after=5.0)
+    assert claims().leads([by_control], model="planner") == {"layers.1.residual": 5.0}
+    assert claims().leads([by_control, *others], model="planner") == {}
+
+
+def test_events_depend_on_what_decides_them_by_rule_6_of_the_whole_counterfactual() -> None:
+    whole = {"site": None, "window": "deciding", "after": None}
+    row = exchanged(**whole)
+    assert claims().recalls([row], model="planner")
+    assert not claims().recalls([row], model="reader")
+    for no in ({"towards": interval(-0.1)}, {"share": None}, {"over_control": None}, {"slot": 1}):
+        assert not claims().recalls([row.model_copy(update=no)], model="planner")
+    for other in (exchanged(), exchanged(**whole, donor="control")):
+        assert not claims().recalls([other], model="planner")
 
 
 def test_as_many_pieces_of_each_kind_are_needed_as_an_interval_above_0_takes() -> None:

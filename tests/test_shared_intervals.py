@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, multinomial, norm, permutation_test
+from scipy.stats import beta, binom, multinomial, norm, permutation_test
 from scipy.stats import t as student
 
 from leitmotif.errors import LeitmotifError
@@ -111,6 +111,27 @@ def held(up: float, down: float, tracks: int, interval: Callable[[Array], Interv
 def test_a_bounded_mean_is_held_by_its_interval(up: float, down: float) -> None:
     """Sixteen tracks, as the interventions have; the coverage is exact but for the resampling."""
     assert held(up, down, 16, lambda values: bounded_mean(values, LIMITS)) > 0.925
+
+
+@pytest.mark.parametrize("tracks", [8, 16, 32, 50])
+def test_where_only_some_tracks_change_its_lower_end_is_safer_than_its_width(tracks: int) -> None:
+    """Of every share in steps of 0.5 %; claims rest on the lower end. docs/stages/interventions.md
+    has the numbers."""
+    changed = [
+        bounded_mean(np.repeat([100.0, 0.0], [ups, tracks - ups]), LIMITS)
+        for ups in range(tracks + 1)
+    ]
+    inside, above = [], []
+    for share in np.arange(0.005, 0.999, 0.005):
+        chances = binom.pmf(range(tracks + 1), tracks, share)
+        lows, highs = ([getattr(each, end) for each in changed] for end in ("low", "high"))
+        inside.append(
+            chances @ [low <= 100 * share <= high for low, high in zip(lows, highs, strict=True)]
+        )
+        above.append(chances @ [low > 100 * share for low in lows])
+    assert 0.96 - 0.005 < np.mean(inside) < 0.965
+    assert 0.86 <= min(inside) < 0.895
+    assert max(above) < 0.0225
 
 
 def test_percentiles_of_means_would_not_hold_it() -> None:

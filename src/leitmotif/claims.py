@@ -31,7 +31,7 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
 6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
    those from which it is more than h seconds away, and none nearer, moves what the model expects:
    the interval lies above 0 for the events that the piece has and for those that it lacks, and so
-   does its excess over the control donor's; the p-value is at most ``alpha`` over the family; and
+   does its excess over the control donor's; neither p-value exceeds ``alpha`` over the family; and
    it is at least a tenth of what the whole counterfactual does. Leads that may carry a claim and
    nearer ones are two families, each of all sites. The *lead* of a site is the furthest from which
    it carries the event. One that is too near for a claim says that the model fetches, or hands on,
@@ -294,7 +294,10 @@ class Claims:
 
     def carries(self, row: "InterchangeRow", *, tests: int) -> bool:
         """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
-        sure = row.nats.p is not None and row.nats.p <= self.level(tests)
+        # Of recordings a foreign residual moves events both ways, as it makes the ending that was
+        # drawn less likely. There the excess is the finding, and one of as many that were tried.
+        tested = [interval and interval.p for interval in (row.nats, row.over_control)]
+        sure = all(p is not None and p <= self.level(tests) for p in tested)
         both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
         over_control = is_above_zero(row.over_control)
         large = row.share is not None and row.share.mean >= LEAST_SHARE
@@ -322,6 +325,19 @@ class Claims:
             if self.carries(row, tests=family):
                 leads[row.site] = max(row.after, leads.get(row.site, row.after))
         return leads
+
+    def recalls(self, rows: Iterable["InterchangeRow"], *, model: str) -> bool:
+        """Whether a model's events depend on what decides them while all later tokens stay.
+
+        By rule 6, of the whole counterfactual: one test of the model. ``rows`` are those of all
+        models.
+        """
+        whole = (None, "deciding", "counterfactual", None)
+        return any(
+            self.carries(row, tests=1)
+            for row in rows
+            if row.model == model and (row.site, row.window, row.donor, row.slot) == whole
+        )
 
     def is_chosen(self, q: float) -> bool:
         """Whether a feature with this q-value is chosen (rule 3)."""

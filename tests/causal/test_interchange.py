@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -190,6 +191,28 @@ def test_what_only_takes_events_away_carries_nothing() -> None:
     assert effect_of({"a": 1.0, "b": 2.0}).interval.low <= row.nats.mean
     assert row.nats.low > 0
     assert CLAIMS.leads([row], model="m") == {}
+
+
+def test_damage_by_either_donor_is_no_carrier_however_many_sites_are_tried() -> None:
+    """What foreign residuals do to an ending moves events both ways, as much by the control."""
+    random, called = np.random.default_rng(0), 0
+    keys = [Exchange(f"layers.{n}.residual", AHEAD, "counterfactual") for n in range(10)]
+    moved = {f"t{n}": (n % 2 == 0, 5.0) for n in range(28)}
+    blank = made(moved)
+    for _ in range(40):
+        odds = []
+        for event, given in zip(blank.events, blank.odds, strict=True):
+            damage = {
+                key: given[None] + event.sign * (5 + float(random.normal()))
+                for donor in keys
+                for key in (donor, replace(donor, donor="control"))
+            }
+            odds.append({None: given[None], TOTAL: given[TOTAL], **damage})
+        rows = ExchangedOdds(blank.events, odds).rows("m", keys)
+        assert all(row.nats.low > 0 for row in rows)
+        called += bool(CLAIMS.leads(rows, model="m"))
+    # By the intervals of ten excesses alone, one of them would be above 0 in a quarter.
+    assert called / 40 < 0.1
 
 
 def test_what_touches_events_a_little_carries_nothing() -> None:

@@ -84,7 +84,7 @@ def made(
     )
     model = cast("Sweep", ModelThatSays(says, asked))
     resampling = Resampling(
-        "planner", model, given, frame_rate=RATE, sample_rate=AUDIO, horizon=5.0
+        "planner", model, given, frame_rate=RATE, sample_rate=AUDIO, delay=3, horizon=5.0
     )
     codes = torch.zeros(4, HELD, dtype=torch.int64)
     recorded = [Recorded(Prefix(name, codes), [MOTIF]) for name in says]
@@ -103,9 +103,10 @@ def test_a_piece_has_an_opening_that_says_the_opposite_and_one_that_says_the_sam
         assert first_token(piece.prefix.sources[COUNTERFACTUAL]) == 1 - own
         assert first_token(piece.prefix.sources[CONTROL]) == own
         assert piece.prefix.sources[CONTROL] is not piece.prefix.codes
-        # From the first step that has read a token of the continuation, for two seconds.
-        assert piece.prefix.windows == {AHEAD: range(61, 161)}
-        # Five seconds after the last of these steps, to the end.
+        # From the first step that reads no token of the opening, of any codebook, for two seconds
+        # of the continuation.
+        assert piece.prefix.windows == {AHEAD: range(64, 160)}
+        # More than five seconds after the last of these steps, to the end.
         assert piece.heard == Span(start_sample=7 * AUDIO, samples=2 * AUDIO)
         assert piece.motifs == [MOTIF]
     assert (of_a.towards, of_b.towards) == (-1, 1)
@@ -227,6 +228,13 @@ def test_every_piece_and_no_other_recording_can_show_an_effect(says: list[list[i
 def test_a_continuation_that_leaves_no_room_for_a_return_is_refused_before_any_work() -> None:
     with pytest.raises(ConfigError, match=r"too short for a return that far ahead(?s:.)*than 7"):
         made({"a": [0, 1, 1]}, seconds=7.0)
+
+
+def test_a_treatment_that_ends_before_the_opening_is_read_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"ends before the opening is read(?s:.)*than 0.08 s"):
+        made({"a": [0, 1, 1]}, treated_seconds=0.08)
+    pieces, _ = made({"a": [0, 1, 1]}, treated_seconds=0.1)
+    assert pieces.pieces[0].prefix.windows == {AHEAD: range(64, 65)}
 
 
 def test_seeds_that_the_openings_have_too_are_refused() -> None:

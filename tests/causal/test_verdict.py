@@ -68,6 +68,11 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
         (replace(READER, lead=0.0, exchanged=True), "just in time"),
         (READER, "look-back"),
         (replace(READER, similarity=LOW), "look-back"),
+        (replace(READER, recalled=True), "look-back"),
+        # What the model wrote after the cue decides the event, and not the cue itself.
+        (replace(READER, onset=NO, recalled=False), "none"),
+        (replace(READER, recalled=False), "local"),
+        (replace(PLANNER, recalled=False), "foresight"),
         (replace(READER, cue=NO), "local"),
         (replace(READER, cue=None), "local"),
         (replace(READER, cue=NO, onset=NO), "none"),
@@ -114,6 +119,7 @@ evidences = st.builds(
     losing=st.integers(0, 10),
     lead=st.none() | st.floats(0, 10),
     exchanged=st.booleans(),
+    recalled=st.none() | st.booleans(),
 )
 
 

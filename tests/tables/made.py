@@ -158,7 +158,7 @@ def exchanged(*, share: float = 0.9, **changed: Any) -> InterchangeRow:
         "slot": None,
         "events": 32,
         "nats": interval(14 * share).model_copy(update={"p": 0.0001, "n": 16}),
-        "over_control": interval(14 * share),
+        "over_control": interval(14 * share).model_copy(update={"p": 0.0001, "n": 16}),
         "share": interval(share, 0.02),
         "accuracy": interval(share, 0.02),
         "towards": interval(14 * share),

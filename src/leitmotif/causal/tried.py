@@ -103,7 +103,8 @@ def judged(
     }
     heard = study.run(tried, tried=len(tried))
     leads = leads_of(exchanged, model=model, claims=claims)
-    return heard, heard.judged(tried, decodable, leads)
+    recalled = None if leads is None else claims.recalls(exchanged, model=model)
+    return heard, heard.judged(tried, decodable, leads, recalled)
 
 
 def leads_of(

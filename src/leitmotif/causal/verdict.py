@@ -27,8 +27,10 @@ recurrence. The rules, in this order:
 5. ``local``: not decodable at such a horizon, and either decodable at a shorter one, or the only
    effect is that of the return's own frames: none ahead, none of the cue.
 6. ``look-back``: not decodable at such a horizon, no effect ahead, and another cue has one: what
-   decides the event does not pass here in the gap. Where that is the strongest verdict on a model,
-   it reads the cue again when it is time; where another site is a cause, that one carries it.
+   decides the event does not pass here in the gap. Where residuals were exchanged, the event also
+   has to depend on the cue with all later tokens as they were; else it is those that decide it.
+   Where that is the strongest verdict on a model, it reads the cue again when it is time; where
+   another site is a cause, that one carries it.
 7. ``decodable, not causal``: decodable at such a horizon, and nothing ahead moves the recurrence.
 8. ``none``: none of these.
 
@@ -109,6 +111,9 @@ class Evidence:
     """Mean log-likelihood of a token beside the baseline's, in nats, under that intervention."""
     exchanged: bool = False
     """Whether residuals were exchanged, so that a site without a lead does not carry the event."""
+    recalled: bool | None = None
+    """Whether the event depends on what decides it while all later tokens stay as they were; None:
+    that was not asked of the model."""
 
 
 def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
@@ -157,7 +162,8 @@ def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
 
 def _of_effects(evidence: Evidence) -> Verdict:
     """Of a candidate that is decodable nowhere, with pieces enough."""
-    is_moved, of_cue = excludes_zero(evidence.ahead), is_above_zero(evidence.cue)
+    is_moved = excludes_zero(evidence.ahead)
+    of_cue = is_above_zero(evidence.cue) and evidence.recalled is not False
     if is_above_zero(evidence.onset) and not is_moved and not of_cue:
         return "local"
     return "look-back" if of_cue and not is_moved else "none"

@@ -218,12 +218,14 @@ def judge_candidate(
     counterfactual: Condition,
     thresholds: VerdictRules,
     leads: Mapping[str, float] | None = None,
+    recalled: bool | None = None,
 ) -> Finding:
     """Bring a candidate's conditions together; see ``verdict`` for the rules.
 
     An effect counts as positive towards the counterfactual. ``decodable`` has the seconds ahead at
     which the horizons begin at which it is decodable, and ``leads`` the lead of every site that
-    carries the event; None: unknown.
+    carries the event; ``recalled`` says whether the model's events depend on what decides them
+    while all later tokens stay as they were. None: unknown.
     """
     pieces = measures.pieces
     patches = {c.window: c for c in candidate.conditions if c.kind == "patch"}
@@ -245,6 +247,7 @@ def judge_candidate(
         losing=len(lost),
         lead=None if leads is None else leads.get(candidate.site),
         exchanged=leads is not None,
+        recalled=recalled,
         cue=interval_by_track(measures.moved(counterfactual), MOST),
         onset=None if slot is None else interval_by_track(measures.moved(slot), MOST),
         similarity=interval_by_track(likeness),

@@ -103,10 +103,12 @@ class Resampling:
     settings : how many openings there are, how long they are, and how often each is tried.
     frame_rate : of the model, in Hz.
     sample_rate : of the model, in Hz.
+    delay : steps by which the model's last codebook lags.
     horizon : distance of a claim in seconds.
 
-    Raises ConfigError for a continuation in which no return is far enough ahead, and for seeds of
-    the experiment that the openings have too.
+    Raises ConfigError for a continuation in which no return is far enough ahead, for a treatment
+    that ends before the opening is read, and for seeds of the experiment that the openings have
+    too.
     """
 
     model: str
@@ -114,10 +116,18 @@ class Resampling:
     settings: InterventionsParams
     frame_rate: float
     sample_rate: int
+    delay: int
     horizon: float
 
     def __post_init__(self) -> None:
         self.settings.check_reach(self.horizon)
+        if not self._treated(0):
+            raise ConfigError(
+                "the treatment ends before the opening is read",
+                found=f"interventions.treated_seconds {self.settings.treated_seconds:g}",
+                expected=f"more than {(self.delay + 1) / self.frame_rate:g} s: the last codebook "
+                f"lags by {self.delay} steps",
+            )
         last = self.settings.seed + self.settings.seeds - 1
         if last >= FIRST_SEED:
             raise ConfigError(
@@ -157,6 +167,18 @@ class Resampling:
             if (way := towards[item.prefix.track_id]) is not None
         ]
         return Pieces(pieces, COUNTERFACTUAL, CONTROL, rows)
+
+    def _treated(self, opened: int) -> range:
+        """Steps that have read all of so many frames, and are further ahead than the horizon.
+
+        The last codebook lags: the first steps after an opening still read tokens of it, which say
+        what it decides.
+        """
+        return range(opened + self.delay + 1, opened + self._treated_frames)
+
+    @property
+    def _treated_frames(self) -> int:
+        return round(self.settings.treated_seconds * self.frame_rate)
 
     def _openings(self, recorded: Sequence[Recorded]) -> dict[str, list[tuple[Tensor, Opening]]]:
         """Codes [K, P + opening] of every usable opening of every recording."""
@@ -229,8 +251,6 @@ class Resampling:
 
     def _piece(self, item: Recorded, opened: Sequence[OpenedPrefix], towards: int) -> Piece:
         own, other, same = chosen(opened, returns=towards < 0)
-        first = own.codes.shape[1] + 1
-        treated = round(self.settings.treated_seconds * self.frame_rate)
         prefix = replace(
             item.prefix,
             codes=own.codes,
@@ -239,7 +259,7 @@ class Resampling:
                 COUNTERFACTUAL: other.opening.name,
                 CONTROL: same.opening.name,
             },
-            windows={AHEAD: range(first, first + treated)},
+            windows={AHEAD: self._treated(own.codes.shape[1])},
             opening=own.opening,
         )
         return Piece(prefix, item.motifs, self._heard, towards)

@@ -190,6 +190,7 @@ class Study:
             settings,
             frame_rate=self.model.frame_rate,
             sample_rate=self.model.sample_rate,
+            delay=max(self.model.delays),
             horizon=self.claims.claimed.after,
         )
         recordings = recordings_with_motifs(
@@ -244,11 +245,13 @@ class StudyClips:
         candidates: Sequence[Candidate],
         decodable: Mapping[str, Sequence[float]],
         leads: Mapping[str, float] | None = None,
+        recalled: bool | None = None,
     ) -> list[Finding]:
         """A verdict for each candidate; all of them are the family of the effects' p-values.
 
         ``decodable`` has the seconds ahead at which each is decodable, by the candidate's name.
-        ``leads`` has the lead of every site that carries the event; None: no residuals were
+        ``leads`` has the lead of every site that carries the event, and ``recalled`` says whether
+        events depend on what decides them while all later tokens stay; None: no residuals were
         exchanged.
         """
         measures, study = self.measures, self.study
@@ -261,6 +264,7 @@ class StudyClips:
                 study.counterfactual,
                 thresholds,
                 None if candidate.features else leads,
+                recalled,
             )
             for candidate in candidates
         ]
