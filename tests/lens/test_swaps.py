@@ -69,9 +69,7 @@ def test_every_cell_and_pair_is_heard(study: Swaps, heard_swaps: HeardSwaps) -> 
     rows = heard_swaps.rows()
     assert len(rows) == 2 * 4 * 6
     assert {(row.technique, row.component, *row.layers) for row in rows} == {
-        (technique, cell.component, *cell.layers)
-        for technique in TWO
-        for cell in CELLS
+        (technique, cell.component, *cell.layers) for technique in TWO for cell in CELLS
     }
     assert {row.swap.effect.n for row in rows} == {2}
     assert all(set(row.controls) == {"itself", "redrawn", "mixed", "random"} for row in rows)
