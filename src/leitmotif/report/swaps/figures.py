@@ -118,8 +118,11 @@ def parts_figure(sources: SwapSources) -> Markup:
             ax.set_yticks(range(len(names)), names)
             ax.set_ylim(len(names) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
-            slots = [] if kind is None else [f"{kind[0]} \N{RIGHTWARDS ARROW} {kind[1]}"]
-            ax.set_title("\n".join([technique, *slots]))
+            # Above the first column: names of two slots need the room of both.
+            titles = [technique] if row == 0 else []
+            if kind:
+                titles.append(f"{kind[0]} \N{RIGHTWARDS ARROW} {kind[1]}" if column == 0 else "")
+            ax.set_title("\n".join(titles))
         figure.supxlabel("nats, mean over layers", color=MUTED, fontsize=10)
         marks = [_mark(marker, name) for name, (marker, _) in PARTS.items()]
         _legend(figure, marks)
