@@ -119,7 +119,7 @@ def parts_figure(sources: SwapSources) -> Markup:
             ax.set_ylim(len(names) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
             # Above the first column: names of two slots need the room of both.
-            titles = [technique] if row == 0 else []
+            titles: list[str] = [technique] if row == 0 else []
             if kind:
                 titles.append(f"{kind[0]} \N{RIGHTWARDS ARROW} {kind[1]}" if column == 0 else "")
             ax.set_title("\n".join(titles))
