@@ -57,3 +57,28 @@ def test_what_was_not_run_is_said_and_not_made_up(
     rows = page(tmp_path, repo_root).splitlines()
     (row,) = [row for row in rows if row.startswith(f"| effect of `{technique}`")]
     assert row.endswith("| not run |  |")
+
+
+def test_values_that_were_read_off_a_figure_are_marked(repo_root: Path) -> None:
+    text = (repo_root / "docs/paper.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0][3] == "read off its figure"
+    read_off = [row[3] for row in rows[1:] if row[3].strip()]
+    assert len(read_off) >= 10
+    assert all(value.startswith("\N{ALMOST EQUAL TO} ") for value in read_off)
+
+
+def test_layers_are_compared_by_the_distances_of_the_papers_figure(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    (row,) = [
+        line for line in page(tmp_path, repo_root).splitlines() if line.startswith("| likeness")
+    ]
+    table = [json.loads(line) for line in (repo_root / SIMILARITY).read_text().splitlines()]
+    last = max(row["second"] for row in table)
+    apart = [
+        row["distance"]
+        for row in table
+        if row["concept"] is None and row["first"] < row["second"] == last
+    ]
+    assert f"last layer from others {sum(apart) / len(apart):.0f}," in row

@@ -47,7 +47,8 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    in all, and four that have the event and four that lack it. Where there are not, no effect can
    count, and that none was seen says nothing.
 9. **Swaps.** A swapped component exceeds its controls if its mean effect is positive and its
-   q-value, after Benjamini and Hochberg over the cells of one technique and scope, is at most 5 %.
+   q-value, after Benjamini and Hochberg over the cells of all techniques in one scope, is at most
+   5 %.
 """
 
 import math

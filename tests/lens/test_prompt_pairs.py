@@ -1,5 +1,6 @@
 """Pairs of concepts, of single prompts, and of a CSV file."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -116,6 +117,31 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, match:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=match):
         read_pairs(path)
+
+
+def test_tadas_pairs_become_pairs_by_the_example_of_the_docs(
+    tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "generated_prompts.csv").write_text(
+        "original_feature,clean_prompt,corrupted_prompt\n"
+        'violin,"A folk piece, with violin","A folk piece, with trumpet"\n'
+        "trombone,A trombone plays,A xylophone plays\n"
+        "metal,Loud rock,Loud rock\n"  # no word of theirs was exchanged
+        "fast,A fast piece,A slow piece\n",  # no label of AudioSet
+        encoding="utf-8",
+    )
+    page = (repo_root / "docs/stages/swaps.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    pairs = read_pairs(Path("pairs.csv"))
+    assert [
+        (pairs.sets[pair.desired].texts[0], *(side.label for side in pair.sides))
+        for pair in pairs.pairs
+    ] == [
+        ("A folk piece, with trumpet", "Violin, fiddle", "Trumpet"),
+        ("A xylophone plays", "Trombone", "Marimba, xylophone"),
+    ]
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

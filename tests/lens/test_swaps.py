@@ -37,6 +37,7 @@ def table(*names: str) -> ConceptTable:
 
 LABELS = ("Silence", "Violin, fiddle", "Jazz", "Guitar", "Noise")
 LABEL = {"guitar": "Guitar", "violin": "Violin, fiddle", "jazz": "Jazz"}
+TWO = ("replace", "adjust")
 CELLS = [*cells_of(["mlp"], [0, 2], together=True), *cells_of(["cross_attention"], [1])]
 
 
@@ -68,9 +69,7 @@ def test_every_cell_and_pair_is_heard(study: Swaps, heard_swaps: HeardSwaps) -> 
     rows = heard_swaps.rows()
     assert len(rows) == 2 * 4 * 6
     assert {(row.technique, row.component, *row.layers) for row in rows} == {
-        (technique, cell.component, *cell.layers)
-        for technique in ("replace", "adjust")
-        for cell in CELLS
+        (technique, cell.component, *cell.layers) for technique in TWO for cell in CELLS
     }
     assert {row.swap.effect.n for row in rows} == {2}
     assert all(set(row.controls) == {"itself", "redrawn", "mixed", "random"} for row in rows)
@@ -163,6 +162,21 @@ def test_summaries_are_means_over_pairs_and_layers(heard_swaps: HeardSwaps) -> N
     assert {row.depth for row in summary} == {None, "first", "last", "every"}
 
 
+def test_cells_of_all_techniques_are_corrected_together(heard_swaps: HeardSwaps) -> None:
+    sides = {side.concept: side for pair in heard_swaps.sweep.pairs.pairs for side in pair.sides}
+    after = dict(heard_swaps.after)
+    for swap, tagged in after.items():
+        if swap.technique == "replace" and swap.target in sides and not swap.random:
+            loud = tagged.log_odds.copy()
+            loud[:, [*heard_swaps.columns].index(sides[swap.target].label)] += 20.0
+            after[swap] = replace(tagged, log_odds=loud)
+    summary = replace(heard_swaps, after=after).summary_rows()
+    cells = [row for row in summary if (row.scope, row.depth) == ("all", None)]
+    q = {technique: {row.q for row in cells if row.technique == technique} for technique in TWO}
+    # The least p of six pairs, 2 / 2**6, at 4 of 8 cells.
+    assert q == {"replace": {0.0625}, "adjust": {1.0}}
+
+
 def test_kept_clips_sound_as_their_rows_say(
     study: Swaps, heard_swaps: HeardSwaps, tmp_path: Path
 ) -> None:
@@ -215,7 +229,7 @@ class _Hooks:
         return (x, *out[1:]) if isinstance(out, tuple) else x
 
 
-@pytest.mark.parametrize("technique", ["replace", "adjust"])
+@pytest.mark.parametrize("technique", TWO)
 @pytest.mark.parametrize("component", ["mlp", "self_attention", "cross_attention"])
 def test_a_cell_is_what_forward_hooks_on_transformers_give(
     study: Swaps, component: str, technique: str

@@ -98,8 +98,8 @@ class HeardSwaps:
 
     def summary_rows(self) -> list[SwapSummaryRow]:
         """Every cell, and means over layers, for all pairs and those within and across slots."""
-        rows = []
-        for (_, group), scope in product(self._pooled(), self._scopes()):
+        rows, group = [], [*self._pooled()]
+        for scope in self._scopes():
             clusters = [self._pool(pooled, scope) for pooled in group]
             p = [
                 None if pooled.depth else excess_p(cluster)
@@ -249,17 +249,17 @@ class HeardSwaps:
             scopes.append(_Scope("slots", slots, members))
         return [scope for scope in scopes if scope.members]
 
-    def _pooled(self) -> Iterator[tuple[Technique, list[_Pooled]]]:
-        """Cells of each technique, which are corrected together, and means over their layers."""
+    def _pooled(self) -> Iterator[_Pooled]:
+        """Cells of each technique, and means over their layers."""
         for technique in self.sweep.techniques:
-            group = [_Pooled(technique, [cell], None) for cell in self.sweep.cells]
+            yield from (_Pooled(technique, [cell], None) for cell in self.sweep.cells)
             single = [cell for cell in self.sweep.cells if len(cell.layers) == 1]
             single.sort(key=lambda cell: (cell.component, self._frames(cell), cell.layers))
             for _, of_component in groupby(
                 single, key=lambda cell: (cell.component, self._frames(cell))
             ):
-                group += [_Pooled(technique, *depth) for depth in _depths([*of_component])]
-            yield technique, group
+                for depth in _depths([*of_component]):
+                    yield _Pooled(technique, *depth)
 
     def _frames(self, cell: SwapCell) -> tuple[int, int]:
         """The first frame in which a cell is changed, and the end of the last one."""

@@ -97,7 +97,7 @@ class SwapSummaryRow(CellRow):
     two-sided, of flipping signs of pairs; 1 where a control's mean is as large. Null without
     controls and where ``depth`` is given."""
     q: Share | None
-    """After Benjamini and Hochberg over the cells of one technique and scope."""
+    """After Benjamini and Hochberg over the cells of all techniques in one scope."""
 
     @property
     def beyond(self) -> bool:

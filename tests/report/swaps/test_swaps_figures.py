@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -49,16 +50,19 @@ def test_depths_that_a_model_has_are_marked(tmp_path: Path, layers: int, depths:
     assert "effect, nats" in written
 
 
-def test_parts_are_told_apart_by_scope_if_there_are_several(sources: SwapSources) -> None:
+def test_parts_are_told_apart_by_slots_if_there_are_several(sources: SwapSources) -> None:
     written = texts(parts_figure(sources))
     assert {"original falls", "desired rises", "both", "replace", "adjust"} <= set(written)
+    kinds = [*product(("instrument", "genre"), repeat=2)]
     more = [
-        row.model_copy(update={"scope": scope})
-        for scope in ("within", "across")
+        row.model_copy(update={"scope": "slots", "original_slot": one, "desired_slot": other})
+        for one, other in kinds
         for row in sources.summary
     ]
-    both = texts(parts_figure(replace(sources, summary=[*sources.summary, *more])))
-    assert {"replace, within a slot", "adjust, across slots"} <= set(both)
+    apart = set(texts(parts_figure(replace(sources, summary=[*sources.summary, *more]))))
+    assert {f"{one} \N{RIGHTWARDS ARROW} {other}" for one, other in kinds} <= apart
+    single = replace(sources, summary=[*sources.summary, *more[: len(sources.summary)]])
+    assert texts(parts_figure(single)) == written
 
 
 def test_many_layers_have_ticks_that_are_layers(tmp_path: Path) -> None:

@@ -109,6 +109,24 @@ def test_what_is_beyond_its_controls_is_marked(report: Path, tmp_path: Path) -> 
     )
 
 
+def test_the_largest_effect_is_said_with_whether_it_is_beyond_its_controls(
+    report: Path, tmp_path: Path
+) -> None:
+    def facts(root: Path) -> str:
+        return " ".join(re.sub("<[^>]*>", " ", text_of(root).split("</dl>")[0]).split())
+
+    assert "MLP of layer 1, +3.00 (2.95 to 3.05; 2 pairs, p 0.001) nats, beyond its controls" in (
+        facts(report)
+    )
+    root = write_swaps(tmp_path / "none", LAYERS)
+    rows = read_table(root / SWAP_SUMMARY, SwapSummaryRow)
+    write_table(root / SWAP_SUMMARY, [row.model_copy(update={"q": 0.2}) for row in rows])
+    said = facts(write(tmp_path / "report", root))
+    assert said.count("nats, not beyond its controls (q 0.20 )") == 2
+    without = write(tmp_path / "without", write_swaps(tmp_path / "bare", controls=False))
+    assert facts(without).count("nats, without controls") == 2
+
+
 def test_several_prompts_of_a_pair_are_numbered(tmp_path: Path) -> None:
     root = write_swaps(tmp_path, LAYERS)
     table = root / CLIPS

@@ -37,12 +37,14 @@ def test_single_layers_over_all_pairs_are_cells(root: Path) -> None:
 
 def test_rows_of_some_pairs_alone_are_no_cells(root: Path) -> None:
     sources = read(root)
-    within = [row.model_copy(update={"scope": "within"}) for row in sources.summary]
-    write_table(root / SWAP_SUMMARY, [*within, *sources.summary])
+    slots = {"scope": "slots", "original_slot": "genre", "desired_slot": "mood"}
+    some = [row.model_copy(update=slots) for row in sources.summary]
+    write_table(root / SWAP_SUMMARY, [*some, *sources.summary])
     again = read(root)
     assert {row.scope for row in again.cells.values()} == {"all"}
-    assert set(again.depths("replace", "every", "within")) == set(COMPONENTS)
-    assert again.depths("replace", "every", "across") == {}
+    assert again.slots == [("genre", "mood")]
+    assert set(again.depths("replace", "every", ("genre", "mood"))) == set(COMPONENTS)
+    assert again.depths("replace", "every", ("mood", "genre")) == {}
 
 
 def test_of_several_spans_the_first_is_shown(root: Path) -> None:

@@ -12,10 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from leitmotif.report.figures import HUES, WIDTH, band
 from leitmotif.report.svg import INK, MUTED, as_svg, house_style
-from leitmotif.report.swaps.sources import COMPONENTS, SwapSources
+from leitmotif.report.swaps.sources import COMPONENTS, Slots, SwapSources
 from leitmotif.sites import Component
 from leitmotif.tables.interval import IntervalRow
-from leitmotif.tables.swaps import Depth, MeasuredRow, Scope, SwapSummaryRow
+from leitmotif.tables.swaps import Depth, MeasuredRow, SwapSummaryRow
 
 MEASURES: dict[str, Callable[[MeasuredRow], IntervalRow]] = {
     "effect, nats": lambda swap: swap.effect,
@@ -28,7 +28,6 @@ PARTS: dict[str, tuple[str, Callable[[MeasuredRow], IntervalRow]]] = {
 }
 """Mark and value of each part of an effect."""
 DEPTHS: dict[Depth, str] = {"first": "o", "intermediate": "s", "last": "^"}
-SCOPES: dict[Scope, str] = {"within": "within a slot", "across": "across slots"}
 MOST_MARKED = 16
 """Layers whose points are marked; of more, the marks would hide the line."""
 DOTTED, DASHED = (0, (1, 2)), (0, (4, 2))
@@ -100,21 +99,17 @@ def trade_figure(sources: SwapSources) -> Markup:
 def parts_figure(sources: SwapSources) -> Markup:
     """The two parts of the effect, mean over single layers, after figure 6.
 
-    A row of panels for pairs within a slot and one for pairs across slots, if there are both.
+    A row of panels for the pairs of each two slots, if there are several.
     """
-    scopes: list[Scope] = [
-        scope for scope in SCOPES if sources.depths(sources.techniques[0], "every", scope)
-    ]
-    if len(scopes) < 2:
-        scopes = ["all"]
+    kinds: list[Slots | None] = [*sources.slots] if len(sources.slots) > 1 else [None]
     height = 0.34 * len(sources.components) + 0.5
     with house_style():
-        figure, axes = _panels(sources, len(scopes), "all", height)
-        for (row, scope), (column, technique) in product(
-            enumerate(scopes), enumerate(sources.techniques)
+        figure, axes = _panels(sources, len(kinds), "all", height)
+        for (row, kind), (column, technique) in product(
+            enumerate(kinds), enumerate(sources.techniques)
         ):
             ax = axes[row][column]
-            by_component = sources.depths(technique, "every", scope)
+            by_component = sources.depths(technique, "every", kind)
             for place, component in enumerate(sources.components):
                 if component in by_component:
                     _parts(ax, place, by_component[component], _hue(sources, component))
@@ -123,7 +118,11 @@ def parts_figure(sources: SwapSources) -> Markup:
             ax.set_yticks(range(len(names)), names)
             ax.set_ylim(len(names) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
-            ax.set_title(technique if scope == "all" else f"{technique}, {SCOPES[scope]}")
+            # Above the first column: names of two slots need the room of both.
+            titles: list[str] = [technique] if row == 0 else []
+            if kind:
+                titles.append(f"{kind[0]} \N{RIGHTWARDS ARROW} {kind[1]}" if column == 0 else "")
+            ax.set_title("\n".join(titles))
         figure.supxlabel("nats, mean over layers", color=MUTED, fontsize=10)
         marks = [_mark(marker, name) for name, (marker, _) in PARTS.items()]
         _legend(figure, marks)

@@ -2,11 +2,12 @@
 
 from leitmotif.errors import counted
 from leitmotif.report.folder import Folder
-from leitmotif.report.numbers import Said, counted_from, number_of, placed
+from leitmotif.report.numbers import Number, Said, counted_from, number_of, placed
 from leitmotif.report.swaps.figures import layers_figure, parts_figure, trade_figure
 from leitmotif.report.swaps.maps import SUMMARY, maps, pair_clips
 from leitmotif.report.swaps.sources import COMPONENTS, SwapSources
 from leitmotif.report.words import number
+from leitmotif.tables.swaps import SwapSummaryRow
 
 PAGE = "swaps.html"
 
@@ -59,8 +60,18 @@ def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
             best = max(inside, key=lambda row: row.swap.effect.mean)
             where = f"{COMPONENTS[best.component]} of layer {best.layers[0]}"
             effect = number_of(best, "swap.effect", file=SUMMARY, digits=2, of="pair")
-            facts.append((f"largest effect of {technique}", [f"{where}, ", effect, " nats"]))
+            said = [f"{where}, ", effect, " nats, ", *_against_controls(best)]
+            facts.append((f"largest effect of {technique}", said))
     return facts
+
+
+def _against_controls(row: SwapSummaryRow) -> list[str | Number]:
+    """An effect alone says nothing: controls have effects too."""
+    if row.q is None:
+        return ["without controls"]
+    if row.beyond:
+        return ["beyond its controls"]
+    return ["not beyond its controls (q ", placed(number(row.q), row, "q", file=SUMMARY), ")"]
 
 
 def _span(frames: tuple[int, int]) -> str:

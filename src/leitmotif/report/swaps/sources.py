@@ -11,7 +11,6 @@ from leitmotif.pipeline import SWAP_CLIPS, SWAP_SUMMARY, SWAPS
 from leitmotif.sites import Component, Technique
 from leitmotif.tables.swaps import (
     Depth,
-    Scope,
     SwapClipRow,
     SwapRow,
     SwapSummaryRow,
@@ -36,6 +35,8 @@ TABLES = (SWAPS, SWAP_SUMMARY, CLIPS)
 
 Place = tuple[Technique, Component, int]
 """A cell of the maps: one component at one layer."""
+Slots = tuple[str | None, str | None]
+"""Slots of an original and of a desired concept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +103,24 @@ class SwapSources:
         return sorted({tuple(group): group for group in groups}.values())
 
     def depths(
-        self, technique: Technique, depth: Depth, scope: Scope = "all"
+        self, technique: Technique, depth: Depth, slots: Slots | None = None
     ) -> dict[Component, SwapSummaryRow]:
-        """Means over the single layers of one depth."""
+        """Means over the single layers of one depth, of all pairs or those of two slots."""
+        scope = ("all", None, None) if slots is None else ("slots", *slots)
         return {
             row.component: row
             for row in self.summary
-            if (row.technique, row.depth, row.scope) == (technique, depth, scope)
+            if (row.technique, row.depth) == (technique, depth)
+            if (row.scope, row.original_slot, row.desired_slot) == scope
         }
+
+    @cached_property
+    def slots(self) -> list[Slots]:
+        """Slots of the original and of the desired concept, of which there are pairs."""
+        named = [
+            (row.original_slot, row.desired_slot) for row in self.summary if row.scope == "slots"
+        ]
+        return list(dict.fromkeys(named))
 
     @cached_property
     def of_pairs(self) -> dict[tuple[str, str, Place], SwapRow]:
