@@ -199,7 +199,7 @@ def test_damage_by_either_donor_is_no_carrier_however_many_sites_are_tried() -> 
     keys = [Exchange(f"layers.{n}.residual", AHEAD, "counterfactual") for n in range(10)]
     moved = {f"t{n}": (n % 2 == 0, 5.0) for n in range(28)}
     blank = made(moved)
-    for _ in range(40):
+    for _ in range(20):
         odds = []
         for event, given in zip(blank.events, blank.odds, strict=True):
             damage = {
@@ -212,7 +212,7 @@ def test_damage_by_either_donor_is_no_carrier_however_many_sites_are_tried() -> 
         assert all(row.nats.low > 0 for row in rows)
         called += bool(CLAIMS.leads(rows, model="m"))
     # By the intervals of ten excesses alone, one of them would be above 0 in a quarter.
-    assert called / 40 < 0.1
+    assert called <= 1
 
 
 def test_what_touches_events_a_little_carries_nothing() -> None:
