@@ -297,7 +297,7 @@ class Claims:
         """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
         # Of recordings a foreign residual moves events both ways, as it makes the ending that was
         # drawn less likely. There the excess is the finding, and one of as many that were tried.
-        tested = [None if of is None else of.p for of in (row.nats, row.over_control)]
+        tested = (row.nats.p, None if row.over_control is None else row.over_control.p)
         sure = all(p is not None and p <= self.level(tests) for p in tested)
         both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
         over_control = is_above_zero(row.over_control)

@@ -29,11 +29,11 @@ def test_what_counts_is_said(params: Params) -> None:
     shown = text(Results(params, METRICS, pages=True))
     for said in (
         "planner           foresight             yes    0.98 (0.97 to 0.98)\n"
-        "    patched ahead +87.5 (55.8 to 96.6; 16 pieces, p 0.0001)\n",
-        "ahead +0.0 (-12.3 to 12.8; 16 pieces, p 1); counts from 56.2, likely from 66.6\n",
+        "    patched ahead +87.5 (55.8 to 96.6; 16 pieces, 14 changed, p 0.0001)\n",
+        "ahead +0.0 (0 of 16 pieces changed); counts from 56.2, likely from 66.6\n",
         "    carried by layers.0.residual (+87.5)",
         "    decodable, not causal: layers.5.residual (+0.0)",
-        "naive correlation      0.58 0.999 decodable, not causal +0.0 (-12.3 to 12.8; 16 pieces, p",
+        "naive correlation      0.58 0.999 decodable, not causal +0.0 (0 of 16 pieces changed)\n",
         "R² of place alone 0.52",
         "false positives, naive: 0.269 (0.259 to 0.279)\n",
         "false positives, controlled: 0.053 (0.048 to 0.058)\n",
@@ -77,7 +77,7 @@ def test_too_few_pieces_is_another_word_than_none(params: Params) -> None:
         "strongest": {"blind": few},
     }
     shown = text(Results(params, METRICS | {"interventions": metrics}))
-    assert "(-12.3 to 12.8; 3 pieces, p 1); too few pieces to tell\n" in shown
+    assert "+0.0 (0 of 3 pieces changed); too few pieces to tell\n" in shown
 
 
 def test_what_openings_of_recordings_say_is_said(params: Params) -> None:

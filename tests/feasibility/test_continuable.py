@@ -56,6 +56,16 @@ def test_it_is_the_rule_of_the_interventions(
     assert continuable(params, tracks, labels) == taken(params, labels)
 
 
+def test_tracks_that_cannot_be_continued_take_no_place(params: Params) -> None:
+    """Of four labelled tracks three are asked for, and the first has its motif too late."""
+    labels = [label(0, 8.5, 1.0), *(label(number, 0.0, 1.0) for number in range(1, COUNT))]
+    params = params.model_copy(
+        update={"interventions": params.interventions.model_copy(update={"prefix_seconds": 8.0})}
+    )
+    assert continuable(params, [track(number) for number in range(COUNT)], labels) == 3
+    assert taken(params, labels) == 3
+
+
 def taken(params: Params, labels: list[Label]) -> int:
     """How many recordings the interventions take, as their study calls the rule."""
     settings = params.interventions
@@ -67,9 +77,10 @@ def taken(params: Params, labels: list[Label]) -> int:
         try:
             rows = pieces.recordings_with_motifs(
                 Codec(),  # type: ignore[arg-type]
-                tracks[: settings.tracks],
+                tracks,
                 Path(),
                 labels,
+                most=settings.tracks,
                 seconds=settings.prefix_seconds,
                 longest=heard,
                 prompt=False,

@@ -44,22 +44,27 @@ def mean(value: object, form: str) -> str:
     return format(value, form) if is_number(value) else NOTHING
 
 
-def interval(value: object, form: str, *, of: str) -> str:
+def interval(value: object, form: str, *, of: str, changed: bool = False) -> str:
     """An interval such as ``+87.5 (55.8 to 96.6; 16 pieces, p 0.0001)``.
 
-    ``of`` is what it is over. A number without an interval stays a number.
+    ``of`` is what it is over; with ``changed`` it says how many of them changed. Where none did,
+    that is all there is to say: the interval would be that of their number alone. A number without
+    an interval stays a number.
     """
     middle = mean(value, form)
     if not isinstance(value, dict) or middle == NOTHING:
         return middle
     low, high = (mean(value.get(key), form.replace("+", "")) for key in ("low", "high"))
-    n, p = value.get("n"), value.get("p")
+    n, p, moved = value.get("n"), value.get("p"), value.get("changed")
+    if moved == 0 and count(n) != NOTHING:
+        return f"{middle} (0 of {counts(n, of)} changed)"
     return framed(
         middle,
         low,
         high,
         n=n if count(n) != NOTHING else None,
         p=p if is_number(p) else None,
+        changed=moved if changed and isinstance(moved, int) else None,
         of=of,
     )
 

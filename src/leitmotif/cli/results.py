@@ -142,7 +142,7 @@ def _models(results: Results, most: int) -> list[str]:
             f"  {column(name, 18)}{column(verdicts.get(name), 22)}{column(yes(foresight), 7)}"
             f"{interval(partial, 'z.2f', of='track')}"
         ).rstrip()
-        points = f"    patched ahead {interval(patched, '+z.1f', of='piece')}"
+        points = f"    patched ahead {interval(patched, '+z.1f', of='piece', changed=True)}"
         said = [] if patched is None else [points + _possible(patched, verdicts.get(name))]
         rows.append([row, *said, *_sites(results, name)])
     head = f"{'Models':<20}{'verdict':<22}{'probes':<7}partial R²; below it patches, in points"

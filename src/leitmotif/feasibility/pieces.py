@@ -23,9 +23,8 @@ def continuable(params: Params, tracks: Sequence[ManifestTrack], labels: Sequenc
     by_track: dict[str, list[Label]] = {}
     for label in labels:
         by_track.setdefault(label.track_id, []).append(label)
-    first = [track for track in tracks if track.track_id in by_track][: settings.tracks]
     heard = settings.seconds - settings.treated_seconds - Claims.of(params.probes).claimed.after
-    return sum(
+    found = sum(
         beginning_of(
             track,
             by_track[track.track_id],
@@ -33,5 +32,7 @@ def continuable(params: Params, tracks: Sequence[ManifestTrack], labels: Sequenc
             longest=heard,
         )
         is not None
-        for track in first
+        for track in tracks
+        if track.track_id in by_track
     )
+    return min(found, settings.tracks)

@@ -159,11 +159,12 @@ def recordings_with_motifs(
     audio_root: Path,
     labels: Sequence[Label],
     *,
+    most: int,
     seconds: float,
     longest: float,
     prompt: bool,
 ) -> list[tuple[Prefix, list[Span]]]:
-    """The beginning of each track that has one (``beginning_of``), and the motifs in it.
+    """The beginnings of the first ``most`` tracks that have one (``beginning_of``), and the motifs.
 
     Of a track's windows the first is taken that lasts ``seconds`` and has a verified motif in them.
     Motifs longer than ``longest`` seconds, which no continuation could return, do not count.
@@ -171,8 +172,10 @@ def recordings_with_motifs(
     has such a motif.
     """
     rate = codec.sample_rate
-    recordings = []
+    recordings: list[tuple[Prefix, list[Span]]] = []
     for track in tracks:
+        if len(recordings) == most:
+            break
         beginning = beginning_of(track, labels, seconds=seconds, longest=longest)
         if beginning is None:
             continue

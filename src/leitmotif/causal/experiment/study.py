@@ -195,9 +195,10 @@ class Study:
         )
         recordings = recordings_with_motifs(
             self.codec,
-            [track for track in tracks if track.track_id in labelled][: settings.tracks],
+            [track for track in tracks if track.track_id in labelled],
             audio_root,
             labels,
+            most=settings.tracks,
             seconds=settings.prefix_seconds,
             longest=resampling.heard_seconds,
             prompt=self.params.activations.prompt == "tags",
