@@ -7,6 +7,7 @@ files are read with the package itself. Format: https://github.com/huggingface/s
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from leitmotif.files import atomic
+from leitmotif.files import atomic, kind_of
 
 _DTYPES = {
     "float16": "F16", "float32": "F32", "float64": "F64", "int16": "I16", "int32": "I32",
@@ -97,9 +98,20 @@ def write_tensors(
     serialise(tensors, metadata).write(path)
 
 
+def open_tensors(path: Path, framework: str) -> Any:
+    """Open a file as ``safe_open`` does, which of a pipe would wait, perhaps for ever.
+
+    Raises OSError for what is no file, and SafetensorError for another content.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{kind_of(mode)} is there in place of a file")
+    return safe_open(path, framework=framework)
+
+
 def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Read the arrays and the text metadata of a file; raises OSError and SafetensorError."""
-    with safe_open(path, framework="np") as file:
+    with open_tensors(path, "np") as file:
         return {name: file.get_tensor(name) for name in [*file.keys()]}, file.metadata() or {}
 
 

@@ -160,6 +160,32 @@ def test_sizes_that_do_not_fit_are_refused(
 
 
 @pytest.mark.fault(
+    "config.json of any model",
+    "sizes of another type, zero, negative, or that do not fit the weights",
+    outcome="ModelError",
+)
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("decoder", "num_attention_heads", -1),
+        ("audio_encoder", "pad_mode", "x"),
+        ("text_encoder", "relative_attention_max_distance", 0),
+        ("text_encoder", "relative_attention_max_distance", -1),
+    ],
+)
+def test_fields_that_no_weight_depends_on_are_refused(
+    kinds: dict[str, Kind], tmp_path: Path, part: str, key: str, value: object
+) -> None:
+    place = tmp_path / "odd"
+    shutil.copytree(kinds["musicgen"].folder, place)
+    config = json.loads((place / "config.json").read_text())
+    config[part][key] = value
+    (place / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=f"{part}.{key} is not supported"):
+        kinds["musicgen"].load(str(place))
+
+
+@pytest.mark.fault(
     "config.json of any model", "not JSON, not UTF-8, a list or empty", outcome="ModelError"
 )
 @pytest.mark.parametrize("kind", NAMES[:4])

@@ -1,5 +1,6 @@
 """The command line as a person meets it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["leitmotif", "use", "organism"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+@pytest.mark.fault(
+    "any command",
+    "what it prints goes to a full disk, or nowhere",
+    outcome="named error; where nobody listens it ends as usual",
+)
+@pytest.mark.parametrize("command", ["results", "status", "--help"])
+def test_what_is_printed_finds_no_room_or_nobody(repo_root: Path, command: str) -> None:
+    program = f"{sys.executable} -m leitmotif {command}"
+    env = {**os.environ, "PYTHONPATH": str(repo_root / "src")}
+    for place, status, said in ((">/dev/full", 1, "error: the disk is full"), (">&-", 0, "")):
+        done = subprocess.run(
+            f"{program} {place}", shell=True, cwd=repo_root, env=env,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        assert said in done.stderr
 
 
 def test_use_prints_what_changed(tmp_path: Path, repo_root: Path) -> None:

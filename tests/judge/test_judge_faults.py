@@ -139,6 +139,47 @@ def test_of_two_files_of_an_extractor_the_one_that_is_read_is_held(
         Clap.from_pretrained(str(tmp_path / "clap"), device="cpu")
 
 
+SIZES: dict[type[Clap] | type[Tagger], dict[str, tuple[object, ...]]] = {
+    Clap: {
+        "audio_config.patch_stride": (-1, 1, 3, 7, 64, 2**40, [3, 3]),
+        "audio_config.spec_size": (255, 257, 2**40),
+        "audio_config.flatten_patch_embeds": (False,),
+        "text_config.num_attention_heads": (-1,),
+        "text_config.pad_token_id": (None, -1, 0, 7, 64),
+    },
+    Tagger: {"num_attention_heads": (-1,)},
+}
+
+
+@pytest.mark.fault(
+    "judge",
+    "sizes in its config.json that no weight depends on, and that do not fit",
+    outcome="ModelError when it is loaded",
+)
+@pytest.mark.parametrize("judge", list(SIZES))
+def test_sizes_that_no_weight_depends_on_are_refused_at_once(
+    judge: type[Clap] | type[Tagger],
+    clap_folder: Path,
+    tagger_folder: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    folder = tmp_path / "judge"
+    shutil.copytree(clap_folder if judge is Clap else tagger_folder, folder)
+    path = folder / "config.json"
+    whole = path.read_text()
+    tried = [(place, value) for place, values in SIZES[judge].items() for value in values]
+    for place, value in tried:
+        config = json.loads(whole)
+        *parts, field = place.split(".")
+        fields = config[parts[0]] if parts else config
+        fields[field] = value
+        path.write_text(json.dumps(config))
+        with pytest.raises(ModelError, match=r"judge[\s\S]*to do: .*config\.json"):
+            judge.from_pretrained(str(folder), device="cpu")
+    record_property("inputs", len(tried))
+
+
 @pytest.mark.fault("judge", "samples beyond float32", outcome="AudioError, by clip")
 def test_samples_beyond_float32_are_refused(clap: Clap, tagger: Tagger) -> None:
     clip = np.zeros(RATE)

@@ -1,20 +1,26 @@
-"""Tables that lack rows of a run, or hold those of two, are refused before a page is written."""
+"""Tables and clips that are not those of one run are refused before a page is written."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from leitmotif.cli import app
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, StageError
 from leitmotif.report import material, tracks
+from leitmotif.report.build import Reported, build_report
 from leitmotif.report.features import sources as of_features
 from leitmotif.report.lens import sources as of_lens
+from leitmotif.report.material import read_material
 from leitmotif.report.swaps import sources as of_swaps
-from tests.report.made import Made
+from tests.report.conftest import ALL
+from tests.report.made import RATE, Made
 from tests.report.made_all import write_all
 
 Rows = list[dict[str, Any]]
@@ -178,3 +184,42 @@ def test_each_damaged_table_is_refused_by_name(
         path.write_bytes(whole)
         tried += len(contents) + 1
     record_property("inputs", tried)
+
+
+def other_rate(path: Path) -> None:
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(path, samples, rate + 100, subtype="PCM_16")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+CLIPS: list[Callable[[Path], object]] = [
+    Path.unlink,
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(b"RIFF" + bytes(99)),
+    lambda path: path.write_bytes(path.read_bytes()[:-2000]),
+    lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x55"),
+    lambda path: soundfile.write(path, np.zeros(RATE, np.int16), RATE, subtype="PCM_16"),
+    other_rate,
+    pipe,
+]
+
+
+@pytest.mark.fault(
+    "leitmotif report",
+    "a clip that is gone, cut, a pipe, of another rate, or not that of its line",
+    outcome="refused by name",
+)
+@pytest.mark.parametrize("change", CLIPS)
+def test_a_clip_that_is_not_that_of_its_line_is_refused(
+    made: Made, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    material = read_material(made.write())
+    path = material.clips / str(material.rows[0].file)
+    change(path)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StageError, match=rf"clips/{path.name} [\s\S]*to do: .*dvc repro interv"):
+        build_report(tmp_path / "out", Reported(material), ALL)

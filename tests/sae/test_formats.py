@@ -199,3 +199,41 @@ def test_a_torn_file_and_a_foreign_folder_are_refused(published: Path, tmp_path:
         load_sae(published)
     with pytest.raises(ModelError, match="not an autoencoder's folder"):
         load_sae(tmp_path / "nowhere")
+
+
+@pytest.mark.fault(
+    "autoencoder",
+    "in place of its weights a pipe, folder or broken link, other types, or more than in float32",
+    outcome="refused by name",
+)
+def test_weights_that_are_no_weights_are_refused(
+    published: Path, record_property: Callable[[str, object], None]
+) -> None:
+    path = published / "sae_weights.safetensors"
+    whole = load_file(path)
+    places: list[Callable[[], object]] = [
+        lambda: os.mkfifo(path),
+        path.mkdir,
+        lambda: path.symlink_to("nowhere"),
+        lambda: path.symlink_to(path),
+    ]
+    for place in places:
+        path.unlink(missing_ok=True)
+        place()
+        with pytest.raises(ModelError, match=r"is missing|cannot be read"):
+            load_sae(published)
+        if path.is_dir():
+            path.rmdir()
+    path.unlink()
+    for name, tensor in whole.items():
+        for other in (torch.float8_e4m3fn, torch.int32, torch.bool, torch.complex64):
+            save_file({**whole, name: tensor.to(other)}, path)
+            with pytest.raises(ModelError, match=rf"another precision[\s\S]*{name}"):
+                load_sae(published)
+    record_property("inputs", len(places) + 4 * len(whole))
+    config = json.loads((published / "cfg.json").read_text())
+    (published / "cfg.json").write_text(json.dumps({**config, "dtype": "torch.float64"}))
+    beyond = torch.full_like(whole["W_dec"], 1e300, dtype=torch.float64)
+    save_file({**{name: tensor.double() for name, tensor in whole.items()}, "W_dec": beyond}, path)
+    with pytest.raises(ModelError, match=r"not finite in float32[\s\S]*W_dec"):
+        load_sae(published)

@@ -1,11 +1,15 @@
 """A manifest's windows as frames of a model, and of a recording as long as it is."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitmotif.errors import AudioError
-from leitmotif.tables.corpus import Window
+from leitmotif.errors import AudioError, LeitmotifError
+from leitmotif.files import read_table
+from leitmotif.tables.corpus import ManifestTrack, Window
 from leitmotif.timing.windows import (
     WINDOW_RATE,
     end_seconds,
@@ -13,6 +17,7 @@ from leitmotif.timing.windows import (
     start_seconds,
     windows_at,
 )
+from tests.tables.made import manifest_track
 
 
 def window(start: int, frames: int) -> Window:
@@ -35,6 +40,22 @@ def test_only_whole_frames_within_a_window_are_read() -> None:
     with pytest.raises(AudioError, match="shorter than a frame") as caught:
         windows_at([window(0, 3)], 12.5)
     assert caught.value.reason == "too_short"
+
+
+@pytest.mark.fault(
+    "manifest", "a window that begins or ends after centuries", outcome="refused by line and field"
+)
+@pytest.mark.parametrize("place", [(2**62, 1500), (2**41, 1500), (0, 2**62)])
+def test_a_window_after_centuries_is_refused_as_it_is_read(
+    place: tuple[int, int], tmp_path: Path
+) -> None:
+    row = manifest_track(track_id="a", seconds=30.0).model_dump()
+    row["windows"] = [{"start_frame": place[0], "frames": place[1]}]
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
+    with pytest.raises(
+        LeitmotifError, match=r"manifest\.jsonl:1 is not[\s\S]*windows\.0\.(start_)?f"
+    ):
+        read_table(tmp_path / "manifest.jsonl", ManifestTrack)
 
 
 @given(

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from leitmotif.arguments import odd_storage
 from leitmotif.errors import ModelError
 from leitmotif.files import read_text
+from leitmotif.tensors import open_tensors
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 OLD_SINGLE, OLD_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -203,7 +203,7 @@ def _headers(paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
             for name, tensor in _pickled(path).items():
                 yield name, str(tensor.dtype).removeprefix("torch."), path.name
             continue
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118
                 yield name, file.get_slice(name).get_dtype(), path.name
 

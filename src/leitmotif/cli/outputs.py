@@ -143,7 +143,7 @@ def results() -> None:
     from leitmotif.cli.results import as_lines, read_results
 
     lines = as_lines(read_results())
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         typer.echo("\n".join(lines))
         return
     from rich.console import Console

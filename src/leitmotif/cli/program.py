@@ -1,7 +1,7 @@
 """The program ``leitmotif``: its commands, and how its errors are printed."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -61,18 +61,29 @@ def main() -> None:
     try:
         app()
     except LeitmotifError as error:
-        from leitmotif.cli.columns import on_screen
+        _stop(error)
+    except OSError as error:
+        from leitmotif.files import is_full_disk
 
-        typer.echo(f"error: {on_screen(error)}", err=True)
-        raise SystemExit(1) from None
+        if not is_full_disk(error):
+            raise
+        # What was printed, perhaps: whatever else is written says so itself.
+        fix = "free some space and run the command again"
+        _stop(LeitmotifError("the disk is full", found=error, fix=fix))
     except ModuleNotFoundError as error:
         from leitmotif.cli.extras import missing_extra
 
         explained = missing_extra(error)
         if explained is None:
             raise
-        typer.echo(f"error: {explained}", err=True)
-        raise SystemExit(1) from None
+        _stop(explained)
+
+
+def _stop(error: object) -> NoReturn:
+    from leitmotif.cli.columns import on_screen
+
+    typer.echo(f"error: {on_screen(error)}", err=True)
+    raise SystemExit(1) from None
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,6 +18,7 @@ from leitmotif.musicgen.model import Decoder, DecoderConfig
 from leitmotif.musicgen.text import Padding, TextEncoder
 
 _ACTIVATIONS = ("gelu", "relu")
+_PADDINGS = ("constant", "reflect", "replicate")
 _MISSING = {
     "musicgen_melody": ". What a melody checkpoint needs is not there: the chroma of a melody, its "
     "projection, and a prompt that stands before the tokens in place of cross-attention",
@@ -296,8 +297,17 @@ def _check_config(model: Any, decoder: Any) -> None:
             (0,),
         ),
         "audio_encoder.audio_channels": (model.config.audio_encoder.audio_channels, (1,)),
+        "decoder.num_attention_heads": (
+            decoder.num_attention_heads,
+            [n for n in range(1, decoder.hidden_size + 1) if decoder.hidden_size % n == 0],
+        ),
         "decoder.activation_function": (decoder.activation_function, _ACTIVATIONS),
         "decoder.pad_token_id": (decoder.pad_token_id, (decoder.vocab_size,)),
+        "audio_encoder.pad_mode": (model.config.audio_encoder.pad_mode, _PADDINGS),
+        "text_encoder.relative_attention_max_distance": (
+            model.config.text_encoder.relative_attention_max_distance,
+            (128,),  # of every T5
+        ),
         "audio_encoder.chunk_length_s": (model.config.audio_encoder.chunk_length_s, (None,)),
         "audio_encoder.codebook_size": (
             model.config.audio_encoder.codebook_size,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
@@ -19,6 +19,7 @@ from leitmotif.files import kind_of, read_json
 from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint
 from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.musicgen.room import key_value_bytes
+from leitmotif.tensors import open_tensors
 
 T5_BASE_PARAMETERS = 109_628_544
 """Number of parameters of the encoder of t5-base, which MusicGen reads prompts with."""
@@ -284,8 +285,7 @@ def _counted(weights: Sequence[Path]) -> Mapping[str, int]:
     counts: dict[str, int] = dict.fromkeys(("text_encoder", "enc_to_dec_proj", "audio_encoder"), 0)
     for path in weights:
         try:
-            with safe_open(path, framework="numpy") as file:
-                opened: Any = file
+            with open_tensors(path, "numpy") as opened:
                 for key in opened.keys():  # noqa: SIM118  (no mapping)
                     part = key.partition(".")[0]
                     shape = opened.get_slice(key).get_shape()

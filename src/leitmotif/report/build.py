@@ -13,10 +13,11 @@ from leitmotif.report.clips import ReportClip
 from leitmotif.report.features.chosen import Ref
 from leitmotif.report.features.pages import INDEX, PageSources, write_feature_pages
 from leitmotif.report.folder import Folder, Shell
+from leitmotif.report.kept import add_kept
 from leitmotif.report.lens.pages import PAGE as LENS_PAGE
 from leitmotif.report.lens.pages import write_lens_page
 from leitmotif.report.lens.sources import LensSources
-from leitmotif.report.listening import add_clip, pair_data
+from leitmotif.report.listening import pair_data
 from leitmotif.report.material import ReportMaterial
 from leitmotif.report.numbers import Said, number_of, placed
 from leitmotif.report.overview import EFFECTS, VERDICTS, bar_of, overview
@@ -166,7 +167,10 @@ def _clips_of(
         for pair in subject.pairs:
             for row in (pair.before, pair.after):
                 if row.audio_sha256 not in clips:
-                    clips[row.audio_sha256] = add_clip(folder, material.clips, row)
+                    path, sha256 = material.clips / str(row.file), row.audio_sha256
+                    clips[sha256] = add_kept(
+                        folder, path, sha256, stage="interventions", pictured=True
+                    )
     return clips
 
 

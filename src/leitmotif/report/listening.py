@@ -1,14 +1,9 @@
 """Converts pairs into plain data for the listening desk, with all texts and times ready to show."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import soundfile
-
-from leitmotif.errors import StageError
 from leitmotif.report.clips import ReportClip
-from leitmotif.report.folder import Folder
 from leitmotif.report.numbers import placed
 from leitmotif.report.pairs import ClipPair, Subject, TriedCondition
 from leitmotif.report.words import number
@@ -17,20 +12,6 @@ from leitmotif.tables.interventions import InterventionRow
 
 LOG = "data/interventions.jsonl"
 STATES = {None: "not measured", True: "the motif returns", False: "the motif does not return"}
-
-
-def add_clip(folder: Folder, clips: Path, row: InterventionRow) -> ReportClip:
-    """Add the audio of a line of the log. Raises StageError if its file cannot be decoded."""
-    path = clips / str(row.file)
-    try:
-        samples, rate = soundfile.read(path, dtype="int16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise StageError(
-            f"{path} cannot be read",
-            found=error,
-            fix="run `dvc checkout data/clips`, or `dvc repro interventions`",
-        ) from error
-    return folder.clip(samples, rate)
 
 
 def pair_data(

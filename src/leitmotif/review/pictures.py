@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from leitmotif.errors import ReviewError
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.tables.base import Span
 from leitmotif.tables.corpus import ManifestTrack
+from leitmotif.tensors import open_tensors
 
 PEAK_SAMPLES = 40
 """Samples for each step of an outline: 1.25 ms at 32 kHz."""
@@ -68,7 +69,7 @@ class TrackFeatures:
     def __init__(self, folder: Path, track: ManifestTrack) -> None:
         path = folder / f"{track.track_id}.safetensors"
         try:
-            with safe_open(path, "numpy") as file:
+            with open_tensors(path, "numpy") as file:
                 header = file.metadata() or {}
                 self.frame_rate = int(header["frame_rate"])
                 self.chroma: NDArray[np.float32] = file.get_tensor("chroma")

@@ -10,6 +10,10 @@ TRACKS = "tracks.jsonl"
 """Table of a corpus folder, one CorpusTrack a row."""
 
 
+_MOST_FRAMES = 2**40
+"""Centuries at any rate. Times of more would lose their digits on the way to another rate."""
+
+
 class Licence(Table):
     """Licence of a recording, and whom to credit."""
 
@@ -85,8 +89,8 @@ class Window(Table):
     In a manifest a frame is 1/50 s; in the header of a stored tensor it is the model's own.
     """
 
-    start_frame: Annotated[int, Field(ge=0)]
-    frames: Annotated[int, Field(ge=1)]
+    start_frame: Annotated[int, Field(ge=0, le=_MOST_FRAMES)]
+    frames: Annotated[int, Field(ge=1, le=_MOST_FRAMES)]
 
 
 class ManifestTrack(Table):

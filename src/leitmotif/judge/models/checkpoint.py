@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
 import torch
 
 from leitmotif.arguments import is_integer
+from leitmotif.audio.reading.samples import Samples
 from leitmotif.checkpoints.folders import fetch_checkpoint, reading_checkpoint, usable_device
 from leitmotif.checkpoints.weights import load_weights
 from leitmotif.errors import ModelError
@@ -164,6 +166,10 @@ class Judge:
         """
         raise NotImplementedError
 
+    def _try(self, clip: Samples) -> None:
+        """Judge a clip at ``sample_rate``, and all else that a judge takes, to see that it can."""
+        raise NotImplementedError
+
     def _check_extractor(self, extractor: Any, config: Any) -> None:
         """Raise ModelError for a field that does not fit, or is not written.
 
@@ -205,8 +211,8 @@ class Judge:
         """Load a checkpoint from a folder or the hub, to compute in ``dtype``.
 
         In float64 a result does not depend on processor or batch. ``batch_size`` windows are judged
-        at once. Raises ModelError when there is no such checkpoint, it is of another kind, or
-        weights or what it needs beside them are missing.
+        at once. Raises ModelError when there is no such checkpoint, it is of another kind, weights
+        or what it needs beside them are missing, or its parts do not fit together.
         """
         loaded = load_judge(
             name,
@@ -216,4 +222,16 @@ class Judge:
             model_type=cls.model_type,
             model_class=cls.model_class,
         )
-        return cls(loaded, name, batch_size=batch_size)
+        # Fields of a config that no weight depends on, such as strides, show when it is used.
+        with (
+            reading_checkpoint(
+                name,
+                expected="a config.json that fits the weights, the feature extractor and the "
+                "tokenizer",
+                fix="restore config.json as the checkpoint was published",
+            ),
+            torch.inference_mode(),
+        ):
+            judge = cls(loaded, name, batch_size=batch_size)
+            judge._try(np.zeros(judge.sample_rate, np.float32))
+        return judge

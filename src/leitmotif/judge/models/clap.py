@@ -77,6 +77,13 @@ class Clap(Judge):
         self._tokenizer = _tokenizer(loaded.folder, name)
         # RoBERTa's positions start after the pad token's.
         text = loaded.model.config.text_config
+        if text.pad_token_id != self._tokenizer.pad_token_id:
+            raise ModelError(
+                f"the tokenizer of {name} does not fit its model",
+                found=f"pad_token_id {text.pad_token_id!r:.200} in text_config",
+                expected=f"{self._tokenizer.pad_token_id}, as the tokenizer has it",
+                fix="restore config.json and the tokenizer as the checkpoint was published",
+            )
         positions = text.max_position_embeddings - text.pad_token_id - 1
         self._text_context = min(self._tokenizer.model_max_length, positions)
 
@@ -94,6 +101,10 @@ class Clap(Judge):
         yield "frequency_max", is_within(extractor.frequency_min + 1, _RATE / 2)
         yield "padding", is_one_of("repeatpad", "repeat", "pad")
         yield "truncation", is_one_of("fusion" if audio.enable_fusion else "rand_trunc")
+
+    def _try(self, clip: Samples) -> None:
+        self._embed([clip])
+        self._embed_text(UNLIKE[:1])
 
     @torch.inference_mode()
     def embed_audio(self, clips: Clips, sample_rate: int | None = None) -> Embeddings:

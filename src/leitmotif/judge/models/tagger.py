@@ -71,6 +71,9 @@ class Tagger(Judge):
         yield "mean", is_within(-1000, 1000)
         yield "std", is_within(1e-3, 1000)
 
+    def _try(self, clip: Samples) -> None:
+        self._score([clip])
+
     @torch.inference_mode()
     def logits(self, clips: Clips, sample_rate: int | None = None) -> Logits:
         """Logits of clips.

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from leitmotif.errors import StoreError
@@ -30,7 +30,7 @@ from leitmotif.sae.autoencoder.registry import Hook
 from leitmotif.sae.autoencoder.used import UsedSae
 from leitmotif.store.reading import ActivationStore
 from leitmotif.tables.base import Sha256, Table, TrackId
-from leitmotif.tensors import with_digits, write_tensors
+from leitmotif.tensors import open_tensors, with_digits, write_tensors
 from leitmotif.timing.frames import FrameRate, Timing
 from leitmotif.work.engine import workers_on
 from leitmotif.work.parallel import in_processes
@@ -190,7 +190,7 @@ def read_codes(path: Path) -> tuple[Codes, FeatureHeader]:
     """Read an encoded track; raises StoreError for a missing, torn or foreign file."""
     restore = "run `dvc repro sae`, or `dvc checkout` the file"
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             names, metadata = sorted(file.keys()), file.metadata() or {}
             if names != _TENSORS:
                 raise StoreError(

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from leitmotif.arguments import as_path
@@ -24,7 +24,7 @@ from leitmotif.checkpoints.folders import usable_device
 from leitmotif.errors import ModelError
 from leitmotif.files import atomic_folder, read_json, write_json
 from leitmotif.sae.autoencoder.model import Activation, SaeConfig, SparseAutoencoder
-from leitmotif.tensors import write_tensors
+from leitmotif.tensors import open_tensors, write_tensors
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 
@@ -128,10 +128,12 @@ def load_sae(folder: Path | str, *, device: torch.device | str = "cpu") -> Spars
     values = _values(folder)
     architecture, config, rescaled = _parse(folder, values)
     tensors = _read_tensors(folder, config, architecture)
-    dtype = values.get("dtype", "float32")
-    _check_dtypes(folder, tensors, dtype)
-    sae = SparseAutoencoder(config)
+    _check_dtypes(folder, tensors, values.get("dtype", "float32"))
     weights = {name: tensor.float() for name, tensor in tensors.items()}
+    bad = sorted(name for name, tensor in weights.items() if not torch.isfinite(tensor).all())
+    if bad:
+        raise _error(folder, "weights are not finite in float32", found=", ".join(bad))
+    sae = SparseAutoencoder(config)
     if "topk_threshold" in weights:
         weights["threshold"] = weights.pop("topk_threshold").expand(config.d_sae).clone()
     if rescaled:
@@ -291,7 +293,7 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
         expected["topk_threshold"] = ()
     path = folder / WEIGHTS
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         others = sorted(item.name for item in folder.iterdir() if item.name != CONFIG)
@@ -309,7 +311,7 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
             expected="whole safetensors; pickled weights can run code and are not read",
         ) from error
     scale = tensors.pop("scaling_factor", None)  # of SAELens 5's fine-tuning
-    if scale is not None and not torch.allclose(scale, torch.ones_like(scale)):
+    if scale is not None and not torch.allclose(scale.float(), torch.ones(())):
         raise _error(folder, "it has a fine-tuned scale", expected="scaling_factor of ones")
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
@@ -324,9 +326,6 @@ def _read_tensors(folder: Path, config: SaeConfig, architecture: str) -> dict[st
             found=", ".join(f"{name} {shapes.get(name, 'missing')}" for name in wrong),
             expected=", ".join(f"{name} {expected.get(name, 'absent')}" for name in wrong),
         )
-    bad = sorted(name for name, tensor in tensors.items() if not torch.isfinite(tensor).all())
-    if bad:
-        raise _error(folder, "weights are not finite", found=", ".join(bad))
     return tensors
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +28,7 @@ from leitmotif.sae.autoencoder.model import SaeConfig, SparseAutoencoder
 from leitmotif.sae.autoencoder.topk import grouped_topk
 from leitmotif.sae.autoencoder.trained import Training
 from leitmotif.sae.pool import TrainingRows
-from leitmotif.tensors import write_tensors
+from leitmotif.tensors import open_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Trainer:
                 expected="the same settings and activations",
                 fix="delete it to begin again, or choose another folder",
             )
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         rows = tensors.pop("curve").tolist()
         self.curve = [TrainingProgress(int(step), *values) for step, *values in rows]
@@ -231,7 +231,7 @@ def saved_work(path: Path) -> str | None:
     Raises ModelError for a file that no training left.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             return (file.metadata() or {}).get("work")
     except (OSError, SafetensorError) as error:
         raise ModelError(

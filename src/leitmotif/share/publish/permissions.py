@@ -75,18 +75,9 @@ def permissions(
     """Apply the rule to the tracks of the manifest and to the models of params.yaml.
 
     Raises ConfigError for a model whose licence artifacts.yaml does not state, or whose licence
-    allows no publication: clips and activations are put out by it. Raises LeitmotifError for a
-    track with two rows, of which one could allow what the other forbids.
+    allows no publication: clips and activations are put out by it.
     """
-    by_id: dict[str, ManifestTrack] = {}
-    for track in tracks:
-        if by_id.setdefault(track.track_id, track) is not track:
-            raise LeitmotifError(
-                f"{track.track_id} cannot be published",
-                found="two rows of this track in the manifest",
-                expected="one row, with its licence",
-                fix="run `dvc status manifest`, then `dvc repro manifest`",
-            )
+    by_id = {track.track_id: track for track in tracks}
     refused = {
         track_id: reason
         for track_id, track in by_id.items()
