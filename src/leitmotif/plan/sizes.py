@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
 from leitmotif.files import kind_of, read_json
+from leitmotif.musicgen.audiocraft import Description, describe, is_audiocraft
 from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint
 from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.musicgen.room import key_value_bytes
@@ -232,6 +233,8 @@ def _bytes(weights: Sequence[Path], folder: Path) -> int:
 
 
 def _measured(name: str, folder: Path) -> ModelSize:
+    if is_audiocraft(str(folder)):
+        return _described(name, describe(str(folder)))
     values = read_json(folder / "config.json")
     try:
         theirs, codec = values["decoder"], values["audio_encoder"]
@@ -264,6 +267,20 @@ def _measured(name: str, folder: Path) -> ModelSize:
         file_bytes=size,
         here=True,
         known="its config.json and weights",
+    )
+
+
+def _described(name: str, found: Description) -> ModelSize:
+    return ModelSize(
+        name,
+        found.decoder,
+        found.text_parameters,
+        found.codec_parameters,
+        found.codec.sampling_rate / found.codec.hop_length,
+        found.codec.sampling_rate,
+        file_bytes=found.file_bytes,
+        here=True,
+        known="its weights and settings",
     )
 
 
