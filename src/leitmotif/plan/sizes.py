@@ -245,6 +245,7 @@ def _measured(name: str, folder: Path) -> ModelSize:
             "mlp_width": theirs["ffn_dim"],
             "codebooks": theirs["num_codebooks"],
             "codebook_size": theirs["vocab_size"],
+            "channels": theirs.get("audio_channels", 1),
         }
         rate, hop = codec["sampling_rate"], math.prod(codec["upsampling_ratios"])
     except (KeyError, TypeError) as error:
