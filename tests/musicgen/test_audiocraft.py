@@ -7,7 +7,6 @@ takes part in the language model, so empty stand-ins are given for the time of t
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -16,16 +15,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from leitmotif.musicgen import HookedMusicGen
+from leitmotif.musicgen import HookedMusicGen, Sampling
 from leitmotif.musicgen.checkpoint import audiocraft_weights, build_decoder
 from leitmotif.musicgen.model import DecoderConfig, delay, sinusoidal_positions
 from leitmotif.musicgen.tap import Tap
-from tests.musicgen.audiocraft_files import CODEC_SETTINGS, export, save_audiocraft, settings
+from tests.musicgen.audiocraft_files import (
+    CODEC_SETTINGS,
+    SETTINGS,
+    export,
+    save_audiocraft,
+    settings,
+)
 from tests.tiny import tiny_musicgen
 
 CONFIG = DecoderConfig(
     layers=3, width=32, heads=4, mlp_width=64, codebooks=4, codebook_size=64, activation="gelu"
 )
+CODEC = {
+    "channels": 1, "dimension": 16, "n_filters": 4, "n_residual_layers": 1, "ratios": [8, 5, 4, 4],
+    "norm": "weight_norm", "lstm": 2, "pad_mode": "constant", "true_skip": True, "kernel_size": 7,
+    "residual_kernel_size": 3, "last_kernel_size": 7, "dilation_base": 2, "compress": 2,
+}  # fmt: skip
 ABSENT = (
     "av demucs demucs.apply demucs.audio demucs.pretrained dora dora.log encodec flashy "
     "flashy.distrib gradio hydra julius librosa librosa.filters num2words omegaconf spacy "
@@ -78,45 +88,87 @@ def lm(audiocraft: Callable[[str], Any]) -> Any:
     return model.eval()
 
 
-@torch.no_grad()
-def test_a_folder_has_the_codec_and_the_logits_of_audiocraft(
-    audiocraft: Callable[[str], Any], lm: Any, tmp_path: Path
-) -> None:
-    """Both files are the state dicts of audiocraft's own classes, the codec as it is published."""
+@pytest.fixture(scope="module")
+def encodec(audiocraft: Callable[[str], Any]) -> Any:
+    """An audiocraft EnCodec with random weights, built as the published one is."""
     seanet, vq = audiocraft("modules.seanet"), audiocraft("quantization.vq")
-    sizes = {
-        "channels": 1, "dimension": 16, "n_filters": 4, "n_residual_layers": 1,
-        "ratios": [8, 5, 4, 4], "norm": "weight_norm", "lstm": 2, "pad_mode": "constant",
-        "true_skip": True, "kernel_size": 7, "residual_kernel_size": 3, "last_kernel_size": 7,
-        "dilation_base": 2, "compress": 2,
-    }  # fmt: skip
+    torch.manual_seed(0)
     quantizer = vq.ResidualVectorQuantizer(dimension=16, n_q=4, bins=64)
     quantizer(torch.randn(8, 16, 128), 50)  # fills the codebooks
-    theirs = audiocraft("models.encodec").EncodecModel(
-        seanet.SEANetEncoder(**sizes), seanet.SEANetDecoder(**sizes, trim_right_ratio=1.0),
+    model = audiocraft("models.encodec").EncodecModel(
+        seanet.SEANetEncoder(**CODEC), seanet.SEANetDecoder(**CODEC, trim_right_ratio=1.0),
         quantizer, frame_rate=50, sample_rate=32_000, channels=1,
-    ).eval()  # fmt: skip
-    folder = save_audiocraft(tiny_musicgen(), tmp_path / "own")
+    )  # fmt: skip
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(lm: Any, encodec: Any, tmp_path_factory: pytest.TempPathFactory) -> HookedMusicGen:
+    """Ours, of a folder with the state dicts of both."""
+    folder = save_audiocraft(tiny_musicgen(), tmp_path_factory.mktemp("models") / "own")
     state = torch.load(folder / "state_dict.bin")["best_state"]
     projection = {name: x for name, x in state.items() if "output_proj" in name}
-    chosen = {"transformer_lm__num_heads": 4}
-    export(folder / "state_dict.bin", lm.state_dict() | projection, settings(**chosen))
-    codec_settings = settings(CODEC_SETTINGS, rvq__bins=64)
-    codec_settings["seanet"] |= sizes
-    export(folder / "compression_state_dict.bin", theirs.state_dict(), codec_settings)
+    export(folder / "state_dict.bin", lm.state_dict() | projection, SETTINGS)
+    codec_settings = settings(CODEC_SETTINGS)
+    codec_settings["seanet"] |= CODEC
+    export(folder / "compression_state_dict.bin", encodec.state_dict(), codec_settings)
+    return HookedMusicGen.from_pretrained(str(folder), device="cpu")
 
-    model = HookedMusicGen.from_pretrained(str(folder), device="cpu")
-    audio = torch.randn(1, 1, 32_000) * 0.1
-    codes, _ = theirs.encode(audio)
+
+@torch.no_grad()
+def test_a_folder_has_the_codec_and_the_logits_of_audiocraft(
+    lm: Any, encodec: Any, exported: HookedMusicGen
+) -> None:
+    audio = torch.randn(1, 1, 32_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    codes, _ = encodec.encode(audio)
     assert codes.unique().numel() > 10
-    assert torch.equal(model.encode_audio(audio[0, 0].numpy()), codes)
-    torch.testing.assert_close(model.decode_audio(codes), theirs.decode(codes)[:, 0])
+    assert torch.equal(exported.encode_audio(audio[0, 0].numpy()), codes)
+    torch.testing.assert_close(exported.decode_audio(codes), encodec.decode(codes)[:, 0])
     null = (torch.zeros(1, 1, 32), torch.zeros(1, 1, dtype=torch.long))
     expected = lm.compute_predictions(codes, [], {"description": null})
     assert expected.mask[:, :, :-3].all()  # it leaves out what lies past the last step
-    ours = model(codes)[expected.mask]
+    ours = exported(codes)[expected.mask]
     torch.testing.assert_close(ours, expected.logits[expected.mask], atol=1e-4, rtol=0)
     assert ours.std() > 0.1
+
+
+class Told(torch.nn.Module):
+    """Stands for audiocraft's T5, whose weights it would download: what ours says of a prompt."""
+
+    def __init__(self, model: HookedMusicGen) -> None:
+        super().__init__()
+        self.text = model.text
+
+    def tokenize(self, conditions: list[Any]) -> list[str | None]:
+        return [condition.text["description"] for condition in conditions]
+
+    def forward(self, prompts: list[str | None]) -> dict[str, tuple[Tensor, Tensor]]:
+        said, _ = self.text([prompt for prompt in prompts if prompt is not None])
+        states = torch.zeros(len(prompts), *said.shape[1:])
+        states[[i for i, prompt in enumerate(prompts) if prompt is not None]] = said
+        return {"description": (states, states.abs().sum(-1).ne(0).long())}
+
+
+@torch.no_grad()
+def test_greedy_tokens_with_guidance_and_their_sound_are_those_of_audiocrafts_musicgen(
+    audiocraft: Callable[[str], Any],
+    lm: Any,
+    encodec: Any,
+    exported: HookedMusicGen,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As an attribute it could not be put back.
+    monkeypatch.setitem(lm._modules, "condition_provider", Told(exported))  # noqa: SLF001
+    theirs = audiocraft("models.musicgen").MusicGen("own", encodec, lm, max_duration=30)
+    theirs.set_generation_params(use_sampling=False, duration=1.0)
+    prompts = ["a calm piece", "sad fast guitar with drums and violin"]
+    audio, expected = theirs.generate(prompts, return_tokens=True)
+    greedy = Sampling(temperature=0)
+    made = exported.generate(prompts, seconds=1.0, tracks=["a", "b"], sampling=greedy)
+    assert expected.shape == (2, 4, 50)
+    assert expected.unique().numel() > 10
+    assert torch.equal(made.codes, expected)
+    torch.testing.assert_close(exported.decode_audio(made.codes), audio[:, 0])
 
 
 @torch.no_grad()
