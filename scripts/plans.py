@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Write the table of docs/what-it-takes.md that follows from settings and sizes alone.
+"""Write what docs/what-it-takes.md has of plans that follow from settings and sizes alone.
 
-    python scripts/plans.py            # writes the table
-    python scripts/plans.py --check    # writes nothing; status 1 if the table is old
+    python scripts/plans.py            # writes the table, and the listing of a plan
+    python scripts/plans.py --check    # writes nothing; status 1 if one of them is old
 
 It is what ``leitmotif plan --no-measure`` says of the presets of MusicGen, with the memory of their
 ``resources`` whatever this machine has. Hours on a processor are measured, and stand elsewhere.
 """
 
+import os
+import tempfile
 from pathlib import Path
 
 from page_table import write_or_check
@@ -19,16 +21,20 @@ from leitmotif.plan.disk import downloads, folders
 from leitmotif.plan.hours import CLASSES
 from leitmotif.plan.memory import memory_of, within
 from leitmotif.plan.people import decisions
-from leitmotif.plan.plan import on_gpu
+from leitmotif.plan.plan import make_plan, on_gpu
 from leitmotif.plan.scale import Scale
-from leitmotif.plan.text import duration, size
+from leitmotif.plan.text import as_lines, duration, size
 from leitmotif.plan.work import work_of
+from leitmotif.work import WORKERS
 from leitmotif.work.budget import GB, Budget
 
 PAGE = Path("docs/what-it-takes.md")
 MODELS = ("musicgen-small", "musicgen-medium", "musicgen-large")
 STAGES = ("activations", "interchange", "interventions", "decoderlens", "swaps")
 PROCESSORS = 2
+LISTED = "musicgen-small"
+FIRST_OF_LISTING = "<!-- printed by scripts/plans.py -->"
+LAST_OF_LISTING = "<!-- end of what is printed -->"
 FIRST, LAST = "<!-- computed by scripts/plans.py -->", "<!-- end of what is computed -->"
 
 
@@ -61,9 +67,26 @@ def table() -> list[str]:
     ]
 
 
+def listing() -> list[str]:
+    """What the command prints of a preset on two processors, without what it measures."""
+    os.environ[WORKERS] = str(PROCESSORS)
+    params = parse_params(parse_yaml(preset(LISTED)))
+    with tempfile.TemporaryDirectory() as nothing_has_run:
+        plan = make_plan(
+            params, device="cpu", measure=False, root=Path(nothing_has_run), budget=_budget(params)
+        )
+    return ["```text", *as_lines(plan), "```"]
+
+
+def _budget(params: Params) -> Budget:
+    return Budget(
+        round(params.resources.memory_gb * GB), round(params.resources.gpu_memory_gb * GB)
+    )
+
+
 def _host(params: Params, stage: str) -> str:
     """Memory of a stage on a CPU, and a mark where it is more than may be used."""
-    budget = Budget(round(params.resources.memory_gb * GB), 0)
+    budget = _budget(params)
     fitted = within(Scale(params), budget, device="cpu", processors=PROCESSORS)
     needed = memory_of(
         fitted.scale,
@@ -76,4 +99,11 @@ def _host(params: Params, stage: str) -> str:
 
 
 if __name__ == "__main__":
-    write_or_check(PAGE, table, first=FIRST, last=LAST, purpose=__doc__)
+    write_or_check(
+        PAGE,
+        table,
+        (FIRST_OF_LISTING, LAST_OF_LISTING, listing),
+        first=FIRST,
+        last=LAST,
+        purpose=__doc__,
+    )

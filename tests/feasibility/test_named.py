@@ -13,6 +13,7 @@ from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
 from leitmotif.feasibility.named import check_named
 from leitmotif.files.yaml_files import parse_yaml
+from tests.tiny import save_tiny_checkpoint
 
 KEPT = ["layers.0.residual", "layers.5.mlp"]
 
@@ -58,6 +59,14 @@ def test_a_block_that_the_model_lacks_is_named_with_how_many_there_are(repo_root
     with pytest.raises(ConfigError, match=r"layers\.6\.mlp\n.*blocks 0 to 5") as refused:
         check_named(settings(repo_root, sites=[*KEPT, "layers.6.mlp"]), repo_root)
     assert "layers.5" not in str(refused.value)
+
+
+def test_a_stereo_model_is_refused_before_anything_runs(repo_root: Path, tmp_path: Path) -> None:
+    values = settings(repo_root).model_dump(mode="json")
+    folder = str(save_tiny_checkpoint(tmp_path, channels=2, layers=6))
+    values["model"] |= {"name": folder, "watch": folder}
+    with pytest.raises(ConfigError, match="does not run on stereo models"):
+        check_named(parse_params(values), repo_root)
 
 
 def test_a_model_to_compare_with_that_is_no_folder_is_named(repo_root: Path) -> None:

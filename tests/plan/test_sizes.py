@@ -10,6 +10,7 @@ from transformers import MusicgenForCausalLM, T5Config, T5EncoderModel
 from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
 
 from leitmotif.errors import ConfigError
+from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.checkpoint import transformers_weights
 from leitmotif.musicgen.key_values import key_value_cache
 from leitmotif.musicgen.loading import load_model
@@ -27,6 +28,8 @@ from leitmotif.plan.sizes import (
     step_operations,
 )
 from leitmotif.plan.stand_ins import musicgen_of
+from tests.musicgen.audiocraft_files import save_audiocraft
+from tests.tiny import tiny_musicgen
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -44,6 +47,17 @@ def test_published_text_encoder_and_codec_are_those_of_the_classes() -> None:
     small = replace(PUBLISHED["facebook/musicgen-small"], width=64, heads=1, mlp_width=64)
     codec = musicgen_of(small, blocks=1).codec
     assert sum(x.numel() for x in codec.state_dict().values()) == CODEC_PARAMETERS
+
+
+def test_a_folder_of_audiocraft_has_the_sizes_of_its_model(tmp_path: Path) -> None:
+    folder = save_audiocraft(tiny_musicgen(), tmp_path / "own")
+    model = HookedMusicGen.from_pretrained(str(folder), device="cpu")
+    size = size_of(str(folder))
+    assert size.here
+    assert size.decoder == model.config
+    assert (size.frame_rate, size.sample_rate) == (model.frame_rate, model.sample_rate)
+    assert size.text_parameters == sum(x.numel() for x in model.text.parameters())
+    assert size.codec_parameters == sum(x.numel() for x in model.codec.state_dict().values())
 
 
 def test_a_folder_is_measured_from_its_headers(scale_of: Callable[..., Scale]) -> None:

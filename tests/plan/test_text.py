@@ -41,6 +41,18 @@ def test_every_preset_has_a_plan_within_the_width(
         assert any(line.startswith("Settings that are impossible") for line in lines)
 
 
+def test_on_a_cluster_work_is_shared_and_memory_is_that_of_a_worker(
+    scale_of: Callable[..., Scale],
+) -> None:
+    dask = ["execution.engine=dask", "execution.address=tcp://127.0.0.1:1", "execution.workers=5"]
+    plan, local = _plan(scale_of("musicgen-small", *dask)), _plan(scale_of("musicgen-small"))
+    assert plan.processes == 5
+    here = {stage.name: stage for stage in local.stages}
+    for stage in plan.stages:
+        assert stage.memory.host <= 16e9
+        assert stage.rows <= here[stage.name].rows
+
+
 def test_a_batch_without_room_on_a_gpu_has_no_time(scale_of: Callable[..., Scale]) -> None:
     lines = as_lines(_plan(scale_of("musicgen-large", "interventions.rows=64")))
     consumer = next(line for line in lines if "RTX 4090" in line)
@@ -52,6 +64,12 @@ def test_a_batch_without_room_on_a_gpu_has_no_time(scale_of: Callable[..., Scale
 def test_computed_times_are_called_computed(scale_of: Callable[..., Scale]) -> None:
     text = " ".join(" ".join(as_lines(_plan(scale_of("musicgen-small")))).split())
     assert "computed from published peaks" in text
+
+
+def test_a_note_is_not_cut(scale_of: Callable[..., Scale]) -> None:
+    plan = _plan(scale_of("musicgen-small"))
+    text = " ".join(" ".join(as_lines(plan)).split())
+    assert all(item.note in text for item in [*plan.downloads, *plan.folders])
 
 
 def test_a_range_is_named_once_where_it_has_one_unit(scale_of: Callable[..., Scale]) -> None:

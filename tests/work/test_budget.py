@@ -110,6 +110,23 @@ def test_rows_that_are_auto_follow_from_the_resources_and_are_said(
     assert rows[8] < rows[12] < rows[1000] == MOST_ROWS
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_worker_of_a_cluster_has_the_budget_for_itself_and_leaves_the_stage_its_model(
+    device: str, params_of: Callable[..., Params], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gigabytes = 12
+    resources = [f"resources.{name}_gb={gigabytes}" for name in ("memory", "gpu_memory")]
+    dask = ["execution.engine=dask", "execution.address=tcp://127.0.0.1:1", "execution.workers=3"]
+    params = params_of("musicgen-small", *resources, *dask)
+    found = batches_of(params, "swaps", HOLDING, device=device, processors=16)
+    assert f"auto: swaps.rows {found.rows} in each worker\n" in capsys.readouterr().err
+    beside = 2 * PROCESS_BYTES if device == "cpu" else GPU_CONTEXT_BYTES
+    worker = beside + HOLDING.weights + found.rows * ROW
+    stage = HOLDING.weights + (0 if device == "cpu" else GPU_CONTEXT_BYTES)
+    assert USED * gigabytes * GB - ROW < worker + stage <= USED * gigabytes * GB
+    assert found.workers == 1
+
+
 def test_a_machine_with_less_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = ResourcesParams(memory_gb=16.0, gpu_memory_gb=24.0)
     monkeypatch.setattr(module, "memory_here", lambda: 7 * GB)

@@ -127,6 +127,8 @@ def test_so_it_is_with_groups_of_version_1(
             4,
         ),
         ({"SLURM_MEM_PER_CPU": "2048"}, PHYSICAL, BUILT_IN),
+        ({"SLURM_MEM_PER_GPU": "3072", "SLURM_GPUS_ON_NODE": "2"}, 6 * GIB, BUILT_IN),
+        ({"SLURM_MEM_PER_GPU": "3072"}, PHYSICAL, BUILT_IN),
         ({"SLURM_CPUS_PER_TASK": "1000"}, PHYSICAL, BUILT_IN),
         ({"SLURM_MEM_PER_NODE": "a lot", "SLURM_CPUS_PER_TASK": ""}, PHYSICAL, BUILT_IN),
     ],

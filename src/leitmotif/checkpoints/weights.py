@@ -31,7 +31,14 @@ _INTEGERS = ("I", "U", "BOOL", "int", "uint", "bool")
 _NAMED = 6
 
 
-def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **options: Any) -> Any:
+def load_weights(
+    model_class: Any,
+    folder: Path,
+    *,
+    dtype: torch.dtype,
+    left: tuple[str, ...] = (),
+    **options: Any,
+) -> Any:
     """Load ``folder`` with a model class of `transformers`, and take no weight that is not there.
 
     Parameters
@@ -42,6 +49,8 @@ def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **option
         With config.json and the weights.
     dtype
         Of all weights in memory. It must hold what the file has: see ``check_finite``.
+    left
+        How the names of tensors begin that the file may hold beside those of the class.
     options
         For ``from_pretrained``.
 
@@ -68,7 +77,7 @@ def load_weights(model_class: Any, folder: Path, *, dtype: torch.dtype, **option
         unexpected=(
             key
             for key in {*report["unexpected_keys"], *_left_over(stored, model, report)}
-            if not key.endswith(_MAY_BE_LEFT_OVER)
+            if not key.endswith(_MAY_BE_LEFT_OVER) and not key.startswith(left)
         ),
         misshapen=misshapen,
     )
@@ -238,17 +247,19 @@ def _left_over(stored: Mapping[str, str], model: nn.Module, report: Mapping[str,
     `transformers` reports none whose name has "decoder" in it, since T5's encoder ignores those of
     T5's decoder. Of a class whose names it converts, its report is all that there is.
     """
-    files = {_weight_norm(name): name for name in stored}
+    files = {weight_norm_name(name): name for name in stored}
     names: dict[int, set[str]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        names.setdefault(id(tensor), set()).add(_weight_norm(name))  # tied ones are the same object
-    missing = {_weight_norm(name) for name in report["missing_keys"]}
+        names.setdefault(id(tensor), set()).add(
+            weight_norm_name(name)
+        )  # tied ones are the same object
+    missing = {weight_norm_name(name) for name in report["missing_keys"]}
     converted = any(not group & (files.keys() | missing) for group in names.values())
     known = set().union(*names.values())
     return set() if converted else {name for key, name in files.items() if key not in known}
 
 
-def _weight_norm(name: str) -> str:
+def weight_norm_name(name: str) -> str:
     """The name as torch gives it since 2.0; EnCodec's checkpoints are older."""
     for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
         if name.endswith(f".{old}"):

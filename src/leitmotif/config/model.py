@@ -12,7 +12,8 @@ class ModelParams(Settings):
     """The model under study."""
 
     name: str
-    """Hub id (``facebook/musicgen-small``) or a folder, in `transformers`' layout."""
+    """Hub id (``facebook/musicgen-small``) or a folder, in the layout of
+    `transformers` or of audiocraft."""
     revision: Annotated[str | None, Field(pattern=r"^[0-9a-f]{40}$")]
     """Commit of the hub repository; null for a folder, required for a hub id."""
     watch: str

@@ -15,7 +15,7 @@ class ResourcesParams(Settings):
     """What a stage may use; ``rows`` that are ``auto`` follow from it (``work.budget``)."""
 
     memory_gb: Annotated[float, Field(ge=1)]
-    """Gigabytes (10^9 bytes) of memory, of all processes of a stage. Where the machine has less,
-    that counts."""
+    """Gigabytes (10^9 bytes) of memory, of all processes of a stage; on a Dask cluster of each
+    worker. Where the machine has less, that counts."""
     gpu_memory_gb: Annotated[float, Field(ge=1)]
     """Gigabytes of a GPU's memory; likewise."""

@@ -15,13 +15,20 @@ from leitmotif.sites import canonical_site, split_site
 def check_named(params: Params, root: Path = Path()) -> None:
     """Raise ConfigError for what no stage would find below ``root``, the repository's.
 
-    That are what ``check_kept`` refuses, blocks that a model in a folder lacks, and models of
-    ``probes.comparisons``.
+    That are what ``check_kept`` refuses, blocks that a model in a folder lacks, codes of mono audio
+    that a stereo one lacks, and models of ``probes.comparisons``.
     """
     check_kept(params, root)
-    layers = _layers(root / params.model.name)
+    layers, channels = (_size(root / params.model.name, key) for key in (_BLOCKS, _CHANNELS))
     if layers is not None:
         check_blocks(params, layers)
+    if channels == 2:
+        raise ConfigError(
+            "the pipeline does not run on stereo models",
+            found=f"{params.model.name}, of {channels} channels",
+            expected="a mono MusicGen: the stages read and judge mono audio",
+            fix="name the mono checkpoint of this size; import leitmotif loads stereo ones too",
+        )
     for name in params.probes.comparisons:
         if not (root / name).is_dir():
             raise ConfigError(
@@ -67,9 +74,12 @@ def check_blocks(params: Params, layers: int) -> None:
         )
 
 
-def _layers(folder: Path) -> int | None:
-    """Blocks of a model; None where no configuration in `transformers`' layout tells."""
+_BLOCKS, _CHANNELS = "num_hidden_layers", "audio_channels"
+
+
+def _size(folder: Path, key: str) -> int | None:
+    """A size of a decoder; None where no configuration in `transformers`' layout tells."""
     try:
-        return int(read_json(folder / "config.json")["decoder"]["num_hidden_layers"])
+        return int(read_json(folder / "config.json")["decoder"][key])
     except (LeitmotifError, OSError, KeyError, TypeError, ValueError):
         return None  # what loads the model says what is wrong

@@ -199,7 +199,7 @@ def audiocraft_weights(
     Its text conditioner is left out. Raises ModelError, which names them, for tensors that are
     missing or unexpected, and for a checkpoint that listens to audio.
     """
-    _refuse_audio_conditioner(state)
+    refuse_audio_conditioner(state)
     source = _Source(state, left=("condition_provider.",))
     books = range(config.codebooks)
     weights = {
@@ -232,7 +232,8 @@ def audiocraft_weights(
     return weights
 
 
-def _refuse_audio_conditioner(state: Mapping[str, Tensor]) -> None:
+def refuse_audio_conditioner(state: Mapping[str, Tensor]) -> None:
+    """Raise ModelError, which says what is missing, for weights of a melody or style model."""
     names = sorted(name for name in state if name.startswith(_AUDIO_CONDITIONER))
     if names:
         is_style = any(".rvq." in name or ".transformer." in name for name in names)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from leitmotif.checkpoints.folders import usable_device
 from leitmotif.musicgen.activation_cache import ActivationCache
+from leitmotif.musicgen.audiocraft import is_audiocraft, load_audiocraft
 from leitmotif.musicgen.checkpoint import (
     load_transformers,
     split_transformers,
@@ -75,16 +76,17 @@ class HookedMusicGen(Core):
         dtype: str = "float32",
         text_padding: Literal["auto", "masked", "attended"] = "auto",
     ) -> Self:
-        """Load a `transformers` MusicGen checkpoint.
+        """Load a MusicGen checkpoint, of `transformers` or of audiocraft.
 
         Parameters
         ----------
-        name: folder, or id on the Hugging Face hub.
+        name: folder, or id on the Hugging Face hub. A folder of audiocraft has state_dict.bin,
+            compression_state_dict.bin, and a folder with the text encoder, such as t5-base.
         revision: commit of 40 hex digits; needed for an id of the hub, None for a folder.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for a GPU where there is one.
         dtype: precision of the decoder, such as ``float32`` or ``bfloat16``.
         text_padding: whether a prompt's pads are ``masked`` or ``attended`` to. ``auto`` follows
-            the checkpoint's origin, which for this layout is `transformers`: pads are masked.
+            the checkpoint's origin: pads are masked in `transformers`, attended to in audiocraft.
 
         Returns
         -------
@@ -95,8 +97,14 @@ class HookedMusicGen(Core):
         """
         check_padding(text_padding, ("auto", *get_args(Padding)))
         usable_device(device)  # before anything is read
-        padding: Padding = "attended" if text_padding == "attended" else "masked"
-        parts = load_transformers(name, revision=revision, dtype=dtype_of(dtype), padding=padding)
+        kind, theirs = dtype_of(dtype), is_audiocraft(name)
+        padding: Padding = "attended" if theirs else "masked"
+        if text_padding != "auto":
+            padding = text_padding
+        if theirs:
+            parts = load_audiocraft(name, dtype=kind, padding=padding)
+        else:
+            parts = load_transformers(name, revision=revision, dtype=kind, padding=padding)
         return cls(parts).to(device=device, dtype=dtype)
 
     @classmethod

@@ -23,7 +23,13 @@ from leitmotif.probe.calibration.generators import WITHOUT_FORESIGHT
 from leitmotif.probe.features.encoded import block_size
 from leitmotif.probe.inputs.registry import load_controls
 from leitmotif.probe.memory import PanelSizes, sparse_bytes
-from leitmotif.work.budget import GPU_CONTEXT_BYTES, PROCESS_BYTES, Budget, Holding
+from leitmotif.work.budget import (
+    GPU_CONTEXT_BYTES,
+    PROCESS_BYTES,
+    Budget,
+    Holding,
+    of_a_worker,
+)
 
 LIGHT_PROCESS_BYTES = 180_000_000
 """Memory of a process that loads no model: a third of what it measured of features."""
@@ -81,9 +87,10 @@ def within(scale: Scale, budget: Budget, *, device: str, processors: int) -> Fit
         if place not in scale.params.auto:
             continue
         before = getattr(scale.params, section)
-        batches = budget.batches(
-            _holding(scale, section), device=device, processors=processors, most=before.rows
+        holding, sharing = of_a_worker(
+            scale.params, _holding(scale, section), device=device, processors=processors
         )
+        batches = budget.batches(holding, device=device, processors=sharing, most=before.rows)
         changed = before.model_copy(update={"rows": batches.rows})
         settled = settled.model_copy(update={section: changed})
         workers[section] = batches.workers

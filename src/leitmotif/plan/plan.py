@@ -73,7 +73,14 @@ class Plan:
     format: str = FORMAT
 
 
-def make_plan(params: Params, *, device: str | None, measure: bool, root: Path = Path()) -> Plan:
+def make_plan(
+    params: Params,
+    *,
+    device: str | None,
+    measure: bool,
+    root: Path = Path(),
+    budget: Budget | None = None,
+) -> Plan:
     """Compute a plan, and measure for some seconds if asked to.
 
     Parameters
@@ -82,17 +89,25 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
     device : that runs the model; None: that of the settings.
     measure : whether pieces of work are timed here.
     root : the repository, whose earlier runs are recorded.
+    budget : what a stage may use on another machine, of whose disk nothing is said; None: on this
+        one.
 
     Raises ConfigError for a model whose sizes are not known, and ModelError for a device that is
     not there.
     """
     place = usable_device(device or params.model.device)
-    processes = workers_on(place.type, number_of_workers(params.execution.workers))
-    budget = Budget.of(params.resources)
-    fitted = within(Scale(params), budget, device=place.type, processors=processes)
-    scale, workers = fitted.scale, fitted.workers
+    if params.execution.engine == "local":
+        processes = workers_on(place.type, number_of_workers(params.execution.workers))
+        sharing = processes
+    else:  # each worker of a cluster has a memory of its own
+        processes, sharing = params.execution.workers or 1, 1
+    disk_free = shutil.disk_usage(root).free if budget is None else None
+    budget = budget or Budget.of(params.resources)
+    fitted = within(Scale(params), budget, device=place.type, processors=sharing)
+    scale = fitted.scale
+    workers = fitted.workers if sharing == processes else {}
     works = work_of(scale)
-    memory = memory_of(scale, works, device=place.type, processes=processes, workers=fitted.workers)
+    memory = memory_of(scale, works, device=place.type, processes=sharing, workers=fitted.workers)
     rates = DeviceTimer(scale, str(place)).rates(works.values()) if measure else None
     written = folders(scale)
     chosen = decisions(scale)
@@ -115,7 +130,7 @@ def make_plan(params: Params, *, device: str | None, measure: bool, root: Path =
             budget=budget,
             on_gpu=place.type != "cpu",
             disk_bytes=sum(item.bytes or 0 for item in written),
-            disk_free=shutil.disk_usage(root).free,
+            disk_free=disk_free,
         ),
         notes=() if rates is None else rates.notes,
     )

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from leitmotif.config import ModelParams
 from leitmotif.errors import ConfigError
 from leitmotif.files import kind_of, read_json
+from leitmotif.musicgen.audiocraft import Description, describe, is_audiocraft
 from leitmotif.musicgen.memory import CODEC_PARAMETERS, Footprint
 from leitmotif.musicgen.model import DecoderConfig
 from leitmotif.musicgen.room import key_value_bytes
@@ -233,6 +234,8 @@ def _bytes(weights: Sequence[Path], folder: Path) -> int:
 
 
 def _measured(name: str, folder: Path) -> ModelSize:
+    if is_audiocraft(str(folder)):
+        return _described(name, describe(str(folder)))
     values = read_json(folder / "config.json")
     try:
         theirs, codec = values["decoder"], values["audio_encoder"]
@@ -243,6 +246,7 @@ def _measured(name: str, folder: Path) -> ModelSize:
             "mlp_width": theirs["ffn_dim"],
             "codebooks": theirs["num_codebooks"],
             "codebook_size": theirs["vocab_size"],
+            "channels": theirs.get("audio_channels", 1),
         }
         rate, hop = codec["sampling_rate"], math.prod(codec["upsampling_ratios"])
     except (KeyError, TypeError) as error:
@@ -265,6 +269,20 @@ def _measured(name: str, folder: Path) -> ModelSize:
         file_bytes=size,
         here=True,
         known="its config.json and weights",
+    )
+
+
+def _described(name: str, found: Description) -> ModelSize:
+    return ModelSize(
+        name,
+        found.decoder,
+        found.text_parameters,
+        found.codec_parameters,
+        found.codec.sampling_rate / found.codec.hop_length,
+        found.codec.sampling_rate,
+        file_bytes=found.file_bytes,
+        here=True,
+        known="its weights and settings",
     )
 
 

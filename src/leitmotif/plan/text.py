@@ -50,8 +50,10 @@ def is_plan(path: Path) -> bool:
 
 def _items(items: list[DiskItem]) -> Iterator[str]:
     for item in items:
-        line = f"  {item.name[:40]:<40} {size(item.bytes):>8}  {item.note}"
-        yield line[:WIDTH].rstrip()
+        line = f"  {item.name[:40]:<40} {size(item.bytes):>8}  "
+        first, *rest = textwrap.wrap(item.note, WIDTH - len(line)) or [""]
+        yield (line + first).rstrip()
+        yield from (" " * len(line) + more for more in rest)
     yield f"  {'all':<40} {size(sum(item.bytes or 0 for item in items)):>8}"
 
 

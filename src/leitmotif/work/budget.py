@@ -5,7 +5,7 @@ known (the weights) or allowed for; the rest is for rows. Neither decides what i
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leitmotif.config import Params, ResourcesParams
 from leitmotif.work.engine import workers_on
@@ -105,6 +105,20 @@ class Budget:
         return f"about {needed / GB:.0f} GB of {where}, and may use {there / GB:.0f} GB"
 
 
+def of_a_worker(
+    params: Params, holding: Holding, *, device: str, processors: int
+) -> tuple[Holding, int]:
+    """What a process holds, and the processes that share the budget.
+
+    A worker of a cluster shares its budget with no other. But it may share its machine, and its
+    GPU, with the stage, which has the model too.
+    """
+    if params.execution.engine == "local":
+        return holding, processors
+    context = 0 if device == "cpu" else GPU_CONTEXT_BYTES
+    return replace(holding, weights=2 * holding.weights + context), 1
+
+
 def batches_of(
     params: Params, section: str, holding: Holding, *, device: str, processors: int
 ) -> Batches:
@@ -114,6 +128,7 @@ def batches_of(
     are as they are set, in every process; if that is more than may be used, it is said.
     """
     most: int = getattr(params, section).rows
+    holding, processors = of_a_worker(params, holding, device=device, processors=processors)
     budget = Budget.of(params.resources)
     if f"{section}.rows" not in params.auto:
         batches = Batches(workers_on(device, processors), most)
@@ -122,6 +137,7 @@ def batches_of(
         return batches
     batches = budget.batches(holding, device=device, processors=processors, most=most)
     where = f" in each of {batches.workers} processes" if batches.workers > 1 else ""
+    where = where if params.execution.engine == "local" else " in each worker"
     print(f"auto: {section}.rows {batches.rows}{where}", file=sys.stderr)
     return batches
 

@@ -26,7 +26,11 @@ class Machine:
     @property
     def memory(self) -> int | None:
         """Bytes that this process may use; None where nothing says."""
-        limits = [self._of_slurm("SLURM_MEM_PER_NODE"), self._slurm_memory_of_processors()]
+        limits = [
+            self._of_slurm("SLURM_MEM_PER_NODE"),
+            self._slurm_memory_of_processors(),
+            self._slurm_memory_of_gpus(),
+        ]
         for folder in self._control_groups("memory"):
             names = ("memory.max", "memory.high", "memory.limit_in_bytes")
             limits += [_number(_read(folder / name)) for name in names]
@@ -74,6 +78,12 @@ class Machine:
         """Of the job on this node, of which each processor brings some."""
         each = self._of_slurm("SLURM_MEM_PER_CPU")
         count = self._of_slurm("SLURM_CPUS_ON_NODE", unit=1) or self._slurm_processors()
+        return None if each is None or count is None else each * count
+
+    def _slurm_memory_of_gpus(self) -> int | None:
+        """Of the job on this node, of which each GPU brings some."""
+        each = self._of_slurm("SLURM_MEM_PER_GPU")
+        count = self._of_slurm("SLURM_GPUS_ON_NODE", unit=1)
         return None if each is None or count is None else each * count
 
     def _of_slurm(self, name: str, *, unit: int = _MEBIBYTE) -> int | None:
