@@ -15,7 +15,7 @@ from torch import Tensor
 
 from leitmotif.causal.experiment.prefixes import Opening, prefix_of
 from leitmotif.causal.experiment.recorded import recorded_events
-from leitmotif.causal.experiment.resampled import OpenedPrefix, Trial
+from leitmotif.causal.experiment.resampled import OpenedPrefix, OpeningTrial
 from leitmotif.causal.experiment.twins import Twins
 from leitmotif.causal.interchange import study
 from leitmotif.causal.interchange.exchange import Interchange, StepWindow
@@ -45,7 +45,7 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def way(codes: Tensor, returns: bool, seed: int = 0) -> OpenedPrefix:
     """An opening of which one trial was heard, codes [K, T]."""
     opened, heard = codes[:, : CUE.stop], Return(MOTIF, returns, SLOT / 50, 0, 0.9, 0.01)
-    return OpenedPrefix(opened, Opening(seed, OPENING), [Trial(codes, (heard,))])
+    return OpenedPrefix(opened, Opening(seed, OPENING), [OpeningTrial(codes, (heard,))])
 
 
 def openings(

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from leitmotif.causal.experiment.events import Event
-from leitmotif.causal.experiment.resampled import OpenedPrefix, Trial, chosen, decided_by
+from leitmotif.causal.experiment.resampled import OpenedPrefix, OpeningTrial, chosen, decided_by
 from leitmotif.musicgen.protocol import MusicModel, decoder_steps
 
 MARGIN_SECONDS = 0.16
@@ -80,14 +80,14 @@ def _event(
     yield whole, alternative
 
 
-def _trial(way: OpenedPrefix, returns: bool) -> Trial:
+def _trial(way: OpenedPrefix, returns: bool) -> OpeningTrial:
     """The first of an opening's trials that is as the most of them are."""
     return next(
         trial for trial in way.trials if (trial.rate > 0.5 if returns else trial.rate < 0.5)
     )
 
 
-def _start(trial: Trial) -> float:
+def _start(trial: OpeningTrial) -> float:
     """Seconds of the trial at which the motif returns that returns most alike."""
     found = [heard for heard in trial.returns if heard.recurs]
     start = max(found, key=lambda heard: heard.score).start

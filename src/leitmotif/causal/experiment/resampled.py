@@ -53,7 +53,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class OpeningTrial:
     """A continuation of an opening that could be heard."""
 
     codes: Tensor
@@ -73,7 +73,7 @@ class OpenedPrefix:
     codes: Tensor
     """[K, P + opening]."""
     opening: Opening
-    trials: Sequence[Trial]
+    trials: Sequence[OpeningTrial]
     """At least one."""
 
     @property
@@ -207,7 +207,7 @@ class Resampling:
                 name = f"{item.prefix.track_id} after {opening.seed}"
                 tried.append(replace(item.prefix, track_id=name, codes=codes))
                 motifs[name], of_track[name] = item.motifs, (item.prefix.track_id, codes, opening)
-        trials: dict[str, list[Trial]] = {}
+        trials: dict[str, list[OpeningTrial]] = {}
         sweep = self._sweep_for(self.settings.seconds, seeds, motifs)
         total = len(tried) * len(seeds)
         made = sweep.make(tried, [Condition("baseline")])
@@ -215,7 +215,9 @@ class Resampling:
         heard = progress(sweep.returns(clips), "trials that are heard", total=total)
         for clip, returns in zip(clips, heard, strict=True):
             if returns:
-                trials.setdefault(clip.prefix.track_id, []).append(Trial(clip.codes, returns))
+                trials.setdefault(clip.prefix.track_id, []).append(
+                    OpeningTrial(clip.codes, returns)
+                )
         opened: dict[str, list[OpenedPrefix]] = {item.prefix.track_id: [] for item in recorded}
         for name, (track, codes, opening) in of_track.items():
             if name in trials:
