@@ -127,7 +127,7 @@ def called_foresight(
         }
 
     towards = moved(changed)
-    over = contrast(towards, [moved(control)])
+    over = contrast(towards, [[moved(control)]])
     ahead, over_random = interval_by_track(towards, MOST), interval_by_track(over, MOST)
     gained, lost = both_ways(towards, pieces)
     p = largest_p(towards, over)

@@ -25,8 +25,8 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    however: at an ``alpha`` of 5 %, an effect that does not exist passes in 3 % of experiments at
    one site, and in 6 % at the best of five. That is about ``alpha``, so it counts as one statement.
 5. **Causes.** An effect moves the recurrence if its interval lies above 0, and so does that of its
-   excess over matched random features, and those of the effect on pieces that have the event and on
-   pieces that lack it, and if neither p-value exceeds ``alpha`` over the number of candidates that
+   excess over its controls, and those of the effect on pieces that have the event and on pieces
+   that lack it, and if neither p-value exceeds ``alpha`` over the number of candidates that
    were tried in the model (Bonferroni).
 6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
    those from which it is more than h seconds away, and none nearer, moves what the model expects:
@@ -287,7 +287,7 @@ class Claims:
     ) -> bool:
         """Whether an effect counts as a cause, one of so many candidates (rule 5).
 
-        ``p`` is the larger of the p-values of the effect and of its excess over random features;
+        ``p`` is the larger of the p-values of the effect and of its excess over its controls;
         ``intervals`` are those of both, and of the effect on either kind of pieces.
         """
         sure = p is not None and p <= self.level(tried)

@@ -46,14 +46,21 @@ def test_tracks_that_agree_do_not_make_a_bounded_effect_certain() -> None:
     assert -20 < never.low < -5 < 5 < never.high < 20
 
 
-def test_a_contrast_is_with_the_mean_of_the_others() -> None:
+def test_a_contrast_is_with_the_mean_of_the_controls() -> None:
     of_condition = {"a": 10.0, "b": 20.0, "c": 1.0}
-    assert contrast(of_condition, [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]) == {
-        "a": 8.0,
-        "b": 17.0,
-    }
-    with pytest.raises(ProbeError, match="contrast"):
-        contrast(of_condition, [])
+    random = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]
+    assert contrast(of_condition, [random]) == {"a": 8.0, "b": 17.0}
+    for nothing in ([], [[], []]):
+        with pytest.raises(ProbeError, match="contrast"):
+            contrast(of_condition, nothing)
+
+
+def test_of_two_kinds_of_control_each_track_has_the_stronger() -> None:
+    of_condition = {"a": 10.0, "b": 20.0, "c": 1.0}
+    random = [{"a": 1.0, "b": 2.0, "c": 0.0}, {"a": 3.0, "b": 4.0, "c": 9.0}]
+    donor = [{"a": 10.0, "b": -20.0}]
+    assert contrast(of_condition, [donor, random]) == {"a": 0.0, "b": 17.0}
+    assert contrast(of_condition, [[], random]) == contrast(of_condition, [random])
 
 
 def test_the_slope_is_that_of_a_line_through_the_baseline() -> None:

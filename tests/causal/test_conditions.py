@@ -41,10 +41,20 @@ def test_what_makes_no_sense_is_refused(arguments: dict, message: str) -> None:
 
 def test_controls_are_treated_as_the_candidate_is() -> None:
     other = WholeSite("layers.0.residual", torch.zeros(4))
-    made = conditions_of("c", SITE, doses=[-1, 2], source="twin", random=[other], local=other)
-    kinds = ["zero_effect", "ablate", "scale", "scale", "patch", "random_feature", "local_feature"]
-    assert [condition.kind for condition in made] == kinds
-    assert {condition.source for condition in made[4:]} == {"twin"}
+    made = conditions_of(
+        "c", SITE, doses=[-1, 2], source="twin", control="same", random=[other], local=other
+    )
+    assert [(condition.kind, condition.source) for condition in made] == [
+        ("zero_effect", None),
+        ("ablate", None),
+        ("scale", None),
+        ("scale", None),
+        ("patch", "twin"),
+        ("control", "same"),
+        ("random_feature", "twin"),
+        ("local_feature", "twin"),
+    ]
+    assert made[4].target is made[5].target
     without = conditions_of("c", SITE, doses=[], random=[other])
     assert [(condition.kind, condition.strength) for condition in without] == [
         ("zero_effect", 1.0),

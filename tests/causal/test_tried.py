@@ -80,7 +80,7 @@ def test_a_site_is_written_back_in_a_few_pieces_and_patched_in_all() -> None:
     treated = {c.kind: [p.track_id for p in prefixes if c.treats(p)] for c in tried.conditions}
     assert treated == {
         "patch": [f"track_{n}" for n in range(9)],
-        "random_feature": [f"track_{n}" for n in range(9)],
+        "control": [f"track_{n}" for n in range(9)],
         "zero_effect": ["track_0", "track_1", "track_2", "track_3"],
     }
 

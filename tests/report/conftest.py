@@ -15,6 +15,7 @@ ALL = ReportParams(
         "patch",
         "ablate",
         "scale",
+        "control",
         "random_feature",
         "local_feature",
         "zero_effect",

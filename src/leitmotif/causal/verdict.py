@@ -87,7 +87,7 @@ class Evidence:
     ahead: Interval | None
     """Effect of the intervention at the steps that are far enough ahead of the return."""
     over_random: Interval | None
-    """Excess of that over the same intervention on matched random features."""
+    """Excess of that over its controls; see ``leitmotif.causal.experiment.effects.contrast``."""
     cue: Interval | None
     """Effect of the counterfactual cue itself."""
     onset: Interval | None

@@ -138,6 +138,7 @@ class ReportParams(Settings):
                 "patch",
                 "ablate",
                 "scale",
+                "control",
                 "random_feature",
                 "local_feature",
                 "zero_effect",

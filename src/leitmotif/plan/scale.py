@@ -163,8 +163,8 @@ class Scale:
         random = [target] * settings.random
         return len(
             conditions_of(
-                "", target, doses=settings.doses, source="other", random=random, local=target,
-                window="ahead",
+                "", target, doses=settings.doses, source="other", control="same", random=random,
+                local=target, window="ahead",
             )
         )  # fmt: skip
 
@@ -196,8 +196,8 @@ class Scale:
     def approach_conditions(self) -> int:
         """Conditions of the stage summary: at each site a patch of what each approach takes there.
 
-        Random controls are at two sites of an approach, and at all sites of one that is screened.
-        What an approach would take otherwise doubles the patches, at most.
+        Controls are at two sites of an approach, and at all sites of one that is screened. What an
+        approach would take otherwise doubles the patches and their own controls, at most.
         """
         sites, random = len(self.sites), self.params.interventions.random
         if self.hooks:
@@ -205,7 +205,7 @@ class Scale:
         total = 0
         for name in self.params.summary.approaches:
             at = max(0, sites - 1) if name == "misaligned" else sites
-            total += 2 * at + random * (at if name == "aligned" else min(2, at))
+            total += 2 * at + (random + 2) * (at if name == "aligned" else min(2, at))
         return total
 
     @property

@@ -272,7 +272,7 @@ def _facts(subject: Subject) -> list[tuple[str, Said]]:
     judged = subject.judged
     if judged is None:
         return []
-    control = "matched random features" if judged.features else "the control"
+    control = "its controls" if judged.features else "its control"
     facts: list[tuple[str, Said]] = [
         (name, number_of(judged, field, file=VERDICTS))
         for name, field in (

@@ -278,11 +278,11 @@ def effects_figure(material: ReportMaterial) -> Markup | None:
 
 
 def _control(material: ReportMaterial, candidate: VerdictRow) -> IntervalRow | None:
-    """The strongest of the matched controls: patches from a twin, or random features."""
+    """The strongest control: patches from a run that says the same, or random features."""
     controls = [
         row.towards_source
         for row in material.effects_of(candidate.model, candidate.candidate)
-        if row.condition == "random_feature" and row.towards_source is not None
+        if row.condition in ("control", "random_feature") and row.towards_source is not None
     ]
     return max(controls, key=lambda interval: abs(interval.mean), default=None)
 

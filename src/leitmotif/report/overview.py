@@ -269,13 +269,13 @@ def _figures(material: ReportMaterial) -> list[dict[str, Any]]:
             EFFECTS,
             "Candidates and their controls",
             f"Effect of changing each candidate of {material.models[0]}, in points, and effect of "
-            "the same change in the strongest of its controls: of a whole site the patch from a "
+            "the same change in the strongest of its controls: the patch from a "
             + (
                 "twin that differs in another slot"
                 if material.composed
                 else "run after an opening that says the same"
             )
-            + ", of features as many matched random ones.",
+            + ", and of features the patch of as many matched random ones.",
         ),
         (
             calibration_figure(material),

@@ -168,7 +168,7 @@ def _of_model(material: ReportMaterial, model: str, pairs: ByCondition) -> Itera
         tried = [
             TriedCondition(
                 row,
-                condition_words(row, whole_site=not judged.features, composed=composed),
+                condition_words(row, composed=composed),
                 row.tested,
                 pairs.get((model, judged.candidate, row.name), ()),
             )
@@ -180,15 +180,22 @@ def _of_model(material: ReportMaterial, model: str, pairs: ByCondition) -> Itera
         if of_no_candidate is None:
             continue
         if kept := pairs.get((model, "", of_no_candidate.name)):
-            words = condition_words(of_no_candidate, whole_site=True, composed=composed)
+            words = condition_words(of_no_candidate, composed=composed)
             yield Subject(model, name, None, [TriedCondition(of_no_candidate, words, True, kept)])
 
 
-_CONTROLS: tuple[Kind, ...] = ("random_feature", "local_feature", "zero_effect", "position_shift")
+_CONTROLS: tuple[Kind, ...] = (
+    "control",
+    "random_feature",
+    "local_feature",
+    "zero_effect",
+    "position_shift",
+)
 _ORDER: tuple[Kind, ...] = (
     "patch",
     "ablate",
     "scale",
+    "control",
     "random_feature",
     "local_feature",
     "zero_effect",

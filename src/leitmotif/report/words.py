@@ -21,15 +21,13 @@ WINDOWS = {
 }
 
 
-def condition_words(row: "EffectRow", *, whole_site: bool, composed: bool) -> str:
+def condition_words(row: "EffectRow", *, composed: bool) -> str:
     """What was done, such as ``ablated in the gap between cue and return``.
 
     Parameters
     ----------
     row
         The condition.
-    whole_site
-        Whether a whole site was changed, not single features.
     composed
         Whether the counterfactual is composed music; of recordings the model itself made it.
     """
@@ -42,14 +40,13 @@ def condition_words(row: "EffectRow", *, whole_site: bool, composed: bool) -> st
         + ("under the other cue" if composed else "after the other opening"),
         "ablate": "ablated",
         "scale": f"scaled by {_signed(row.strength)}",
-        "random_feature": "control: patched from "
+        "control": "control: patched from "
         + (
             "a twin that differs only in the other slot"
             if composed
             else "the run after an opening that says the same"
-        )
-        if whole_site
-        else f"control: matched random features{f' ({number})' if number else ''}",
+        ),
+        "random_feature": f"control: matched random features{f' ({number})' if number else ''}",
         "local_feature": "control: the best feature of the short horizon",
         "zero_effect": "control: read and written back",
         "position_shift": f"control: nothing but positions, moved by {row.strength or 0:g} steps",

@@ -62,7 +62,7 @@ class ApproachRow(Table):
     delta_recurrence: IntervalRow | None
     """Points towards the source."""
     over_random: IntervalRow | None
-    """Its excess over matched random features."""
+    """Its excess over its controls (data/verdicts.jsonl)."""
     verdict: Verdict
     possible: PossibleRow | None = None
     """What could have been found; null where nothing was changed, and in tables of older

@@ -16,6 +16,7 @@ Kind = Literal[
     "ablate",
     "scale",
     "patch",
+    "control",
     "random_feature",
     "local_feature",
     "position_shift",
@@ -110,7 +111,8 @@ class VerdictRow(Table):
     """What the tested condition does, in points towards the source; null for fewer than two pieces,
     as the others."""
     over_random: IntervalRow | None
-    """Excess of that over matched random features."""
+    """Excess of that over its controls: the patch from a run that says the same and, of features,
+    matched random ones; in each piece over the stronger kind. Null for fewer than two pieces."""
     gained: IntervalRow | None
     """The same of the pieces that lack the event: how many more of them have it."""
     lost: IntervalRow | None

@@ -251,9 +251,9 @@ def _effects(model: str) -> list[EffectRow]:
 
     rows = of("", "baseline", "counterfactual")
     for site in SITES:
-        rows += of(site, "patch", "random_feature", "zero_effect")
+        rows += of(site, "patch", "control", "zero_effect")
     if model == "planner":
-        rows += of(FEATURE, "patch", "random_feature", "zero_effect", "ablate", "scale")
+        rows += of(FEATURE, "patch", "control", "random_feature", "zero_effect", "ablate", "scale")
     return rows
 
 

@@ -5,12 +5,11 @@ patched that it would have taken if the nearest feature had changed sides (``sel
 row says whether it would then be another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from leitmotif.causal.approaches.kinds import FeatureChoice, screen
 from leitmotif.causal.experiment.candidates import Candidate, FeatureCandidates
-from leitmotif.causal.experiment.conditions import Condition
 from leitmotif.causal.experiment.effects import ByTrack
 from leitmotif.causal.experiment.findings import (
     Finding,
@@ -28,7 +27,6 @@ from leitmotif.claims import is_above_zero
 from leitmotif.tables.approaches import ApproachRow, AtSiteRow, OtherwiseRow, ScreenedRow
 from leitmotif.tables.effects import PossibleRow, Verdict
 
-_JUDGED = ("patch", "random_feature")
 BySite = Mapping[str, Candidate]
 
 
@@ -47,8 +45,8 @@ class Conclusion:
 class Comparison:
     """An approach's features at each site, under the one condition that is judged.
 
-    Beside those that may become the approach's choice are random ones; the others show what the
-    approach would have found, had it looked there. Raises ModelError where too few features are
+    Those that may become the approach's choice have controls; the others show what the approach
+    would have found, had it looked there. Raises ModelError where too few features are
     alike.
     """
 
@@ -60,15 +58,16 @@ class Comparison:
         self.taken: dict[str, Candidate] = {}
         self.otherwise: dict[str, Candidate] = {}
         for site, at in choice.sites.items():
-            count = random if choice.approach.screened or site in eligible else 0
+            controlled = choice.approach.screened or site in eligible
+            count = random if controlled else 0
             taken = makes.candidate(at.chosen, pieces, doses=[], random=count)
-            self.taken[site] = self._judged_alone(taken)
+            self.taken[site] = _judged_alone(taken, taken, controlled=controlled)
             same = {feature.feature for feature in at.otherwise} == {
                 feature.feature for feature in at.chosen
             }
             if at.otherwise and not same:
                 other = makes.candidate(at.otherwise, pieces, doses=[], random=0)
-                self.otherwise[site] = self._judged_alone(other, beside=self.taken[site])
+                self.otherwise[site] = _judged_alone(other, taken, controlled=controlled)
             elif at.otherwise:
                 self.otherwise[site] = self.taken[site]
 
@@ -133,13 +132,6 @@ class Comparison:
             stable=(other.site, other.verdict) == (mine.site, mine.verdict),
         )
 
-    def _judged_alone(self, candidate: Candidate, beside: Candidate | None = None) -> Candidate:
-        """With the condition that is judged alone, and random features, its own or another's."""
-        kept = [condition for condition in candidate.conditions if condition.kind in _JUDGED]
-        others: Sequence[Condition] = [] if beside is None else beside.conditions
-        kept += [other for other in others if other.kind == "random_feature"]
-        return replace(candidate, conditions=kept)
-
     def _judged(self, tried: BySite, heard: StudyClips) -> dict[str, Finding]:
         judged, study, measures = {}, heard.study, heard.measures
         for site, candidate in tried.items():
@@ -171,6 +163,14 @@ class Comparison:
         lines = _lines(heard.study)
         concluded = verdict(evidence, lines)
         return Conclusion(site, towards, over, concluded, possible(len(gained), len(lost), lines))
+
+
+def _judged_alone(candidate: Candidate, beside: Candidate, *, controlled: bool) -> Candidate:
+    """The patch alone; if ``controlled``, its control, and random features of ``beside``."""
+    kinds = ("patch", "control") if controlled else ("patch",)
+    kept = [condition for condition in candidate.conditions if condition.kind in kinds]
+    kept += [other for other in beside.conditions if other.kind == "random_feature"]
+    return replace(candidate, conditions=kept)
 
 
 def verdict_without_features(study: Study) -> Verdict:

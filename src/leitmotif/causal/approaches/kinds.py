@@ -91,7 +91,7 @@ class Screened:
     towards: ByTrack
     """Each piece's effect, in points, at the site that was chosen on other pieces."""
     over_random: ByTrack
-    """Its excess over random features there; pieces without any are left out."""
+    """Its excess over its controls there; pieces without any are left out."""
 
 
 def screen(judged: Mapping[str, Finding]) -> Screened:

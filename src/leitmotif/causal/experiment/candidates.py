@@ -48,7 +48,7 @@ def site_candidate(site: str, width: int, pieces: Pieces) -> Candidate:
         Condition("patch", site, target, 1.0, pieces.source, window=name) for name in pieces.windows
     ]
     conditions += [
-        Condition("random_feature", site, target, 1.0, pieces.control, window=AHEAD),
+        Condition("control", site, target, 1.0, pieces.control, window=AHEAD),
         Condition("zero_effect", site, target, window=AHEAD, tracks=pieces.written_back),
     ]
     return Candidate(site, site, None, (), conditions)
@@ -91,6 +91,8 @@ class FeatureCandidates:
     ) -> Candidate:
         """Features of one site, intervened on together.
 
+        They are patched from the control source too, as a site is: features whose foreign values
+        make the model forget what it decided move the event whatever that source says of it. And
         ``random`` controls are drawn, each of as many features, matched one by one in firing rate
         and norm, none of them among ``avoid``. Raises ModelError where too few are alike.
         """
@@ -113,6 +115,7 @@ class FeatureCandidates:
             self.target(first.site, first.hook, features),
             doses=doses,
             source=pieces.source,
+            control=pieces.control,
             random=[
                 self.target(first.site, first.hook, tuple(sorted(group)))
                 for group in drawn

@@ -7,6 +7,7 @@ zero_effect        the activation is read and written back; takes the path of ev
 ablate             to rest: 0 of a feature, the resting value of a coordinate or site
 scale              times a strength, a dose of either sign
 patch              the activation that a run on another prefix has at the same step
+control            the same patch from a run that differs as much and says the same of the event
 random_feature     one of these edits at a feature of like rate and norm (see ``matching``)
 local_feature      one of these edits at the best feature of the short horizon
 position_shift     nothing, but positions are moved: the prefix begins later
@@ -27,6 +28,7 @@ from leitmotif.tables.effects import Kind
 
 _UNTOUCHED = ("baseline", "counterfactual", "position_shift")
 """Kinds that change no activation."""
+_WITH_SOURCE = ("patch", "control", "counterfactual")
 _WITHOUT_SOURCE = ("baseline", "zero_effect", "ablate", "scale", "position_shift")
 
 
@@ -65,7 +67,7 @@ class Condition:
             raise self._error("strength", self.strength, str(needed[self.kind]))
         if self.kind == "scale" and self.strength in (0.0, 1.0):
             raise self._error("strength", self.strength, "neither 0 (ablate) nor 1 (zero_effect)")
-        if self.kind in ("patch", "counterfactual") and self.source is None:
+        if self.kind in _WITH_SOURCE and self.source is None:
             raise self._error("source", None, "the name of another prefix")
         if self.kind in _WITHOUT_SOURCE and self.source is not None:
             raise self._error("source", self.source, "none")
@@ -130,6 +132,7 @@ def conditions_of(
     *,
     doses: Sequence[float],
     source: str | None = None,
+    control: str | None = None,
     random: Sequence[Target] = (),
     local: Target | None = None,
     window: str | None = None,
@@ -138,8 +141,9 @@ def conditions_of(
     """Every condition of a candidate but the baseline, which all candidates share.
 
     ``written_back`` are the tracks in which the activation is written back; None: all.
-    With a ``source`` the candidate is patched too, and the random and local features are treated
-    as the candidate is in the condition that counts: patched if there is a source, else ablated.
+    With a ``source`` the candidate is patched too, from there and from its ``control``, and the
+    random and local features are treated as the candidate is in the condition that counts: patched
+    if there is a source, else ablated.
     """
 
     def condition(
@@ -151,7 +155,7 @@ def conditions_of(
     ) -> Condition:
         return Condition(kind, candidate, of, strength, source, window=window, tracks=tracks)
 
-    def control(kind: Kind) -> Callable[[Target], Condition]:
+    def other(kind: Kind) -> Callable[[Target], Condition]:
         return lambda of: condition(kind, of, 0.0 if source is None else 1.0, source)
 
     return [
@@ -159,6 +163,7 @@ def conditions_of(
         condition("ablate", target, 0.0),
         *(condition("scale", target, dose) for dose in doses),
         *([] if source is None else [condition("patch", target, 1.0, source)]),
-        *map(control("random_feature"), random),
-        *([] if local is None else [control("local_feature")(local)]),
+        *([] if control is None else [condition("control", target, 1.0, control)]),
+        *map(other("random_feature"), random),
+        *([] if local is None else [other("local_feature")(local)]),
     ]

@@ -91,16 +91,23 @@ def effect_of(
     return Effect(bounded_mean(values, limits), p, n, changed)
 
 
-def contrast(of_condition: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> ByTrack:
-    """How far a condition's difference exceeds the mean of others', such as random features'.
+def contrast(
+    of_condition: Mapping[str, float], controls: Sequence[Sequence[Mapping[str, float]]]
+) -> ByTrack:
+    """How far a condition's difference exceeds its controls', track by track.
 
-    Tracks that any of them lacks are left out. Raises ProbeError without others.
+    ``controls`` are of several kinds, such as random features, and some of each. What is exceeded
+    is the mean of a kind, of that kind whose mean is the largest in a track. Tracks that any of
+    them lacks are left out. Raises ProbeError without controls.
     """
+    kinds = [kind for kind in controls if kind]
+    others = [other for kind in kinds for other in kind]
     if not others:
         raise ProbeError("there is nothing to contrast with", expected="one condition or more")
     shared = [track for track in of_condition if all(track in other for other in others)]
     return {
-        track: of_condition[track] - float(np.mean([other[track] for other in others]))
+        track: of_condition[track]
+        - max(float(np.mean([other[track] for other in kind])) for kind in kinds)
         for track in shared
     }
 

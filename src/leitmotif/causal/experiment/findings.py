@@ -42,7 +42,7 @@ class Finding:
     towards: ByTrack
     """What that condition does, in points towards the source."""
     over_random: ByTrack
-    """Excess of that over random features; empty where none were tried."""
+    """Excess of that over its controls; empty where there are none."""
     gained: ByTrack
     """``towards`` of the pieces that lack the event."""
     lost: ByTrack
@@ -231,10 +231,12 @@ def judge_candidate(
     patches = {c.window: c for c in candidate.conditions if c.kind == "patch"}
     slot = patches.get(SLOT)
     tested = patches[AHEAD]
-    random = [condition for condition in candidate.conditions if condition.kind == "random_feature"]
     towards = measures.moved(tested)
-    others = [measures.moved(condition) for condition in random]
-    over = contrast(towards, others) if random else {}
+    controls = [
+        [measures.moved(condition) for condition in candidate.conditions if condition.kind == kind]
+        for kind in ("control", "random_feature")
+    ]
+    over = contrast(towards, controls) if any(controls) else {}
     likeness, likelihood = measures.similarity(tested), measures.likelihood(tested)
     gained, lost = both_ways(towards, pieces)
     evidence = Evidence(

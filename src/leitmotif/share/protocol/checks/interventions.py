@@ -104,7 +104,7 @@ def _not_designed(
     for row in verdicts:
         if row.features:
             doses, random = len(params.interventions.doses), params.interventions.random
-            of_features = {"patch": 1, "zero_effect": 1, "ablate": 1, "scale": doses}
+            of_features = {"patch": 1, "control": 1, "zero_effect": 1, "ablate": 1, "scale": doses}
             needed[row.model, row.candidate] = {**of_features, "random_feature": random}
     judged = {(row.model, row.candidate) for row in verdicts}
     missing = [
@@ -120,7 +120,7 @@ def _not_designed(
     ]
 
 
-_SITE = {"patch": 1, "random_feature": 1, "zero_effect": 1}
+_SITE = {"patch": 1, "control": 1, "zero_effect": 1}
 """Least number of conditions of a whole site, by kind."""
 
 
