@@ -48,3 +48,17 @@ def test_a_remote_that_is_not_the_default_one_does_not_count(tmp_path: Path) -> 
 def test_a_pipe_for_a_configuration_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".dvc" / "config")
     assert not has_remote(tmp_path)
+
+
+@pytest.mark.fault(
+    "any message that says how to restore", "a user without a home", outcome="said all the same"
+)
+def test_a_user_without_a_home_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DVC_GLOBAL_CONFIG_DIR", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert how_to_restore("features", root=tmp_path) == "run `dvc repro features`"

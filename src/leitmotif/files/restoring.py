@@ -39,8 +39,12 @@ def _users() -> list[Path]:
     """The user's own DVC configuration, where DVC looks for it on Linux and macOS."""
     if folder := os.environ.get("DVC_GLOBAL_CONFIG_DIR"):
         return [Path(folder) / "config"]
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [config / "dvc" / "config", Path.home() / "Library/Application Support/dvc/config"]
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user of a container who has no name and no HOME
+        return []
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return [config / "dvc" / "config", home / "Library/Application Support/dvc/config"]
 
 
 def _default_remote(path: Path) -> bool:
