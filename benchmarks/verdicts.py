@@ -15,14 +15,15 @@ half            it does in half of the pieces
 redrawn         the model forgets what was decided, and half of the pieces have the event, whatever
                 they had; so it does with the control
 redrawn alone   the same, but the control is inert
+features        as redrawn, of features: random ones are a second control, which is inert
 ==============  ===================================================================================
 
-The first three and ``redrawn`` are nulls: the share that is called foresight must not exceed alpha,
-at any number of pieces that have the event. ``carried`` and ``half`` show the power, and the last
-case what the rules cannot tell from them: what makes the model forget moves pieces both ways, and
-only the control says whether anything else would. The peer is the rule that was used before:
-the mean over all pieces had to be clear of 0, and pieces did not have to move both ways. The share
-of the destructive null at each balance is copied into metrics/validity.json.
+The first three, ``redrawn`` and ``features`` are nulls: the share that is called foresight must not
+exceed alpha, at any number of pieces that have the event. ``carried`` and ``half`` show the power,
+and ``redrawn alone`` what the rules cannot tell from them: what makes the model forget moves pieces
+both ways, and only the control says whether anything else would. The peer is the rule that was used
+before: the mean over all pieces had to be clear of 0, and pieces did not have to move both ways.
+The share of the destructive null at each balance is copied into metrics/validity.json.
 """
 
 import argparse
@@ -86,6 +87,11 @@ def redrawn_alone(has: Outcomes, random: np.random.Generator) -> Outcomes:
     return redrawn(has, random)
 
 
+def features(has: Outcomes, random: np.random.Generator) -> Outcomes:
+    """The same, where it is done to features."""
+    return redrawn(has, random)
+
+
 TREATMENTS: dict[str, Treatment] = {
     "destructive": destructive,
     "fatal": fatal,
@@ -94,8 +100,9 @@ TREATMENTS: dict[str, Treatment] = {
     "half": half,
     "redrawn": redrawn,
     "redrawn alone": redrawn_alone,
+    "features": features,
 }
-NULLS = ("destructive", "fatal", "misheard", "redrawn")
+NULLS = ("destructive", "fatal", "misheard", "redrawn", "features")
 
 
 def called_foresight(
@@ -105,7 +112,7 @@ def called_foresight(
     has = np.arange(PIECES) < having
     heard = misheard if treatment is misheard else lambda outcomes, _: outcomes
     baseline, control = heard(has, random), heard(has, random)
-    if treatment is redrawn:
+    if treatment in (redrawn, features):
         control = redrawn(has, random)
     changed = treatment(has, random)
     codes = torch.zeros(1, 1)
@@ -127,7 +134,8 @@ def called_foresight(
         }
 
     towards = moved(changed)
-    over = contrast(towards, [[moved(control)]])
+    inert = [moved(baseline)] if treatment is features else []
+    over = contrast(towards, [[moved(control)], inert])
     ahead, over_random = interval_by_track(towards, MOST), interval_by_track(over, MOST)
     gained, lost = both_ways(towards, pieces)
     p = largest_p(towards, over)

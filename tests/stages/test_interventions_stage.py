@@ -142,6 +142,9 @@ def test_each_verdict_rests_on_one_condition_whose_clips_the_log_has(params: Par
         assert tested.name == "patch_ahead"
         assert tested.towards_source == row.effect
         assert len({tried.name for tried in of_row}) == len(of_row)
+        (control,) = (tried for tried in of_row if tried.condition == "control")
+        assert control.source == "control"
+        assert control.window == tested.window
     logged = Counter((Path(r.model).name, r.candidate, r.name) for r in read_log(INTERVENTIONS))
     assert logged == {(row.model, row.candidate, row.name): row.clips for row in effects}
 
