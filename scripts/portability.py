@@ -30,8 +30,8 @@ READ = ("models", "controls.yaml", "hooks.yaml", "concepts.yaml")
 """What stages read besides each other's outputs."""
 
 SMALL = (
-    "corpus.pieces=34",
-    "manifest.tracks=24",
+    "corpus.pieces=48",
+    "manifest.tracks=36",
     "activations.sites=[layers.0.residual,layers.1.residual]",
     "sae.hooks=[planner-0]",
     "sae.spliced_tracks=2",
