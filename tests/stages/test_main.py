@@ -1,5 +1,6 @@
 """The command that dvc.yaml runs for each stage."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from leitmotif.files.yaml_files import read_yaml
+from leitmotif.cli.preset_texts import preset
+from leitmotif.files.yaml_files import parse_yaml, read_yaml
 from leitmotif.stages.__main__ import STAGES, main
 from leitmotif.work import WORKERS
 
@@ -51,3 +53,30 @@ def test_nothing_heavy_is_imported_before_the_processes_begin() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_judge_that_cannot_be_loaded_is_found_before_the_trials_of_recordings(
+    repo_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def begun(_: object) -> None:
+        raise AssertionError("the stage has begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(WORKERS, "1")
+    monkeypatch.setattr("leitmotif.stages.interchange.interchange", begun)
+    settings = parse_yaml(preset("folder", root=repo_root))
+    (tmp_path / "judge").mkdir()
+    for name in ("controls.yaml", "models", "hooks.yaml", "concepts.yaml"):
+        (tmp_path / name).symlink_to(repo_root / name)
+    settings["judge"]["clap"] = "judge"
+    (tmp_path / "params.yaml").write_text(json.dumps(settings))
+    with pytest.raises(SystemExit):
+        main(["interchange"])
+    assert "judge" in capsys.readouterr().err
+    settings["judge"]["clap"] = "models/organism/judges/clap"
+    (tmp_path / "params.yaml").write_text(json.dumps(settings))
+    with pytest.raises(AssertionError, match="has begun"):
+        main(["interchange"])
