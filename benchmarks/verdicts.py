@@ -136,13 +136,13 @@ def called_foresight(
     towards = moved(changed)
     inert = [moved(baseline)] if treatment is features else []
     over = contrast(towards, [[moved(control)], inert])
-    ahead, over_random = interval_by_track(towards, MOST), interval_by_track(over, MOST)
+    ahead, over_controls = interval_by_track(towards, MOST), interval_by_track(over, MOST)
     gained, lost = both_ways(towards, pieces)
     p = largest_p(towards, over)
     evidence = Evidence(
         decodable=(4.0,),
         ahead=ahead,
-        over_random=over_random,
+        over_controls=over_controls,
         cue=None,
         onset=None,
         similarity=None,
@@ -154,7 +154,7 @@ def called_foresight(
     )
     by_mean = p is not None and p <= CLAIMS.level(TRIED)
     return verdict(evidence, RULES) == "foresight", (
-        by_mean and is_above_zero(ahead) and is_above_zero(over_random)
+        by_mean and is_above_zero(ahead) and is_above_zero(over_controls)
     )
 
 

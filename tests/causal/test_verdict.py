@@ -36,10 +36,10 @@ READER = Evidence((), NO, NO, YES, YES, HIGH, 1.0, NO, NO, 8, 8)
         (replace(PLANNER, likelihood=UNLIKELY), "entangled"),
         (replace(PLANNER, likelihood=LIKELY), "foresight"),
         (replace(READER, likelihood=UNLIKELY), "look-back"),
-        (replace(PLANNER, ahead=NO, over_random=NO), "decodable, not causal"),
+        (replace(PLANNER, ahead=NO, over_controls=NO), "decodable, not causal"),
         (replace(PLANNER, ahead=AGAINST), "decodable, not causal"),
-        (replace(PLANNER, over_random=NO), "decodable, not causal"),
-        (replace(PLANNER, over_random=None), "decodable, not causal"),
+        (replace(PLANNER, over_controls=NO), "decodable, not causal"),
+        (replace(PLANNER, over_controls=None), "decodable, not causal"),
         # 4 of 16 pieces that all change one way: the interval is clear of 0, chance is not.
         (replace(PLANNER, p=0.125), "decodable, not causal"),
         (replace(PLANNER, p=None), "decodable, not causal"),
@@ -108,7 +108,7 @@ evidences = st.builds(
     Evidence,
     decodable=st.lists(st.sampled_from([1.0, 3.0, 5.0, 9.0]), max_size=4).map(tuple),
     ahead=maybe,
-    over_random=maybe,
+    over_controls=maybe,
     cue=maybe,
     onset=maybe,
     similarity=st.none() | st.builds(lambda m: Interval(m, m, m), st.floats(0, 1)),
@@ -131,8 +131,8 @@ def test_foresight_is_never_claimed_without_all_of_its_grounds(evidence: Evidenc
         assert far
         assert evidence.ahead is not None
         assert evidence.ahead.low > 0
-        assert evidence.over_random is not None
-        assert evidence.over_random.low > 0
+        assert evidence.over_controls is not None
+        assert evidence.over_controls.low > 0
         assert evidence.p is not None
         assert evidence.p <= 0.05
         assert evidence.gained is not None
@@ -171,7 +171,7 @@ def test_wider_intervals_never_make_foresight(evidence: Evidence) -> None:
             return None
         return Interval(interval.mean, interval.low - 300, interval.high + 300)
 
-    for field in ("ahead", "over_random", "gained", "lost"):
+    for field in ("ahead", "over_controls", "gained", "lost"):
         wider = replace(evidence, **{field: wide(getattr(evidence, field))})
         assert verdict(wider, LINES) != "foresight"
 

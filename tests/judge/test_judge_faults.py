@@ -68,6 +68,19 @@ def test_labels_with_gaps_are_refused(
         Tagger.from_pretrained(str(tmp_path / "tagger"), device="cpu")
 
 
+@pytest.fixture
+def copy_of(
+    clap_folder: Path, tagger_folder: Path, tmp_path: Path
+) -> Callable[[type[Clap] | type[Tagger]], Path]:
+    """Copies a judge's folder, to be changed."""
+
+    def copied(judge: type[Clap] | type[Tagger]) -> Path:
+        source = clap_folder if judge is Clap else tagger_folder
+        return Path(shutil.copytree(source, tmp_path / "judge"))
+
+    return copied
+
+
 EXTRACTORS = {
     Clap: {
         "sampling_rate": (44_100, 0, -1, 7, 48_000.0, "48000"),
@@ -99,13 +112,10 @@ EXTRACTORS = {
 @pytest.mark.parametrize("judge", list(EXTRACTORS))
 def test_an_extractor_that_does_not_fit_is_refused(
     judge: type[Clap] | type[Tagger],
-    clap_folder: Path,
-    tagger_folder: Path,
-    tmp_path: Path,
+    copy_of: Callable[[type[Clap] | type[Tagger]], Path],
     record_property: Callable[[str, object], None],
 ) -> None:
-    folder = tmp_path / "judge"
-    shutil.copytree(clap_folder if judge is Clap else tagger_folder, folder)
+    folder = copy_of(judge)
     (folder / "processor_config.json").unlink(missing_ok=True)
     path = folder / "preprocessor_config.json"
     whole = json.loads(path.read_text())
@@ -159,13 +169,10 @@ SIZES: dict[type[Clap] | type[Tagger], dict[str, tuple[object, ...]]] = {
 @pytest.mark.parametrize("judge", list(SIZES))
 def test_sizes_that_no_weight_depends_on_are_refused_at_once(
     judge: type[Clap] | type[Tagger],
-    clap_folder: Path,
-    tagger_folder: Path,
-    tmp_path: Path,
+    copy_of: Callable[[type[Clap] | type[Tagger]], Path],
     record_property: Callable[[str, object], None],
 ) -> None:
-    folder = tmp_path / "judge"
-    shutil.copytree(clap_folder if judge is Clap else tagger_folder, folder)
+    folder = copy_of(judge)
     path = folder / "config.json"
     whole = path.read_text()
     tried = [(place, value) for place, values in SIZES[judge].items() for value in values]

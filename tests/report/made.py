@@ -141,7 +141,7 @@ class Made:
                 features=[*features],
                 verdict=judged,
                 effect=interval(moved),
-                over_random=interval(moved),
+                over_controls=interval(moved),
             )
         )
         tried = [

@@ -40,7 +40,7 @@ TESTED = [
         hook="one",
         features=[6],
         effect=IntervalRow(mean=12.5, low=-1.0, high=25.0),
-        over_random=None,
+        over_controls=None,
         clap_similarity=IntervalRow(mean=0.99, low=0.98, high=1.0),
     )
 ]

@@ -62,7 +62,7 @@ def test_a_run_without_a_piece_says_so_and_nothing_else(made: Made, tmp_path: Pa
         row.model_copy(update={**unmeasured, "clips": 0, "changed": 0}) for row in made.effects
     ]
     unmeasured = dict.fromkeys(
-        ("effect", "over_random", "gained", "lost", "clap_similarity", "log_likelihood")
+        ("effect", "over_controls", "gained", "lost", "clap_similarity", "log_likelihood")
     )
     made.verdicts = [
         row.model_copy(update={**unmeasured, "verdict": "unknown", "possible": none})

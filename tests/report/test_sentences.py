@@ -69,7 +69,7 @@ def findings(draw: st.DrawFn) -> VerdictRow:
     evidence = Evidence(
         decodable=tuple(draw(st.lists(st.sampled_from([1.0, 5.0]), max_size=2))),
         ahead=half(effect),
-        over_random=half(over),
+        over_controls=half(over),
         cue=draw(st.sampled_from([clear, still, None])),
         onset=draw(st.sampled_from([clear, still, None])),
         similarity=Interval(likeness, likeness, likeness),
@@ -85,7 +85,7 @@ def findings(draw: st.DrawFn) -> VerdictRow:
         verdict=verdict(evidence, rules),
         possible=possible(gaining, losing, rules),
         effect=effect,
-        over_random=over,
+        over_controls=over,
         gained=gained,
         lost=lost,
     )
@@ -123,7 +123,7 @@ def test_no_sentence_on_a_candidate_contradicts_its_numbers(finding: VerdictRow)
         assert finding.effect is not None
         assert finding.effect.low > 0
     if "exceeds" in said and "p-value" in said:
-        largest = max(row.p or 0.0 for row in (finding.effect, finding.over_random) if row)
+        largest = max(row.p or 0.0 for row in (finding.effect, finding.over_controls) if row)
         assert largest > finding.possible.level
 
 
@@ -180,9 +180,12 @@ def test_what_a_group_means_says_no_more_than_the_rules_do() -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"effect": interval(25.0, 22.0), "over_random": interval(5.0, 20.0)}, "under its control"),
+        (
+            {"effect": interval(25.0, 22.0), "over_controls": interval(5.0, 20.0)},
+            "under its control",
+        ),
         ({"effect": interval(-50.0, 20.0)}, "away from what the source would do"),
-        ({"over_random": interval(80.0), "gained": interval(0.0, 9.0)}, "not clearly both ways"),
+        ({"over_controls": interval(80.0), "gained": interval(0.0, 9.0)}, "not clearly both ways"),
     ],
 )
 def test_an_effect_that_is_no_finding_says_why(changed: dict[str, IntervalRow], says: str) -> None:

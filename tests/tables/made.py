@@ -177,7 +177,7 @@ def verdict(**changed: Any) -> VerdictRow:
         "features": [],
         "verdict": "foresight",
         "effect": interval(80.0),
-        "over_random": interval(80.0),
+        "over_controls": interval(80.0),
         "gained": None,
         "lost": None,
         "lead": None,
@@ -204,7 +204,7 @@ def approach(**changed: Any) -> ApproachRow:
         "partial_r2": interval(0.7),
         "clap_similarity": interval(0.97, 0.01),
         "delta_recurrence": interval(87.5),
-        "over_random": interval(87.5),
+        "over_controls": interval(87.5),
         "verdict": "foresight",
         "screened": {"site": SITE, "delta_recurrence": interval(87.5)},
         "by_site": [],
@@ -224,7 +224,7 @@ def approach(**changed: Any) -> ApproachRow:
 def nothing_found(name: str) -> ApproachRow:
     """An approach without a feature."""
     empty = ("site", "hook", "r2", "partial_r2", "clap_similarity", "delta_recurrence")
-    absent = dict.fromkeys((*empty, "over_random", "screened", "lead", "otherwise"))
+    absent = dict.fromkeys((*empty, "over_controls", "screened", "lead", "otherwise"))
     return approach(name=name, **absent, features=[], verdict="none")
 
 

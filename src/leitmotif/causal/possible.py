@@ -73,7 +73,7 @@ def passes(gained: Array, lost: Array, rules: VerdictRules) -> bool:
     evidence = Evidence(
         decodable=(),
         ahead=of_all.interval,
-        over_random=of_all.interval,  # a control that changes nothing
+        over_controls=of_all.interval,  # a control that changes nothing
         cue=None,
         onset=None,
         similarity=None,

@@ -86,7 +86,7 @@ class Evidence:
     """Seconds ahead at which the horizons begin at which it is decodable."""
     ahead: Interval | None
     """Effect of the intervention at the steps that are far enough ahead of the return."""
-    over_random: Interval | None
+    over_controls: Interval | None
     """Excess of that over its controls; see ``leitmotif.causal.experiment.effects.contrast``."""
     cue: Interval | None
     """Effect of the counterfactual cue itself."""
@@ -95,7 +95,7 @@ class Evidence:
     similarity: Interval | None
     """Mean CLAP similarity to the baseline under the intervention ahead."""
     p: float | None
-    """The larger of the p-values of ``ahead`` and ``over_random``."""
+    """The larger of the p-values of ``ahead`` and ``over_controls``."""
     gained: Interval | None
     """The effect on pieces that lack the event."""
     lost: Interval | None
@@ -156,7 +156,7 @@ def untested(gaining: int, losing: int, thresholds: VerdictRules) -> Verdict:
 
 def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
     """Whether the intervention ahead moves the recurrence, both ways and more than its control."""
-    intervals = (evidence.ahead, evidence.over_random, evidence.gained, evidence.lost)
+    intervals = (evidence.ahead, evidence.over_controls, evidence.gained, evidence.lost)
     return thresholds.claims.moves(evidence.p, intervals, tried=thresholds.tried)
 
 

@@ -250,9 +250,8 @@ def _left_over(stored: Mapping[str, str], model: nn.Module, report: Mapping[str,
     files = {weight_norm_name(name): name for name in stored}
     names: dict[int, set[str]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        names.setdefault(id(tensor), set()).add(
-            weight_norm_name(name)
-        )  # tied ones are the same object
+        # Tied ones are the same object.
+        names.setdefault(id(tensor), set()).add(weight_norm_name(name))
     missing = {weight_norm_name(name) for name in report["missing_keys"]}
     converted = any(not group & (files.keys() | missing) for group in names.values())
     known = set().union(*names.values())

@@ -38,6 +38,8 @@ GUIDANCE_SCALE = 3.0
 """Default of audiocraft's ``MusicGen``, whatever the checkpoint was trained with."""
 _PROJECTION = "condition_provider.conditioners.description.output_proj."
 _OF_T5S_DECODER = ("decoder.", "lm_head.")
+_HUB_NAMES = {"t5-small": "google-t5/t5-small", "t5-base": "google-t5/t5-base"}
+"""Of models that audiocraft names as the hub did once."""
 
 _LANGUAGE_MODELS: Mapping[str, tuple[object, ...]] = {
     "lm_model": ("transformer_lm",),
@@ -256,9 +258,6 @@ def _beside(folder: Path, name: str) -> Path:
             fix=f"hf download {_HUB_NAMES.get(name, name)} --local-dir {place}",
         )
     return place
-
-
-_HUB_NAMES = {"t5-small": "google-t5/t5-small", "t5-base": "google-t5/t5-base"}
 
 
 def _text_folder(folder: Path, settings: Mapping[str, Any]) -> Path:

@@ -272,15 +272,15 @@ def _measured(name: str, folder: Path) -> ModelSize:
     )
 
 
-def _described(name: str, found: Description) -> ModelSize:
+def _described(name: str, sizes: Description) -> ModelSize:
     return ModelSize(
         name,
-        found.decoder,
-        found.text_parameters,
-        found.codec_parameters,
-        found.codec.sampling_rate / found.codec.hop_length,
-        found.codec.sampling_rate,
-        file_bytes=found.file_bytes,
+        sizes.decoder,
+        sizes.text_parameters,
+        sizes.codec_parameters,
+        sizes.codec.sampling_rate / sizes.codec.hop_length,
+        sizes.codec.sampling_rate,
+        file_bytes=sizes.file_bytes,
         here=True,
         known="its weights and settings",
     )

@@ -277,7 +277,7 @@ def _facts(subject: Subject) -> list[tuple[str, Said]]:
         (name, number_of(judged, field, file=VERDICTS))
         for name, field in (
             ("towards the source, points", "effect"),
-            (f"more than {control}, points", "over_random"),
+            (f"more than {control}, points", "over_controls"),
             ("of pieces that lack the return", "gained"),
             ("of pieces that have it", "lost"),
         )

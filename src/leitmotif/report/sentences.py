@@ -224,7 +224,7 @@ def _count(possible: "PossibleRow") -> int:
 
 def _what_is_missing(finding: "VerdictRow") -> str:
     """Which of a cause's grounds an effect that is clear of 0 lacks."""
-    effect, over = finding.effect, finding.over_random
+    effect, over = finding.effect, finding.over_controls
     if effect is None or not excludes_zero(effect):
         return ""
     level = None if finding.possible is None else finding.possible.level

@@ -58,7 +58,9 @@ def main(arguments: Sequence[str]) -> None:
 
         check_named(params)  # before the first stage, which may be long, and not in the late one
         if name == "interchange":
-            _try_judge(params)
+            from leitmotif.feasibility.judge import check_judge
+
+            check_judge(params)
         getattr(importlib.import_module(module), name)(params)
 
     try:
@@ -66,21 +68,6 @@ def main(arguments: Sequence[str]) -> None:
     finally:
         if name == "labels":
             _say_what_is_next()
-
-
-def _try_judge(params: "Params") -> None:
-    """Load the judge and drop it: of recordings it is first needed after hours of trials."""
-    from leitmotif.config import OrganismCorpus
-    from leitmotif.judge.models.clap import Clap
-
-    if not isinstance(params.corpus, OrganismCorpus):
-        judge = params.judge
-        Clap.from_pretrained(
-            judge.clap,
-            revision=judge.clap_revision,
-            device=judge.device,
-            dtype=params.model.dtype_beside,
-        )
 
 
 def _say_what_is_next() -> None:

@@ -61,7 +61,7 @@ class ApproachRow(Table):
     """Similarity to the untreated continuation."""
     delta_recurrence: IntervalRow | None
     """Points towards the source."""
-    over_random: IntervalRow | None
+    over_controls: IntervalRow | None
     """Its excess over its controls (data/verdicts.jsonl)."""
     verdict: Verdict
     possible: PossibleRow | None = None

@@ -110,7 +110,7 @@ class VerdictRow(Table):
     effect: IntervalRow | None
     """What the tested condition does, in points towards the source; null for fewer than two pieces,
     as the others."""
-    over_random: IntervalRow | None
+    over_controls: IntervalRow | None
     """Excess of that over its controls: the patch from a run that says the same and, of features,
     matched random ones; in each piece over the stronger kind. Null for fewer than two pieces."""
     gained: IntervalRow | None

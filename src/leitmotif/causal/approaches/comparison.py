@@ -37,7 +37,7 @@ class Conclusion:
     site: str
     towards: ByTrack
     """Each piece's effect in points towards the source."""
-    over_random: ByTrack
+    over_controls: ByTrack
     verdict: Verdict
     possible: PossibleRow
 
@@ -91,7 +91,7 @@ class Comparison:
                 "partial_r2": at.partial_r2,
                 "clap_similarity": judged[mine.site].clap_similarity,
                 "delta_recurrence": effect_row(mine.towards, limits=MOST),
-                "over_random": effect_row(mine.over_random, limits=MOST),
+                "over_controls": effect_row(mine.over_controls, limits=MOST),
                 "verdict": mine.verdict,
                 "possible": mine.possible,
                 "screened": ScreenedRow(
@@ -146,14 +146,14 @@ class Comparison:
         """At ``site``, or where interventions choose it, at the site that they choose."""
         if self.choice.approach.screened:
             chosen = screen(judged)
-            site, towards, over = chosen.site, chosen.towards, chosen.over_random
+            site, towards, over = chosen.site, chosen.towards, chosen.over_controls
         else:
-            towards, over = judged[site].towards, judged[site].over_random
+            towards, over = judged[site].towards, judged[site].over_controls
         gained, lost = both_ways(towards, heard.study.pieces)
         evidence = replace(
             judged[site].evidence,
             ahead=interval_by_track(towards, MOST),
-            over_random=interval_by_track(over, MOST),
+            over_controls=interval_by_track(over, MOST),
             p=largest_p(towards, over),
             gained=interval_by_track(gained, MOST),
             lost=interval_by_track(lost, MOST),

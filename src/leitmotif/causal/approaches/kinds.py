@@ -90,7 +90,7 @@ class Screened:
     """Site with the strongest effect on all pieces."""
     towards: ByTrack
     """Each piece's effect, in points, at the site that was chosen on other pieces."""
-    over_random: ByTrack
+    over_controls: ByTrack
     """Its excess over its controls there; pieces without any are left out."""
 
 
@@ -105,5 +105,5 @@ def screen(judged: Mapping[str, Finding]) -> Screened:
     return Screened(
         strongest(effects, [*chosen]),
         at_chosen(effects),
-        at_chosen({site: finding.over_random for site, finding in judged.items()}),
+        at_chosen({site: finding.over_controls for site, finding in judged.items()}),
     )

@@ -137,7 +137,7 @@ class ApproachStudy:
         return ApproachRow.model_validate(
             {
                 **self._named(approach),
-                **dict.fromkeys((*unknown, "over_random", "screened", "lead", "otherwise")),
+                **dict.fromkeys((*unknown, "over_controls", "screened", "lead", "otherwise")),
                 "features": [],
                 "verdict": verdict_without_features(study),
                 "by_site": [],

@@ -155,7 +155,7 @@ def conditions_of(
     ) -> Condition:
         return Condition(kind, candidate, of, strength, source, window=window, tracks=tracks)
 
-    def other(kind: Kind) -> Callable[[Target], Condition]:
+    def as_the_candidate(kind: Kind) -> Callable[[Target], Condition]:
         return lambda of: condition(kind, of, 0.0 if source is None else 1.0, source)
 
     return [
@@ -164,6 +164,6 @@ def conditions_of(
         *(condition("scale", target, dose) for dose in doses),
         *([] if source is None else [condition("patch", target, 1.0, source)]),
         *([] if control is None else [condition("control", target, 1.0, control)]),
-        *map(other("random_feature"), random),
-        *([] if local is None else [other("local_feature")(local)]),
+        *map(as_the_candidate("random_feature"), random),
+        *([] if local is None else [as_the_candidate("local_feature")(local)]),
     ]

@@ -41,7 +41,7 @@ class Finding:
     """What could have been found."""
     towards: ByTrack
     """What that condition does, in points towards the source."""
-    over_random: ByTrack
+    over_controls: ByTrack
     """Excess of that over its controls; empty where there are none."""
     gained: ByTrack
     """``towards`` of the pieces that lack the event."""
@@ -76,7 +76,7 @@ class Finding:
             verdict=self.verdict,
             possible=self.possible,
             effect=self.effect,
-            over_random=effect_row(self.over_random, limits=MOST),
+            over_controls=effect_row(self.over_controls, limits=MOST),
             gained=effect_row(self.gained, limits=MOST),
             lost=effect_row(self.lost, limits=MOST),
             lead=self.evidence.lead,
@@ -232,17 +232,13 @@ def judge_candidate(
     slot = patches.get(SLOT)
     tested = patches[AHEAD]
     towards = measures.moved(tested)
-    controls = [
-        [measures.moved(condition) for condition in candidate.conditions if condition.kind == kind]
-        for kind in ("control", "random_feature")
-    ]
-    over = contrast(towards, controls) if any(controls) else {}
+    over = _over_controls(candidate, measures, towards)
     likeness, likelihood = measures.similarity(tested), measures.likelihood(tested)
     gained, lost = both_ways(towards, pieces)
     evidence = Evidence(
         decodable=tuple(decodable),
         ahead=interval_by_track(towards, MOST),
-        over_random=interval_by_track(over, MOST),
+        over_controls=interval_by_track(over, MOST),
         gained=interval_by_track(gained, MOST),
         lost=interval_by_track(lost, MOST),
         gaining=len(gained),
@@ -275,6 +271,17 @@ def judge_candidate(
         likelihood,
         doses,
     )
+
+
+def _over_controls(
+    candidate: Candidate, measures: MeasuresByCondition, towards: ByTrack
+) -> ByTrack:
+    """The effect's excess over the stronger kind of control; empty for a candidate without any."""
+    controls = [
+        [measures.moved(condition) for condition in candidate.conditions if condition.kind == kind]
+        for kind in ("control", "random_feature")
+    ]
+    return contrast(towards, controls) if any(controls) else {}
 
 
 def both_ways(towards: ByTrack, pieces: Pieces) -> tuple[ByTrack, ByTrack]:

@@ -91,8 +91,8 @@ class ClipListener:
             continuation = continuation[first : first + span.samples]
         before = (start + first) / self.model.sample_rate
         return tuple(
-            found if found.start is None else replace(found, start=before + found.start)
-            for found in self._listener(clip, samples[:start]).returns(continuation)
+            heard if heard.start is None else replace(heard, start=before + heard.start)
+            for heard in self._listener(clip, samples[:start]).returns(continuation)
         )
 
     def _start(self, clip: Clip) -> int:
@@ -144,16 +144,16 @@ def returns_form(listening: ListeningSettings) -> ResultFormat[Clip, Returns | N
         return [[sha256_codes(clip.codes), clip.prefix_frames, clip.finite, spans, within]]
 
     def tensors(_: Clip, returns: Returns | None) -> list[Tensors]:
-        found = returns or ()
-        starts = [np.nan if one.start is None else one.start for one in found]
+        of_motifs = returns or ()
+        starts = [np.nan if heard.start is None else heard.start for heard in of_motifs]
         return [
             {
                 "heard": np.array(returns is not None, np.uint8),
-                "recurs": np.array([one.recurs for one in found], np.uint8),
+                "recurs": np.array([heard.recurs for heard in of_motifs], np.uint8),
                 "start": np.array(starts, np.float64),
-                "transposition": np.array([one.transposition for one in found], np.int64),
-                "score": np.array([one.score for one in found], np.float64),
-                "p": np.array([one.p for one in found], np.float64),
+                "transposition": np.array([heard.transposition for heard in of_motifs], np.int64),
+                "score": np.array([heard.score for heard in of_motifs], np.float64),
+                "p": np.array([heard.p for heard in of_motifs], np.float64),
             }
         ]
 

@@ -207,7 +207,7 @@ def causal(inputs: Inputs) -> Outcome:
         f"{row.model} {row.candidate}"
         for row in called
         if not (
-            all(map(is_above_zero, (row.effect, row.over_random, row.gained, row.lost)))
+            all(map(is_above_zero, (row.effect, row.over_controls, row.gained, row.lost)))
             and row.clap_similarity is not None
             and row.clap_similarity.mean >= least
             and (
