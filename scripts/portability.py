@@ -49,6 +49,7 @@ SMALL = (
     "interventions.tracks=2",
     "interventions.candidates=1",
     "interventions.together=4",
+    "interventions.doses=[2.0]",
     "interventions.random=1",
     "interventions.kept_tracks=1",
     "decoderlens.prompts=2",
@@ -224,10 +225,19 @@ def run_stages(root: Path, stages: Sequence[str]) -> int:
     os.chdir(root)
     params = load_params()
     for name in stages:
-        started = time.monotonic()
+        started, used = time.monotonic(), _processor_seconds()
         getattr(importlib.import_module(f"leitmotif.stages.{name}"), name)(params)
-        print(f"{root.name}: {name} in {time.monotonic() - started:.0f} s", file=sys.stderr)
+        taken = (
+            f"{time.monotonic() - started:.0f} s, of processors {_processor_seconds() - used:.0f}"
+        )
+        print(f"{root.name}: {name} in {taken}", file=sys.stderr)
     return 0
+
+
+def _processor_seconds() -> float:
+    """What this process and those that it waited for have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def report(roots: Sequence[Path], stages: Sequence[str], kinds: Sequence[str]) -> list[str]:
