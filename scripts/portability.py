@@ -225,19 +225,10 @@ def run_stages(root: Path, stages: Sequence[str]) -> int:
     os.chdir(root)
     params = load_params()
     for name in stages:
-        started, used = time.monotonic(), _processor_seconds()
+        started = time.monotonic()
         getattr(importlib.import_module(f"leitmotif.stages.{name}"), name)(params)
-        taken = (
-            f"{time.monotonic() - started:.0f} s, of processors {_processor_seconds() - used:.0f}"
-        )
-        print(f"{root.name}: {name} in {taken}", file=sys.stderr)
+        print(f"{root.name}: {name} in {time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0
-
-
-def _processor_seconds() -> float:
-    """What this process and those that it waited for have used."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
 
 
 def report(roots: Sequence[Path], stages: Sequence[str], kinds: Sequence[str]) -> list[str]:
