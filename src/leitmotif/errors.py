@@ -1,5 +1,6 @@
 """Errors that say what was found, what was expected and what to do."""
 
+import os
 import pickle
 from typing import Any
 
@@ -107,3 +108,15 @@ class WorkerError(LeitmotifError):
 
 class TargetError(LeitmotifError):
     """What a command would write has no place: it is taken, an input, or not writable."""
+
+
+def unusable(error: OSError) -> LeitmotifError | None:
+    """What the system says of a path, such as a name that is too long; None if it names none."""
+    if not isinstance(error.filename, str | bytes):
+        return None
+    shown = os.fsencode(error.filename).decode("utf-8", "backslashreplace")
+    return LeitmotifError(
+        f"{shown} cannot be used",
+        found=error.strerror,
+        fix="mend what is there, or name another place",
+    )

@@ -108,3 +108,9 @@ def ogg_checksum(page: bytes) -> int:
         for _ in range(8):
             value = (value << 1 ^ (0x04C1_1DB7 if value & 1 << 31 else 0)) & 0xFFFF_FFFF
     return value
+
+
+def ogg_side_by_side(first: bytes, second: bytes) -> bytes:
+    """Ogg with two streams: the first page of each, then all other pages of each."""
+    ends = [content.index(b"OggS", 4) for content in (first, second)]
+    return first[: ends[0]] + second[: ends[1]] + first[ends[0] :] + second[ends[1] :]

@@ -20,7 +20,9 @@ TONE = made.tone()
 WAV = made.encoded(TONE, "WAV")
 FLAC = made.encoded(TONE, "FLAC")
 OGG = made.encoded(made.tone(seconds=20), "OGG")
+OTHER_OGG = made.encoded(made.tone(seconds=10), "OGG")
 MP3 = made.encoded(TONE, "MP3")
+BARE_MP3 = made.mp3_without_xing(MP3)
 MP3_OF_ANOTHER_RATE = made.encoded(made.tone(16_000), "MP3", 16_000)
 MP3_IN_STEREO = made.encoded(made.tone(channels=2), "MP3")
 RF64 = made.encoded(TONE, "RF64")
@@ -31,6 +33,7 @@ OTHERS = {
 }
 AIFF, AU, CAF = (OTHERS[name] for name in ("AIFF", "AU", "CAF"))
 SAMPLES = len(TONE)
+PICTURE_TAG = b"APETAGEX" + np.random.default_rng(7).bytes(1 << 20)
 ALL = b"what is decoded"
 
 
@@ -77,6 +80,7 @@ USED = [
     pytest.param(made.mp3_frames(MP3, 5), "header_wrong", id="MP3 with more than it counts"),
     pytest.param(made.id3(16 << 20) + MP3, None, id="MP3 behind an ID3 tag of 16 MB"),
     pytest.param(MP3 + b"TAG" + bytes(125), None, id="MP3 with an ID3v1 tag"),
+    pytest.param(MP3 + PICTURE_TAG, None, id="MP3 with a picture behind"),
 ]
 
 
@@ -123,6 +127,24 @@ REFUSED = [
     ),
     pytest.param(OGG[: len(OGG) * 2 // 3], "truncated", id="cut OGG"),
     pytest.param(OGG + OGG, "chained", id="chained OGG"),
+    pytest.param(OGG + bytes(3000) + OGG, "chained", id="OGG, padding, another OGG"),
+    pytest.param(made.ogg_side_by_side(OGG, OTHER_OGG), "chained", id="two OGG side by side"),
+    pytest.param(CAF + CAF, "chained", id="two CAF in a row"),
+    pytest.param(OTHERS["W64"] + OTHERS["W64"], "chained", id="two W64 in a row"),
+    *(
+        pytest.param(first + between + second, "chained", id=f"MP3{one}, {gap}, another{other}")
+        for one, first in (("", MP3), (" without Xing", BARE_MP3))
+        for gap, between in (
+            ("ID3", made.id3(1000)),
+            ("ID3v1", b"TAG" + bytes(125)),
+            ("APE", b"APETAGEX" + bytes(200_000)),
+        )
+        for other, second in (("", MP3), (" without Xing", BARE_MP3), (" in stereo", MP3_IN_STEREO))
+    ),
+    *(
+        pytest.param(BARE_MP3[:5000] + hole + BARE_MP3, "chained", id=f"MP3 with a hole of {what}")
+        for what, hole in (("zeros", bytes(3000)), ("ones", b"\xff" * 100_000))
+    ),
     pytest.param(made.ogg_last_granule(OGG, 10), "header_wrong", id="OGG, last granule too small"),
     pytest.param(made.ogg_last_granule(OGG, 10**9), "truncated", id="OGG, last granule too large"),
     pytest.param(OGG[:5000] + b"\xff" + OGG[5001:], "damaged", id="OGG with a changed byte"),

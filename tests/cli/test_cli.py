@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import leitmotif
-from leitmotif import cli
+from leitmotif import cli, pipeline
 from leitmotif.cli import presets
 from leitmotif.errors import LeitmotifError
 
@@ -61,6 +62,57 @@ def test_what_is_printed_finds_no_room_or_nobody(repo_root: Path, command: str) 
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
         assert said in done.stderr
+
+
+@pytest.mark.fault(
+    "any command and stage",
+    "a name that the system refuses: too long, below a file, a circle of links",
+    outcome="the name and the system's word for it",
+)
+@pytest.mark.parametrize("name", ["n" * 300, "file/below", "circle/below"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("propose", "NAME", "--out", "a.jsonl"),
+        ("verify", "NAME"),
+        ("compose", "NAME"),
+        ("compose", "pieces", "--world", "NAME"),
+        ("replay", "1", "--log", "NAME"),
+        ("plan", "--json", "NAME"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_the_system_refuses(
+    command: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], repo_root: Path,
+) -> None:  # fmt: skip
+    for linked in ("params.yaml", "presets", "models"):
+        (tmp_path / linked).symlink_to(repo_root / linked)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["leitmotif", *(name if w == "NAME" else w for w in command)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("error: ")
+    assert name.split("/", maxsplit=1)[0] in said
+
+
+def test_a_stage_that_the_system_refuses_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: str) -> NoReturn:
+        Path("n" * 300).stat()
+        raise AssertionError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("leitmotif.pipeline.only_run", refused)
+    with pytest.raises(SystemExit):
+        pipeline.run("labels", lambda: lambda _: None)
+    said = capsys.readouterr().err
+    assert said.startswith(f"labels: {'n' * 300} cannot be used\n  found:    File name too long")
 
 
 def test_use_prints_what_changed(tmp_path: Path, repo_root: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 
@@ -127,6 +128,68 @@ def test_what_is_not_a_number_is_named(probe: BaseEstimator, which: str) -> None
     ):
         with pytest.raises(ValueError, match=r"[A-Za-z]{5}"):
             fit(bad)
+
+
+def framed(values: np.ndarray) -> pd.DataFrame:
+    """A data frame with two columns of one name."""
+    return pd.DataFrame(np.tile(values.reshape(600, -1)[:, :1], 2), columns=["a", "a"])
+
+
+@pytest.mark.fault(
+    "probe",
+    "dates, texts, records, masked rows of a list, two columns of one name, a tensor in bfloat16",
+    outcome="refused by what was found",
+)
+@pytest.mark.parametrize("which", ["features", "targets", "controls"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda good: good.astype("M8[s]"), "not numbers(?s:.)*datetime64"),
+        (lambda good: good.astype("m8[s]"), "not numbers(?s:.)*timedelta64"),
+        (lambda good: good.astype(str), "not numbers(?s:.)*U32"),
+        (lambda good: good.astype("S20"), "not numbers(?s:.)*S20"),
+        (lambda good: np.ascontiguousarray(good).view([("a", "f8")]), "not numbers(?s:.)*'a'"),
+        (lambda good: list(np.ma.masked_less(good.reshape(600, -1), 0.1)), "masked entries"),
+        (lambda good: pd.DataFrame(good).assign(b=pd.Timestamp(0)), "not numbers"),
+        (framed, "columns of one name(?s:.)*'a', 2 times"),
+        (lambda good: torch.as_tensor(good).bfloat16(), "not numbers(?s:.)*BFloat16"),
+    ],
+)
+def test_what_numpy_would_make_numbers_of_is_refused(
+    which: str, change: Callable[[np.ndarray], object], said: str
+) -> None:
+    given = {"features": ONE.X, "targets": ONE.y, "controls": ONE.Z}
+    given[which] = change(given[which])
+    probe = NestedRidge(permutations=0)
+    with pytest.raises(ProbeError, match=f"{which} .*{said}"):
+        probe.fit(
+            given["features"], given["targets"], controls=given["controls"], groups=ONE.groups
+        )
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda values: np.repeat(values, 2, axis=0)[::2],
+        lambda values: values[::-1].copy()[::-1],
+        np.asfortranarray,
+        lambda values: values.astype(">f8"),
+        lambda values: values.astype(object),
+        lambda values: pd.DataFrame(values).astype("Float64"),
+        lambda values: torch.as_tensor(values.copy()),
+        np.ma.masked_array,
+    ],
+)
+def test_the_layout_of_an_array_changes_nothing(same: Callable[[np.ndarray], Any]) -> None:
+    frozen = [values.copy() for values in (ONE.X, ONE.y, ONE.Z)]
+    for values in frozen:
+        values.flags.writeable = False
+    X, y, Z = frozen
+    probe = NestedRidge(permutations=0)
+    expected = probe.fit(X, y, controls=Z, groups=ONE.groups).partial_r2_
+    found = probe.fit(same(X), same(y), controls=same(Z), groups=ONE.groups).partial_r2_
+    for one, other in zip(expected, found, strict=True):
+        assert other.mean == pytest.approx(one.mean, rel=1e-9)
 
 
 def test_integers_and_other_types_give_the_values_of_floats() -> None:

@@ -1,16 +1,18 @@
 """Checkpoints as `transformers` keeps them: fetched from a folder or the hub, and read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from leitmotif.errors import LeitmotifError, ModelError
+from leitmotif.errors import FullDiskError, LeitmotifError, ModelError
+from leitmotif.files import is_full_disk, sha256_file
 
 _PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt")
 _OLD_WEIGHTS = "pytorch_model.bin"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = False) -> Path:
@@ -46,10 +48,31 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
             fix="correct the folder's name, or pass the revision: the hub may change what an id "
             "stands for",
         )
-    folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
+    patterns = list(_PATTERNS)
+    folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     if old_weights and not any(folder.glob("*.safetensors")):
-        snapshot_download(name, revision=revision, allow_patterns=[_OLD_WEIGHTS])
+        patterns.append(_OLD_WEIGHTS)
+        snapshot_download(name, revision=revision, allow_patterns=patterns)
+    _check_cached(name, [file for pattern in patterns for file in folder.glob(pattern)])
     return folder
+
+
+def _check_cached(name: str, files: Iterable[Path]) -> None:
+    """Raise ModelError for a large file in the hub's cache that was changed or cut there.
+
+    The hub's client does not look again: the cache calls a large file by its SHA-256.
+    """
+    for file in files:
+        kept = file.resolve()
+        if not (kept.is_file() and _SHA256.fullmatch(kept.name)):
+            continue
+        if (actual := sha256_file(kept)) != kept.name:
+            raise ModelError(
+                f"{file.name} of {name} is damaged in the hub's cache",
+                found=f"{kept.stat().st_size:,} bytes with SHA-256 {actual}",
+                expected=f"SHA-256 {kept.name}, as the hub says",
+                fix=f"delete {kept} and run it again: it is downloaded anew",
+            )
 
 
 def files_of(name: str) -> tuple[tuple[str, int, int], ...]:
@@ -67,6 +90,8 @@ def files_of(name: str) -> tuple[tuple[str, int, int], ...]:
 @contextmanager
 def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
     """Keep `transformers` quiet, and turn what it or the hub's client raises into ModelError.
+
+    Of a full disk it makes a FullDiskError, since no model is to blame for that.
 
     Parameters
     ----------
@@ -86,11 +111,18 @@ def reading_checkpoint(name: str, *, expected: str, fix: str) -> Iterator[None]:
     except Exception as error:
         # Of files that are not what it expects `transformers` raises all that its code runs into.
         lines = str(error).strip().splitlines()
+        found = lines[0] if lines else type(error).__name__
+        if isinstance(error, OSError) and is_full_disk(error):
+            raise FullDiskError(
+                f"the disk is full: the model {name} was not downloaded",
+                found=found,
+                fix="free some space, or set HF_HOME to a folder with more; then run it again",
+            ) from error
+        if isinstance(error, OSError) and error.filename and not Path(name).is_dir():
+            expected = "a cache of the hub that can be read and written"
+            fix = "mend what is named, or set HF_HOME to another folder"
         raise ModelError(
-            f"the model {name} cannot be loaded",
-            found=lines[0] if lines else type(error).__name__,
-            expected=expected,
-            fix=fix,
+            f"the model {name} cannot be loaded", found=found, expected=expected, fix=fix
         ) from error
     finally:
         logging.set_verbosity(level)

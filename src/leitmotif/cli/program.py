@@ -20,7 +20,7 @@ from leitmotif.cli.recordings import compose, propose
 from leitmotif.cli.remote import remote
 from leitmotif.cli.settings import deps, use
 from leitmotif.cli.status import status
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, unusable
 
 _EMPTY_VALUE = re.compile(r"--[\w-]+=")
 """An option with nothing behind its sign."""
@@ -65,18 +65,19 @@ def main() -> None:
     except OSError as error:
         from leitmotif.files import is_full_disk
 
-        if not is_full_disk(error):
-            raise
-        # What was printed, perhaps: whatever else is written says so itself.
-        fix = "free some space and run the command again"
-        _stop(LeitmotifError("the disk is full", found=error, fix=fix))
+        if is_full_disk(error):
+            # What was printed, perhaps: whatever else is written says so itself.
+            fix = "free some space and run the command again"
+            _stop(LeitmotifError("the disk is full", found=error, fix=fix))
+        if explained := unusable(error):
+            _stop(explained)
+        raise
     except ModuleNotFoundError as error:
         from leitmotif.cli.extras import missing_extra
 
-        explained = missing_extra(error)
-        if explained is None:
-            raise
-        _stop(explained)
+        if extra := missing_extra(error):
+            _stop(extra)
+        raise
 
 
 def _stop(error: object) -> NoReturn:

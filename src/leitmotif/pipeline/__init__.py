@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leitmotif.config import Params, load_params
-from leitmotif.errors import LeitmotifError
+from leitmotif.errors import LeitmotifError, unusable
 from leitmotif.files import explained_full_disk
 from leitmotif.pipeline.durations import announced
 from leitmotif.pipeline.one_run import only_run
@@ -77,6 +77,12 @@ def run(name: str, load: Callable[[], Callable[[Params], None]]) -> None:
                 load()(params)
     except LeitmotifError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        explained = unusable(error)
+        if explained is None:
+            raise
+        print(f"{name}: {explained}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # Ctrl-C is no fault of the code that was running
         print(

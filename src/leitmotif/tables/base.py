@@ -2,11 +2,21 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TrackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$")]
 """Safe as a file name on every system; made from the source's own id or relative path."""
+
+
+def _below(path: str) -> str:
+    if path.startswith("/") or "\0" in path or {"", ".", ".."} & set(path.split("/")):
+        raise ValueError(f"{path!r:.200} leads elsewhere than below the table's folder")
+    return path
+
+
+PathBelow = Annotated[str, AfterValidator(_below)]
+"""A file in the table's folder or below it, with forward slashes and no way out."""
 Count = Annotated[int, Field(ge=0)]
 """How many, or a number counted from 0."""
 Share = Annotated[float, Field(ge=0, le=1)]

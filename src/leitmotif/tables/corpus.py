@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leitmotif.tables.base import Sha256, Table, TrackId
+from leitmotif.tables.base import PathBelow, Sha256, Table, TrackId
 
 TRACKS = "tracks.jsonl"
 """Table of a corpus folder, one CorpusTrack a row."""
@@ -28,7 +28,7 @@ class CorpusTrack(Table):
     KEY = ("track_id",)
 
     track_id: TrackId
-    path: str
+    path: PathBelow
     """Relative to data/corpus, with forward slashes."""
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
@@ -99,7 +99,7 @@ class ManifestTrack(Table):
     KEY = ("track_id",)
 
     track_id: TrackId
-    path: str
+    path: PathBelow
     """Relative to data/corpus, with forward slashes."""
     sha256: Sha256
     seconds: Annotated[float, Field(gt=0)]

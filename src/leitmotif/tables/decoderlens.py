@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from leitmotif.tables.base import Count, Sha256, Share, Table
+from leitmotif.tables.base import Count, PathBelow, Sha256, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Lens = Literal["plain", "tuned"]
@@ -93,7 +93,7 @@ class LensClipRow(Table):
     """The concept of the slot whose labels the tagger ranks highest."""
     ndcg: Share
     """``within`` of this clip alone."""
-    file: str
+    file: PathBelow
     """Name of the WAV file beside the table: mono, 16 bits."""
     sha256: Sha256
     """SHA-256 of the file."""

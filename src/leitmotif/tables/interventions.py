@@ -7,7 +7,7 @@ from pydantic import Field
 
 from leitmotif.files import read_table
 from leitmotif.sites import Site
-from leitmotif.tables.base import Count, Sha256, Share, Span, Table, TrackId
+from leitmotif.tables.base import Count, PathBelow, Sha256, Share, Span, Table, TrackId
 from leitmotif.tables.effects import Kind
 
 LOG = Path("data/interventions.jsonl")
@@ -124,7 +124,7 @@ class InterventionRow(Table):
     """Of the clip before the intervention: same piece, same noise, nothing changed."""
     audio_sha256: Sha256
     """SHA-256 of the clip after it."""
-    file: str | None
+    file: PathBelow | None
     """The clip's audio, relative to the log; null where it was not kept."""
     metrics: ClipMetrics
     """What was measured."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from leitmotif.claims import exceeds_controls
 from leitmotif.sites import Component, Control, Technique
-from leitmotif.tables.base import Count, Sha256, Share, Table
+from leitmotif.tables.base import Count, PathBelow, Sha256, Share, Table
 from leitmotif.tables.interval import IntervalRow
 
 Scope = Literal["all", "within", "across", "slots"]
@@ -134,7 +134,7 @@ class SwapClipRow(Table):
     """The concept of the original one's slot whose label the tagger ranks highest."""
     effect: float | None
     """Effect of this clip alone, in nats."""
-    file: str
+    file: PathBelow
     """Name of the WAV file beside the table: mono, 16 bits."""
     sha256: Sha256
     """SHA-256 of the file."""

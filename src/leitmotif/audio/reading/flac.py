@@ -2,14 +2,19 @@
 
 from typing import BinaryIO
 
-from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, ContainerLayout, LayoutError, Remark
+from leitmotif.audio.reading.layout import (
+    UNKNOWN_LENGTH,
+    ContainerLayout,
+    LayoutError,
+    Remark,
+    check_last,
+)
 
 _TOTAL = 21
 """Offset of the byte whose low nibble begins the number of samples, which four bytes go on."""
 
 _BEGINNING = b"fLaC\0\0\0\x22"
 """Of a file: the mark, and the head of STREAMINFO. What is compressed never holds it by chance."""
-_CHUNK = 1 << 20
 
 _TAG_BYTES = 128
 """Of an ID3v1 tag, which has no place in a FLAC file and stands at the end of some."""
@@ -24,8 +29,7 @@ def read_flac(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     head = file.read(42)
     if len(head) < 42:
         raise LayoutError("truncated", "a FLAC file of less than its header", "42 bytes or more")
-    if _begins_again(file, start + len(_BEGINNING)):
-        raise LayoutError("chained", "several FLAC files in a row", "one")
+    check_last(file, start + len(_BEGINNING), _BEGINNING)
     total = int.from_bytes(head[_TOTAL : _TOTAL + 5], "big") & 0xF_FFFF_FFFF
     at = start + _TOTAL
     file.seek(max(start, size - _TAG_BYTES))
@@ -35,14 +39,3 @@ def read_flac(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     if total == 0:
         remark = Remark(UNKNOWN_LENGTH, "its header does not say how many samples there are")
     return ContainerLayout("FLAC", total or None, [(0, at), hidden, (at + 5, end)], remark)
-
-
-def _begins_again(file: BinaryIO, start: int) -> bool:
-    """Whether the beginning of a FLAC file stands anywhere from ``start`` on."""
-    file.seek(start)
-    last = b""
-    while chunk := file.read(_CHUNK):
-        if _BEGINNING in last + chunk:
-            return True
-        last = chunk[1 - len(_BEGINNING) :]
-    return False

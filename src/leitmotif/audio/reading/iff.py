@@ -9,7 +9,13 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from leitmotif.audio.reading.layout import UNKNOWN_LENGTH, ContainerLayout, LayoutError, Remark
+from leitmotif.audio.reading.layout import (
+    UNKNOWN_LENGTH,
+    ContainerLayout,
+    LayoutError,
+    Remark,
+    check_last,
+)
 
 _MOST_CHUNKS = 10_000
 _UNKNOWN = 0xFFFF_FFFF
@@ -56,6 +62,7 @@ def read_caf(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     for name, body, length in _chunks(file, start + 8, ">4sq", 1):
         _check_end(body + length, size, name.decode("latin-1"))
         if name == b"data":
+            check_last(file, body + length, b"caff\0\1\0\0desc")
             return ContainerLayout("CAF")
     raise LayoutError("truncated", "a CAF file without samples", "a chunk named data")
 
@@ -65,6 +72,7 @@ def read_w64(file: BinaryIO, start: int, size: int) -> ContainerLayout:
     for name, body, length in _chunks(file, start + 40, "<16sQ", 8, whole=True):
         _check_end(body + length, size, name[:4].decode("latin-1"))
         if name[:4] == b"data":
+            check_last(file, body + length, b"riff\x2e\x91\xcf\x11")
             return ContainerLayout("W64")
     raise LayoutError("truncated", "a W64 file without samples", "a chunk named data")
 

@@ -18,6 +18,7 @@ Piece = bytes | tuple[int, int]
 WRONG_LENGTH = "header_wrong"
 UNKNOWN_LENGTH = "length_unknown"
 DAMAGED = "damaged"
+_CHUNK = 1 << 20
 
 
 class LayoutError(Exception):
@@ -47,6 +48,19 @@ class ContainerLayout:
     view: Sequence[Piece] | None = None
     """What libsndfile is to read in place of the file; None for the file as it is."""
     remark: Remark | None = None
+
+
+def check_last(file: BinaryIO, start: int, beginning: bytes) -> None:
+    """Raise LayoutError ``chained`` if another recording begins anywhere from ``start`` on.
+
+    ``beginning`` is how one of this container begins, too long to stand anywhere by chance.
+    """
+    file.seek(start)
+    last = b""
+    while chunk := file.read(_CHUNK):
+        if beginning in last + chunk:
+            raise LayoutError("chained", "several recordings in a row", "one")
+        last = chunk[1 - len(beginning) :]
 
 
 class View(io.RawIOBase):

@@ -3,6 +3,7 @@
 The number of frames stands in a first frame without sound, marked Xing or Info, if anywhere.
 """
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -32,6 +33,10 @@ _RESYNC_BYTES = 1 << 16
 _MOST_OTHERS = 2
 """Frames of another format, such as damage makes; more of them are another stream."""
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
+_HEAD = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xff][\x10-\xef])")
+"""How the head of a frame begins; not all that begin so are one."""
+_RUN = 4
+"""Frames of one format in a row, which no picture in a tag holds by chance."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,16 @@ class _Scan:
     others: int = 0
     """Frames of another format than the first."""
     cut: bool = False
+    end: int = 0
+    """Where what is decoded ends."""
 
 
 def read_mpeg(file: BinaryIO, start: int, size: int) -> ContainerLayout | None:
     """Count the frames from ``start``; None if there is none within 64 KiB.
 
     Raises LayoutError ``truncated`` where there are fewer than the file counts itself, or where it
-    ends within a frame, and ``chained`` where the sample rate or the number of channels changes,
-    since decoding ends there.
+    ends within a frame, and ``chained`` where decoding would end before the audio does: where the
+    sample rate or the number of channels changes, or at a tag or a gap with more frames behind it.
     """
     first = _next_frame(file, start, size)
     if first is None:
@@ -97,6 +104,7 @@ def read_mpeg(file: BinaryIO, start: int, size: int) -> ContainerLayout | None:
     scan = _scan(file, at, size, frame)
     counted = None if mark is None else mark.frames
     _check_whole(scan, counted, frame)
+    _check_last(file, scan, size)
     number = scan.frames.to_bytes(4, "big")
     if mark is not None and mark.xing and counted is not None:
         if scan.frames <= counted + 1:  # some encoders count the first frame too
@@ -126,6 +134,32 @@ def _check_whole(scan: _Scan, counted: int | None, frame: _Frame) -> None:
         )
     if counted is None and scan.cut:
         raise LayoutError("truncated", "a cut MP3 frame at the end", "whole frames")
+
+
+def _check_last(file: BinaryIO, scan: _Scan, size: int) -> None:
+    """Refuse frames behind those that are decoded, as two files have that were joined."""
+    at = scan.end
+    while at < size - 3:
+        following = _next_frame(file, at, size)
+        if following is None:
+            at += _RESYNC_BYTES - 3
+            continue
+        at, frame = following
+        if _runs(file, at, frame):
+            found = f"MP3 frames at byte {at}, behind an end at byte {scan.end}"
+            raise LayoutError("chained", found, "one stream")
+        at += 1
+
+
+def _runs(file: BinaryIO, at: int, first: _Frame) -> bool:
+    frame: _Frame | None = first
+    for _ in range(_RUN):
+        if frame is None or frame.format != first.format:
+            return False
+        at += frame.length
+        file.seek(at)
+        frame = _parse(file.read(4))
+    return True
 
 
 def _mark(content: bytes, frame: _Frame) -> _Mark | None:
@@ -176,6 +210,7 @@ def _scan(file: BinaryIO, at: int, size: int, first: _Frame) -> _Scan:
         scan.frames += 1
         scan.others += frame.format != first.format
         at += frame.length
+    scan.end = at
     return scan
 
 
@@ -183,8 +218,8 @@ def _next_frame(file: BinaryIO, at: int, size: int) -> tuple[int, _Frame] | None
     """The next frame that another one, or the end, follows."""
     file.seek(at)
     block = file.read(_RESYNC_BYTES)
-    place = block.find(b"\xff")
-    while place >= 0:
+    for begun in _HEAD.finditer(block):
+        place = begun.start()
         frame = _parse(block[place : place + 4])
         if frame is not None:
             file.seek(at + place + frame.length)
@@ -192,7 +227,6 @@ def _next_frame(file: BinaryIO, at: int, size: int) -> tuple[int, _Frame] | None
             near_end = at + place + frame.length >= size - 3
             if near_end or _parse(follower) is not None or follower[:3] in (b"TAG", b"APE"):
                 return at + place, frame
-        place = block.find(b"\xff", place + 1)
     return None
 
 

@@ -10,7 +10,13 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
 
 from leitmotif.errors import ProbeError
-from leitmotif.probe.panel.arguments import Array, refuse_hidden, whole_number
+from leitmotif.probe.panel.arguments import (
+    Array,
+    DenseError,
+    refuse_hidden,
+    refuse_other_types,
+    whole_number,
+)
 
 Seed = int | RandomState | None
 """``random_state``: a number gives the same result each time, None another one each time."""
@@ -23,11 +29,12 @@ def features_of(probe: BaseEstimator, X: ArrayLike, *, fitted: bool = False) -> 
     NaN and infinity are left to ``panel.matrix``, which says where they are.
     """
     refuse_hidden(X, "features")
+    refuse_other_types(X, "features")
     settings = {"dtype": np.float64, "ensure_all_finite": False, "reset": not fitted}
     try:
         checked = validate_data(probe, X, ensure_min_samples=1 if fitted else 2, **settings)
-    except (OverflowError, RuntimeError) as error:
-        raise ProbeError("features are not numbers", found=error) from error
+    except (TypeError, OverflowError, RuntimeError) as error:
+        raise DenseError("features are not numbers", found=error) from error
     return np.asarray(checked)
 
 
@@ -36,6 +43,7 @@ def targets_of(y: ArrayLike) -> Array:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     refuse_hidden(y, "targets")
+    refuse_other_types(y, "targets")
     try:
         checked = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False)
     except (TypeError, OverflowError, RuntimeError) as error:

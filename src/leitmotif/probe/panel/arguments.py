@@ -3,6 +3,7 @@
 Every public function of this package checks what it is given by these functions.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
 from numbers import Integral, Real
@@ -19,6 +20,9 @@ Array = NDArray[np.float64]
 LARGEST = 1e100
 """Largest size of a number: sums of squares of larger ones are not finite."""
 
+_OTHERS = frozenset("mMSUV")
+"""Kinds of types that are no numbers: spans of time, dates, bytes, texts, records."""
+
 
 class DenseError(ProbeError, TypeError):
     """A sparse table where a dense one is needed; scikit-learn expects a TypeError there."""
@@ -27,8 +31,8 @@ class DenseError(ProbeError, TypeError):
 def refuse_hidden(values: object, name: str) -> None:
     """Raise ProbeError for what turns into other numbers without a word.
 
-    These are sparse tables and masked entries. Tensors that no array can be made of are refused
-    here too.
+    These are sparse tables, masked entries, also of the rows of a list, and columns of one name.
+    Tensors that no array can be made of are refused here too.
     """
     if hasattr(values, "detach") and (found := odd_storage(values)):
         raise DenseError(f"{name} cannot be read", found=found, expected="a dense array")
@@ -41,13 +45,40 @@ def refuse_hidden(values: object, name: str) -> None:
             expected="a dense array",
             fix="use .toarray()",
         )
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    rows = values if isinstance(values, list | tuple) else [values]
+    if hidden := sum(map(_masked, rows)):
         raise ProbeError(
             f"{name} have masked entries",
-            found=f"{int(np.ma.getmaskarray(values).sum())} of {values.size}",
+            found=f"{hidden} of them",
             expected="numbers only",
             fix="leave out their rows",
         )
+    names = columns_of(values) or []
+    if twice := [column for column, times in Counter(names).items() if times > 1]:
+        raise ProbeError(
+            f"{name} have columns of one name",
+            found=f"{twice[0]!r}, {names.count(twice[0])} times",
+            expected="a name for each column",
+        )
+
+
+def refuse_other_types(values: object, name: str) -> None:
+    """Raise ProbeError for arrays and columns of a data frame that hold no numbers.
+
+    Made into numbers, dates and texts would pass for measurements.
+    """
+    of_columns = values.dtypes if columns_of(values) is not None else []  # type: ignore[attr-defined]
+    dtypes = [getattr(values, "dtype", None), *of_columns]
+    if other := [dtype for dtype in dtypes if getattr(dtype, "kind", None) in _OTHERS]:
+        raise ProbeError(
+            f"{name} are not numbers", found=f"type {other[0]}", expected="real numbers"
+        )
+
+
+def _masked(values: Any) -> int:
+    """How many entries are masked."""
+    masked = isinstance(values, np.ma.MaskedArray)
+    return int(np.count_nonzero(np.ma.getmaskarray(values))) if masked else 0
 
 
 def numbers(values: ArrayLike, name: str) -> Array:
@@ -55,7 +86,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
     refuse_hidden(values, name)
     try:
         array = np.asarray(values)
-        if array.dtype.kind in "cmMSUV":
+        if array.dtype.kind in _OTHERS | {"c"}:
             raise TypeError(f"type {array.dtype}")
         return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:

@@ -11,7 +11,7 @@ from leitmotif.errors import StoreError
 from leitmotif.files import read_table, write_table
 from leitmotif.files.restoring import how_to_restore
 from leitmotif.store.reading.header import TENSOR
-from leitmotif.tables.base import Sha256, Table, TrackId
+from leitmotif.tables.base import PathBelow, Sha256, Table, TrackId
 
 INDEX = "index.jsonl"
 """Name of the index of a store with a file for each tensor."""
@@ -43,7 +43,7 @@ class IndexRow(Table):
 
     site: str
     track_id: TrackId
-    file: str
+    file: PathBelow
     """Relative to the store: {site}/{track_id}.safetensors."""
     bytes: Annotated[int, Field(gt=0)]
     sha256: Sha256
@@ -65,7 +65,7 @@ class ShardRow(Table):
     KEY = ("file",)
 
     site: str
-    file: str
+    file: PathBelow
     """Relative to the store: {site}/shard.{digits}.safetensors."""
     bytes: Annotated[int, Field(gt=0)]
     sha256: Sha256
