@@ -29,7 +29,7 @@ from leitmotif.causal.verdict import overall
 from leitmotif.files import read_table, write_json, write_table, write_text
 from leitmotif.files.yaml_files import parse_yaml
 from leitmotif.tables.corpus import ManifestTrack
-from leitmotif.tables.effects import EffectRow, VerdictRow
+from leitmotif.tables.effects import EffectRow, VerdictRow, whole_sites
 from leitmotif.tables.interchange import InterchangeRow
 from leitmotif.tables.truth import TRUTH, Truth
 
@@ -133,7 +133,7 @@ def verdicts_in(root: Path) -> dict[str, Any]:
     """By model: its verdict, the whole sites that carry the event, leads, and how many pieces.
 
     Leads are the seconds ahead from which on residuals of sites carry it, by teacher-forced
-    exchange.
+    exchange; none where that reads too few recordings.
     """
     verdicts = read_table(root / "recorded/data/verdicts.jsonl", VerdictRow)
     effects = read_table(root / "recorded/data/effects.jsonl", EffectRow)
@@ -147,10 +147,10 @@ def verdicts_in(root: Path) -> dict[str, Any]:
                 if row.effect is not None
             },
             "leads": {
-                row.site: row.lead
-                for row in verdicts
-                if row.model == name and row.lead is not None and not row.features
-            },
+                row.site: row.lead for row in whole_sites(verdicts, name) if row.lead is not None
+            }
+            if any(row.exchanged for row in whole_sites(verdicts, name))
+            else None,
             "pieces": next(
                 row.clips for row in effects if row.model == name and row.name == "baseline"
             ),

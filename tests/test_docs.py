@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from leitmotif.claims import CLAIM
 from leitmotif.cli.results import as_lines, read_results
 from leitmotif.sites import TRANSFORMER_LENS, canonical_site
 
@@ -30,6 +31,19 @@ def test_every_page_is_linked_from_the_index() -> None:
         if page.name != "README.md" and page.relative_to(ROOT / "docs").as_posix() not in index
     ]
     assert missing == []
+
+
+def test_the_claim_fits_on_half_a_page_with_all_of_its_parts() -> None:
+    page = (ROOT / "docs" / "claim.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 400, "docs/claim-stressed.md has room for details"
+    assert " ".join(CLAIM.split()) in " ".join(page.split())
+    for part in ("Estimand", "Identification", "Assumptions", "where one fails"):
+        assert part in page
+    rows = [line.split("|")[1].strip(" *") for line in page.splitlines() if line.startswith("| **")]
+    assert rows == [
+        *("look-back", "just-in-time fetching", "inert trace", "local continuity"),
+        *("breaking", "texture"),
+    ]
 
 
 def test_the_table_of_names_is_that_of_the_code() -> None:

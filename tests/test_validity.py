@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from benchmarks import as_recordings, heads, nulls
+from benchmarks import as_recordings, heads, nulls, verdicts
 from benchmarks._report import RESULTS, VALIDITY, record
 from leitmotif.tables.heads import HeadRow
 
@@ -32,6 +33,18 @@ def test_measures_are_those_of_the_results() -> None:
     assert metrics["destructive_null"] == null
     recorded = read(as_recordings.RESULT)
     assert metrics["as_recordings"] == {name: row["verdict"] for name, row in recorded.items()}
+
+
+def test_families_of_candidates_hold_their_level_and_lose_nothing_by_its_steps() -> None:
+    families = read(RESULTS / "verdicts.json")["families"]
+    assert [family["true"] for family in families] == list(verdicts.TRUE)
+    for family in families:
+        assert family["false"] <= verdicts.CLAIMS.alpha
+        assert family["false"] >= family["false_by_peer"]
+        assert not family["true"] or family["found"] >= family["found_by_peer"]
+    stepped, over_all = verdicts.of_family(8, np.random.default_rng(0))
+    assert sum(stepped[:8]) > 0
+    assert all(now for now, before in zip(stepped, over_all, strict=True) if before)
 
 
 def test_receivers_without_enough_heads_are_left_out() -> None:

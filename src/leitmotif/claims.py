@@ -4,11 +4,10 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
 
 1. **Horizon.** A claim of foresight rests on a horizon that begins at least ``minimum_seconds``
    ahead. Nearer horizons show continuity. The *claimed* horizon is the nearest that is far enough.
-2. **Sites.** A site is decodable at a horizon if the p-value of its partial R² is at most ``alpha``
-   over the size of the family (Bonferroni), and if the intervals of the partial R², and of its
-   excess over random weights where that was measured, lie above 0. Horizons that may carry a claim
-   and horizons that may not are two families, each of all sites of one model: a nearer horizon more
-   does not weaken a claim.
+2. **Sites.** A site is decodable at a horizon if the p-value of its partial R² counts in its family
+   (rule 10), and if the intervals of the partial R², and of its excess over random weights where
+   that was measured, lie above 0. Horizons that may carry a claim and horizons that may not are two
+   families, each of all sites of one model: a nearer horizon more does not weaken a claim.
 3. **Features.** A feature is chosen at a horizon if its q-value, after Benjamini and Hochberg over
    all features of all sites that were tested there, is at most ``alpha``. It is decodable if the
    interval of its partial effect excludes 0, too. Features that are changed together are decodable
@@ -26,20 +25,20 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
    one site, and in 6 % at the best of five. That is about ``alpha``, so it counts as one statement.
 5. **Causes.** An effect moves the recurrence if its interval lies above 0, and so does that of its
    excess over its controls, and those of the effect on pieces that have the event and on pieces
-   that lack it, and if neither p-value exceeds ``alpha`` over the number of candidates that
-   were tried in the model (Bonferroni).
+   that lack it, and if both p-values count among the candidates that were tried in the model
+   (rule 10).
 6. **Leads.** Residuals of a site *carry* an event from a lead of h seconds on if exchanging all
    those from which it is more than h seconds away, and none nearer, moves what the model expects:
    the interval lies above 0 for the events that the piece has and for those that it lacks, and so
-   does its excess over the control donor's; neither p-value exceeds ``alpha`` over the family; and
-   it is at least a tenth of what the whole counterfactual does. Leads that may carry a claim and
-   nearer ones are two families, each of all sites. The *lead* of a site is the furthest from which
+   does its excess over the control donor's; both p-values count in the family (rule 10); and it is
+   at least a tenth of what the whole counterfactual does. Leads that may carry a claim and nearer
+   ones are two families, each of all sites. The *lead* of a site is the furthest from which
    it carries the event. One that is too near for a claim says that the model fetches, or hands on,
    what decides the event shortly before it.
-7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds the
-   level of a claim, no site can ever be decodable, so such settings are refused. For features
-   there is no such number: each is permuted until it is decided, with the correction over all
-   that are tested (``leitmotif.probe.estimators.decided``). Tracks can be exchanged in so many
+7. **Permutations.** The smallest p-value of N permutations is 1 / (N + 1). If that exceeds
+   ``alpha`` over the family, no site can ever be decodable, so such settings are refused. For
+   features there is no such number: each is permuted until it is decided, with the correction over
+   all that are tested (``leitmotif.probe.estimators.decided``). Tracks can be exchanged in so many
    ways only, however. Where that is too few for one feature by itself to be chosen, the results
    say how many have to be chosen together.
 8. **Pieces.** n pieces give no effect a p-value below 2**(1 - n), and the interval of an effect
@@ -49,12 +48,20 @@ This is the one place that decides it; stages, verdicts, tables and pages ask it
 9. **Swaps.** A swapped component exceeds its controls if its mean effect is positive and its
    q-value, after Benjamini and Hochberg over the cells of all techniques in one scope, is at most
    5 %.
+10. **Families.** Rules 2, 5 and 6 hold the chance of a single false statement in a family to
+   ``alpha``, however its tests depend on each other, by the step-down of Holm (1979): of n tests
+   the smallest p-value may be ``alpha`` / n, the next ``alpha`` / (n - 1), and so on to the first
+   that is larger than it may be. A test that asks for several p-values has the largest of them. One
+   that is refused by anything else, or has no p-value, is one of the n and never a step: what
+   breaks the music has a small p-value, too, and should not ease the others. So a test is
+   corrected over those that do not count beside it. Whether anything counts at all is decided by
+   ``alpha`` / n alone, which is why permutations and pieces are needed by that (rules 7 and 8).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from leitmotif.errors import ConfigError, ProbeError
 
@@ -76,6 +83,8 @@ if TYPE_CHECKING:
     from leitmotif.tables.interchange import InterchangeRow
     from leitmotif.tables.interval import IntervalRow
     from leitmotif.tables.probes import ProbeRow
+
+Row = TypeVar("Row", "ProbeRow", "InterchangeRow")
 
 
 @dataclass(frozen=True)
@@ -181,8 +190,32 @@ class Claims:
         return seconds >= self.minimum_seconds
 
     def level(self, tests: int) -> float:
-        """Largest p-value that counts in a family of so many tests."""
+        """Largest p-value that counts if the correction is over so many tests."""
         return self.alpha / max(1, tests)
+
+    def corrected_over(self, sure: Sequence[float | None]) -> list[int]:
+        """Over how many tests each of a family is corrected: those that do not count beside it.
+
+        ``sure`` has the p-values of a family; None for a test that is refused by anything else
+        (rule 10). A test counts if its own is at most the ``level`` of as many.
+
+        >>> claims = Claims.of_horizons([[5, 7]], minimum_seconds=5, alpha=0.05)
+        >>> claims.corrected_over([0.01, 0.02, None, 0.9])
+        [4, 3, 2, 2]
+        """
+        return [
+            len(sure) - self._counting([*sure[:test], *sure[test + 1 :]], tests=len(sure))
+            for test in range(len(sure))
+        ]
+
+    def _counting(self, sure: Iterable[float | None], *, tests: int) -> int:
+        """How many of these p-values count, one step after the other."""
+        counting = 0
+        for p in sorted(p for p in sure if p is not None):
+            if p > self.level(tests - counting):
+                break
+            counting += 1
+        return counting
 
     def family(self, *, sites: int) -> int:
         """How many tests stand behind a claim about one of so many sites of a model."""
@@ -236,14 +269,19 @@ class Claims:
 
     def decodable(self, rows: Iterable["ProbeRow"]) -> list["ProbeRow"]:
         """Those of one model's sites and horizons, all given, that are decodable (rule 2)."""
-        families: dict[bool, list[ProbeRow]] = {True: [], False: []}
+        return self._counted(rows, lambda row: row.p if _adds_something(row) else None)
+
+    def _counted(self, rows: Iterable[Row], sure_of: Callable[[Row], float | None]) -> list[Row]:
+        """Those that count in their families, of far rows and of near ones (rule 10)."""
+        families: dict[bool, list[Row]] = {True: [], False: []}
         for row in rows:
-            families[self.may_carry(row.after)].append(row)
+            families[self.may_carry(row.after or 0.0)].append(row)
         return [
             row
             for family in families.values()
-            for row in family
-            if row.p <= self.level(len(family)) and _adds_something(row)
+            for sure in [[sure_of(row) for row in family]]
+            for row, p, tests in zip(family, sure, self.corrected_over(sure), strict=True)
+            if p is not None and p <= self.level(tests)
         ]
 
     def least_decodable(
@@ -255,13 +293,14 @@ class Claims:
         after: float,
         sites: int,
     ) -> float | None:
-        """The smallest partial R² at which a site could have been decodable (rule 2).
+        """The smallest partial R² at which a site could have been decodable by itself (rule 2).
 
         It has to exceed what exchanges of tracks reach by chance at the family's level, ``null``,
         and an interval as wide as the one that was found has to lie above 0, and above random
         weights. The test compares gains over their spread among tracks, so its own limit is near
         this one. ``after``: seconds ahead at which the horizon begins; ``sites``: of the model that
-        were probed. None where no p-value of so many exchanges is small enough.
+        were probed. Beside sites that are decodable less would do. None where no p-value of so
+        many exchanges is small enough.
         """
         far = self.may_carry(after)
         horizons = sum(self.may_carry(horizon.after) == far for horizon in self.horizons)
@@ -285,24 +324,13 @@ class Claims:
     def moves(
         self, p: float | None, intervals: Iterable["Interval | IntervalRow | None"], *, tried: int
     ) -> bool:
-        """Whether an effect counts as a cause, one of so many candidates (rule 5).
+        """Whether an effect counts as a cause if so many candidates do not (rules 5 and 10).
 
         ``p`` is the larger of the p-values of the effect and of its excess over its controls;
         ``intervals`` are those of both, and of the effect on either kind of pieces.
         """
         sure = p is not None and p <= self.level(tried)
         return sure and all(map(is_above_zero, intervals))
-
-    def carries(self, row: "InterchangeRow", *, tests: int) -> bool:
-        """Whether these residuals carry the event, one of so many sites and leads (rule 6)."""
-        # Of recordings a foreign residual moves events both ways, as it makes the ending that was
-        # drawn less likely. There the excess is the finding, and one of as many that were tried.
-        tested = (row.nats.p, None if row.over_control is None else row.over_control.p)
-        sure = all(p is not None and p <= self.level(tests) for p in tested)
-        both_ways = is_above_zero(row.towards) and is_above_zero(row.away)
-        over_control = is_above_zero(row.over_control)
-        large = row.share is not None and row.share.mean >= LEAST_SHARE
-        return sure and is_above_zero(row.nats) and both_ways and over_control and large
 
     def leads(self, rows: Iterable["InterchangeRow"], *, model: str) -> dict[str, float]:
         """The lead in seconds of each site of a model that carries the event (rule 6).
@@ -317,14 +345,11 @@ class Claims:
             and row.after is not None
             and (row.window, row.donor, row.slot) == ("ahead", "counterfactual", None)
         ]
-        far = sum(self.may_carry(row.after or 0.0) for row in curves)
         leads: dict[str, float] = {}
-        for row in curves:
+        for row in self._counted(curves, _p_of_carrying):
             assert row.site is not None
             assert row.after is not None
-            family = far if self.may_carry(row.after) else len(curves) - far
-            if self.carries(row, tests=family):
-                leads[row.site] = max(row.after, leads.get(row.site, row.after))
+            leads[row.site] = max(row.after, leads.get(row.site, row.after))
         return leads
 
     def recalls(self, rows: Iterable["InterchangeRow"], *, model: str) -> bool:
@@ -333,12 +358,11 @@ class Claims:
         By rule 6, of the whole counterfactual: one test of the model. ``rows`` are those of all
         models.
         """
-        whole = (None, "deciding", "counterfactual", None)
-        return any(
-            self.carries(row, tests=1)
-            for row in rows
-            if row.model == model and (row.site, row.window, row.donor, row.slot) == whole
-        )
+        whole = (model, None, "deciding", "counterfactual", None)
+        asked = [
+            row for row in rows if (row.model, row.site, row.window, row.donor, row.slot) == whole
+        ]
+        return bool(self._counted(asked, _p_of_carrying))
 
     def is_chosen(self, q: float) -> bool:
         """Whether a feature with this q-value is chosen (rule 3)."""
@@ -365,6 +389,17 @@ class Claims:
         return bool(features) and all(
             self.is_chosen(feature.q) and excludes_zero(feature) for feature in features
         )
+
+
+def _p_of_carrying(row: "InterchangeRow") -> float | None:
+    """The p-value by which residuals carry an event; None if anything else speaks against it."""
+    # Of recordings a foreign residual moves events both ways, as it makes the ending that was
+    # drawn less likely. There the excess is the finding, and one of as many that were tried.
+    if row.over_control is None or row.nats.p is None or row.over_control.p is None:
+        return None
+    clear = all(map(is_above_zero, (row.nats, row.over_control, row.towards, row.away)))
+    large = row.share is not None and row.share.mean >= LEAST_SHARE
+    return max(row.nats.p, row.over_control.p) if clear and large else None
 
 
 def _adds_something(row: "ProbeRow") -> bool:

@@ -10,6 +10,7 @@ from leitmotif.causal.verdict import (
     Evidence,
     Verdict,
     VerdictRules,
+    corrected,
     moves,
     overall,
     untested,
@@ -187,6 +188,39 @@ def test_the_more_candidates_were_tried_the_smaller_a_p_value_has_to_be() -> Non
     evidence = replace(PLANNER, p=0.01)
     assert verdict(evidence, replace(LINES, tried=5)) == "foresight"
     assert verdict(evidence, replace(LINES, tried=6)) == "decodable, not causal"
+
+
+def test_a_candidate_is_corrected_over_those_that_do_not_count_beside_it() -> None:
+    barely = replace(PLANNER, p=0.02)
+    family = [PLANNER, barely, barely, replace(READER, p=None)]
+    rules = corrected(family, replace(LINES, tried=4))
+    assert [each.tried for each in rules] == [4, 3, 3, 3]
+    # 0.02 is more than 0.05 over 3: the second passes beside two that count, and only then.
+    surer = [PLANNER, replace(PLANNER, p=0.015), barely, replace(READER, p=None)]
+    judged = [
+        verdict(evidence, each)
+        for evidence, each in zip(surer, corrected(surer, replace(LINES, tried=4)), strict=True)
+    ]
+    assert judged == ["foresight", "foresight", "foresight", "look-back"]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        replace(PLANNER, similarity=LOW),
+        replace(PLANNER, likelihood=UNLIKELY),
+        replace(PLANNER, gained=NO),
+        replace(PLANNER, over_controls=None),
+        replace(PLANNER, exchanged=True, lead=2.0),
+        replace(PLANNER, exchanged=True),
+        replace(PLANNER, p=None),
+    ],
+)
+def test_what_is_no_cause_by_anything_else_eases_no_other(refused: Evidence) -> None:
+    family = [refused, replace(PLANNER, p=0.03)]
+    rules = corrected(family, replace(LINES, tried=2))
+    assert [each.tried for each in rules] == [2, 2]
+    assert [verdict(*pair) for pair in zip(family, rules, strict=True)][1] != "foresight"
 
 
 @given(st.integers(0, 9), st.integers(0, 9))

@@ -100,6 +100,17 @@ def test_sites_that_carry_the_event_from_nearby_only_are_named(params: Params) -
     )
 
 
+def test_a_model_whose_leads_are_not_known_is_told_from_one_that_carries_nothing(
+    params: Params,
+) -> None:
+    known = text(
+        Results(params, METRICS | {"interchange": {"leads": {"planner": {}, "blind": {}}}})
+    )
+    assert "leads not known" not in known
+    unknown = text(Results(params, METRICS | {"interchange": {"leads": {"planner": {}}}}))
+    assert unknown.count("    leads not known: its residuals were not exchanged\n") == 1
+
+
 def test_concepts_are_named_by_layer_and_by_what_makes_them(params: Params) -> None:
     by_layer = {
         place: interval(value, 0, 1)

@@ -45,6 +45,22 @@ def test_of_three_recordings_it_says_that_nothing_could_be_shown(
     assert "random control" not in every
 
 
+def test_nothing_is_carried_is_told_from_nothing_is_known(made: Made, tmp_path: Path) -> None:
+    cases = {"from 4 s ahead": (4.0, True), "from nowhere": (None, True)}
+    cases["not known: none were exchanged"] = (None, False)
+    for number, (says, (lead, exchanged)) in enumerate(cases.items()):
+        of_site = {"lead": lead, "exchanged": exchanged}
+        made.verdicts = [
+            row if row.features else row.model_copy(update=of_site) for row in made.verdicts
+        ]
+        folder = built(made, tmp_path / str(number))
+        every = " ".join(Page(path).text for path in folder.rglob("*.html"))
+        assert f"residuals carry the event {says}" in every
+        assert not any(
+            f"residuals carry the event {other}" in every for other in cases.keys() - {says}
+        )
+
+
 def test_without_clips_the_report_says_so(made: Made, tmp_path: Path) -> None:
     made.kept = False
     folder = built(made, tmp_path / "report")

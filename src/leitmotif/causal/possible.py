@@ -12,6 +12,10 @@ mean changes of the recurrence rate in points, by the rule of ``verdict.moves`` 
   otherwise, and its control changes nothing. The numbers of pieces of either kind that change are
   binomial, so the probability is a sum over them, not a simulation.
 
+The level is that of a candidate beside the others as they are: ``alpha`` over those that do not
+count (rule 10 of ``leitmotif.claims``), which is all of them where none does. Before anything was
+tried, that is what one has to reach by itself.
+
 The intervals are those of ``intervals.bounded_mean``, whose ends are drawn; at the margin another
 order of the pieces can move ``least`` by one continuation.
 """

@@ -9,7 +9,8 @@ An effect is a change of the recurrence rate in points, positive in the directio
 a claim only if the steps that were changed are far enough ahead of the event: those of the window
 ``ahead``. ``leitmotif.claims`` says when a candidate is *decodable* at a horizon, which horizons
 may carry a claim, from which *lead* a site carries the event, and when an effect *moves* the
-recurrence. The rules, in this order:
+recurrence. The p-values of all candidates of a model are one family; ``corrected`` says over how
+many of them each is corrected. The rules, in this order:
 
 1. ``entangled``: ahead the effect is clear of 0, either way, and the clips' similarity to their
    baselines, or how much likelier than these the untouched model finds them, is below its
@@ -41,7 +42,7 @@ verdict is ``unknown``; so it is on an approach that found nothing to change.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from leitmotif.claims import Claims, excludes_zero, is_above_zero
@@ -68,7 +69,8 @@ class VerdictRules:
 
     claims: Claims
     tried: int
-    """Candidates that were tried in the model: the family of the effects' p-values."""
+    """Over how many candidates an effect's p-value is corrected: all that were tried in the model,
+    or those that do not count beside it (``corrected``)."""
     similarity: float
     """Least mean CLAP similarity to the baseline of a clip that counts as the same music."""
     likelihood: float | None = None
@@ -133,6 +135,23 @@ def verdict(evidence: Evidence, thresholds: VerdictRules) -> Verdict:
     return _without_effect(evidence, thresholds, far=far)
 
 
+def corrected(family: Sequence[Evidence], thresholds: VerdictRules) -> list[VerdictRules]:
+    """The rules for each of a model's candidates, all given (rule 10 of ``leitmotif.claims``).
+
+    One that breaks the music, or does not carry the event from far enough ahead, eases no other.
+    """
+    claims = thresholds.claims
+    sure = [
+        evidence.p
+        if all(map(is_above_zero, _intervals(evidence)))
+        and _carries_far(evidence, claims)
+        and not is_damaged(evidence, thresholds)
+        else None
+        for evidence in family
+    ]
+    return [replace(thresholds, tried=tests) for tests in claims.corrected_over(sure)]
+
+
 def is_damaged(evidence: Evidence, thresholds: VerdictRules) -> bool:
     """Whether the clips count as other music, by one of the measures that are asked."""
     asked = [(evidence.similarity, thresholds.similarity)]
@@ -156,8 +175,12 @@ def untested(gaining: int, losing: int, thresholds: VerdictRules) -> Verdict:
 
 def moves(evidence: Evidence, thresholds: VerdictRules) -> bool:
     """Whether the intervention ahead moves the recurrence, both ways and more than its control."""
-    intervals = (evidence.ahead, evidence.over_controls, evidence.gained, evidence.lost)
-    return thresholds.claims.moves(evidence.p, intervals, tried=thresholds.tried)
+    return thresholds.claims.moves(evidence.p, _intervals(evidence), tried=thresholds.tried)
+
+
+def _intervals(evidence: Evidence) -> tuple[Interval | None, ...]:
+    """Those that have to lie above 0 where the recurrence is moved."""
+    return (evidence.ahead, evidence.over_controls, evidence.gained, evidence.lost)
 
 
 def _of_effects(evidence: Evidence) -> Verdict:

@@ -179,6 +179,9 @@ def _sites(results: Results, model: str) -> list[str]:
     late = [f"{one_line(site)} ({_from(lead)[2:]})" for site, lead in near if site not in carriers]
     if late:
         lines.insert(1, listed("    just in time: ", late))
+    judged, read = results.keyed("interventions", "verdicts"), results.of("interchange", "leads")
+    if model in judged and isinstance(read, dict) and model not in read:
+        lines.append("    leads not known: its residuals were not exchanged")
     return lines
 
 

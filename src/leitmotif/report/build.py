@@ -28,6 +28,7 @@ from leitmotif.report.swaps.pages import write_swaps_page
 from leitmotif.report.swaps.sources import SwapSources
 from leitmotif.report.tracks import TrackSources
 from leitmotif.report.words import interval_words, mean_words, number
+from leitmotif.tables.effects import VerdictRow
 from leitmotif.work.progress import progress
 
 REPORT_ID_DIGITS = 12
@@ -305,10 +306,19 @@ def _facts(subject: Subject) -> list[tuple[str, Said]]:
         ),
         ("site", judged.site),
     ]
+    if not judged.features and judged.exchanged is not None:
+        facts.append(("residuals carry the event", _carried(judged)))
     if judged.features:
         numbers = ", ".join(map(str, judged.features))
         facts.append((f"features of {judged.hook or 'the site'}", numbers))
     return facts
+
+
+def _carried(judged: VerdictRow) -> Said:
+    """From how far ahead a site's residuals carry the event."""
+    if judged.lead is None:
+        return "from nowhere" if judged.exchanged else "not known: none were exchanged"
+    return placed(f"from {judged.lead:g} s ahead", judged, "lead", file=VERDICTS)
 
 
 def _dots(measured: str | None) -> tuple[bool, bool] | None:

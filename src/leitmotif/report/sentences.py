@@ -234,7 +234,7 @@ def _what_is_missing(finding: "VerdictRow") -> str:
     if not is_above_zero(over):
         return f"not clearly more than under its control (by {interval_words(over)})"
     if level is not None and largest is not None and largest > level:
-        return f"its p-value exceeds {level:.3g}, the level for all that was tried"
+        return f"its p-value exceeds {level:.3g}, the level beside all else that was tried"
     if not all(map(is_above_zero, (finding.gained, finding.lost))):
         return (
             f"not clearly both ways: pieces gained the return by {interval_words(finding.gained)} "

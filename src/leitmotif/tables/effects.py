@@ -83,7 +83,8 @@ class PossibleRow(Table):
     losing: Count
     """Pieces that have it and were measured."""
     level: Share
-    """Largest p-value that counts in the family of the candidates that were tried."""
+    """Largest p-value with which the candidate counts, beside the others that were tried as they
+    are."""
     least: float | None
     """Points: no smaller mean change could count; null where none could, however large."""
     likely: float | None
@@ -119,7 +120,10 @@ class VerdictRow(Table):
     """The same of the pieces that have it: how many fewer of them do."""
     lead: float | None
     """Seconds ahead of the event from which on the site's residuals carry it, as data/
-    interchange.jsonl says; null if from none, for features, and where none were exchanged."""
+    interchange.jsonl says; null if from nowhere, and if they were not ``exchanged``."""
+    exchanged: bool | None = None
+    """Whether the site's residuals were exchanged in pieces that are read: not those of features,
+    nor where recordings are too few. Null in tables of older versions."""
     clap_similarity: IntervalRow | None
     log_likelihood: IntervalRow | None = None
     """Of a token under the untouched model, in nats more than the baseline's; null in tables of

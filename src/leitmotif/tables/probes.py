@@ -51,8 +51,8 @@ class ProbeRow(Table):
     p: Share
     """p-value of the partial R², from exchanging tracks."""
     least: float | None = None
-    """No smaller partial R² could have been decodable, as ``Claims.least_decodable`` says; null
-    where none could, and in tables of older versions."""
+    """No smaller partial R² could have been decodable by itself, as ``Claims.least_decodable``
+    says; null where none could, and in tables of older versions."""
     over_random_weights: IntervalRow | None
     """By how much partial R² exceeds that of the same network with shuffled weights; null for that
     network, and where it was not probed."""

@@ -36,9 +36,8 @@ class Finding:
     tested: Condition
     """The condition on which the verdict rests."""
     evidence: Evidence
-    verdict: Verdict
-    possible: PossibleRow
-    """What could have been found."""
+    rules: VerdictRules
+    """Those by which it is judged."""
     towards: ByTrack
     """What that condition does, in points towards the source."""
     over_controls: ByTrack
@@ -53,6 +52,16 @@ class Finding:
     """Log-likelihood of a token of its clips beside the baseline's, in nats."""
     doses: Mapping[float, ByTrack]
     """Change of the recurrence rate in points, by strength."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is by these rules."""
+        return verdict(self.evidence, self.rules)
+
+    @property
+    def possible(self) -> PossibleRow:
+        """What could have been found."""
+        return possible(self.evidence.gaining, self.evidence.losing, self.rules)
 
     @property
     def effect(self) -> IntervalRow | None:
@@ -80,6 +89,7 @@ class Finding:
             gained=effect_row(self.gained, limits=MOST),
             lost=effect_row(self.lost, limits=MOST),
             lead=self.evidence.lead,
+            exchanged=self.evidence.exchanged,
             clap_similarity=self.clap_similarity,
             log_likelihood=effect_row(self.likelihood, 3),
             effect_per_fidelity_lost=self._specificity(),
@@ -216,7 +226,7 @@ def judge_candidate(
     measures: MeasuresByCondition,
     decodable: Sequence[float],
     counterfactual: Condition,
-    thresholds: VerdictRules,
+    rules: VerdictRules,
     leads: Mapping[str, float] | None = None,
     recalled: bool | None = None,
 ) -> Finding:
@@ -261,8 +271,7 @@ def judge_candidate(
         candidate,
         tested,
         evidence,
-        verdict(evidence, thresholds),
-        possible(evidence.gaining, evidence.losing, thresholds),
+        rules,
         towards,
         over,
         gained,

@@ -20,7 +20,7 @@ from leitmotif.causal.experiment.resampled import OpenedPrefix, Recorded, Resamp
 from leitmotif.causal.experiment.runner import ContinuationSettings
 from leitmotif.causal.experiment.sweep import Sweep
 from leitmotif.causal.experiment.twins import shared_twins
-from leitmotif.causal.verdict import VerdictRules
+from leitmotif.causal.verdict import VerdictRules, corrected
 from leitmotif.claims import LEAST_EACH_WAY, Claims
 from leitmotif.config import InterventionsParams, OrganismCorpus, Params
 from leitmotif.errors import counted
@@ -248,7 +248,7 @@ class StudyClips:
         leads: Mapping[str, float] | None = None,
         recalled: bool | None = None,
     ) -> list[Finding]:
-        """A verdict for each candidate; all of them are the family of the effects' p-values.
+        """Each candidate, judged; all of them are the family of the effects' p-values.
 
         ``decodable`` has the seconds ahead at which each is decodable, by the candidate's name.
         ``leads`` has the lead of every site that carries the event, and ``recalled`` says whether
@@ -257,7 +257,7 @@ class StudyClips:
         """
         measures, study = self.measures, self.study
         thresholds = study.thresholds(tried=len(candidates))
-        return [
+        findings = [
             judge_candidate(
                 candidate,
                 measures,
@@ -269,6 +269,8 @@ class StudyClips:
             )
             for candidate in candidates
         ]
+        rules = corrected([finding.evidence for finding in findings], thresholds)
+        return [replace(finding, rules=of) for finding, of in zip(findings, rules, strict=True)]
 
     def effects(self, findings: Sequence[Finding]) -> list[EffectRow]:
         """What each condition did: those of no candidate, then candidate by candidate."""
