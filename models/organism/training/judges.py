@@ -129,6 +129,11 @@ class ClapRun(JudgeRun):
         save_clap(self.model.eval(), self._tokenizer, JUDGES / "clap")
 
 
+def run_of(name: str, source: Source) -> JudgeRun:
+    """The run of one of the judges, at its start; draws from torch's global generator."""
+    return TaggerRun(name, source) if name in TAGGERS else ClapRun(name, source)
+
+
 def _found(logits: Tensor, answers: Tensor) -> Tensor:
     """Nats with which each sentence (row) that some clip (column) is of finds such clips."""
     right = answers[None] == torch.arange(len(logits))[:, None]
@@ -148,8 +153,7 @@ def main() -> None:
     name = parser.parse_args().name
     torch.set_num_threads(1)
     torch.manual_seed(SEEDS[name])
-    kind = TaggerRun if name in TAGGERS else ClapRun
-    run = kind(name, Source.shipped())
+    run = run_of(name, Source.shipped())
     finish(run, WORK / "judges" / f"{name}.safetensors", FOLDER / "curves" / f"{name}.csv")
     run.ship()
 
