@@ -74,9 +74,7 @@ def test_attention_is_that_over_all_steps_at_once(
         (16, torch.bfloat16, RoomyCache),
     ],
 )
-def test_many_rows_in_float32_are_kept_tight(
-    rows: int, dtype: torch.dtype, kind: type
-) -> None:
+def test_many_rows_in_float32_are_kept_tight(rows: int, dtype: torch.dtype, kind: type) -> None:
     made = key_value_cache(layers=1, rows=rows, heads=4, steps=9, like=torch.empty(1, dtype=dtype))
     assert isinstance(made, kind)
 

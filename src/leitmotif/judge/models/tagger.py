@@ -24,7 +24,6 @@ Logits = NDArray[np.floating]
 probability of each label."""
 
 
-
 class Tagger(Judge):
     """An audio tagger with named labels.
 
