@@ -1,13 +1,15 @@
 """Checkpoints as `transformers` keeps them: fetched from a folder or the hub, and read."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from leitmotif.errors import LeitmotifError, ModelError
+from leitmotif.files import sha256_file
 
 _PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt")
 _OLD_WEIGHTS = "pytorch_model.bin"
@@ -26,8 +28,6 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
         which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
         nothing.
     """
-    from huggingface_hub import snapshot_download
-
     if revision is not None and not (
         isinstance(revision, str) and re.fullmatch("[0-9a-f]{40}", revision)
     ):
@@ -46,9 +46,44 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
             fix="correct the folder's name, or pass the revision: the hub may change what an id "
             "stands for",
         )
-    folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
+    folder = _downloaded(name, revision, _PATTERNS)
     if old_weights and not any(folder.glob("*.safetensors")):
-        snapshot_download(name, revision=revision, allow_patterns=[_OLD_WEIGHTS])
+        _downloaded(name, revision, [_OLD_WEIGHTS])
+    return folder
+
+
+def _downloaded(name: str, revision: str, patterns: Sequence[str]) -> Path:
+    """Files of a commit in the hub's cache, whose bytes are those that the commit names.
+
+    Raises ModelError if the hub has lost the commit, and for a large file that was downloaded now
+    and has another SHA-256 than the hub says; it is removed.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    begun = time.time_ns()
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f"the hub does not have this revision of {name}",
+            found=f"no commit {revision}; the repository was rewritten, or never had it",
+            expected="the commit that results so far were made with",
+            fix="ask the repository's owner for it, or name a commit that is there and make all "
+            "results anew",
+        ) from error
+    for path in folder.iterdir():
+        # In the cache a large file is named by its SHA-256. Old ones were held when they came.
+        held = path.resolve()
+        new = re.fullmatch("[0-9a-f]{64}", held.name) and held.stat().st_mtime_ns >= begun
+        if new and (found := sha256_file(held)) != held.name:
+            held.unlink()
+            raise ModelError(
+                f"what came of {path.name} of {name} is not the file of this revision",
+                found=f"SHA-256 {found}",
+                expected=f"{held.name}, as the hub says",
+                fix="try again; if it stays so, the mirror or proxy changes what it passes on",
+            )
     return folder
 
 
