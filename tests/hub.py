@@ -83,7 +83,9 @@ def serve_hub(
                 prefix = f"/storage/{name}/{commit}/"
                 if path.startswith(prefix):
                     return self._bytes(folder / path.removeprefix(prefix), body)
-            return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body)
+            lost = any(path.startswith(f"/api/models/{name}/") for name in repositories)
+            code = "RevisionNotFound" if lost else "EntryNotFound"
+            return self._send(404, b"{}", {"X-Error-Code": code}, body)
 
         def _tree(self, folder: Path, body: bool) -> None:
             entries = [

@@ -13,7 +13,9 @@ from leitmotif.config import Params, load_params, parse_params
 from leitmotif.errors import ConfigError
 from leitmotif.feasibility.named import check_named
 from leitmotif.files.yaml_files import parse_yaml
-from tests.tiny import save_tiny_checkpoint
+from tests.musicgen.audiocraft_files import export, language_model, save_audiocraft
+from tests.musicgen.audiocraft_files import settings as audiocraft_settings
+from tests.tiny import save_tiny_checkpoint, tiny_musicgen
 
 KEPT = ["layers.0.residual", "layers.5.mlp"]
 
@@ -67,6 +69,29 @@ def test_a_stereo_model_is_refused_before_anything_runs(repo_root: Path, tmp_pat
     values["model"] |= {"name": folder, "watch": folder}
     with pytest.raises(ConfigError, match="does not run on stereo models"):
         check_named(parse_params(values), repo_root)
+
+
+def test_the_same_of_checkpoints_of_audiocraft(repo_root: Path, tmp_path: Path) -> None:
+    mono = str(save_audiocraft(tiny_musicgen(), tmp_path / "mono"))
+    values = settings(repo_root).model_dump(mode="json")
+    values["model"] |= {"name": mono, "watch": mono}
+    with pytest.raises(ConfigError, match=r"layers\.5\.mlp\n.*blocks 0 to 2"):
+        check_named(parse_params(values), repo_root)
+    theirs = tiny_musicgen(channels=2)
+    stereo = save_audiocraft(theirs, tmp_path / "stereo")
+    export(
+        stereo / "state_dict.bin",
+        language_model(theirs),
+        audiocraft_settings(
+            transformer_lm__n_q=8,
+            codebooks_pattern__delay__delays=[0, 0, 1, 1, 2, 2, 3, 3],
+            interleave_stereo_codebooks__use=True,
+        ),
+    )
+    few = settings(repo_root, sites=KEPT[:1]).model_dump(mode="json")
+    few["model"] |= {"name": str(stereo), "watch": str(stereo)}
+    with pytest.raises(ConfigError, match="does not run on stereo models"):
+        check_named(parse_params(few), repo_root)
 
 
 def test_a_model_to_compare_with_that_is_no_folder_is_named(repo_root: Path) -> None:

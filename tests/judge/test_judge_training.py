@@ -17,7 +17,7 @@ from training.concepts_codec import load_concept_codec
 from training.frame_codec import FrameCodec
 from training.judge_data import LEAST_SECONDS, Source
 from training.judge_labels import GENRES, LABELS, NO_MUSIC, VOICES
-from training.judges import SCHEDULES, ClapRun, TaggerRun
+from training.judges import STEPS, ClapRun, TaggerRun, run_of
 from training.loop import finish
 
 
@@ -119,16 +119,16 @@ def test_each_question_has_one_answer_for_every_clip(source: Source) -> None:
 
 
 @pytest.mark.fault("training of the judges", "process stopped", outcome="resumed, the same weights")
-@pytest.mark.parametrize("kind", [TaggerRun, ClapRun])
+@pytest.mark.parametrize("name", [*STEPS])
 def test_a_run_that_was_broken_off_ends_in_the_same_weights(
-    kind: type, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.judges.BATCH", 4)
-    schedule = replace(SCHEDULES["clap"], steps=3, warm_up=1)
+    monkeypatch.setitem(STEPS, name, 3)
 
     def start() -> TaggerRun | ClapRun:
         torch.manual_seed(0)
-        return kind(schedule, source)
+        return run_of(name, source)
 
     whole, broken = start(), start()
     finish(whole, tmp_path / "whole.safetensors", tmp_path / "whole.csv")
@@ -137,7 +137,7 @@ def test_a_run_that_was_broken_off_ends_in_the_same_weights(
     (tmp_path / "curve.csv").write_text("step,loss\n")
     resumed = start()
     finish(resumed, tmp_path / "checkpoint.safetensors", tmp_path / "curve.csv")
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(resumed.model.state_dict()[name], weight), name
+    for key, weight in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[key], weight), key
     initial = start().model.state_dict()
-    assert any((weight != initial[name]).any() for name, weight in whole.model.state_dict().items())
+    assert any((weight != initial[key]).any() for key, weight in whole.model.state_dict().items())

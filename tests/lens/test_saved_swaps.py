@@ -102,8 +102,9 @@ def test_spans_of_frames_share_nothing_but_their_means(
         {"playing": Playing(0.2, Sampling(top_k=20), 3.0, seed=2)},
         {"playing": Playing(0.2, Sampling(top_k=20), 2.0, seed=1)},
         {"load_tagger": partial(SpectrumTagger, (*LABELS, "Speech"))},
+        {"load_second": partial(SpectrumTagger, (*LABELS, "Speech"))},
     ],
-    ids=["seed", "guidance", "tagger"],
+    ids=["seed", "guidance", "tagger", "second tagger"],
 )
 def test_what_decides_clips_decides_where_they_lie(
     tmp_path: Path, generated: list[int], changed: dict[str, object]
@@ -116,7 +117,13 @@ def test_what_decides_clips_decides_where_they_lie(
     other = replace(few, **changed)  # type: ignore[arg-type]
     found = other.run()
     assert min(generated) < 0 < max(generated)
-    assert found.rows() == replace(other, cache=None).run().rows()
+    generated.clear()
+    again = other.run()
+    assert not generated
+    uncached = replace(other, cache=None).run()
+    for one in (found, again):
+        assert one.rows() == uncached.rows()
+        assert one.summary_rows() == uncached.summary_rows()
 
 
 def test_in_float32_other_batches_share_nothing(tmp_path: Path, generated: list[int]) -> None:

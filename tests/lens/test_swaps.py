@@ -41,6 +41,10 @@ TWO = ("replace", "adjust")
 CELLS = [*cells_of(["mlp"], [0, 2], together=True), *cells_of(["cross_attention"], [1])]
 
 
+def _is_nan(values: object) -> bool:
+    return bool(np.isnan(values).any())  # type: ignore[call-overload]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _in_one_process() -> object:
     with pytest.MonkeyPatch.context() as patch:
@@ -74,6 +78,46 @@ def test_every_cell_and_pair_is_heard(study: Swaps, heard_swaps: HeardSwaps) -> 
     assert {row.swap.effect.n for row in rows} == {2}
     assert all(set(row.controls) == {"itself", "redrawn", "mixed", "random"} for row in rows)
     assert any(row.swap.effect.mean for row in rows)
+
+
+def test_a_second_tagger_says_how_far_both_agree_and_changes_nothing_else(
+    study: Swaps, heard_swaps: HeardSwaps
+) -> None:
+    alone = heard_swaps.summary_rows()
+    assert all(row.agreement is None for row in alone)
+    same = replace(study, load_second=study.load_tagger).run()
+    assert same.rows() == heard_swaps.rows()
+    agreed = same.summary_rows()
+    assert [row.model_copy(update={"agreement": None}) for row in agreed] == alone
+    for row in agreed:
+        assert row.agreement is not None
+        assert (row.agreement.rank.mean, row.agreement.named.mean) == (1.0, 1.0)
+        assert row.agreement.labels == 3
+        # Two clips of each pair, in each of the cells that the row is of.
+        cells = 1 if row.depth is None else len(row.layers)
+        assert row.agreement.named.n == 2 * row.pairs * cells
+    assert all(heard.second is None for heard in heard_swaps.after.values())
+    assert {swap for swap, heard in same.after.items() if not _is_nan(heard.second)} == {
+        study.sweep.of(pair, cell, technique)["swap"]
+        for cell in CELLS
+        for technique in TWO
+        for pair in study.sweep.pairs.pairs
+    }
+    moved = ("Silence", "Guitar", "Jazz", "Violin, fiddle", "Noise")  # the same numbers, named anew
+    other = replace(study, load_second=partial(SpectrumTagger, moved)).run()  # type: ignore[arg-type]
+    ranks = [row.agreement.rank.mean for row in other.summary_rows() if row.agreement]
+    assert len(ranks) == len(agreed)
+    assert max(ranks) < 1.0
+
+
+def test_a_second_tagger_that_does_not_know_a_concept_is_refused_before_anything_is_played(
+    study: Swaps,
+) -> None:
+    unheard = replace(study, load_second=partial(SpectrumTagger, LABELS[:3]))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HookedMusicGen, "generate", None)
+        with pytest.raises(ModelError, match="without 'Guitar'"):
+            unheard.run()
 
 
 def test_a_concept_swapped_with_itself_under_adjust_changes_nothing(

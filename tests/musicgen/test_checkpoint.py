@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import weakref
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from leitmotif import Clap, Tagger
 from leitmotif.errors import ModelError
+from leitmotif.files import sha256_file
 from leitmotif.musicgen import HookedMusicGen
 from leitmotif.musicgen.checkpoint import (
     audiocraft_weights,
@@ -26,7 +28,7 @@ from leitmotif.musicgen.checkpoint import (
 )
 from leitmotif.musicgen.model import delay
 from leitmotif.musicgen.tap import Tap
-from tests.hub import serve_hub
+from tests.hub import Hub, serve_hub
 from tests.tiny import save_tiny_checkpoint
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -77,6 +79,47 @@ def test_a_hub_id_loads_at_its_pinned_revision(folder: Path, tmp_path: Path) -> 
         [sys.executable, "-c", program], env=offline, capture_output=True, text=True, check=False
     )
     assert done.stdout.split()[-1:] == [expected], done.stderr
+
+
+@pytest.mark.fault(
+    "hub", "a pinned revision that is gone, or other bytes under it", outcome="ModelError by name"
+)
+def test_a_revision_that_moved_is_noticed(folder: Path, tmp_path: Path) -> None:
+    """The hub's main at another commit, with the pinned one still there, changes nothing."""
+    program = (
+        "from leitmotif.musicgen import HookedMusicGen\n"
+        f"m = HookedMusicGen.from_pretrained('someone/tiny', revision='{REVISION}', device='cpu')\n"
+        "print(m.fingerprint)"
+    )
+
+    def loaded(hub: Hub) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            env=hub.environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with serve_hub({"someone/tiny": folder}, revision="f" * 40) as hub:
+        gone = loaded(hub)
+    assert "the hub does not have this revision of someone/tiny" in gone.stderr
+    assert f"no commit {REVISION}" in gone.stderr
+    with serve_hub({"someone/tiny": folder}, revision=REVISION) as hub:
+        hub.flip = True
+        other = loaded(hub)
+        assert "model.safetensors of someone/tiny is damaged in the hub's cache" in other.stderr
+        assert sha256_file(folder / "model.safetensors") in other.stderr
+        hub.flip = False
+        named = re.search("delete (.+) and run it again", " ".join(other.stderr.split()))
+        assert named is not None, other.stderr
+        Path(named[1]).unlink()
+        whole = loaded(hub)
+    assert whole.returncode == 0, whole.stderr
+    # What is here is used, wherever main has gone.
+    with serve_hub({"someone/tiny": folder}, revision="f" * 40) as hub:
+        again = loaded(hub)
+    assert again.stdout.split()[-1:] == whole.stdout.split()[-1:], again.stderr
 
 
 @pytest.mark.fault("checkpoint", "a changed weight", outcome="another fingerprint")

@@ -70,13 +70,11 @@ def test_attention_is_that_over_all_steps_at_once(
     [
         (2, torch.float32, RoomyCache),
         (16, torch.float32, TightCache),
-        (16, torch.float64, TightCache),
+        (16, torch.float64, RoomyCache),
         (16, torch.bfloat16, RoomyCache),
     ],
 )
-def test_many_rows_in_full_precision_are_kept_tight(
-    rows: int, dtype: torch.dtype, kind: type
-) -> None:
+def test_many_rows_in_float32_are_kept_tight(rows: int, dtype: torch.dtype, kind: type) -> None:
     made = key_value_cache(layers=1, rows=rows, heads=4, steps=9, like=torch.empty(1, dtype=dtype))
     assert isinstance(made, kind)
 

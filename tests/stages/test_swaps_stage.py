@@ -52,6 +52,9 @@ def test_tables_metrics_and_plot_agree(root: Path, repo_root: Path) -> None:
         ("piano", "trumpet"), ("trumpet", "piano"),
     }  # fmt: skip
     assert len(rows) == 2 * 2 * 6
+    for row in summary:  # by the second tagger of the preset
+        assert row.agreement is not None
+        assert row.agreement.labels == 2
     metrics = read_json(METRICS / "swaps.json")
     assert metrics["itself"] == 0
     (of_all,) = [

@@ -312,6 +312,7 @@ def swapped(**changed: Any) -> SwapSummaryRow:
         "pairs": 12,
         "p": 0.001,
         "q": 0.004,
+        "agreement": None,
     }
     return SwapSummaryRow(**{**values, **changed})
 

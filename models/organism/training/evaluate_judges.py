@@ -6,7 +6,7 @@ prompts that were not. The judges are loaded as any stage loads them. Writes jud
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -98,29 +98,34 @@ def pieces(tagger: Tagger, heard: Sequence[Heard]) -> dict[str, Estimate]:
     }
 
 
-def no_music(tagger: Tagger, clap: Clap, heard: Sequence[Heard]) -> dict[str, Estimate]:
+def no_music(
+    taggers: Mapping[str, Tagger], clap: Clap, heard: Sequence[Heard]
+) -> dict[str, Estimate]:
     """How often noise and near silence are taken for neither an instrument nor music."""
     clips = [clip.samples for clip in heard]
-    columns = tagger.indices([VOICES[name][0] for name in INSTRUMENTS])
-    chances = tagger.probabilities(clips, RATE)
     sentences = clap.embed_text(["noise", "silence", *INSTRUMENTS])
     nearest = (clap.embed_audio(clips, RATE) @ sentences.T).argmax(1)
-    return {
-        "tagger_no_instrument": estimate(chances[:, columns].max(1) < 0.5),
-        "clap_nearer_noise": estimate(nearest < 2),
-    }
+    found = {"clap_nearer_noise": estimate(nearest < 2)}
+    for name, tagger in taggers.items():
+        columns = tagger.indices([VOICES[voice][0] for voice in INSTRUMENTS])
+        chances = tagger.probabilities(clips, RATE)[:, columns]
+        found[f"{name}_no_instrument"] = estimate(chances.max(1) < 0.5)
+    return found
 
 
 def main() -> None:
-    """Measure both judges and write judges/metrics.json."""
+    """Measure all judges and write judges/metrics.json."""
     argparse.ArgumentParser(description=main.__doc__).parse_args()
     torch.set_num_threads(1)
     folder = FOLDER / "judges"
-    tagger = Tagger.from_pretrained(str(folder / "tagger"), device="cpu")
+    taggers = {
+        name: Tagger.from_pretrained(str(folder / name), device="cpu")
+        for name in ("tagger", "second_tagger")
+    }
     clap = Clap.from_pretrained(str(folder / "clap"), device="cpu")
     source = Source.shipped()
     captions = Captions([*source.words("training"), *source.words("held_out")])
-    metrics: dict[str, dict[str, object]] = {"tagger": {}, "clap": {}}
+    metrics: dict[str, dict[str, object]] = {"clap": {}, **{name: {} for name in taggers}}
 
     def drawn(origin: Origin, coding: Coding, part: Part = "held_out") -> list[Heard]:
         return source(SEED, range(CLIPS), part=part, coding=coding, origin=origin)
@@ -129,12 +134,13 @@ def main() -> None:
     metrics["clap"]["new_clips_of_known_prompts"] = known.clap(clap, captions)
     for coding in CODINGS:
         concepts = Examination(drawn("concepts", coding))
-        metrics["tagger"][f"concepts_{coding}"] = concepts.tagger(tagger)
         metrics["clap"][f"concepts_{coding}"] = concepts.clap(clap, captions)
         world = Examination(drawn("world", coding))
-        metrics["tagger"][f"pieces_{coding}"] = pieces(tagger, world.heard)
         metrics["clap"][f"pieces_{coding}"] = world.clap(clap, captions)
-    metrics["no_music"] = dict(no_music(tagger, clap, drawn("nothing", "any")))
+        for name, tagger in taggers.items():
+            metrics[name][f"concepts_{coding}"] = concepts.tagger(tagger)
+            metrics[name][f"pieces_{coding}"] = pieces(tagger, world.heard)
+    metrics["no_music"] = dict(no_music(taggers, clap, drawn("nothing", "any")))
     metrics["clap"]["text_collapse"] = round(clap.text_collapse, 4)
     write_json(folder / "metrics.json", metrics)
 

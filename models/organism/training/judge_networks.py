@@ -1,8 +1,9 @@
-"""The two judges to be trained: the classes of the published checkpoints, three orders smaller."""
+"""The judges to be trained: the classes of the published checkpoints, three orders smaller."""
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
@@ -24,22 +25,37 @@ VOCABULARY = 400
 TEXT_POSITIONS = 64
 
 
-def tagger_extractor() -> ASTFeatureExtractor:
-    """As published (16 kHz, 25 ms every 10 ms) with half the bands and 4 s instead of 10.24."""
-    return ASTFeatureExtractor(num_mel_bins=64, max_length=100 * CONTEXT_SECONDS)
+class TaggerShape(NamedTuple):
+    """In what one tagger differs from the other."""
+
+    bands: int
+    """Of its spectra."""
+    width: int
+    blocks: int
 
 
-def build_tagger(labels: Sequence[str]) -> ASTForAudioClassification:
+TAGGERS = {
+    "tagger": TaggerShape(bands=64, width=96, blocks=4),
+    "second_tagger": TaggerShape(bands=48, width=128, blocks=2),
+}
+
+
+def tagger_extractor(shape: TaggerShape) -> ASTFeatureExtractor:
+    """As published (16 kHz, 25 ms every 10 ms) with fewer bands and 4 s instead of 10.24."""
+    return ASTFeatureExtractor(num_mel_bins=shape.bands, max_length=100 * CONTEXT_SECONDS)
+
+
+def build_tagger(shape: TaggerShape, labels: Sequence[str]) -> ASTForAudioClassification:
     """An untrained tagger; draws from torch's global generator."""
     config = ASTConfig(
-        hidden_size=96,
-        num_hidden_layers=4,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.blocks,
         num_attention_heads=4,
-        intermediate_size=384,
+        intermediate_size=4 * shape.width,
         frequency_stride=16,
         time_stride=16,
         max_length=100 * CONTEXT_SECONDS,
-        num_mel_bins=64,
+        num_mel_bins=shape.bands,
         layer_norm_eps=1e-6,
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
@@ -100,10 +116,10 @@ def build_tokenizer(sentences: Sequence[str]) -> RobertaTokenizer:
         )
 
 
-def save_tagger(model: ASTForAudioClassification, folder: Path) -> None:
+def save_tagger(model: ASTForAudioClassification, shape: TaggerShape, folder: Path) -> None:
     """Write all that ``from_pretrained`` needs, the weights in float16."""
     model.half().save_pretrained(folder)
-    tagger_extractor().save_pretrained(folder)
+    tagger_extractor(shape).save_pretrained(folder)
 
 
 def save_clap(model: ClapModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -1,6 +1,7 @@
-"""Train a judge: ``python -m training.judges tagger`` or ``clap``.
+"""Train a judge: ``python -m training.judges tagger``, ``second_tagger`` or ``clap``.
 
-Every step draws its own clips from the seed and its number.
+Every step draws its own clips from the seed and its number. The second tagger has another seed, so
+it starts from other weights and learns from other clips of the same kind.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from training.captions import Captions
 from training.judge_data import RATE, Heard, Source
 from training.judge_labels import LABELS
 from training.judge_networks import (
+    TAGGERS,
     build_clap,
     build_tagger,
     build_tokenizer,
@@ -29,11 +31,9 @@ from training.judge_networks import (
 from training.loop import Run, Schedule, finish
 
 JUDGES = FOLDER / "judges"
-SEED, BATCH = 0, 32
-SCHEDULES = {
-    "tagger": Schedule(steps=700, adam_rate=2e-3, decay=0.5),
-    "clap": Schedule(steps=600, adam_rate=2e-3, decay=0.5),
-}
+BATCH = 32
+SEEDS = {"tagger": 0, "second_tagger": 1, "clap": 0}
+STEPS = {"tagger": 700, "second_tagger": 700, "clap": 600}
 SMOOTHING = 0.02
 """The tagger's targets are so far from 0 and 1, which keeps logits finite and log-odds telling."""
 _TABLES = ("embeddings.", "relative_position", "classifier")
@@ -41,11 +41,11 @@ _TABLES = ("embeddings.", "relative_position", "classifier")
 
 
 class JudgeRun(Run):
-    """What both judges have in common."""
+    """What all judges have in common."""
 
-    def __init__(self, model: nn.Module, schedule: Schedule, source: Source) -> None:
-        super().__init__(model, schedule)
-        self._source = source
+    def __init__(self, model: nn.Module, name: str, source: Source) -> None:
+        super().__init__(model, Schedule(steps=STEPS[name], adam_rate=2e-3, decay=0.5))
+        self._name, self._source = name, source
         self.model.train()
 
     def matrices(self) -> list[nn.Parameter]:
@@ -59,7 +59,7 @@ class JudgeRun(Run):
     def heard(self) -> list[Heard]:
         """This step's clips."""
         numbers = range(self.step * BATCH, (self.step + 1) * BATCH)
-        return self._source(SEED, numbers, part="training", coding="any")
+        return self._source(SEEDS[self._name], numbers, part="training", coding="any")
 
     def _weights(self) -> Iterable[tuple[str, Tensor]]:
         # With the running means of batch normalisation, which are no parameters.
@@ -69,9 +69,9 @@ class JudgeRun(Run):
 class TaggerRun(JudgeRun):
     """Each label apart: binary cross-entropy, in nats a label."""
 
-    def __init__(self, schedule: Schedule, source: Source) -> None:
-        super().__init__(build_tagger(LABELS), schedule, source)
-        self._extractor = tagger_extractor()
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(build_tagger(TAGGERS[name], LABELS), name, source)
+        self._extractor = tagger_extractor(TAGGERS[name])
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
         """See ``Run``."""
@@ -85,8 +85,8 @@ class TaggerRun(JudgeRun):
         return loss, {"loss": loss.item()}
 
     def ship(self) -> None:
-        """Write models/organism/judges/tagger."""
-        save_tagger(self.model.eval(), JUDGES / "tagger")
+        """Write models/organism/judges/tagger, or second_tagger."""
+        save_tagger(self.model.eval(), TAGGERS[self._name], JUDGES / self._name)
 
 
 class ClapRun(JudgeRun):
@@ -94,10 +94,10 @@ class ClapRun(JudgeRun):
 
     CURVE = ("loss", "prompt", "reverse", "mood", "genre", "instrument", "tempo")
 
-    def __init__(self, schedule: Schedule, source: Source) -> None:
+    def __init__(self, name: str, source: Source) -> None:
         self._captions = Captions(source.words("training"))
         self._tokenizer = build_tokenizer(self._captions.every_sentence())
-        super().__init__(build_clap(self._tokenizer), schedule, source)
+        super().__init__(build_clap(self._tokenizer), name, source)
         self._extractor = clap_extractor()
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
@@ -129,6 +129,11 @@ class ClapRun(JudgeRun):
         save_clap(self.model.eval(), self._tokenizer, JUDGES / "clap")
 
 
+def run_of(name: str, source: Source) -> JudgeRun:
+    """The run of one of the judges, at its start; draws from torch's global generator."""
+    return TaggerRun(name, source) if name in TAGGERS else ClapRun(name, source)
+
+
 def _found(logits: Tensor, answers: Tensor) -> Tensor:
     """Nats with which each sentence (row) that some clip (column) is of finds such clips."""
     right = answers[None] == torch.arange(len(logits))[:, None]
@@ -144,12 +149,11 @@ def _resampled(heard: Sequence[Heard], rate: int) -> list[Samples]:
 def main() -> None:
     """Train one of the judges in models/organism/judges."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("name", choices=list(SCHEDULES))
+    parser.add_argument("name", choices=list(SEEDS))
     name = parser.parse_args().name
     torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    kind = TaggerRun if name == "tagger" else ClapRun
-    run = kind(SCHEDULES[name], Source.shipped())
+    torch.manual_seed(SEEDS[name])
+    run = run_of(name, Source.shipped())
     finish(run, WORK / "judges" / f"{name}.safetensors", FOLDER / "curves" / f"{name}.csv")
     run.ship()
 

@@ -1,7 +1,7 @@
 """Checkpoints as `transformers` keeps them: fetched from a folder or the hub, and read."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,6 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
         which `transformers` reads with torch's weights-only unpickler: it builds tensors and runs
         nothing.
     """
-    from huggingface_hub import snapshot_download
-
     if revision is not None and not (
         isinstance(revision, str) and re.fullmatch("[0-9a-f]{40}", revision)
     ):
@@ -48,13 +46,30 @@ def fetch_checkpoint(name: str, revision: str | None, *, old_weights: bool = Fal
             fix="correct the folder's name, or pass the revision: the hub may change what an id "
             "stands for",
         )
-    patterns = list(_PATTERNS)
-    folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    patterns = [*_PATTERNS]
+    folder = _downloaded(name, revision, patterns)
     if old_weights and not any(folder.glob("*.safetensors")):
         patterns.append(_OLD_WEIGHTS)
-        snapshot_download(name, revision=revision, allow_patterns=patterns)
+        _downloaded(name, revision, patterns)
     _check_cached(name, [file for pattern in patterns for file in folder.glob(pattern)])
     return folder
+
+
+def _downloaded(name: str, revision: str, patterns: Sequence[str]) -> Path:
+    """Files of a commit in the hub's cache; raises ModelError if the hub has lost the commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*patterns]))
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f"the hub does not have this revision of {name}",
+            found=f"no commit {revision}; the repository was rewritten, or never had it",
+            expected="the commit that results so far were made with",
+            fix="ask the repository's owner for it, or name a commit that is there and make all "
+            "results anew",
+        ) from error
 
 
 def _check_cached(name: str, files: Iterable[Path]) -> None:

@@ -3,6 +3,7 @@
 A stage finds out when it needs it, which may be hours after the first one began.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from leitmotif.config import Params
@@ -19,7 +20,7 @@ def check_named(params: Params, root: Path = Path()) -> None:
     that a stereo one lacks, and models of ``probes.comparisons``.
     """
     check_kept(params, root)
-    layers, channels = (_size(root / params.model.name, key) for key in (_BLOCKS, _CHANNELS))
+    layers, channels = _sizes(root / params.model.name)
     if layers is not None:
         check_blocks(params, layers)
     if channels == 2:
@@ -74,12 +75,16 @@ def check_blocks(params: Params, layers: int) -> None:
         )
 
 
-_BLOCKS, _CHANNELS = "num_hidden_layers", "audio_channels"
+def _sizes(folder: Path) -> tuple[int, int] | tuple[None, None]:
+    """Blocks of a decoder and its audio channels; None where no file here tells."""
+    with suppress(LeitmotifError, OSError, KeyError, TypeError, ValueError):
+        if (folder / "config.json").is_file():
+            sizes = read_json(folder / "config.json")["decoder"]
+            return int(sizes["num_hidden_layers"]), int(sizes.get("audio_channels", 1))
+        if folder.is_dir():
+            from leitmotif.musicgen.audiocraft import describe, is_audiocraft
 
-
-def _size(folder: Path, key: str) -> int | None:
-    """A size of a decoder; None where no configuration in `transformers`' layout tells."""
-    try:
-        return int(read_json(folder / "config.json")["decoder"][key])
-    except (LeitmotifError, OSError, KeyError, TypeError, ValueError):
-        return None  # what loads the model says what is wrong
+            if is_audiocraft(str(folder)):
+                config = describe(str(folder)).decoder
+                return config.layers, config.channels
+    return None, None  # what loads the model says what is wrong

@@ -1,4 +1,4 @@
-"""How far two taggers agree on what is heard of the concepts of one slot.
+"""How far two taggers agree on what is heard of concepts.
 
 Taggers may list the same labels in another order, and each may have some that the other lacks. So
 labels are matched by their names, and those that both know are compared alone.
@@ -53,13 +53,25 @@ def agreement(heard: TwoTaggers, concepts: Sequence[Concept]) -> AgreementRow:
         logits[:, [list(labels).index(label) for label in shared]]
         for logits, labels in zip(heard.logits, heard.labels, strict=True)
     )
-    names = [named(logits, concepts, shared) for logits in (first, second)]
+    return agreed(
+        (first, second),
+        (named(first, concepts, shared), named(second, concepts, shared)),
+    )
+
+
+def agreed(
+    heard: tuple[Array, Array], names: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> AgreementRow:
+    """How far two taggers agree that give the same labels some order [clips, labels].
+
+    ``names`` are the concepts that each hears first [clips].
+    """
     same = (names[0] == names[1]).astype(np.float64)
     counts = [Counter(of_tagger.tolist()) for of_tagger in names]
     by_chance = sum(counts[0][name] * counts[1][name] for name in counts[0]) / len(same) ** 2
     return AgreementRow(
-        labels=len(shared),
-        rank=_mean(rank_correlation(first, second), -1.0),
+        labels=heard[0].shape[1],
+        rank=_mean(rank_correlation(*heard), -1.0),
         named=_mean(same, 0.0),
         named_by_chance=round(by_chance, 4),
     )

@@ -33,6 +33,9 @@ class TaggedClips:
     """Log-odds of the labels by which concepts are known [clips, known]."""
     divergence: Array
     """KL divergence from what was heard before [clips]."""
+    second: Array | None = None
+    """A second tagger's logits of these labels [clips, known]; not numbers where it was not asked,
+    and None without one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """Clips that are given as codes: their audio, and what a tagger hears in it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,5 +34,13 @@ def tagged(
     """
     distinct, which = torch.unique(codes, dim=0, return_inverse=True)
     audio, rows = decoded(model, distinct), which.cpu().numpy()
-    logits = tagger.logits(list(audio), model.sample_rate).astype(np.float64)
-    return np.asarray(logits[rows]), np.asarray(audio[rows])
+    return logits_of(model, tagger, audio)[rows], np.asarray(audio[rows])
+
+
+def logits_of(
+    model: HookedMusicGen,
+    tagger: Tagger,
+    audio: Sequence[NDArray[np.float32]] | NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """A tagger's logits [B, labels] of the model's clips, [n] each; raises ModelError."""
+    return np.asarray(tagger.logits(list(audio), model.sample_rate), np.float64)

@@ -19,11 +19,10 @@ def lens_holding(params: Params, model: Footprint, table: ConceptTable) -> Holdi
     settings = params.decoderlens
     clips = len(table.concepts) * settings.prompts
     steps = model.steps(settings.seconds)
-    taggers = 1 if params.judge.second_tagger is None else 2
     return model.holding(
         settings.seconds,
         halves=settings.halves,
-        judge=taggers * TAGGER_BYTES * model.size_beside // 4,
+        judge=_taggers_bytes(params, model.size_beside),
         beside=map_bytes(model.config),
         otherwise=max(
             fit_bytes(model.config, min(FITTED, clips // 2), steps, model.size),
@@ -39,7 +38,12 @@ def swaps_holding(params: Params, model: Footprint, sweep: SwapSweep) -> Holding
     return model.holding(
         seconds,
         halves=params.decoderlens.halves,
-        judge=TAGGER_BYTES * model.size_beside // 4,
+        judge=_taggers_bytes(params, model.size_beside),
         otherwise=model.codec_bytes(AT_ONCE_ON_GPU * seconds),
         main=means_bytes(sets, sites, model.steps(seconds), width, model.size),
     )
+
+
+def _taggers_bytes(params: Params, size: int) -> int:
+    taggers = 1 if params.judge.second_tagger is None else 2
+    return taggers * TAGGER_BYTES * size // 4

@@ -4,7 +4,7 @@ Means lie there one by one, by model, set of prompts and site, so that another s
 that it shares.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,6 +39,8 @@ class Played:
     """Mean output of each site over the prompts [sites, S, d]."""
     audio: Mapping[int, Samples]
     """Audio of the prompts that are kept, by their numbers."""
+    second: NDArray[np.float64] | None = None
+    """A second tagger's [n, labels]; None without one."""
 
 
 def sets_form(
@@ -60,7 +62,8 @@ def sets_form(
         for name in names:
             played = made[name]
             audio = {f"audio {n}": samples for n, samples in played.audio.items()}
-            of_parts.append({"codes": played.codes.cpu().numpy(), "logits": played.logits, **audio})
+            logits = {"logits": played.logits, **_given("second", played.second)}
+            of_parts.append({"codes": played.codes.cpu().numpy(), **logits, **audio})
             of_parts += [{"mean": mean} for mean in played.means]
         return of_parts
 
@@ -73,6 +76,7 @@ def sets_form(
                 np.asarray(first["logits"], np.float64),
                 np.stack([np.asarray(mean["mean"]) for mean in means]),
                 _audio_of(first),
+                _second_of(first),
             )
             for name, (first, *means) in zip(names, of_sets, strict=True)
         }
@@ -81,11 +85,15 @@ def sets_form(
 
 
 def swaps_form(
-    prompts: Mapping[str, PromptSet], length: int, known: Sequence[int], kept: Sequence[ClipOf]
+    prompts: Mapping[str, PromptSet],
+    length: int,
+    known: Sequence[Sequence[int]],
+    kept: Sequence[ClipOf],
+    twice: Collection[Swap] = (),
 ) -> ResultFormat[Sequence[tuple[Swap, int]], Swapped]:
     """Of prompts with swaps, in clips of ``length`` frames.
 
-    ``known`` are columns of the tagger's labels.
+    ``known`` are columns of each tagger's labels, and ``twice`` the swaps that both taggers hear.
     """
     content = {name: sha256_json(asdict(of_name)) for name, of_name in prompts.items()}
     keep = {*kept}
@@ -97,24 +105,33 @@ def swaps_form(
         frames = swap.cell.span(length)
         cell = [swap.cell.component, *swap.cell.layers, swap.technique, swap.random]
         cell += [frames.start, frames.stop]
-        return [*cell, sets, number, clip in keep]
+        return [*cell, sets, number, clip in keep, swap in twice]
 
     def tensors(clips: Sequence[tuple[Swap, int]], made: Swapped) -> list[Tensors]:
         heard, audio = made
         sounds = {f"audio {n}": audio[clip] for n, clip in enumerate(clips) if clip in audio}
-        return [{"log_odds": heard.log_odds, "divergence": heard.divergence, **sounds}]
+        numbers = {"log_odds": heard.log_odds, "divergence": heard.divergence}
+        return [{**numbers, **_given("second", heard.second), **sounds}]
 
     def result(clips: Sequence[tuple[Swap, int]], parts: Sequence[Tensors]) -> Swapped:
         odds, nats = (np.asarray(parts[0][name], np.float64) for name in ("log_odds", "divergence"))
-        return TaggedClips(odds, nats), {
+        return TaggedClips(odds, nats, _second_of(parts[0])), {
             clips[n]: of_clip for n, of_clip in _audio_of(parts[0]).items()
         }
 
     return ResultFormat(
-        keys=lambda clips: [["swapped", [*known], [key(clip) for clip in clips]]],
+        keys=lambda clips: [["swapped", [[*each] for each in known], [key(c) for c in clips]]],
         tensors=tensors,
         result=result,
     )
+
+
+def _given(name: str, values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+    return {} if values is None else {name: values}
+
+
+def _second_of(tensors: Tensors) -> NDArray[np.float64] | None:
+    return np.asarray(tensors["second"], np.float64) if "second" in tensors else None
 
 
 def _audio_of(tensors: Tensors) -> dict[int, Samples]:

@@ -14,6 +14,7 @@ from scipy.stats import false_discovery_control
 from leitmotif.audio.writing import write_wav
 from leitmotif.files import sha256_file, write_table
 from leitmotif.intervals import bounded_mean
+from leitmotif.lens.agreement import agreed
 from leitmotif.lens.effects import (
     DIGITS,
     Array,
@@ -34,6 +35,7 @@ from leitmotif.lens.kept_swaps import KeptClip
 from leitmotif.lens.pairs import Side
 from leitmotif.lens.sweep import Swap, SwapCell, SwapSweep
 from leitmotif.sites import Technique
+from leitmotif.tables.decoderlens import AgreementRow
 from leitmotif.tables.interval import IntervalRow, three_digits
 from leitmotif.tables.swaps import Depth, Scope, SwapClipRow, SwapRow, SwapSummaryRow
 
@@ -121,6 +123,7 @@ class HeardSwaps:
                         pairs=len(scope.members),
                         p=None if of_p is None else three_digits(of_p),
                         q=of_q,
+                        agreement=self._agreement(pooled, scope),
                         **cell_fields(cluster),
                     )
                 )
@@ -278,6 +281,20 @@ class HeardSwaps:
                 for sides in scope.members
             ]
         )
+
+    def _agreement(self, pooled: _Pooled, scope: _Scope) -> AgreementRow | None:
+        """Of both taggers, on the swapped clips of these cells and pairs."""
+        swapped = [
+            self.after[self.sweep.of(pair, cell, pooled.technique)["swap"]]
+            for cell in pooled.cells
+            for sides in scope.members
+            for pair in self.sweep.pairs.by_concepts[sides]
+        ]
+        second = [clips.second for clips in swapped if clips.second is not None]
+        if not second:
+            return None
+        heard = np.concatenate([clips.log_odds for clips in swapped]), np.concatenate(second)
+        return agreed(heard, (heard[0].argmax(1), heard[1].argmax(1)))
 
 
 def _depths(cells: Sequence[SwapCell]) -> Iterator[tuple[Sequence[SwapCell], Depth]]:

@@ -11,6 +11,7 @@ Each cell, pair and control is a few rows of a large batch, so that many of them
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -32,7 +33,7 @@ from leitmotif.lens.components import (
 )
 from leitmotif.lens.effects import TaggedClips, heard
 from leitmotif.lens.kept_swaps import KeptClip, kept_clips
-from leitmotif.lens.listening import tagged
+from leitmotif.lens.listening import logits_of, tagged
 from leitmotif.lens.pairs import ConceptPairs
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.saved_swaps import ClipOf, Played, Samples, sets_form, swaps_form
@@ -77,6 +78,8 @@ class Swaps:
     workers : processes on a CPU; None: one a processor.
     held : sets of prompts whose means are held in memory at once; None: ``sets_held``.
     kept : prompts of each original concept whose clips are kept as audio; see ``kept_clips``.
+    load_second : gives a second tagger, which says how far the two agree; None: there is none. It
+        hears the clips of all swaps but those of the controls.
     cache : folder of the work cache that keeps what is finished; None: nothing is kept.
     """
 
@@ -88,6 +91,7 @@ class Swaps:
     workers: int | None = None
     held: int | None = None
     kept: int = 0
+    load_second: Callable[[], Tagger] | None = None
     cache: Path | None = None
 
     @cached_property
@@ -97,7 +101,8 @@ class Swaps:
 
     def run(self) -> HeardSwaps:
         """Play and hear everything, on all processors; raises ModelError."""
-        model, labels = self.load(), self._columns(self.load_tagger().labels)
+        model = self.load()
+        columns = [self._columns(tagger().labels) for tagger in self._taggers]
         # Before anything is played.
         require_sites(self.sweep.sites, model.sites)
         for cell in self.sweep.cells:
@@ -113,12 +118,13 @@ class Swaps:
             base = self._base(results, sweep)
             before.update(base.logits)
             audio.update(base.audio)
-            swapped, sounds = self._swapped(results, sweep, base, [*labels.values()])
+            known = [[*of_tagger.values()] for of_tagger in columns]
+            swapped, sounds = self._swapped(results, sweep, base, known)
             after.update(swapped)
             audio.update(sounds)
         kept = {clip: audio[_of(clip)] for clip in self.kept_clips}
         return HeardSwaps(
-            self.sweep, labels, before, after, kept, model.sample_rate, self.length(model)
+            self.sweep, columns[0], before, after, kept, model.sample_rate, self.length(model)
         )
 
     def _base(self, results: KeptResults, sweep: SwapSweep) -> "_Base":
@@ -133,10 +139,11 @@ class Swaps:
             {name: played[name].codes for name in originals},
             {name: played[name].logits for name in originals},
             {(name, n): clip for name in originals for n, clip in played[name].audio.items()},
+            {name: second for name in originals if (second := played[name].second) is not None},
         )
 
     def _swapped(
-        self, results: KeptResults, sweep: SwapSweep, base: "_Base", known: Sequence[int]
+        self, results: KeptResults, sweep: SwapSweep, base: "_Base", known: Sequence[Sequence[int]]
     ) -> tuple[dict[Swap, TaggedClips], dict[ClipOf, Samples]]:
         """Play and hear every swap; the audio is that of the clips that are kept."""
         counts = [len(base.codes[swap.original]) for swap in sweep.swaps]
@@ -144,14 +151,20 @@ class Swaps:
             (swap, n) for swap, count in zip(sweep.swaps, counts, strict=True) for n in range(count)
         ]
         parts = [clips[first : first + self.rows] for first in range(0, len(clips), self.rows)]
-        form = swaps_form(sweep.pairs.sets, self.length(self.load()), known, self._kept)
+        length = self.length(self.load())
+        form = swaps_form(sweep.pairs.sets, length, known, self._kept, self.heard_twice)
         played = list(results.each(partial(_heard, self, known=known, base=base), parts, form))
         of_parts = [part for part, _ in played]
         audio = {clip: samples for _, part in played for clip, samples in part.items()}
         ends = np.cumsum(counts)[:-1]
         odds = np.split(np.concatenate([part.log_odds for part in of_parts]), ends)
         divergences = np.split(np.concatenate([part.divergence for part in of_parts]), ends)
-        return dict(zip(sweep.swaps, map(TaggedClips, odds, divergences), strict=True)), audio
+        second: Sequence[Array | None] = [None] * len(counts)
+        if self.load_second is not None:
+            asked = [part.second for part in of_parts if part.second is not None]
+            second = np.split(np.concatenate(asked), ends)
+        heard_of = map(TaggedClips, odds, divergences, second)
+        return dict(zip(sweep.swaps, heard_of, strict=True)), audio
 
     def length(self, model: HookedMusicGen) -> int:
         """Frames of a clip."""
@@ -180,6 +193,21 @@ class Swaps:
             prompts += len(prompt_set.texts)
         return parts
 
+    @cached_property
+    def heard_twice(self) -> set[Swap]:
+        """The swaps that a second tagger hears too: all but those of the controls."""
+        if self.load_second is None:
+            return set()
+        sweep = self.sweep
+        return {
+            sweep.of(pair, cell, technique)["swap"]
+            for cell, technique, pair in product(sweep.cells, sweep.techniques, sweep.pairs.pairs)
+        }
+
+    @property
+    def _taggers(self) -> list[Callable[[], Tagger]]:
+        return [self.load_tagger, *([self.load_second] if self.load_second else [])]
+
     @property
     def _kept(self) -> list[ClipOf]:
         return [_of(clip) for clip in self.kept_clips]
@@ -191,7 +219,7 @@ class Swaps:
         return results_in(
             self.cache,
             self.load,
-            [self.load_tagger],
+            self._taggers,
             self.playing,
             __name__,
             self.workers,
@@ -213,6 +241,8 @@ class _Base(NamedTuple):
     """Logits of the original clips [n, labels], by set."""
     audio: Mapping[ClipOf, Samples]
     """Audio of those that are kept."""
+    second: Mapping[str, Array]
+    """A second tagger's logits of the original clips, likewise; empty without one."""
 
 
 def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
@@ -220,7 +250,7 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
     model, sets = study.load(), study.sweep.pairs.sets
     prompts = [(name, n) for name in names for n in range(len(sets[name].texts))]
     keep = {_of(clip) for clip in study.kept_clips}
-    codes, logits, sums = [], [], dict[str, Array]()
+    codes, logits, second, sums = [], [], [], dict[str, Array]()
     audio: dict[str, dict[int, Samples]] = {name: {} for name in names}
     for first in range(0, len(prompts), study.rows):
         part = prompts[first : first + study.rows]
@@ -229,6 +259,8 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
         codes.append(played)
         of_part, sounds = tagged(model, study.load_tagger(), played)
         logits.append(of_part)
+        if study.load_second is not None:
+            second.append(logits_of(model, study.load_second(), sounds))
         for (name, n), sound in zip(part, sounds, strict=True):
             if (name, n) in keep:
                 audio[name][n] = as_int16(sound)
@@ -238,17 +270,22 @@ def _played(study: Swaps, names: Sequence[str]) -> dict[str, Played]:
             sums[name] = sums.get(name, 0.0) + put_out.astype(np.float64)
             kept = put_out.dtype
     all_codes, all_logits = torch.cat(codes), np.concatenate(logits)
+    all_second = np.concatenate(second) if second else None
     of_set = {name: [n for n, prompt in enumerate(prompts) if prompt[0] == name] for name in names}
     return {
         name: Played(
-            all_codes[rows], all_logits[rows], (sums[name] / len(rows)).astype(kept), audio[name]
+            all_codes[rows],
+            all_logits[rows],
+            (sums[name] / len(rows)).astype(kept),
+            audio[name],
+            None if all_second is None else all_second[rows],
         )
         for name, rows in of_set.items()
     }
 
 
 def _heard(
-    study: Swaps, clips: Sequence[tuple[Swap, int]], known: Sequence[int], base: _Base
+    study: Swaps, clips: Sequence[tuple[Swap, int]], known: Sequence[Sequence[int]], base: _Base
 ) -> tuple[TaggedClips, dict[ClipOf, Samples]]:
     """Play some prompts with swaps, and hear what became of them."""
     model, sets = study.load(), study.sweep.pairs.sets
@@ -265,7 +302,7 @@ def _heard(
     ]
     codes = _generated(study, model, texts, tracks, swapping(changes))
     before = np.stack([base.logits[swap.original][n] for swap, n in clips])
-    after = before.copy()
+    after, second = before.copy(), _second_before(study, clips, base)
     keep = {_of(clip) for clip in study.kept_clips}
     audio: dict[ClipOf, Samples] = {
         (swap, n): base.audio[swap.original, n] for swap, n in clips if (swap, n) in keep
@@ -281,7 +318,26 @@ def _heard(
             for row, sound in zip(rows, sounds, strict=True)
             if clips[row] in keep
         }
-    return heard(before, after, known), audio
+        if study.load_second is not None and second is not None:
+            asked = [n for n, row in enumerate(rows) if clips[row][0] in study.heard_twice]
+            if asked:
+                of_asked = logits_of(model, study.load_second(), sounds[asked])
+                second[[rows[n] for n in asked]] = of_asked
+    of_first = heard(before, after, known[0])
+    return replace(of_first, second=None if second is None else second[:, known[1]]), audio
+
+
+def _second_before(study: Swaps, clips: Sequence[tuple[Swap, int]], base: _Base) -> Array | None:
+    """A second tagger's logits of the clips without swaps; not numbers where it is not asked."""
+    if not base.second:
+        return None
+    unasked = np.full_like(next(iter(base.second.values()))[0], np.nan)
+    return np.stack(
+        [
+            base.second[swap.original][n] if swap in study.heard_twice else unasked
+            for swap, n in clips
+        ]
+    )
 
 
 def _change(swap: Swap, means: Means, draw: str, steps: range) -> OutputChange:

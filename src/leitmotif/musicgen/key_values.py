@@ -76,14 +76,15 @@ def key_value_cache(
     """
     if replayed:
         return ReplayedCache(layers, steps)
-    small = rows * heads < _MANY_HEADS or like.dtype.itemsize < 4
-    if like.device.type != "cpu" or small:
-        return RoomyCache(layers, steps)
-    return TightCache(layers)
+    if like.device.type == "cpu" and like.dtype == torch.float32 and rows * heads >= _MANY_HEADS:
+        return TightCache(layers)
+    return RoomyCache(layers, steps)
 
 
 _MANY_HEADS = 32
-"""Rows times heads from which a CPU is held up by memory and no longer by the calls."""
+"""Rows times heads from which a CPU is held up by memory and no longer by the calls. In float32: in
+float64 the one call took 10 to 25 % less time than the parts of ``TightCache``, with 30 to 192 rows
+of four heads and 50 to 350 steps."""
 
 
 class RoomyCache:

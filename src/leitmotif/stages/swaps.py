@@ -4,7 +4,7 @@ from functools import partial
 
 from leitmotif.config import Params
 from leitmotif.files import atomic_folder, write_json, write_table
-from leitmotif.judge.models.loading import shared_tagger
+from leitmotif.judge.models.loading import second_tagger_of, shared_tagger
 from leitmotif.lens.memory import swaps_holding
 from leitmotif.lens.playing import Playing
 from leitmotif.lens.swaps import Swaps
@@ -32,6 +32,7 @@ def swaps(params: Params) -> None:
         rows=batches.rows,
         workers=batches.workers,
         kept=params.decoderlens.kept_prompts,
+        load_second=second_tagger_of(params.judge, model.dtype_beside),
         cache=WORK_CACHE / "lens",
     ).run()
     rows, summary = heard.rows(), heard.summary_rows()

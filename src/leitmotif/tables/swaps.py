@@ -8,6 +8,7 @@ from pydantic import Field
 from leitmotif.claims import exceeds_controls
 from leitmotif.sites import Component, Control, Technique
 from leitmotif.tables.base import Count, PathBelow, Sha256, Share, Table
+from leitmotif.tables.decoderlens import AgreementRow
 from leitmotif.tables.interval import IntervalRow
 
 Scope = Literal["all", "within", "across", "slots"]
@@ -98,6 +99,9 @@ class SwapSummaryRow(CellRow):
     controls and where ``depth`` is given."""
     q: Share | None
     """After Benjamini and Hochberg over the cells of all techniques in one scope."""
+    agreement: AgreementRow | None
+    """Agreement of the tagger and a second one on the swapped clips, controls left out, over the
+    labels by which all concepts of the table are known; null without a second one."""
 
     @property
     def beyond(self) -> bool:

@@ -13,11 +13,13 @@ from leitmotif.pipeline import SWAP_CLIPS, SWAP_SUMMARY
 from leitmotif.report.folder import Folder, Shell
 from leitmotif.report.swaps.pages import PAGE, write_swaps_page
 from leitmotif.report.swaps.sources import CLIPS, read_swaps
+from leitmotif.tables.decoderlens import AgreementRow
 from leitmotif.tables.swaps import SwapClipRow, SwapSummaryRow
 from tests.accessibility import violations
 from tests.report.listened import PITCH
 from tests.report.made import MARKUP
 from tests.report.swaps.made_swaps import hertz, write_swaps
+from tests.tables.made import interval
 from tests.waiting import wait_until
 
 LAYERS = 3
@@ -122,9 +124,25 @@ def test_the_largest_effect_is_said_with_whether_it_is_beyond_its_controls(
     rows = read_table(root / SWAP_SUMMARY, SwapSummaryRow)
     write_table(root / SWAP_SUMMARY, [row.model_copy(update={"q": 0.2}) for row in rows])
     said = facts(write(tmp_path / "report", root))
-    assert said.count("nats, not beyond its controls (q 0.20 )") == 2
+    strongest = "the strongest, random, has +0.50 nats; q 0.20 )"
+    assert said.count(f"nats, not beyond its controls ({strongest}") == 2
     without = write(tmp_path / "without", write_swaps(tmp_path / "bare", controls=False))
     assert facts(without).count("nats, without controls") == 2
+
+
+def test_how_far_two_taggers_agree_is_said_of_the_largest_effects(
+    report: Path, tmp_path: Path
+) -> None:
+    assert "two taggers name the same" not in text_of(report)
+    root = write_swaps(tmp_path / "two", LAYERS)
+    rows = read_table(root / SWAP_SUMMARY, SwapSummaryRow)
+    both = AgreementRow(labels=2, rank=interval(0.8), named=interval(0.75), named_by_chance=0.31)
+    write_table(root / SWAP_SUMMARY, [row.model_copy(update={"agreement": both}) for row in rows])
+    said = text_of(write(tmp_path / "report", root))
+    for technique in ("replace", "adjust"):
+        assert f"two taggers name the same in its clips, {technique}" in said
+    words = " ".join(re.sub("<[^>]*>", " ", said).split())
+    assert words.count("0.75 (0.70 to 0.80; 2 clips, p 0.001) , by chance 0.31") == 2
 
 
 def test_several_prompts_of_a_pair_are_numbered(tmp_path: Path) -> None:

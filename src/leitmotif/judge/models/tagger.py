@@ -16,15 +16,12 @@ from leitmotif.audio.reading.samples import Clips, Samples
 from leitmotif.errors import ModelError, counted
 from leitmotif.judge.models.checkpoint import Fits, Judge, Loaded, is_one_of, is_within
 from leitmotif.judge.models.clips import over_windows, prepare
+from leitmotif.judge.models.spectra import FRAME, HOP, RATE, inputs_of
 from leitmotif.precision import Undiminished
 
 Logits = NDArray[np.floating]
 """[clips, labels] in the tagger's precision. Labels are not exclusive: a sigmoid gives the
 probability of each label."""
-
-_FRAME, _HOP = 400, 160
-"""Length and hop of the extractor's spectra in samples: 25 and 10 ms at 16 kHz."""
-_RATE = 16_000
 
 
 class Tagger(Judge):
@@ -59,12 +56,12 @@ class Tagger(Judge):
         super().__init__(loaded, name, batch_size=batch_size)
         self.labels = _labels(loaded.model.config, name)
         """Names, in the order of the logits."""
-        self.context_samples = _FRAME + _HOP * (loaded.extractor.max_length - 1)
+        self.context_samples = FRAME + HOP * (loaded.extractor.max_length - 1)
         """Maximum length of a window, in samples at ``sample_rate``."""
         self._index = {label: number for number, label in enumerate(self.labels)}
 
     def _expected(self, extractor: Any, config: Any) -> Iterator[tuple[str, Fits]]:
-        yield "sampling_rate", is_one_of(_RATE)
+        yield "sampling_rate", is_one_of(RATE)
         yield "max_length", is_one_of(config.max_length)
         yield "num_mel_bins", is_one_of(config.num_mel_bins)
         yield "do_normalize", is_one_of(True)
@@ -101,11 +98,11 @@ class Tagger(Judge):
         return np.asarray(scored.cpu().numpy())
 
     def _score(self, pieces: list[Samples]) -> torch.Tensor:
-        inputs = self._extractor(pieces, sampling_rate=self.sample_rate, return_tensors="pt")
+        like = self._extractor
+        bands, frames = like.num_mel_bins, like.max_length
+        inputs = torch.from_numpy(inputs_of(pieces, bands, frames, like.mean, like.std))
         with Undiminished():
-            scored: torch.Tensor = self._model(
-                inputs["input_values"].to(self._device, self._dtype)
-            ).logits
+            scored: torch.Tensor = self._model(inputs.to(self._device, self._dtype)).logits
         return scored
 
     def probabilities(self, clips: Clips, sample_rate: int | None = None) -> Logits:

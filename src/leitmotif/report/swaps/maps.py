@@ -209,11 +209,20 @@ def _said(sources: SwapSources, pair: PairClips, place: Place) -> str:
     name = COMPONENTS[component]
     return (
         f"{name[0].upper()}{name[1:]} of layer {layer}, {technique}: the tagger names the swapped "
-        f"clip {clip.named} (effect {_signed(clip.effect or 0.0)} nats). Over "
-        f"{counted(row.swap.effect.n or 0, 'prompt')} of this pair the effect is "
-        f"{_signed(row.swap.effect.mean)} nats, and {pair.desired} ranks above {pair.original} in "
-        f"{_percent(row.turned.mean)}, before the swap in {_percent(row.turned_before)}."
+        f"clip {clip.named}. Effect in nats: {signed(clip.effect or 0.0)}, over "
+        f"{counted(row.swap.effect.n or 0, 'prompt')} of this pair {signed(row.swap.effect.mean)}, "
+        f"{_over_all(sources.cells[place])}. {pair.desired} ranks above {pair.original} in "
+        f"{_percent(row.turned.mean)}, before in {_percent(row.turned_before)}."
     )
+
+
+def _over_all(row: SwapSummaryRow) -> str:
+    """The effect over all pairs, beside that of the strongest control if there are controls."""
+    over_all = f"over all pairs {signed(row.swap.effect.mean)}"
+    if row.strongest is None:
+        return over_all
+    control = signed(row.controls[row.strongest].effect.mean)
+    return f"{over_all} (strongest control, {row.strongest}: {control})"
 
 
 def _sources(sources: SwapSources, pair: PairClips, place: Place) -> list[dict[str, str]]:
@@ -231,8 +240,9 @@ def _percent(share: float) -> str:
 
 
 def _short(value: float) -> str:
-    return _signed(value, 1 if abs(value) < 10 else 0)
+    return signed(value, 1 if abs(round(value, 1)) < 10 else 0)
 
 
-def _signed(value: float, digits: int = 2) -> str:
+def signed(value: float, digits: int = 2) -> str:
+    """A number of nats with its sign."""
     return f"{'+' if round(value, digits) > 0 else ''}{number(value, digits)}"

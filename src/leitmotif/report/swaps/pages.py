@@ -1,10 +1,12 @@
 """Writes the page of swaps into a report."""
 
+from operator import attrgetter
+
 from leitmotif.errors import counted
 from leitmotif.report.folder import Folder
 from leitmotif.report.numbers import Number, Said, counted_from, number_of, placed
 from leitmotif.report.swaps.figures import layers_figure, parts_figure, trade_figure
-from leitmotif.report.swaps.maps import SUMMARY, maps, pair_clips
+from leitmotif.report.swaps.maps import SUMMARY, maps, pair_clips, signed
 from leitmotif.report.swaps.sources import COMPONENTS, SwapSources
 from leitmotif.report.words import number
 from leitmotif.tables.swaps import SwapSummaryRow
@@ -38,7 +40,7 @@ def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
     some = next(iter(cells))
     beyond = sum(row.beyond for row in cells)
     layers = counted_from(SUMMARY, counted(len(sources.layers), "layer"))
-    ideal = placed(number(some.ideal_precision), some, "ideal_precision", file=SUMMARY)
+    ideal = _placed(some, "ideal_precision")
     facts: list[tuple[str, Said]] = [
         ("model", [f"{sources.model}, ", layers]),
         ("pairs of concepts", placed(str(some.pairs), some, "pairs", file=SUMMARY)),
@@ -62,16 +64,34 @@ def _facts(sources: SwapSources) -> list[tuple[str, Said]]:
             effect = number_of(best, "swap.effect", file=SUMMARY, digits=2, of="pair")
             said = [f"{where}, ", effect, " nats, ", *_against_controls(best)]
             facts.append((f"largest effect of {technique}", said))
+            if agreed := _agreement(best):
+                facts.append((f"two taggers name the same in its clips, {technique}", agreed))
     return facts
+
+
+def _agreement(row: SwapSummaryRow) -> list[str | Number]:
+    """In which share of the swapped clips of a cell; empty without a second tagger."""
+    if row.agreement is None:
+        return []
+    share = number_of(row, "agreement.named", file=SUMMARY, digits=2, of="clip", sign=False)
+    return [share, ", by chance ", _placed(row, "agreement.named_by_chance")]
 
 
 def _against_controls(row: SwapSummaryRow) -> list[str | Number]:
     """An effect alone says nothing: controls have effects too."""
-    if row.q is None:
+    if row.q is None or row.strongest is None:
         return ["without controls"]
-    if row.beyond:
-        return ["beyond its controls"]
-    return ["not beyond its controls (q ", placed(number(row.q), row, "q", file=SUMMARY), ")"]
+    control = signed(row.controls[row.strongest].effect.mean)
+    strongest = placed(control, row, f"controls.{row.strongest}.effect.mean", file=SUMMARY)
+    return [
+        f"{'' if row.beyond else 'not '}beyond its controls (the strongest, {row.strongest}, has ",
+        strongest, " nats; q ", _placed(row, "q"), ")",
+    ]  # fmt: skip
+
+
+def _placed(row: SwapSummaryRow, column: str) -> Number:
+    value = attrgetter(column)(row)
+    return placed(number(value), row, column, file=SUMMARY)
 
 
 def _span(frames: tuple[int, int]) -> str:
