@@ -66,6 +66,7 @@ class Examination:
         """
         world = self._world
         returned: dict[bool, list[float]] = {True: [], False: []}
+        pieces: dict[bool, list[int]] = {True: [], False: []}
         kinds: Counter[str] = Counter()
         scores = _pieces(world, CONTINUATIONS, "held_out")
         held = (world.cue_bar + 1) * world.frames_per_bar
@@ -80,35 +81,39 @@ class Examination:
                 guidance_scale=1.0,
                 seed=SEEDS["held_out"],
             )
-            for score, heard in zip(some, self._table.transcribe(generation.codes), strict=True):
+            played = self._table.transcribe(generation.codes)
+            for piece, (score, heard) in enumerate(zip(some, played, strict=True), first):
                 known = {kind: motif_notes(world, score, kind) for kind in world.variations}
                 for slot, bar in enumerate(world.slot_bars):
                     notes = heard[bar * world.notes_per_bar : (bar + 1) * world.notes_per_bar]
                     kinds_played = [kind for kind, motif in known.items() if notes == motif]
                     returned[score.cue[slot]].append(float(bool(kinds_played)))
+                    pieces[score.cue[slot]].append(piece)
                     kinds.update(kinds_played[:1])
         total = max(1, kinds.total())
         return {
-            "slot_rate_return": estimate(returned[True]),
-            "slot_rate_no_return": estimate(returned[False]),
+            "slot_rate_return": estimate(returned[True], pieces[True]),
+            "slot_rate_no_return": estimate(returned[False], pieces[False]),
             "return_shares": {kind: round(kinds[kind] / total, 4) for kind in world.variations},
         }
 
     def effects(self) -> dict[str, object]:
         """Nats lost when the cue is swapped, and when only the gap's residual is."""
         swapped: list[float] = []
+        pieces: list[int] = []
         patched: dict[str, list[float]] = {site: [] for site in self._sites}
         for slot, bar in enumerate(self._world.slot_bars):
             gap = self._gap(bar)
-            for codes, other, twin in self._swaps(slot, SWAPPED):
+            for numbers, codes, other, twin in self._swaps(slot, SWAPPED):
+                pieces += numbers
                 before = self._onset_nats(codes, bar)
                 swapped += (self._onset_nats(other, bar) - before).tolist()
                 for site in self._sites:
                     patch = self._patch(twin, site, gap)
                     patched[site] += (self._onset_nats(codes, bar, patch) - before).tolist()
         return {
-            "cue_swap_nats": estimate(swapped),
-            "gap_patch_nats": {site: estimate(values) for site, values in patched.items()},
+            "cue_swap_nats": estimate(swapped, pieces),
+            "gap_patch_nats": {site: estimate(nats, pieces) for site, nats in patched.items()},
         }
 
     def probes(self) -> tuple[dict[str, Estimate], list[GapCell]]:
@@ -124,8 +129,12 @@ class Examination:
         steps += [int((bar + 0.5) * world.frames_per_bar) for bar in bars]
         slots = [*range(len(world.slot_bars)), *(0 for _ in bars)]
         right = self._probed(steps, slots)
+        every = range(len(world.slot_bars))
         summary = {
-            site: estimate([hit for at in range(len(world.slot_bars)) for hit in right[site][at]])
+            site: estimate(
+                [hit for at in every for hit in right[site][at]],
+                [piece for at in every for piece in range(len(right[site][at]))],
+            )
             for site in self._sites
         }
         effects = self._mapped(bars)
@@ -161,7 +170,7 @@ class Examination:
         """Effects of patching one bar at one site before the first slot: one value a piece."""
         slot_bar = self._world.slot_bars[0]
         effects: dict[tuple[str, int], list[float]] = {}
-        for codes, _, twin in self._swaps(0, MAPPED):
+        for _, codes, _, twin in self._swaps(0, MAPPED):
             before = self._onset_nats(codes, slot_bar)
             for site in self._sites:
                 for bar in bars:
@@ -177,16 +186,20 @@ class Examination:
         bar = self._world.frames_per_bar
         return range((self._world.cue_bar + 1) * bar + SETTLED, slot_bar * bar)
 
-    def _swaps(self, slot: int, pieces: int) -> Iterator[tuple[Tensor, Tensor, dict[str, Tensor]]]:
-        """Codes of pieces in which this slot returns, the same notes after the other cue, and the
-        latter's residuals."""
-        scores = [s for s in _pieces(self._world, pieces, "held_out") if s.returns[slot]]
-        for first in range(0, len(scores), BATCH):
-            some = scores[first : first + BATCH]
+    def _swaps(
+        self, slot: int, pieces: int
+    ) -> Iterator[tuple[list[int], Tensor, Tensor, dict[str, Tensor]]]:
+        """Numbers and codes of pieces in which this slot returns, the same notes after the other
+        cue, and the latter's residuals."""
+        every = enumerate(_pieces(self._world, pieces, "held_out"))
+        returning = [(number, score) for number, score in every if score.returns[slot]]
+        for first in range(0, len(returning), BATCH):
+            numbers, some = zip(*returning[first : first + BATCH], strict=True)
             other = self._table([s.with_cue_swapped(slot) for s in some])
             with torch.inference_mode():
                 _, twin = self._model.run_with_cache(other, sites=self._sites)
-            yield self._table(some), other, {site: twin[site] for site in self._sites}
+            residuals = {site: twin[site] for site in self._sites}
+            yield list(numbers), self._table(some), other, residuals
 
     def _patch(self, twin: dict[str, Tensor], site: str, steps: range) -> Intervention:
         values = twin[site][:, steps.start : steps.stop]
