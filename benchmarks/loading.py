@@ -2,13 +2,15 @@
 
     python -m benchmarks.loading
 
-Checkpoints of 300 MB with random weights: in one file, in shards, and in torch's own format. Each
-row is a process of its own for each side, which the parent looks at a thousand times a second. What
-counts is anonymous memory: pages of a file that is mapped can be dropped at any time. The unit is
-the weights in the precision in which they are loaded: 1.0 is one copy of them.
+Checkpoints of 300 MB with random weights: in one file, in shards, and in torch's own format; and
+one in musicgen-medium's shapes, 8 GB in five shards, written tensor by tensor. Each row is a
+process of its own for each side, which the parent looks at a thousand times a second. What counts
+is anonymous memory: pages of a file that is mapped can be dropped at any time. The unit is the
+weights in the precision in which they are loaded: 1.0 is one copy of them.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -18,8 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import save_file
 
 from benchmarks._report import report, row
+from benchmarks.rehearsal.shapes import PUBLISHED
 
 SIZES: dict[str, Any] = {
     "layers": 4,
@@ -29,6 +33,10 @@ SIZES: dict[str, Any] = {
     "codebook_size": 2048,
 }
 SHARD = "60MB"
+MEDIUM: dict[str, Any] = {
+    **PUBLISHED.musicgen, "layers": 48, "width": 1536, "heads": 24, "mlp_width": 6144,
+}  # fmt: skip
+MEDIUM_SHARDS, MEDIUM_FILES = 5, "medium's shapes, five shards"
 
 
 class Case(NamedTuple):
@@ -49,6 +57,7 @@ CASES = (
     Case("shards", "float32", "bfloat16"),
     Case("torch's format", "float32", "float32"),
     Case("torch's format", "float32", "float64"),
+    Case(MEDIUM_FILES, "float32", "float32"),
 )
 
 
@@ -56,6 +65,10 @@ def write(folder: Path, case: Case) -> None:
     """Write the checkpoint of a case."""
     from tests.tiny import save_checkpoint, tiny_musicgen
 
+    if case.files == MEDIUM_FILES:  # in a process of its own, which keeps no memory
+        written = f"from benchmarks.loading import *; write_medium(Path({str(folder)!r}))"
+        subprocess.run([sys.executable, "-c", written], check=True, stderr=subprocess.DEVNULL)
+        return
     model = tiny_musicgen(**SIZES).to(getattr(torch, case.stored))
     save_checkpoint(model, folder)
     if case.files == "shards":
@@ -64,6 +77,37 @@ def write(folder: Path, case: Case) -> None:
     elif case.files == "torch's format":
         (folder / "model.safetensors").unlink()
         torch.save(model.state_dict(), folder / "pytorch_model.bin")
+
+
+def write_medium(folder: Path) -> None:
+    """Write random weights in medium's shapes; a shard is in memory at a time."""
+    from tests.tiny import tiny_musicgen, tiny_tokenizer
+
+    with torch.device("meta"):
+        model = tiny_musicgen(**MEDIUM)
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    tensors = model.state_dict()
+    most, held = sum(x.nbytes for x in tensors.values()) / MEDIUM_SHARDS, 0
+    shards: list[list[str]] = [[] for _ in range(MEDIUM_SHARDS)]
+    for name, x in tensors.items():
+        shards[min(MEDIUM_SHARDS - 1, int(held / most))].append(name)
+        held += x.nbytes
+    places = {}
+    for number, names in enumerate(shards, start=1):
+        file = f"model-{number:05}-of-{MEDIUM_SHARDS:05}.safetensors"
+        random = torch.Generator().manual_seed(number)
+        drawn = {
+            name: torch.randn(tensors[name].shape, generator=random).mul_(0.02)
+            if tensors[name].is_floating_point()
+            else torch.zeros(tensors[name].shape, dtype=tensors[name].dtype)
+            for name in names
+        }
+        save_file(drawn, folder / file, metadata={"format": "pt"})
+        places |= dict.fromkeys(names, file)
+    index = {"metadata": {"total_size": held}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def load(side: str, folder: str, dtype: str, files: str) -> None:
