@@ -152,7 +152,10 @@ def measured(params: Params) -> dict[Key, dict[str, dict[str, float]]]:
     for number, track in enumerate(progress(tracks, "damaged clips", total=len(tracks))):
         own, redrawn = clips[track, seed], clips[track, seed + 1]
         other = clips[tracks[(number + 1) % len(tracks)], seed]
-        made = {(UNTOUCHED, None): damager.new(own), (REDRAWN, None): damager.new(redrawn)}
+        made: dict[Key, Samples] = {
+            (UNTOUCHED, None): damager.new(own),
+            (REDRAWN, None): damager.new(redrawn),
+        }
         made |= dict(damaged(damager, own, other, (seed, number)))
         assert own.samples is not None
         prefix = own.samples[: damager.start(own)]
