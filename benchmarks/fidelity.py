@@ -153,7 +153,7 @@ class Ear:
         )
         own = self.damager.new(clip)
         likeness = fidelities(clap, damaged, own, rate)
-        nats = [self._nats(prefix, new, clip) for new in [own, *damaged]]
+        nats = [self.nats(prefix, new, clip) for new in [own, *damaged]]
         return [
             Heard(
                 recurrence_rate(listener.returns(new[first : first + clip.heard.samples])),
@@ -164,7 +164,8 @@ class Ear:
             for new, like, of_clip in zip(damaged, likeness, nats[1:], strict=True)
         ]
 
-    def _nats(self, prefix: Samples, new: Samples, clip: MeasuredClip) -> float:
+    def nats(self, prefix: Samples, new: Samples, clip: MeasuredClip) -> float:
+        """Log-likelihood of a token of ``new``, as the codec hears it, without treatment."""
         model = self.damager.study.model
         codes = model.encode_audio(np.concatenate([prefix, new]))
         prompt = clip.clip.prefix.prompt

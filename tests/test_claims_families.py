@@ -60,11 +60,11 @@ def test_a_test_that_is_refused_never_eases_another(sure: list[float | None], nu
 def test_one_false_statement_in_a_family_is_as_rare_as_stated(true: int, together: float) -> None:
     """Of nine tests some are of effects; the others count by chance, alone or together."""
     random = np.random.default_rng([true, int(10 * together)])
-    shared = random.normal(size=(4000, 1))
-    drawn = np.sqrt(together) * shared + np.sqrt(1 - together) * random.normal(size=(4000, 9))
+    shared = random.normal(size=(500, 1))
+    drawn = np.sqrt(together) * shared + np.sqrt(1 - together) * random.normal(size=(500, 9))
     p = 2 * norm.sf(abs(drawn + np.r_[np.full(true, 6.0), np.zeros(9 - true)]))
     false = np.mean([any(counting(row)[true:]) for row in p.tolist()])
-    assert false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
+    assert false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
 
 
 def test_of_sites_the_surest_is_held_to_all_and_the_next_to_one_fewer() -> None:
