@@ -94,7 +94,7 @@ def write_medium(folder: Path) -> None:
     for name, x in tensors.items():
         shards[min(MEDIUM_SHARDS - 1, int(held / most))].append(name)
         held += x.nbytes
-    places = {}
+    places: dict[str, str] = {}
     for number, names in enumerate(shards, start=1):
         file = f"model-{number:05}-of-{MEDIUM_SHARDS:05}.safetensors"
         random = torch.Generator().manual_seed(number)
