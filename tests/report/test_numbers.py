@@ -259,4 +259,4 @@ def test_what_scripts_show_has_its_places_beside_it(whole: Path) -> None:
             for source in sources:
                 value = value_of(whole, json.loads(source["address"]))
                 mean = value["mean"] if isinstance(value, dict) else value
-                assert f"{mean:+.2f} nats".replace("-", MINUS) in said
+                assert f" {mean:+.2f}".replace("-", MINUS) in said

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from examples import row_classes, row_example
 
 from leitmotif.errors import LeitmotifError
 from leitmotif.files import read_table
+from tests.tables.examples import row_classes, row_example
 
 PLACES = {
     "CorpusTrack": "path",

@@ -102,7 +102,7 @@ def test_all_weights_together_stay_small_and_nothing_is_pickled(
     sizes = {path: path.stat().st_size for path in files}
     zoo = sum(size for path, size in sizes.items() if repo_root / "models/zoo" in path.parents)
     assert zoo < 70_000_000
-    assert sum(sizes.values()) - zoo < 40_000_000
+    assert sum(sizes.values()) - zoo < 42_000_000
     known = {".csv", ".json", ".jsonl", ".md", ".py", ".safetensors", ".yaml", ".lock", ""}
     assert {path.suffix for path in files} <= known
 
